@@ -1,0 +1,53 @@
+# Targets of tigerbush; `make` alone prints them.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+LOCK = uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help env test lint lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+env: $(VENV)/.runtime ## make the environment .venv from requirements.txt
+
+# bytecode is compiled now: on a cluster every job would do it again
+ifdef UV
+CREATE = $(UV) venv --quiet --python $(PYTHON) $(VENV)
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
+else
+CREATE = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+endif
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tigerbush needs Python 3.11 or later; set PYTHON=..." >&2; exit 1; }
+	$(CREATE)
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	$(INSTALL) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(BIN)/python
+	$(INSTALL) --requirement requirements-dev.txt
+	@touch $@ $(VENV)/.runtime
+
+test: $(VENV)/.dev ## run every test (those on real data need ../shared/data)
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+
+lock: ## compile requirements*.txt from pyproject.toml (needs uv)
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra snap -c requirements.txt -o requirements-snap.txt
+
+clean: ## remove the environment and what tools left behind; results stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

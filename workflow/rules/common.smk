@@ -1,0 +1,313 @@
+"""Configuration, sites, dates, the products of each date, and the library's modules.
+
+Read by every job, so it imports nothing heavy and never the library.
+"""
+
+import csv
+import difflib
+import re
+from bisect import bisect_right
+from calendar import monthrange
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+import utm
+from snakemake.utils import validate
+
+# Attempts after the first one; then trouble that might have passed becomes a placeholder.
+RETRIES = 2
+SITE_COLUMNS = ("site", "longitude", "latitude", "region_size")
+PRODUCT_COLUMNS = (
+    "product",
+    "platform",
+    "level",
+    "sensing_time",
+    "tile",
+    "relative_orbit",
+    "baseline",
+    "cloud_percent",
+    "url",
+    "granule",
+    "size_bytes",
+)
+PRODUCT = r"S2[A-D]_MSIL(?:1C|2A)_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}_T[0-9]{2}[A-Z]{3}_[0-9]{8}T[0-9]{6}"
+SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+RESERVED = ("scenes", "downloads")
+
+# Registered one by one: only what is named here reaches jobs that run from the source archive.
+LIBRARY = {
+    Path(path).stem: path
+    for path in (
+        workflow.source_path("../scripts/tigerbush/__init__.py"),
+        workflow.source_path("../scripts/tigerbush/centrality.py"),
+        workflow.source_path("../scripts/tigerbush/composite.py"),
+        workflow.source_path("../scripts/tigerbush/errors.py"),
+        workflow.source_path("../scripts/tigerbush/failures.py"),
+        workflow.source_path("../scripts/tigerbush/files.py"),
+        workflow.source_path("../scripts/tigerbush/grid.py"),
+        workflow.source_path("../scripts/tigerbush/images.py"),
+        workflow.source_path("../scripts/tigerbush/masks.py"),
+        workflow.source_path("../scripts/tigerbush/measures.py"),
+        workflow.source_path("../scripts/tigerbush/products.py"),
+        workflow.source_path("../scripts/tigerbush/raster.py"),
+        workflow.source_path("../scripts/tigerbush/resample.py"),
+        workflow.source_path("../scripts/tigerbush/safe.py"),
+        workflow.source_path("../scripts/tigerbush/scene.py"),
+        workflow.source_path("../scripts/tigerbush/sources.py"),
+        workflow.source_path("../scripts/tigerbush/summary.py"),
+        workflow.source_path("../scripts/tigerbush/weather.py"),
+    )
+}
+
+
+wildcard_constraints:
+    site=SITE,
+    date=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    product=PRODUCT,
+
+
+def library(*modules):
+    """The files of library modules, as inputs: an edit re-runs what uses them and nothing else."""
+    return [LIBRARY[module] for module in ("__init__", *modules)]
+
+
+def check_config():
+    """Fill in the defaults; refuse what the schema does not know, in one sentence."""
+    if isinstance(config.get("period"), dict):
+        # YAML turns an unquoted 2016-01-01 into a date
+        config["period"] = {key: str(value) for key, value in config["period"].items()}
+    try:
+        validate(config, "../schemas/config.schema.yaml")
+    except WorkflowError as error:
+        raise WorkflowError(config_sentence(error.__context__)) from None
+
+
+def config_sentence(error):
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    what = error.message
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = sorted(set(error.instance) - set(known))[0]
+        close = difflib.get_close_matches(unknown, known, 1)
+        what = f"{unknown!r} is not a key" + (f", did you mean {close[0]!r}?" if close else f" (known: {known}).")
+    return f"{where}: {what} See config/README.md."
+
+
+def read_table(path, columns):
+    """The rows of a tab-separated table as dictionaries, with their line numbers."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            for column in columns:
+                if column not in (reader.fieldnames or ()):
+                    raise WorkflowError(f"{path} has no column {column!r}; expected {', '.join(columns)}.")
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise WorkflowError(f"{path} cannot be read as a table: {error}.")
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise WorkflowError(f"{path}, line {line}: expected {len(columns)} fields separated by tabs.")
+    return rows
+
+
+def read_sites(path):
+    """The sites by name: longitude, latitude and region_size in degrees."""
+    sites = {}
+    for line, row in read_table(path, SITE_COLUMNS):
+        name = row["site"]
+        if not re.fullmatch(SITE, name) or name in RESERVED or name in sites:
+            raise WorkflowError(
+                f"{path}, line {line}: site name {name[:80]!r} is reserved, used twice or not made of letters, "
+                "digits, - and _; choose another."
+            )
+        sites[name] = {"site": name}
+        for column, low, high in (("longitude", -180, 180), ("latitude", -80, 84), ("region_size", 1e-6, 0.5)):
+            try:
+                sites[name][column] = float(row[column])
+            except ValueError:
+                sites[name][column] = float("nan")
+            if not low <= sites[name][column] <= high:
+                raise WorkflowError(
+                    f"{path}, line {line}: {column} {row[column][:40]!r} of site {name} is not a number from "
+                    f"{low:g} to {high:g}; correct it."
+                )
+    if not sites:
+        raise WorkflowError(f"{path} names no site; add a line with {', '.join(SITE_COLUMNS)}.")
+    return sites
+
+
+def step_from(day, step):
+    """The day one step later, as pyveg counts: months keep the day where the month has it."""
+    number, unit = int(step[:-1]), step[-1]
+    if unit in "dw":
+        return day + timedelta(days=number * (7 if unit == "w" else 1))
+    months = day.year * 12 + day.month - 1 + number * (12 if unit == "y" else 1)
+    year, month = months // 12, months % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def read_periods(start, end, step):
+    """Date (middle day) to (start, end) of each period of [start, end); an incomplete last one is dropped."""
+    try:
+        day, last = date.fromisoformat(start), date.fromisoformat(end)
+    except ValueError as error:
+        raise WorkflowError(f"period.start {start!r} and period.end {end!r} must be days: {error}.")
+    if day >= last:
+        raise WorkflowError(f"period.end {end} must be after period.start {start}.")
+    periods = {}
+    while len(periods) <= 100_000:
+        try:
+            following = step_from(day, step)
+        except (ValueError, OverflowError):
+            break
+        if following > last:
+            break
+        middle = day + (following - day) // 2
+        periods[middle.isoformat()] = (day.isoformat(), following.isoformat())
+        day = following
+    if not 0 < len(periods) <= 100_000:
+        raise WorkflowError(f"period.step {step} cuts {start} to {end} into {len(periods)} dates; change one of them.")
+    return periods
+
+
+def read_products(path):
+    """The rows of products.tsv by product name, checked field by field."""
+    return _read_products(str(path), Path(path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_products(path, _):
+    products = {}
+    refresh = "correct it or run ./tigerbush discover to write the table anew"
+    for line, row in read_table(path, PRODUCT_COLUMNS):
+        name = row["product"]
+        fields = name.split("_")
+        if not re.fullmatch(PRODUCT, name):
+            raise WorkflowError(f"{path}, line {line}: {name[:80]!r} is not a Sentinel-2 product name; {refresh}.")
+        if name in products:
+            raise WorkflowError(f"{path}, line {line}: product {name} is there twice; {refresh}.")
+        stamp = fields[2]
+        expected = {
+            "platform": fields[0],
+            "level": fields[1][3:],
+            "sensing_time": f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:11]}:{stamp[11:13]}:{stamp[13:]}",
+            "tile": fields[5][1:],
+            "relative_orbit": str(int(fields[4][1:])),
+        }
+        for column, value in expected.items():
+            if row[column] != value:
+                raise WorkflowError(
+                    f"{path}, line {line}: {column} is {row[column][:40]!r} but the product name says {value!r}; {refresh}."
+                )
+        try:
+            cloud = float(row["cloud_percent"] or 0)
+        except ValueError:
+            cloud = -1
+        if not 0 <= cloud <= 100:
+            raise WorkflowError(
+                f"{path}, line {line}: cloud_percent {row['cloud_percent'][:40]!r} is not a number from 0 to 100; {refresh}."
+            )
+        products[name] = row | {"cloud_percent": cloud}
+    return products
+
+
+def products_table():
+    """The table of products; until discovery has run, Snakemake waits for it."""
+    return read_products(checkpoints.discover_products.get().output.products)
+
+
+def touches(site, tile):
+    """Whether the 109.8 km square of an MGRS tile reaches a site, in the site's own UTM zone.
+
+    Columns of 100 km are lettered in three sets by zone, rows from A (odd zones) or F (even zones) in
+    a cycle of 2000 km; tiles overhang their square to the east and south by 9.8 km.
+    """
+    zone, band, column, row = int(tile[:2]), tile[2], tile[3], tile[4]
+    x, y, site_zone, _ = utm.from_latlon(site["latitude"], site["longitude"])
+    sets = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
+    if zone != site_zone or (band >= "N") != (site["latitude"] >= 0) or column not in sets:
+        return False
+    west = 100_000 * (sets.index(column) + 1)
+    rows = "ABCDEFGHJKLMNPQRSTUV"
+    south = 100_000 * ((rows.index(row) - (0 if zone % 2 else 5)) % 20)
+    south += 2_000_000 * round((y - south) / 2_000_000)
+    half = site["region_size"] * 111_320 / 2
+    return west - 60 - half < x < west + 109_860 + half and south - 9_860 - half < y < south + 100_060 + half
+
+
+def plan(site):
+    """What to do for a site: per date with products, which to process and why others are left out."""
+    path = checkpoints.discover_products.get().output.products
+    return _plan(site, str(path), Path(path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=None)
+def _plan(site, path, _):
+    products = read_products(path)
+    tiles = {tile for tile in {row["tile"] for row in products.values()} if touches(SITES[site], tile)}
+    rows = [row for row in products.values() if row["tile"] in tiles]
+    if not rows:
+        place = SITES[site]
+        raise WorkflowError(
+            f"site {site} at {place['longitude']:g}, {place['latitude']:g} lies outside every tile of {path}; correct "
+            f"it in {config['sites']} or add products of its place and run ./tigerbush discover."
+        )
+    level = config["source"]["level"]
+    if level is None and len({row["level"] for row in rows}) > 1:
+        raise WorkflowError(
+            f"site {site} has products of two levels (L1C and L2A) in {path}; set source.level to the one to use."
+        )
+    spans = list(PERIODS.items())
+    starts = [start for _, (start, _) in spans]
+    dates = {}
+    for row in sorted(rows, key=lambda row: row["product"]):
+        day = row["sensing_time"][:10]
+        i = bisect_right(starts, day) - 1
+        if i < 0 or day >= spans[i][1][1] or level not in (None, row["level"]):
+            continue
+        todo = dates.setdefault(spans[i][0], {"products": [], "left_out": {}})
+        if reason := why_left_out(row):
+            todo["left_out"][row["product"]] = reason
+        else:
+            todo["products"].append(row["product"])
+    return dates
+
+
+def why_left_out(row):
+    limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
+    if row["cloud_percent"] > limit:
+        return f"more than {limit:g} % cloud (composite.max_cloud_percent)"
+    if orbits and int(row["relative_orbit"]) not in orbits:
+        return "another orbit (composite.relative_orbits)"
+    return None
+
+
+def dates_with_products(site):
+    return [day for day, todo in plan(site).items() if todo["products"]]
+
+
+def site_window(wildcards):
+    """The keyword arguments that place a site on its grid."""
+    site = SITES[wildcards.site]
+    return {key: site[key] for key in SITE_COLUMNS[1:]} | {
+        "size": config["subimages"]["size"],
+        "resolution": config["composite"]["resolution"],
+    }
+
+
+def product_file(wildcards):
+    """Where a job reads its product: the local copy, or in place."""
+    if config["source"]["access"] == "storage":
+        return f"results/downloads/{wildcards.product}.zip"
+    return products_table()[wildcards.product]["url"]
+
+
+def downloaded_product(wildcards):
+    """The local copy as an input. A product that is read in place is not one: results outlive it."""
+    return [product_file(wildcards)] if config["source"]["access"] == "storage" else []
+
+
+check_config()
+SITES = read_sites(config["sites"])
+PERIODS = read_periods(**config["period"])

@@ -1,0 +1,136 @@
+"""Per date: composite, images, NDVI and network centrality."""
+
+
+def composited_products(kind):
+    """The files of the products that enter a date."""
+    return lambda wildcards: expand(
+        rules.subset_product.output[kind],
+        site=wildcards.site,
+        product=plan(wildcards.site).get(wildcards.date, {}).get("products", []),
+    )
+
+
+rule composite_date:
+    input:
+        images=composited_products("image"),
+        masks=composited_products("mask"),
+        library=library(
+            "composite",
+            "errors",
+            "files",
+            "masks",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+        ),
+    output:
+        "results/{site}/{date}/composite.tif",
+    log:
+        "logs/composite_date/{site}/{date}.log",
+    benchmark:
+        "benchmarks/composite_date/{site}/{date}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        mask=config["composite"]["mask"],
+    message:
+        "Compositing {wildcards.site} at {wildcards.date}"
+    script:
+        "../scripts/composite_date.py"
+
+
+rule render_date:
+    input:
+        composite=rules.composite_date.output,
+        library=library("errors", "files", "images", "raster", "resample"),
+    output:
+        ndvi="results/{site}/{date}/ndvi.tif",
+        rgb_image="results/{site}/{date}/rgb.png",
+        ndvi_image="results/{site}/{date}/ndvi.png",
+        black_white="results/{site}/{date}/bwndvi.png",
+    log:
+        "logs/render_date/{site}/{date}.log",
+    benchmark:
+        "benchmarks/render_date/{site}/{date}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Rendering {wildcards.site} at {wildcards.date}"
+    script:
+        "../scripts/render_date.py"
+
+
+rule compute_ndvi:
+    input:
+        composite=rules.composite_date.output,
+        ndvi=rules.render_date.output.ndvi,
+        ndvi_image=rules.render_date.output.ndvi_image,
+        black_white=rules.render_date.output.black_white,
+        library=library(
+            "centrality",
+            "errors",
+            "files",
+            "grid",
+            "images",
+            "measures",
+            "raster",
+            "resample",
+        ),
+    output:
+        "results/{site}/{date}/ndvi.json",
+    log:
+        "logs/compute_ndvi/{site}/{date}.log",
+    benchmark:
+        "benchmarks/compute_ndvi/{site}/{date}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        **config["subimages"],
+    message:
+        "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
+    script:
+        "../scripts/compute_ndvi.py"
+
+
+rule compute_centrality:
+    input:
+        ndvi=rules.render_date.output.ndvi,
+        black_white=rules.render_date.output.black_white,
+        library=library(
+            "centrality",
+            "errors",
+            "files",
+            "grid",
+            "images",
+            "measures",
+            "raster",
+            "resample",
+        ),
+    output:
+        "results/{site}/{date}/centrality.json",
+    log:
+        "logs/compute_centrality/{site}/{date}.log",
+    benchmark:
+        "benchmarks/compute_centrality/{site}/{date}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        **config["subimages"],
+        **config["centrality"],
+    message:
+        "Network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
+    script:
+        "../scripts/compute_centrality.py"

@@ -1,0 +1,54 @@
+"""Every product as one GeoTIFF: the target `scenes`."""
+
+
+# Resample and subset by bands in one pass: a whole tile is not written twice.
+rule resample_scene:
+    input:
+        product=downloaded_product,
+        library=library(
+            "errors",
+            "failures",
+            "files",
+            "grid",
+            "masks",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "scene",
+        ),
+    output:
+        "results/scenes/{product}.tif",
+    log:
+        "logs/resample_scene/{product}.log",
+    benchmark:
+        "benchmarks/resample_scene/{product}.tsv"
+    retries: RETRIES
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        mem_mb=3000,
+        runtime=60,
+    params:
+        path=product_file,
+        retries=RETRIES,
+        **{key: config["scene"][key] for key in ("bands", "resolution", "upsampling", "downsampling")},
+    message:
+        "Resampling {wildcards.product} to {params.resolution} m"
+    script:
+        "../scripts/resample_scene.py"
+
+
+use rule check_products as check_scenes with:
+    input:
+        scenes=lambda wildcards: expand(rules.resample_scene.output, product=products_table()),
+        library=library("errors", "files", "raster", "resample"),
+    output:
+        "results/scenes_checked.txt",
+    log:
+        "logs/check_scenes.log",
+    benchmark:
+        "benchmarks/check_scenes.tsv"
+    message:
+        "Checking the scenes for failed products"

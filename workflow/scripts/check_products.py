@@ -1,0 +1,43 @@
+"""Tell whether products failed: an error at the very end, or only a report."""
+
+import logging
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
+
+
+def failed_products(summaries: list[Path], scenes: list[Path]) -> dict[str, str]:
+    """Collect product and reason from the summaries of sites and the tags of scenes."""
+    failed = {}
+    for path in summaries:
+        failed |= read_json(path)["metadata"]["failed_products"]
+    for path in scenes:
+        tags = read_tags(path)
+        if tags[STATUS] == "failed":
+            failed[tags[PRODUCT]] = tags[REASON]
+    return failed
+
+
+def main(summaries: list[Path], scenes: list[Path], out: Path, *, on_failure: str) -> None:
+    failed = failed_products(summaries, scenes)
+    for product, reason in failed.items():
+        logging.error("%s failed: %s", product, reason)
+    if failed and on_failure == "stop":
+        raise TigerbushError(
+            f"{len(failed)} product(s) failed, everything else is finished; mend them and run ./tigerbush retry, "
+            "or set on_failure: report."
+        )
+    lines = [f"{len(failed)} failed", *(f"{product}\t{reason}" for product, reason in failed.items())]
+    write_bytes(out, "".join(f"{line}\n" for line in lines).encode())
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            [Path(path) for path in snakemake.input.get("summaries", [])],
+            [Path(path) for path in snakemake.input.get("scenes", [])],
+            Path(snakemake.output[0]),
+            **snakemake.params,
+        )

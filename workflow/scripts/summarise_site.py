@@ -1,0 +1,37 @@
+"""Write results_summary.json of a site."""
+
+from pathlib import Path
+
+from tigerbush.files import job_log, read_json, write_json
+from tigerbush.summary import summarise_site
+
+
+def main(
+    dates: list[Path],
+    weather: list[Path],
+    out: Path,
+    *,
+    site: dict,
+    periods: list,
+    left_out: dict,
+    config: dict,
+) -> None:
+    summary = summarise_site(
+        site,
+        dates=[read_json(path) for path in dates],
+        periods=periods,
+        left_out=left_out,
+        weather={path.parent.name: read_json(path) for path in weather},
+        config=config,
+    )
+    write_json(out, summary)
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            [Path(path) for path in snakemake.input.dates],
+            [Path(path) for path in snakemake.input.weather],
+            Path(snakemake.output[0]),
+            **snakemake.params,
+        )

@@ -1,0 +1,44 @@
+"""`./tigerbush`: what the workflow's user does beside running Snakemake."""
+
+import argparse
+import sys
+
+from tigerbush import __version__
+from tigerbush.cli import discover, retry
+from tigerbush.errors import TigerbushError
+
+COMMANDS = {"discover": discover, "retry": retry}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; each subcommand's help is its module's docstring."""
+    top = argparse.ArgumentParser(
+        prog="tigerbush",
+        description="Measure how patterned vegetation changes. The workflow itself runs with snakemake.",
+    )
+    top.add_argument("--version", action="version", version=f"tigerbush {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        text = module.__doc__
+        command = commands.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; return the exit status."""
+    options, rest = parser().parse_known_args(arguments)
+    try:
+        return COMMANDS[options.command].run(options, rest)
+    except TigerbushError as error:
+        print(f"tigerbush: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What becomes of a product that cannot be processed: one contract for every engine.
+
+Transient trouble is raised, so that Snakemake tries again. What stays wrong, and any trouble in the
+last attempt, becomes a placeholder: the other products of the site still finish, the summary names
+the product, and the gate `check_products` tells the truth at the end.
+"""
+
+import logging
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from tigerbush.errors import TigerbushError
+from tigerbush.raster import STATUS, read_tags
+from tigerbush.safe import FAILED
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def or_placeholder(
+    work: Callable[[], Result], placeholder: Callable[[str], Result], last_attempt: bool
+) -> Result:
+    """Return what `work` returns, or the placeholder for the reason of its failure.
+
+    Parameters
+    ----------
+    work : callable
+    placeholder : callable
+        Takes the reason, one sentence.
+    last_attempt : bool
+        Whether trouble that might pass (`OSError`) is final now.
+
+    Raises
+    ------
+    OSError
+        Before the last attempt.
+    """
+    try:
+        return work()
+    except TigerbushError as error:
+        reason = str(error)
+    except OSError as error:
+        if not last_attempt:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+    log.error("%s", reason)
+    return placeholder(" ".join(reason.split()))
+
+
+def failed_outputs(results: Path) -> list[Path]:
+    """Return the placeholders of failed products below a results folder, sorted.
+
+    Parameters
+    ----------
+    results : Path
+        Holds `downloads/`, `scenes/` and one folder per site.
+    """
+    images = [*results.glob("scenes/S2*.tif"), *results.glob("*/products/S2*.tif")]
+    failed = [
+        path for path in images if not path.stem.endswith("_mask") and read_tags(path).get(STATUS) == "failed"
+    ]
+    return sorted([*failed, *_failed_downloads(results.glob("downloads/*.zip"))])
+
+
+def _failed_downloads(paths: Iterable[Path]) -> Iterable[Path]:
+    for path in paths:
+        with zipfile.ZipFile(path) as archive:
+            if FAILED in archive.namelist():
+                yield path

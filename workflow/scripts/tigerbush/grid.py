@@ -1,0 +1,148 @@
+"""Where a site lies on the pixel lattice of its tiles, and how it is cut into sub-images."""
+
+import math
+from dataclasses import dataclass
+
+import utm
+
+from tigerbush.errors import TigerbushError
+from tigerbush.resample import Grid
+
+# metres per degree of latitude, as design and pyveg have it
+METRES_PER_DEGREE = 111_320
+# the read window grows to whole pixels of the coarsest band and by two more of them
+COARSEST = 60
+
+
+@dataclass(frozen=True)
+class SubImage:
+    """A square part of a site.
+
+    Attributes
+    ----------
+    rows, columns : slice
+        Pixels of the site's grid.
+    longitude, latitude : float
+        Centre in degrees (WGS 84), rounded to 4 decimals as pyveg does.
+    """
+
+    rows: slice
+    columns: slice
+    longitude: float
+    latitude: float
+
+
+def utm_epsg(longitude: float, latitude: float) -> int:
+    """Return the EPSG code of the UTM zone of a point (with the MGRS exceptions of Norway)."""
+    zone = utm.latlon_to_zone_number(latitude, longitude)
+    return (32600 if latitude >= 0 else 32700) + int(zone)
+
+
+def site_grid(
+    longitude: float,
+    latitude: float,
+    region_size: float,
+    size: int,
+    resolution: int,
+    origin: tuple[float, float] | None = None,
+) -> Grid:
+    """Return the pixel window of a site.
+
+    n = floor(region_size x 111320 / (size x resolution)) sub-images a side, centred on the point, on
+    the lattice of `origin` (nearest pixel).
+
+    Parameters
+    ----------
+    longitude, latitude : float
+        Degrees, WGS 84.
+    region_size : float
+        Side of the site in degrees of latitude.
+    size : int
+        Side of a sub-image in pixels.
+    resolution : int
+        Metres.
+    origin : (x, y), optional
+        Upper-left corner of the tile in metres; without it the lattice that all tiles of the zone
+        share is taken.
+
+    Raises
+    ------
+    TigerbushError
+        When not even one sub-image fits.
+    """
+    n = math.floor(region_size * METRES_PER_DEGREE / (size * resolution))
+    if n < 1:
+        raise TigerbushError(
+            f"region_size {region_size:g} is smaller than one sub-image of {size} x {resolution} m; make it at "
+            f"least {size * resolution / METRES_PER_DEGREE:.4f} or subimages.size smaller."
+        )
+    easting, northing, _, _ = utm.from_latlon(latitude, longitude)
+    x0, y0 = origin or (0, 0 if latitude >= 0 else 10_000_000)
+    side = n * size
+    half = side * resolution / 2
+    x = x0 + round((float(easting) - half - x0) / resolution) * resolution
+    y = y0 - round((y0 - float(northing) - half) / resolution) * resolution
+    return Grid(x, y, resolution, side, side)
+
+
+def read_window(site: Grid, scene: Grid) -> Grid | None:
+    """Return the part of a scene's target grid that is read for a site, or None without overlap.
+
+    The site's window grows outward to whole 60 m pixels plus two of them, clamped to the scene, so
+    that every method of resampling sees the neighbours it needs.
+    """
+    step = math.lcm(COARSEST, int(scene.resolution))
+    margin = 2 * COARSEST
+
+    def span(low: float, high: float, size: int) -> tuple[int, int]:
+        start = math.floor(low / step) * step - margin
+        stop = math.ceil(high / step) * step + margin
+        return (
+            max(round(start / scene.resolution), 0),
+            min(round(stop / scene.resolution), size),
+        )
+
+    west, north = site.x - scene.x, scene.y - site.y
+    width, height = site.width * site.resolution, site.height * site.resolution
+    if (
+        west + width <= 0
+        or north + height <= 0
+        or west >= scene.width * scene.resolution
+        or north >= scene.height * scene.resolution
+    ):
+        return None
+    left, right = span(west, west + width, scene.width)
+    top, bottom = span(north, north + height, scene.height)
+    return Grid(
+        scene.x + left * scene.resolution,
+        scene.y - top * scene.resolution,
+        scene.resolution,
+        right - left,
+        bottom - top,
+    )
+
+
+def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
+    """Cut a site into squares of `size` pixels in pyveg's order: columns outer, rows inner.
+
+    Incomplete squares at the right and bottom are dropped.
+    """
+    parts = []
+    for column in range(0, grid.width - size + 1, size):
+        for row in range(0, grid.height - size + 1, size):
+            latitude, longitude = utm.to_latlon(
+                grid.x + (column + size / 2) * grid.resolution,
+                grid.y - (row + size / 2) * grid.resolution,
+                epsg % 100,
+                northern=epsg < 32700,
+                strict=False,  # a site may reach over the edge of its zone
+            )
+            parts.append(
+                SubImage(
+                    rows=slice(row, row + size),
+                    columns=slice(column, column + size),
+                    longitude=round(float(longitude), 4),
+                    latitude=round(float(latitude), 4),
+                )
+            )
+    return parts

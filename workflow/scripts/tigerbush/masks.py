@@ -1,0 +1,115 @@
+"""Cloud masks of Sentinel-2 products: MSK_CLASSI, MSK_CLOUDS (GML) and SCL.
+
+A product without any mask is UNKNOWN, never clear.
+"""
+
+import re
+import zipfile
+from xml.etree.ElementTree import ParseError
+
+import defusedxml.ElementTree
+import numpy as np
+from defusedxml.common import DefusedXmlException
+from rasterio.features import rasterize
+
+from tigerbush.errors import TigerbushError
+from tigerbush.raster import transform_of
+from tigerbush.resample import Grid, resample
+from tigerbush.safe import MAX_XML_BYTES, Product, read_window
+
+CLEAR, MASKED, UNKNOWN, NODATA = 0, 1, 2, 255
+
+# L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
+# cloud shadow, cloud of medium and of high probability, thin cirrus
+SCL_MASKED = (0, 1, 3, 8, 9, 10)
+
+_CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.jp2"
+_CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
+_SCL = r"GRANULE/[^/]+/IMG_DATA/R{}m/[^/]+_SCL_{}m\.jp2"
+
+
+def read_mask(product: Product, target: Grid) -> tuple[np.ndarray, str | None]:
+    """Read the cloud mask of a product on a target grid.
+
+    L2A: the scene classification (SCL). L1C: opaque cloud and cirrus of MSK_CLASSI (baseline 04.00
+    and later) or of MSK_CLOUDS (before). Coarser masks are upsampled with Nearest.
+
+    Parameters
+    ----------
+    product : Product
+    target : Grid
+
+    Returns
+    -------
+    mask : (h, w) uint8 array
+        CLEAR, MASKED, or UNKNOWN everywhere when the product carries no mask.
+    name : str or None
+        The file the mask came from.
+
+    Raises
+    ------
+    TigerbushError
+        When the mask file is damaged.
+    """
+    if product.name.level == "L2A":
+        for resolution in (20, 60):
+            if name := product.find(_SCL.format(resolution, resolution)):
+                classes = _classes(product, name, resolution, target)[0]
+                return np.where(np.isin(classes, SCL_MASKED), MASKED, CLEAR).astype(np.uint8), name
+    elif name := product.find(_CLASSI):
+        opaque, cirrus = _classes(product, name, 60, target)[:2]
+        return np.where((opaque > 0) | (cirrus > 0), MASKED, CLEAR).astype(np.uint8), name
+    elif name := product.find(_CLOUDS):
+        return _rasterize_gml(product, name, target), name
+    return np.full((target.height, target.width), UNKNOWN, np.uint8), None
+
+
+def _classes(product: Product, name: str, resolution: int, target: Grid) -> list[np.ndarray]:
+    method = "Nearest" if target.resolution <= resolution else "First"
+    bands, source = read_window(product, name, product.grids[resolution], target, method)
+    return [resample(band, source, target, method) for band in bands]
+
+
+def _rasterize_gml(product: Product, name: str, target: Grid) -> np.ndarray:
+    """Burn the cloud polygons of a MSK_CLOUDS file; a file without polygons means no cloud."""
+    shapes = [(polygon, MASKED) for polygon in _gml_polygons(product, name)]
+    if not shapes:
+        return np.full((target.height, target.width), CLEAR, np.uint8)
+    return rasterize(
+        shapes,
+        (target.height, target.width),
+        fill=CLEAR,
+        transform=transform_of(target),
+        all_touched=True,  # rather a clear pixel lost than a cloud edge kept
+        dtype=np.uint8,
+    )
+
+
+def _gml_polygons(product: Product, name: str) -> list[dict]:
+    label = f"{product.path}/{name}"
+    if product.files[name] > MAX_XML_BYTES:
+        raise TigerbushError(
+            f"{label} has {product.files[name]} bytes, which no Sentinel-2 cloud mask has; fetch the product "
+            "again."
+        )
+    try:
+        root = defusedxml.ElementTree.fromstring(product.read_bytes(name), forbid_dtd=True)
+        return [
+            {"type": "Polygon", "coordinates": [_ring(ring) for ring in polygon.iterfind(".//{*}posList")]}
+            for polygon in root.iterfind(".//{*}Polygon")
+        ]
+    except (ParseError, DefusedXmlException, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise TigerbushError(
+            f"{label} is not a well-formed cloud mask ({error}); fetch the product again, then run "
+            "./tigerbush retry."
+        ) from error
+
+
+def _ring(element) -> list[tuple[float, float]]:
+    numbers = [float(text) for text in re.split(r"\s+", (element.text or "").strip())]
+    dimension = int(element.get("srsDimension", "2"))
+    if dimension < 2 or len(numbers) % dimension or len(numbers) < 3 * dimension:
+        raise ValueError("a posList is not a ring of positions")
+    if not np.isfinite(numbers).all():
+        raise ValueError("a posList holds a number that is not finite")
+    return list(zip(numbers[::dimension], numbers[1::dimension], strict=True))

@@ -1,0 +1,138 @@
+"""Product names and the two tables that describe what there is to process.
+
+`products.tsv` has one row per product, `files.tsv` one row per file of a product. Both come from
+outside (a bucket, a folder, a user's editor), so every row is checked when it is read.
+"""
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import write_bytes
+
+COLUMNS = (
+    "product",
+    "platform",
+    "level",
+    "sensing_time",
+    "tile",
+    "relative_orbit",
+    "baseline",
+    "cloud_percent",
+    "url",
+    "granule",
+    "size_bytes",
+)
+FILE_COLUMNS = ("product", "role", "band", "key", "size", "etag")
+
+# Sentinel-2 Products Specification Document, compact naming convention (since December 2016)
+NAME = re.compile(
+    r"(?P<platform>S2[A-D])_MSI(?P<level>L1C|L2A)_(?P<sensing_time>[0-9]{8}T[0-9]{6})"
+    r"_N(?P<baseline>[0-9]{4})_R(?P<relative_orbit>[0-9]{3})"
+    r"_T(?P<tile>[0-9]{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_[0-9]{8}T[0-9]{6}"
+)
+
+
+@dataclass(frozen=True)
+class ProductName:
+    """The fields of a product name.
+
+    Attributes
+    ----------
+    product : str
+        The whole name without `.SAFE`.
+    platform, level, tile : str
+        For example S2A, L1C, 33TVL.
+    sensing_time : datetime
+        Start of the data take, UTC.
+    baseline : str
+        Processing baseline as in the metadata, for example 05.00.
+    relative_orbit : int
+    """
+
+    product: str
+    platform: str
+    level: str
+    sensing_time: datetime
+    tile: str
+    baseline: str
+    relative_orbit: int
+
+
+def parse_name(name: str) -> ProductName:
+    """Split a product name such as `S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607`.
+
+    Raises
+    ------
+    TigerbushError
+        When the name does not follow the Sentinel-2 Products Specification Document.
+    """
+    product = name.removesuffix(".SAFE")
+    match = NAME.fullmatch(product)
+    try:
+        return ProductName(
+            product=product,
+            platform=match["platform"],
+            level=match["level"],
+            sensing_time=datetime.strptime(match["sensing_time"], "%Y%m%dT%H%M%S"),
+            tile=match["tile"],
+            baseline=f"{match['baseline'][:2]}.{match['baseline'][2:]}",
+            relative_orbit=int(match["relative_orbit"]),
+        )
+    except (TypeError, ValueError):
+        raise TigerbushError(
+            f"{name[:120]!r} is not a Sentinel-2 product name; expected the form "
+            "S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."
+        ) from None
+
+
+def table_row(
+    name: ProductName, *, url: str, granule: str, size_bytes: int, cloud_percent: float | None
+) -> dict[str, str]:
+    """Return the row of `products.tsv` for a product; an unknown cloud cover is an empty field."""
+    return {
+        "product": name.product,
+        "platform": name.platform,
+        "level": name.level,
+        "sensing_time": name.sensing_time.isoformat(),
+        "tile": name.tile,
+        "relative_orbit": str(name.relative_orbit),
+        "baseline": name.baseline,
+        "cloud_percent": "" if cloud_percent is None else f"{cloud_percent:g}",
+        "url": url,
+        "granule": granule,
+        "size_bytes": str(size_bytes),
+    }
+
+
+def newest_baseline(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Keep, per platform, sensing time, tile and level, the rows of the newest baseline.
+
+    Several rows of that baseline are parts of one tile from different receiving stations (or a
+    repeated delivery); all are kept and merged when they are composited. Sorted by product name.
+    """
+    takes = defaultdict(list)
+    for row in rows:
+        takes[row["platform"], row["sensing_time"], row["tile"], row["level"]].append(row)
+    kept = [
+        row
+        for take in takes.values()
+        for row in take
+        if row["baseline"] == max(other["baseline"] for other in take)
+    ]
+    return sorted(kept, key=lambda row: row["product"])
+
+
+def write_table(path: Path, rows: Iterable[dict[str, str]], columns: tuple[str, ...]) -> None:
+    """Write rows as tab-separated values, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())

@@ -1,0 +1,403 @@
+"""Sentinel-2 products in SAFE format: metadata, bands and masks, read from a folder or a zip.
+
+Bands are read one by one from their own JP2 files and never through GDAL's SENTINEL2 driver, which
+returns zeros, without an error, for a file that is missing.
+"""
+
+import re
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+import numpy as np
+import rasterio
+from defusedxml.common import DefusedXmlException
+from rasterio.windows import Window
+
+from tigerbush.errors import TigerbushError
+from tigerbush.products import ProductName, parse_name
+from tigerbush.resample import Grid, halo, resample
+
+# PSD: band_id / bandId 0..12, and the native resolution in metres
+BANDS = {
+    "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20,
+    "B8": 10, "B8A": 20, "B9": 60, "B10": 60, "B11": 20, "B12": 20,
+}  # fmt: skip
+NODATA = 0
+# the only member of a zip that stands for a failed download; it holds the reason
+FAILED = "TIGERBUSH_FAILED.txt"
+TILE_METRES = 109_800
+# the largest real metadata file is 1.5 MB
+MAX_XML_BYTES = 64_000_000
+_BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>\d\d)m)?\.jp2"
+
+
+@dataclass(frozen=True)
+class Product:
+    """An opened product.
+
+    Attributes
+    ----------
+    path : Path
+        The `.SAFE` folder or the zip that holds it.
+    name : ProductName
+    epsg : int
+        UTM zone of the tile, EPSG 326xx or 327xx.
+    grids : mapping of int to Grid
+        The tile's grid per resolution in metres (10, 20, 60), from MTD_TL.xml.
+    quantification : int
+        DN per unit of reflectance.
+    offsets : mapping of str to int
+        Per band, added to the DN before division by `quantification`; 0 before baseline 04.00.
+    cloud_percent : float or None
+    files : mapping of str to int
+        Relative names and sizes in bytes.
+    """
+
+    path: Path
+    name: ProductName
+    epsg: int
+    grids: Mapping[int, Grid]
+    quantification: int
+    offsets: Mapping[str, int]
+    cloud_percent: float | None
+    files: Mapping[str, int]
+
+    @cached_property
+    def granule(self) -> str:
+        """Name of the granule folder."""
+        return next(name.split("/")[1] for name in self.files if name.startswith("GRANULE/"))
+
+    def band_file(self, band: str) -> tuple[str, int]:
+        """Return the file of a band at its finest resolution, and that resolution in metres.
+
+        Raises
+        ------
+        TigerbushError
+            When the product has no file for the band.
+        """
+        number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
+        found = _find(self.files, _BAND_FILE.format(re.escape(number)))
+        if not found:
+            raise TigerbushError(
+                f"{self.path}: the file of band {band} is missing; fetch the product again, then run "
+                "./tigerbush retry."
+            )
+        return min(
+            ((name, int(match["resolution"] or BANDS[band])) for name, match in found), key=lambda x: x[1]
+        )
+
+    def find(self, pattern: str) -> str | None:
+        """Return the first file whose relative name matches `pattern` as a whole, or None."""
+        found = _find(self.files, pattern)
+        return found[0][0] if found else None
+
+    def read_bytes(self, name: str) -> bytes:
+        """Return the content of a file of the product."""
+        return _read_bytes(self.path, name)
+
+
+def _find(names: Mapping[str, int], pattern: str) -> list[tuple[str, re.Match]]:
+    return [(name, match) for name in sorted(names) if (match := re.fullmatch(pattern, name))]
+
+
+def product_name(path: Path) -> ProductName:
+    """Return the product name that a `.SAFE` folder or a `.zip` of one carries."""
+    return parse_name(path.name.removesuffix(".zip"))
+
+
+def list_files(path: Path) -> dict[str, int]:
+    """List a product's files relative to its `.SAFE` folder, with sizes in bytes.
+
+    Names that would leave the folder (absolute, or with `..`) are left out.
+
+    Raises
+    ------
+    TigerbushError
+        When there is no such product, or the zip is damaged.
+    """
+    if path.is_dir():
+        return {
+            file.relative_to(path).as_posix(): file.stat().st_size
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
+        }
+    prefix = f"{product_name(path).product}.SAFE/"
+    with _zip(path) as archive:
+        if FAILED in archive.namelist():
+            raise TigerbushError(archive.read(FAILED).decode())
+        return {
+            entry.filename.removeprefix(prefix): entry.file_size
+            for entry in archive.infolist()
+            if entry.filename.startswith(prefix)
+            and not entry.is_dir()
+            and ".." not in PurePosixPath(entry.filename).parts
+        }
+
+
+def _zip(path: Path) -> zipfile.ZipFile:
+    if not path.exists():
+        raise TigerbushError(
+            f"{path}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+        )
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise TigerbushError(
+            f"{path} is not a readable zip ({error}); fetch it again, then run ./tigerbush retry."
+        ) from error
+
+
+def _open(path: Path, name: str) -> BinaryIO:
+    if path.is_dir():
+        return (path / name).open("rb")
+    return _zip(path).open(f"{product_name(path).product}.SAFE/{name}")
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    with _open(path, name) as file:
+        return file.read()
+
+
+def _gdal_path(path: Path, name: str) -> str:
+    if path.is_dir():
+        return str(path / name)
+    # braces keep GDAL from looking for another archive inside the path
+    return f"/vsizip/{{{path.absolute()}}}/{product_name(path).product}.SAFE/{name}"
+
+
+class _Xml:
+    """A metadata file whose errors name the file and the field."""
+
+    def __init__(self, path: Path, name: str, size: int) -> None:
+        self.label = f"{path}/{name}"
+        if size > MAX_XML_BYTES:
+            raise TigerbushError(f"{self.label} has {size} bytes, which no Sentinel-2 metadata file has.")
+        try:
+            root: Element = defusedxml.ElementTree.fromstring(_read_bytes(path, name), forbid_dtd=True)
+        except (ParseError, DefusedXmlException, ValueError, RecursionError, zipfile.BadZipFile) as error:
+            raise TigerbushError(
+                f"{self.label} is not well-formed XML ({error}); fetch the product again, then run "
+                "./tigerbush retry."
+            ) from error
+        self.elements: dict[str, list[Element]] = {}
+        for element in root.iter():
+            self.elements.setdefault(element.tag.rpartition("}")[2], []).append(element)
+
+    def all(self, tag: str) -> list[Element]:
+        return self.elements.get(tag, [])
+
+    def number(self, tag: str, *, within: Element | None = None) -> float:
+        """Return the number in the first element `tag` (anywhere, or below `within`)."""
+        found = within.findall(tag) if within is not None else self.all(tag)
+        with suppress(IndexError, TypeError, ValueError):
+            value = float(found[0].text)
+            if np.isfinite(value):
+                return value
+        raise TigerbushError(
+            f"{self.label}: field {tag} is missing or not a number; fetch the product again."
+        )
+
+
+def open_product(path: Path) -> Product:
+    """Read the metadata of a product.
+
+    Parameters
+    ----------
+    path : Path
+        A `.SAFE` folder, or a zip (stored or compressed) with that folder inside.
+
+    Raises
+    ------
+    TigerbushError
+        When a file or field is missing or malformed, in one sentence that names both.
+    """
+    path = Path(path)
+    name = product_name(path)
+    files = list_files(path)
+    product_xml = _metadata_xml(path, files, rf"MTD_MSI{name.level}\.xml")
+    tile_xml = _metadata_xml(path, files, r"GRANULE/[^/]+/MTD_TL\.xml")
+    quantification = "BOA_QUANTIFICATION_VALUE" if name.level == "L2A" else "QUANTIFICATION_VALUE"
+    value = product_xml.number(quantification)
+    if not 1 <= value <= 65535 or value != int(value):
+        raise TigerbushError(
+            f"{product_xml.label}: field {quantification} is {value:g}, expected a whole number from 1 to "
+            "65535; fetch the product again."
+        )
+    return Product(
+        path=path,
+        name=name,
+        epsg=_epsg(tile_xml),
+        grids=_grids(tile_xml),
+        quantification=int(value),
+        offsets=_offsets(product_xml, name),
+        cloud_percent=_cloud_percent(tile_xml, product_xml),
+        files=files,
+    )
+
+
+def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> _Xml:
+    found = _find(files, pattern)
+    if len(found) != 1:
+        expected = pattern.replace("\\", "").replace("[^/]+", "*")
+        raise TigerbushError(
+            f"{path} has {len(found)} files {expected}, expected one; fetch the product again, then run "
+            "./tigerbush retry."
+        )
+    return _Xml(path, found[0][0], files[found[0][0]])
+
+
+def _epsg(xml: _Xml) -> int:
+    texts = [element.text or "" for element in xml.all("HORIZONTAL_CS_CODE")]
+    match = re.fullmatch(r"EPSG:(32[67](?:0[1-9]|[1-5]\d|60))", texts[0].strip()) if texts else None
+    if not match:
+        raise TigerbushError(f"{xml.label}: field HORIZONTAL_CS_CODE is not the EPSG code of a UTM zone.")
+    return int(match[1])
+
+
+def _grids(xml: _Xml) -> dict[int, Grid]:
+    sizes = {element.get("resolution"): element for element in xml.all("Size")}
+    positions = {element.get("resolution"): element for element in xml.all("Geoposition")}
+    grids = {}
+    for resolution in (10, 20, 60):
+        size, position = sizes.get(str(resolution)), positions.get(str(resolution))
+        if size is None or position is None:
+            raise TigerbushError(f"{xml.label}: Size or Geoposition of resolution {resolution} is missing.")
+        width, height = (xml.number(tag, within=size) for tag in ("NCOLS", "NROWS"))
+        if not all(1 <= side <= TILE_METRES / resolution and side == int(side) for side in (width, height)):
+            raise TigerbushError(
+                f"{xml.label}: Size of resolution {resolution} is {width:g} x {height:g}, expected at most "
+                f"{TILE_METRES // resolution} pixels a side."
+            )
+        x, y = (xml.number(tag, within=position) for tag in ("ULX", "ULY"))
+        grids[resolution] = Grid(x, y, resolution, int(width), int(height))
+    return grids
+
+
+def _offsets(xml: _Xml, name: ProductName) -> dict[str, int]:
+    tag = "BOA_ADD_OFFSET" if name.level == "L2A" else "RADIO_ADD_OFFSET"
+    offsets = dict.fromkeys(BANDS, 0)
+    elements = xml.all(tag)
+    if not elements and name.baseline >= "04.00":
+        raise TigerbushError(
+            f"{xml.label}: field {tag} is missing, though baseline {name.baseline} has an offset; fetch the "
+            "product again."
+        )
+    for element in elements:
+        try:
+            band = list(BANDS)[int(element.get("band_id"))]
+            offsets[band] = int(element.text)
+        except (TypeError, ValueError, IndexError):
+            raise TigerbushError(f"{xml.label}: field {tag} is not a whole number for a band_id.") from None
+    return offsets
+
+
+def _cloud_percent(tile: _Xml, product: _Xml) -> float | None:
+    for xml, tag in ((tile, "CLOUDY_PIXEL_PERCENTAGE"), (product, "Cloud_Coverage_Assessment")):
+        with suppress(TigerbushError):
+            return xml.number(tag)
+    return None
+
+
+def read_band(
+    product: Product, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
+) -> np.ndarray:
+    """Read a band on a target grid: only the window it needs, then resampled as SNAP does.
+
+    Parameters
+    ----------
+    product : Product
+    band : str
+        B1 .. B12 or B8A.
+    target : Grid
+        The scene's target grid or a window of it.
+    upsampling, downsampling : str
+        Methods of `tigerbush.resample` for bands coarser and finer than the target.
+
+    Returns
+    -------
+    (h, w) uint16 array
+        DN as stored, nodata 0.
+
+    Raises
+    ------
+    TigerbushError
+        When the band's file is missing, truncated, of another size than the metadata say, or does
+        not decode.
+    """
+    name, resolution = product.band_file(band)
+    method = downsampling if target.resolution > resolution else upsampling
+    data, source = read_window(product, name, product.grids[resolution], target, method)
+    return resample(data[0], source, target, method, nodata=NODATA)
+
+
+def read_window(
+    product: Product, name: str, grid: Grid, target: Grid, method: str
+) -> tuple[np.ndarray, Grid]:
+    """Read the part of a JP2 file that `target` needs, with the halo of `method`.
+
+    Returns
+    -------
+    data : (bands, h, w) array
+    source : Grid
+        The part of `grid` that was read; at least one pixel, also where `target` lies outside.
+    """
+    _check_jp2(product, name)
+    source = covering(grid, target, halo(method))
+    column = round((source.x - grid.x) / grid.resolution)
+    row = round((grid.y - source.y) / grid.resolution)
+    try:
+        with rasterio.open(_gdal_path(product.path, name)) as image:
+            if (image.width, image.height) != (grid.width, grid.height):
+                raise TigerbushError(
+                    f"{product.path}/{name} has {image.width} x {image.height} pixels, expected {grid.width} x "
+                    f"{grid.height} as MTD_TL.xml says; fetch the product again, then run ./tigerbush retry."
+                )
+            return image.read(window=Window(column, row, source.width, source.height)), source
+    except rasterio.errors.RasterioError as error:
+        raise TigerbushError(
+            f"{product.path}/{name} does not decode ({error}); fetch the product again, then run "
+            "./tigerbush retry."
+        ) from error
+
+
+def covering(grid: Grid, target: Grid, margin: int) -> Grid:
+    """Return the pixels of `grid` that touch `target`, grown by `margin` pixels, clamped to `grid`."""
+
+    def span(low: float, high: float, size: int) -> tuple[int, int]:
+        start = min(max(int(np.floor(low / grid.resolution)) - margin, 0), size - 1)
+        stop = max(min(int(np.ceil(high / grid.resolution)) + margin, size), start + 1)
+        return start, stop
+
+    left, right = span(target.x - grid.x, target.x - grid.x + target.width * target.resolution, grid.width)
+    top, bottom = span(grid.y - target.y, grid.y - target.y + target.height * target.resolution, grid.height)
+    return Grid(
+        grid.x + left * grid.resolution,
+        grid.y - top * grid.resolution,
+        grid.resolution,
+        right - left,
+        bottom - top,
+    )
+
+
+def _check_jp2(product: Product, name: str) -> None:
+    """Refuse a JP2 that was cut short: decoders fill the lost part without an error.
+
+    ISO/IEC 15444-1: a file of boxes, of which the codestream box comes last in Sentinel-2 products
+    and ends with the marker EOC (FF D9).
+    """
+    with _open(product.path, name) as file:
+        whole = file.read(12) == b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+        file.seek(max(product.files[name] - 2, 0))
+        whole = whole and file.read(2) == b"\xff\xd9"
+    if not whole:
+        raise TigerbushError(
+            f"{product.path}/{name} is not a whole JP2 file (cut short?); fetch the product again, then run "
+            "./tigerbush retry."
+        )
