@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tigerbush.safe import BANDS
 from tigerbush.safe_writer import Scene, write_product
 
@@ -33,7 +32,9 @@ def shared_data():
     return SHARED
 
 
-def name_of(day="20170116", *, level="L1C", baseline="0204", orbit="122", tile="33TVL", platform="S2A", made=None):
+def name_of(
+    day="20170116", *, level="L1C", baseline="0204", orbit="122", tile="33TVL", platform="S2A", made=None
+):
     """A product name; `made` is the last time stamp."""
     return f"{platform}_MSI{level}_{day}T100000_N{baseline}_R{orbit}_T{tile}_{made or day + 'T110000'}"
 
@@ -62,7 +63,9 @@ def scene_of(seed=0, *, offset=0, level="L1C", place=CORNER, **options):
 def product(tmp_path):
     """Write a product: `product(day, scene options...)` gives its folder."""
 
-    def write(day="20170116", *, folder=tmp_path / "products", level="L1C", baseline="0204", scene=None, **options):
+    def write(
+        day="20170116", *, folder=tmp_path / "products", level="L1C", baseline="0204", scene=None, **options
+    ):
         names = {key: options.pop(key) for key in ("orbit", "tile", "platform", "made") if key in options}
         name = name_of(day, level=level, baseline=baseline, **names)
         return write_product(folder, name, scene or scene_of(level=level, **options))

@@ -90,7 +90,9 @@ def config_sentence(error):
         known = list(error.schema["properties"])
         unknown = sorted(set(error.instance) - set(known))[0]
         close = difflib.get_close_matches(unknown, known, 1)
-        what = f"{unknown!r} is not a key" + (f", did you mean {close[0]!r}?" if close else f" (known: {known}).")
+        what = f"{unknown!r} is not a key" + (
+            f", did you mean {close[0]!r}?" if close else f" (known: {known})."
+        )
     return f"{where}: {what} See config/README.md."
 
 
@@ -122,7 +124,11 @@ def read_sites(path):
                 "digits, - and _; choose another."
             )
         sites[name] = {"site": name}
-        for column, low, high in (("longitude", -180, 180), ("latitude", -80, 84), ("region_size", 1e-6, 0.5)):
+        for column, low, high in (
+            ("longitude", -180, 180),
+            ("latitude", -80, 84),
+            ("region_size", 1e-6, 0.5),
+        ):
             try:
                 sites[name][column] = float(row[column])
             except ValueError:
@@ -167,7 +173,9 @@ def read_periods(start, end, step):
         periods[middle.isoformat()] = (day.isoformat(), following.isoformat())
         day = following
     if not 0 < len(periods) <= 100_000:
-        raise WorkflowError(f"period.step {step} cuts {start} to {end} into {len(periods)} dates; change one of them.")
+        raise WorkflowError(
+            f"period.step {step} cuts {start} to {end} into {len(periods)} dates; change one of them."
+        )
     return periods
 
 
@@ -184,7 +192,9 @@ def _read_products(path, _):
         name = row["product"]
         fields = name.split("_")
         if not re.fullmatch(PRODUCT, name):
-            raise WorkflowError(f"{path}, line {line}: {name[:80]!r} is not a Sentinel-2 product name; {refresh}.")
+            raise WorkflowError(
+                f"{path}, line {line}: {name[:80]!r} is not a Sentinel-2 product name; {refresh}."
+            )
         if name in products:
             raise WorkflowError(f"{path}, line {line}: product {name} is there twice; {refresh}.")
         stamp = fields[2]

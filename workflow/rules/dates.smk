@@ -45,7 +45,7 @@ rule composite_date:
 
 rule render_date:
     input:
-        composite=rules.composite_date.output,
+        composite=rules.composite_date.output[0],
         library=library("errors", "files", "images", "raster", "resample"),
     output:
         ndvi="results/{site}/{date}/ndvi.tif",
@@ -69,7 +69,7 @@ rule render_date:
 
 rule compute_ndvi:
     input:
-        composite=rules.composite_date.output,
+        composite=rules.composite_date.output[0],
         ndvi=rules.render_date.output.ndvi,
         ndvi_image=rules.render_date.output.ndvi_image,
         black_white=rules.render_date.output.black_white,

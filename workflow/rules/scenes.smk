@@ -31,9 +31,9 @@ rule resample_scene:
         mem_mb=3000,
         runtime=60,
     params:
+        **{key: config["scene"][key] for key in ("bands", "resolution", "upsampling", "downsampling")},
         path=product_file,
         retries=RETRIES,
-        **{key: config["scene"][key] for key in ("bands", "resolution", "upsampling", "downsampling")},
     message:
         "Resampling {wildcards.product} to {params.resolution} m"
     script:

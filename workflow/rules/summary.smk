@@ -16,9 +16,9 @@ def dates_without_products(wildcards):
 
 rule summarise_date:
     input:
-        composite=rules.composite_date.output,
-        ndvi=rules.compute_ndvi.output,
-        centrality=rules.compute_centrality.output,
+        composite=rules.composite_date.output[0],
+        ndvi=rules.compute_ndvi.output[0],
+        centrality=rules.compute_centrality.output[0],
         weather=weather_of(lambda wildcards: wildcards.date),
         library=library("errors", "files", "raster", "resample", "summary"),
     output:

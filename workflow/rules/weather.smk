@@ -21,8 +21,8 @@ rule read_weather:
         mem_mb=500,
         runtime=5,
     params:
-        period=lambda wildcards: PERIODS[wildcards.date],
         **{key: config["weather"][key] for key in ("date", "precipitation", "temperature")},
+        period=lambda wildcards: PERIODS[wildcards.date],
     message:
         "Weather of {wildcards.site} at {wildcards.date}"
     script:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.transform import Affine, from_origin
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
@@ -57,9 +56,9 @@ class Raster:
         return self.data[self.bands.index(name)]
 
 
-def transform_of(grid: Grid) -> Affine:
+def transform_of(grid: Grid) -> rasterio.Affine:
     """Return the affine transform of `grid` (pixel corner to metres)."""
-    return from_origin(grid.x, grid.y, grid.resolution, grid.resolution)
+    return rasterio.Affine(grid.resolution, 0, grid.x, 0, -grid.resolution, grid.y)
 
 
 def write_raster(target: Path, raster: Raster) -> None:

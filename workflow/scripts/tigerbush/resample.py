@@ -1,8 +1,8 @@
 """The resampling methods of ESA SNAP (ResamplingOp) on arrays.
 
-Everything follows from map coordinates in exact rational arithmetic, never from array corners, so a window
-that is cropped before resampling holds the same bits as one that is cropped after, provided that the
-cropped band keeps `halo` pixels around the target window. Every rule here was read off SNAP's own output.
+Everything follows from map coordinates in exact integer arithmetic, never from array corners: a window that is
+cropped before resampling holds the same bits as one that is cropped after, provided that the cropped band keeps
+`halo` pixels around it. The rules were read off recorded SNAP output, which the tests compare bit for bit.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ _STRIP = 64  # target rows computed at once: bounds the memory of everything but
 
 @dataclass(frozen=True)
 class Grid:
-    """A north-up raster grid: columns run east, rows run south.
+    """A north-up raster grid.
 
     Attributes
     ----------
     x, y : float
-        Easting and northing of the upper-left corner, in metres.
+        Easting and northing of the upper-left corner, in metres. Columns run east, rows run south.
     resolution : float
         Side of a pixel, in metres.
     width, height : int
@@ -38,19 +38,13 @@ class Grid:
     width: int
     height: int
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of an array on this grid: (height, width)."""
-        return self.height, self.width
-
-    @property
-    def first_centre(self) -> tuple[float, float]:
-        """Centre of the upper-left pixel, in metres."""
-        return self.x + self.resolution / 2, self.y - self.resolution / 2
-
 
 def target_grid(scene: Grid, bands: Sequence[Grid], resolution: float) -> Grid:
-    """Grid of a whole product after SNAP's Resample (rule of SNAP ResamplingOp).
+    """Return the grid of a whole product after SNAP's Resample (rule of SNAP ResamplingOp).
+
+    Its size is that of the scene, rounded up to whole pixels. Bands of several resolutions keep their common
+    upper-left corner. If all have one upper-left pixel centre (a single resolution), the target keeps that
+    centre instead: from 10 to 20 m the corner moves 5 m west and 5 m north.
 
     Parameters
     ----------
@@ -61,22 +55,15 @@ def target_grid(scene: Grid, bands: Sequence[Grid], resolution: float) -> Grid:
     resolution : float
         Target resolution in metres.
 
-    Returns
-    -------
-    Grid
-        Its size is that of the scene, rounded up to whole pixels. Bands with one common upper-left corner
-        keep it. When also the centres of the upper-left pixels agree (a single resolution), the target is
-        aligned to that centre: from 10 to 20 m the corner moves 5 m west and 5 m north.
-
     Raises
     ------
     ValueError
-        `bands` is empty, the bands share neither corner nor centre, or `resolution` is not positive.
+        When the bands share neither corner nor centre, or `resolution` is not positive.
     """
     if not resolution > 0:
         raise ValueError(f"the target resolution must be positive, not {resolution}")
     corners = {(band.x, band.y) for band in bands}
-    centres = {band.first_centre for band in bands}
+    centres = {(band.x + band.resolution / 2, band.y - band.resolution / 2) for band in bands}
     if len(centres) == 1:
         ((x, y),) = centres
         x, y = x - resolution / 2, y + resolution / 2
@@ -89,22 +76,14 @@ def target_grid(scene: Grid, bands: Sequence[Grid], resolution: float) -> Grid:
 
 
 def halo(method: str) -> int:
-    """Source pixels that a crop needs on each side, beyond those which the target window touches.
+    """Return how many source pixels a crop needs on each side beyond those that the target window touches.
 
-    Parameters
-    ----------
-    method : str
-        A method of `resample`.
-
-    Returns
-    -------
-    int
-        0 for First, Nearest, Min, Max, Mean and Median; 1 for Bilinear; 2 for Bicubic.
+    0 for First, Nearest, Min, Max, Mean and Median, 1 for Bilinear, 2 for Bicubic.
 
     Raises
     ------
     ValueError
-        `method` is unknown.
+        When the method is unknown.
     """
     if method not in _HALO:
         raise ValueError(f"unknown resampling method {method!r}, expected one of {', '.join(_HALO)}")
@@ -122,53 +101,53 @@ def resample(
 ) -> np.ndarray:
     """Resample a band as SNAP ResamplingOp does.
 
-    A band whose pixels are those of the target is copied, cropped or extended, unmasked. Otherwise:
+    A band whose pixels are those of the target is copied, unmasked (cropped, if the target is a window).
+    Otherwise:
 
     First, Nearest
         The source pixel below the upper-left corner of the target pixel, in either direction.
     Min, Max, Mean, Median
-        Of the valid source pixels that the target pixel touches. Integer bands skip `nodata` even when it
-        is not declared used. Only Mean weights by the covered share; on integers it truncates each
-        weighted value and the result. What a pixel covers left of or above the band counts for the band's
+        Of the valid source pixels that a target pixel touches. Integer bands skip `nodata` even when it is
+        not declared used. Only Mean weights by the covered share; on integers it truncates each weighted
+        value and the result. What a target pixel covers left of or above the band counts for the band's
         first pixel; what it covers beyond the other end is dropped.
     Bilinear, Bicubic
-        At the target pixel's upper-left corner, not its centre; the band is surrounded by `nodata`.
-        Unmasked integers use SNAP's 8-bit fixed-point weights. Floats, and integers with `valid`, become
-        invalid wherever an invalid pixel is among the 2x2 or 4x4 neighbours, even at weight zero. Bicubic
-        has Keys' kernel, a = -0.5, and clips overshoot; there SNAP wraps masked integers round (-1 becomes
-        65535), which is not imitated.
+        At the target pixel's upper-left corner, not its centre; `nodata` surrounds the band. Unmasked
+        integers use SNAP's 8-bit fixed-point weights. Floats, and integers with `valid`, are invalid wherever
+        one of the 2x2 or 4x4 neighbours is, even at weight zero. Bicubic is Keys' kernel (a = -0.5) and
+        clips overshoot: SNAP wraps masked integers round (-1 becomes 65535), which is not imitated.
 
-    When a product of a single resolution is upsampled, SNAP moves the georeferencing (see `target_grid`) but
-    not the pixels. That is imitated if `target` is exactly that grid for `source`; crop such a product along
-    source pixels and call `target_grid` for the crop.
+    SNAP upsamples a product of a single resolution without moving its pixels although it moves their
+    coordinates (see `target_grid`). That is imitated if `target` is exactly that grid for `source`: cut windows
+    of such a product along source pixels and call `target_grid` for each.
 
     Parameters
     ----------
-    band : (h, w) ndarray
+    band : (h, w) array
         Integers of up to 32 bits, or floats.
     source, target : Grid
-        Grid of `band`, and the wanted grid. Both may be windows; `source` should cover the target window and
-        `halo(method)` pixels around it, as far as the band reaches.
+        Grid of `band`, and the wanted one. Both may be windows; `source` should hold what the target window
+        touches and `halo(method)` pixels around it, as far as the band reaches.
     method : str
         First, Nearest, Min, Max, Mean, Median, Bilinear or Bicubic.
     nodata : float
-        Value of target pixels that lie outside `source`, and of those without a valid source pixel.
+        Value of target pixels outside `source`, and of those for which Min, Max, Mean and Median find nothing.
     nodata_used : bool
-        Whether `nodata` is declared for the band. It matters to floats only: then `nodata` is invalid, like
-        NaN, and stands for an invalid result; undeclared, an invalid result is NaN.
-    valid : (h, w) ndarray of bool, optional
-        SNAP's valid-pixel expression, evaluated on `band`. Where it is false, First, Nearest, Bilinear and
-        Bicubic give 0 (floats: NaN, or `nodata` if used), and the other methods skip the pixel.
+        Whether the band declares `nodata`. Matters to floats only: `nodata` is then invalid, like NaN, and
+        stands for an invalid result, which is NaN otherwise.
+    valid : (h, w) bool array, optional
+        SNAP's valid-pixel expression, evaluated on `band`. Invalid results of First, Nearest, Bilinear and
+        Bicubic are 0 in integer bands; the other methods skip invalid pixels.
 
     Returns
     -------
-    (target.height, target.width) ndarray
-        A new array with the dtype of `band`.
+    (target.height, target.width) array
+        A new array of the dtype of `band`.
 
     Raises
     ------
     ValueError
-        `method` is unknown or does not work in this direction (Min, Max, Mean and Median only downsample,
+        When `method` is unknown or does not work in this direction (Min, Max, Mean, Median only downsample,
         Bilinear and Bicubic only upsample), `band` or `valid` is not on `source`, or `nodata` does not fit
         the dtype.
     """
@@ -178,21 +157,22 @@ def resample(
     _check(band, source, method, nodata, valid, ratio, aligned)
     rows = _Axis.touching(y, ratio, source.height, target.height)
     columns = _Axis.touching(x, ratio, source.width, target.width)
-
-    out = np.full(target.shape, nodata, band.dtype)
+    out = np.full((target.height, target.width), nodata, band.dtype)
     inside = out[rows.target, columns.target]
-    if aligned:
-        inside[...] = _pick(band, rows, columns)
+    valid = None if valid is None or aligned else valid.astype(bool)
+    masked = _Band(band, valid, band.dtype.type(nodata), nodata_used)
+    if aligned or method in ("First", "Nearest"):
+        _copy(masked, rows, columns, inside)
     elif inside.size:
-        valid = None if valid is None else np.asarray(valid, bool)
-        _OPERATE[method](_Band(band, valid, nodata, nodata_used), rows, columns, method, inside)
+        operate = _aggregate if method in _AGGREGATES else _interpolate
+        operate(masked, rows, columns, method, inside)
     return out
 
 
 def _offset(source: Grid, target: Grid) -> tuple[Fraction, Fraction]:
     """Return the target's upper-left corner in source pixels east and south of the source's own."""
     if target.resolution < source.resolution and target == target_grid(source, [source], target.resolution):
-        return Fraction(0), Fraction(0)  # SNAP moves the georeferencing of this grid but not its pixels
+        return Fraction(0), Fraction(0)  # SNAP moves the coordinates of this grid but not its pixels
     step = Fraction(source.resolution)
     return (Fraction(target.x) - Fraction(source.x)) / step, (Fraction(source.y) - Fraction(target.y)) / step
 
@@ -201,11 +181,11 @@ def _check(band, source, method, nodata, valid, ratio, aligned) -> None:
     """Raise the ValueErrors of `resample`."""
     halo(method)
     for name, array in (("band", band), ("valid", valid)):
-        if array is not None and array.shape != source.shape:
-            raise ValueError(f"{name} has shape {array.shape} but its grid has {source.shape}")
-    if method in _AGGREGATES and not aligned and ratio <= 1:
+        if array is not None and array.shape != (source.height, source.width):
+            raise ValueError(f"{name} has shape {array.shape}, its grid {(source.height, source.width)}")
+    if method in _AGGREGATES and ratio <= 1 and not aligned:
         raise ValueError(f"{method} only downsamples: the target pixels must be larger than the band's")
-    if method in ("Bilinear", "Bicubic") and not aligned and ratio >= 1:
+    if method in ("Bilinear", "Bicubic") and ratio >= 1 and not aligned:
         raise ValueError(f"{method} only upsamples: the target pixels must be smaller than the band's")
     if band.dtype.kind in "iu" and not np.iinfo(band.dtype).min <= nodata <= np.iinfo(band.dtype).max:
         raise ValueError(f"the no-data value {nodata} does not fit {band.dtype}")
@@ -213,9 +193,9 @@ def _check(band, source, method, nodata, valid, ratio, aligned) -> None:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Rows or columns of the target: pixel d covers [start, start + step) + d * step, in 1/unit source pixels.
+    """Rows or columns: target pixel d covers [start + d * step, start + (d + 1) * step) / unit source pixels.
 
-    Positions are Python integers (arrays of dtype object): exact, whatever the coordinates.
+    Positions are Python integers (in arrays of dtype object): exact, whatever the coordinates.
     """
 
     start: int
@@ -228,52 +208,39 @@ class _Axis:
     def touching(cls, offset: Fraction, ratio: Fraction, size: int, target_size: int) -> "_Axis":
         first = min(max(floor(-offset / ratio), 0), target_size)
         stop = max(min(ceil((size - offset) / ratio), target_size), first)
-        offset += first * ratio
-        unit = lcm(offset.denominator, ratio.denominator)
-        return cls(int(offset * unit), int(ratio * unit), unit, size, slice(first, stop))
+        start = offset + first * ratio
+        unit = lcm(start.denominator, ratio.denominator)
+        return cls(int(start * unit), int(ratio * unit), unit, size, slice(first, stop))
 
     @property
     def begin(self) -> np.ndarray:
         return self.start + self.step * np.arange(self.target.stop - self.target.start).astype(object)
 
     def nearest(self) -> np.ndarray:
-        """Return the index of the pixel below each corner; SNAP clamps corners left of the band."""
+        """Return the pixel below each corner; SNAP clamps a corner that lies before the band."""
         return (np.maximum(self.begin, 0) // self.unit).astype(np.int64)
 
     def cover(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices of the covered pixels and their weights, 0 for padding: (pixels, targets) each."""
+        """Return index and weight (0: padding) of the covered pixels, each (pixels, target pixels)."""
         begin, end = self.begin, self.begin + self.step
         first, stop = np.maximum(begin, 0) // self.unit, -(-end // self.unit)
         index = first + np.arange(max(np.minimum(stop, self.size) - first))[:, None]
         weight = np.where(index == stop - 1, (end - index * self.unit) / self.unit, 1.0)
-        # not clamped like the index: this is how a first pixel comes to weigh more than 1
+        # `begin` is not clamped as `first` is: so the band's first pixel may weigh more than 1
         weight[0] = ((first + 1) * self.unit - begin) / self.unit
         weight[(index >= stop) | (index >= self.size)] = 0
         return np.minimum(index, self.size - 1).astype(np.int64), weight.astype(np.float64)
 
     def between(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the pixel centre before each corner, and how far on it lies: in 1/256 and as float64."""
-        corner = 2 * self.begin - self.unit  # in 1/(2 unit), from the first pixel's centre
-        steps = (256 * corner // (2 * self.unit)).astype(np.int64)
-        return steps >> 8, steps & 255, (corner % (2 * self.unit) / (2 * self.unit)).astype(np.float64)
-
-
-def _pick(band: np.ndarray, rows: _Axis, columns: _Axis) -> np.ndarray:
-    """Return the pixels at the corners, as a view where the indices are evenly spaced."""
-    return band[_as_slice(rows.nearest())][:, _as_slice(columns.nearest())]
-
-
-def _as_slice(index: np.ndarray) -> np.ndarray | slice:
-    """Return an evenly rising index as a slice, which NumPy follows without a copy."""
-    step = int(index[1] - index[0]) if len(index) > 1 else 1
-    if len(index) == 0 or step == 0 or np.any(np.diff(index) != step):
-        return index
-    return slice(int(index[0]), int(index[-1]) + 1, step)
+        """Return the pixel centre at or before each corner, and the way on from it: in 1/256 and as float32."""
+        way = 2 * self.begin - self.unit  # from the centre of the first pixel, in 1/(2 unit)
+        steps = (256 * way // (2 * self.unit)).astype(np.int64)
+        return steps >> 8, steps & 255, (way % (2 * self.unit) / (2 * self.unit)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Band:
-    """A band to compute with."""
+    """A band with what makes its pixels invalid."""
 
     pixels: np.ndarray
     valid: np.ndarray | None
@@ -284,8 +251,14 @@ class _Band:
     def is_float(self) -> bool:
         return self.pixels.dtype.kind == "f"
 
-    def rows(self, first: int, stop: int, dtype: type, margin: int = 0, skip: bool = False) -> np.ndarray:
-        """Return rows as `dtype` with a margin of no-data; NaN if invalid, or if no-data and `skip`."""
+    def invalid(self, integer: float) -> float:
+        """Return what an invalid result becomes, in an integer band `integer`."""
+        if not self.is_float:
+            return integer
+        return self.nodata if self.nodata_used else np.nan
+
+    def rows(self, first: int, stop: int, dtype: type, margin: int, skip: bool) -> np.ndarray:
+        """Return rows with a margin of no-data: NaN where not valid, and if `skip` where no-data."""
         height, width = self.pixels.shape
         out = np.full((stop - first, width + 2 * margin), self.nodata, dtype)
         here = slice(max(first, 0), min(stop, height))
@@ -294,130 +267,114 @@ class _Band:
         if self.valid is not None:
             inner[~self.valid[here]] = np.nan
         if skip:
-            out[out == self.nodata] = np.nan
+            out[out == dtype(self.nodata)] = np.nan
         return out
 
-    def invalid(self, integer: float) -> float:
-        """Return what an invalid result becomes, in an integer band `integer`."""
-        if not self.is_float:
-            return integer
-        return self.nodata if self.nodata_used else np.nan
-
     def store(self, result: np.ndarray, integer: float, out: np.ndarray) -> None:
-        """Write a result with NaN as `invalid(integer)`, integers clipped and truncated."""
+        """Write a result: NaN as `invalid(integer)`, integers clipped and truncated."""
         if not self.is_float:
-            limits = np.iinfo(out.dtype)
-            result = np.clip(result, limits.min, limits.max)
+            result = np.clip(result, np.iinfo(out.dtype).min, np.iinfo(out.dtype).max)
         out[...] = np.where(np.isnan(result), self.invalid(integer), result).astype(out.dtype)
 
 
-def _nearest(band: _Band, rows: _Axis, columns: _Axis, method: str, out: np.ndarray) -> None:
-    """Write the pixel below the corner."""
-    out[...] = _pick(band.pixels, rows, columns)
+def _pick(array: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return array[row][:, column], as a view where the indices are evenly spaced."""
+    for axis, index in ((1, column), (0, row)):
+        step = int(index[1] - index[0]) if len(index) > 1 else 1
+        if len(index) == 0 or step == 0 or np.any(np.diff(index) != step):
+            array = array.take(index, axis)
+        else:
+            evenly = slice(int(index[0]), int(index[-1]) + 1, step)
+            array = array[evenly] if axis == 0 else array[:, evenly]
+    return array
+
+
+def _strips(height: int) -> list[slice]:
+    return [slice(first, min(first + _STRIP, height)) for first in range(0, height, _STRIP)]
+
+
+def _copy(band: _Band, rows: _Axis, columns: _Axis, out: np.ndarray) -> None:
+    """Write the pixel below each corner."""
+    row, column = rows.nearest(), columns.nearest()
+    out[...] = _pick(band.pixels, row, column)
     if band.valid is not None:
-        out[~_pick(band.valid, rows, columns)] = band.invalid(0)
-
-
-def _strips(count: int) -> list[slice]:
-    return [slice(first, min(first + _STRIP, count)) for first in range(0, count, _STRIP)]
+        out[~_pick(band.valid, row, column)] = band.invalid(0)
 
 
 def _aggregate(band: _Band, rows: _Axis, columns: _Axis, method: str, out: np.ndarray) -> None:
     """Write Min, Max, Mean or Median of the covered pixels."""
     (row, row_weight), (column, column_weight) = rows.cover(), columns.cover()
-    skip = band.nodata_used or not band.is_float
     for strip in _strips(len(out)):
         first, stop = row[:, strip].min(), row[:, strip].max() + 1
-        block = band.rows(first, stop, np.float64, skip=skip)
+        block = band.rows(first, stop, np.float64, 0, skip=band.nodata_used or not band.is_float)
         values, weights = [], []
-        for i, wi in zip(row[:, strip] - first, row_weight[:, strip], strict=True):
-            for j, wj in zip(column, column_weight, strict=True):
-                weights.append(wi[:, None] * wj)
-                values.append(np.where(weights[-1] > 0, block[_as_slice(i)][:, _as_slice(j)], np.nan))
-        band.store(_REDUCE[method](values, weights, not band.is_float), band.nodata, out[strip])
+        for i, height in zip(row[:, strip] - first, row_weight[:, strip], strict=True):
+            for j, width in zip(column, column_weight, strict=True):
+                weights.append(height[:, None] * width)
+                values.append(np.where(weights[-1] > 0, _pick(block, i, j), np.nan))
+        band.store(_REDUCE[method](values, weights, band.is_float), band.nodata, out[strip])
 
 
-def _mean(values: list, weights: list, whole: bool) -> np.ndarray:
-    # one after the other: NumPy's own order of summation depends on the shape of the window
-    total, weight = np.zeros_like(values[0]), np.zeros_like(values[0])
-    for v, w in zip(values, weights, strict=True):
-        term = np.trunc(v * w) if whole else v * w
-        total += np.where(np.isnan(v), 0, term)
-        weight += np.where(np.isnan(v), 0, w)
+def _mean(values: list[np.ndarray], weights: list[np.ndarray], is_float: bool) -> np.ndarray:
+    # one after the other: the order in which NumPy sums depends on the shape of the window
+    total, weight = np.zeros((2, *values[0].shape))
+    for value, share in zip(values, weights, strict=True):
+        term = value * share if is_float else np.trunc(value * share)
+        total += np.where(np.isnan(value), 0, term)
+        weight += np.where(np.isnan(value), 0, share)
     with np.errstate(invalid="ignore"):
         return total / weight
 
 
-def _median(values: list, weights: list, whole: bool) -> np.ndarray:
+def _median(values: list[np.ndarray], *_) -> np.ndarray:
     ordered = np.sort(values, axis=0)  # NaN comes last
     count = np.sum(~np.isnan(ordered), axis=0, keepdims=True)
-    low, high = (np.take_along_axis(ordered, np.maximum(k, 0), 0)[0] for k in ((count - 1) // 2, count // 2))
-    return (low + high) / 2
+    below, above = (np.take_along_axis(ordered, k, 0)[0] for k in (np.maximum(count - 1, 0) // 2, count // 2))
+    return (below + above) / 2
 
 
 _REDUCE = {
-    "Min": lambda values, weights, whole: reduce(np.fmin, values),
-    "Max": lambda values, weights, whole: reduce(np.fmax, values),
+    "Min": lambda values, *_: reduce(np.fmin, values),
+    "Max": lambda values, *_: reduce(np.fmax, values),
     "Mean": _mean,
     "Median": _median,
 }
 
 
 def _interpolate(band: _Band, rows: _Axis, columns: _Axis, method: str, out: np.ndarray) -> None:
-    """Write the bilinear or bicubic value at each corner: first along the rows, then down the columns."""
+    """Write the bilinear or bicubic value at each corner: along the rows, then down the columns."""
     reach = halo(method)
     fixed = band.valid is None and not band.is_float
-    blend = {"Bilinear": (_linear, _linear_fixed), "Bicubic": (_cubic, _cubic_fixed)}[method][fixed]
-    # SNAP's working types: only single-precision bilinear is computed in single precision
-    single = method == "Bilinear" and band.pixels.dtype == np.float32
+    single = method == "Bilinear" and band.pixels.dtype == np.float32  # SNAP's working precision
     dtype = np.int64 if fixed else np.float32 if single else np.float64
-    row, row_steps, row_part = rows.between()
-    column, column_steps, column_part = columns.between()
-    taps = range(2 * reach)
+    row, *row_way = rows.between()
+    column, *column_way = columns.between()
     for strip in _strips(len(out)):
-        first, stop = row[strip].min() - reach + 1, row[strip].max() + reach + 1
-        block = band.rows(first, stop, dtype, margin=reach + 1, skip=band.is_float and band.nodata_used)
-        across = blend([block[:, column + 2 + t] for t in taps], column_steps, column_part)
-        at = row[strip] - row[strip].min()
-        result = blend([across[at + t] for t in taps], row_steps[strip, None], row_part[strip, None])
-        if blend is _linear_fixed:
-            result = (result + (1 << 15)) >> 16
-        band.store(result, 0, out[strip])
+        first, stop = row[strip].min() + 1 - reach, row[strip].max() + 1 + reach
+        # one more than the reach, for target pixels that begin before the band
+        block = band.rows(first, stop, dtype, reach + 1, skip=band.is_float and band.nodata_used)
+        block = _blend([block.take(column + 2 + tap, 1) for tap in range(2 * reach)], *column_way, fixed)
+        down = (way[strip, None] for way in row_way)
+        taps = [block.take(row[strip] + 1 - reach - first + tap, 0) for tap in range(2 * reach)]
+        result = _blend(taps, *down, fixed)
+        # fixed-point bilinear is rounded once, after both directions
+        band.store((result + (1 << 15)) >> 16 if fixed and method == "Bilinear" else result, 0, out[strip])
 
 
-def _linear(taps: list, steps: np.ndarray, part: np.ndarray) -> np.ndarray:
-    before, after = taps
-    return before + (after - before) * part.astype(np.float32).astype(before.dtype)
-
-
-def _linear_fixed(taps: list, steps: np.ndarray, part: np.ndarray) -> np.ndarray:
-    before, after = taps
-    return before * (256 - steps) + after * steps  # rounded once, after both directions
-
-
-def _cubic(taps: list, steps: np.ndarray, part: np.ndarray) -> np.ndarray:
-    return sum(weight * tap for weight, tap in zip(_keys(steps / 256), taps, strict=True))
-
-
-def _cubic_fixed(taps: list, steps: np.ndarray, part: np.ndarray) -> np.ndarray:
-    weights = (np.rint(256 * w).astype(np.int64) for w in _keys(steps / 256))
-    return (sum(weight * tap for weight, tap in zip(weights, taps, strict=True)) + 128) >> 8
-
-
-def _keys(f: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the weights of the four neighbours at `f` between the middle two: Keys' kernel, a = -0.5."""
-    return (
+def _blend(taps: list[np.ndarray], steps: np.ndarray, part: np.ndarray, fixed: bool) -> np.ndarray:
+    """Blend 2 (linear) or 4 (cubic) neighbours; `steps` (in 1/256) and `part` lead on from the one before."""
+    if len(taps) == 2:
+        before, after = taps
+        return before * (256 - steps) + after * steps if fixed else before + (after - before) * part
+    f = steps / 256
+    # Keys' kernel, a = -0.5
+    weights = (
         ((1 - f / 2) * f - 0.5) * f,
-        (1.5 * f - 2.5) * f * f + 1,
+        (1.5 * f - 2.5) * f**2 + 1,
         ((2 - 1.5 * f) * f + 0.5) * f,
-        (f - 1) / 2 * f * f,
+        (f - 1) / 2 * f**2,
     )
-
-
-_OPERATE = {
-    "First": _nearest,
-    "Nearest": _nearest,
-    **dict.fromkeys(_AGGREGATES, _aggregate),
-    "Bilinear": _interpolate,
-    "Bicubic": _interpolate,
-}
+    if fixed:
+        weights = [np.rint(256 * weight).astype(np.int64) for weight in weights]
+    total = sum(weight * tap for weight, tap in zip(weights, taps, strict=True))
+    return (total + 128) >> 8 if fixed else total

@@ -1,0 +1,150 @@
+"""The composite of a period against values worked out by hand and a slow reference."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import name_of
+from tigerbush import masks
+from tigerbush.composite import Observation, composite_products, median, mosaic, observation
+from tigerbush.errors import TigerbushError
+from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
+from tigerbush.resample import Grid
+from tigerbush.scene import SITE_BANDS
+
+GRID = Grid(465180, 5080260, 10, 3, 2)
+
+
+def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", reason="", grid=GRID):
+    """The files of one product: every band has the DN given (a number or (2, 3) array)."""
+    tags = {PRODUCT: name, STATUS: status, REASON: reason}
+    data = np.broadcast_to(np.asarray(dn, np.uint16), (4, 2, 3)).copy()
+    classes = np.broadcast_to(np.asarray(mask, np.uint8), (1, 2, 3)).copy()
+    paths = folder / f"{name}.tif", folder / f"{name}_mask.tif"
+    scale, offsets = (1e-4,) * 4, (offset / 10000,) * 4
+    write_raster(paths[0], Raster(data, grid, 32633, SITE_BANDS, 0, scale, offsets, tags=tags))
+    write_raster(paths[1], Raster(classes, grid, 32633, ("mask",), masks.NODATA, tags=tags))
+    return paths
+
+
+def test_observation_adds_the_offset_as_an_integer():
+    stored = np.array([[[0, 65535, 900, 1500]], [[5, 5, 5, 5]]], np.uint16)
+    seen = observation(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8))
+    assert seen.dn[0].tolist() == [[-1000, 64535, -100, 500]]
+    assert seen.usable.tolist() == [[False, False, True, True]]
+
+
+def test_observation_uses_unknown_but_not_masked_pixels():
+    stored = np.ones((1, 1, 4), np.uint16)
+    mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.NODATA]], np.uint8)
+    assert observation(stored, [0], mask).usable.tolist() == [[True, False, True, False]]
+
+
+def seen(values):
+    """One band; None cannot be used."""
+    row = np.array([[[0 if value is None else value for value in values]]], np.int32)
+    return Observation(row, np.array([[value is not None for value in values]]))
+
+
+def test_mosaic_takes_each_pixel_once():
+    merged = mosaic([seen([1, None, None]), seen([9, 2, None]), seen([9, 9, 3])])
+    assert merged.dn.tolist() == [[[1, 2, 3]]]
+    assert merged.usable.all()
+
+
+def test_median_by_hand():
+    value, count = median([seen([5, 1, None, None]), seen([3, None, None, -7]), seen([9, 4, None, None])])
+    np.testing.assert_array_equal(value, [[[5, 2.5, np.nan, -7]]])
+    assert count.tolist() == [[3, 2, 0, 1]]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 12, 36])
+def test_median_equals_nanmedian(n):
+    random = np.random.default_rng(n)
+    dn = random.integers(-1000, 20000, (n, 4, 17, 13)).astype(np.int32)
+    usable = random.random((n, 17, 13)) < 0.5
+    value, count = median([Observation(*pair) for pair in zip(dn, usable, strict=True)])
+    with np.errstate(all="ignore"):
+        expected = np.ma.median(np.ma.array(dn, mask=np.broadcast_to(~usable[:, None], dn.shape)), axis=0)
+    np.testing.assert_array_equal(value, expected.filled(np.nan))
+    np.testing.assert_array_equal(count, usable.sum(axis=0))
+
+
+def test_products_of_a_period(tmp_path):
+    pairs = [
+        write_pair(tmp_path, name_of("20170110"), 1000),
+        write_pair(tmp_path, name_of("20170120", platform="S2B", orbit="022"), 4000, offset=-1000),
+        write_pair(tmp_path, name_of("20170115"), [[2000, 2000, 0], [2000, 2000, 0]]),
+        write_pair(tmp_path, name_of("20170125"), 9000, masks.MASKED),
+        write_pair(tmp_path, name_of("20170126"), 0, masks.NODATA, status="failed", reason="B4 is missing"),
+        write_pair(tmp_path, name_of("20170127"), 0, masks.NODATA, status="outside", reason="elsewhere"),
+    ]
+    composite = composite_products(pairs)
+    assert composite.bands == ("B2", "B3", "B4", "B8", "n_obs")
+    assert composite.data.dtype == np.float32
+    np.testing.assert_array_equal(composite.band("n_obs"), [[3, 3, 2], [3, 3, 2]])
+    np.testing.assert_array_equal(composite.band("B8"), np.float32([[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]]))
+    lineage = json.loads(composite.tags[LINEAGE])
+    assert lineage["products"] == [
+        name_of("20170110"),
+        name_of("20170120", platform="S2B", orbit="022"),
+        name_of("20170115"),
+        name_of("20170125"),
+    ]
+    assert lineage["failed"] == {name_of("20170126"): "B4 is missing"}
+    assert lineage["left_out"] == {name_of("20170127"): "elsewhere"}
+    assert lineage["n_takes"] == 4
+    assert lineage["platforms"] == {"S2A": 3, "S2B": 1}
+    assert lineage["relative_orbits"] == {"122": 3, "22": 1}
+    assert lineage["acquisition_time"] == "2017-01-17T22:00:00+00:00"
+
+
+def test_tiles_and_parts_of_one_data_take_count_once(tmp_path):
+    left, right = [[1000, 1000, 0]] * 2, [[0, 3000, 3000]] * 2
+    composite = composite_products(
+        [
+            write_pair(tmp_path, name_of(tile="33TVL"), left),
+            write_pair(tmp_path, name_of(tile="33TWL"), right),
+            write_pair(tmp_path, name_of(tile="33TVL", made="20170117T000000"), right),
+        ]
+    )
+    np.testing.assert_array_equal(composite.band("n_obs"), np.ones((2, 3)))
+    np.testing.assert_array_equal(composite.band("B4"), np.float32([[0.1, 0.1, 0.3]] * 2))
+    assert json.loads(composite.tags[LINEAGE])["n_takes"] == 1
+
+
+@pytest.mark.parametrize("mode", ["if_present", "required"])
+def test_a_missing_mask_is_recorded(tmp_path, mode):
+    composite = composite_products(
+        [
+            write_pair(tmp_path, name_of("20170110"), 1000),
+            write_pair(tmp_path, name_of("20170120"), 3000, masks.UNKNOWN),
+        ],
+        mode,
+    )
+    lineage = json.loads(composite.tags[LINEAGE])
+    if mode == "required":
+        assert lineage["left_out"] == {name_of("20170120"): "no cloud mask (composite.mask: required)"}
+        assert (composite.band("n_obs") == 1).all()
+    else:
+        assert lineage["unmasked"] == [name_of("20170120")]
+        assert (composite.band("n_obs") == 2).all()
+
+
+def test_a_period_without_any_pixel(tmp_path):
+    composite = composite_products(
+        [write_pair(tmp_path, name_of(), 0, masks.NODATA, status="failed", reason="gone")]
+    )
+    assert np.isnan(composite.data[:4]).all()
+    assert (composite.band("n_obs") == 0).all()
+    assert json.loads(composite.tags[LINEAGE])["acquisition_time"] is None
+
+
+def test_products_of_two_grids_are_refused(tmp_path):
+    with pytest.raises(TigerbushError, match="differ in grid or quantification"):
+        composite_products(
+            [
+                write_pair(tmp_path, name_of("20170110"), 1000),
+                write_pair(tmp_path, name_of("20170120"), 1000, grid=Grid(465190, 5080260, 10, 3, 2)),
+            ]
+        )

@@ -1,0 +1,204 @@
+"""Reading products that the tests write, whole and damaged."""
+
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import CORNER, name_of, scene_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tigerbush.errors import TigerbushError
+from tigerbush.resample import Grid
+from tigerbush.safe import BANDS, covering, open_product, read_band
+from tigerbush.safe_writer import Scene, write_product
+from tigerbush.scene import scene_grid
+
+
+def zipped(safe):
+    path = safe.with_suffix(".SAFE.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(safe.rglob("*")):
+            archive.write(file, file.relative_to(safe.parent))
+    shutil.rmtree(safe)
+    return path
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+@pytest.mark.parametrize("pack", [lambda safe: safe, zipped])
+def test_round_trip(product, level, pack):
+    scene = scene_of(7, offset=-1000, level=level, cloud_percent=12.5)
+    opened = open_product(pack(product(level=level, baseline="0510", scene=scene)))
+    assert opened.epsg == 32633
+    assert opened.quantification == 10000
+    assert opened.offsets == dict.fromkeys(BANDS, -1000)
+    assert opened.cloud_percent == 12.5
+    assert opened.grids == {resolution: scene.grid(resolution) for resolution in (10, 20, 60)}
+    for band, data in scene.bands.items():
+        np.testing.assert_array_equal(read_band(opened, band, opened.grids[BANDS[band]]), data)
+
+
+def test_before_baseline_0400_there_is_no_offset(product):
+    assert set(open_product(product()).offsets.values()) == {0}
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    side=st.tuples(st.integers(6, 90), st.integers(6, 90)),
+    corner=st.tuples(st.integers(10000, 40000), st.integers(10000, 450000)),
+    south=st.booleans(),
+    seed=st.integers(0, 9),
+)
+def test_round_trip_of_any_size_and_place(tmp_path_factory, side, corner, south, seed):
+    place = {"x": corner[0] * 20, "y": corner[1] * 20, "epsg": 32733 if south else 32633}
+    scene = scene_of(seed, place=place | {"width": side[0], "height": side[1]})
+    opened = open_product(write_product(tmp_path_factory.mktemp("products"), name_of(), scene))
+    assert opened.epsg == place["epsg"]
+    for band in ("B4", "B8A", "B9"):
+        grid = opened.grids[BANDS[band]]
+        assert (grid.x, grid.y) == (place["x"], place["y"])
+        np.testing.assert_array_equal(read_band(opened, band, grid), scene.bands[band])
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_gdal_opens_what_is_written(product, level):
+    scene = scene_of(3, level=level, offset=-1000)
+    metadata = next(product(level=level, baseline="0510", scene=scene).glob("MTD_MSI*.xml"))
+    with rasterio.open(metadata) as opened:
+        assert opened.driver == "SENTINEL2"
+        assert opened.tags()["PROCESSING_BASELINE"] == "05.10"
+        names = opened.subdatasets
+    with rasterio.open(next(name for name in names if ":10m:" in name)) as image:
+        assert (image.crs.to_epsg(), image.transform.c, image.transform.f) == (
+            32633,
+            CORNER["x"],
+            CORNER["y"],
+        )
+        described = {text.split(",")[0]: i for i, text in enumerate(image.descriptions, 1)}
+        for band in ("B2", "B3", "B4", "B8"):
+            np.testing.assert_array_equal(image.read(described[band]), scene.bands[band])
+
+
+def test_a_window_is_a_crop_of_the_whole(product):
+    opened = open_product(product(scene=scene_of(5)))
+    whole = scene_grid(opened, 10)
+    window = Grid(whole.x + 370, whole.y - 590, 10, 31, 23)
+    for band in ("B4", "B5", "B1"):
+        np.testing.assert_array_equal(
+            read_band(opened, band, window), read_band(opened, band, whole)[59:82, 37:68]
+        )
+
+
+def test_covering_is_clamped_and_never_empty():
+    grid = Grid(0, 1000, 10, 100, 100)
+    assert covering(grid, Grid(55, 945, 10, 2, 2), 1) == Grid(40, 960, 10, 5, 5)
+    assert covering(grid, Grid(-500, 5000, 10, 2, 2), 1) == Grid(0, 1000, 10, 1, 1)
+    assert covering(grid, Grid(5000, -5000, 10, 2, 2), 1) == Grid(990, 10, 10, 1, 1)
+
+
+def band_path(safe, number):
+    return next(safe.glob(f"GRANULE/*/IMG_DATA/*_{number}.jp2"))
+
+
+def fails(safe, sentence, band="B4"):
+    with pytest.raises(TigerbushError, match=sentence) as error:
+        opened = open_product(safe)
+        read_band(opened, band, opened.grids[10])
+    assert "\n" not in str(error.value)
+    assert str(safe) in str(error.value)
+
+
+def test_a_missing_band_is_refused(product):
+    safe = product()
+    band_path(safe, "B04").unlink()
+    fails(safe, "the file of band B4 is missing")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 20, 1000, -3, -1])
+def test_a_truncated_band_is_refused(product, keep):
+    safe = product()
+    path = band_path(safe, "B04")
+    path.write_bytes(path.read_bytes()[:keep])
+    fails(safe, "is not a whole JP2 file")
+
+
+def test_a_corrupt_band_is_refused(product):
+    safe = product()
+    path = band_path(safe, "B04")
+    content = bytearray(path.read_bytes())
+    content[40:200] = bytes(160)
+    path.write_bytes(content)
+    fails(safe, "does not decode")
+
+
+def test_a_band_of_another_size_is_refused(product):
+    safe = product()
+    shutil.copy(band_path(safe, "B05"), band_path(safe, "B04"))
+    fails(safe, "has 63 x 63 pixels, expected 126 x 126 as MTD_TL.xml says")
+
+
+def edited(safe, pattern, old, new):
+    path = next(safe.glob(pattern))
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "old", "new", "sentence"),
+    [
+        ("MTD_MSIL1C.xml", "<QUANTIFICATION_VALUE", "<X", "MTD_MSIL1C.xml is not well-formed XML"),
+        ("MTD_MSIL1C.xml", "QUANTIFICATION_VALUE", "X", "field QUANTIFICATION_VALUE is missing or not a number"),
+        ("MTD_MSIL1C.xml", ">10000<", ">ten<", "field QUANTIFICATION_VALUE is missing or not a number"),
+        ("MTD_MSIL1C.xml", ">10000<", ">0<", "field QUANTIFICATION_VALUE is 0, expected a whole number"),
+        ("MTD_MSIL1C.xml", "RADIO_ADD_OFFSET", "X", "field RADIO_ADD_OFFSET is missing, though baseline 05.10"),
+        ("MTD_MSIL1C.xml", ">-1000<", ">-1e3x<", "field RADIO_ADD_OFFSET is not a whole number"),
+        ("MTD_MSIL1C.xml", 'band_id="3"', 'band_id="13"', "field RADIO_ADD_OFFSET is not a whole number"),
+        ("GRANULE/*/MTD_TL.xml", "EPSG:32633", "EPSG:4326", "HORIZONTAL_CS_CODE is not the EPSG code of a UTM"),
+        ("GRANULE/*/MTD_TL.xml", "EPSG:32633", "EPSG:32661", "HORIZONTAL_CS_CODE is not the EPSG code of a UTM"),
+        ("GRANULE/*/MTD_TL.xml", "<NROWS>126<", "<NROWS>999999999<", "Size of resolution 10 is 126 x 1e[+]09"),
+        ("GRANULE/*/MTD_TL.xml", 'Size resolution="20"', 'Size resolution="30"', "Size or Geoposition of resolution 20"),
+        ("GRANULE/*/MTD_TL.xml", "<ULX>465180<", "<ULX>nan<", "field ULX is missing or not a number"),
+    ],
+)  # fmt: skip
+def test_damaged_metadata(product, pattern, old, new, sentence):
+    safe = product(baseline="0510", scene=scene_of(offset=-1000))
+    edited(safe, pattern, old, new)
+    fails(safe, sentence)
+
+
+def test_entities_are_not_expanded(product):
+    safe = product()
+    edited(safe, "MTD_MSIL1C.xml", "<n1:Level", '<!DOCTYPE x [<!ENTITY a "10000">]><n1:Level')
+    fails(safe, "is not well-formed XML")
+
+
+def test_a_missing_metadata_file(product):
+    safe = product()
+    (safe / "MTD_MSIL1C.xml").unlink()
+    fails(safe, "has 0 files MTD_MSIL1C.xml, expected one")
+
+
+def test_a_product_that_is_gone(tmp_path):
+    fails(tmp_path / f"{name_of()}.SAFE", "there is no such product")
+
+
+def test_a_zip_that_is_none(tmp_path):
+    path = tmp_path / f"{name_of()}.zip"
+    path.write_bytes(b"PK no")
+    fails(path, "is not a readable zip")
+
+
+def test_names_in_a_zip_that_leave_it_are_not_seen(product):
+    path = zipped(product())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{name_of()}.SAFE/../../evil.jp2", b"x")
+        archive.writestr("/etc/evil.jp2", b"x")
+    assert not any("evil" in name for name in open_product(path).files)
+
+
+def test_the_writer_refuses_a_band_of_another_size(tmp_path):
+    scene = Scene({"B4": np.ones((3, 3))}, **CORNER)
+    with pytest.raises(ValueError, match="3 x 3 pixels, expected 126 x 126"):
+        write_product(tmp_path, name_of(), scene)

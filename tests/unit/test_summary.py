@@ -1,0 +1,197 @@
+"""Measures of sub-images and the summaries, with pyveg's reading rules."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+from tigerbush.grid import sub_images
+from tigerbush.images import BARE, MASKED_GREY, VEGETATION
+from tigerbush.measures import centrality_of_sub_images, ndvi_of_sub_images
+from tigerbush.resample import Grid
+from tigerbush.summary import (
+    VEGETATION_COLLECTION,
+    WEATHER_COLLECTION,
+    merge_records,
+    summarise_date,
+    summarise_site,
+)
+
+PARTS = sub_images(Grid(465180, 5080260, 10, 40, 20), 32633, 20)
+DAY = "2017-01-16"
+
+
+def arrays():
+    """Two sub-images: left half vegetation of NDVI 0.5, right all bare of NDVI 0."""
+    ndvi = np.zeros((20, 40), np.float32)
+    ndvi[:, :10] = 0.5
+    black_white = np.full((20, 40), BARE, np.uint8)
+    black_white[:, :10] = VEGETATION
+    return ndvi, black_white
+
+
+def grey(ndvi):
+    return np.where(np.isnan(ndvi), MASKED_GREY, (ndvi + 1) / 2 * 255).astype(np.uint8)
+
+
+def test_ndvi_of_sub_images():
+    ndvi, black_white = arrays()
+    ndvi[0, 0] = np.nan
+    n_obs = np.full(ndvi.shape, 3.0)
+    left, right = ndvi_of_sub_images(ndvi, grey(ndvi), black_white, n_obs, PARTS, DAY, 0.05)
+    # 199 pixels of grey 191, 200 of grey 127
+    assert left["ndvi"] == round((199 * 191 + 200 * 127) / 399, 4)
+    assert left["ndvi_veg"] == 191.0
+    assert left["ndvi_mean"] == pytest.approx(199 * 0.5 / 399, rel=1e-12)
+    assert left["masked_fraction"] == 1 / 400
+    assert left["n_obs"] == 3
+    assert right["ndvi"] == 127.0
+    assert "ndvi_veg" not in right
+    assert (left["date"], left["latitude"], left["longitude"]) == (DAY, PARTS[0].latitude, PARTS[0].longitude)
+
+
+@pytest.mark.parametrize(("masked", "kept"), [(19, 2), (20, 1)])
+def test_a_sub_image_with_5_percent_masked_is_not_used(masked, kept):
+    ndvi, black_white = arrays()
+    ndvi[0, :masked] = np.nan
+    assert len(ndvi_of_sub_images(ndvi, grey(ndvi), black_white, ndvi, PARTS, DAY, 0.05)) == kept
+    assert len(centrality_of_sub_images(black_white, np.isnan(ndvi), PARTS, DAY, 0.05)) == kept
+
+
+def test_masked_pixels_are_not_ground():
+    """A masked pixel is no node of the network: the same as bare ground cut out."""
+    ndvi, black_white = arrays()
+    masked = np.zeros(ndvi.shape, bool)
+    masked[5, 30] = True
+    hole = black_white.copy()
+    hole[5, 30] = VEGETATION
+    with_mask = centrality_of_sub_images(black_white, masked, PARTS, DAY, 0.05)
+    with_hole = centrality_of_sub_images(hole, np.zeros(ndvi.shape, bool), PARTS, DAY, 0.05)
+    assert with_mask == with_hole
+
+
+def test_all_vegetation_and_all_bare():
+    veg = centrality_of_sub_images(np.zeros((20, 40), np.uint8), np.zeros((20, 40), bool), PARTS, DAY, 0.05)
+    assert [record["feature_vec"] for record in veg] == [[0.0] * 20] * 2
+    bare = centrality_of_sub_images(
+        np.full((20, 40), 255, np.uint8), np.zeros((20, 40), bool), PARTS, DAY, 0.05
+    )
+    assert all(record["feature_vec"][0] == 0 and record["offset"] < 0 for record in bare)
+
+
+def test_merge_records():
+    place = {"latitude": 1.0, "longitude": 2.0, "date": DAY}
+    other = place | {"latitude": 1.5}
+    merged = merge_records(
+        [place | {"slope": 1}, other | {"slope": 2}], [other | {"ndvi": 4}, place | {"ndvi": 3}]
+    )
+    assert merged == [place | {"slope": 1, "ndvi": 3}, other | {"slope": 2, "ndvi": 4}]
+
+
+def lineage(**changes):
+    return {"products": ["A"], "unmasked": [], "left_out": {}, "failed": {}} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "too few clear pixels in every sub-image of 1 products"),
+        ({"products": [], "failed": {"A": "x"}}, "no product left: 1 failed, 0 left out"),
+        ({"products": [], "left_out": {"A": "no mask"}}, "all 1 products left out: no mask"),
+    ],
+)
+def test_why_a_date_is_missing(changes, reason):
+    summary = summarise_date(DAY, [], [], lineage(**changes))
+    assert (summary["vegetation"], summary["missing"]) == (None, reason)
+
+
+@pytest.fixture
+def summary():
+    place = {"latitude": 45.8, "longitude": 14.5, "date": DAY}
+    centrality = [
+        place
+        | {"slope": 1.0, "offset": 20.0, "offset50": 10.0, "mean": 3.0, "std": 1.0, "feature_vec": [0.0] * 20}
+    ]
+    weather = {"total_precipitation": 0.1, "mean_2m_air_temperature": 280.0}
+    dates = [
+        summarise_date(DAY, centrality, [place | {"ndvi": 150.0}], lineage(), weather),
+        summarise_date("2017-02-15", [], [], lineage(products=[], failed={"B": "B4 is missing"}), weather),
+    ]
+    return summarise_site(
+        {"site": "here", "longitude": 14.5, "latitude": 45.8, "region_size": 0.01},
+        dates,
+        [DAY, "2017-02-15", "2017-03-16", "2017-04-16"],
+        {"2017-03-16": {"C": "more than 50 % cloud"}},
+        {"2017-03-16": weather},
+        {"period": {"start": "2017-01-01", "end": "2017-05-01", "step": "1m"}, "run": {"name": "test"}},
+    )
+
+
+def test_summarise_site(summary):
+    metadata = summary["metadata"]
+    assert list(summary[VEGETATION_COLLECTION]["time-series-data"]) == [
+        DAY,
+        "2017-02-15",
+        "2017-03-16",
+        "2017-04-16",
+    ]
+    assert metadata["num_data_points"] == 1
+    assert metadata["missing"] == {
+        "2017-02-15": "no product left: 1 failed, 0 left out",
+        "2017-03-16": "all 1 products left out: more than 50 % cloud",
+        "2017-04-16": "no product in the period",
+    }
+    assert metadata["failed_products"] == {"B": "B4 is missing"}
+    assert metadata["products"][DAY]["products"] == ["A"]
+    assert metadata["products"]["2017-03-16"]["left_out"] == {"C": "more than 50 % cloud"}
+    assert (metadata["coords_id"], metadata["tag"], metadata["time_per_point"]) == ("here", "test", "1m")
+
+
+def read_as_pyveg(summary):
+    """pyveg's reader: rows per collection, everything but place, date and vector a number."""
+    frames = {}
+    for name, collection in summary.items():
+        assert isinstance(collection, dict)
+        if "time-series-data" not in collection:
+            continue
+        rows = []
+        for day, point in collection["time-series-data"].items():
+            date.fromisoformat(day)
+            if point is None or point == {}:
+                rows.append({"date": day})
+            elif isinstance(list(point)[0], dict):
+                rows.extend(point)
+            else:
+                rows.append({**point, "date": day})
+        for row in rows:
+            assert all(
+                isinstance(value, float | int) and np.isfinite(value)
+                for key, value in row.items()
+                if key not in {"date", "feature_vec"}
+            )
+        assert rows
+        frames[name] = rows
+    return frames
+
+
+def test_pyveg_can_read_it(summary):
+    frames = read_as_pyveg(json.loads(json.dumps(summary, allow_nan=False)))
+    assert list(frames) == [WEATHER_COLLECTION, VEGETATION_COLLECTION]
+    assert {summary[name]["type"] for name in frames} == {"weather", "vegetation"}
+    assert [row["date"] for row in frames[WEATHER_COLLECTION]] == [
+        DAY,
+        "2017-02-15",
+        "2017-03-16",
+        "2017-04-16",
+    ]
+    assert frames[VEGETATION_COLLECTION][0]["ndvi"] == 150.0
+    required = {
+        "start_date",
+        "end_date",
+        "time_per_point",
+        "longitude",
+        "latitude",
+        "collection",
+        "num_data_points",
+    }
+    assert required | {"config_filename", "coords_id", "tag"} <= set(summary["metadata"])
