@@ -35,7 +35,7 @@ $(VENV)/.dev: requirements-dev.txt | $(BIN)/python
 	@touch $@ $(VENV)/.runtime
 
 test: $(VENV)/.dev ## run every test (those on real data need ../shared/data)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
 	$(BIN)/ruff format --check .

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import name_of
+
+from fabricate import name_of
 from tigerbush import masks
 from tigerbush.composite import Observation, composite_products, median, mosaic, observation
 from tigerbush.errors import TigerbushError

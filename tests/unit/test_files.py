@@ -4,6 +4,7 @@ import json
 import stat
 
 import pytest
+
 from tigerbush.errors import TigerbushError
 from tigerbush.files import job_log, read_json, replacing, write_bytes, write_json
 

@@ -6,6 +6,7 @@ import pytest
 import rasterio.warp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import read_window, site_grid, sub_images, utm_epsg
 from tigerbush.resample import Grid

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from tigerbush.errors import TigerbushError
 from tigerbush.images import (
     BARE,

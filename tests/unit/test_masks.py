@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import CORNER, scene_of
+
+from fabricate import CORNER, scene_of
 from tigerbush.errors import TigerbushError
 from tigerbush.masks import CLEAR, MASKED, UNKNOWN, read_mask
 from tigerbush.resample import Grid

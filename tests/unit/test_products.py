@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tigerbush.errors import TigerbushError
 from tigerbush.products import COLUMNS, newest_baseline, parse_name, table_row, write_table
 

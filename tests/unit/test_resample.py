@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tigerbush.resample import Grid, halo, resample, target_grid
 
 AGGREGATES = ["Min", "Max", "Mean", "Median"]

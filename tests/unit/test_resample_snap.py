@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.warp import transform
+
 from tigerbush.resample import Grid, resample, target_grid
 
 pytestmark = pytest.mark.data

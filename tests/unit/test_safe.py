@@ -6,9 +6,10 @@ import zipfile
 import numpy as np
 import pytest
 import rasterio
-from conftest import CORNER, name_of, scene_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
 from tigerbush.resample import Grid
 from tigerbush.safe import BANDS, covering, open_product, read_band

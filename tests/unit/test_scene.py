@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from conftest import CORNER, name_of, scene_of
+
+from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs, or_placeholder

@@ -4,7 +4,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import name_of, scene_of
+
+from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError
 from tigerbush.safe import open_product, read_band
 from tigerbush.sources import copy_product, list_local, role, write_failed_copy
@@ -101,5 +102,5 @@ def test_copy_product_leaves_nothing_half_written(product, tmp_path):
 
 def test_opening_a_failed_copy_gives_the_reason(tmp_path):
     write_failed_copy(tmp_path / f"{name_of()}.zip", "the archive was asleep")
-    with pytest.raises(TigerbushError, match="^the archive was asleep$"):
+    with pytest.raises(TigerbushError, match=r"^the archive was asleep$"):
         open_product(tmp_path / f"{name_of()}.zip")

@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+
 from tigerbush.grid import sub_images
 from tigerbush.images import BARE, MASKED_GREY, VEGETATION
 from tigerbush.measures import centrality_of_sub_images, ndvi_of_sub_images
@@ -124,6 +125,7 @@ def summary():
         {"2017-03-16": {"C": "more than 50 % cloud"}},
         {"2017-03-16": weather},
         {"period": {"start": "2017-01-01", "end": "2017-05-01", "step": "1m"}, "run": {"name": "test"}},
+        ["config.yaml", "mine.yaml"],
     )
 
 
@@ -159,7 +161,7 @@ def read_as_pyveg(summary):
             date.fromisoformat(day)
             if point is None or point == {}:
                 rows.append({"date": day})
-            elif isinstance(list(point)[0], dict):
+            elif isinstance(next(iter(point)), dict):
                 rows.extend(point)
             else:
                 rows.append({**point, "date": day})

@@ -1,6 +1,7 @@
 """Weather of a period from tables."""
 
 import pytest
+
 from tigerbush.errors import TigerbushError
 from tigerbush.weather import read_weather
 

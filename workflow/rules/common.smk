@@ -248,33 +248,19 @@ def touches(site, tile):
 
 def plan(site):
     """What to do for a site: per date with products, which to process and why others are left out."""
-    path = checkpoints.discover_products.get().output.products
-    return _plan(site, str(path), Path(path).stat().st_mtime_ns)
+    products_table()
+    return _plan(site, Path(config["products"]).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=None)
-def _plan(site, path, _):
-    products = read_products(path)
-    tiles = {tile for tile in {row["tile"] for row in products.values()} if touches(SITES[site], tile)}
-    rows = [row for row in products.values() if row["tile"] in tiles]
-    if not rows:
-        place = SITES[site]
-        raise WorkflowError(
-            f"site {site} at {place['longitude']:g}, {place['latitude']:g} lies outside every tile of {path}; correct "
-            f"it in {config['sites']} or add products of its place and run ./tigerbush discover."
-        )
-    level = config["source"]["level"]
-    if level is None and len({row["level"] for row in rows}) > 1:
-        raise WorkflowError(
-            f"site {site} has products of two levels (L1C and L2A) in {path}; set source.level to the one to use."
-        )
+def _plan(site, _):
     spans = list(PERIODS.items())
     starts = [start for _, (start, _) in spans]
     dates = {}
-    for row in sorted(rows, key=lambda row: row["product"]):
+    for row in sorted(products_of(site, products_table()), key=lambda row: row["product"]):
         day = row["sensing_time"][:10]
         i = bisect_right(starts, day) - 1
-        if i < 0 or day >= spans[i][1][1] or level not in (None, row["level"]):
+        if i < 0 or day >= spans[i][1][1]:
             continue
         todo = dates.setdefault(spans[i][0], {"products": [], "left_out": {}})
         if reason := why_left_out(row):
@@ -282,6 +268,35 @@ def _plan(site, path, _):
         else:
             todo["products"].append(row["product"])
     return dates
+
+
+def products_of(site, products):
+    """The rows of the products that reach a site; refuse none at all and two levels."""
+    tiles = {tile for tile in {row["tile"] for row in products.values()} if touches(SITES[site], tile)}
+    level = config["source"]["level"]
+    rows = [row for row in products.values() if row["tile"] in tiles and level in (None, row["level"])]
+    if not rows:
+        place = SITES[site]
+        raise WorkflowError(
+            f"site {site} at {place['longitude']:g}, {place['latitude']:g} lies outside every tile of "
+            f"{config['products']}; correct it in {config['sites']}, or add products of its place and run "
+            "./tigerbush discover."
+        )
+    if len({row["level"] for row in rows}) > 1:
+        raise WorkflowError(
+            f"site {site} has products of two levels (L1C and L2A) in {config['products']}; set source.level to the "
+            "one to use."
+        )
+    return rows
+
+
+def check_table():
+    """Refuse a table that cannot be used before anything runs, unless it is about to be written anew."""
+    refreshing = "discover_products" in (getattr(workflow.dag_settings, "forcerun", None) or ())
+    if Path(config["products"]).exists() and not refreshing:
+        products = read_products(config["products"])
+        for site in SITES:
+            products_of(site, products)
 
 
 def why_left_out(row):
@@ -313,11 +328,41 @@ def product_file(wildcards):
     return products_table()[wildcards.product]["url"]
 
 
+def discovered(wildcards):
+    """No file, but Snakemake learns that the job waits for the table of products."""
+    products_table()
+    return []
+
+
 def downloaded_product(wildcards):
     """The local copy as an input. A product that is read in place is not one: results outlive it."""
-    return [product_file(wildcards)] if config["source"]["access"] == "storage" else []
+    copied = config["source"]["access"] == "storage"
+    return [product_file(wildcards)] if copied else discovered(wildcards)
+
+
+def composited_products(kind):
+    """The files of the products that enter a date."""
+    return lambda wildcards: expand(
+        rules.subset_product.output[kind],
+        site=wildcards.site,
+        product=plan(wildcards.site).get(wildcards.date, {}).get("products", []),
+    )
+
+
+def weather_of(days):
+    """The weather of some dates of a site; none when no weather is configured."""
+    return lambda wildcards: (
+        expand(rules.read_weather.output, site=wildcards.site, date=days(wildcards))
+        if config["weather"]["path"]
+        else []
+    )
+
+
+def dates_without_products(wildcards):
+    return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
 
 
 check_config()
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
+check_table()

@@ -1,15 +1,6 @@
 """Per date: composite, images, NDVI and network centrality."""
 
 
-def composited_products(kind):
-    """The files of the products that enter a date."""
-    return lambda wildcards: expand(
-        rules.subset_product.output[kind],
-        site=wildcards.site,
-        product=plan(wildcards.site).get(wildcards.date, {}).get("products", []),
-    )
-
-
 rule composite_date:
     input:
         images=composited_products("image"),

@@ -23,6 +23,8 @@ checkpoint discover_products:
 
 # No library among the inputs: an edit must not fetch everything again.
 rule download_product:
+    input:
+        discovered,
     output:
         "results/downloads/{product}.zip",
     log:

@@ -1,19 +1,6 @@
 """Per date and per site: the summary, and the gate that tells whether a product failed."""
 
 
-def weather_of(days):
-    """The weather of some dates of a site; none when no weather is configured."""
-    return lambda wildcards: (
-        expand(rules.read_weather.output, site=wildcards.site, date=days(wildcards))
-        if config["weather"]["path"]
-        else []
-    )
-
-
-def dates_without_products(wildcards):
-    return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
-
-
 rule summarise_date:
     input:
         composite=rules.composite_date.output[0],
@@ -63,6 +50,7 @@ rule summarise_site:
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
         config=config,
+        config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"
     script:

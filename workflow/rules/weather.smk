@@ -1,13 +1,9 @@
 """Per date: rainfall and temperature."""
 
 
-def weather_file(wildcards):
-    return config["weather"]["path"].replace("{site}", wildcards.site)
-
-
 rule read_weather:
     input:
-        table=weather_file,
+        table=lambda wildcards: config["weather"]["path"].replace("{site}", wildcards.site),
         library=library("errors", "files", "weather"),
     output:
         "results/{site}/{date}/weather.json",

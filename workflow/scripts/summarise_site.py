@@ -15,6 +15,7 @@ def main(
     periods: list,
     left_out: dict,
     config: dict,
+    config_files: list,
 ) -> None:
     summary = summarise_site(
         site,
@@ -23,6 +24,7 @@ def main(
         left_out=left_out,
         weather={path.parent.name: read_json(path) for path in weather},
         config=config,
+        config_files=config_files,
     )
     write_json(out, summary)
 

@@ -91,6 +91,7 @@ def summarise_site(
     left_out: Mapping[str, Mapping[str, str]],
     weather: Mapping[str, Mapping | None],
     config: Mapping,
+    config_files: Sequence[str],
 ) -> dict:
     """Build results_summary.json.
 
@@ -108,6 +109,8 @@ def summarise_site(
         Of the dates that have no summary of their own.
     config : dict
         The resolved configuration.
+    config_files : sequence of str
+        Names of the files it came from.
 
     Returns
     -------
@@ -129,7 +132,7 @@ def summarise_site(
             "latitude": site["latitude"],
             "collection": VEGETATION_COLLECTION,
             "num_data_points": sum(bool(vegetation[date] and climate[date]) for date in periods),
-            "config_filename": "config/config.yaml",
+            "config_filename": ", ".join(config_files),
             "coords_id": site["site"],
             "tag": config["run"]["name"],
             "region_size": site["region_size"],

@@ -1,0 +1,139 @@
+"""Bad configuration, sites and tables end in one sentence before anything runs."""
+
+import re
+
+import pytest
+
+from fabricate import ROOT, name_of
+
+pytestmark = pytest.mark.workflow
+
+HEADER = "product\tplatform\tlevel\tsensing_time\ttile\trelative_orbit\tbaseline\tcloud_percent\turl\tgranule\tsize_bytes\n"
+ROW = f"{name_of()}\tS2A\tL1C\t2017-01-16T10:00:00\t33TVL\t122\t02.04\t0\tproducts/x.SAFE\tg\t1\n"
+
+
+def refused(run, *sentences):
+    output = run.snakemake("--dry-run", status=1)
+    for sentence in sentences:
+        assert sentence in output
+    lines = output.partition("WorkflowError")[2].splitlines()
+    # the sentence stands on one line; the rest only says where in the workflow
+    assert any(all(sentence in line for sentence in sentences) for line in lines), output
+    assert "Traceback" not in output
+    assert not (run.folder / "results" / "here").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentences"),
+    [
+        ({"sitez": "x"}, ["the configuration: 'sitez' is not a key, did you mean 'sites'?"]),
+        ({"composite": {"max_clouds": 5}}, ["composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'?"]),
+        ({"composite": {"resolution": 15}}, ["composite.resolution: 15 is not one of [10, 20, 60]"]),
+        ({"period": {"start": "2017-01-01", "end": "2017-04-01", "step": "1q"}}, ["period.step: '1q' does not match"]),
+        ({"period": {"start": "2017-04-01", "end": "2017-01-01", "step": "1m"}}, ["period.end 2017-01-01 must be after period.start 2017-04-01"]),
+        ({"period": {"start": "2017-02-30", "end": "2017-04-01", "step": "1m"}}, ["period.start '2017-02-30'", "must be days"]),
+        ({"period": {"start": "2017-01-01", "end": "2017-01-20", "step": "1m"}}, ["period.step 1m cuts 2017-01-01 to 2017-01-20 into 0 dates"]),
+        ({"period": {"start": "0001-01-01", "end": "9999-12-31", "step": "1d"}}, ["period.step 1d cuts", "change one of them"]),
+        ({"source": {"kind": "local"}}, ["source: 'path' is a required property"]),
+        ({"run": {"name": "../up"}}, ["run.name: '../up' does not match"]),
+        ({"sites": "missing.tsv"}, ["missing.tsv cannot be read as a table"]),
+    ],
+)  # fmt: skip
+def test_bad_configuration(run, change, sentences):
+    run.configure(run.config | change)
+    refused(run, *sentences)
+
+
+@pytest.mark.parametrize(
+    ("site", "sentence"),
+    [
+        (("a/b", 14.5, 45.8, 0.01), "site name 'a/b' is reserved, used twice or not made of letters"),
+        (("scenes", 14.5, 45.8, 0.01), "site name 'scenes' is reserved"),
+        (("a", 200, 45.8, 0.01), "longitude '200' of site a is not a number from -180 to 180"),
+        (("a", 14.5, "north", 0.01), "latitude 'north' of site a is not a number from -80 to 84"),
+        (("a", 14.5, 45.8, 0), "region_size '0' of site a is not a number"),
+        (("a", 14.5, 45.8), "sites.tsv, line 2: expected 4 fields separated by tabs"),
+    ],
+)
+def test_bad_sites(run, site, sentence):
+    run.write_sites(site)
+    refused(run, sentence)
+
+
+def test_a_site_that_is_there_twice(run):
+    run.write_sites(("a", 14.5, 45.8, 0.01), ("a", 14.5, 45.8, 0.01))
+    refused(run, "line 3: site name 'a' is reserved, used twice")
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (HEADER.replace("\ttile", "") + ROW, "products.tsv has no column 'tile'"),
+        (HEADER + ROW + ROW, f"line 3: product {name_of()} is there twice"),
+        (HEADER + ROW.replace("S2A_", "../S2A_"), "line 2: '../S2A_MSIL1C_20170116T100000"),
+        (HEADER + ROW.replace("S2A_", "S2A_ ; rm -rf ~"), "is not a Sentinel-2 product name"),
+        (HEADER + ROW.replace("\t33TVL", "\t33TWL"), "tile is '33TWL' but the product name says '33TVL'"),
+        (HEADER + ROW.replace("2017-01-16T10", "2017-01-16T11"), "sensing_time is '2017-01-16T11:00:00' but"),
+        (
+            HEADER + ROW.replace("\t02.04\t0", "\t02.04\tmany"),
+            "cloud_percent 'many' is not a number from 0 to 100",
+        ),
+        (HEADER + "\t".join(ROW.split("\t")[:5]) + "\n", "line 2: expected 11 fields separated by tabs"),
+    ],
+)
+def test_bad_table_of_products(run, table, sentence):
+    (run.folder / "results").mkdir()
+    (run.folder / "results" / "products.tsv").write_text(table)
+    (run.folder / "results" / "files.tsv").write_text("")
+    refused(run, sentence)
+
+
+def test_periods_are_those_of_pyveg(run):
+    """Chained from one end to the next start; the middle day names the period."""
+    period = {"start": "2016-01-31", "end": "2016-05-27", "step": "1m"}
+    run.configure(run.config | {"period": period})
+    run.snakemake()
+    # 31 Jan, 29 Feb, 29 Mar, 29 Apr; the next would end on 29 May
+    days = list(run.summary()["COPERNICUS/S2"]["time-series-data"])
+    assert days == ["2016-02-14", "2016-03-14", "2016-04-13"]
+
+
+@pytest.mark.parametrize(("step", "days"), [("2w", ["2017-01-08", "2017-01-22"]), ("10d", ["2017-01-06", "2017-01-16", "2017-01-26"])])  # fmt: skip
+def test_weeks_and_days(run, step, days):
+    run.configure(run.config | {"period": {"start": "2017-01-01", "end": "2017-02-01", "step": step}})
+    run.snakemake()
+    assert list(run.summary()["COPERNICUS/S2"]["time-series-data"]) == days
+
+
+def test_every_key_is_explained():
+    """config.yaml holds every default of the schema, and README every key."""
+    import yaml
+
+    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    defaults = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    text = (ROOT / "config" / "README.md").read_text()
+    explained = dict(re.findall(r"^\| `([a-z_.]+)` \| .* \| (.*?) \|$", text, re.MULTILINE))
+
+    def keys(part, values, prefix=""):
+        assert part.get("description") or not prefix
+        for name, child in part["properties"].items():
+            assert name in values, f"{prefix}{name} is not in config.yaml"
+            if child.get("type") == "object":
+                assert child["additionalProperties"] is False
+                yield from keys(child, values[name], f"{prefix}{name}.")
+            else:
+                if "default" in child:
+                    assert values[name] == child["default"], f"{prefix}{name}"
+                yield f"{prefix}{name}", child
+
+    found = dict(keys(schema, defaults))
+    sites = {"site", "region_size"}
+    assert set(explained) - sites == set(found)
+    for name, child in found.items():
+        default = explained[name].strip("`")
+        if "default" not in child:
+            assert default == "required", name
+        elif isinstance(child["default"], list):
+            assert default == ", ".join(child["default"]), name
+        else:
+            assert default == {None: "null"}.get(child["default"], str(child["default"])), name

@@ -1,0 +1,159 @@
+"""Every way to start the workflow, and what an edit of the library re-runs."""
+
+import ast
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fabricate import ROOT
+
+pytestmark = pytest.mark.workflow
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+
+def tracked(target: Path) -> Path:
+    """Copy what git tracks (or would), without .git: the source archive."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target / name)
+    return target
+
+
+def test_from_the_source_archive_without_git(run, tmp_path):
+    source = tracked(tmp_path / "source")
+    with tarfile.open(tmp_path / "source.tar.gz", "w:gz") as archive:
+        archive.add(source, "tigerbush")
+    with tarfile.open(tmp_path / "source.tar.gz") as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    run.snakemake(snakefile=tmp_path / "unpacked" / "tigerbush" / "workflow" / "Snakefile")
+    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+
+
+def test_from_another_working_directory(run, tmp_path):
+    run.snakemake("--directory", str(tmp_path / "elsewhere"), status=1)  # its sites.tsv is not there
+    shutil.copytree(run.folder, tmp_path / "moved")
+    run.snakemake("--directory", str(tmp_path / "moved"))
+    assert (tmp_path / "moved" / "results" / "here" / "results_summary.json").exists()
+    assert not (run.folder / "results").exists()
+
+
+def test_as_a_module_of_another_workflow(run):
+    (run.folder / "Snakefile").write_text(
+        'configfile: "config.yaml"\n\n\n'
+        "module vegetation:\n"
+        f'    snakefile: "{ROOT / "workflow" / "Snakefile"}"\n'
+        "    config: config\n\n\n"
+        "use rule * from vegetation as vegetation_*\n\n\n"
+        'rule all:\n    default_target: True\n    input: "results/here/results_summary.json",\n'
+    )
+    run.snakemake(snakefile=run.folder / "Snakefile")
+    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+    assert "Nothing to be done" in run.snakemake(snakefile=run.folder / "Snakefile")
+
+
+def test_an_edited_module_reruns_what_uses_it(run, tmp_path):
+    source = tracked(tmp_path / "source")
+    snakefile = source / "workflow" / "Snakefile"
+    run.snakemake(snakefile=snakefile)
+    module = source / "workflow" / "scripts" / "tigerbush" / "centrality.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    output = run.snakemake("--dry-run", snakefile=snakefile)
+    jobs = dict(re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE))
+    for rule, count in {"compute_centrality": "2", "summarise_date": "2", "summarise_site": "1"}.items():
+        assert jobs[rule] == count
+    for rule in ("discover_products", "resample_product", "composite_date", "render_date"):
+        assert rule not in jobs
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the library that a file imports, directly or through others."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tigerbush":
+            names = (
+                [node.module.partition(".")[2]]
+                if "." in node.module
+                else [alias.name for alias in node.names]
+            )
+            found |= {name for name in names if (SCRIPTS / "tigerbush" / f"{name}.py").exists()}
+    for name in set(found):
+        found |= imports(SCRIPTS / "tigerbush" / f"{name}.py")
+    return found
+
+
+def rules() -> dict[str, str]:
+    """The text of each rule by name."""
+    texts = {}
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        parts = re.split(
+            r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?: with)?:$", path.read_text(), flags=re.MULTILINE
+        )
+        texts |= dict(zip(parts[1::2], parts[2::2], strict=True))
+    return texts
+
+
+def declared(text: str) -> set[str] | None:
+    match = re.search(r"library=library\((.*?)\)", text, re.DOTALL)
+    return set(re.findall(r'"(\w+)"', match[1])) if match else None
+
+
+@pytest.mark.parametrize("rule", sorted(rules()))
+def test_a_rule_declares_the_modules_that_its_script_imports(rule):
+    text = rules()[rule]
+    script = re.search(r'script:\s*"\.\./scripts/(\w+)\.py"', text)
+    name = script[1] if script else {"check_scenes": "check_products"}[rule]
+    assert (SCRIPTS / f"{name}.py").exists()
+    if rule in {"discover_products", "download_product"}:
+        assert declared(text) is None  # an edit must not list or fetch everything again
+    else:
+        assert declared(text) == imports(SCRIPTS / f"{name}.py")
+    assert len(rule) <= 27
+    assert script is None or name == rule
+
+
+def test_every_module_of_the_library_is_registered():
+    registered = set(
+        re.findall(r"scripts/tigerbush/(\w+)\.py", (ROOT / "workflow" / "rules" / "common.smk").read_text())
+    )
+    present = {path.stem for path in (SCRIPTS / "tigerbush").glob("*.py")}
+    # the writer of products serves tests only, so far
+    assert registered == present - {"safe_writer"}
+
+
+def test_the_tables_have_the_same_columns_on_both_sides():
+    """The Snakefile may not import the library, so it names the columns itself."""
+    from tigerbush.products import COLUMNS
+
+    text = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    match = re.search(r"PRODUCT_COLUMNS = \((.*?)\)", text, re.DOTALL)
+    assert tuple(re.findall(r'"(\w+)"', match[1])) == COLUMNS
+
+
+def test_the_version_is_the_same_everywhere():
+    from tigerbush import __version__
+
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_conda_environment_agrees_with_the_lock():
+    pinned = dict(
+        re.findall(
+            r"^([a-z0-9-]+)==([0-9.]+)(?: ; python_full_version < '3\.12')? \\$",
+            (ROOT / "requirements.txt").read_text(),
+            re.MULTILINE,
+        )
+    )
+    environment = yaml.safe_load((ROOT / "workflow" / "envs" / "tigerbush.yaml").read_text())
+    versions = dict(line.split(" =") for line in environment["dependencies"] if " =" in line)
+    for name in ("defusedxml", "networkx", "numpy", "rasterio", "utm"):
+        assert versions[name] == pinned[name], name

@@ -1,0 +1,256 @@
+"""The whole way on products that the tests write: what runs, what does not run again, what fails."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fabricate import ROOT, name_of, scene_of
+from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
+from tigerbush.safe_writer import write_product
+
+pytestmark = pytest.mark.workflow
+
+PER_DATE = ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date")
+
+
+def test_from_products_to_the_summary(run):
+    output = run.snakemake()
+    summary = run.summary()
+    series = summary["COPERNICUS/S2"]["time-series-data"]
+    assert [len(series[day] or ()) for day in ("2017-01-16", "2017-02-15", "2017-03-16")] == [4, 4, 0]
+    assert summary["metadata"]["missing"] == {"2017-03-16": "no product in the period"}
+    assert summary["metadata"]["config"]["composite"]["max_cloud_percent"] == 50
+    assert summary["metadata"]["config_filename"] == "config.yaml"
+    composite = read_raster(run.folder / "results" / "here" / "2017-01-16" / "composite.tif")
+    assert (composite.band("n_obs") == 2).all()
+    pair = [
+        read_raster(run.folder / "results" / "here" / "products" / f"{name_of(day)}.tif")
+        for day in ("20170110", "20170120")
+    ]
+    mean = np.float32((pair[0].data.astype(float) + pair[1].data) / 2 * 1e-4)
+    np.testing.assert_array_equal(composite.data[:4], mean)
+    date = run.folder / "results" / "here" / "2017-02-15"
+    assert {path.name for path in date.iterdir()} == {
+        "composite.tif", "ndvi.tif", "rgb.png", "ndvi.png", "bwndvi.png", "ndvi.json", "centrality.json", "summary.json"
+    }  # fmt: skip
+    assert not list(run.folder.glob("results/here/products/*window*"))
+    assert "100%" in output
+    # nothing is left to do, and a dry run says so
+    assert "Nothing to be done" in run.snakemake()
+
+
+def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
+    assert run.planned() == {"all": 1, "check_products": 1, "discover_products": 1, "summarise_site": 1}
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    # neither rasters nor metadata are opened: the products are not even there
+    shutil.move(run.folder / "products", run.folder / "elsewhere")
+    expected = {
+        "all": 1,
+        "check_products": 1,
+        "summarise_site": 1,
+        "resample_product": 3,
+        "subset_product": 3,
+    }
+    assert run.planned() == expected | dict.fromkeys(PER_DATE, 2)
+
+
+def test_a_new_product_plans_only_what_it_touches(run):
+    run.snakemake()
+    before = (run.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns
+    write_product(run.folder / "products", name_of("20170220"), scene_of(9))
+    assert "Nothing to be done" in run.snakemake()
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    expected = {
+        "all": 1,
+        "check_products": 1,
+        "summarise_site": 1,
+        "resample_product": 1,
+        "subset_product": 1,
+    }
+    assert run.planned() == expected | dict.fromkeys(PER_DATE, 1)
+    run.snakemake()
+    assert (run.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns == before
+    tags = read_tags(run.folder / "results" / "here" / "2017-02-15" / "composite.tif")
+    assert json.loads(tags[LINEAGE])["n_takes"] == 2
+
+
+def test_results_outlive_their_products(run):
+    run.snakemake()
+    shutil.rmtree(run.folder / "products")
+    assert "Nothing to be done" in run.snakemake()
+
+
+def test_a_failed_refresh_keeps_the_table(run):
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    table = (run.folder / "results" / "products.tsv").read_text()
+    shutil.move(run.folder / "products", run.folder / "elsewhere")
+    output = run.tigerbush("discover", "--configfile", "config.yaml", status=1)
+    assert "source.path products is not a folder" in output
+    assert (run.folder / "results" / "products.tsv").read_text() == table
+
+
+def test_several_sites_and_weather(run):
+    rows = "".join(f"2017-{month:02},{10 * month},{month}\n" for month in (1, 2, 3))
+    (run.folder / "here.csv").write_text("date,precipitation,temperature\n" + rows)
+    shutil.copy(run.folder / "here.csv", run.folder / "there.csv")
+    run.write_sites(("here", 14.5593, 45.8694, 0.0037), ("there", 14.5585, 45.8690, 0.0019))
+    run.snakemake("--config", "weather={path: '{site}.csv'}")
+    assert len(run.summary("here")["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+    assert len(run.summary("there")["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 1
+    weather = run.summary("there")["ECMWF/ERA5/MONTHLY"]["time-series-data"]
+    # also for the month without a product
+    assert weather["2017-03-16"] == {"total_precipitation": 0.03, "mean_2m_air_temperature": 276.15}
+    assert run.summary("there")["metadata"]["num_data_points"] == 2
+
+
+def test_weather_that_does_not_cover_a_date(run):
+    (run.folder / "weather.csv").write_text("date,precipitation,temperature\n2017-02,10,5\n")
+    run.snakemake("--config", "weather={path: weather.csv}")
+    weather = run.summary()["ECMWF/ERA5/MONTHLY"]["time-series-data"]
+    assert [day for day, value in weather.items() if value] == ["2017-02-15"]
+    assert run.summary()["metadata"]["num_data_points"] == 1
+
+
+def break_product(run, day):
+    next((run.folder / "products").glob(f"*{day}T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
+
+
+def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
+    break_product(run, "20170120")
+    break_product(run, "20170210")
+    output = run.snakemake(status=1)
+    assert "2 product(s) failed, everything else is finished" in output
+    metadata = run.summary()["metadata"]
+    assert set(metadata["failed_products"]) == {name_of("20170120"), name_of("20170210")}
+    assert all("the file of band B4 is missing" in reason for reason in metadata["failed_products"].values())
+    assert metadata["missing"]["2017-02-15"] == "no product left: 1 failed, 0 left out"
+    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+    placeholder = read_raster(run.folder / "results" / "here" / "products" / f"{name_of('20170210')}.tif")
+    assert placeholder.tags[STATUS] == "failed"
+    assert not placeholder.data.any()
+    # only the gate is left to run
+    assert run.planned() == {"all": 1, "check_products": 1}
+
+
+def test_retry_forces_the_failed_products_and_nothing_else(run):
+    break_product(run, "20170210")
+    run.snakemake(status=1)
+    january = run.folder / "results" / "here" / "2017-01-16" / "composite.tif"
+    before = january.stat().st_mtime_ns
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
+    output = run.tigerbush("retry", "--configfile", "config.yaml")
+    assert "1 placeholder(s) of failed products" in output
+    assert run.summary()["metadata"]["failed_products"] == {}
+    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]) == 4
+    assert january.stat().st_mtime_ns == before
+    assert "No product failed" in run.tigerbush("retry", "--configfile", "config.yaml")
+
+
+def test_on_failure_report(run):
+    break_product(run, "20170210")
+    run.snakemake("--config", "on_failure=report")
+    lines = (run.folder / "results" / "products_checked.txt").read_text().splitlines()
+    assert lines[0] == "1 failed"
+    assert lines[1].startswith(name_of("20170210") + "\t")
+
+
+def test_storage_copies_products_first(run):
+    run.snakemake("--config", "source={access: storage, path: products}")
+    copies = sorted((run.folder / "results" / "downloads").iterdir())
+    assert [path.stem for path in copies] == [name_of(day) for day in ("20170110", "20170120", "20170210")]
+    assert run.summary()["metadata"]["missing"] == {"2017-03-16": "no product in the period"}
+
+
+def test_a_product_that_cannot_be_copied(run):
+    break_product(run, "20170210")
+    run.snakemake("--config", "source={access: storage, path: products}", status=1)
+    assert "B4 is missing" in run.summary()["metadata"]["failed_products"][name_of("20170210")]
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
+    run.tigerbush(
+        "retry", "--configfile", "config.yaml", "--config", "source={access: storage, path: products}"
+    )
+    assert run.summary()["metadata"]["failed_products"] == {}
+
+
+def test_scenes(run):
+    break_product(run, "20170210")
+    output = run.snakemake("scenes", status=1)
+    assert "1 product(s) failed" in output
+    scene = read_raster(run.folder / "results" / "scenes" / f"{name_of('20170110')}.tif")
+    assert scene.bands == ("B2", "B3", "B4")
+    np.testing.assert_array_equal(scene.data[2], scene_of(0).bands["B4"][::2, ::2])
+    assert read_tags(run.folder / "results" / "scenes" / f"{name_of('20170210')}.tif")[STATUS] == "failed"
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5))
+    run.tigerbush("retry", "--configfile", "config.yaml")
+    assert not (run.folder / "results" / "here").exists()
+
+
+def test_a_period_with_only_clouds(run):
+    ring = [(465000, 5080500), (466600, 5080500), (466600, 5078900), (465000, 5078900)]
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
+    run.snakemake()
+    assert (
+        run.summary()["metadata"]["missing"]["2017-02-15"]
+        == "too few clear pixels in every sub-image of 1 products"
+    )
+    assert run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"] is None
+
+
+def test_products_above_the_cloud_limit_are_left_out(run):
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5, cloud_percent=50.1))
+    run.snakemake()
+    metadata = run.summary()["metadata"]
+    reason = "more than 50 % cloud (composite.max_cloud_percent)"
+    assert metadata["missing"]["2017-02-15"] == f"all 1 products left out: {reason}"
+    assert metadata["products"]["2017-02-15"]["left_out"] == {name_of("20170210"): reason}
+    assert not (run.folder / "results" / "here" / "2017-02-15").exists()
+
+
+def test_relative_orbits(run):
+    write_product(run.folder / "products", name_of("20170215", orbit="022"), scene_of(5))
+    run.configure({**run.config, "composite": {"relative_orbits": [22]}})
+    run.snakemake()
+    metadata = run.summary()["metadata"]
+    assert metadata["products"]["2017-02-15"]["products"] == [name_of("20170215", orbit="022")]
+    assert metadata["missing"]["2017-01-16"].startswith("all 2 products left out: another orbit")
+
+
+def test_of_two_levels_one_is_chosen(run):
+    write_product(
+        run.folder / "products",
+        name_of("20170212", level="L2A", baseline="0400"),
+        scene_of(5, level="L2A", offset=-1000, scl=np.full((63, 63), 4)),
+    )
+    output = run.snakemake(status=1)
+    assert "site here has products of two levels (L1C and L2A)" in output
+    run.snakemake("--config", "source={level: L2A, path: products}")
+    assert list(run.summary()["metadata"]["products"]["2017-02-15"]["platforms"]) == ["S2A"]
+    assert set(run.summary()["metadata"]["missing"]) == {"2017-01-16", "2017-03-16"}
+
+
+def test_a_site_outside_every_tile(run):
+    run.write_sites(("nowhere", 0.0, 0.0, 0.01))
+    output = run.snakemake(status=1)
+    assert "site nowhere at 0, 0 lies outside every tile of results/products.tsv" in output
+
+
+def test_from_the_checkout_with_the_local_profile(run, tmp_path):
+    """As README says: the profile, and the configuration on top of the default one."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(run.folder / "products", checkout / "data" / "products")
+    shutil.copy(run.folder / "sites.tsv", checkout / "config" / "sites.tsv")
+    for path in (checkout / "config" / "config.yaml", checkout / "config" / "local.yaml"):
+        text = path.read_text().replace("2016-01-01", "2017-01-01").replace("2020-01-01", "2017-04-01")
+        path.write_text(text.replace("size: 50", "size: 20"))
+    run.folder = checkout
+    snakemake = Path(sys.executable).with_name("snakemake")
+    run.call([str(snakemake), "--profile", "profiles/local", "--configfile", "config/local.yaml"])
+    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+    assert run.summary()["metadata"]["config_filename"] == "local.yaml, config.yaml"
