@@ -189,6 +189,22 @@ def test_scenes(run):
     assert not (run.folder / "results" / "here").exists()
 
 
+def test_every_choice_of_centrality_and_resampling(run):
+    scene = {"resolution": 20, "bands": ["B4", "B1", "B8A"], "upsampling": "Bilinear", "downsampling": "Mean"}
+    run.configure(
+        run.config | {"scene": scene, "centrality": {"neighbours": 8, "method": "networkx", "quantiles": 10}}
+    )
+    run.snakemake("all", "scenes")
+    point = run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"][0]
+    assert len(point["feature_vec"]) == 10
+    written = read_raster(run.folder / "results" / "scenes" / f"{name_of('20170110')}.tif")
+    assert written.bands == ("B4", "B1", "B8A")
+    means = scene_of(0).bands["B4"].reshape(63, 2, 63, 2).swapaxes(1, 2).reshape(63, 63, 4)
+    # SNAP truncates the mean, here of four quarters
+    np.testing.assert_array_equal(written.data[0], means.sum(axis=2) // 4)
+    np.testing.assert_array_equal(written.data[2], scene_of(0).bands["B8A"])
+
+
 def test_a_period_with_only_clouds(run):
     ring = [(465000, 5080500), (466600, 5080500), (466600, 5078900), (465000, 5078900)]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))

@@ -21,6 +21,7 @@ def main(
     max_masked_fraction: float,
     neighbours: int,
     quantiles: int,
+    method: str,
 ) -> None:
     index = read_raster(ndvi)
     records = centrality_of_sub_images(
@@ -31,6 +32,7 @@ def main(
         max_masked_fraction,
         neighbours,
         quantiles,
+        method,
     )
     write_json(out, records)
 

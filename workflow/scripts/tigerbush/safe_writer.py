@@ -175,7 +175,9 @@ def _product_metadata(
     options = _add(info, "Query_Options", completeSingleTile="true")
     _add(options, "PRODUCT_FORMAT", "SAFE_COMPACT")
     organisation = _add(_add(info, "Product_Organisation"), "Granule_List")
-    identifier = f"{name.platform}_OPER_MSI_{name.level}_TL_TEST__{stamp}_A000001_T{name.tile}_N{name.baseline}"
+    identifier = (
+        f"{name.platform}_OPER_MSI_{name.level}_TL_TEST__{stamp}_A000001_T{name.tile}_N{name.baseline}"
+    )
     item = _add(organisation, "Granule", granuleIdentifier=identifier, imageFormat="JPEG2000")
     for image in images:
         _add(item, "IMAGE_FILE", image.as_posix())

@@ -1,0 +1,47 @@
+"""The measures of pyveg's own 11 sub-images, from the images as pyveg shipped them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tigerbush.grid import SubImage
+from tigerbush.images import read_png
+from tigerbush.measures import centrality_of_sub_images, ndvi_of_sub_images
+
+pytestmark = pytest.mark.data
+
+PART = [SubImage(slice(0, 50), slice(0, 50), 0.0, 0.0)]
+
+
+@pytest.fixture(scope="module")
+def shipped(shared_data):
+    """Pairs of pyveg's record and the images of the same place."""
+    folder = shared_data / "pyveg" / "subimages_2018-03-01"
+    records = {
+        (record["longitude"], record["latitude"]): record
+        for record in json.loads((folder / "network_centralities.json").read_text())
+    }
+    pairs = []
+    for path in sorted(folder.glob("*_BWNDVI.png")):
+        _, *place, _ = path.stem.split("_")
+        ndvi = path.with_name(path.name.replace("_BWNDVI", "_NDVI"))
+        pairs.append((records[float(place[0]), float(place[1])], read_png(path), read_png(ndvi)))
+    assert len(pairs) == 11
+    return pairs
+
+
+def test_ndvi_of_vegetation(shipped):
+    for record, black_white, grey in shipped:
+        ndvi = grey * np.float32(2 / 255) - 1
+        [measured] = ndvi_of_sub_images(ndvi, grey, black_white, np.ones_like(ndvi), PART, "2018-03-01", 0.05)
+        assert measured["ndvi_veg"] == record["veg_ndvi_mean"]
+
+
+def test_network_centrality(shipped):
+    masked = np.zeros((50, 50), bool)
+    for record, black_white, _ in shipped:
+        [measured] = centrality_of_sub_images(black_white, masked, PART, "2018-03-01", 0.05)
+        for key in ("feature_vec", "slope", "offset", "offset50", "mean"):
+            assert measured[key] == record[key], key
+        assert measured["std"] == pytest.approx(record["std"], abs=1e-9)
