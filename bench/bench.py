@@ -124,9 +124,7 @@ def row(name: str, seconds: float, reference: float | None = None) -> None:
 
 
 if __name__ == "__main__":
-    print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}; CPU time\n"
-    )
+    print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}; CPU time\n")
     bench_centrality()
     bench_date()
     bench_composite()
