@@ -6,10 +6,10 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint bench lock clean
+.PHONY: help env test lint bench bench-tile lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 env: $(VENV)/.runtime ## make the environment .venv from requirements.txt
 
@@ -45,6 +45,9 @@ lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workf
 
 bench: $(VENV)/.dev ## measure speed against references in the same process
 	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/bench.py
+
+bench-tile: $(VENV)/.dev ## measure `scenes` on a synthetic full tile (minutes)
+	PYTHONPATH=workflow/scripts $(BIN)/python bench/tile.py
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements.txt

@@ -17,7 +17,7 @@ from tigerbush.centrality import feature_vector, subgraph_centrality
 from tigerbush.composite import Observation, median
 from tigerbush.grid import sub_images
 from tigerbush.images import render
-from tigerbush.measures import centrality_of_sub_images, ndvi_of_sub_images
+from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images, usable_sub_images
 from tigerbush.raster import Raster
 from tigerbush.resample import Grid
 from tigerbush.summary import summarise_date
@@ -93,8 +93,12 @@ def bench_date() -> None:
     def whole() -> None:
         images = render(composite)
         index = images.ndvi.data[0]
-        centrality = centrality_of_sub_images(images.black_white, np.isnan(index), parts, "2020-01-16", 0.05)
-        means = ndvi_of_sub_images(index, images.grey, images.black_white, data[4], parts, "2020-01-16", 0.05)
+        covered = coverage(index, images.rgb)
+        used = list(usable_sub_images(parts, covered, 0.05))
+        centrality = centrality_of_sub_images(images.black_white, covered, used, "2020-01-16")
+        means = ndvi_of_sub_images(
+            index, images.grey, images.black_white, data[4], covered, used, "2020-01-16"
+        )
         summarise_date("2020-01-16", centrality, means, {})
 
     row("a date of 800 x 800 pixels (256 sub-images), composite to summary", cpu_seconds(whole, 5))

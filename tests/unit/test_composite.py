@@ -11,7 +11,7 @@ from tigerbush.composite import Observation, composite_products, median, mosaic,
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.scene import SITE_BANDS
+from tigerbush.site import SITE_BANDS
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 

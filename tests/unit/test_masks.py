@@ -5,7 +5,8 @@ import pytest
 
 from fabricate import CORNER, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.masks import CLEAR, MASKED, UNKNOWN, read_mask
+from tigerbush.grid import read_window
+from tigerbush.masks import CLEAR, MASKED, UNKNOWN, MaskOptions, read_mask
 from tigerbush.resample import Grid
 from tigerbush.safe import open_product
 
@@ -40,6 +41,59 @@ def test_cloud_polygons(product):
     outside = mask.copy()
     outside[19:51, 9:41] = CLEAR
     assert (outside == CLEAR).all()
+
+
+@pytest.mark.parametrize(
+    ("cirrus", "snow", "masked"),
+    [(True, False, "oc"), (False, False, "o"), (False, True, "os"), (True, True, "ocs")],
+)
+def test_cirrus_and_snow_are_optional(product, cirrus, snow, masked):
+    classi = np.zeros((3, 21, 21), np.uint8)
+    classi[0, 1] = classi[1, 2] = classi[2, 3] = 1
+    scl = np.full((63, 63), 4)
+    scl[3:6], scl[6:9], scl[9:12] = 9, 10, 11
+    options = MaskOptions(cirrus, snow)
+    for safe in (
+        product(baseline="0400", scene=scene_of(offset=-1000, classi=classi)),
+        product(level="L2A", baseline="0400", scene=scene_of(level="L2A", offset=-1000, scl=scl)),
+    ):
+        mask, _ = read_mask(open_product(safe), WHOLE, options)
+        rows = {"o": slice(6, 12), "c": slice(12, 18), "s": slice(18, 24)}
+        for kind, part in rows.items():
+            assert (mask[part] == (MASKED if kind in masked else CLEAR)).all()
+        assert mask.sum() == len(masked) * 6 * 126
+
+
+def test_cirrus_polygons_are_optional(product):
+    x, y = CORNER["x"], CORNER["y"]
+    safe = product(scene=scene_of(clouds=[[(x, y), (x + 500, y), (x + 500, y - 500), (x, y - 500)]]))
+    path = next(safe.glob("GRANULE/*/QI_DATA/*.gml"))
+    path.write_text(path.read_text().replace("OPAQUE", "CIRRUS"))
+    assert read_mask(open_product(safe), WHOLE)[0].any()
+    assert not read_mask(open_product(safe), WHOLE, MaskOptions(cirrus=False))[0].any()
+
+
+def test_the_buffer_is_a_disc(product):
+    classi = np.zeros((3, 21, 21), np.uint8)
+    classi[0, 10, 10] = 1
+    opened = open_product(product(baseline="0400", scene=scene_of(offset=-1000, classi=classi)))
+    mask, _ = read_mask(opened, WHOLE, MaskOptions(buffer=5))
+    rows, columns = np.mgrid[:126, :126]
+    distance = np.hypot(np.maximum(abs(rows - 62.5) - 2.5, 0), np.maximum(abs(columns - 62.5) - 2.5, 0))
+    np.testing.assert_array_equal(mask == MASKED, distance <= 5)
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 7, 30])
+def test_a_buffer_reaches_into_a_site_from_outside(product, buffer):
+    """The mask of a site's window is the crop of the whole tile's."""
+    classi = (np.random.default_rng(2).random((3, 21, 21)) < 0.02).astype(np.uint8)
+    opened = open_product(product(baseline="0400", scene=scene_of(offset=-1000, classi=classi)))
+    site = Grid(WHOLE.x + 430, WHOLE.y - 470, 10, 40, 40)
+    window = read_window(site, WHOLE, buffer)
+    row, column = round((window.y - site.y) / 10), round((site.x - window.x) / 10)
+    whole, _ = read_mask(opened, WHOLE, MaskOptions(buffer=buffer))
+    part, _ = read_mask(opened, window, MaskOptions(buffer=buffer))
+    np.testing.assert_array_equal(part[row : row + 40, column : column + 40], whole[47:87, 43:83])
 
 
 def test_no_cloud_polygon_is_clear(product):

@@ -12,14 +12,8 @@ from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs, or_placeholder
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.scene import (
-    SITE_BANDS,
-    resample_scene,
-    resample_site,
-    scene_placeholder,
-    site_placeholder,
-    subset_site,
-)
+from tigerbush.scene import scene_placeholder, scene_region, write_scene
+from tigerbush.site import SITE_BANDS, resample_site, site_placeholder, subset_site
 from tigerbush.sources import write_failed_copy
 
 # centre of the 126 x 126 pixels of CORNER, one site of 2 x 2 sub-images of 20 pixels
@@ -83,27 +77,126 @@ def test_a_placeholder_lies_where_the_site_lies(product, tmp_path):
     assert (mask.data == masks.NODATA).all()
 
 
+@pytest.fixture
+def scene_file(tmp_path):
+    """Write a scene and read it back."""
+
+    def write(safe, bands, resolution=20, **options):
+        methods = {"upsampling": "Nearest", "downsampling": "First"} | options
+        write_scene(safe, tmp_path / "scene.tif", bands=bands, resolution=resolution, **methods)
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["scene.tif"]
+        return read_raster(tmp_path / "scene.tif")
+
+    return write
+
+
 @pytest.mark.parametrize(("resolution", "step"), [(10, 1), (20, 2), (60, 6)])
-def test_a_scene_is_what_snap_makes(product, resolution, step):
+def test_a_scene_is_what_snap_makes(product, scene_file, resolution, step):
     scene = scene_of(4)
-    raster = resample_scene(product(scene=scene), ["B4", "B2"], resolution, "Nearest", "First")
+    raster = scene_file(product(scene=scene), ["B4", "B2"], resolution)
     np.testing.assert_array_equal(raster.data[0], scene.bands["B4"][::step, ::step])
     np.testing.assert_array_equal(raster.data[1], scene.bands["B2"][::step, ::step])
     assert raster.grid == Grid(CORNER["x"], CORNER["y"], resolution, 126 // step, 126 // step)
 
 
-def test_a_scene_upsamples_with_nearest(product):
+def test_a_scene_upsamples_with_nearest(product, scene_file):
     scene = scene_of(4)
-    raster = resample_scene(product(scene=scene), ["B1", "B5"], 20, "Nearest", "First")
+    raster = scene_file(product(scene=scene), ["B1", "B5"])
     np.testing.assert_array_equal(raster.data[0], np.kron(scene.bands["B1"], np.ones((3, 3))))
     np.testing.assert_array_equal(raster.data[1], scene.bands["B5"])
 
 
-def test_a_geotiff_describes_itself(product, tmp_path):
-    path = tmp_path / "scene.tif"
-    safe = product(baseline="0400", scene=scene_of(4, offset=-1000))
-    write_raster(path, resample_scene(safe, ["B2", "B3", "B4"], 20, "Nearest", "First"))
-    with rasterio.open(path) as image:
+METHODS = {"upsampling": {"B1": "Bicubic", "B9": "Bilinear"}, "downsampling": {"B2": "Median", "B3": "Mean"}}
+
+
+@pytest.mark.parametrize("metres", [60, 180, 1260, 7000])
+def test_strips_do_not_show(product, scene_file, monkeypatch, metres):
+    """Whatever the height of the strips and the method, the pixels are the same."""
+    safe, bands = product(scene=scene_of(4)), ["B2", "B3", "B4", "B1", "B9", "B5"]
+    whole = scene_file(safe, bands, **METHODS)
+    monkeypatch.setattr("tigerbush.scene.STRIP_METRES", metres)
+    np.testing.assert_array_equal(scene_file(safe, bands, **METHODS).data, whole.data)
+    part = scene_file(safe, bands, region=[7, 11, 40, 33], **METHODS)
+    np.testing.assert_array_equal(part.data, whole.data[:, 11:44, 7:47])
+
+
+def test_methods_per_band(product, scene_file):
+    scene = scene_of(4)
+    raster = scene_file(product(scene=scene), ["B2", "B4", "B9"], **METHODS)
+    blocks = scene.bands["B2"].reshape(63, 2, 63, 2).swapaxes(1, 2).reshape(63, 63, 4)
+    np.testing.assert_array_equal(raster.data[0], np.median(blocks, axis=2).astype(int))
+    np.testing.assert_array_equal(raster.data[1], scene.bands["B4"][::2, ::2])  # not named: First
+    assert (raster.data[2] != np.kron(scene.bands["B9"], np.ones((3, 3)))).any()
+
+
+WHOLE = Grid(CORNER["x"], CORNER["y"], 20, 63, 63)
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        (None, WHOLE),
+        ([3, 5, 10, 20], Grid(WHOLE.x + 60, WHOLE.y - 100, 20, 10, 20)),
+        ([60, 60, 10, 20], Grid(WHOLE.x + 1200, WHOLE.y - 1200, 20, 3, 3)),
+        ([63, 0, 1, 1], None),
+    ],
+)
+def test_scene_region(region, expected):
+    assert scene_region(WHOLE, 32633, region) == expected
+
+
+def test_a_geographic_region_reaches_outward_to_whole_pixels():
+    # corners of (465300, 5079800) .. (465501, 5080001)
+    corners = rasterio.warp.transform(
+        "EPSG:32633",
+        "EPSG:4326",
+        [465300.5, 465501, 465501, 465300.5],
+        [5079800.5, 5079800.5, 5080001, 5080001],
+    )
+    ring = [f"{x} {y}" for x, y in zip(*corners, strict=True)]
+    polygon = f"POLYGON(({', '.join([*ring, ring[0]])}))"
+    part = scene_region(WHOLE, 32633, None, polygon)
+    assert part == Grid(465300, 5080020, 20, 11, 11)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "POINT(1 2)",
+        "POLYGON((1 2, 3 4))",
+        "POLYGON((1 2, 3 4, 5 x, 1 2))",
+        "POLYGON((1 200, 3 4, 5 6, 1 2))",
+    ],
+)
+def test_a_polygon_that_is_none(text):
+    with pytest.raises(TigerbushError, match="is not a polygon in degrees"):
+        scene_region(WHOLE, 32633, None, text)
+
+
+def test_a_scene_outside_the_region(product, scene_file):
+    raster = scene_file(product(), ["B4"], region=[100, 100, 5, 5])
+    assert (raster.tags[STATUS], raster.data.shape) == ("outside", (1, 1, 1))
+
+
+def test_a_scene_that_fails_leaves_nothing(product, tmp_path):
+    safe = product()
+    next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
+    with pytest.raises(TigerbushError, match="band B4 is missing"):
+        write_scene(
+            safe,
+            tmp_path / "out" / "a.tif",
+            bands=["B2", "B4"],
+            resolution=20,
+            upsampling="Nearest",
+            downsampling="First",
+        )
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_geotiff_describes_itself(product, scene_file, tmp_path):
+    scene_file(product(baseline="0400", scene=scene_of(4, offset=-1000)), ["B2", "B3", "B4"])
+    with rasterio.open(tmp_path / "scene.tif") as image:
         assert image.descriptions == ("B2", "B3", "B4")
         assert image.units == ("reflectance",) * 3
         assert image.scales == (1e-4,) * 3

@@ -6,9 +6,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tigerbush.grid import sub_images
+from tigerbush.grid import pyveg_sub_images, sub_images
 from tigerbush.images import BARE, MASKED_GREY, VEGETATION
-from tigerbush.measures import centrality_of_sub_images, ndvi_of_sub_images
+from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images, usable_sub_images
 from tigerbush.resample import Grid
 from tigerbush.summary import (
     VEGETATION_COLLECTION,
@@ -31,6 +31,12 @@ def arrays():
     return ndvi, black_white
 
 
+def used(ndvi, limit=None):
+    """Coverage and usable sub-images, as the workflow chooses them."""
+    covered = coverage(ndvi, np.zeros((*ndvi.shape, 3), np.uint8))
+    return covered, list(usable_sub_images(PARTS, covered, 0.05, limit))
+
+
 def grey(ndvi):
     return np.where(np.isnan(ndvi), MASKED_GREY, (ndvi + 1) / 2 * 255).astype(np.uint8)
 
@@ -39,7 +45,7 @@ def test_ndvi_of_sub_images():
     ndvi, black_white = arrays()
     ndvi[0, 0] = np.nan
     n_obs = np.full(ndvi.shape, 3.0)
-    left, right = ndvi_of_sub_images(ndvi, grey(ndvi), black_white, n_obs, PARTS, DAY, 0.05)
+    left, right = ndvi_of_sub_images(ndvi, grey(ndvi), black_white, n_obs, *used(ndvi), DAY)
     # 199 pixels of grey 191, 200 of grey 127
     assert left["ndvi"] == round((199 * 191 + 200 * 127) / 399, 4)
     assert left["ndvi_veg"] == 191.0
@@ -55,29 +61,65 @@ def test_ndvi_of_sub_images():
 def test_a_sub_image_with_5_percent_masked_is_not_used(masked, kept):
     ndvi, black_white = arrays()
     ndvi[0, :masked] = np.nan
-    assert len(ndvi_of_sub_images(ndvi, grey(ndvi), black_white, ndvi, PARTS, DAY, 0.05)) == kept
-    assert len(centrality_of_sub_images(black_white, np.isnan(ndvi), PARTS, DAY, 0.05)) == kept
+    assert len(ndvi_of_sub_images(ndvi, grey(ndvi), black_white, ndvi, *used(ndvi), DAY)) == kept
+    assert len(centrality_of_sub_images(black_white, *used(ndvi), DAY)) == kept
 
 
 def test_masked_pixels_are_not_ground():
     """A masked pixel is no node of the network: the same as bare ground cut out."""
     ndvi, black_white = arrays()
-    masked = np.zeros(ndvi.shape, bool)
-    masked[5, 30] = True
     hole = black_white.copy()
     hole[5, 30] = VEGETATION
-    with_mask = centrality_of_sub_images(black_white, masked, PARTS, DAY, 0.05)
-    with_hole = centrality_of_sub_images(hole, np.zeros(ndvi.shape, bool), PARTS, DAY, 0.05)
+    with_hole = centrality_of_sub_images(hole, *used(ndvi), DAY)
+    ndvi[5, 30] = np.nan
+    with_mask = centrality_of_sub_images(black_white, *used(ndvi), DAY)
     assert with_mask == with_hole
 
 
 def test_all_vegetation_and_all_bare():
-    veg = centrality_of_sub_images(np.zeros((20, 40), np.uint8), np.zeros((20, 40), bool), PARTS, DAY, 0.05)
+    ndvi, _ = arrays()
+    veg = centrality_of_sub_images(np.full(ndvi.shape, VEGETATION, np.uint8), *used(ndvi), DAY)
     assert [record["feature_vec"] for record in veg] == [[0.0] * 20] * 2
-    bare = centrality_of_sub_images(
-        np.full((20, 40), 255, np.uint8), np.zeros((20, 40), bool), PARTS, DAY, 0.05
-    )
+    bare = centrality_of_sub_images(np.full(ndvi.shape, BARE, np.uint8), *used(ndvi), DAY)
     assert all(record["feature_vec"][0] == 0 and record["offset"] < 0 for record in bare)
+
+
+def test_the_limit_counts_usable_sub_images():
+    ndvi, _ = arrays()
+    assert [part for part, _ in used(ndvi, 1)[1]] == PARTS[:1]
+    ndvi[:, :20] = np.nan
+    assert [part for part, _ in used(ndvi, 1)[1]] == PARTS[1:]
+
+
+def test_mode_pyveg_counts_black_pixels_and_takes_masked_ones_for_ground():
+    ndvi, black_white = arrays()
+    rgb = np.full((20, 40, 3), (10, 20, 30), np.uint8)
+    rgb[:, 20:] = 50  # all grey
+    covered = coverage(ndvi, rgb, "pyveg")
+    assert [part for part, _ in usable_sub_images(PARTS, covered, 0.05)] == PARTS[:1]
+    rgb[:, 20:, 0] = 51
+    rgb[0, :19] = 0
+    rgb[0, 20:40] = 0
+    ndvi[3] = np.nan
+    covered = coverage(ndvi, rgb, "pyveg")
+    parts = list(usable_sub_images(PARTS, covered, 0.05))
+    assert parts == [(PARTS[0], 19 / 400)]
+    [record] = ndvi_of_sub_images(ndvi, grey(ndvi), black_white, ndvi, covered, parts, DAY)
+    # the 20 masked pixels count as grey 127, here half of them vegetation
+    assert record["ndvi"] == round((190 * 191 + 190 * 127 + 20 * 127) / 400, 4)
+    assert record["ndvi_veg"] == round((190 * 191 + 10 * 127) / 200, 4)
+    assert record["ndvi_mean"] == pytest.approx(0.25)
+
+
+def test_mode_pyveg_divides_the_square_of_degrees():
+    parts = pyveg_sub_images(27.95, 11.58, 0.08, [PARTS[0]] * 289)
+    # pyveg's names of 17 x 17 sub-images: columns outer, from the north
+    step = 0.08 / 17
+    assert (parts[0].longitude, parts[0].latitude) == (round(27.91 + step / 2, 4), round(11.62 - step / 2, 4))
+    assert (parts[18].longitude, parts[18].latitude) == (
+        round(27.91 + 1.5 * step, 4),
+        round(11.62 - 1.5 * step, 4),
+    )
 
 
 def test_merge_records():

@@ -3,12 +3,14 @@
 import json
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
+from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.safe_writer import write_product
 
@@ -203,6 +205,36 @@ def test_every_choice_of_centrality_and_resampling(run):
     # SNAP truncates the mean, here of four quarters
     np.testing.assert_array_equal(written.data[0], means.sum(axis=2) // 4)
     np.testing.assert_array_equal(written.data[2], scene_of(0).bands["B8A"])
+
+
+def test_sub_images_are_written_under_pyvegs_names(run):
+    run.configure(run.config | {"subimages": {"size": 20, "write": True, "limit": 3}})
+    run.snakemake()
+    folder = run.folder / "results" / "here" / "2017-02-15"
+    records = run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]
+    assert len(records) == 3
+    with zipfile.ZipFile(folder / "subimages.zip") as archive:
+        names = archive.namelist()
+        assert len(names) == 9
+        first = records[0]
+        stem = f"sub0_{first['longitude']:.3f}_{first['latitude']:.3f}_2017-02-15"
+        assert names[:3] == [f"{stem}_RGB.png", f"{stem}_NDVI.png", f"{stem}_BWNDVI.png"]
+        (run.folder / "cut.png").write_bytes(archive.read(names[2]))
+    np.testing.assert_array_equal(read_png(run.folder / "cut.png"), read_png(folder / "bwndvi.png")[:20, :20])
+
+
+def test_mode_pyveg(run):
+    write_product(run.folder / "products", name_of("20170120"), scene_of(1, cloud_percent=50, clouds=[]))
+    run.configure(run.config | {"mode": "pyveg"})
+    run.snakemake()
+    left_out = run.summary()["metadata"]["products"]["2017-01-16"]["left_out"]
+    assert left_out == {name_of("20170120"): "50 % cloud or more (mode: pyveg)"}
+    [first, *_] = run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]
+    step = 0.0037 / 2
+    assert (first["longitude"], first["latitude"]) == (
+        round(14.5593 - step / 2, 4),
+        round(45.8694 + step / 2, 4),
+    )
 
 
 def test_a_period_with_only_clouds(run):

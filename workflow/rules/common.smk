@@ -42,6 +42,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/__init__.py"),
         workflow.source_path("../scripts/tigerbush/centrality.py"),
         workflow.source_path("../scripts/tigerbush/composite.py"),
+        workflow.source_path("../scripts/tigerbush/date_images.py"),
         workflow.source_path("../scripts/tigerbush/errors.py"),
         workflow.source_path("../scripts/tigerbush/failures.py"),
         workflow.source_path("../scripts/tigerbush/files.py"),
@@ -54,6 +55,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/resample.py"),
         workflow.source_path("../scripts/tigerbush/safe.py"),
         workflow.source_path("../scripts/tigerbush/scene.py"),
+        workflow.source_path("../scripts/tigerbush/site.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
@@ -301,6 +303,8 @@ def check_table():
 
 def why_left_out(row):
     limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
+    if config["mode"] == "pyveg" and row["cloud_percent"] >= 50:
+        return "50 % cloud or more (mode: pyveg)"
     if row["cloud_percent"] > limit:
         return f"more than {limit:g} % cloud (composite.max_cloud_percent)"
     if orbits and int(row["relative_orbit"]) not in orbits:
@@ -365,4 +369,11 @@ def dates_without_products(wildcards):
 check_config()
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
+# what every rule on sub-images needs to choose them
+SUBIMAGES = {
+    "site": site_window,
+    "max_masked_fraction": config["subimages"]["max_masked_fraction"],
+    "limit": config["subimages"]["limit"],
+    "mode": config["mode"],
+}
 check_table()

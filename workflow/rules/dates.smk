@@ -52,6 +52,8 @@ rule render_date:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        mode=config["mode"],
     message:
         "Rendering {wildcards.site} at {wildcards.date}"
     script:
@@ -62,10 +64,12 @@ rule compute_ndvi:
     input:
         composite=rules.composite_date.output[0],
         ndvi=rules.render_date.output.ndvi,
-        ndvi_image=rules.render_date.output.ndvi_image,
         black_white=rules.render_date.output.black_white,
+        rgb=rules.render_date.output.rgb_image,
+        ndvi_image=rules.render_date.output.ndvi_image,
         library=library(
             "centrality",
+            "date_images",
             "errors",
             "files",
             "grid",
@@ -86,7 +90,7 @@ rule compute_ndvi:
         mem_mb=1000,
         runtime=10,
     params:
-        **config["subimages"],
+        **SUBIMAGES,
     message:
         "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
@@ -97,8 +101,10 @@ rule compute_centrality:
     input:
         ndvi=rules.render_date.output.ndvi,
         black_white=rules.render_date.output.black_white,
+        rgb=rules.render_date.output.rgb_image,
         library=library(
             "centrality",
+            "date_images",
             "errors",
             "files",
             "grid",
@@ -119,9 +125,45 @@ rule compute_centrality:
         mem_mb=1000,
         runtime=20,
     params:
-        **config["subimages"],
-        **config["centrality"],
+        **SUBIMAGES,
+        network=config["centrality"],
     message:
         "Network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
         "../scripts/compute_centrality.py"
+
+
+rule write_subimages:
+    input:
+        ndvi=rules.render_date.output.ndvi,
+        black_white=rules.render_date.output.black_white,
+        rgb=rules.render_date.output.rgb_image,
+        ndvi_image=rules.render_date.output.ndvi_image,
+        library=library(
+            "centrality",
+            "date_images",
+            "errors",
+            "files",
+            "grid",
+            "images",
+            "measures",
+            "raster",
+            "resample",
+        ),
+    output:
+        "results/{site}/{date}/subimages.zip",
+    log:
+        "logs/write_subimages/{site}/{date}.log",
+    benchmark:
+        "benchmarks/write_subimages/{site}/{date}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        **SUBIMAGES,
+    message:
+        "Writing the sub-images of {wildcards.site} at {wildcards.date}"
+    script:
+        "../scripts/write_subimages.py"

@@ -62,6 +62,7 @@ rule resample_product:
             "resample",
             "safe",
             "scene",
+            "site",
         ),
     output:
         image=temp("results/{site}/products/{product}.window.tif"),
@@ -80,6 +81,11 @@ rule resample_product:
     params:
         path=product_file,
         site=site_window,
+        mask_options={
+            "cirrus": config["composite"]["mask_cirrus"],
+            "snow": config["composite"]["mask_snow"],
+            "buffer": config["composite"]["mask_buffer"],
+        },
         retries=RETRIES,
     message:
         "Resampling {wildcards.product} for {wildcards.site}"
@@ -101,6 +107,7 @@ rule subset_product:
             "resample",
             "safe",
             "scene",
+            "site",
         ),
     output:
         image="results/{site}/products/{product}.tif",

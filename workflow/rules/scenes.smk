@@ -9,8 +9,6 @@ rule resample_scene:
             "errors",
             "failures",
             "files",
-            "grid",
-            "masks",
             "products",
             "raster",
             "resample",
@@ -31,11 +29,11 @@ rule resample_scene:
         mem_mb=3000,
         runtime=60,
     params:
-        **{key: config["scene"][key] for key in ("bands", "resolution", "upsampling", "downsampling")},
         path=product_file,
+        scene={key: value for key, value in config["scene"].items() if key != "engine"},
         retries=RETRIES,
     message:
-        "Resampling {wildcards.product} to {params.resolution} m"
+        "Resampling {wildcards.product}"
     script:
         "../scripts/resample_scene.py"
 

@@ -7,6 +7,7 @@ rule summarise_date:
         ndvi=rules.compute_ndvi.output[0],
         centrality=rules.compute_centrality.output[0],
         weather=weather_of(lambda wildcards: wildcards.date),
+        subimages=rules.write_subimages.output if config["subimages"]["write"] else [],
         library=library("errors", "files", "raster", "resample", "summary"),
     output:
         "results/{site}/{date}/summary.json",

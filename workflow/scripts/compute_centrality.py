@@ -2,39 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
-
+from tigerbush.date_images import read_date
 from tigerbush.files import job_log, write_json
-from tigerbush.grid import sub_images
-from tigerbush.images import read_png
 from tigerbush.measures import centrality_of_sub_images
-from tigerbush.raster import read_raster
 
 
-def main(
-    ndvi: Path,
-    black_white: Path,
-    out: Path,
-    *,
-    date: str,
-    size: int,
-    max_masked_fraction: float,
-    neighbours: int,
-    quantiles: int,
-    method: str,
-) -> None:
-    index = read_raster(ndvi)
-    records = centrality_of_sub_images(
-        read_png(black_white),
-        np.isnan(index.data[0]),
-        sub_images(index.grid, index.epsg, size),
-        date,
-        max_masked_fraction,
-        neighbours,
-        quantiles,
-        method,
+def main(ndvi: Path, black_white: Path, rgb: Path, out: Path, *, date: str, network: dict, **choice) -> None:
+    images = read_date(ndvi, black_white, rgb, **choice)
+    write_json(
+        out, centrality_of_sub_images(images.black_white, images.covered, images.parts, date, **network)
     )
-    write_json(out, records)
 
 
 if __name__ == "__main__":
@@ -42,6 +19,7 @@ if __name__ == "__main__":
         main(
             Path(snakemake.input.ndvi),
             Path(snakemake.input.black_white),
+            Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
             **snakemake.params,

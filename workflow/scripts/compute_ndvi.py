@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tigerbush.date_images import read_date
 from tigerbush.files import job_log, write_json
-from tigerbush.grid import sub_images
 from tigerbush.images import read_png
 from tigerbush.measures import ndvi_of_sub_images
 from tigerbush.raster import read_raster
@@ -14,21 +14,16 @@ def main(
     ndvi: Path,
     ndvi_image: Path,
     black_white: Path,
+    rgb: Path,
     out: Path,
     *,
     date: str,
-    size: int,
-    max_masked_fraction: float,
+    **choice,
 ) -> None:
-    index = read_raster(ndvi)
+    images = read_date(ndvi, black_white, rgb, **choice)
+    n_obs = read_raster(composite).band("n_obs")
     records = ndvi_of_sub_images(
-        index.data[0],
-        read_png(ndvi_image),
-        read_png(black_white),
-        read_raster(composite).band("n_obs"),
-        sub_images(index.grid, index.epsg, size),
-        date,
-        max_masked_fraction,
+        images.ndvi, read_png(ndvi_image), images.black_white, n_obs, images.covered, images.parts, date
     )
     write_json(out, records)
 
@@ -40,6 +35,7 @@ if __name__ == "__main__":
             Path(snakemake.input.ndvi),
             Path(snakemake.input.ndvi_image),
             Path(snakemake.input.black_white),
+            Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
             **snakemake.params,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
-from tigerbush.scene import SITE_BANDS
+from tigerbush.site import SITE_BANDS
 from tigerbush.sources import copy_product, write_failed_copy
 
 

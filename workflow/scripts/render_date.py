@@ -7,8 +7,10 @@ from tigerbush.images import encode_png, render
 from tigerbush.raster import read_raster, write_raster
 
 
-def main(composite: Path, ndvi: Path, rgb_image: Path, ndvi_image: Path, black_white: Path) -> None:
-    rendered = render(read_raster(composite))
+def main(
+    composite: Path, ndvi: Path, rgb_image: Path, ndvi_image: Path, black_white: Path, *, mode: str
+) -> None:
+    rendered = render(read_raster(composite), mode)
     write_raster(ndvi, rendered.ndvi)
     write_bytes(rgb_image, encode_png(rendered.rgb))
     write_bytes(ndvi_image, encode_png(rendered.grey))
@@ -17,4 +19,8 @@ def main(composite: Path, ndvi: Path, rgb_image: Path, ndvi_image: Path, black_w
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
-        main(Path(snakemake.input.composite), *(Path(path) for path in snakemake.output))
+        main(
+            Path(snakemake.input.composite),
+            *(Path(path) for path in snakemake.output),
+            mode=snakemake.params.mode,
+        )

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
+from tigerbush.masks import MaskOptions
 from tigerbush.raster import write_raster
-from tigerbush.scene import resample_site, site_placeholder
+from tigerbush.site import resample_site, site_placeholder
 
 
-def main(image: Path, mask: Path, *, product: str, path: str, site: dict, last_attempt: bool) -> None:
+def main(
+    image: Path, mask: Path, *, product: str, path: str, site: dict, mask_options: dict, last_attempt: bool
+) -> None:
     rasters = or_placeholder(
-        lambda: resample_site(Path(path), **site),
+        lambda: resample_site(Path(path), **site, options=MaskOptions(**mask_options)),
         lambda reason: site_placeholder(product, reason, **site),
         last_attempt,
     )
@@ -26,5 +29,6 @@ if __name__ == "__main__":
             product=snakemake.wildcards.product,
             path=snakemake.params.path,
             site=snakemake.params.site,
+            mask_options=snakemake.params.mask_options,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

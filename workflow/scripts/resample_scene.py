@@ -5,34 +5,22 @@ from pathlib import Path
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
 from tigerbush.raster import write_raster
-from tigerbush.scene import resample_scene, scene_placeholder
+from tigerbush.scene import scene_placeholder, write_scene
 
 
-def main(
-    out: Path,
-    *,
-    product: str,
-    path: str,
-    bands: list[str],
-    resolution: int,
-    upsampling: str,
-    downsampling: str,
-    last_attempt: bool,
-) -> None:
-    raster = or_placeholder(
-        lambda: resample_scene(Path(path), bands, resolution, upsampling, downsampling),
-        lambda reason: scene_placeholder(product, reason, bands, resolution),
-        last_attempt,
-    )
-    write_raster(out, raster)
+def main(out: Path, *, product: str, path: str, scene: dict, last_attempt: bool) -> None:
+    def stand_in(reason: str) -> None:
+        write_raster(out, scene_placeholder(product, reason, scene["bands"], scene["resolution"]))
+
+    or_placeholder(lambda: write_scene(Path(path), out, **scene), stand_in, last_attempt)
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
-        params = dict(snakemake.params)
         main(
             Path(snakemake.output[0]),
             product=snakemake.wildcards.product,
-            last_attempt=snakemake.resources.attempt > params.pop("retries"),
-            **params,
+            path=snakemake.params.path,
+            scene=snakemake.params.scene,
+            last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tigerbush.files import job_log
 from tigerbush.raster import read_raster, write_raster
-from tigerbush.scene import subset_site
+from tigerbush.site import subset_site
 
 
 def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: dict) -> None:

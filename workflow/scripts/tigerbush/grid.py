@@ -1,7 +1,7 @@
 """Where a site lies on the pixel lattice of its tiles, and how it is cut into sub-images."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import utm
 
@@ -85,14 +85,20 @@ def site_grid(
     return Grid(x, y, resolution, side, side)
 
 
-def read_window(site: Grid, scene: Grid) -> Grid | None:
+def read_window(site: Grid, scene: Grid, buffer: int = 0) -> Grid | None:
     """Return the part of a scene's target grid that is read for a site, or None without overlap.
 
     The site's window grows outward to whole 60 m pixels plus two of them, clamped to the scene, so
     that every method of resampling sees the neighbours it needs.
+
+    Parameters
+    ----------
+    site, scene : Grid
+    buffer : int
+        Pixels more, for what a mask's buffer reaches into the site from outside.
     """
     step = math.lcm(COARSEST, int(scene.resolution))
-    margin = 2 * COARSEST
+    margin = 2 * COARSEST + math.ceil(buffer * scene.resolution / step) * step
 
     def span(low: float, high: float, size: int) -> tuple[int, int]:
         start = math.floor(low / step) * step - margin
@@ -146,3 +152,30 @@ def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
                 )
             )
     return parts
+
+
+def pyveg_sub_images(
+    longitude: float, latitude: float, region_size: float, parts: list[SubImage]
+) -> list[SubImage]:
+    """Give sub-images the centres that pyveg computes: the square of degrees divided by their number.
+
+    pyveg's own image is square in degrees, so its centres and those of the pixels differ by
+    1 / cos(latitude) in longitude.
+
+    Parameters
+    ----------
+    longitude, latitude, region_size : float
+        The site, in degrees.
+    parts : list of SubImage
+        From `sub_images`, of a square site.
+    """
+    n = math.isqrt(len(parts))
+    step = region_size / n
+    return [
+        replace(
+            part,
+            longitude=round(longitude - region_size / 2 + (i // n + 0.5) * step, 4),
+            latitude=round(latitude + region_size / 2 - (i % n + 0.5) * step, 4),
+        )
+        for i, part in enumerate(parts)
+    ]

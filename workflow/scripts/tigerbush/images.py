@@ -31,7 +31,7 @@ class Rendering:
     grey : (h, w) uint8 array
         8-bit NDVI.
     black_white : (h, w) uint8 array
-        255 bare, 0 vegetation, 127 masked.
+        255 bare, 0 vegetation, 127 masked (in mode pyveg what the filters made of mid-grey).
     """
 
     ndvi: Raster
@@ -40,18 +40,21 @@ class Rendering:
     black_white: np.ndarray
 
 
-def render(composite: Raster) -> Rendering:
+def render(composite: Raster, mode: str = "default") -> Rendering:
     """Draw the images of a composite.
 
     Parameters
     ----------
     composite : Raster
         Reflectance bands B2, B3, B4, B8; NaN where masked.
+    mode : {"default", "pyveg"}
+        pyveg did not know masked pixels in its black/white images.
     """
     index = ndvi(composite.band("B8"), composite.band("B4"))
     grey = grey_ndvi(index)
     split = black_white(grey)
-    split[np.isnan(index)] = MASKED_GREY
+    if mode == "default":
+        split[np.isnan(index)] = MASKED_GREY
     return Rendering(
         ndvi=Raster(
             data=index[None],
@@ -151,18 +154,19 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def read_png(path: Path) -> np.ndarray:
-    """Read a grey PNG.
+    """Read a PNG.
 
     Returns
     -------
-    (h, w) uint8 array
+    (h, w) or (h, w, 3) uint8 array
+        Grey, or RGB.
 
     Raises
     ------
     TigerbushError
         When the file is not a readable image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise TigerbushError(f"{path} cannot be read as an image; delete it and run again.")
-    return image
+    return image if image.ndim == 2 else image[..., ::-1]

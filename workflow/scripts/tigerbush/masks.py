@@ -5,8 +5,10 @@ A product without any mask is UNKNOWN, never clear.
 
 import re
 import zipfile
+from dataclasses import dataclass
 from xml.etree.ElementTree import ParseError
 
+import cv2
 import defusedxml.ElementTree
 import numpy as np
 from defusedxml.common import DefusedXmlException
@@ -20,24 +22,50 @@ from tigerbush.safe import MAX_XML_BYTES, Product, read_window
 CLEAR, MASKED, UNKNOWN, NODATA = 0, 1, 2, 255
 
 # L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
-# cloud shadow, cloud of medium and of high probability, thin cirrus
-SCL_MASKED = (0, 1, 3, 8, 9, 10)
+# cloud shadow, cloud of medium and of high probability; thin cirrus; snow or ice
+SCL_MASKED, SCL_CIRRUS, SCL_SNOW = (0, 1, 3, 8, 9), 10, 11
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """What is masked.
+
+    Attributes
+    ----------
+    cirrus : bool
+        Thin cirrus too.
+    snow : bool
+        Snow and ice too (masks before baseline 04.00 of L1C do not know snow).
+    buffer : int
+        Pixels around what is masked, in all directions.
+    """
+
+    cirrus: bool = True
+    snow: bool = False
+    buffer: int = 0
+
+
+DEFAULTS = MaskOptions()
 
 _CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.jp2"
 _CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
 _SCL = r"GRANULE/[^/]+/IMG_DATA/R{}m/[^/]+_SCL_{}m\.jp2"
 
 
-def read_mask(product: Product, target: Grid) -> tuple[np.ndarray, str | None]:
+def read_mask(
+    product: Product, target: Grid, options: MaskOptions = DEFAULTS
+) -> tuple[np.ndarray, str | None]:
     """Read the cloud mask of a product on a target grid.
 
-    L2A: the scene classification (SCL). L1C: opaque cloud and cirrus of MSK_CLASSI (baseline 04.00
-    and later) or of MSK_CLOUDS (before). Coarser masks are upsampled with Nearest.
+    L2A: the scene classification (SCL). L1C: opaque cloud, cirrus and snow of MSK_CLASSI (baseline 04.00
+    and later) or cloud polygons of MSK_CLOUDS (before). Coarser masks are upsampled with Nearest.
 
     Parameters
     ----------
     product : Product
     target : Grid
+        Larger by `options.buffer` pixels than what is wanted: what lies outside is not known.
+    options : MaskOptions
 
     Returns
     -------
@@ -54,14 +82,29 @@ def read_mask(product: Product, target: Grid) -> tuple[np.ndarray, str | None]:
     if product.name.level == "L2A":
         for resolution in (20, 60):
             if name := product.find(_SCL.format(resolution, resolution)):
-                classes = _classes(product, name, resolution, target)[0]
-                return np.where(np.isin(classes, SCL_MASKED), MASKED, CLEAR).astype(np.uint8), name
+                masked = _scl_masked(_classes(product, name, resolution, target)[0], options)
+                return _buffered(masked, options.buffer), name
     elif name := product.find(_CLASSI):
-        opaque, cirrus = _classes(product, name, 60, target)[:2]
-        return np.where((opaque > 0) | (cirrus > 0), MASKED, CLEAR).astype(np.uint8), name
+        opaque, cirrus, snow = (band > 0 for band in _classes(product, name, 60, target))
+        masked = opaque | (cirrus & options.cirrus) | (snow & options.snow)
+        return _buffered(masked, options.buffer), name
     elif name := product.find(_CLOUDS):
-        return _rasterize_gml(product, name, target), name
+        return _buffered(_gml_masked(product, name, target, options), options.buffer), name
     return np.full((target.height, target.width), UNKNOWN, np.uint8), None
+
+
+def _scl_masked(classes: np.ndarray, options: MaskOptions) -> np.ndarray:
+    optional = {SCL_CIRRUS: options.cirrus, SCL_SNOW: options.snow}
+    return np.isin(classes, [*SCL_MASKED, *(number for number, wanted in optional.items() if wanted)])
+
+
+def _buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
+    """Grow what is masked by a disc of radius `buffer` pixels."""
+    mask = np.where(masked, MASKED, CLEAR).astype(np.uint8)
+    if not buffer:
+        return mask
+    y, x = np.ogrid[-buffer : buffer + 1, -buffer : buffer + 1]
+    return cv2.dilate(mask, (x**2 + y**2 <= buffer**2).astype(np.uint8))
 
 
 def _classes(product: Product, name: str, resolution: int, target: Grid) -> list[np.ndarray]:
@@ -70,22 +113,22 @@ def _classes(product: Product, name: str, resolution: int, target: Grid) -> list
     return [resample(band, source, target, method) for band in bands]
 
 
-def _rasterize_gml(product: Product, name: str, target: Grid) -> np.ndarray:
+def _gml_masked(product: Product, name: str, target: Grid, options: MaskOptions) -> np.ndarray:
     """Burn the cloud polygons of a MSK_CLOUDS file; a file without polygons means no cloud."""
-    shapes = [(polygon, MASKED) for polygon in _gml_polygons(product, name)]
+    shapes = [(polygon, 1) for polygon in _gml_polygons(product, name, options)]
     if not shapes:
-        return np.full((target.height, target.width), CLEAR, np.uint8)
-    return rasterize(
+        return np.zeros((target.height, target.width), bool)
+    burnt = rasterize(
         shapes,
         (target.height, target.width),
-        fill=CLEAR,
         transform=transform_of(target),
         all_touched=True,  # rather a clear pixel lost than a cloud edge kept
         dtype=np.uint8,
     )
+    return burnt > 0
 
 
-def _gml_polygons(product: Product, name: str) -> list[dict]:
+def _gml_polygons(product: Product, name: str, options: MaskOptions) -> list[dict]:
     label = f"{product.path}/{name}"
     if product.files[name] > MAX_XML_BYTES:
         raise TigerbushError(
@@ -96,7 +139,9 @@ def _gml_polygons(product: Product, name: str) -> list[dict]:
         root = defusedxml.ElementTree.fromstring(product.read_bytes(name), forbid_dtd=True)
         return [
             {"type": "Polygon", "coordinates": [_ring(ring) for ring in polygon.iterfind(".//{*}posList")]}
-            for polygon in root.iterfind(".//{*}Polygon")
+            for feature in root.iterfind(".//{*}MaskFeature")
+            if options.cirrus or (feature.findtext("{*}maskType") or "").strip() != "CIRRUS"
+            for polygon in feature.iterfind(".//{*}Polygon")
         ]
     except (ParseError, DefusedXmlException, ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise TigerbushError(

@@ -1,6 +1,8 @@
 """Numbers of each sub-image of a date: NDVI and network centrality, in pyveg's dictionaries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -9,22 +11,68 @@ from tigerbush.grid import SubImage
 from tigerbush.images import BARE, VEGETATION
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """Which pixels of a date can be relied on.
+
+    Attributes
+    ----------
+    lost : (h, w) bool array
+        Counts against a sub-image.
+    ground : (h, w) bool array
+        Counts in means and networks.
+    coloured : (h, w) bool array
+        A sub-image without any such pixel is not used.
+    """
+
+    lost: np.ndarray
+    ground: np.ndarray
+    coloured: np.ndarray
+
+
+def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Coverage:
+    """Tell lost pixels from ground.
+
+    Parameters
+    ----------
+    ndvi : (h, w) float32 array
+        NaN where masked.
+    rgb : (h, w, 3) uint8 array
+    mode : {"default", "pyveg"}
+        By default a masked pixel is lost and is no ground. pyveg counts black pixels of the RGB as lost,
+        drops a sub-image that is all grey, and takes every pixel for ground.
+    """
+    if mode == "default":
+        masked = np.isnan(ndvi)
+        return Coverage(lost=masked, ground=~masked, coloured=~masked)
+    return Coverage(
+        lost=~rgb.any(axis=-1),
+        ground=np.ones(ndvi.shape, bool),
+        coloured=(rgb != rgb[..., :1]).any(axis=-1),
+    )
+
+
 def usable_sub_images(
-    parts: list[SubImage], masked: np.ndarray, max_masked_fraction: float
+    parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
 ) -> Iterator[tuple[SubImage, float]]:
-    """Yield the sub-images with fewer masked pixels than the limit, and that fraction.
+    """Yield the sub-images with fewer lost pixels than allowed, and that fraction.
 
     Parameters
     ----------
     parts : list of SubImage
-    masked : (h, w) bool array
+    covered : Coverage
     max_masked_fraction : float
-        A sub-image with this fraction of masked pixels or more is left out (pyveg: 0.05).
+        A sub-image with this fraction of lost pixels or more is left out (pyveg: 0.05).
+    limit : int, optional
+        Stop after so many.
     """
-    for part in parts:
-        fraction = float(masked[part.rows, part.columns].mean())
-        if fraction < max_masked_fraction:
-            yield part, fraction
+    fractions = ((part, float(covered.lost[part.rows, part.columns].mean())) for part in parts)
+    usable = (
+        (part, fraction)
+        for part, fraction in fractions
+        if fraction < max_masked_fraction and covered.coloured[part.rows, part.columns].any()
+    )
+    return islice(usable, limit)
 
 
 def ndvi_of_sub_images(
@@ -32,11 +80,11 @@ def ndvi_of_sub_images(
     grey: np.ndarray,
     black_white: np.ndarray,
     n_obs: np.ndarray,
-    parts: list[SubImage],
+    covered: Coverage,
+    parts: Iterable[tuple[SubImage, float]],
     date: str,
-    max_masked_fraction: float,
 ) -> list[dict]:
-    """Mean NDVI of each sub-image; masked pixels are left out of every mean.
+    """Mean NDVI of each sub-image; what is no ground is left out of every mean.
 
     Parameters
     ----------
@@ -48,9 +96,10 @@ def ndvi_of_sub_images(
         Vegetation is 0.
     n_obs : (h, w) array
         Observations per pixel.
-    parts : list of SubImage
+    covered : Coverage
+    parts : iterable of (SubImage, float)
+        From `usable_sub_images`.
     date : str
-    max_masked_fraction : float
 
     Returns
     -------
@@ -59,20 +108,19 @@ def ndvi_of_sub_images(
         where there is no vegetation), and beside them `ndvi_mean` and `ndvi_std` of the float NDVI,
         `n_obs` (mean) and `masked_fraction`.
     """
-    masked = np.isnan(ndvi)
     records = []
-    for part, fraction in usable_sub_images(parts, masked, max_masked_fraction):
+    for part, fraction in parts:
         cut = part.rows, part.columns
-        seen = ~masked[cut]
-        vegetation = seen & (black_white[cut] == VEGETATION)
-        values = ndvi[cut][seen].astype(np.float64)
+        ground = covered.ground[cut]
+        vegetation = ground & (black_white[cut] == VEGETATION)
+        values = ndvi[cut][ground & ~np.isnan(ndvi[cut])].astype(np.float64)
         record = _place(part, date) | {
-            "ndvi": round(float(grey[cut][seen].mean()), 4),
-            "ndvi_mean": float(values.mean()),
-            "ndvi_std": float(values.std()),
+            "ndvi": round(float(grey[cut][ground].mean()), 4),
             "n_obs": float(n_obs[cut].mean()),
             "masked_fraction": fraction,
         }
+        if len(values):
+            record |= {"ndvi_mean": float(values.mean()), "ndvi_std": float(values.std())}
         if vegetation.any():
             record["ndvi_veg"] = round(float(grey[cut][vegetation].mean()), 4)
         records.append(record)
@@ -81,10 +129,9 @@ def ndvi_of_sub_images(
 
 def centrality_of_sub_images(
     black_white: np.ndarray,
-    masked: np.ndarray,
-    parts: list[SubImage],
+    covered: Coverage,
+    parts: Iterable[tuple[SubImage, float]],
     date: str,
-    max_masked_fraction: float,
     neighbours: int = 4,
     quantiles: int = 20,
     method: str = "exact",
@@ -95,10 +142,10 @@ def centrality_of_sub_images(
     ----------
     black_white : (h, w) uint8 array
         Bare ground, the signal, is 255.
-    masked : (h, w) bool array
-    parts : list of SubImage
+    covered : Coverage
+    parts : iterable of (SubImage, float)
+        From `usable_sub_images`.
     date : str
-    max_masked_fraction : float
     neighbours, quantiles, method
         See `tigerbush.centrality.feature_vector`.
 
@@ -107,11 +154,11 @@ def centrality_of_sub_images(
     list of dict
         pyveg's `feature_vec`, `slope`, `offset`, `offset50`, `mean`, `std`, with place and date.
     """
-    signal = (black_white == BARE) & ~masked
+    signal = (black_white == BARE) & covered.ground
     return [
         _place(part, date)
         | metrics(feature_vector(signal[part.rows, part.columns], neighbours, quantiles, method))
-        for part, _ in usable_sub_images(parts, masked, max_masked_fraction)
+        for part, _ in parts
     ]
 
 

@@ -1,16 +1,21 @@
 """GeoTIFFs as the workflow writes and reads them: cloud-optimised, described, whole or not there."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import rasterio
+import rasterio.shutil
+from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
 from tigerbush.resample import Grid
 
+# GDAL would take 5 % of the machine's memory for its blocks
+CACHE_BYTES = 64_000_000
 # data set tags of everything that was made from one product
 PRODUCT = "TIGERBUSH_PRODUCT"
 STATUS = "TIGERBUSH_STATUS"
@@ -63,30 +68,54 @@ def transform_of(grid: Grid) -> rasterio.Affine:
 
 def write_raster(target: Path, raster: Raster) -> None:
     """Write a cloud-optimised GeoTIFF (deflate, internal overviews), whole or not at all."""
-    count, height, width = raster.data.shape
+    write_strips(target, raster, [(raster.grid, raster.data)])
+
+
+def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.ndarray]]) -> None:
+    """Write a cloud-optimised GeoTIFF from strips, so that the whole need not fit into memory.
+
+    Parameters
+    ----------
+    target : Path
+        Written whole or not at all, also when `strips` raises.
+    like : Raster
+        What the file is to be; of its data only type and number of bands count.
+    strips : iterable of (Grid, (bands, h, w) array)
+        From north to south, each as wide as `like.grid`.
+    """
     profile = {
-        "driver": "COG",
-        "dtype": raster.data.dtype.name,
-        "count": count,
-        "height": height,
-        "width": width,
-        "crs": f"EPSG:{raster.epsg}",
-        "transform": transform_of(raster.grid),
-        "nodata": raster.nodata,
-        "compress": "DEFLATE",
-        "predictor": "YES",
-        # overviews repeat pixels of the level below, so that classes and DN stay what they are
-        "overview_resampling": "NEAREST",
+        "driver": "GTiff",
+        "dtype": like.data.dtype.name,
+        "count": len(like.data),
+        "height": like.grid.height,
+        "width": like.grid.width,
+        "crs": f"EPSG:{like.epsg}",
+        "transform": transform_of(like.grid),
+        "nodata": like.nodata,
+        "interleave": "band",
+        "bigtiff": "IF_SAFER",
     }
-    with replacing(target) as temporary, rasterio.open(temporary, "w", **profile) as out:
-        out.write(raster.data)
-        out.descriptions = raster.bands
-        if raster.scale:
-            out.scales = raster.scale
-            out.offsets = raster.offset
-        if raster.units:
-            out.units = raster.units
-        out.update_tags(**raster.tags)
+    with (
+        replacing(target) as cog,
+        tempfile.NamedTemporaryFile(
+            prefix=f".{target.stem[:40]}.", suffix=".tif", dir=target.parent
+        ) as plain,
+        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
+    ):
+        with rasterio.open(plain.name, "w", **profile) as out:
+            for grid, data in strips:
+                row = round((like.grid.y - grid.y) / grid.resolution)
+                out.write(data, window=Window(0, row, grid.width, grid.height))
+            out.descriptions = like.bands
+            if like.scale:
+                out.scales = like.scale
+                out.offsets = like.offset
+            if like.units:
+                out.units = like.units
+            out.update_tags(**like.tags)
+        # overviews repeat pixels of the level below, so that classes and DN stay what they are
+        options = {"compress": "DEFLATE", "predictor": "YES", "overview_resampling": "NEAREST"}
+        rasterio.shutil.copy(plain.name, cog, driver="COG", **options)
 
 
 def read_raster(path: Path) -> Raster:

@@ -1,24 +1,25 @@
-"""From a product to its bands on one grid: for a site (window and mask) or the whole scene.
+"""Whole products at one resolution: what SNAP's Resample and Subset make of them."""
 
-Status of the result, in its tags: `ok`, `outside` (the product does not reach the site) or `failed`
-(a placeholder: all no-data, with the reason).
-"""
-
-import json
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from rasterio.warp import transform
 
-from tigerbush import __version__, masks
-from tigerbush.grid import read_window, site_grid, utm_epsg
+from tigerbush import __version__
+from tigerbush.errors import TigerbushError
 from tigerbush.products import parse_name
-from tigerbush.raster import PRODUCT, REASON, STATUS, Raster
+from tigerbush.raster import PRODUCT, REASON, STATUS, Raster, write_raster, write_strips
 from tigerbush.resample import Grid, target_grid
 from tigerbush.safe import NODATA, Product, open_product, read_band
 
-SITE_BANDS = ("B2", "B3", "B4", "B8")
+# Strips end where the JPEG 2000 tiles of the 10 m and the 20 m bands both end (1024 and 640 pixels), so
+# that nothing is decoded twice.
+STRIP_METRES = math.lcm(1024 * 10, 640 * 20)
+
+Methods = str | Mapping[str, str]
 
 
 def scene_grid(product: Product, resolution: int) -> Grid:
@@ -26,159 +27,45 @@ def scene_grid(product: Product, resolution: int) -> Grid:
     return target_grid(product.grids[10], list(product.grids.values()), resolution)
 
 
-def resample_scene(
-    path: Path, bands: Sequence[str], resolution: int, upsampling: str, downsampling: str
-) -> Raster:
-    """Resample bands of a whole product to one resolution: SNAP's Resample, then Subset by bands.
+def read_bands(
+    product: Product,
+    bands: Sequence[str],
+    grid: Grid,
+    upsampling: Methods = "Nearest",
+    downsampling: Methods = "First",
+) -> np.ndarray:
+    """Read bands of a product on one grid.
 
     Parameters
     ----------
-    path : Path
-        Product folder or zip.
+    product : Product
     bands : sequence of str
-    resolution : int
-        Metres.
-    upsampling, downsampling : str
-        Methods of `tigerbush.resample`.
+    grid : Grid
+        The target grid of the product or a window of it.
+    upsampling, downsampling : str or mapping of band to str
+        Methods of `tigerbush.resample`; bands that a mapping does not name take SNAP's default.
 
     Returns
     -------
-    Raster
-        uint16 DN as stored (nodata 0) with scale and offset to reflectance.
-
-    Raises
-    ------
-    TigerbushError
-        When the product cannot be read.
+    (bands, h, w) uint16 array
+        DN as stored, nodata 0.
     """
-    product = open_product(path)
-    return _read(product, bands, scene_grid(product, resolution), upsampling, downsampling)
 
+    def method(choice: Methods, band: str, default: str) -> str:
+        return choice if isinstance(choice, str) else choice.get(band, default)
 
-def resample_site(
-    path: Path,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    upsampling: str = "Nearest",
-    downsampling: str = "First",
-) -> tuple[Raster, Raster]:
-    """Resample the window of a product that a site needs, and its cloud mask.
-
-    The window is the grown one of `tigerbush.grid.read_window`; `subset_site` trims it.
-
-    Parameters
-    ----------
-    path : Path
-        Product folder or zip.
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    size, resolution : int
-        Pixels a side of a sub-image, and metres.
-    upsampling, downsampling : str
-        Methods of `tigerbush.resample` for the bands; masks are classes and always take the nearest.
-
-    Returns
-    -------
-    image : Raster
-        B2, B3, B4, B8: uint16 DN as stored, nodata 0.
-    mask : Raster
-        uint8 values of `tigerbush.masks`.
-
-    Raises
-    ------
-    TigerbushError
-        When the product cannot be read.
-    """
-    product = open_product(path)
-    site = {"longitude": longitude, "latitude": latitude, "region_size": region_size}
-    scene = scene_grid(product, resolution)
-    grid = site_grid(**site, size=size, resolution=resolution, origin=(scene.x, scene.y))
-    window = read_window(grid, scene) if product.epsg == utm_epsg(longitude, latitude) else None
-    if window is None:
-        return placeholder(
-            product.name.product, "the product does not reach the site", grid, product.epsg, status="outside"
-        )
-    image = _read(product, SITE_BANDS, window, upsampling, downsampling)
-    classes, name = masks.read_mask(product, window)
-    return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
-
-
-def subset_site(
-    image: Raster,
-    mask: Raster,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-) -> tuple[Raster, Raster]:
-    """Trim the window that was read to the site; what the product does not cover becomes no-data.
-
-    Parameters
-    ----------
-    image, mask : Raster
-        From `resample_site`.
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    size, resolution : int
-        Pixels a side of a sub-image, and metres.
-    """
-    origin = (image.grid.x, image.grid.y)
-    grid = site_grid(longitude, latitude, region_size, size, resolution, origin)
-    return _on_grid(image, grid), _on_grid(mask, grid)
-
-
-def placeholder(
-    product: str, reason: str, grid: Grid, epsg: int, status: str = "failed"
-) -> tuple[Raster, Raster]:
-    """Return what stands for a product without pixels: all no-data, with the reason in the tags."""
-    image = Raster(
-        data=np.full((len(SITE_BANDS), grid.height, grid.width), NODATA, np.uint16),
-        grid=grid,
-        epsg=epsg,
-        bands=SITE_BANDS,
-        nodata=NODATA,
-        tags=_tags(product, status, reason),
-    )
-    return image, _mask_raster(np.full((grid.height, grid.width), masks.NODATA, np.uint8), image, {})
-
-
-def site_placeholder(
-    product: str,
-    reason: str,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-) -> tuple[Raster, Raster]:
-    """Return the placeholder of a failed product on the window of a site."""
-    grid = site_grid(longitude, latitude, region_size, size, resolution)
-    return placeholder(product, reason, grid, utm_epsg(longitude, latitude))
-
-
-def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
-    """Return the placeholder of a failed scene: one pixel, because its grid may be unknown."""
-    tile = parse_name(product).tile
-    epsg = (32600 if tile[2] >= "N" else 32700) + int(tile[:2])
-    return Raster(
-        data=np.full((len(bands), 1, 1), NODATA, np.uint16),
-        grid=Grid(0, 0, resolution, 1, 1),
-        epsg=epsg,
-        bands=tuple(bands),
-        nodata=NODATA,
-        tags=_tags(product, "failed", reason),
+    return np.stack(
+        [
+            read_band(
+                product, band, grid, method(upsampling, band, "Nearest"), method(downsampling, band, "First")
+            )
+            for band in bands
+        ]
     )
 
 
-def _read(product: Product, bands: Sequence[str], grid: Grid, upsampling: str, downsampling: str) -> Raster:
-    data = np.stack([read_band(product, band, grid, upsampling, downsampling) for band in bands])
+def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
+    """Return stored DN with everything that makes them reflectance."""
     quantification = product.quantification
     return Raster(
         data=data,
@@ -189,11 +76,12 @@ def _read(product: Product, bands: Sequence[str], grid: Grid, upsampling: str, d
         scale=(1 / quantification,) * len(bands),
         offset=tuple(product.offsets[band] / quantification for band in bands),
         units=("reflectance",) * len(bands),
-        tags=_tags(product.name.product, "ok", ""),
+        tags=product_tags(product.name.product, "ok", ""),
     )
 
 
-def _tags(product: str, status: str, reason: str) -> dict[str, str]:
+def product_tags(product: str, status: str, reason: str) -> dict[str, str]:
+    """Return the tags of everything that is made from one product."""
     name = parse_name(product)
     return {
         PRODUCT: product,
@@ -205,33 +93,131 @@ def _tags(product: str, status: str, reason: str) -> dict[str, str]:
     }
 
 
-def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Raster:
-    return Raster(
-        data=classes[None],
-        grid=image.grid,
-        epsg=image.epsg,
-        bands=("mask",),
-        nodata=masks.NODATA,
-        tags={
-            **image.tags,
-            **tags,
-            "TIGERBUSH_MASK_VALUES": json.dumps(
-                {masks.CLEAR: "clear", masks.MASKED: "masked", masks.UNKNOWN: "unknown"}
-            ),
-        },
+def write_scene(
+    path: Path,
+    target: Path,
+    *,
+    bands: Sequence[str],
+    resolution: int,
+    upsampling: Methods,
+    downsampling: Methods,
+    region: Sequence[int] | None = None,
+    geo_region: str | None = None,
+) -> None:
+    """Write bands of a whole product at one resolution, strip by strip: SNAP's Resample, then Subset.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF: uint16 DN as stored (nodata 0) with scale and offset to reflectance.
+    bands : sequence of str
+    resolution : int
+        Metres.
+    upsampling, downsampling : str or mapping of band to str
+        See `read_bands`.
+    region : (x, y, width, height), optional
+        Pixels of the target grid, as SNAP's `region`.
+    geo_region : str, optional
+        WKT polygon in degrees, as SNAP's `geoRegion`.
+
+    Raises
+    ------
+    TigerbushError
+        When the product or the region cannot be read; nothing is left at `target` then.
+    """
+    product = open_product(path)
+    grid = scene_region(scene_grid(product, resolution), product.epsg, region, geo_region)
+    if grid is None:
+        reason = "the product does not reach the region"
+        write_raster(target, _one_pixel(product.name.product, "outside", reason, bands, resolution))
+        return
+    strips = (
+        (strip, read_bands(product, bands, strip, upsampling, downsampling))
+        for strip in _strips(product, grid)
+    )
+    empty = np.empty((len(bands), 0, 0), np.uint16)
+    write_strips(target, product_raster(product, bands, grid, empty), strips)
+
+
+def scene_region(
+    grid: Grid, epsg: int, region: Sequence[int] | None = None, geo_region: str | None = None
+) -> Grid | None:
+    """Return the part of a target grid that SNAP's Subset would keep, or None when none is left.
+
+    Parameters
+    ----------
+    grid : Grid
+    epsg : int
+        Of the grid.
+    region : (x, y, width, height), optional
+        Pixels, clipped to the grid.
+    geo_region : str, optional
+        WKT polygon in degrees (longitude first); its corners' bounding box, outward to whole pixels.
+
+    Raises
+    ------
+    TigerbushError
+        When `geo_region` is not a WKT polygon in degrees.
+    """
+    left, top, right, bottom = 0, 0, grid.width, grid.height
+    if region is not None:
+        x, y, width, height = region
+        left, top, right, bottom = x, y, x + width, y + height
+    elif geo_region is not None:
+        xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*_polygon(geo_region), strict=True))
+        left = math.floor((min(xs) - grid.x) / grid.resolution)
+        right = math.ceil((max(xs) - grid.x) / grid.resolution)
+        top = math.floor((grid.y - max(ys)) / grid.resolution)
+        bottom = math.ceil((grid.y - min(ys)) / grid.resolution)
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right, grid.width), min(bottom, grid.height)
+    if left >= right or top >= bottom:
+        return None
+    step = grid.resolution
+    return Grid(grid.x + left * step, grid.y - top * step, step, right - left, bottom - top)
+
+
+def _polygon(text: str) -> list[tuple[float, float]]:
+    match = re.fullmatch(r"\s*POLYGON\s*\(\(([^()]*)\)\)\s*", text, re.IGNORECASE)
+    try:
+        corners = [tuple(map(float, corner.split())) for corner in match[1].split(",")]
+        if len(corners) >= 4 and all(abs(x) <= 180 and abs(y) <= 90 for x, y in corners):
+            return corners
+    except (TypeError, ValueError):
+        pass
+    raise TigerbushError(
+        f"scene.geo_region {text[:120]!r} is not a polygon in degrees; expected POLYGON((longitude latitude, ...))."
     )
 
 
-def _on_grid(raster: Raster, grid: Grid) -> Raster:
-    """Crop or pad a raster to `grid`, which lies on the same lattice."""
-    source = raster.grid
-    column = round((grid.x - source.x) / grid.resolution)
-    row = round((source.y - grid.y) / grid.resolution)
-    data = np.full((len(raster.data), grid.height, grid.width), raster.nodata, raster.data.dtype)
-    top, left = max(row, 0), max(column, 0)
-    bottom, right = min(row + grid.height, source.height), min(column + grid.width, source.width)
-    if top < bottom and left < right:
-        data[:, top - row : bottom - row, left - column : right - column] = raster.data[
-            :, top:bottom, left:right
-        ]
-    return replace(raster, data=data, grid=grid)
+def _strips(product: Product, grid: Grid) -> Iterator[Grid]:
+    """Cut a grid into strips that end where JPEG 2000 tiles end, counted from the tile's own corner."""
+    # at 60 m the tiles' common multiple is longer than a tile: one strip
+    rows = math.lcm(STRIP_METRES, int(grid.resolution)) // int(grid.resolution)
+    top = round((product.grids[10].y - grid.y) / grid.resolution)
+    start = top
+    while start < top + grid.height:
+        stop = min((start // rows + 1) * rows, top + grid.height)
+        y = grid.y - (start - top) * grid.resolution
+        yield Grid(grid.x, y, grid.resolution, grid.width, stop - start)
+        start = stop
+
+
+def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
+    """Return the placeholder of a failed scene."""
+    return _one_pixel(product, "failed", reason, bands, resolution)
+
+
+def _one_pixel(product: str, status: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
+    # one pixel, because the grid may be unknown
+    tile = parse_name(product).tile
+    return Raster(
+        data=np.full((len(bands), 1, 1), NODATA, np.uint16),
+        grid=Grid(0, 0, resolution, 1, 1),
+        epsg=(32600 if tile[2] >= "N" else 32700) + int(tile[:2]),
+        bands=tuple(bands),
+        nodata=NODATA,
+        tags=product_tags(product, status, reason),
+    )

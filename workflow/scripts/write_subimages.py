@@ -1,0 +1,35 @@
+"""Put the images of each used sub-image of a date into one zip, under pyveg's names."""
+
+import zipfile
+from pathlib import Path
+
+from tigerbush.date_images import read_date
+from tigerbush.files import job_log, replacing
+from tigerbush.images import encode_png, read_png
+
+
+def main(
+    ndvi: Path, ndvi_image: Path, black_white: Path, rgb: Path, out: Path, *, date: str, **choice
+) -> None:
+    images = read_date(ndvi, black_white, rgb, **choice)
+    kinds = {"RGB": images.rgb, "NDVI": read_png(ndvi_image), "BWNDVI": images.black_white}
+    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for number, (part, _) in enumerate(images.parts):
+            place = f"sub{number}_{part.longitude:.3f}_{part.latitude:.3f}_{date}"
+            for kind, image in kinds.items():
+                # a fixed time stamp: the same images give the same bytes
+                entry = zipfile.ZipInfo(f"{place}_{kind}.png", (1980, 1, 1, 0, 0, 0))
+                archive.writestr(entry, encode_png(image[part.rows, part.columns]))
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            Path(snakemake.input.ndvi),
+            Path(snakemake.input.ndvi_image),
+            Path(snakemake.input.black_white),
+            Path(snakemake.input.rgb),
+            Path(snakemake.output[0]),
+            date=snakemake.wildcards.date,
+            **snakemake.params,
+        )
