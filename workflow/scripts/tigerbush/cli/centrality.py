@@ -45,7 +45,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="network of the pixels >= T; needed unless the image has exactly two values",
     )
     command.add_argument("--below", action="store_true", help="take the pixels below the threshold instead")
-    command.add_argument("--band", type=int, metavar="N", help="band of a TIFF or PNG (default: 1)")
+    command.add_argument(
+        "--band", type=int, metavar="N", help="band of a TIFF (default: 1), channel of a colour PNG"
+    )
     command.add_argument(
         "--neighbours",
         type=int,
@@ -76,7 +78,9 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     _check_options(options, rest)
     image = options.image
     values, valid = read_image(image, options.band)
-    threshold = _two_values_threshold(image, values[valid]) if options.threshold is None else options.threshold
+    threshold = (
+        _two_values_threshold(image, values[valid]) if options.threshold is None else options.threshold
+    )
     # numpy compares float32 images in float32, where 0.7 is the 0.7 that was written
     signal = valid & ((values < threshold) if options.below else (values >= threshold))
     n = int(np.count_nonzero(signal))
@@ -93,6 +97,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "image": image.name,
         "width": width,
         "height": height,
+        "band": options.band or 1,
         "signal_pixels": n,
         "threshold": threshold,
         "below": options.below,
@@ -110,7 +115,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         write_bytes(targets[2], picture)
     except OSError as error:
         raise TigerbushError(
-            f"results cannot be written to --output {options.output} ({error.strerror}); choose another folder "
+            f"results cannot be written to --output {options.output} ({error.strerror or error}); choose another folder "
             "or mend this one."
         ) from error
     print(_report(record, numbers, targets))
@@ -168,24 +173,26 @@ def read_image(path: Path, band: int | None = None) -> tuple[np.ndarray, NDArray
             f"{path} has none of the suffixes .png, .tif, .tiff, .csv, .tsv and .txt, which say how to read it; "
             "rename or convert it."
         )
-    if not path.is_file():
-        raise TigerbushError(f"{path} is not a file; check the name of the image.")
     if suffix in _TEXT and band is not None:
         raise TigerbushError(f"{path} is a matrix without bands; leave --band out.")
     try:
+        if not path.is_file():
+            raise TigerbushError(f"{path} is not a file; check the name of the image.")
         if suffix in _TEXT:
             values = _read_matrix(path)
             mask = np.ones(values.shape, dtype=bool)
         else:
             values, mask = (_read_png if suffix in _PNG else _read_tiff)(path, band)
     except OSError as error:
-        raise TigerbushError(f"{path} cannot be read ({error.strerror}); check the file.") from error
+        raise TigerbushError(f"{path} cannot be read ({error.strerror or error}); check the file.") from error
     return values, mask & np.isfinite(values)
 
 
 def _check_options(options: argparse.Namespace, rest: list[str]) -> None:
     if rest:
-        raise TigerbushError(f"centrality does not know {' '.join(rest)!r}; see ./tigerbush centrality --help.")
+        raise TigerbushError(
+            f"centrality does not know {' '.join(rest)!r}; see ./tigerbush centrality --help."
+        )
     if options.quantiles < 2:
         raise TigerbushError(f"--quantiles must be at least 2, not {options.quantiles}.")
     if options.threshold is not None and not math.isfinite(options.threshold):
@@ -196,8 +203,8 @@ def _two_values_threshold(path: Path, values: np.ndarray) -> float:
     found = np.unique(values)
     if len(found) != 2:
         raise TigerbushError(
-            f"{path} has {len(found):,} different values instead of two, so that its network is not plain; say "
-            "with --threshold T that it is the pixels >= T (with --below: < T)."
+            f"{path} has {len(found):,} different values instead of two; say with --threshold T which pixels "
+            "are the network: those >= T (with --below: < T)."
         )
     return float(found[1])
 
@@ -326,17 +333,10 @@ def _report(record: dict, numbers: dict, targets: list[Path]) -> str:
         "neighbours": record["neighbours"],
     }
     rows |= {name: f"{round(value, 4):.12g}" for name, value in numbers.items() if name != "feature_vec"}
-    rows["feature_vec"] = " ".join(f"{value:.0f}" for value in numbers["feature_vec"])
-    # names of files may hold bytes that are no text
-    rows |= {target.suffix[1:]: str(target).encode(errors="replace").decode() for target in targets}
-    return "\n".join(
-        textwrap.fill(
-            str(value),
-            width=100,
-            initial_indent=f"{name:<13}",
-            subsequent_indent=" " * 13,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, value in rows.items()
+    vector = textwrap.wrap(
+        " ".join(f"{value:.0f}" for value in numbers["feature_vec"]), break_on_hyphens=False
     )
+    rows["feature_vec"] = ("\n" + " " * 13).join(vector)
+    # names of files may hold bytes that are no text
+    rows["written"] = ("\n" + " " * 13).join(str(path).encode(errors="replace").decode() for path in targets)
+    return "\n".join(f"{name:<13}{value}" for name, value in rows.items())
