@@ -237,6 +237,7 @@ def touches(site, tile):
     """
     zone, band, column, row = int(tile[:2]), tile[2], tile[3], tile[4]
     x, y, site_zone, _ = utm.from_latlon(site["latitude"], site["longitude"])
+    x, y = float(x), float(y)
     sets = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
     if zone != site_zone or (band >= "N") != (site["latitude"] >= 0) or column not in sets:
         return False

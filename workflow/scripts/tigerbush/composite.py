@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush import masks
+from tigerbush import __version__, masks
 from tigerbush.errors import TigerbushError
 from tigerbush.products import ProductName, parse_name
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
@@ -134,7 +134,7 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
         bands=(*first.bands, "n_obs"),
         nodata=np.nan,
         units=(*("reflectance" for _ in first.bands), "count"),
-        tags={LINEAGE: json.dumps(lineage)},
+        tags={LINEAGE: json.dumps(lineage), "TIGERBUSH_VERSION": __version__},
     )
 
 

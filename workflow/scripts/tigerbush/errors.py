@@ -1,8 +1,15 @@
-"""The one exception that carries a sentence for the user."""
+"""The exceptions that carry a sentence for the user."""
 
 
 class TigerbushError(Exception):
     """Input that stays wrong however often it is tried again.
 
     The message is one sentence: which file, which field, what was expected, what to do.
+    """
+
+
+class WriteError(OSError):
+    """A result that cannot be written: the machine's fault, never that of a product.
+
+    The message is one sentence that names the file.
     """

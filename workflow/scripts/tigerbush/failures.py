@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.raster import STATUS, read_tags
 from tigerbush.safe import FAILED
 
@@ -37,11 +37,15 @@ def or_placeholder(
     ------
     OSError
         Before the last attempt.
+    WriteError
+        Always: a full disk is no fault of the product.
     """
     try:
         return work()
     except TigerbushError as error:
         reason = str(error)
+    except WriteError:
+        raise
     except OSError as error:
         if not last_attempt:
             raise

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, WriteError
 
 
 @contextmanager
@@ -18,21 +18,33 @@ def replacing(target: Path) -> Iterator[Path]:
 
     The suffix is kept, because GDAL chooses by it. After an exception the temporary file is removed
     and `target` is as it was before.
+
+    Raises
+    ------
+    WriteError
+        When the folder cannot be made, the disk is full, or the like.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         # mkstemp makes files private; results are as readable as any other new file
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise WriteError(f"{target} cannot be written ({reason}); mend that and run again.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -67,7 +79,7 @@ def job_log(path: Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 1 when the block raises `TigerbushError`; any other exception is logged with its
+        With status 1 when the block raises `TigerbushError` or `WriteError`; any other exception is logged with its
         traceback and passes.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +93,7 @@ def job_log(path: Path) -> Iterator[None]:
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     try:
         yield
-    except TigerbushError as error:
+    except (TigerbushError, WriteError) as error:
         logging.error("%s", error)
         raise SystemExit(1) from None
     except Exception:

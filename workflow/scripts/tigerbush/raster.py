@@ -1,5 +1,6 @@
 """GeoTIFFs as the workflow writes and reads them: cloud-optimised, described, whole or not there."""
 
+import math
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
@@ -20,9 +22,8 @@ COG_OPTIONS = {
     "compress": "DEFLATE",
     "level": 1,  # a third of the time of the default level for files 13 % larger
     "predictor": "YES",
-    # overviews repeat pixels of the level below, so that classes and DN stay what they are
-    "overview_resampling": "NEAREST",
 }
+BLOCK = 512
 # data set tags of everything that was made from one product
 PRODUCT = "TIGERBUSH_PRODUCT"
 STATUS = "TIGERBUSH_STATUS"
@@ -120,7 +121,16 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.nda
             if like.units:
                 out.units = like.units
             out.update_tags(**like.tags)
+        # Before the copy, which would compress them twice; they repeat pixels of the level below, so
+        # that classes and DN stay what they are.
+        with rasterio.open(plain.name, "r+") as out:
+            out.build_overviews(_overviews(max(out.shape)), Resampling.nearest)
         rasterio.shutil.copy(plain.name, cog, driver="COG", **COG_OPTIONS)
+
+
+def _overviews(side: int) -> list[int]:
+    """Return the factors down to an overview that fits into one block."""
+    return [2**level for level in range(1, max(math.ceil(math.log2(side / BLOCK)), 0) + 1)]
 
 
 def read_raster(path: Path) -> Raster:

@@ -7,6 +7,8 @@ from tigerbush import __version__
 VEGETATION_COLLECTION = "COPERNICUS/S2"
 WEATHER_COLLECTION = "ECMWF/ERA5/MONTHLY"
 
+SOFTWARE = {"name": "tigerbush", "version": __version__}
+
 UNITS = {
     "ndvi": "8-bit grey: NDVI = value * 2 / 255 - 1",
     "ndvi_veg": "8-bit grey: NDVI = value * 2 / 255 - 1",
@@ -63,7 +65,7 @@ def summarise_date(
     Returns
     -------
     dict
-        date, vegetation (list, or None with the reason in `missing`), weather, lineage.
+        date, vegetation (list, or None with the reason in `missing`), weather, lineage, units, software.
     """
     vegetation = merge_records(centrality, ndvi) or None
     return {
@@ -72,6 +74,8 @@ def summarise_date(
         "missing": None if vegetation else _why_missing(lineage),
         "weather": weather,
         "lineage": lineage,
+        "units": UNITS,
+        "software": SOFTWARE,
     }
 
 
@@ -136,7 +140,7 @@ def summarise_site(
             "coords_id": site["site"],
             "tag": config["run"]["name"],
             "region_size": site["region_size"],
-            "software": {"name": "tigerbush", "version": __version__},
+            "software": SOFTWARE,
             "config": config,
             "units": UNITS,
             "products": {date: _products(by_date.get(date), left_out.get(date, {})) for date in periods},

@@ -5,7 +5,7 @@ import sys
 
 from tigerbush import __version__
 from tigerbush.cli import centrality, discover, retry
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {"centrality": centrality, "discover": discover, "retry": retry}
 
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser().parse_known_args(arguments)
     try:
         return COMMANDS[options.command].run(options, rest)
-    except TigerbushError as error:
+    except (TigerbushError, WriteError) as error:
         print(f"tigerbush: {error}", file=sys.stderr)
         return 1
 

@@ -115,8 +115,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         write_bytes(targets[2], picture)
     except OSError as error:
         raise TigerbushError(
-            f"results cannot be written to --output {options.output} ({error.strerror or error}); choose another folder "
-            "or mend this one."
+            f"results cannot be written to --output {options.output} ({error.strerror or error}); choose "
+            "another folder or mend this one."
         ) from error
     print(_report(record, numbers, targets))
     return 0
@@ -203,7 +203,7 @@ def _two_values_threshold(path: Path, values: np.ndarray) -> float:
     found = np.unique(values)
     if len(found) != 2:
         raise TigerbushError(
-            f"{path} has {len(found):,} different values instead of two; say with --threshold T which pixels "
+            f"{path} has {len(found):,} different value(s) instead of two; say with --threshold T which pixels "
             "are the network: those >= T (with --below: < T)."
         )
     return float(found[1])

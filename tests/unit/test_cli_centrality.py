@@ -1,0 +1,594 @@
+"""`./tigerbush centrality`: one image in; numbers, table and picture out, or one sentence."""
+
+import csv
+import json
+import math
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+import tigerbush
+from fabricate import ROOT
+from tigerbush.centrality import euler_characteristics, feature_vector, metrics, subgraph_centrality
+from tigerbush.cli import centrality as module
+from tigerbush.cli.__main__ import main
+from tigerbush.cli.centrality import NEUTRAL, quantiles_of
+
+METRICS = ("slope", "offset", "offset50", "mean", "std", "feature_vec")
+# ends of viridis in OpenCV, RGB
+YELLOW, VIOLET = (253, 231, 37), (68, 1, 84)
+
+
+def random_image(seed=0, shape=(23, 31), high=255):
+    signal = np.random.default_rng(seed).random(shape) < 0.6
+    return np.where(signal, high, 0).astype(np.uint8)
+
+
+def write_png(path, image):
+    """Write grey, RGB or RGBA."""
+    order = {2: ..., 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2] if image.ndim == 3 else 2]
+    assert cv2.imwrite(str(path), image[..., order] if image.ndim == 3 else image)
+    return path
+
+
+def write_tiff(path, *bands, **profile):
+    data = np.stack(bands)
+    count, height, width = data.shape
+    profile = {"crs": "EPSG:32633", "transform": from_origin(465180, 5080260, 10, 10)} | profile
+    with rasterio.open(
+        path, "w", driver="GTiff", count=count, height=height, width=width, dtype=data.dtype, **profile
+    ) as out:
+        out.write(data)
+    return path
+
+
+def write_csv(path, image, separator=","):
+    path.write_text("\n".join(separator.join(map(str, row)) for row in image.tolist()) + "\n")
+    return path
+
+
+def read_rgb(path):
+    """Read from bytes: OpenCV crashes on names that are no text."""
+    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+@pytest.fixture
+def measure(tmp_path, capsys):
+    """Run the command; give the JSON, the rows of the CSV and the RGB picture."""
+
+    def run(path, *options):
+        output = tmp_path / "output"
+        assert main(["centrality", str(path), "--output", str(output), *map(str, options)]) == 0
+        assert capsys.readouterr().err == ""
+        names = [f"{path.stem}_centrality.{kind}" for kind in ("csv", "json", "png")]
+        assert sorted(found.name for found in output.iterdir()) == names
+        table, record, picture = (output / name for name in names)
+        with table.open() as lines:
+            rows = list(csv.DictReader(lines))
+        return json.loads(record.read_text()), rows, read_rgb(picture)
+
+    return run
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Run the command; give its one sentence, having checked that it wrote nothing."""
+
+    def run(path, *options):
+        output = tmp_path / "output"
+        assert main(["centrality", str(path), "--output", str(output), *map(str, options)]) == 1
+        assert not output.exists()
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("tigerbush: ")
+        assert err.count("\n") == 1
+        return err
+
+    return run
+
+
+# --- what comes out ---
+
+
+def test_two_pixels_by_hand(tmp_path, measure):
+    image = np.array([[255, 255, 0]], np.uint8)
+    record, rows, picture = measure(write_png(tmp_path / "a.png", image), "--quantiles", 2)
+    # exp of [[0, 1], [1, 0]] has cosh(1) on its diagonal; no pixel, then one pixel and no edge
+    assert record == {
+        "image": "a.png",
+        "width": 3,
+        "height": 1,
+        "band": 1,
+        "signal_pixels": 2,
+        "threshold": 255.0,
+        "below": False,
+        "neighbours": 4,
+        "quantiles": 2,
+        "method": "exact",
+        "software": {"name": "tigerbush", "version": tigerbush.__version__},
+        "slope": 0.5,
+        "offset": 1.0,
+        "offset50": 0.0,
+        "mean": 0.5,
+        "std": 0.5,
+        "feature_vec": [0.0, 1.0],
+    }
+    assert [(row["row"], row["column"], row["quantile"]) for row in rows] == [
+        ("0", "0", "0"),
+        ("0", "1", "1"),
+    ]
+    assert [float(row["centrality"]) for row in rows] == pytest.approx([math.cosh(1)] * 2, rel=1e-15)
+    assert [tuple(pixel) for pixel in picture[0].tolist()] == [YELLOW, VIOLET, NEUTRAL]
+
+
+def test_three_pixels_in_a_column_by_hand(tmp_path, measure):
+    image = np.array([[0, 7], [0, 7], [0, 7]], np.uint8)
+    _, rows, picture = measure(write_png(tmp_path / "a.png", image), "--quantiles", 3)
+    # eigenvalues 0 and +-sqrt(2)
+    middle, end = math.cosh(math.sqrt(2)), (1 + math.cosh(math.sqrt(2))) / 2
+    assert [float(row["centrality"]) for row in rows] == pytest.approx([end, middle, end], rel=1e-15)
+    assert [(row["row"], row["column"]) for row in rows] == [("0", "1"), ("1", "1"), ("2", "1")]
+    assert [row["quantile"] for row in rows] == ["1", "0", "2"]
+    assert tuple(picture[1, 1].tolist()) == YELLOW
+    assert tuple(picture[2, 1].tolist()) == VIOLET
+
+
+def test_diagonal_pixels_touch_among_8_neighbours_only(tmp_path, measure):
+    path = write_png(tmp_path / "a.png", np.array([[1, 0], [0, 1]], np.uint8))
+    _, rows, _ = measure(path)
+    assert [row["centrality"] for row in rows] == ["1.0", "1.0"]
+    record, rows, _ = measure(path, "--neighbours", 8)
+    assert [float(row["centrality"]) for row in rows] == pytest.approx([math.cosh(1)] * 2, rel=1e-14)
+    assert record["neighbours"] == 8
+
+
+def test_files_equal_the_functions(tmp_path, measure):
+    image = random_image()
+    signal = image == 255
+    record, rows, picture = measure(write_png(tmp_path / "a.png", image))
+    assert {key: record[key] for key in METRICS} == metrics(feature_vector(signal))
+    assert record["signal_pixels"] == signal.sum() == len(rows)
+    np.testing.assert_array_equal(
+        [[int(row["row"]), int(row["column"])] for row in rows], np.argwhere(signal)
+    )
+    values = subgraph_centrality(signal)
+    np.testing.assert_array_equal([float(row["centrality"]) for row in rows], values)
+    quantile = quantiles_of(values, 20)
+    np.testing.assert_array_equal([int(row["quantile"]) for row in rows], quantile)
+    assert picture.shape == (*image.shape, 3)
+    assert (picture[~signal] == NEUTRAL).all()
+    colours = {i: {tuple(pixel) for pixel in picture[signal][quantile == i].tolist()} for i in range(20)}
+    assert all(len(found) == 1 for found in colours.values())
+    assert len(set.union(*colours.values())) == 20
+    assert NEUTRAL not in set.union(*colours.values())
+
+
+def test_png_tiff_and_csv_give_the_same(tmp_path, measure):
+    image = random_image(1)
+    paths = [
+        write_png(tmp_path / "a.png", image),
+        write_tiff(tmp_path / "a.tif", image),
+        write_tiff(tmp_path / "A.TIFF", image.astype(np.float32), crs=None, transform=None),
+        *(
+            write_csv(tmp_path / f"a{i}.csv", image, mark)
+            for i, mark in enumerate((",", ";", "\t", " ", ", "))
+        ),
+    ]
+    results = []
+    for path in paths:
+        record, rows, picture = measure(path)
+        assert record.pop("image") == path.name
+        results.append((record, rows, picture.tolist()))
+        for found in (tmp_path / "output").iterdir():
+            found.unlink()
+    assert all(result == results[0] for result in results)
+
+
+def test_networkx(tmp_path, measure):
+    image = random_image(2, (9, 9))
+    path = write_png(tmp_path / "a.png", image)
+    record, rows, _ = measure(path, "--method", "networkx")
+    assert record["method"] == "networkx"
+    assert record["feature_vec"] == feature_vector(image == 255, method="networkx").tolist()
+    values = [float(row["centrality"]) for row in rows]
+    np.testing.assert_allclose(values, subgraph_centrality(image == 255), rtol=1e-12)
+
+
+def test_large_image(tmp_path, measure):
+    image = np.where(np.random.default_rng(3).random((1000, 1000)) < 0.05, 255, 0).astype(np.uint8)
+    record, rows, picture = measure(write_png(tmp_path / "a.png", image))
+    assert record["feature_vec"] == feature_vector(image == 255).tolist()
+    assert len(rows) == record["signal_pixels"] > 10_000
+    assert picture.shape == (1000, 1000, 3)
+
+
+def test_printed_table(tmp_path, capsys):
+    path = write_png(tmp_path / "a.png", np.array([[255, 255, 0]], np.uint8))
+    assert main(["centrality", str(path), "--quantiles", "3", "--output", str(tmp_path / "o")]) == 0
+    assert capsys.readouterr().out == (
+        "pixels       3 x 1\n"
+        "signal       2 pixels >= 255\n"
+        "neighbours   4\n"
+        "slope        0.3333\n"
+        "offset       1\n"
+        "offset50     0\n"
+        "mean         0.6667\n"
+        "std          0.4714\n"
+        "feature_vec  0 1 1\n"
+        f"written      {tmp_path}/o/a_centrality.json\n"
+        f"             {tmp_path}/o/a_centrality.csv\n"
+        f"             {tmp_path}/o/a_centrality.png\n"
+    )
+
+
+def test_results_go_to_the_current_folder_by_default(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    path = write_png(tmp_path / "in" / "a.b.png", random_image())
+    monkeypatch.chdir(tmp_path / "out")
+    assert main(["centrality", str(path)]) == 0
+    names = [f"a.b_centrality.{kind}" for kind in ("csv", "json", "png")]
+    assert sorted(found.name for found in (tmp_path / "out").iterdir()) == names
+    assert [found.name for found in (tmp_path / "in").iterdir()] == ["a.b.png"]
+
+
+@pytest.mark.parametrize("name", ["..png", "...png", "a\nb.png", "-a.png", "%s {x} ü.png", "\udcff.png"])
+def test_odd_names_stay_in_the_output_folder(tmp_path, measure, name):
+    plain = write_png(tmp_path / "plain.png", random_image())
+    (tmp_path / "in").mkdir()
+    path = plain.rename(tmp_path / "in" / name)
+    before = {found for found in tmp_path.rglob("*") if found != tmp_path / "output"}
+    measure(path)
+    after = {found for found in tmp_path.rglob("*") if not found.is_relative_to(tmp_path / "output")}
+    assert after == before
+
+
+# --- which pixels are the network ---
+
+
+@pytest.mark.parametrize("high", [1, 255])
+def test_the_higher_of_two_values(tmp_path, measure, high):
+    image = random_image(4, high=high)
+    record, _, _ = measure(write_png(tmp_path / "a.png", image))
+    assert record["threshold"] == high
+    assert record["feature_vec"] == feature_vector(image == high).tolist()
+
+
+def test_below_takes_the_lower_of_two_values(tmp_path, measure):
+    image = random_image(5)
+    record, _, _ = measure(write_png(tmp_path / "a.png", image), "--below")
+    assert (record["threshold"], record["below"]) == (255.0, True)
+    assert record["feature_vec"] == feature_vector(image == 0).tolist()
+
+
+def test_threshold_includes_its_own_value(tmp_path, measure):
+    path = write_csv(tmp_path / "a.csv", np.array([[1.0, 2.0, 3.0]]))
+    assert [row["column"] for row in measure(path, "--threshold", 2)[1]] == ["1", "2"]
+    assert [row["column"] for row in measure(path, "--threshold", 2, "--below")[1]] == ["0"]
+    assert len(measure(path, "--threshold", "-0.5")[1]) == 3
+
+
+def test_threshold_of_float32_is_the_written_number(tmp_path, measure):
+    values = np.array([[0.1, 0.7, 0.9]])
+    paths = write_csv(tmp_path / "a.csv", values), write_tiff(tmp_path / "a.tif", values.astype(np.float32))
+    for path in paths:
+        assert [row["column"] for row in measure(path, "--threshold", 0.7)[1]] == ["1", "2"]
+
+
+@pytest.mark.parametrize("options", [("--threshold", 10), ("--threshold", 0, "--below")])
+def test_no_signal_gives_zeros(tmp_path, measure, options):
+    record, rows, picture = measure(write_png(tmp_path / "a.png", np.zeros((3, 4), np.uint8)), *options)
+    assert record["feature_vec"] == [0.0] * 20
+    assert (record["signal_pixels"], record["mean"], rows) == (0, 0.0, [])
+    assert (picture == NEUTRAL).all()
+    for method in ("exact", "networkx"):
+        path = tmp_path / "a.png"
+        assert measure(path, *options, "--method", method)[0]["feature_vec"] == [0.0] * 20
+
+
+def test_all_signal(tmp_path, measure):
+    record, rows, _ = measure(write_png(tmp_path / "a.png", np.zeros((3, 4), np.uint8)), "--threshold", 0)
+    assert record["signal_pixels"] == len(rows) == 12
+    assert record["feature_vec"] == feature_vector(np.ones((3, 4))).tolist()
+
+
+def test_geotiff_nodata_is_no_signal(tmp_path, measure):
+    path = write_tiff(tmp_path / "a.tif", np.array([[0, 255, 127], [255, 255, 0]], np.uint8), nodata=127)
+    record, rows, _ = measure(path)
+    assert (record["threshold"], len(rows)) == (255.0, 3)
+    assert len(measure(path, "--threshold", 100)[1]) == 3
+    assert len(measure(path, "--threshold", 200, "--below")[1]) == 2
+
+
+def test_nan_and_infinity_are_no_signal(tmp_path, measure):
+    values = np.array([[0.0, np.nan, 1.0, np.inf, -np.inf]], np.float32)
+    for path in (
+        write_tiff(tmp_path / "a.tif", values),
+        write_tiff(tmp_path / "b.tif", values, nodata=np.nan),
+        write_csv(tmp_path / "a.csv", values),
+    ):
+        assert [row["column"] for row in measure(path)[1]] == ["2"]
+        assert [row["column"] for row in measure(path, "--below")[1]] == ["0"]
+        for found in (tmp_path / "output").iterdir():
+            found.unlink()
+
+
+def test_band(tmp_path, measure):
+    images = random_image(6), random_image(7)
+    path = write_tiff(tmp_path / "a.tif", *images)
+    for number, options in ((1, ()), (1, ("--band", 1)), (2, ("--band", 2))):
+        record, _, _ = measure(path, *options)
+        assert record["band"] == number
+        assert record["feature_vec"] == feature_vector(images[number - 1]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("0,,1\n", ["2"]),
+        ("0,nan, \n1,NaN,1\n", ["0", "2"]),
+        ("0\t\t1\n1\t0\t", ["2", "0"]),
+        ("\ufeff0;1;1\r\n", ["1", "2"]),
+        ("  0.000e+00   1.0 \n\n", ["1"]),
+        ("1,0,\n", ["0"]),
+    ],
+)
+def test_csv_dialects_and_empty_cells(tmp_path, measure, text, columns):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    assert [row["column"] for row in measure(path)[1]] == columns
+
+
+def test_colour_png_with_equal_channels_is_grey(tmp_path, measure):
+    image = random_image(8)
+    expected = feature_vector(image).tolist()
+    assert measure(write_png(tmp_path / "a.png", np.dstack([image] * 3)))[0]["feature_vec"] == expected
+
+
+def test_transparent_pixels_are_no_signal(tmp_path, measure):
+    grey = np.array([[0, 255, 255, 9]], np.uint8)
+    rgba = np.dstack([grey, grey, grey, np.array([[255, 0, 1, 0]], np.uint8)])
+    rgba[0, 3, 0] = 200  # a colour that nobody sees
+    assert [row["column"] for row in measure(write_png(tmp_path / "a.png", rgba))[1]] == ["2"]
+
+
+def test_channel_of_a_colour_png(tmp_path, measure):
+    rgb = np.dstack([random_image(seed) for seed in (1, 2, 3)])
+    path = write_png(tmp_path / "a.png", rgb)
+    for band in (1, 2, 3):
+        record, _, _ = measure(path, "--band", band)
+        assert record["feature_vec"] == feature_vector(rgb[..., band - 1]).tolist()
+
+
+def test_png_of_16_bits(tmp_path, measure):
+    image = np.array([[1000, 40000, 65535]], np.uint16)
+    record, rows, _ = measure(write_png(tmp_path / "a.png", image), "--threshold", 40000)
+    assert (record["threshold"], len(rows)) == (40000.0, 2)
+
+
+# --- quantiles ---
+
+
+@pytest.mark.parametrize("neighbours", [4, 8])
+@pytest.mark.parametrize("quantiles", [2, 3, 7, 20, 500])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (13, 17)])
+def test_quantiles_are_those_of_the_feature_vector(shape, quantiles, neighbours):
+    signal = random_image(9, shape) == 255
+    values = subgraph_centrality(signal, neighbours)
+    quantile = quantiles_of(values, quantiles)
+    vector = euler_characteristics(signal, values, neighbours, quantiles)
+    pixels = np.argwhere(signal)
+    for i in range(quantiles):
+        chosen = pixels[quantile < i]
+        distance = np.abs(chosen[:, None] - chosen)
+        reach = distance.sum(axis=2) if neighbours == 4 else distance.max(axis=2, initial=0)
+        assert vector[i] == len(chosen) - np.count_nonzero(reach == 1) // 2
+
+
+def test_quantile_limits_round_half_to_even_and_ties_are_row_major():
+    # 5 pixels in 2 quantiles: round(2.5) = 2
+    assert quantiles_of([1, 3, 2, 3, 3], 2).tolist() == [1, 0, 1, 0, 1]
+    assert quantiles_of([], 3).tolist() == []
+    assert quantiles_of([1.0], 4).tolist() == [3]
+
+
+# --- what is refused ---
+
+
+def test_bad_files(tmp_path, refused):
+    image = random_image()
+    path = tmp_path / "a.png"
+    assert f"{path} is not a file; check the name" in refused(path)
+    folder = tmp_path / "folder.tif"
+    folder.mkdir()
+    assert f"{folder} is not a file" in refused(folder)
+    assert "has none of the suffixes" in refused(tmp_path / "a.jpg")
+    assert "has none of the suffixes" in refused(tmp_path)
+    assert "File name too long" in refused(tmp_path / f"{'a' * 300}.png")
+    path.write_bytes(b"")
+    assert f"{path} cannot be read as a PNG image" in refused(path)
+    path.write_bytes(b"not an image, but long enough for a header")
+    assert "cannot be read as a PNG image" in refused(path) or "pixels, more than" in refused(path)
+    tiff = write_tiff(tmp_path / "a.tif", image)
+    tiff.write_bytes(tiff.read_bytes()[:300])
+    assert f"{tiff} cannot be read as a TIFF image" in refused(tiff)
+    tiff.write_bytes(b"not an image")
+    assert f"{tiff} cannot be read as a TIFF image" in refused(tiff)
+
+
+def test_truncated_png(tmp_path, capfd):
+    path = write_png(tmp_path / "a.png", random_image())
+    path.write_bytes(path.read_bytes()[:-60])
+    assert main(["centrality", str(path), "--output", str(tmp_path / "output")]) == 1
+    # libpng may put a line of its own before it
+    assert capfd.readouterr().err.endswith(
+        f"tigerbush: {path} cannot be read as a PNG image; it is damaged or something else.\n"
+    )
+    assert not (tmp_path / "output").exists()
+
+
+def test_absurd_sizes(tmp_path, refused):
+    path = write_png(tmp_path / "a.png", random_image())
+    content = bytearray(path.read_bytes())
+    content[16:24] = (100_000).to_bytes(4, "big") * 2
+    path.write_bytes(content)
+    assert f"{path} has 100000 x 100000 pixels, more than 268,435,456 in all" in refused(path)
+    path = tmp_path / "a.tif"
+    profile = {"width": 50_000, "height": 50_000, "count": 1, "dtype": "uint8", "sparse_ok": True}
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(path, "w", driver="GTiff", tiled=True, **profile),
+    ):
+        pass
+    assert f"{path} has 50000 x 50000 pixels" in refused(path, "--threshold", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"  \n", "is empty"),
+        (b"1,2\n3\n", "line 2 has 1 cells and line 1 has 2"),
+        (b"1,2\n\n3,4\n", "line 2 has 1 cells and line 1 has 2"),
+        (b"1 2\n3 4 5\n", "line 2 has 3 cells and line 1 has 2"),
+        (b"a,b\n1,2\n", "line 1, cell 1 is 'a' instead of a number"),
+        (b"1,2\n3,x y\n", "line 2, cell 2 is 'x y' instead of a number"),
+        (b"0,5;1\n", "line 1, cell 1 is '0,5' instead of a number (with a decimal point)"),
+        (b"\xff\xfe1\0", "is not text in UTF-8"),
+        (b"1,\0\n", r"line 1, cell 2 is '\x00' instead"),
+    ],
+)
+def test_bad_csv(tmp_path, refused, content, sentence):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    found = refused(path)
+    assert str(path) in found
+    assert sentence in found
+
+
+@pytest.mark.parametrize(
+    ("image", "count"), [([[0, 127, 255]], 3), ([[255, 255]], 1), ([[np.nan, np.nan]], 0), ([[0.5, 1, 2]], 3)]
+)
+def test_other_than_two_values_need_a_threshold(tmp_path, refused, image, count):
+    path = write_csv(tmp_path / "a.csv", np.array(image))
+    assert f"{path} has {count} different value(s) instead of two; say with --threshold T" in refused(path)
+
+
+def test_colour_png(tmp_path, refused):
+    rgb = np.dstack([random_image(seed) for seed in (1, 2, 3)])
+    path = write_png(tmp_path / "a.png", rgb)
+    assert f"{path} is a colour image" in refused(path)
+    rgba = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+    assert f"{path} is a colour image" in refused(write_png(path, rgba), "--threshold", 5)
+
+
+def test_bands_that_are_not_there(tmp_path, refused):
+    tiff, png, matrix = (tmp_path / f"a.{kind}" for kind in ("tif", "png", "csv"))
+    write_tiff(tiff, random_image(), random_image())
+    for band in (0, -1, 3):
+        assert f"{tiff} has 2 band(s), so --band must be 1 to 2, not {band}" in refused(tiff, "--band", band)
+    assert "1 band(s)" in refused(write_png(png, random_image()), "--band", 2)
+    assert "is a matrix without bands" in refused(write_csv(matrix, random_image()), "--band", 1)
+
+
+def test_tiff_without_plain_order(tmp_path, refused):
+    path = tmp_path / "a.tif"
+    write_tiff(path, random_image(), photometric="MINISWHITE")
+    assert f"{path} shows its lowest numbers as white" in refused(path)
+    write_tiff(path, random_image().astype(np.complex64))
+    assert f"{path} holds complex numbers" in refused(path)
+
+
+def test_networkx_limit(tmp_path, refused):
+    path = write_png(tmp_path / "a.png", np.full((101, 100), 255, np.uint8))
+    sentence = refused(path, "--threshold", 255, "--method", "networkx")
+    assert f"{path} has 10,100 signal pixels, and --method networkx takes up to 10,000" in sentence
+
+
+def test_bad_options(tmp_path, refused):
+    path = write_png(tmp_path / "a.png", random_image())
+    assert "--quantiles must be at least 2, not 1" in refused(path, "--quantiles", 1)
+    for value in ("nan", "inf"):
+        assert f"--threshold must be a finite number, not {value}" in refused(path, "--threshold", value)
+    assert "does not know '--cores 4'" in refused(path, "--cores", 4)
+    with pytest.raises(SystemExit) as end:
+        main(["centrality", str(path), "--neighbours", "6"])
+    assert end.value.code == 2
+
+
+# --- writing ---
+
+
+def test_output_that_is_no_folder(tmp_path, capsys):
+    path = write_png(tmp_path / "a.png", random_image())
+    assert main(["centrality", str(path), "--output", str(path)]) == 1
+    assert f"results cannot be written to --output {path} (" in capsys.readouterr().err
+    name = write_png(tmp_path / f"{'a' * 245}.png", random_image())
+    output = tmp_path / "output"
+    assert main(["centrality", str(name), "--output", str(output)]) == 1
+    assert "(File name too long)" in capsys.readouterr().err
+    assert not list(output.iterdir())
+
+
+def test_full_disk_leaves_whole_files(tmp_path, monkeypatch, capsys):
+    path = write_png(tmp_path / "a.png", random_image())
+    arguments = ["centrality", str(path), "--output", str(tmp_path / "output")]
+    assert main(arguments) == 0
+    before = {found: found.read_bytes() for found in (tmp_path / "output").iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    capsys.readouterr()
+    assert main([*arguments, "--below"]) == 1
+    assert "(No space left on device)" in capsys.readouterr().err
+    assert {found: found.read_bytes() for found in (tmp_path / "output").iterdir()} == before
+
+
+def test_the_script(tmp_path):
+    write_png(tmp_path / "a.png", np.array([[255, 255, 0]], np.uint8))
+    command = [ROOT / "tigerbush", "centrality"]
+    done = subprocess.run(
+        [*command, "a.png", "--output", "deep/folder"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert "signal       2 pixels >= 255\n" in done.stdout
+    assert len(list((tmp_path / "deep" / "folder").iterdir())) == 3
+    (tmp_path / "a.tif").write_bytes(b"II*\0")
+    failed = subprocess.run([*command, "a.tif"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith("tigerbush: a.tif cannot be read as a TIFF image")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_help_is_the_docstring(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["centrality", "--help"])
+    assert end.value.code == 0
+    assert module.__doc__.strip() in capsys.readouterr().out
+
+
+@pytest.mark.data
+def test_sub_image_equals_pyveg(shared_data, measure):
+    folder = shared_data / "pyveg" / "subimages_2018-03-01"
+    path = folder / "sub103_11.550_27.930_BWNDVI.png"
+    _, first, second, _ = path.stem.split("_")
+    # pyveg's names have the coordinates the other way round than its records
+    place = {float(first), float(second)}
+    records = json.loads((folder / "network_centralities.json").read_text())
+    (expected,) = (record for record in records if {record["latitude"], record["longitude"]} == place)
+    found, _, _ = measure(path)
+    assert found["threshold"] == 255.0
+    for key in ("feature_vec", "mean", "slope", "offset", "offset50"):
+        assert found[key] == expected[key]
+    assert found["std"] == pytest.approx(expected["std"], abs=1e-9)
