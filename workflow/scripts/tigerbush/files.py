@@ -34,6 +34,9 @@ def replacing(target: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
+        # a network disk may tell only now that it is full
+        with temporary.open("rb") as file:
+            os.fsync(file)
         # mkstemp makes files private; results are as readable as any other new file
         umask = os.umask(0)
         os.umask(umask)

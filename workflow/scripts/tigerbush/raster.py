@@ -1,5 +1,6 @@
 """GeoTIFFs as the workflow writes and reads them: cloud-optimised, described, whole or not there."""
 
+import errno
 import math
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
@@ -24,6 +27,8 @@ COG_OPTIONS = {
     "predictor": "YES",
 }
 BLOCK = 512
+# what rasterio raises; the second kind escapes where GDAL fails late
+GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 # data set tags of everything that was made from one product
 PRODUCT = "TIGERBUSH_PRODUCT"
 STATUS = "TIGERBUSH_STATUS"
@@ -110,22 +115,32 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.nda
         ) as plain,
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
     ):
-        with rasterio.open(plain.name, "w", **profile) as out:
-            for grid, data in strips:
-                row = round((like.grid.y - grid.y) / grid.resolution)
-                out.write(data, window=Window(0, row, grid.width, grid.height))
-            out.descriptions = like.bands
-            if like.scale:
-                out.scales = like.scale
-                out.offsets = like.offset
-            if like.units:
-                out.units = like.units
-            out.update_tags(**like.tags)
-        # Before the copy, which would compress them twice; they repeat pixels of the level below, so
-        # that classes and DN stay what they are.
-        with rasterio.open(plain.name, "r+") as out:
-            out.build_overviews(_overviews(max(out.shape)), Resampling.nearest)
-        rasterio.shutil.copy(plain.name, cog, driver="COG", **COG_OPTIONS)
+        try:
+            with rasterio.open(plain.name, "w", **profile) as out:
+                _fill(out, like, strips)
+            # Before the copy, which would compress them twice; they repeat pixels of the level below, so
+            # that classes and DN stay what they are.
+            with rasterio.open(plain.name, "r+") as out:
+                out.build_overviews(_overviews(max(out.shape)), Resampling.nearest)
+            rasterio.shutil.copy(plain.name, cog, driver="COG", **COG_OPTIONS)
+            # GDAL does not tell when the last block did not fit on the disk
+            with rasterio.open(cog) as written:
+                written.read(window=Window(written.width - 1, written.height - 1, 1, 1))
+        except (*GDAL_ERRORS, SystemError) as error:
+            raise OSError(errno.EIO, f"GDAL: {error}") from error
+
+
+def _fill(out: DatasetWriter, like: Raster, strips: Iterable[tuple[Grid, np.ndarray]]) -> None:
+    for grid, data in strips:
+        row = round((like.grid.y - grid.y) / grid.resolution)
+        out.write(data, window=Window(0, row, grid.width, grid.height))
+    out.descriptions = like.bands
+    if like.scale:
+        out.scales = like.scale
+        out.offsets = like.offset
+    if like.units:
+        out.units = like.units
+    out.update_tags(**like.tags)
 
 
 def _overviews(side: int) -> list[int]:
@@ -155,7 +170,7 @@ def read_raster(path: Path) -> Raster:
                 units=source.units,
                 tags=source.tags(),
             )
-    except rasterio.errors.RasterioIOError as error:
+    except GDAL_ERRORS as error:
         raise TigerbushError(f"{path} cannot be read ({error}); delete it and run again.") from error
 
 

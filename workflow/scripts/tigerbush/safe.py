@@ -22,6 +22,7 @@ from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
 from tigerbush.products import ProductName, parse_name
+from tigerbush.raster import GDAL_ERRORS
 from tigerbush.resample import Grid, halo, resample
 
 # PSD: band_id / bandId 0..12, and the native resolution in metres
@@ -360,7 +361,7 @@ def read_window(
                     f"{grid.height} as MTD_TL.xml says; fetch the product again, then run ./tigerbush retry."
                 )
             return image.read(window=Window(column, row, source.width, source.height)), source
-    except rasterio.errors.RasterioError as error:
+    except GDAL_ERRORS as error:
         raise TigerbushError(
             f"{product.path}/{name} does not decode ({error}); fetch the product again, then run "
             "./tigerbush retry."

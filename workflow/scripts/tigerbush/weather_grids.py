@@ -1,20 +1,19 @@
 """Rainfall and temperature at a site from grids: NetCDF and GRIB as ECMWF and the CDS deliver them."""
 
-import math
-import re
-import struct
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, timedelta
-from functools import reduce
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from tigerbush.errors import TigerbushError
-from tigerbush.weather import DAY, MONTH, Period, Quantities, Sample
+from tigerbush.weather import DAY, Period, Quantities, Sample
+
+log = logging.getLogger(__name__)
 
 LATITUDE, LONGITUDE, VERSION = "latitude", "longitude", "expver"
 ALIASES = {"lat": LATITUDE, "lon": LONGITUDE}
@@ -22,10 +21,12 @@ ALIASES = {"lat": LATITUDE, "lon": LONGITUDE}
 CLOSE = 1e-4
 # degrees between the points of a file that has only one: ERA5's
 STEP = 0.25
-
+# a kilogram of rain on a square metre is 1 mm
 AMOUNTS = {"m": "m", "metre": "m", "meter": "m", "mm": "mm", "millimetre": "mm", "millimeter": "mm", "kg m-2": "mm"}
-PER_DAY = {"s": 86400, "h": 24, "hr": 24, "hour": 24, "d": 1, "day": 1}
-TEMPERATURES = {"k": "K", "kelvin": "K", "c": "degC", "degc": "degC", "celsius": "degC", "degrees celsius": "degC"}
+PER_DAY = {"s": 86400, "sec": 86400, "second": 86400, "h": 24, "hr": 24, "hour": 24, "d": 1, "day": 1}
+TEMPERATURES = {"k": "K", "kelvin": "K", "c": "degC", "degc": "degC", "celsius": "degC", "degree celsius": "degC"}
+# bytes of the types of NetCDF-3
+SIZES = (0, 1, 1, 2, 4, 4, 8, 1, 2, 4, 8, 8)
 
 
 def read_grid(
@@ -35,7 +36,7 @@ def read_grid(
 
     The mean of the grid points inside the square is weighted by cos(latitude); points without a value
     (the sea in ERA5-Land) are left out. When no point lies inside, the nearest one counts. Of ERA5 and
-    its preliminary ERA5T (dimension `expver`), the first that has a value counts.
+    the preliminary ERA5T (a dimension `expver`) the first that has a value counts.
 
     Parameters
     ----------
@@ -45,9 +46,9 @@ def read_grid(
         `column` (the variable, for example tp or t2m), `unit` and, for rainfall, `kind`, by
         `precipitation` and `temperature`.
     period : (datetime, datetime)
-        Only the records of this time, and those around that matter to it, are read.
+        Only the records of this time are read, and those around it that may matter.
     site : mapping
-        longitude, latitude (degrees), and region_size (side of the square in degrees of latitude).
+        longitude, latitude, and region_size (side of the square in degrees of latitude).
 
     Returns
     -------
@@ -66,14 +67,16 @@ def read_grid(
         for name, quantity in quantities.items():
             with _opened(path, quantity["column"], scratch) as variable:
                 factor = _factor(path, name, quantity, variable.attrs)
-                grid = _regular(path, variable)
-                clock = _times(path, grid)
-                step = _shortest(clock)
-                margin = min(max(step, DAY), MONTH + 3 * DAY)
-                part = _within(_near(path, grid, site), clock, period[0] - margin, period[1] + margin)
+                grid = _near(path, _regular(path, variable), site)
+                clock = _clock(path, grid)
+                times = _seconds(clock)
+                step = np.diff(np.unique(times[~np.isnat(times)])).min(initial=np.timedelta64(DAY, "s"))
                 with _decoding(path):
-                    part = part.load()
-            found[name] = _samples(part, clock.name, factor), step
+                    part = _within(grid, clock, period, step).load()
+            samples = _samples(part, clock, factor)
+            if part.size and not samples:
+                log.warning("%s: %s has no value at the site, as over the sea", path, quantity["column"])
+            found[name] = samples, step.item()
     return found
 
 
@@ -97,24 +100,14 @@ def _opened(path: Path, column: str, scratch: str) -> Iterator[xr.DataArray]:
     """Yield a variable; only what is selected of it will be read."""
     with _decoding(path):
         if path.suffix.lower() in (".nc", ".nc4"):
-            _check_length(path)
-            dataset = xr.open_dataset(path, engine="netcdf4", decode_timedelta=False)
-            names = list(dataset.data_vars)
+            dataset = _open_netcdf(path)
         else:
-            dataset, names = _open_grib(path, column, scratch)
+            dataset = _open_grib(path, column, scratch)
     with dataset:
         if column not in dataset.data_vars:
+            names = dataset.attrs.get(VARIABLES) or dataset.data_vars
             raise TigerbushError(
                 f"{path} has no variable {column!r}; its variables are {', '.join(map(repr, names))[:200]}: correct "
                 "the names under weather in the configuration."
             )
         yield dataset[column]
-
-
-def _open_grib(path: Path, column: str, scratch: str) -> tuple[xr.Dataset, list[str]]:
-    """Open the messages of one variable by the times they are valid at; list all variables.
-
-    Variables of one file may differ in times, so each is opened by itself; the index is made once, in
-    `scratch`.
-    """
-    options = {"indexpath": f"{scratch}/{{short_hash}}", "time_dims": ("valid_time",), "errors": "raise"}

@@ -82,7 +82,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         _two_values_threshold(image, values[valid]) if options.threshold is None else options.threshold
     )
     # numpy compares float32 images in float32, where 0.7 is the 0.7 that was written
-    signal = valid & ((values < threshold) if options.below else (values >= threshold))
+    with np.errstate(over="ignore"):
+        signal = valid & ((values < threshold) if options.below else (values >= threshold))
     n = int(np.count_nonzero(signal))
     if options.method == "networkx" and n > NETWORKX_LIMIT:
         raise TigerbushError(
@@ -109,15 +110,9 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     }
     targets = [options.output / f"{image.stem}_centrality.{kind}" for kind in ("json", "csv", "png")]
     table, picture = _table(signal, centrality, quantile), _picture(signal, quantile, options.quantiles)
-    try:
-        write_json(targets[0], record)
-        write_bytes(targets[1], table)
-        write_bytes(targets[2], picture)
-    except OSError as error:
-        raise TigerbushError(
-            f"results cannot be written to --output {options.output} ({error.strerror or error}); choose "
-            "another folder or mend this one."
-        ) from error
+    write_json(targets[0], record)
+    write_bytes(targets[1], table)
+    write_bytes(targets[2], picture)
     print(_report(record, numbers, targets))
     return 0
 
@@ -259,6 +254,10 @@ def _read_tiff(path: Path, band: int | None) -> tuple[np.ndarray, NDArray[np.boo
             _check_band(path, band, source.count)
             values, mask = source.read(band), source.read_masks(band) > 0
             inverted = source.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    except UnicodeEncodeError as error:
+        raise TigerbushError(
+            f"{path} has a name that GDAL cannot take, because it is not UTF-8; rename it."
+        ) from error
     except rasterio.errors.RasterioError as error:
         raise TigerbushError(f"{path} cannot be read as a TIFF image ({error}).") from error
     if np.iscomplexobj(values):
