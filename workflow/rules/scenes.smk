@@ -26,7 +26,7 @@ rule resample_scene:
         "../envs/tigerbush.yaml"
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=3000,
+        mem_mb=1000,
         runtime=60,
     params:
         path=product_file,

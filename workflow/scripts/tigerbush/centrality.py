@@ -187,7 +187,7 @@ def feature_vector(
     ValueError
         If `method` is unknown, and as `euler_characteristics`.
     """
-    methods = {"exact": subgraph_centrality, "networkx": _networkx_centrality}
+    methods = {"exact": subgraph_centrality, "networkx": networkx_centrality}
     if method not in methods:
         raise ValueError(f'method must be "exact" or "networkx", not {method!r}.')
     return euler_characteristics(signal, methods[method](signal, neighbours), neighbours, quantiles)
@@ -245,8 +245,24 @@ def _touching(image: NDArray, neighbours: int) -> Iterator[tuple[NDArray, NDArra
         yield image[:-1, 1:], image[1:, :-1]
 
 
-def _networkx_centrality(signal: ArrayLike, neighbours: int) -> NDArray[np.float64]:
-    """Do as `subgraph_centrality` with networkx, which diagonalises the whole graph."""
+def networkx_centrality(signal: ArrayLike, neighbours: int) -> NDArray[np.float64]:
+    """Compute what `subgraph_centrality` does with networkx, which diagonalises the whole graph.
+
+    Parameters
+    ----------
+    signal, neighbours
+        See `subgraph_centrality`.
+
+    Returns
+    -------
+    (n,) array of float64
+        Equal to `subgraph_centrality` up to rounding.
+
+    Raises
+    ------
+    ValueError
+        As `subgraph_centrality`.
+    """
     import networkx as nx
 
     signal = _checked(signal, neighbours)

@@ -81,10 +81,10 @@ def transform_of(grid: Grid) -> rasterio.Affine:
 
 def write_raster(target: Path, raster: Raster) -> None:
     """Write a cloud-optimised GeoTIFF (deflate, internal overviews), whole or not at all."""
-    write_strips(target, raster, [(raster.grid, raster.data)])
+    write_strips(target, raster, [(raster.grid, 0, raster.data)])
 
 
-def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.ndarray]]) -> None:
+def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, np.ndarray]]) -> None:
     """Write a cloud-optimised GeoTIFF from strips, so that the whole need not fit into memory.
 
     Parameters
@@ -93,8 +93,8 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.nda
         Written whole or not at all, also when `strips` raises.
     like : Raster
         What the file is to be; of its data only type and number of bands count.
-    strips : iterable of (Grid, (bands, h, w) array)
-        From north to south, each as wide as `like.grid`.
+    strips : iterable of (Grid, int, (bands, h, w) array)
+        Parts of `like.grid` as wide as it, the number of the first band from 0, and the pixels.
     """
     profile = {
         "driver": "GTiff",
@@ -130,10 +130,11 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, np.nda
             raise OSError(errno.EIO, f"GDAL: {error}") from error
 
 
-def _fill(out: DatasetWriter, like: Raster, strips: Iterable[tuple[Grid, np.ndarray]]) -> None:
-    for grid, data in strips:
+def _fill(out: DatasetWriter, like: Raster, strips: Iterable[tuple[Grid, int, np.ndarray]]) -> None:
+    for grid, first, data in strips:
         row = round((like.grid.y - grid.y) / grid.resolution)
-        out.write(data, window=Window(0, row, grid.width, grid.height))
+        bands = list(range(first + 1, first + 1 + len(data)))
+        out.write(data, bands, window=Window(0, row, grid.width, grid.height))
     out.descriptions = like.bands
     if like.scale:
         out.scales = like.scale

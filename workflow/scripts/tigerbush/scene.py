@@ -50,18 +50,14 @@ def read_bands(
     (bands, h, w) uint16 array
         DN as stored, nodata 0.
     """
+    return np.stack([_read(product, band, grid, upsampling, downsampling) for band in bands])
 
-    def method(choice: Methods, band: str, default: str) -> str:
+
+def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsampling: Methods) -> np.ndarray:
+    def method(choice: Methods, default: str) -> str:
         return choice if isinstance(choice, str) else choice.get(band, default)
 
-    return np.stack(
-        [
-            read_band(
-                product, band, grid, method(upsampling, band, "Nearest"), method(downsampling, band, "First")
-            )
-            for band in bands
-        ]
-    )
+    return read_band(product, band, grid, method(upsampling, "Nearest"), method(downsampling, "First"))
 
 
 def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
@@ -134,8 +130,9 @@ def write_scene(
         write_raster(target, _one_pixel(product.name.product, "outside", reason, bands, resolution))
         return
     strips = (
-        (strip, read_bands(product, bands, strip, upsampling, downsampling))
+        (strip, number, _read(product, band, strip, upsampling, downsampling)[None])
         for strip in _strips(product, grid)
+        for number, band in enumerate(bands)
     )
     empty = np.empty((len(bands), 0, 0), np.uint16)
     write_strips(target, product_raster(product, bands, grid, empty), strips)

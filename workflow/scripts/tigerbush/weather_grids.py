@@ -22,9 +22,24 @@ CLOSE = 1e-4
 # degrees between the points of a file that has only one: ERA5's
 STEP = 0.25
 # a kilogram of rain on a square metre is 1 mm
-AMOUNTS = {"m": "m", "metre": "m", "meter": "m", "mm": "mm", "millimetre": "mm", "millimeter": "mm", "kg m-2": "mm"}
+AMOUNTS = {
+    "m": "m",
+    "metre": "m",
+    "meter": "m",
+    "mm": "mm",
+    "millimetre": "mm",
+    "millimeter": "mm",
+    "kg m-2": "mm",
+}
 PER_DAY = {"s": 86400, "sec": 86400, "second": 86400, "h": 24, "hr": 24, "hour": 24, "d": 1, "day": 1}
-TEMPERATURES = {"k": "K", "kelvin": "K", "c": "degC", "degc": "degC", "celsius": "degC", "degree celsius": "degC"}
+TEMPERATURES = {
+    "k": "K",
+    "kelvin": "K",
+    "c": "degC",
+    "degc": "degC",
+    "celsius": "degC",
+    "degree celsius": "degC",
+}
 # bytes of the types of NetCDF-3
 SIZES = (0, 1, 1, 2, 4, 4, 8, 1, 2, 4, 8, 8)
 

@@ -19,12 +19,12 @@ import rasterio
 from numpy.typing import ArrayLike, NDArray
 
 from tigerbush import __version__
-from tigerbush.centrality import _networkx_centrality, euler_characteristics, metrics, subgraph_centrality
+from tigerbush.centrality import euler_characteristics, metrics, networkx_centrality, subgraph_centrality
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes, write_json
 from tigerbush.images import encode_png
 
-METHODS = {"exact": subgraph_centrality, "networkx": _networkx_centrality}
+METHODS = {"exact": subgraph_centrality, "networkx": networkx_centrality}
 # networkx holds the whole graph as dense matrices: 800 MB each for this many pixels
 NETWORKX_LIMIT = 10_000
 # a whole tile of 10 m has 121 million; small compressed files can claim any number
