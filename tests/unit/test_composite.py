@@ -8,7 +8,6 @@ import pytest
 from fabricate import name_of
 from tigerbush import masks
 from tigerbush.composite import Observation, composite_products, median, mosaic, observation
-from tigerbush.errors import TigerbushError
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
 from tigerbush.resample import Grid
 from tigerbush.site import SITE_BANDS
@@ -141,11 +140,21 @@ def test_a_period_without_any_pixel(tmp_path):
     assert json.loads(composite.tags[LINEAGE])["acquisition_time"] is None
 
 
-def test_products_of_two_grids_are_refused(tmp_path):
-    with pytest.raises(TigerbushError, match="differ in grid or quantification"):
-        composite_products(
-            [
-                write_pair(tmp_path, name_of("20170110"), 1000),
-                write_pair(tmp_path, name_of("20170120"), 1000, grid=Grid(465190, 5080260, 10, 3, 2)),
-            ]
-        )
+def test_a_product_on_another_grid_fails_alone(tmp_path):
+    pairs = [write_pair(tmp_path, name_of(f"2017011{day}"), 1000) for day in range(2)]
+    odd = write_pair(tmp_path, name_of("20170105"), 3000, grid=Grid(465190, 5080260, 10, 3, 2))
+    composite = composite_products([odd, *pairs])
+    assert (composite.band("n_obs") == 2).all()
+    assert composite.grid == GRID
+    lineage = json.loads(composite.tags[LINEAGE])
+    assert list(lineage["failed"]) == [name_of("20170105")]
+    assert "grid or quantification differs" in lineage["failed"][name_of("20170105")]
+
+
+def test_rows_do_not_show(tmp_path, monkeypatch):
+    pairs = [
+        write_pair(tmp_path, name_of(f"2017011{day}"), [[day, 2, 3], [4, 5, day * 7]]) for day in range(1, 4)
+    ]
+    whole = composite_products(pairs)
+    monkeypatch.setattr("tigerbush.composite.ROWS", 1)
+    np.testing.assert_array_equal(composite_products(pairs).data, whole.data)

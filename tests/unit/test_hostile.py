@@ -64,14 +64,11 @@ def test_hostile_xml(safe, pattern, attack):
     path = next(safe.glob(pattern))
     path.write_text(HOSTILE_XML[attack])
     start = time.process_time()
-    if attack == "deep nesting" and path.suffix == ".gml":
-        read_all(safe)  # well-formed, without a polygon: no cloud
-    else:
-        with pytest.raises(TigerbushError) as error:
-            read_all(safe)
-        assert path.name in str(error.value)
-        assert "root:" not in str(error.value)
-        assert len(str(error.value)) < 1000
+    with pytest.raises(TigerbushError) as error:
+        read_all(safe)
+    assert path.name in str(error.value)
+    assert "root:" not in str(error.value)
+    assert len(str(error.value)) < 1000
     assert time.process_time() - start < 20
 
 
@@ -104,7 +101,8 @@ FUZZED = scene_of(
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_damaged_image_is_refused_or_read(tmp_path_factory, data):
+def test_a_damaged_image_raises_nothing_but_a_sentence(tmp_path_factory, data):
+    """JPEG 2000 has no checksum: damage inside may decode. Only a zip's or a manifest's can tell."""
     safe = write_product(tmp_path_factory.mktemp("fuzz"), name_of(), FUZZED)
     path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
     content = bytearray(path.read_bytes())

@@ -153,9 +153,11 @@ def edited(safe, pattern, old, new):
         ("MTD_MSIL1C.xml", "QUANTIFICATION_VALUE", "X", "field QUANTIFICATION_VALUE is missing or not a number"),
         ("MTD_MSIL1C.xml", ">10000<", ">ten<", "field QUANTIFICATION_VALUE is missing or not a number"),
         ("MTD_MSIL1C.xml", ">10000<", ">0<", "field QUANTIFICATION_VALUE is 0, expected a whole number"),
-        ("MTD_MSIL1C.xml", "RADIO_ADD_OFFSET", "X", "field RADIO_ADD_OFFSET is missing, though baseline 05.10"),
-        ("MTD_MSIL1C.xml", ">-1000<", ">-1e3x<", "field RADIO_ADD_OFFSET is not a whole number"),
-        ("MTD_MSIL1C.xml", 'band_id="3"', 'band_id="13"', "field RADIO_ADD_OFFSET is not a whole number"),
+        ("MTD_MSIL1C.xml", "RADIO_ADD_OFFSET", "X", "field RADIO_ADD_OFFSET of band_id 0 is missing or not a whole number, though baseline 05.10"),
+        ("MTD_MSIL1C.xml", ">-1000<", ">-1e3x<", "field RADIO_ADD_OFFSET of band_id 0 is missing or not a whole number"),
+        ("MTD_MSIL1C.xml", 'band_id="3"', 'band_id="13"', "field RADIO_ADD_OFFSET of band_id 3 is missing"),
+        ("MTD_MSIL1C.xml", ">-1000<", ">-100000000<", "field RADIO_ADD_OFFSET of band_id 0 is missing or not a whole"),
+        ("GRANULE/*/MTD_TL.xml", '<Geoposition resolution="20">\n        <ULX>465180', '<Geoposition resolution="20">\n        <ULX>465200', "Geoposition differs between resolutions"),
         ("GRANULE/*/MTD_TL.xml", "EPSG:32633", "EPSG:4326", "HORIZONTAL_CS_CODE is not the EPSG code of a UTM"),
         ("GRANULE/*/MTD_TL.xml", "EPSG:32633", "EPSG:32661", "HORIZONTAL_CS_CODE is not the EPSG code of a UTM"),
         ("GRANULE/*/MTD_TL.xml", "<NROWS>126<", "<NROWS>999999999<", "Size of resolution 10 is 126 x 1e[+]09"),
@@ -203,3 +205,42 @@ def test_the_writer_refuses_a_band_of_another_size(tmp_path):
     scene = Scene({"B4": np.ones((3, 3))}, **CORNER)
     with pytest.raises(ValueError, match="3 x 3 pixels, expected 126 x 126"):
         write_product(tmp_path, name_of(), scene)
+
+
+@pytest.mark.parametrize("percent", ["-1", "101", "nan", "many"])
+def test_a_cloud_cover_that_is_none_is_unknown(product, percent):
+    safe = product(cloud_percent=7)
+    edited(safe, "GRANULE/*/MTD_TL.xml", ">7<", f">{percent}<")
+    edited(safe, "MTD_MSIL1C.xml", "<Cloud_Coverage_Assessment>7<", "<Cloud_Coverage_Assessment>1e9<")
+    assert open_product(safe).cloud_percent is None
+
+
+@pytest.mark.parametrize("member", ["MTD_MSIL1C.xml", "_B04.jp2"])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member_of_a_zip(product, member, compression):
+    safe = product()
+    path = safe.with_suffix(".SAFE.zip")
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for file in sorted(safe.rglob("*")):
+            archive.write(file, file.relative_to(safe.parent))
+        entry = next(entry for entry in archive.infolist() if entry.filename.endswith(member))
+    content = bytearray(path.read_bytes())
+    middle = entry.header_offset + 200 + entry.compress_size // 2
+    content[middle : middle + 30] = bytes(30)
+    path.write_bytes(content)
+    with pytest.raises(TigerbushError, match=f"is not a readable zip|{member}"):
+        opened = open_product(path)
+        read_band(opened, "B4", opened.grids[10])
+        opened.read_bytes(opened.band_file("B4")[0])  # as copy_product does
+
+
+def test_an_encrypted_or_odd_zip(product):
+    path = zipped(product())
+    content = path.read_bytes()
+    # the flags and the method of every entry
+    for old, new in (
+        (b"\x14\x00\x00\x00\x08\x00", b"\x14\x00\x01\x00\x08\x00"),
+        (b"\x14\x00\x00\x00\x08\x00", b"\x14\x00\x00\x00\x55\x00"),
+    ):
+        path.write_bytes(content.replace(old, new))
+        fails(path, "is not a readable zip")

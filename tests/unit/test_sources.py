@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fabricate import name_of, scene_of
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.safe import open_product, read_band
 from tigerbush.sources import copy_product, list_local, role, write_failed_copy
 
@@ -92,11 +92,25 @@ def test_copy_product(product, tmp_path):
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_copy_product_leaves_nothing_half_written(product, tmp_path):
+def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
     safe = product()
     next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
+    target = tmp_path / "copies" / f"{name_of()}.zip"
+    copy_product(safe, target, ["B8", "B4"])
+    copied = open_product(target)
     with pytest.raises(TigerbushError, match="band B4 is missing"):
+        read_band(copied, "B4", copied.grids[10])
+
+
+def test_copy_product_leaves_nothing_half_written(product, tmp_path):
+    """A source that breaks while it is read is trouble of the source, not of the target."""
+    safe = product()
+    path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # reading it is an input/output error
+    with pytest.raises(OSError, match="Input/output error") as error:
         copy_product(safe, tmp_path / "copies" / f"{name_of()}.zip", ["B8", "B4"])
+    assert not isinstance(error.value, WriteError)
     assert not list(tmp_path.glob("copies/*"))
 
 

@@ -14,12 +14,10 @@ ROW = f"{name_of()}\tS2A\tL1C\t2017-01-16T10:00:00\t33TVL\t122\t02.04\t0\tproduc
 
 def refused(run, *sentences):
     output = run.snakemake("--dry-run", status=1)
-    for sentence in sentences:
-        assert sentence in output
-    lines = output.partition("WorkflowError")[2].splitlines()
     # the sentence stands on one line; the rest only says where in the workflow
+    lines = output.partition("WorkflowError")[2].splitlines()
     assert any(all(sentence in line for sentence in sentences) for line in lines), output
-    assert "Traceback" not in output
+    assert "Traceback (most recent call last)" not in output
     assert not (run.folder / "results" / "here").exists()
 
 
@@ -36,6 +34,7 @@ def refused(run, *sentences):
         ({"period": {"start": "0001-01-01", "end": "9999-12-31", "step": "1d"}}, ["period.step 1d cuts", "change one of them"]),
         ({"source": {"kind": "local"}}, ["source: 'path' is a required property"]),
         ({"run": {"name": "../up"}}, ["run.name: '../up' does not match"]),
+        ({1: "x"}, ["the configuration: '1' is not a key"]),
         ({"sites": "missing.tsv"}, ["missing.tsv cannot be read as a table"]),
     ],
 )  # fmt: skip
@@ -51,6 +50,7 @@ def test_bad_configuration(run, change, sentences):
         (("scenes", 14.5, 45.8, 0.01), "site name 'scenes' is reserved"),
         (("a", 200, 45.8, 0.01), "longitude '200' of site a is not a number from -180 to 180"),
         (("a", 14.5, "north", 0.01), "latitude 'north' of site a is not a number from -80 to 84"),
+        (("a", 14.5, 45.8, 0.001), "site a of 0.001 degrees is smaller than one sub-image of 200 m"),
         (("a", 14.5, 45.8, 0), "region_size '0' of site a is not a number"),
         (("a", 14.5, 45.8), "sites.tsv, line 2: expected 4 fields separated by tabs"),
     ],
@@ -72,6 +72,11 @@ def test_a_site_that_is_there_twice(run):
         (HEADER + ROW + ROW, f"line 3: product {name_of()} is there twice"),
         (HEADER + ROW.replace("S2A_", "../S2A_"), "line 2: '../S2A_MSIL1C_20170116T100000"),
         (HEADER + ROW.replace("S2A_", "S2A_ ; rm -rf ~"), "is not a Sentinel-2 product name"),
+        (HEADER + ROW.replace("33TVL", "33TVX"), "is not a Sentinel-2 product name"),
+        (
+            HEADER + ROW.replace("2017-01", "2017-13").replace("201701", "201713"),
+            "sensing_time 2017-13-16T10:00:00 is no date",
+        ),
         (HEADER + ROW.replace("\t33TVL", "\t33TWL"), "tile is '33TWL' but the product name says '33TVL'"),
         (HEADER + ROW.replace("2017-01-16T10", "2017-01-16T11"), "sensing_time is '2017-01-16T11:00:00' but"),
         (
@@ -86,6 +91,15 @@ def test_bad_table_of_products(run, table, sentence):
     (run.folder / "results" / "products.tsv").write_text(table)
     (run.folder / "results" / "files.tsv").write_text("")
     refused(run, sentence)
+
+
+def test_a_refused_table_can_be_written_anew(run):
+    (run.folder / "results").mkdir()
+    (run.folder / "results" / "products.tsv").write_text("nonsense")
+    (run.folder / "results" / "files.tsv").write_text("")
+    refused(run, "has no column 'product'")
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    assert run.planned()["composite_date"] == 2
 
 
 def test_periods_are_those_of_pyveg(run):

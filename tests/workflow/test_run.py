@@ -95,6 +95,28 @@ def test_a_failed_refresh_keeps_the_table(run):
     assert (run.folder / "results" / "products.tsv").read_text() == table
 
 
+def test_discovery_keeps_products_that_are_gone(run):
+    """Old products are deleted to make room; what was made of them stays in the summary."""
+    run.snakemake()
+    shutil.rmtree(run.folder / "products" / f"{name_of('20170110')}.SAFE")
+    output = run.tigerbush("discover", "--configfile", "config.yaml")
+    assert "1 products of the table are no longer in products" in output
+    assert "Nothing to be done" in run.snakemake()
+
+
+def test_a_source_that_breaks_while_it_is_read(run):
+    """Trouble that might pass is tried again; then the product fails, not its site."""
+    path = next((run.folder / "products").glob("*20170210T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2"))
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # an input/output error
+    for arguments in ((), ("--config", "source={access: storage, path: products}")):
+        run.snakemake(*arguments, status=1)
+        reason = run.summary()["metadata"]["failed_products"][name_of("20170210")]
+        assert "Input/output error" in reason
+        assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+        shutil.rmtree(run.folder / "results")
+
+
 def test_several_sites_and_weather(run):
     rows = "".join(f"2017-{month:02},{10 * month},{month}\n" for month in (1, 2, 3))
     (run.folder / "here.csv").write_text("date,precipitation,temperature\n" + rows)
@@ -149,7 +171,9 @@ def test_retry_forces_the_failed_products_and_nothing_else(run):
     assert run.summary()["metadata"]["failed_products"] == {}
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]) == 4
     assert january.stat().st_mtime_ns == before
-    assert "No product failed" in run.tigerbush("retry", "--configfile", "config.yaml")
+    assert "No product of results/products.tsv failed" in run.tigerbush(
+        "retry", "--configfile", "config.yaml"
+    )
 
 
 def test_on_failure_report(run):
@@ -189,6 +213,32 @@ def test_scenes(run):
     write_product(run.folder / "products", name_of("20170210"), scene_of(5))
     run.tigerbush("retry", "--configfile", "config.yaml")
     assert not (run.folder / "results" / "here").exists()
+
+
+def test_scenes_need_no_site(run):
+    run.write_sites(("nowhere", 0.0, 0.0, 0.01))
+    run.snakemake("scenes")
+    assert "Nothing to be done" in run.snakemake("scenes")
+
+
+def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(run):
+    break_product(run, "20170210")
+    run.snakemake(status=1)
+    write_product(run.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    run.snakemake()
+    output = run.tigerbush("retry", "--configfile", "config.yaml")
+    assert "No product of results/products.tsv failed" in output
+
+
+def test_retry_in_another_directory(run):
+    break_product(run, "20170210")
+    run.snakemake(status=1)
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
+    inside, run.folder = run.folder, run.folder.parent
+    run.tigerbush("retry", "--directory", "work", "--configfile", "work/config.yaml")
+    run.folder = inside
+    assert run.summary()["metadata"]["failed_products"] == {}
 
 
 def test_every_choice_of_centrality_and_resampling(run):

@@ -1,14 +1,15 @@
 """Configuration, sites, dates, the products of each date, and the library's modules.
 
-Read by every job, so it imports nothing heavy and never the library.
+Read by every job, so it imports nothing heavier than numpy (through utm), and never the library.
 """
 
 import csv
 import difflib
+import hashlib
 import re
 from bisect import bisect_right
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,7 +32,10 @@ PRODUCT_COLUMNS = (
     "granule",
     "size_bytes",
 )
-PRODUCT = r"S2[A-D]_MSIL(?:1C|2A)_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}_T[0-9]{2}[A-Z]{3}_[0-9]{8}T[0-9]{6}"
+PRODUCT = (
+    r"S2[A-D]_MSIL(?:1C|2A)_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}"
+    r"_T(?:0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]_[0-9]{8}T[0-9]{6}"
+)
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RESERVED = ("scenes", "downloads")
 
@@ -50,6 +54,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/images.py"),
         workflow.source_path("../scripts/tigerbush/masks.py"),
         workflow.source_path("../scripts/tigerbush/measures.py"),
+        workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/raster.py"),
         workflow.source_path("../scripts/tigerbush/resample.py"),
@@ -59,6 +64,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/sources.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
+        workflow.source_path("../scripts/tigerbush/weather_grids.py"),
     )
 }
 
@@ -70,8 +76,12 @@ wildcard_constraints:
 
 
 def library(*modules):
-    """The files of library modules, as inputs: an edit re-runs what uses them and nothing else."""
-    return [LIBRARY[module] for module in ("__init__", *modules)]
+    """Fingerprint of library modules, as a parameter: an edit re-runs what uses them and nothing else.
+
+    Not the files as inputs: those would re-run everything when the checkout moves.
+    """
+    content = b"".join(Path(LIBRARY[module]).read_bytes() for module in ("__init__", *modules))
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def check_config():
@@ -90,7 +100,7 @@ def config_sentence(error):
     what = error.message
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
-        unknown = sorted(set(error.instance) - set(known))[0]
+        unknown = sorted(str(key) for key in error.instance if key not in known)[0]
         close = difflib.get_close_matches(unknown, known, 1)
         what = f"{unknown!r} is not a key" + (
             f", did you mean {close[0]!r}?" if close else f" (known: {known})."
@@ -99,9 +109,12 @@ def config_sentence(error):
 
 
 def read_table(path, columns):
-    """The rows of a tab-separated table as dictionaries, with their line numbers."""
+    """The rows of a tab-separated table as dictionaries, with their line numbers.
+
+    `path` is a Path, or a file of Snakemake's, which fetches it from the storage when it is not here.
+    """
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t")
             for column in columns:
                 if column not in (reader.fieldnames or ()):
@@ -118,7 +131,7 @@ def read_table(path, columns):
 def read_sites(path):
     """The sites by name: longitude, latitude and region_size in degrees."""
     sites = {}
-    for line, row in read_table(path, SITE_COLUMNS):
+    for line, row in read_table(Path(path), SITE_COLUMNS):
         name = row["site"]
         if not re.fullmatch(SITE, name) or name in RESERVED or name in sites:
             raise WorkflowError(
@@ -140,6 +153,12 @@ def read_sites(path):
                     f"{path}, line {line}: {column} {row[column][:40]!r} of site {name} is not a number from "
                     f"{low:g} to {high:g}; correct it."
                 )
+        side = config["subimages"]["size"] * config["composite"]["resolution"]
+        if sites[name]["region_size"] * 111_320 < side:
+            raise WorkflowError(
+                f"{path}, line {line}: site {name} of {row['region_size'][:40]} degrees is smaller than one sub-image "
+                f"of {side} m; make it at least {side / 111_320:.4f} or subimages.size smaller."
+            )
     if not sites:
         raise WorkflowError(f"{path} names no site; add a line with {', '.join(SITE_COLUMNS)}.")
     return sites
@@ -183,11 +202,6 @@ def read_periods(start, end, step):
 
 def read_products(path):
     """The rows of products.tsv by product name, checked field by field."""
-    return _read_products(str(path), Path(path).stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _read_products(path, _):
     products = {}
     refresh = "correct it or run ./tigerbush discover to write the table anew"
     for line, row in read_table(path, PRODUCT_COLUMNS):
@@ -213,12 +227,14 @@ def _read_products(path, _):
                     f"{path}, line {line}: {column} is {row[column][:40]!r} but the product name says {value!r}; {refresh}."
                 )
         try:
+            datetime.fromisoformat(row["sensing_time"])
             cloud = float(row["cloud_percent"] or 0)
         except ValueError:
             cloud = -1
         if not 0 <= cloud <= 100:
             raise WorkflowError(
-                f"{path}, line {line}: cloud_percent {row['cloud_percent'][:40]!r} is not a number from 0 to 100; {refresh}."
+                f"{path}, line {line}: cloud_percent {row['cloud_percent'][:40]!r} is not a number from 0 to 100, or "
+                f"sensing_time {row['sensing_time']} is no date; {refresh}."
             )
         products[name] = row | {"cloud_percent": cloud}
     return products
@@ -226,7 +242,18 @@ def _read_products(path, _):
 
 def products_table():
     """The table of products; until discovery has run, Snakemake waits for it."""
-    return read_products(checkpoints.discover_products.get().output.products)
+    return _products_table(*_stamped(checkpoints.discover_products.get().output.products))
+
+
+def _stamped(path):
+    """A file and what changes when it does; in a remote storage it changes under no one's hands."""
+    local = Path(path)
+    return path, local.stat().st_mtime_ns if local.exists() else None
+
+
+@lru_cache(maxsize=1)
+def _products_table(path, _):
+    return read_products(path)
 
 
 def touches(site, tile):
@@ -241,6 +268,10 @@ def touches(site, tile):
     sets = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
     if zone != site_zone or (band >= "N") != (site["latitude"] >= 0) or column not in sets:
         return False
+    # rows come again every 2000 km, so the band of latitude (8 degrees, the last one 12) has to be near
+    bottom = -80 + 8 * "CDEFGHJKLMNPQRSTUVWX".index(band)
+    if not bottom - 2 < site["latitude"] < bottom + (12 if band == "X" else 8) + 2:
+        return False
     west = 100_000 * (sets.index(column) + 1)
     rows = "ABCDEFGHJKLMNPQRSTUV"
     south = 100_000 * ((rows.index(row) - (0 if zone % 2 else 5)) % 20)
@@ -251,16 +282,15 @@ def touches(site, tile):
 
 def plan(site):
     """What to do for a site: per date with products, which to process and why others are left out."""
-    products_table()
-    return _plan(site, Path(config["products"]).stat().st_mtime_ns)
+    return _plan(site, *_stamped(checkpoints.discover_products.get().output.products))
 
 
 @lru_cache(maxsize=None)
-def _plan(site, _):
+def _plan(site, path, stamp):
     spans = list(PERIODS.items())
     starts = [start for _, (start, _) in spans]
     dates = {}
-    for row in sorted(products_of(site, products_table()), key=lambda row: row["product"]):
+    for row in sorted(products_of(site, _products_table(path, stamp)), key=lambda row: row["product"]):
         day = row["sensing_time"][:10]
         i = bisect_right(starts, day) - 1
         if i < 0 or day >= spans[i][1][1]:
@@ -293,15 +323,6 @@ def products_of(site, products):
     return rows
 
 
-def check_table():
-    """Refuse a table that cannot be used before anything runs, unless it is about to be written anew."""
-    refreshing = "discover_products" in (getattr(workflow.dag_settings, "forcerun", None) or ())
-    if Path(config["products"]).exists() and not refreshing:
-        products = read_products(config["products"])
-        for site in SITES:
-            products_of(site, products)
-
-
 def why_left_out(row):
     limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
     if config["mode"] == "pyveg" and row["cloud_percent"] >= 50:
@@ -326,10 +347,8 @@ def site_window(wildcards):
     }
 
 
-def product_file(wildcards):
-    """Where a job reads its product: the local copy, or in place."""
-    if config["source"]["access"] == "storage":
-        return f"results/downloads/{wildcards.product}.zip"
+def product_url(wildcards):
+    """Where a product lies in the source."""
     return products_table()[wildcards.product]["url"]
 
 
@@ -342,13 +361,13 @@ def discovered(wildcards):
 def downloaded_product(wildcards):
     """The local copy as an input. A product that is read in place is not one: results outlive it."""
     copied = config["source"]["access"] == "storage"
-    return [product_file(wildcards)] if copied else discovered(wildcards)
+    return "results/downloads/{product}.zip" if copied else discovered(wildcards)
 
 
-def composited_products(kind):
+def composited_products(pattern):
     """The files of the products that enter a date."""
     return lambda wildcards: expand(
-        rules.subset_product.output[kind],
+        pattern,
         site=wildcards.site,
         product=plan(wildcards.site).get(wildcards.date, {}).get("products", []),
     )
@@ -357,7 +376,7 @@ def composited_products(kind):
 def weather_of(days):
     """The weather of some dates of a site; none when no weather is configured."""
     return lambda wildcards: (
-        expand(rules.read_weather.output, site=wildcards.site, date=days(wildcards))
+        expand("results/{site}/{date}/weather.json", site=wildcards.site, date=days(wildcards))
         if config["weather"]["path"]
         else []
     )
@@ -377,4 +396,3 @@ SUBIMAGES = {
     "limit": config["subimages"]["limit"],
     "mode": config["mode"],
 }
-check_table()

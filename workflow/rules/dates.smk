@@ -3,18 +3,8 @@
 
 rule composite_date:
     input:
-        images=composited_products("image"),
-        masks=composited_products("mask"),
-        library=library(
-            "composite",
-            "errors",
-            "files",
-            "masks",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-        ),
+        images=composited_products("results/{site}/products/{product}.tif"),
+        masks=composited_products("results/{site}/products/{product}_mask.tif"),
     output:
         "results/{site}/{date}/composite.tif",
     log:
@@ -27,6 +17,16 @@ rule composite_date:
         mem_mb=2000,
         runtime=10,
     params:
+        library=library(
+            "composite",
+            "errors",
+            "files",
+            "masks",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+        ),
         mask=config["composite"]["mask"],
     message:
         "Compositing {wildcards.site} at {wildcards.date}"
@@ -37,7 +37,6 @@ rule composite_date:
 rule render_date:
     input:
         composite=rules.composite_date.output[0],
-        library=library("errors", "files", "images", "raster", "resample"),
     output:
         ndvi="results/{site}/{date}/ndvi.tif",
         rgb_image="results/{site}/{date}/rgb.png",
@@ -53,6 +52,7 @@ rule render_date:
         mem_mb=1000,
         runtime=10,
     params:
+        library=library("errors", "files", "images", "raster", "resample"),
         mode=config["mode"],
     message:
         "Rendering {wildcards.site} at {wildcards.date}"
@@ -67,17 +67,6 @@ rule compute_ndvi:
         black_white=rules.render_date.output.black_white,
         rgb=rules.render_date.output.rgb_image,
         ndvi_image=rules.render_date.output.ndvi_image,
-        library=library(
-            "centrality",
-            "date_images",
-            "errors",
-            "files",
-            "grid",
-            "images",
-            "measures",
-            "raster",
-            "resample",
-        ),
     output:
         "results/{site}/{date}/ndvi.json",
     log:
@@ -91,17 +80,6 @@ rule compute_ndvi:
         runtime=10,
     params:
         **SUBIMAGES,
-    message:
-        "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
-    script:
-        "../scripts/compute_ndvi.py"
-
-
-rule compute_centrality:
-    input:
-        ndvi=rules.render_date.output.ndvi,
-        black_white=rules.render_date.output.black_white,
-        rgb=rules.render_date.output.rgb_image,
         library=library(
             "centrality",
             "date_images",
@@ -113,6 +91,17 @@ rule compute_centrality:
             "raster",
             "resample",
         ),
+    message:
+        "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
+    script:
+        "../scripts/compute_ndvi.py"
+
+
+rule compute_centrality:
+    input:
+        ndvi=rules.render_date.output.ndvi,
+        black_white=rules.render_date.output.black_white,
+        rgb=rules.render_date.output.rgb_image,
     output:
         "results/{site}/{date}/centrality.json",
     log:
@@ -126,6 +115,17 @@ rule compute_centrality:
         runtime=20,
     params:
         **SUBIMAGES,
+        library=library(
+            "centrality",
+            "date_images",
+            "errors",
+            "files",
+            "grid",
+            "images",
+            "measures",
+            "raster",
+            "resample",
+        ),
         network=config["centrality"],
     message:
         "Network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
@@ -139,17 +139,6 @@ rule write_subimages:
         black_white=rules.render_date.output.black_white,
         rgb=rules.render_date.output.rgb_image,
         ndvi_image=rules.render_date.output.ndvi_image,
-        library=library(
-            "centrality",
-            "date_images",
-            "errors",
-            "files",
-            "grid",
-            "images",
-            "measures",
-            "raster",
-            "resample",
-        ),
     output:
         "results/{site}/{date}/subimages.zip",
     log:
@@ -163,6 +152,17 @@ rule write_subimages:
         runtime=10,
     params:
         **SUBIMAGES,
+        library=library(
+            "centrality",
+            "date_images",
+            "errors",
+            "files",
+            "grid",
+            "images",
+            "measures",
+            "raster",
+            "resample",
+        ),
     message:
         "Writing the sub-images of {wildcards.site} at {wildcards.date}"
     script:

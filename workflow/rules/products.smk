@@ -39,7 +39,7 @@ rule download_product:
         mem_mb=1000,
         runtime=60,
     params:
-        path=lambda wildcards: products_table()[wildcards.product]["url"],
+        path=product_url,
         bands=config["scene"]["bands"],
         retries=RETRIES,
     message:
@@ -51,19 +51,6 @@ rule download_product:
 rule resample_product:
     input:
         product=downloaded_product,
-        library=library(
-            "errors",
-            "failures",
-            "files",
-            "grid",
-            "masks",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "scene",
-            "site",
-        ),
     output:
         image=temp("results/{site}/products/{product}.window.tif"),
         mask=temp("results/{site}/products/{product}.window_mask.tif"),
@@ -79,7 +66,20 @@ rule resample_product:
         mem_mb=1000,
         runtime=30,
     params:
-        path=product_file,
+        library=library(
+            "errors",
+            "failures",
+            "files",
+            "grid",
+            "masks",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "scene",
+            "site",
+        ),
+        path=product_url,
         site=site_window,
         mask_options={
             "cirrus": config["composite"]["mask_cirrus"],
@@ -97,18 +97,6 @@ rule subset_product:
     input:
         image=rules.resample_product.output.image,
         mask=rules.resample_product.output.mask,
-        library=library(
-            "errors",
-            "files",
-            "grid",
-            "masks",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "scene",
-            "site",
-        ),
     output:
         image="results/{site}/products/{product}.tif",
         mask="results/{site}/products/{product}_mask.tif",
@@ -122,6 +110,18 @@ rule subset_product:
         mem_mb=1000,
         runtime=10,
     params:
+        library=library(
+            "errors",
+            "files",
+            "grid",
+            "masks",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "scene",
+            "site",
+        ),
         site=site_window,
     message:
         "Cutting {wildcards.product} to {wildcards.site}"

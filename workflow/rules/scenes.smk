@@ -5,16 +5,6 @@
 rule resample_scene:
     input:
         product=downloaded_product,
-        library=library(
-            "errors",
-            "failures",
-            "files",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "scene",
-        ),
     output:
         "results/scenes/{product}.tif",
     log:
@@ -29,7 +19,17 @@ rule resample_scene:
         mem_mb=1000,
         runtime=60,
     params:
-        path=product_file,
+        library=library(
+            "errors",
+            "failures",
+            "files",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "scene",
+        ),
+        path=product_url,
         scene={key: value for key, value in config["scene"].items() if key != "engine"},
         retries=RETRIES,
     message:
@@ -40,8 +40,7 @@ rule resample_scene:
 
 use rule check_products as check_scenes with:
     input:
-        scenes=lambda wildcards: expand(rules.resample_scene.output, product=products_table()),
-        library=library("errors", "files", "raster", "resample"),
+        scenes=lambda wildcards: expand("results/scenes/{product}.tif", product=products_table()),
     output:
         "results/scenes_checked.txt",
     log:

@@ -7,8 +7,7 @@ rule summarise_date:
         ndvi=rules.compute_ndvi.output[0],
         centrality=rules.compute_centrality.output[0],
         weather=weather_of(lambda wildcards: wildcards.date),
-        subimages=rules.write_subimages.output if config["subimages"]["write"] else [],
-        library=library("errors", "files", "raster", "resample", "summary"),
+        subimages="results/{site}/{date}/subimages.zip" if config["subimages"]["write"] else [],
     output:
         "results/{site}/{date}/summary.json",
     log:
@@ -20,6 +19,8 @@ rule summarise_date:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        library=library("errors", "files", "raster", "resample", "summary"),
     message:
         "Summarising {wildcards.site} at {wildcards.date}"
     script:
@@ -29,12 +30,11 @@ rule summarise_date:
 rule summarise_site:
     input:
         dates=lambda wildcards: expand(
-            rules.summarise_date.output,
+            "results/{site}/{date}/summary.json",
             site=wildcards.site,
             date=dates_with_products(wildcards.site),
         ),
         weather=weather_of(dates_without_products),
-        library=library("errors", "files", "summary"),
     output:
         "results/{site}/results_summary.json",
     log:
@@ -45,6 +45,7 @@ rule summarise_site:
     conda:
         "../envs/tigerbush.yaml"
     params:
+        library=library("errors", "files", "summary"),
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {
@@ -61,8 +62,7 @@ rule summarise_site:
 # The last job: everything else is finished when it fails, and the exit code tells the truth.
 rule check_products:
     input:
-        summaries=expand(rules.summarise_site.output, site=SITES),
-        library=library("errors", "files", "raster", "resample"),
+        summaries=expand("results/{site}/results_summary.json", site=SITES),
     output:
         "results/products_checked.txt",
     log:
@@ -73,6 +73,7 @@ rule check_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
+        library=library("errors", "files", "raster", "resample"),
         on_failure=config["on_failure"],
     message:
         "Checking the sites for failed products"

@@ -1,10 +1,22 @@
 """Per date: rainfall and temperature."""
 
+for quantity in ("precipitation", "temperature"):
+    if config["weather"][quantity]["path"] and not config["weather"]["path"]:
+        raise WorkflowError(
+            f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
+        )
+
+
+def weather_file(quantity):
+    """The file of a quantity for the site of a job."""
+    path = config["weather"][quantity]["path"] or config["weather"]["path"]
+    return lambda wildcards: path.replace("{site}", wildcards.site)
+
 
 rule read_weather:
     input:
-        table=lambda wildcards: config["weather"]["path"].replace("{site}", wildcards.site),
-        library=library("errors", "files", "weather"),
+        precipitation=weather_file("precipitation"),
+        temperature=weather_file("temperature"),
     output:
         "results/{site}/{date}/weather.json",
     log:
@@ -18,7 +30,9 @@ rule read_weather:
         runtime=5,
     params:
         **{key: config["weather"][key] for key in ("date", "precipitation", "temperature")},
+        library=library("errors", "files", "weather", "weather_grids"),
         period=lambda wildcards: PERIODS[wildcards.date],
+        site=lambda wildcards: SITES[wildcards.site],
     message:
         "Weather of {wildcards.site} at {wildcards.date}"
     script:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.files import job_arguments, job_log, read_json, write_bytes
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
 
 
@@ -39,5 +39,5 @@ if __name__ == "__main__":
             [Path(path) for path in snakemake.input.get("summaries", [])],
             [Path(path) for path in snakemake.input.get("scenes", [])],
             Path(snakemake.output[0]),
-            **snakemake.params,
+            **job_arguments(snakemake.params),
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.date_images import read_date
-from tigerbush.files import job_log, write_json
+from tigerbush.files import job_arguments, job_log, write_json
 from tigerbush.images import read_png
 from tigerbush.measures import ndvi_of_sub_images
 from tigerbush.raster import read_raster
@@ -38,5 +38,5 @@ if __name__ == "__main__":
             Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
-            **snakemake.params,
+            **job_arguments(snakemake.params),
         )

@@ -27,7 +27,8 @@ if __name__ == "__main__":
             Path(snakemake.output.image),
             Path(snakemake.output.mask),
             product=snakemake.wildcards.product,
-            path=snakemake.params.path,
+            # the local copy when there is one, else where the product lies
+            path=next(iter(snakemake.input.product), snakemake.params.path),
             site=snakemake.params.site,
             mask_options=snakemake.params.mask_options,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

@@ -20,7 +20,8 @@ if __name__ == "__main__":
         main(
             Path(snakemake.output[0]),
             product=snakemake.wildcards.product,
-            path=snakemake.params.path,
+            # the local copy when there is one, else where the product lies
+            path=next(iter(snakemake.input.product), snakemake.params.path),
             scene=snakemake.params.scene,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log, read_json, write_json
+from tigerbush.files import job_arguments, job_log, read_json, write_json
 from tigerbush.summary import summarise_site
 
 
@@ -35,5 +35,5 @@ if __name__ == "__main__":
             [Path(path) for path in snakemake.input.dates],
             [Path(path) for path in snakemake.input.weather],
             Path(snakemake.output[0]),
-            **snakemake.params,
+            **job_arguments(snakemake.params),
         )

@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 from tigerbush.date_images import read_date
-from tigerbush.files import job_log, replacing
+from tigerbush.files import job_arguments, job_log, replacing
 from tigerbush.images import encode_png, read_png
 
 
@@ -31,5 +31,5 @@ if __name__ == "__main__":
             Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
-            **snakemake.params,
+            **job_arguments(snakemake.params),
         )

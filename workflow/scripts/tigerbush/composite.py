@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from tigerbush import __version__, masks
-from tigerbush.errors import TigerbushError
 from tigerbush.products import ProductName, parse_name
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
 
 SATURATED = 65535
+ROWS = 128
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
     """Composite the products of a period.
 
     Products of one platform and sensing time (tiles and parts of one data take) are mosaicked first
-    and count once. Placeholders of failed products are left out.
+    and count once. Placeholders of failed products are left out, and so is a product on another grid than
+    most.
 
     Parameters
     ----------
@@ -104,31 +105,24 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
     Raster
         float32 reflectance per band and `n_obs`, nodata NaN; which products were used and why others
         were not is the JSON tag TIGERBUSH_LINEAGE.
-
-    Raises
-    ------
-    TigerbushError
-        When the products do not share grid or quantification.
     """
     opened = [(read_raster(image), read_raster(cloud)) for image, cloud in products]
     lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {}}
-    usable = [pair for pair in opened if _enter(lineage, *pair, mask)]
+    usual = _usual_form([image for image, _ in opened])
+    usable = [pair for pair in opened if _enter(lineage, *pair, mask, usual)]
     first = (usable or opened)[0][0]
-    for image, _ in usable:
-        if (image.grid, image.epsg, image.scale) != (first.grid, first.epsg, first.scale):
-            raise TigerbushError(
-                f"{image.tags[PRODUCT]} and {first.tags[PRODUCT]} differ in grid or quantification; one "
-                "site needs products of one UTM zone and level."
-            )
     takes = [list(take) for _, take in groupby(sorted(usable, key=_take), key=_take)]
     lineage |= _acquisition([parse_name(take[0][0].tags[PRODUCT]) for take in takes])
-    if takes:
-        dn, n_obs = median([mosaic([_observation(*pair) for pair in take]) for take in takes])
-        dn *= first.scale[0]
-    else:
-        dn, n_obs = np.full(first.data.shape, np.nan), np.zeros(first.data.shape[1:], int)
+    data = np.full((len(first.data) + 1, *first.data.shape[1:]), np.nan, np.float32)
+    data[-1] = 0
+    # by rows, so that a year of products fits into memory
+    for start in range(0, first.grid.height if takes else 0, ROWS):
+        rows = slice(start, start + ROWS)
+        dn, n_obs = median([mosaic([_observation(*pair, rows) for pair in take]) for take in takes])
+        data[:-1, rows] = dn * first.scale[0]
+        data[-1, rows] = n_obs
     return Raster(
-        data=np.concatenate([dn, n_obs[None]]).astype(np.float32),
+        data=data,
         grid=first.grid,
         epsg=first.epsg,
         bands=(*first.bands, "n_obs"),
@@ -138,11 +132,26 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
     )
 
 
-def _enter(lineage: dict, image: Raster, cloud: Raster, mask: str) -> bool:
+def _form(image: Raster) -> tuple:
+    return image.grid, image.epsg, image.scale
+
+
+def _usual_form(images: Sequence[Raster]) -> tuple | None:
+    """Return grid, zone and scale of most products: one that differs must not stop the others."""
+    forms = Counter(_form(image) for image in images if image.tags[STATUS] == "ok")
+    return forms.most_common(1)[0][0] if forms else None
+
+
+def _enter(lineage: dict, image: Raster, cloud: Raster, mask: str, usual: tuple | None) -> bool:
     """Record a product in the lineage; tell whether it is used."""
     product, status = image.tags[PRODUCT], image.tags[STATUS]
     if status != "ok":
         lineage["failed" if status == "failed" else "left_out"][product] = image.tags[REASON]
+        return False
+    if _form(image) != usual:
+        lineage["failed"][product] = (
+            "its grid or quantification differs from that of the other products of the date"
+        )
         return False
     if (cloud.data == masks.UNKNOWN).any():
         if mask == "required":
@@ -159,10 +168,10 @@ def _take(pair: tuple[Raster, Raster]) -> tuple[datetime, str, str]:
     return name.sensing_time, name.platform
 
 
-def _observation(image: Raster, cloud: Raster) -> Observation:
+def _observation(image: Raster, cloud: Raster, rows: slice) -> Observation:
     # the tags hold reflectance = DN * scale + offset
     offset = [round(offset / scale) for offset, scale in zip(image.offset, image.scale, strict=True)]
-    return observation(image.data, offset, cloud.data[0])
+    return observation(image.data[:, rows], offset, cloud.data[0, rows])
 
 
 def _acquisition(takes: Sequence[ProductName]) -> dict:

@@ -7,12 +7,12 @@ the product, and the gate `check_products` tells the truth at the end.
 
 import logging
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.raster import STATUS, read_tags
+from tigerbush.raster import GDAL_ERRORS, STATUS, read_tags
 from tigerbush.safe import FAILED
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def or_placeholder(
 
 
 def failed_outputs(results: Path) -> list[Path]:
-    """Return the placeholders of failed products below a results folder, sorted.
+    """Return the placeholders of failed products below a results folder, sorted; damaged files too.
 
     Parameters
     ----------
@@ -63,14 +63,23 @@ def failed_outputs(results: Path) -> list[Path]:
         Holds `downloads/`, `scenes/` and one folder per site.
     """
     images = [*results.glob("scenes/S2*.tif"), *results.glob("*/products/S2*.tif")]
-    failed = [
-        path for path in images if not path.stem.endswith("_mask") and read_tags(path).get(STATUS) == "failed"
-    ]
-    return sorted([*failed, *_failed_downloads(results.glob("downloads/*.zip"))])
+    images = [path for path in images if not path.stem.endswith("_mask")]
+    return sorted(
+        [path for path in images if _image_failed(path)]
+        + [path for path in results.glob("downloads/S2*.zip") if _download_failed(path)]
+    )
 
 
-def _failed_downloads(paths: Iterable[Path]) -> Iterable[Path]:
-    for path in paths:
+def _image_failed(path: Path) -> bool:
+    try:
+        return read_tags(path).get(STATUS) == "failed"
+    except GDAL_ERRORS:
+        return True
+
+
+def _download_failed(path: Path) -> bool:
+    try:
         with zipfile.ZipFile(path) as archive:
-            if FAILED in archive.namelist():
-                yield path
+            return FAILED in archive.namelist()
+    except zipfile.BadZipFile:
+        return True

@@ -1,15 +1,19 @@
 """Files that are either whole or not there, and the log of a job."""
 
+import errno
 import json
 import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError, WriteError
+
+# what only the place that is written to can be to blame for
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @contextmanager
@@ -22,32 +26,49 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises
     ------
     WriteError
-        When the folder cannot be made, the disk is full, or the like.
+        When the folder cannot be made, the disk is full, or the like. Other errors of the block, as
+        when what is copied cannot be read, pass as they are.
     """
     target = Path(target)
-    temporary = None
-    try:
+    with _blamed_on(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent
         )
         os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        # a network disk may tell only now that it is full
-        with temporary.open("rb") as file:
-            os.fsync(file)
-        # mkstemp makes files private; results are as readable as any other new file
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise WriteError(f"{target} cannot be written ({reason}); mend that and run again.") from error
+    temporary = Path(name)
+    try:
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise write_error(target, error) from error
+            raise
+        with _blamed_on(target):
+            # a network disk may tell only now that it is full
+            with temporary.open("rb") as file:
+                os.fsync(file)
+            # mkstemp makes files private; results are as readable as any other new file
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
     finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _blamed_on(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+def write_error(target: Path, error: BaseException) -> WriteError:
+    """Return the sentence for a file that cannot be written."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return WriteError(f"{target} cannot be written ({reason}); mend that and run again.")
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -102,3 +123,8 @@ def job_log(path: Path) -> Iterator[None]:
     except Exception:
         logging.exception("this is a defect of tigerbush or trouble of the machine:")
         raise
+
+
+def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of a job for its script's main: all but the fingerprint of the library."""
+    return {name: value for name, value in params.items() if name != "library"}

@@ -4,20 +4,18 @@ A product without any mask is UNKNOWN, never clear.
 """
 
 import re
-import zipfile
 from dataclasses import dataclass
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element
 
 import cv2
 import defusedxml.ElementTree
 import numpy as np
-from defusedxml.common import DefusedXmlException
 from rasterio.features import rasterize
 
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import transform_of
 from tigerbush.resample import Grid, resample
-from tigerbush.safe import MAX_XML_BYTES, Product, read_window
+from tigerbush.safe import MAX_XML_BYTES, XML_ERRORS, Product, read_window
 
 CLEAR, MASKED, UNKNOWN, NODATA = 0, 1, 2, 255
 
@@ -85,7 +83,12 @@ def read_mask(
                 masked = _scl_masked(_classes(product, name, resolution, target)[0], options)
                 return _buffered(masked, options.buffer), name
     elif name := product.find(_CLASSI):
-        opaque, cirrus, snow = (band > 0 for band in _classes(product, name, 60, target))
+        bands = _classes(product, name, 60, target)
+        if len(bands) != 3:
+            raise TigerbushError(
+                f"{product.path}/{name} has {len(bands)} bands, expected 3; fetch the product again."
+            )
+        opaque, cirrus, snow = (band > 0 for band in bands)
         masked = opaque | (cirrus & options.cirrus) | (snow & options.snow)
         return _buffered(masked, options.buffer), name
     elif name := product.find(_CLOUDS):
@@ -137,24 +140,38 @@ def _gml_polygons(product: Product, name: str, options: MaskOptions) -> list[dic
         )
     try:
         root = defusedxml.ElementTree.fromstring(product.read_bytes(name), forbid_dtd=True)
+        # whatever is not understood must not be taken for a clear sky
+        if root.tag.rpartition("}")[2] != "Mask":
+            raise ValueError("its root is not Mask")
         return [
-            {"type": "Polygon", "coordinates": [_ring(ring) for ring in polygon.iterfind(".//{*}posList")]}
+            polygon
             for feature in root.iterfind(".//{*}MaskFeature")
             if options.cirrus or (feature.findtext("{*}maskType") or "").strip() != "CIRRUS"
-            for polygon in feature.iterfind(".//{*}Polygon")
+            for polygon in _feature_polygons(feature)
         ]
-    except (ParseError, DefusedXmlException, ValueError, RecursionError, zipfile.BadZipFile) as error:
+    except (*XML_ERRORS, ValueError) as error:
         raise TigerbushError(
             f"{label} is not a well-formed cloud mask ({error}); fetch the product again, then run "
             "./tigerbush retry."
         ) from error
 
 
-def _ring(element) -> list[tuple[float, float]]:
+def _feature_polygons(feature: Element) -> list[dict]:
+    polygons = [
+        {"type": "Polygon", "coordinates": [_ring(ring) for ring in polygon.iterfind(".//{*}posList")]}
+        for polygon in feature.iterfind(".//{*}Polygon")
+    ]
+    if not polygons or not all(polygon["coordinates"] for polygon in polygons):
+        raise ValueError("a MaskFeature has no polygon")
+    return polygons
+
+
+def _ring(element: Element) -> list[tuple[float, float]]:
     numbers = [float(text) for text in re.split(r"\s+", (element.text or "").strip())]
     dimension = int(element.get("srsDimension", "2"))
-    if dimension < 2 or len(numbers) % dimension or len(numbers) < 3 * dimension:
-        raise ValueError("a posList is not a ring of positions")
-    if not np.isfinite(numbers).all():
-        raise ValueError("a posList holds a number that is not finite")
-    return list(zip(numbers[::dimension], numbers[1::dimension], strict=True))
+    if dimension < 2 or len(numbers) % dimension or not np.isfinite(numbers).all():
+        raise ValueError("a posList is not a list of positions")
+    ring = list(zip(numbers[::dimension], numbers[1::dimension], strict=True))
+    if len(ring) < 4 or ring[0] != ring[-1]:
+        raise ValueError("a posList is not a closed ring")
+    return ring

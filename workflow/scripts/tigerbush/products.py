@@ -6,15 +6,18 @@ outside (a bucket, a folder, a user's editor), so every row is checked when it i
 
 import csv
 import io
+import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
+
+log = logging.getLogger(__name__)
 
 COLUMNS = (
     "product",
@@ -127,6 +130,57 @@ def newest_baseline(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
         if row["baseline"] == max(other["baseline"] for other in take)
     ]
     return sorted(kept, key=lambda row: row["product"])
+
+
+def keep_gone(
+    old: Iterable[dict[str, str]], new: Sequence[dict[str, str]], folder: Path, level: str | None
+) -> list[dict[str, str]]:
+    """Add the rows of products that a folder no longer holds: their results may be all that is left.
+
+    Parameters
+    ----------
+    old, new : rows of products.tsv
+    folder : Path
+        Rows of other folders are dropped.
+    level : {"L1C", "L2A"}, optional
+        Rows of other levels are dropped.
+    """
+    there = {row["product"] for row in new}
+    gone = [
+        row
+        for row in old
+        if row["product"] not in there and Path(row["url"]).parent == folder and level in (None, row["level"])
+    ]
+    kept = newest_baseline([*new, *gone])
+    names = [row["product"] for row in kept if row["product"] not in there]
+    if names:
+        log.warning(
+            "%d products of the table are no longer in %s; they are kept, because of their results. To forget one, "
+            "take its line out of the table: %s",
+            len(names),
+            folder,
+            ", ".join(names[:5]) + (" ..." if len(names) > 5 else ""),
+        )
+    return kept
+
+
+def is_row(row: dict[str, str]) -> bool:
+    """Tell whether a row of an old table is one that discovery wrote."""
+    try:
+        name = parse_name(row["product"])
+        return set(row) == set(COLUMNS) and row["baseline"] == name.baseline and row["tile"] == name.tile
+    except (KeyError, TigerbushError):
+        return False
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a table that discovery wrote; none when there is no readable table."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+    return [row for row in rows if None not in row and None not in row.values() and row.get("product")]
 
 
 def write_table(path: Path, rows: Iterable[dict[str, str]], columns: tuple[str, ...]) -> None:

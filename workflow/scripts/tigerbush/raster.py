@@ -1,6 +1,5 @@
 """GeoTIFFs as the workflow writes and reads them: cloud-optimised, described, whole or not there."""
 
-import errno
 import math
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import replacing
+from tigerbush.files import replacing, write_error
 from tigerbush.resample import Grid
 
 # GDAL would take 5 % of the machine's memory for its blocks
@@ -127,7 +126,7 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, n
             with rasterio.open(cog) as written:
                 written.read(window=Window(written.width - 1, written.height - 1, 1, 1))
         except (*GDAL_ERRORS, SystemError) as error:
-            raise OSError(errno.EIO, f"GDAL: {error}") from error
+            raise write_error(target, error) from error
 
 
 def _fill(out: DatasetWriter, like: Raster, strips: Iterable[tuple[Grid, int, np.ndarray]]) -> None:

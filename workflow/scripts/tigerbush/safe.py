@@ -6,8 +6,9 @@ returns zeros, without an error, for a file that is missing.
 
 import re
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -36,7 +37,11 @@ FAILED = "TIGERBUSH_FAILED.txt"
 TILE_METRES = 109_800
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000
-_BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>\d\d)m)?\.jp2"
+_BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.jp2"
+# what the parser raises: malformed, forbidden, of an unknown encoding, nested too deep
+XML_ERRORS = (ParseError, DefusedXmlException, LookupError, RecursionError, UnicodeError)
+# what zipfile raises for damage: besides its own error those of the decompressor and of odd headers
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -142,23 +147,30 @@ def list_files(path: Path) -> dict[str, int]:
         }
 
 
-def _zip(path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip; any damage that shows while it is read ends in a sentence."""
     if not path.exists():
         raise TigerbushError(
             f"{path}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
         )
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _ZIP_ERRORS as error:
         raise TigerbushError(
             f"{path} is not a readable zip ({error}); fetch it again, then run ./tigerbush retry."
         ) from error
 
 
-def _open(path: Path, name: str) -> BinaryIO:
+@contextmanager
+def _open(path: Path, name: str) -> Iterator[BinaryIO]:
     if path.is_dir():
-        return (path / name).open("rb")
-    return _zip(path).open(f"{product_name(path).product}.SAFE/{name}")
+        with (path / name).open("rb") as file:
+            yield file
+    else:
+        with _zip(path) as archive, archive.open(f"{product_name(path).product}.SAFE/{name}") as file:
+            yield file
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
@@ -182,7 +194,7 @@ class _Xml:
             raise TigerbushError(f"{self.label} has {size} bytes, which no Sentinel-2 metadata file has.")
         try:
             root: Element = defusedxml.ElementTree.fromstring(_read_bytes(path, name), forbid_dtd=True)
-        except (ParseError, DefusedXmlException, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        except (*XML_ERRORS, ValueError) as error:
             raise TigerbushError(
                 f"{self.label} is not well-formed XML ({error}); fetch the product again, then run "
                 "./tigerbush retry."
@@ -278,31 +290,36 @@ def _grids(xml: _Xml) -> dict[int, Grid]:
             )
         x, y = (xml.number(tag, within=position) for tag in ("ULX", "ULY"))
         grids[resolution] = Grid(x, y, resolution, int(width), int(height))
+    if len({(grid.x, grid.y) for grid in grids.values()}) > 1:
+        raise TigerbushError(
+            f"{xml.label}: Geoposition differs between resolutions; fetch the product again."
+        )
     return grids
 
 
 def _offsets(xml: _Xml, name: ProductName) -> dict[str, int]:
     tag = "BOA_ADD_OFFSET" if name.level == "L2A" else "RADIO_ADD_OFFSET"
     offsets = dict.fromkeys(BANDS, 0)
-    elements = xml.all(tag)
-    if not elements and name.baseline >= "04.00":
-        raise TigerbushError(
-            f"{xml.label}: field {tag} is missing, though baseline {name.baseline} has an offset; fetch the "
-            "product again."
-        )
-    for element in elements:
-        try:
-            band = list(BANDS)[int(element.get("band_id"))]
-            offsets[band] = int(element.text)
-        except (TypeError, ValueError, IndexError):
-            raise TigerbushError(f"{xml.label}: field {tag} is not a whole number for a band_id.") from None
+    elements = {element.get("band_id"): element.text for element in xml.all(tag)}
+    if not elements and name.baseline < "04.00":
+        return offsets
+    for band_id, band in enumerate(BANDS):
+        text = elements.get(str(band_id)) or ""
+        if not re.fullmatch(r"\s*[-+]?\d{1,5}\s*", text):
+            raise TigerbushError(
+                f"{xml.label}: field {tag} of band_id {band_id} is missing or not a whole number, though baseline "
+                f"{name.baseline} has an offset; fetch the product again."
+            )
+        offsets[band] = int(text)
     return offsets
 
 
 def _cloud_percent(tile: _Xml, product: _Xml) -> float | None:
     for xml, tag in ((tile, "CLOUDY_PIXEL_PERCENTAGE"), (product, "Cloud_Coverage_Assessment")):
         with suppress(TigerbushError):
-            return xml.number(tag)
+            percent = xml.number(tag)
+            if 0 <= percent <= 100:
+                return percent
     return None
 
 

@@ -91,7 +91,7 @@ def _local_row(path: Path) -> dict[str, str]:
             size_bytes=sum(product.files.values()),
             cloud_percent=product.cloud_percent,
         )
-    except TigerbushError as error:
+    except (TigerbushError, OSError) as error:
         log.warning("%s", error)
         return table_row(product_name(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
 
@@ -99,7 +99,7 @@ def _local_row(path: Path) -> dict[str, str]:
 def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     try:
         files = list_files(path)
-    except TigerbushError:
+    except (TigerbushError, OSError):
         return []  # already reported with the product's row
     return [
         {"product": product, "role": kind[0], "band": kind[1], "key": name, "size": str(size), "etag": ""}
@@ -118,12 +118,13 @@ def copy_product(path: Path, target: Path, bands: Iterable[str]) -> None:
     target : Path
         `{product}.zip`, written whole or not at all.
     bands : iterable of str
-        Bands to take, each at its finest resolution; metadata and masks are always taken.
+        Bands to take, each at its finest resolution, as far as the product has them; metadata and masks
+        are always taken.
 
     Raises
     ------
     TigerbushError
-        When the product cannot be read, or lacks a band.
+        When the product cannot be read.
     """
     product = open_product(path)
     names = _needed(product, tuple(bands))
@@ -139,5 +140,9 @@ def write_failed_copy(target: Path, reason: str) -> None:
 
 
 def _needed(product: Product, bands: Sequence[str]) -> list[str]:
-    others = [name for name in product.files if (kind := role(name)) and kind[0] != "band"]
-    return others + [product.band_file(band)[0] for band in bands]
+    """Name the files to copy. A band that is not there is missed where it is read."""
+    kinds = {name: role(name) for name in product.files}
+    there = {kind[1] for kind in kinds.values() if kind}
+    return [name for name, kind in kinds.items() if kind and kind[0] != "band"] + [
+        product.band_file(band)[0] for band in bands if band in there
+    ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import NamedTuple
 
 from tigerbush.errors import TigerbushError
@@ -118,7 +119,8 @@ def _read_file(
         # imports xarray, which takes longer than reading a table
         from tigerbush.weather_grids import read_grid
 
-        series = read_grid(path, quantities, period, site)
+        grids = read_grid(path, quantities, period, site)
+        series = {name: ([Sample(*pair) for pair in pairs], step) for name, (pairs, step) in grids.items()}
     else:
         series = _read_table(path, quantities, date)
     return {
@@ -145,13 +147,16 @@ def _over(period: Period, records: Sequence[Record], name: str, unit: str) -> fl
 def _records(
     path: Path, samples: Sequence[Sample], step: timedelta, quantity: Mapping[str, str]
 ) -> list[Record]:
-    """Return what each sample stands for; `step` is the shortest one of the whole file."""
+    """Return what each sample stands for; `step` is the usual one of the whole file."""
     kind = quantity.get("kind")  # a temperature has none
     if kind == "accumulated":
         records = list(_differences(path, samples, NOISE / TO_METRES[quantity["unit"]]))
     else:
-        # a gap is not bridged: a record lasts as long as the shortest step
-        records = [Record(*_span(sample, step), sample.value) for sample in samples]
+        following = [*(later.time for later in samples[1:]), None][: len(samples)]
+        records = [
+            Record(*_span(sample, step, after), sample.value)
+            for sample, after in zip(samples, following, strict=True)
+        ]
     if kind == "mean_rate":
         records = [Record(begin, end, value * ((end - begin) / DAY)) for begin, end, value in records]
     for earlier, later in pairwise(records):
@@ -163,9 +168,11 @@ def _records(
     return records
 
 
-def _span(sample: Sample, step: timedelta) -> Period:
+def _span(sample: Sample, step: timedelta, after: datetime | None) -> Period:
     if not (sample.month or step >= MONTH):
-        return sample.time, sample.time + step
+        # until the next record: dekads have 8 to 11 days; but a gap is not bridged
+        near = after is not None and sample.time < after <= sample.time + 1.5 * step
+        return sample.time, after if near else sample.time + step
     # the month of the clock on the wall, where times have an offset from UTC
     first = datetime(sample.time.year, sample.time.month, 1, tzinfo=UTC)
     return first, (first + 31 * DAY).replace(day=1)
@@ -190,7 +197,7 @@ def _differences(path: Path, samples: Sequence[Sample], noise: float) -> Iterato
 
 
 def _read_table(path: Path, quantities: Quantities, date: str) -> dict[str, tuple[list[Sample], timedelta]]:
-    """Return the samples of each quantity, in order of time, and the shortest step."""
+    """Return the samples of each quantity, in order of time, and the usual step."""
     columns = (date, *(quantity["column"] for quantity in quantities.values()))
     try:
         rows = _rows(path, columns)
@@ -200,17 +207,13 @@ def _read_table(path: Path, quantities: Quantities, date: str) -> dict[str, tupl
             "(.nc, .grib, .json)."
         ) from None
     dated = sorted(((_time(path, line, text), line, text, *rest) for line, text, *rest in rows))
-    step = min((later[0] - earlier[0] for earlier, later in pairwise(dated)), default=DAY)
-    return {
-        name: (
-            [
-                Sample(time, _number(path, line, values[i]), _is_month(text))
-                for time, line, text, *values in dated
-            ],
-            step,
-        )
-        for i, name in enumerate(quantities)
-    }
+    steps = [later[0] - earlier[0] for earlier, later in pairwise(dated)]
+    step = median_low(steps) if steps else DAY
+    rows = [
+        [Sample(time, _number(path, line, value), _is_month(text)) for value in values]
+        for time, line, text, *values in dated
+    ]
+    return {name: ([row[i] for row in rows], step) for i, name in enumerate(quantities)}
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[tuple]:
@@ -227,7 +230,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple]:
 
 
 def _is_month(text: str) -> bool:
-    return re.fullmatch(r"\d{4}-\d{2}", text or "") is not None
+    return len(text or "") == 7 and re.fullmatch(r"\d{4}-\d{2}", text) is not None
 
 
 def _time(path: Path, line: int, text: str) -> datetime:
@@ -270,7 +273,7 @@ def _read_pyveg(path: Path, quantities: Quantities, period: Period) -> dict[str,
 def _pyveg_table(path: Path) -> dict:
     """Return {date: record}, from weather alone or a whole results_summary.json."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise TigerbushError(f"{path} is not valid JSON ({error}); download it again.") from None
     parts = [part for part in data.values() if isinstance(part, dict)] if isinstance(data, dict) else []

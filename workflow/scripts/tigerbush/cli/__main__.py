@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, retry
+from tigerbush.cli import centrality, discover, pattern, retry
 from tigerbush.errors import TigerbushError, WriteError
 
-COMMANDS = {"centrality": centrality, "discover": discover, "retry": retry}
+COMMANDS = {"centrality": centrality, "discover": discover, "pattern": pattern, "retry": retry}
 
 
 def parser() -> argparse.ArgumentParser:

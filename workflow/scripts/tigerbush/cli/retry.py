@@ -8,29 +8,49 @@ import argparse
 from pathlib import Path
 
 from tigerbush.cli.snakemake import snakemake
+from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs
+from tigerbush.products import read_rows
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare where the results are."""
+    """Declare where the run is."""
     command.add_argument(
-        "--results", type=Path, default=Path("results"), help="folder of the results (default: %(default)s)"
+        "--directory",
+        "-d",
+        type=Path,
+        default=Path(),
+        help="working directory of the run (default: this one)",
+    )
+    command.add_argument(
+        "--products",
+        type=Path,
+        default=Path("results/products.tsv"),
+        help="table of products, as in the configuration (default: %(default)s)",
     )
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Force the placeholders of failed products."""
-    failed = failed_outputs(options.results)
+    table = options.directory / options.products
+    if not table.exists():
+        raise TigerbushError(
+            f"{table} does not exist; run the workflow first, or name its table with --products."
+        )
+    known = {row["product"] for row in read_rows(table)}
+    # a product that a newer baseline replaced is in no plan any more
+    failed = [
+        path.relative_to(options.directory)
+        for path in failed_outputs(options.directory / "results")
+        if path.stem in known
+    ]
     if not failed:
-        print(f"No product failed below {options.results}.")
+        print(f"No product of {table} failed.")
         return 0
     print(f"{len(failed)} placeholder(s) of failed products:", *failed, sep="\n  ")
     scenes = any(path.parent.name == "scenes" for path in failed)
     sites = any(path.parent.name == "products" for path in failed)
     targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)
-    return snakemake([*targets, "--forcerun", *(str(path) for path in failed), *_separated(rest)])
-
-
-def _separated(rest: list[str]) -> list[str]:
     # --forcerun takes every word up to the next option
-    return rest if rest and rest[0].startswith("-") else ["--", *rest]
+    forced = ["--forcerun", *map(str, failed), "--directory", str(options.directory)]
+    return snakemake([*targets, *forced, *rest])

@@ -1,0 +1,561 @@
+"""Weather of a period from NetCDF and GRIB."""
+
+import re
+from datetime import UTC, datetime
+from math import cos, radians
+
+import eccodes
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+
+from tigerbush.errors import TigerbushError
+from tigerbush.weather import read_weather
+from tigerbush.weather_grids import read_grid
+
+SITE = {"site": "here", "longitude": 10.0, "latitude": 60.0, "region_size": 0.5}
+TP = {"column": "tp", "unit": "m", "kind": "sum"}
+T2M = {"column": "t2m", "unit": "K"}
+MONTHS = np.array(["2016-01-01", "2016-02-01", "2016-03-01"], "datetime64[ns]")
+TOLERANCE = {"rel": 1e-6}  # values are stored as float32
+
+
+def times(start, hours, step=1):
+    """Times every `step` hours, `hours` long."""
+    return np.datetime64(start, "ns") + np.arange(0, hours, step) * np.timedelta64(1, "h")
+
+
+def grid(
+    clock,
+    tp,
+    t2m,
+    *,
+    latitude=(60.0,),
+    longitude=(10.0,),
+    time="valid_time",
+    units=("m", "K"),
+    names=("latitude", "longitude"),
+):
+    """A dataset as the CDS gives them; `tp` and `t2m` are broadcast to (time, latitude, longitude)."""
+    shape = (len(clock), len(latitude), len(longitude))
+    variables = {}
+    for name, values, unit in zip(("tp", "t2m"), (tp, t2m), units, strict=True):
+        values = np.broadcast_to(np.asarray(values, "f4"), shape)
+        variables[name] = ((time, *names), values, {"units": unit} if unit else {})
+    return xr.Dataset(variables, {time: clock, names[0]: list(latitude), names[1]: list(longitude)})
+
+
+def column(values):
+    """One value per time."""
+    return np.reshape(values, (-1, 1, 1))
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(dataset, suffix=".nc", **options):
+        path = tmp_path / f"era5{suffix}"
+        dataset.to_netcdf(path, engine="netcdf4", **options)
+        return path
+
+    return write
+
+
+def read(path, start="2016-01-01", end="2016-02-01", site=SITE, unit="m", kind="sum", **changes):
+    return read_weather(
+        path,
+        start,
+        end,
+        site=site,
+        date="unused",
+        precipitation=TP | {"unit": unit, "kind": kind} | changes,
+        temperature=T2M,
+    )
+
+
+def approx(metres, kelvin):
+    return {
+        "total_precipitation": pytest.approx(metres, **TOLERANCE),
+        "mean_2m_air_temperature": pytest.approx(kelvin, **TOLERANCE),
+    }
+
+
+@pytest.mark.parametrize("unlimited", [[], ["valid_time"]])
+@pytest.mark.parametrize(
+    "format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF3_64BIT_DATA", "NETCDF4", "NETCDF4_CLASSIC"]
+)
+def test_formats_of_netcdf(save, format, unlimited):
+    data = grid(MONTHS, column([0.03, 0.01, 0.02]), column([270, 280, 290]))
+    path = save(data, ".nc4", format=format, unlimited_dims=unlimited)
+    assert read(path) == approx(0.03, 270)
+    assert read(path, "2016-01-22", "2016-02-11") == approx(0.03 * 10 / 31 + 0.01 * 10 / 29, 275)
+    assert read(path, "2016-03-01", "2016-04-01") == approx(0.02, 290)
+    assert read(path, "2016-03-01", "2016-05-01") is None
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_packed_values(save):
+    """The CDS packed numbers into 16 bits until 2024."""
+    data = grid(times("2016-01-01", 240, 24), column(np.arange(10) / 100), 280.0, time="time")
+    packing = {"dtype": "i2", "scale_factor": 1e-5, "add_offset": 0.1, "_FillValue": -32767}
+    path = save(data, format="NETCDF3_64BIT", encoding={"tp": packing})
+    assert read(path, "2016-01-03", "2016-01-06")["total_precipitation"] == pytest.approx(0.09, abs=3e-5)
+
+
+def test_mean_of_the_points_in_the_square(save):
+    """Weighted by cos(latitude); the square is as wide in metres as it is high."""
+    latitude, longitude = [61.0, 60.25, 59.75, 59.0], [9.0, 9.5, 10.0, 10.5, 11.0]
+    tp = np.full((3, 4, 5), 100.0)
+    # half a degree of longitude is 0.25 degrees of latitude at 60 N
+    tp[:, 1, 1:4], tp[:, 2, 1:4] = [1, 2, 3], [5, 6, 7]
+    north, south = cos(radians(60.25)), cos(radians(59.75))
+    expected = (2 * north + 6 * south) / (north + south)
+    data = grid(MONTHS, tp, 280, latitude=latitude, longitude=longitude)
+    assert read(save(data)) == approx(expected, 280)
+    assert read(save(data.isel(latitude=slice(None, None, -1)))) == approx(expected, 280)
+    assert read(save(data.isel(longitude=[4, 1, 0, 3, 2]))) == approx(expected, 280)
+    renamed = grid(MONTHS, tp, 280, latitude=latitude, longitude=longitude, time="time", names=("lat", "lon"))
+    assert read(save(renamed.transpose("lon", "time", "lat"))) == approx(expected, 280)
+
+
+def test_the_nearest_point_when_none_is_inside(save):
+    tp = np.arange(9.0).reshape(3, 3)
+    data = grid(MONTHS, tp, 280, latitude=[61, 60, 59], longitude=[9, 10, 11])
+    place = {"longitude": 10.4, "latitude": 59.6, "region_size": 0.08}
+    assert read(save(data), site=place) == approx(4, 280)
+    # not where the square holds points in one direction only
+    assert read(save(data), site=place | {"latitude": 59.0}) == approx(7, 280)
+
+
+@pytest.mark.parametrize("first", [0, -180])
+@pytest.mark.parametrize(
+    ("longitude", "around"),
+    [(0.1, (359.75, 0, 0.25)), (-0.1, (359.75, 0, 0.25)), (179.9, (179.75, 180)), (-179.9, (180, 180.25))],
+)
+def test_longitudes(save, first, longitude, around):
+    """From 0 to 360 and from -180 to 180, across Greenwich and the date line."""
+    degrees = np.arange(0, 360, 0.25)
+    data = grid(
+        MONTHS, degrees, 280, latitude=[0.25, 0, -0.25], longitude=np.sort((degrees - first) % 360 + first)
+    )
+    data["tp"] = data.tp.copy(data=np.broadcast_to(data.longitude.values % 360, data.tp.shape))
+    place = {"longitude": longitude, "latitude": 0.0, "region_size": 0.72}
+    half = np.abs((degrees - longitude + 180) % 360 - 180) < 0.36
+    expected = degrees[half].mean()
+    assert set(around) <= set(degrees[half])
+    data.tp.attrs["units"] = "m"
+    assert read(save(data), site=place) == approx(expected, 280)
+
+
+def test_a_meridian_that_is_there_twice_counts_once(save):
+    data = grid(MONTHS, [[9, 1, 2, 9, 9]], 280, latitude=[0], longitude=[-0.5, 0, 0.25, 0.5, 360])
+    place = {"longitude": 0.1, "latitude": 0.0, "region_size": 0.5}
+    assert read(save(data), site=place) == approx(1.5, 280)
+
+
+def test_points_without_a_value_are_left_out(save, caplog):
+    """ERA5-Land has none over the sea."""
+    tp = np.array([[1, np.nan, np.nan], [3, np.nan, np.nan]])
+    data = grid(MONTHS, tp, 280, latitude=[60.1, 59.9], longitude=[9.9, 10.0, 11.0])
+    north, south = cos(radians(60.1)), cos(radians(59.9))
+    assert read(save(data)) == approx((north + 3 * south) / (north + south), 280)
+    caplog.clear()
+    assert read(save(data), site=SITE | {"longitude": 11.0}) is None
+    assert "tp has no value at the site, as over the sea" in caplog.text
+    # as are undeclared fill values
+    data = grid(MONTHS, [[1, 9.96921e36]], 280, longitude=[9.9, 10.1])
+    assert read(save(data)) == approx(1, 280)
+
+
+def test_a_record_without_a_value_is_a_gap(save):
+    tp = np.ones((3, 1, 1))
+    tp[1] = np.nan
+    path = save(grid(MONTHS, tp, 280))
+    assert read(path) == approx(1, 280)
+    assert read(path, "2016-01-01", "2016-03-01") is None
+
+
+@pytest.mark.parametrize("versions", [[1, 5], [5, 1], ["0001", "0005"]])
+def test_era5_and_era5t_as_a_dimension(save, versions):
+    """The first of the two that has a value counts, ERA5 before ERA5T."""
+    final, early = np.array([0.1, 0.2, np.nan]), np.array([np.nan, 0.5, 0.3])
+    data = grid(MONTHS, 0, 280)
+    tp = {1: final, "0001": final, 5: early, "0005": early}
+    parts = [data.assign(tp=data.tp + tp[version][:, None, None]) for version in versions]
+    data = xr.concat(parts, xr.Variable("expver", versions)).transpose("valid_time", "expver", ...)
+    data.tp.attrs["units"], data.t2m.attrs["units"] = "m", "K"
+    path = save(data)
+    for (start, end), expected in {
+        ("2016-01-01", "2016-02-01"): 0.1,
+        ("2016-02-01", "2016-03-01"): 0.2,
+        ("2016-03-01", "2016-04-01"): 0.3,
+    }.items():
+        assert read(path, start, end) == approx(expected, 280)
+
+
+def test_coordinates_and_dimensions_that_do_not_matter(save):
+    """The CDS since 2024: number and surface as scalars, expver along time; or dimensions of length 1."""
+    data = grid(MONTHS, column([1, 2, 3]), 280)
+    data = data.assign_coords(number=0, surface=0.0, expver=("valid_time", ["0001", "0001", "0005"]))
+    assert read(save(data), "2016-03-01", "2016-04-01") == approx(3, 280)
+    assert read(save(data.drop_vars("expver").expand_dims({"number": 1, "step": 1}))) == approx(1, 280)
+    one = data.drop_vars("expver").isel(latitude=0, longitude=0)
+    assert read(save(one)) == approx(1, 280)
+
+
+def test_forecasts_by_start_and_step(save):
+    """Records on two axes, as cfgrib writes them."""
+    start, step = times("2016-01-01", 48, 12), np.arange(12)
+    valid = start[:, None] + step * np.timedelta64(1, "h")
+    hours = np.arange(48.0).reshape(4, 12, 1, 1)
+    data = xr.Dataset(
+        {
+            "tp": (("time", "step", "latitude", "longitude"), hours, {"units": "mm"}),
+            "t2m": (("time", "step", "latitude", "longitude"), hours + 273, {"units": "K"}),
+        },
+        {
+            "time": start,
+            "valid_time": (("time", "step"), valid),
+            "step": step,
+            "latitude": [60.0],
+            "longitude": [10.0],
+        },
+    )
+    path = save(data)
+    expected = approx(sum(range(24, 48)) / 1000, 273 + 35.5)
+    assert read(path, "2016-01-02", "2016-01-03", unit="mm") == expected
+
+
+def test_times_in_fractions_of_days(save):
+    data = grid(times("2016-01-01", 48), column(np.full(48, 0.001)), 280)
+    path = save(data, encoding={"valid_time": {"units": "days since 1900-01-01", "dtype": "f8"}})
+    assert read(path, "2016-01-01", "2016-01-02") == approx(0.024, 280)
+
+
+def test_months_that_are_named_by_their_middle(save):
+    clock = np.array(["2016-01-16T12", "2016-02-15T12", "2016-03-16T12"], "datetime64[ns]")
+    path = save(grid(clock, column([1, 2, 3]), column([270, 280, 290])))
+    assert read(path, "2016-01-01", "2016-03-01") == approx(3, (31 * 270 + 29 * 280) / 60)
+    assert read(path, "2016-03-01", "2016-03-11") == approx(3 * 10 / 31, 290)
+
+
+def test_only_the_records_of_the_period_are_read(save):
+    path = save(grid(times("2016-01-01", 366 * 24), 0.001, 280))
+    period = (datetime(2016, 6, 1, tzinfo=UTC), datetime(2016, 6, 11, tzinfo=UTC))
+    samples, step = read_grid(path, {"precipitation": TP}, period, SITE)["precipitation"]
+    assert (len(samples), step.total_seconds()) == (12 * 24 + 1, 3600)
+
+
+def test_mean_rate(save):
+    """The CDS's monthly means state m although they are m per day."""
+    data = grid(MONTHS, column([0.002, 0.003, 0.004]), 280)
+    assert read(save(data), "2016-01-01", "2016-03-01", kind="mean_rate") == approx(
+        0.002 * 31 + 0.003 * 29, 280
+    )
+    data.tp.attrs["GRIB_stepType"] = "avgad"
+    assert read(save(data), kind="mean_rate") == approx(0.062, 280)
+
+
+def test_accumulated(save):
+    """ERA5-Land: 0.5 mm an hour on the first day and 1 mm on the second, counted from 00 UTC."""
+    hour = np.arange(49)
+    tp = np.where(hour <= 24, hour * 0.5, (hour - 24) * 1.0) / 1000
+    data = grid(times("2016-01-01", 49), column(tp), column(273 + hour), longitude=[10.0, 10.2])
+    data["tp"] = data.tp * xr.DataArray([1, 3], dims="longitude")
+    data.tp.attrs["units"] = "m"
+    path = save(data)
+    assert read(path, "2016-01-01", "2016-01-02", kind="accumulated") == approx(0.024, 273 + 11.5)
+    assert read(path, "2016-01-02", "2016-01-03", kind="accumulated") == approx(0.048, 273 + 35.5)
+    assert read(path, "2016-01-01", "2016-01-03", kind="accumulated") == approx(0.072, 273 + 23.5)
+    # the first records are those of the days before
+    assert (
+        read(save(data.isel(valid_time=slice(0, 48))), "2016-01-02", "2016-01-03", kind="accumulated") is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "unit", "kind", "metres"),
+    [
+        ("m", "m", "sum", 2),
+        ("m of water equivalent", "m", "accumulated", 2),
+        ("metres", "m", "sum", 2),
+        ("mm", "mm", "sum", 0.002),
+        ("kg m**-2", "mm", "sum", 0.002),
+        ("kg m-2", "mm", "sum", 0.002),
+        ("kg/m^2", "mm", "sum", 0.002),
+        ("", "mm", "sum", 0.002),
+        ("", "m", "mean_rate", 2),
+        ("m day-1", "m", "mean_rate", 2),
+        ("m of water equivalent per day", "m", "mean_rate", 2),
+        ("mm/day", "mm", "mean_rate", 0.002),
+        ("mm h-1", "mm", "mean_rate", 0.048),
+        ("kg m-2 s-1", "mm", "mean_rate", 172.8),
+        ("kg m**-2 s**-1", "mm", "mean_rate", 172.8),
+        ("kg/m2/s", "mm", "mean_rate", 172.8),
+        ("m s**-1", "m", "mean_rate", 172_800),
+    ],
+)
+def test_units_of_rainfall(save, units, unit, kind, metres):
+    """A day of which the (mean) rainfall is stored as 2."""
+    clock = times("2016-01-02", 48, 24) if kind == "accumulated" else times("2016-01-01", 48, 24)
+    path = save(grid(clock, 2.0, 280, units=(units, "K")))
+    quantity = {"precipitation": TP | {"unit": unit, "kind": kind}}
+    period = (datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 1, 2, tzinfo=UTC))
+    samples, _ = read_grid(path, quantity, period, SITE)["precipitation"]
+    assert samples[0][1] * {"m": 1, "mm": 0.001}[unit] == pytest.approx(metres, **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("units", "unit", "kind", "found"),
+    [
+        ("m", "mm", "sum", "weather.precipitation.unit is mm; set it to m."),
+        ("mm", "m", "sum", "weather.precipitation.unit is m; set it to mm."),
+        ("kg m**-2 s**-1", "m", "mean_rate", "weather.precipitation.unit is m; set it to mm."),
+        ("m day-1", "m", "sum", "as a rate, but weather.precipitation.kind is sum; set it to mean_rate."),
+        (
+            "kg m-2 s-1",
+            "mm",
+            "accumulated",
+            "as a rate, but weather.precipitation.kind is accumulated; set it to mean_rate.",
+        ),
+        (
+            "mm",
+            "mm",
+            "mean_rate",
+            "an amount, but weather.precipitation.kind is mean_rate; set it to sum or accumulated.",
+        ),
+        ("inches", "mm", "sum", "not a known unit of precipitation; convert it to mm."),
+        ("mm/fortnight", "mm", "mean_rate", "not a known unit of precipitation; convert it to mm."),
+        ("K", "mm", "sum", "not a known unit of precipitation; convert it to mm."),
+    ],
+)
+def test_units_that_contradict_the_configuration(save, units, unit, kind, found):
+    path = save(grid(MONTHS, 2.0, 280, units=(units, "K")))
+    with pytest.raises(TigerbushError) as error:
+        read(path, unit=unit, kind=kind)
+    sentence = str(error.value)
+    assert sentence.startswith(f"{path}: variable tp is in {units!r}")
+    assert sentence.endswith(found)
+
+
+def test_a_mean_is_not_a_sum(save):
+    data = grid(MONTHS, 0.002, 280)
+    data.tp.attrs["GRIB_stepType"] = "avgad"
+    with pytest.raises(TigerbushError, match=r"is in 'm' as a mean, but .*kind is sum; set it to mean_rate"):
+        read(save(data))
+
+
+@pytest.mark.parametrize(
+    ("units", "kelvin"), [("K", 280), ("kelvin", 280), ("", 280), ("degC", None), ("1", None)]
+)
+def test_units_of_temperature(save, units, kelvin):
+    path = save(grid(MONTHS, 1, 280, units=("m", units)))
+    if kelvin:
+        assert read(path) == approx(1, kelvin)
+        return
+    with pytest.raises(TigerbushError, match=re.escape(f"variable t2m is in {units!r}")):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "units", ["degC", "Celsius", "celsius", "C", "degrees_Celsius", "degree Celsius", "°C"]
+)
+def test_degrees_celsius(save, units):
+    path = save(grid(MONTHS, 1, 7, units=("m", units)))
+    weather = read_weather(
+        path,
+        "2016-01-01",
+        "2016-02-01",
+        site=SITE,
+        date="",
+        precipitation=TP,
+        temperature={"column": "t2m", "unit": "degC"},
+    )
+    assert weather == approx(1, 280.15)
+    with pytest.raises(TigerbushError, match=r"but weather\.temperature\.unit is K; set it to degC"):
+        read(path)
+
+
+def test_two_files(save, tmp_path):
+    data = grid(MONTHS, column([1, 2, 3]), 280)
+    path = save(data[["tp"]])
+    save(data[["t2m"]], "_warm.nc")
+    arguments = {"site": SITE, "date": "", "precipitation": TP}
+    temperature = T2M | {"path": tmp_path / "era5_warm.nc"}
+    assert read_weather(path, "2016-02-01", "2016-03-01", temperature=temperature, **arguments) == approx(
+        2, 280
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "axis"),
+    [
+        ({"latitude": 61.6}, "latitude 59.0 to 61.0"),
+        ({"latitude": 58.4}, "latitude 59.0 to 61.0"),
+        ({"longitude": 11.6}, "longitude 9.0 to 11.0"),
+        ({"longitude": -170.0}, "longitude 9.0 to 11.0"),
+    ],
+)
+def test_a_site_outside_the_grid(save, place, axis):
+    path = save(grid(MONTHS, 1, 280, latitude=[61, 60.5, 60, 59.5, 59], longitude=[9, 9.5, 10, 10.5, 11]))
+    with pytest.raises(TigerbushError, match=f"reaches from {re.escape(axis)}, not to the site at longitude"):
+        read(path, site=SITE | place)
+    # up to one step outside, the nearest point counts
+    assert read(path, site=SITE | {"latitude": 61.4, "longitude": 8.6}) == approx(1, 280)
+
+
+def without_dates(data):
+    return data.assign_coords(valid_time=[0, 1, 2])
+
+
+def without_calendar(data):
+    clock = xr.Variable("valid_time", [0, 1, 2], {"units": "days since 2016-01-01", "calendar": "360_day"})
+    return data.assign_coords(valid_time=clock)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (without_dates, r"needs dates \(valid_time or time\)"),
+        (without_calendar, r"needs dates \(valid_time or time\)"),
+        (lambda data: data.rename(tp="rain"), "has no variable 'tp'; its variables are 'rain', 't2m'"),
+        (
+            lambda data: data.rename(latitude="y"),
+            "tp is not on a regular grid .* but on valid_time, y, longitude",
+        ),
+        (lambda data: data.drop_vars("longitude"), "tp is not on a regular grid"),
+        (lambda data: data.expand_dims(number=[0, 1]), r"no other dimensions .* number \(2\)"),
+        (lambda data: data.isel(valid_time=[0, 1, 1]), "two records of one date"),
+    ],
+)
+def test_files_that_cannot_be_used(save, change, sentence):
+    path = save(change(grid(MONTHS, 1, 280)))
+    with pytest.raises(TigerbushError, match=sentence) as error:
+        read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_times_that_cannot_be_decoded(save):
+    clock = xr.Variable("valid_time", [0, 1, 2], {"units": "days since the flood"})
+    path = save(grid(MONTHS, 1, 280).assign_coords(valid_time=clock))
+    with pytest.raises(TigerbushError, match="cannot be read"):
+        read(path)
+
+
+@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4"])
+@pytest.mark.parametrize("unlimited", [[], ["valid_time"]])
+def test_damaged_netcdf(save, format, unlimited):
+    """What a file of NetCDF-3 lacks would be read as zeros."""
+    data = grid(MONTHS, np.ones((3, 3, 3)), 280, latitude=[61, 60, 59], longitude=[9, 10, 11])
+    path = save(data, format=format, unlimited_dims=unlimited)
+    content = path.read_bytes()
+    for size in (0, 3, 100, len(content) // 2, len(content) - 200, len(content) - 12):
+        path.write_bytes(content[:size])
+        with pytest.raises(TigerbushError, match=r"(cannot be read|ends before its data).*download it again"):
+            read(path)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".grib"])
+@pytest.mark.parametrize("content", [b"", b"hello" * 100, b"date,rain\n2016-01,1\n", b"GRIB\x00\x00\x10\x01"])
+def test_garbage(tmp_path, suffix, content):
+    path = tmp_path / f"era5{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(TigerbushError, match="cannot be read") as error:
+        read(path)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def message(name, date, hour, value, steps=0, **keys):
+    """A GRIB message on 3 x 3 points, of an analysis or accumulated over `steps` hours since `hour`."""
+    handle = eccodes.codes_grib_new_from_samples(f"regular_ll_sfc_grib{keys.pop('edition', 1)}")
+    fields = {
+        "centre": "ecmf",
+        "Ni": 3,
+        "Nj": 3,
+        "latitudeOfFirstGridPointInDegrees": 60.25,
+        "latitudeOfLastGridPointInDegrees": 59.75,
+        "longitudeOfFirstGridPointInDegrees": 9.75,
+        "longitudeOfLastGridPointInDegrees": 10.25,
+        "iDirectionIncrementInDegrees": 0.25,
+        "jDirectionIncrementInDegrees": 0.25,
+        "dataDate": date,
+        "dataTime": 100 * hour,
+    }
+    if steps:
+        fields |= {"stepType": "accum", "startStep": 0, "endStep": steps}
+    for key, setting in (fields | keys | {"shortName": name}).items():
+        eccodes.codes_set(handle, key, setting)
+    eccodes.codes_set_values(handle, np.broadcast_to(np.asarray(value, float), 9))
+    content = eccodes.codes_get_message(handle)
+    eccodes.codes_release(handle)
+    return content
+
+
+@pytest.fixture
+def land(tmp_path):
+    """ERA5-Land as GRIB: temperature and what has fallen since 00 UTC, 1 and then 2 mm an hour."""
+    path = tmp_path / "land.grib"
+    parts = []
+    for day, rate in ((20160101, 0.001), (20160102, 0.002)):
+        for hour in range(24):
+            parts.append(message("2t", day, hour, 270 + hour + np.repeat([0, 10, 20], 3)))
+            parts.append(message("tp", day, 0, rate * (hour + 1) * np.tile([0, 1, 2], 3), hour + 1))
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def test_grib_with_steps(land):
+    place = SITE | {"region_size": 0.1}
+    assert read(land, "2016-01-01", "2016-01-02", kind="accumulated", site=place) == approx(0.024, 291.5)
+    assert read(land, "2016-01-01", "2016-01-03", kind="accumulated", site=place) == approx(0.072, 291.5)
+    assert read(land, "2016-01-02", "2016-01-04", kind="accumulated") is None
+    # 60.25, 60 and 59.75 N weigh a little differently
+    north, south = cos(radians(60.25)), cos(radians(59.75))
+    mean = 281.5 + (20 * south + 10 * 0.5) / (north + 0.5 + south)
+    assert read(land, "2016-01-01", "2016-01-02", kind="accumulated") == approx(0.024, mean)
+    # no index is left beside it
+    assert list(land.parent.iterdir()) == [land]
+
+
+def test_monthly_grib(tmp_path):
+    path = tmp_path / "months.grb"
+    parts = [message("2t", 20160001 + 100 * month, 0, 270 + month, edition=2) for month in (1, 2, 3)]
+    parts += [message("tp", 20160001 + 100 * month, 0, month / 1000, edition=2) for month in (1, 2, 3)]
+    path.write_bytes(b"".join(parts))
+    assert read(path, "2016-02-01", "2016-03-01", kind="mean_rate") == approx(0.002 * 29, 272)
+
+
+def test_grib_that_cannot_be_used(land, tmp_path):
+    with pytest.raises(
+        TigerbushError, match=r"has no variable 'rain'; its variables are '(t2m|tp)', '(tp|t2m)'"
+    ):
+        read(land, column="rain")
+    content = land.read_bytes()
+    for damaged in (content[:-20], content[:300] + bytes(200) + content[500:]):
+        land.write_bytes(damaged)
+        with pytest.raises(TigerbushError, match="cannot be read"):
+            read(land)
+    levels = [
+        message("2t", 20160101, 0, 270),
+        message("2t", 20160102, 0, 270, typeOfLevel="heightAboveGround", level=2),
+    ]
+    land.write_bytes(message("tp", 20160101, 0, 0) + b"".join(levels))
+    with pytest.raises(TigerbushError, match="holds t2m twice, with another typeOfLevel"):
+        read(land, "2016-01-01", "2016-01-02")
+
+
+@pytest.mark.data
+def test_a_field_of_era5(shared_data):
+    """The same pixel as GDAL reads; the field is in K, although GDAL calls it C."""
+    path = shared_data / "weather" / "era5_t2m_single_field.grib"
+    with xr.open_dataset(path, engine="cfgrib", indexpath="", decode_timedelta=False) as dataset:
+        assert dataset.t2m.attrs["units"] == "K"
+        day = dataset.valid_time.values.astype("datetime64[D]").item()
+    period = tuple(datetime(day.year, day.month, day.day + days, tzinfo=UTC) for days in (0, 1))
+    place = {"longitude": 14.5, "latitude": 45.75, "region_size": 0.1}
+    samples, _ = read_grid(path, {"temperature": T2M}, period, place)["temperature"]
+    with rasterio.open(path) as source:
+        pixel = float(next(source.sample([(14.5, 45.75)]))[0])
+    assert [value for _, value in samples] == [pytest.approx(pixel, abs=1e-6)]
+    assert pixel == pytest.approx(278.879, abs=1e-3)
