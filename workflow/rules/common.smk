@@ -361,7 +361,7 @@ def discovered(wildcards):
 def downloaded_product(wildcards):
     """The local copy as an input. A product that is read in place is not one: results outlive it."""
     copied = config["source"]["access"] == "storage"
-    return "results/downloads/{product}.zip" if copied else discovered(wildcards)
+    return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"] * copied
 
 
 def composited_products(pattern):

@@ -28,7 +28,7 @@ if __name__ == "__main__":
             Path(snakemake.output.mask),
             product=snakemake.wildcards.product,
             # the local copy when there is one, else where the product lies
-            path=next(iter(snakemake.input.product), snakemake.params.path),
+            path=[*snakemake.input, snakemake.params.path][0],
             site=snakemake.params.site,
             mask_options=snakemake.params.mask_options,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

@@ -21,7 +21,7 @@ if __name__ == "__main__":
             Path(snakemake.output[0]),
             product=snakemake.wildcards.product,
             # the local copy when there is one, else where the product lies
-            path=next(iter(snakemake.input.product), snakemake.params.path),
+            path=[*snakemake.input, snakemake.params.path][0],
             scene=snakemake.params.scene,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -55,7 +55,9 @@ def or_placeholder(
 
 
 def failed_outputs(results: Path) -> list[Path]:
-    """Return the placeholders of failed products below a results folder, sorted; damaged files too.
+    """Return what to make again of failed products below a results folder, sorted.
+
+    Placeholders, damaged files, and the local copies that a failure may come from.
 
     Parameters
     ----------
@@ -63,11 +65,10 @@ def failed_outputs(results: Path) -> list[Path]:
         Holds `downloads/`, `scenes/` and one folder per site.
     """
     images = [*results.glob("scenes/S2*.tif"), *results.glob("*/products/S2*.tif")]
-    images = [path for path in images if not path.stem.endswith("_mask")]
-    return sorted(
-        [path for path in images if _image_failed(path)]
-        + [path for path in results.glob("downloads/S2*.zip") if _download_failed(path)]
-    )
+    failed = [path for path in images if not path.stem.endswith("_mask") and _image_failed(path)]
+    products = {path.stem for path in failed}
+    copies = results.glob("downloads/S2*.zip")
+    return sorted([*failed, *(path for path in copies if path.stem in products or _download_failed(path))])
 
 
 def _image_failed(path: Path) -> bool:
