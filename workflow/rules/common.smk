@@ -95,6 +95,14 @@ def check_config():
         raise WorkflowError(config_sentence(error.__context__)) from None
 
 
+def check_weather():
+    for quantity in ("precipitation", "temperature"):
+        if config["weather"][quantity]["path"] and not config["weather"]["path"]:
+            raise WorkflowError(
+                f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
+            )
+
+
 def config_sentence(error):
     where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
     what = error.message
@@ -373,6 +381,12 @@ def composited_products(pattern):
     )
 
 
+def weather_file(quantity):
+    """The file of a quantity for the site of a job."""
+    path = config["weather"][quantity]["path"] or config["weather"]["path"]
+    return lambda wildcards: path.replace("{site}", wildcards.site)
+
+
 def weather_of(days):
     """The weather of some dates of a site; none when no weather is configured."""
     return lambda wildcards: (
@@ -387,6 +401,7 @@ def dates_without_products(wildcards):
 
 
 check_config()
+check_weather()
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
 # what every rule on sub-images needs to choose them

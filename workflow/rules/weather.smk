@@ -1,17 +1,5 @@
 """Per date: rainfall and temperature."""
 
-for quantity in ("precipitation", "temperature"):
-    if config["weather"][quantity]["path"] and not config["weather"]["path"]:
-        raise WorkflowError(
-            f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
-        )
-
-
-def weather_file(quantity):
-    """The file of a quantity for the site of a job."""
-    path = config["weather"][quantity]["path"] or config["weather"]["path"]
-    return lambda wildcards: path.replace("{site}", wildcards.site)
-
 
 rule read_weather:
     input:
