@@ -40,8 +40,9 @@ MAX_XML_BYTES = 64_000_000
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.jp2"
 # what the parser raises: malformed, forbidden, of an unknown encoding, nested too deep
 XML_ERRORS = (ParseError, DefusedXmlException, LookupError, RecursionError, UnicodeError)
-# what zipfile raises for damage: besides its own error those of the decompressor and of odd headers
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError)
+# What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
+# compression that it does not know and for encryption.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
 
 
 @dataclass(frozen=True)
