@@ -139,11 +139,12 @@ def test_every_module_of_the_library_is_registered():
 
 def test_the_tables_have_the_same_columns_on_both_sides():
     """The Snakefile may not import the library, so it names the columns itself."""
-    from tigerbush.products import COLUMNS
+    from tigerbush.products import COLUMNS, FILE_COLUMNS
 
     text = (ROOT / "workflow" / "rules" / "common.smk").read_text()
-    match = re.search(r"PRODUCT_COLUMNS = \((.*?)\)", text, re.DOTALL)
-    assert tuple(re.findall(r'"(\w+)"', match[1])) == COLUMNS
+    for name, columns in (("PRODUCT_COLUMNS", COLUMNS), ("FILE_COLUMNS", FILE_COLUMNS)):
+        match = re.search(rf"^{name} = \((.*?)\)", text, re.DOTALL | re.MULTILINE)
+        assert tuple(re.findall(r'"(\w+)"', match[1])) == columns
 
 
 def test_the_version_is_the_same_everywhere():

@@ -32,6 +32,7 @@ PRODUCT_COLUMNS = (
     "granule",
     "size_bytes",
 )
+FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
 PRODUCT = (
     r"S2[A-D]_MSIL(?:1C|2A)_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}"
     r"_T(?:0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]_[0-9]{8}T[0-9]{6}"
@@ -93,6 +94,21 @@ def check_config():
         validate(config, "../schemas/config.schema.yaml")
     except WorkflowError as error:
         raise WorkflowError(config_sentence(error.__context__)) from None
+
+
+def check_source():
+    source = config["source"]
+    if source["kind"] == "s3":
+        for key in ("bucket", "level"):
+            if source[key] is None:
+                raise WorkflowError(
+                    f"source.{key} is not set, but source.kind s3 needs it; see docs/sources.md."
+                )
+        if source["requester_pays"] and source["access"] == "storage":
+            raise WorkflowError(
+                "source.requester_pays cannot go with source.access storage, whose requests do not say who pays; set "
+                "source.access: stream."
+            )
 
 
 def check_weather():
@@ -401,6 +417,7 @@ def dates_without_products(wildcards):
 
 
 check_config()
+check_source()
 check_weather()
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])

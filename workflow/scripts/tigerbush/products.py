@@ -32,7 +32,9 @@ COLUMNS = (
     "granule",
     "size_bytes",
 )
-FILE_COLUMNS = ("product", "role", "band", "key", "size", "etag")
+# name: in SAFE layout, relative to the product; key: an object of the bucket of the product's url, or a whole
+# https:// address; of a local product the name again
+FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
 
 # Sentinel-2 Products Specification Document, compact naming convention (since December 2016)
 NAME = re.compile(
@@ -112,6 +114,14 @@ def table_row(
         "granule": granule,
         "size_bytes": str(size_bytes),
     }
+
+
+def file_row(
+    product: str, kind: tuple[str, str], name: str, key: str, size: int, etag: str = ""
+) -> dict[str, str]:
+    """Return the row of `files.tsv` for a file; `kind` is its role and band."""
+    role, band = kind
+    return dict(zip(FILE_COLUMNS, (product, role, band, name, key, str(size), etag), strict=True))
 
 
 def newest_baseline(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
-from tigerbush.products import newest_baseline, table_row
+from tigerbush.products import file_row, newest_baseline, table_row
 from tigerbush.safe import FAILED, Product, list_files, open_product, product_name
 
 log = logging.getLogger(__name__)
@@ -101,11 +101,7 @@ def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
         files = list_files(path)
     except (TigerbushError, OSError):
         return []  # already reported with the product's row
-    return [
-        {"product": product, "role": kind[0], "band": kind[1], "key": name, "size": str(size), "etag": ""}
-        for name, size in files.items()
-        if (kind := role(name))
-    ]
+    return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
 
 
 def copy_product(path: Path, target: Path, bands: Iterable[str]) -> None:
