@@ -119,7 +119,7 @@ def test_a_rule_declares_the_modules_that_its_script_imports(rule):
     script = re.search(r'script:\s*"\.\./scripts/(\w+)\.py"', text)
     name = script[1] if script else {"check_scenes": "check_products"}[rule]
     assert (SCRIPTS / f"{name}.py").exists()
-    if rule in {"discover_products", "download_product", "check_scenes"}:
+    if rule in {"discover_products", "download_product", "stream_product", "check_scenes"}:
         # an edit must not list or fetch everything again; check_scenes inherits
         assert declared(text) is None
     else:

@@ -37,8 +37,21 @@ PRODUCT = (
     r"S2[A-D]_MSIL(?:1C|2A)_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}"
     r"_T(?:0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]_[0-9]{8}T[0-9]{6}"
 )
+# what a key or name in files.tsv may be: plain characters, and no folder that leads upwards
+KEY = r"(?!.*(?:^|/)\.{1,2}(?:/|$))[A-Za-z0-9_.=+-]+(?:/[A-Za-z0-9_.=+-]+)*"
+ADDRESS = r"(?:(?:s3|https?)://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?/)?" + KEY
+FILE_PATTERNS = {
+    "product": PRODUCT,
+    "role": "band|metadata|mask",
+    "band": "(?:B[0-9]{1,2}A?)?",
+    "name": KEY,
+    "key": ADDRESS,
+    "size": "[0-9]{1,15}",
+    "etag": "[A-Za-z0-9-]{0,200}",
+}
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RESERVED = ("scenes", "downloads")
+SITE_BANDS = ["B2", "B3", "B4", "B8"]
 
 # Registered one by one: only what is named here reaches jobs that run from the source archive.
 LIBRARY = {
@@ -57,13 +70,18 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/measures.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
+        workflow.source_path("../scripts/tigerbush/ranges.py"),
         workflow.source_path("../scripts/tigerbush/raster.py"),
+        workflow.source_path("../scripts/tigerbush/remote.py"),
         workflow.source_path("../scripts/tigerbush/resample.py"),
+        workflow.source_path("../scripts/tigerbush/s3.py"),
         workflow.source_path("../scripts/tigerbush/safe.py"),
         workflow.source_path("../scripts/tigerbush/scene.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
+        workflow.source_path("../scripts/tigerbush/stream.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
+        workflow.source_path("../scripts/tigerbush/tiles.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
         workflow.source_path("../scripts/tigerbush/weather_grids.py"),
     )
@@ -382,10 +400,66 @@ def discovered(wildcards):
     return []
 
 
-def downloaded_product(wildcards):
-    """The local copy as an input. A product that is read in place is not one: results outlive it."""
-    copied = config["source"]["access"] == "storage"
+def product_of_site(wildcards):
+    """What a site reads of a product. A product that is read in place is no input: results outlive it."""
+    if REMOTE and config["source"]["access"] == "stream":
+        return [f"results/{wildcards.site}/downloads/{wildcards.product}.zip"]
+    return product_whole(wildcards)
+
+
+def product_whole(wildcards):
+    """The local copy of a whole product, unless it is read in place."""
+    copied = REMOTE or config["source"]["access"] == "storage"
     return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"] * copied
+
+
+def stored_files(wildcards):
+    """The files that Snakemake's storage plugin fetches for a download."""
+    products_table()
+    if not REMOTE or config["source"]["access"] == "stream":
+        return []
+    rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
+    return [storage.source(address_of(row["key"])) for row in rows]
+
+
+def address_of(key):
+    return key if "://" in key else f"s3://{config['source']['bucket']}/{key}"
+
+
+def files_of(bands):
+    """The rows of a product's files: metadata, masks, and some bands at their finest resolution."""
+
+    def rows(wildcards):
+        table = files_table() if REMOTE else {}
+        others, finest = [], {}
+        for row in table.get(wildcards.product, []):
+            if row["role"] != "band":
+                others.append(row)
+            elif row["band"] in bands:
+                # sorted by name: R10m is before R20m
+                finest.setdefault(row["band"], row)
+        return others + [finest[band] for band in dict.fromkeys(bands) if band in finest]
+
+    return rows
+
+
+def files_table():
+    """The rows of files.tsv by product, sorted by name."""
+    return _files_table(*_stamped(checkpoints.discover_products.get().output.files))
+
+
+@lru_cache(maxsize=1)
+def _files_table(path, _):
+    files = {}
+    for line, row in sorted(read_table(path, FILE_COLUMNS), key=lambda item: item[1]["name"]):
+        for column, pattern in FILE_PATTERNS.items():
+            if len(row[column]) > 1024 or not re.fullmatch(pattern, row[column]):
+                raise WorkflowError(
+                    f"{path}, line {line}: {column} {row[column][:80]!r} is not one that discovery writes; run "
+                    "./tigerbush discover to write the table anew."
+                )
+        files.setdefault(row["product"], []).append(row)
+    return files
 
 
 def composited_products(pattern):
@@ -421,6 +495,22 @@ check_source()
 check_weather()
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
+# products are in an object store or on web servers, not in a folder
+REMOTE = config["source"]["kind"] != "local"
+STORE = {
+    key: config["source"][key]
+    for key in ("kind", "bucket", "endpoint_url", "region", "anonymous", "requester_pays")
+}
+# What the table of products depends on; a folder is listed for all sites and dates alike.
+DISCOVERY = {
+    "source": (
+        STORE | {key: config["source"][key] for key in ("level", "prefixes")}
+        if REMOTE
+        else {key: config["source"][key] for key in ("kind", "path", "level")}
+    ),
+    "sites": [{key: site[key] for key in SITE_COLUMNS[1:]} for site in SITES.values()] if REMOTE else [],
+    "period": [min(PERIODS.values())[0], max(PERIODS.values())[1]] if REMOTE else [],
+}
 # what every rule on sub-images needs to choose them
 SUBIMAGES = {
     "site": site_window,
@@ -428,3 +518,12 @@ SUBIMAGES = {
     "limit": config["subimages"]["limit"],
     "mode": config["mode"],
 }
+
+if REMOTE and config["source"]["access"] == "storage":
+    import botocore
+
+    storage source:
+        provider="s3",
+        endpoint_url=config["source"]["endpoint_url"],
+        region=config["source"]["region"] or "us-east-1",
+        signature_version=botocore.UNSIGNED if config["source"]["anonymous"] else None,

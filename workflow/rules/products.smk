@@ -13,18 +13,17 @@ checkpoint discover_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        path=config["source"]["path"],
-        level=config["source"]["level"],
+        **DISCOVERY,
     message:
-        "Listing the products of {params.path}"
+        "Listing the products of the source"
     script:
         "../scripts/discover_products.py"
 
 
-# No library among the inputs: an edit must not fetch everything again.
+# No library among the inputs of what fetches: an edit must not fetch everything again.
 rule download_product:
     input:
-        discovered,
+        stored_files,
     output:
         "results/downloads/{product}.zip",
     log:
@@ -36,11 +35,14 @@ rule download_product:
         "../envs/tigerbush.yaml"
     resources:
         attempt=lambda wildcards, attempt: attempt,
+        connections=1,
         mem_mb=1000,
         runtime=60,
     params:
         path=product_url,
         bands=config["scene"]["bands"],
+        source=STORE,
+        files=files_of(SITE_BANDS + config["scene"]["bands"]),
         retries=RETRIES,
     message:
         "Copying {wildcards.product}"
@@ -48,9 +50,38 @@ rule download_product:
         "../scripts/download_product.py"
 
 
+rule stream_product:
+    input:
+        discovered,
+    output:
+        "results/{site}/downloads/{product}.zip",
+    log:
+        "logs/stream_product/{site}/{product}.log",
+    benchmark:
+        "benchmarks/stream_product/{site}/{product}.tsv"
+    retries: RETRIES
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        connections=4,
+        mem_mb=1000,
+        runtime=30,
+    params:
+        source=STORE,
+        files=files_of(SITE_BANDS),
+        site=site_window,
+        buffer=config["composite"]["mask_buffer"],
+        retries=RETRIES,
+    message:
+        "Fetching the windows of {wildcards.product} for {wildcards.site}"
+    script:
+        "../scripts/stream_product.py"
+
+
 rule resample_product:
     input:
-        product=downloaded_product,
+        product=product_of_site,
     output:
         image=temp("results/{site}/products/{product}.window.tif"),
         mask=temp("results/{site}/products/{product}.window_mask.tif"),

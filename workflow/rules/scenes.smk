@@ -4,7 +4,7 @@
 # Resample and subset by bands in one pass: a whole tile is not written twice.
 rule resample_scene:
     input:
-        product=downloaded_product,
+        product=product_whole,
     output:
         "results/scenes/{product}.tif",
     log:

@@ -3,16 +3,13 @@
 from pathlib import Path
 
 from tigerbush.files import job_log
-from tigerbush.products import COLUMNS, FILE_COLUMNS, is_row, keep_gone, read_rows, write_table
-from tigerbush.sources import list_local
+from tigerbush.products import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_table
+from tigerbush.sources import list_products
 
 
-def main(products: Path, files: Path, *, path: str, level: str | None) -> None:
-    found, file_rows = list_local(Path(path), level)
+def main(products: Path, files: Path, *, source: dict, sites: list[dict], period: tuple[str, str]) -> None:
     old = [row for row in read_rows(products) if is_row(row)]
-    rows = keep_gone(old, found, Path(path), level)
-    gone = {row["product"] for row in rows} - {row["product"] for row in found}
-    file_rows += [row for row in read_rows(files) if row["product"] in gone]
+    rows, file_rows = list_products(source, sites, period, old, read_rows(files))
     # the files first: a table of products is never without them
     write_table(files, file_rows, FILE_COLUMNS)
     write_table(products, rows, COLUMNS)
@@ -23,6 +20,7 @@ if __name__ == "__main__":
         main(
             Path(snakemake.output.products),
             Path(snakemake.output.files),
-            path=snakemake.params.path,
-            level=snakemake.params.level,
+            source=snakemake.params.source,
+            sites=snakemake.params.sites,
+            period=snakemake.params.period,
         )

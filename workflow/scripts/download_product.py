@@ -5,15 +5,26 @@ from pathlib import Path
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
 from tigerbush.site import SITE_BANDS
-from tigerbush.sources import copy_product, write_failed_copy
+from tigerbush.sources import copy_product, fetch_product, open_store, write_failed_copy
 
 
-def main(out: Path, *, path: str, bands: list[str], last_attempt: bool) -> None:
-    or_placeholder(
-        lambda: copy_product(Path(path), out, dict.fromkeys([*SITE_BANDS, *bands])),
-        lambda reason: write_failed_copy(out, reason),
-        last_attempt,
-    )
+def main(
+    out: Path,
+    *,
+    path: str,
+    bands: list[str],
+    source: dict,
+    files: list[dict],
+    fetched: list[Path],
+    last_attempt: bool,
+) -> None:
+    def copy() -> None:
+        if source["kind"] == "local":
+            copy_product(Path(path), out, dict.fromkeys([*SITE_BANDS, *bands]))
+        else:
+            fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched)
+
+    or_placeholder(copy, lambda reason: write_failed_copy(out, reason), last_attempt)
 
 
 if __name__ == "__main__":
@@ -22,5 +33,8 @@ if __name__ == "__main__":
             Path(snakemake.output[0]),
             path=snakemake.params.path,
             bands=snakemake.params.bands,
+            source=snakemake.params.source,
+            files=snakemake.params.files,
+            fetched=[Path(path) for path in snakemake.input],
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

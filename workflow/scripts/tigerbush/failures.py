@@ -67,7 +67,7 @@ def failed_outputs(results: Path) -> list[Path]:
     images = [*results.glob("scenes/S2*.tif"), *results.glob("*/products/S2*.tif")]
     failed = [path for path in images if not path.stem.endswith("_mask") and _image_failed(path)]
     products = {path.stem for path in failed}
-    copies = results.glob("downloads/S2*.zip")
+    copies = [*results.glob("downloads/S2*.zip"), *results.glob("*/downloads/S2*.zip")]
     return sorted([*failed, *(path for path in copies if path.stem in products or _download_failed(path))])
 
 

@@ -45,9 +45,9 @@ class MaskOptions:
 
 DEFAULTS = MaskOptions()
 
-_CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.jp2"
+_CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
 _CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
-_SCL = r"GRANULE/[^/]+/IMG_DATA/R{}m/[^/]+_SCL_{}m\.jp2"
+_SCL = r"GRANULE/[^/]+/IMG_DATA/R{}m/[^/]+_SCL_{}m\.(?:jp2|tif)"
 
 
 def read_mask(
@@ -77,23 +77,33 @@ def read_mask(
     TigerbushError
         When the mask file is damaged.
     """
-    if product.name.level == "L2A":
-        for resolution in (20, 60):
-            if name := product.find(_SCL.format(resolution, resolution)):
-                masked = _scl_masked(_classes(product, name, resolution, target)[0], options)
-                return _buffered(masked, options.buffer), name
-    elif name := product.find(_CLASSI):
-        bands = _classes(product, name, 60, target)
+    name, resolution = mask_file(product)
+    if name is None:
+        return np.full((target.height, target.width), UNKNOWN, np.uint8), None
+    if resolution is None:
+        masked = _gml_masked(product, name, target, options)
+    elif product.name.level == "L2A":
+        masked = _scl_masked(_classes(product, name, resolution, target)[0], options)
+    else:
+        bands = _classes(product, name, resolution, target)
         if len(bands) != 3:
             raise TigerbushError(
                 f"{product.path}/{name} has {len(bands)} bands, expected 3; fetch the product again."
             )
         opaque, cirrus, snow = (band > 0 for band in bands)
         masked = opaque | (cirrus & options.cirrus) | (snow & options.snow)
-        return _buffered(masked, options.buffer), name
-    elif name := product.find(_CLOUDS):
-        return _buffered(_gml_masked(product, name, target, options), options.buffer), name
-    return np.full((target.height, target.width), UNKNOWN, np.uint8), None
+    return _buffered(masked, options.buffer), name
+
+
+def mask_file(product: Product) -> tuple[str | None, int | None]:
+    """Return the file of a product's cloud mask and its resolution in metres; None for polygons and for no mask."""
+    choices = [(_CLASSI, 60), (_CLOUDS, None)]
+    if product.name.level == "L2A":
+        choices = [(_SCL.format(resolution, resolution), resolution) for resolution in (20, 60)]
+    for pattern, resolution in choices:
+        if name := product.find(pattern):
+            return name, resolution
+    return None, None
 
 
 def _scl_masked(classes: np.ndarray, options: MaskOptions) -> np.ndarray:
@@ -111,9 +121,14 @@ def _buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
 
 
 def _classes(product: Product, name: str, resolution: int, target: Grid) -> list[np.ndarray]:
-    method = "Nearest" if target.resolution <= resolution else "First"
+    method = mask_method(resolution, target)
     bands, source = read_window(product, name, product.grids[resolution], target, method)
     return [resample(band, source, target, method) for band in bands]
+
+
+def mask_method(resolution: int, target: Grid) -> str:
+    """Return how a mask of a resolution in metres comes to a target grid."""
+    return "Nearest" if target.resolution <= resolution else "First"
 
 
 def _gml_masked(product: Product, name: str, target: Grid, options: MaskOptions) -> np.ndarray:

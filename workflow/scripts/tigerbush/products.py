@@ -9,7 +9,7 @@ import io
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,12 @@ NAME = re.compile(
     r"_N(?P<baseline>[0-9]{4})_R(?P<relative_orbit>[0-9]{3})"
     r"_T(?P<tile>[0-9]{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_[0-9]{8}T[0-9]{6}"
 )
+
+_BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\dm)?\.(?:jp2|tif)")
+_MASK = re.compile(
+    r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
+)
+_METADATA = re.compile(r"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml")
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,18 @@ def parse_name(name: str) -> ProductName:
         ) from None
 
 
+def role(name: str) -> tuple[str, str] | None:
+    """Return role (band, metadata, mask) and band of a product's file, or None when it is not needed."""
+    if match := _BAND.fullmatch(name):
+        number = match[1][1:]
+        return "band", "B" + (number if number == "8A" else str(int(number)))
+    if _MASK.fullmatch(name):
+        return "mask", ""
+    if _METADATA.fullmatch(name):
+        return "metadata", ""
+    return None
+
+
 def table_row(
     name: ProductName, *, url: str, granule: str, size_bytes: int, cloud_percent: float | None
 ) -> dict[str, str]:
@@ -143,24 +161,23 @@ def newest_baseline(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def keep_gone(
-    old: Iterable[dict[str, str]], new: Sequence[dict[str, str]], folder: Path, level: str | None
+    old: Iterable[dict[str, str]],
+    new: Sequence[dict[str, str]],
+    belongs: Callable[[dict[str, str]], bool],
+    source: str,
 ) -> list[dict[str, str]]:
-    """Add the rows of products that a folder no longer holds: their results may be all that is left.
+    """Add the rows of products that a source no longer holds: their results may be all that is left.
 
     Parameters
     ----------
     old, new : rows of products.tsv
-    folder : Path
-        Rows of other folders are dropped.
-    level : {"L1C", "L2A"}, optional
-        Rows of other levels are dropped.
+    belongs : callable
+        Whether an old row is one of this source and this configuration; others are dropped.
+    source : str
+        Name of the source, for the log.
     """
     there = {row["product"] for row in new}
-    gone = [
-        row
-        for row in old
-        if row["product"] not in there and Path(row["url"]).parent == folder and level in (None, row["level"])
-    ]
+    gone = [row for row in old if row["product"] not in there and belongs(row)]
     kept = newest_baseline([*new, *gone])
     names = [row["product"] for row in kept if row["product"] not in there]
     if names:
@@ -168,7 +185,7 @@ def keep_gone(
             "%d products of the table are no longer in %s; they are kept, because of their results. To forget one, "
             "take its line out of the table: %s",
             len(names),
-            folder,
+            source,
             ", ".join(names[:5]) + (" ..." if len(names) > 5 else ""),
         )
     return kept

@@ -4,6 +4,7 @@ Bands are read one by one from their own JP2 files and never through GDAL's SENT
 returns zeros, without an error, for a file that is missing.
 """
 
+import io
 import re
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ import defusedxml.ElementTree
 import numpy as np
 import rasterio
 from defusedxml.common import DefusedXmlException
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
@@ -37,7 +39,7 @@ FAILED = "TIGERBUSH_FAILED.txt"
 TILE_METRES = 109_800
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000
-_BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.jp2"
+_BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 # what the parser raises: malformed, forbidden, of an unknown encoding, nested too deep
 XML_ERRORS = (ParseError, DefusedXmlException, LookupError, RecursionError, UnicodeError)
 # What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
@@ -189,12 +191,10 @@ def _gdal_path(path: Path, name: str) -> str:
 class _Xml:
     """A metadata file whose errors name the file and the field."""
 
-    def __init__(self, path: Path, name: str, size: int) -> None:
-        self.label = f"{path}/{name}"
-        if size > MAX_XML_BYTES:
-            raise TigerbushError(f"{self.label} has {size} bytes, which no Sentinel-2 metadata file has.")
+    def __init__(self, label: str, content: bytes) -> None:
+        self.label = label
         try:
-            root: Element = defusedxml.ElementTree.fromstring(_read_bytes(path, name), forbid_dtd=True)
+            root: Element = defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
         except (*XML_ERRORS, ValueError) as error:
             raise TigerbushError(
                 f"{self.label} is not well-formed XML ({error}); fetch the product again, then run "
@@ -264,7 +264,10 @@ def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> _Xml:
             f"{path} has {len(found)} files {expected}, expected one; fetch the product again, then run "
             "./tigerbush retry."
         )
-    return _Xml(path, found[0][0], files[found[0][0]])
+    name, size = found[0][0], files[found[0][0]]
+    if size > MAX_XML_BYTES:
+        raise TigerbushError(f"{path}/{name} has {size} bytes, which no Sentinel-2 metadata file has.")
+    return _Xml(f"{path}/{name}", _read_bytes(path, name))
 
 
 def _epsg(xml: _Xml) -> int:
@@ -313,6 +316,18 @@ def _offsets(xml: _Xml, name: ProductName) -> dict[str, int]:
             )
         offsets[band] = int(text)
     return offsets
+
+
+def read_cloud_percent(label: str, content: bytes) -> float | None:
+    """Read the cloud cover from a product's main metadata file, MTD_MSI*.xml; None when it does not say.
+
+    Raises
+    ------
+    TigerbushError
+        When the content is not XML.
+    """
+    xml = _Xml(label, content)
+    return _cloud_percent(xml, xml)
 
 
 def _cloud_percent(tile: _Xml, product: _Xml) -> float | None:
@@ -367,23 +382,53 @@ def read_window(
     source : Grid
         The part of `grid` that was read; at least one pixel, also where `target` lies outside.
     """
-    _check_jp2(product, name)
+    label = f"{product.path}/{name}"
+    if name.endswith(".jp2"):
+        with _open(product.path, name) as file:
+            check_jp2(file, label)
     source = covering(grid, target, halo(method))
-    column = round((source.x - grid.x) / grid.resolution)
-    row = round((grid.y - source.y) / grid.resolution)
     try:
         with rasterio.open(_gdal_path(product.path, name)) as image:
-            if (image.width, image.height) != (grid.width, grid.height):
-                raise TigerbushError(
-                    f"{product.path}/{name} has {image.width} x {image.height} pixels, expected {grid.width} x "
-                    f"{grid.height} as MTD_TL.xml says; fetch the product again, then run ./tigerbush retry."
-                )
-            return image.read(window=Window(column, row, source.width, source.height)), source
+            return read_part(image, label, grid, source), source
     except GDAL_ERRORS as error:
+        raise does_not_decode(label, error) from error
+
+
+def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.ndarray:
+    """Read the part `source` of an image that lies on `grid`, or that is a window of it (a GeoTIFF).
+
+    Returns
+    -------
+    (bands, h, w) array
+
+    Raises
+    ------
+    TigerbushError
+        When the image is of another size than `grid`, or does not hold `source`.
+    """
+    here = grid
+    if image.driver == "GTiff":
+        here = Grid(image.transform.c, image.transform.f, image.transform.a, image.width, image.height)
+    elif (image.width, image.height) != (grid.width, grid.height):
         raise TigerbushError(
-            f"{product.path}/{name} does not decode ({error}); fetch the product again, then run "
-            "./tigerbush retry."
-        ) from error
+            f"{label} has {image.width} x {image.height} pixels, expected {grid.width} x {grid.height} as MTD_TL.xml "
+            "says; fetch the product again, then run ./tigerbush retry."
+        )
+    column = (source.x - here.x) / grid.resolution
+    row = (here.y - source.y) / grid.resolution
+    inside = 0 <= column <= here.width - source.width and 0 <= row <= here.height - source.height
+    if here.resolution != grid.resolution or not inside or column % 1 or row % 1:
+        raise TigerbushError(
+            f"{label} does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+        )
+    return image.read(window=Window(column, row, source.width, source.height))
+
+
+def does_not_decode(label: str, error: Exception) -> TigerbushError:
+    """Return the sentence for an image that GDAL cannot decode."""
+    return TigerbushError(
+        f"{label} does not decode ({error}); fetch the product again, then run ./tigerbush retry."
+    )
 
 
 def covering(grid: Grid, target: Grid, margin: int) -> Grid:
@@ -405,18 +450,15 @@ def covering(grid: Grid, target: Grid, margin: int) -> Grid:
     )
 
 
-def _check_jp2(product: Product, name: str) -> None:
+def check_jp2(file: BinaryIO, label: str) -> None:
     """Refuse a JP2 that was cut short: decoders fill the lost part without an error.
 
     ISO/IEC 15444-1: a file of boxes, of which the codestream box comes last in Sentinel-2 products
     and ends with the marker EOC (FF D9).
     """
-    with _open(product.path, name) as file:
-        whole = file.read(12) == b"\x00\x00\x00\x0cjP  \r\n\x87\n"
-        file.seek(max(product.files[name] - 2, 0))
-        whole = whole and file.read(2) == b"\xff\xd9"
-    if not whole:
+    whole = file.read(12) == b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+    file.seek(max(file.seek(0, io.SEEK_END) - 2, 0))
+    if not whole or file.read(2) != b"\xff\xd9":
         raise TigerbushError(
-            f"{product.path}/{name} is not a whole JP2 file (cut short?); fetch the product again, then run "
-            "./tigerbush retry."
+            f"{label} is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
         )

@@ -14,7 +14,7 @@ from tigerbush import masks
 from tigerbush.grid import read_window, site_grid, utm_epsg
 from tigerbush.raster import Raster
 from tigerbush.resample import Grid
-from tigerbush.safe import NODATA, open_product
+from tigerbush.safe import NODATA, Product, open_product
 from tigerbush.scene import product_raster, product_tags, read_bands, scene_grid
 
 SITE_BANDS = ("B2", "B3", "B4", "B8")
@@ -60,11 +60,7 @@ def resample_site(
     """
     product = open_product(path)
     site = {"longitude": longitude, "latitude": latitude, "region_size": region_size}
-    scene = scene_grid(product, resolution)
-    grid = site_grid(**site, size=size, resolution=resolution, origin=(scene.x, scene.y))
-    window = (
-        read_window(grid, scene, options.buffer) if product.epsg == utm_epsg(longitude, latitude) else None
-    )
+    grid, window = site_window(product, **site, size=size, resolution=resolution, buffer=options.buffer)
     if window is None:
         return placeholder(
             product.name.product, "the product does not reach the site", grid, product.epsg, status="outside"
@@ -72,6 +68,26 @@ def resample_site(
     image = product_raster(product, SITE_BANDS, window, read_bands(product, SITE_BANDS, window))
     classes, name = masks.read_mask(product, window, options)
     return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
+
+
+def site_window(
+    product: Product,
+    *,
+    longitude: float,
+    latitude: float,
+    region_size: float,
+    size: int,
+    resolution: int,
+    buffer: int = 0,
+) -> tuple[Grid, Grid | None]:
+    """Return the grid of a site on a product's lattice, and the grown window of it that is read.
+
+    The window is None when the product does not reach the site. Parameters are those of `resample_site`.
+    """
+    scene = scene_grid(product, resolution)
+    grid = site_grid(longitude, latitude, region_size, size, resolution, origin=(scene.x, scene.y))
+    inside = product.epsg == utm_epsg(longitude, latitude)
+    return grid, read_window(grid, scene, buffer) if inside else None
 
 
 def subset_site(

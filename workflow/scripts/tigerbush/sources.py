@@ -1,35 +1,96 @@
-"""Where products come from: what a local folder holds, and one file per product for the next steps."""
+"""Where products come from: what a source holds, and one file per product for the next steps."""
 
 import logging
-import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
-from tigerbush.products import file_row, newest_baseline, table_row
+from tigerbush.products import file_row, keep_gone, newest_baseline, role, table_row
+from tigerbush.ranges import check_decodes, checked_name
+from tigerbush.remote import Store, check_content
+from tigerbush.s3 import list_store
 from tigerbush.safe import FAILED, Product, list_files, open_product, product_name
+from tigerbush.tiles import site_tiles
 
 log = logging.getLogger(__name__)
 
-_BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\dm)?\.jp2")
-_MASK = re.compile(
-    r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.jp2)"
-)
-_METADATA = re.compile(r"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml")
+STORE_KEYS = ("bucket", "endpoint_url", "region", "anonymous", "requester_pays")
+# what CDSE allows
+DISCOVERY_CONNECTIONS = 4
+
+Row = dict[str, str]
 
 
-def role(name: str) -> tuple[str, str] | None:
-    """Return role (band, metadata, mask) and band of a product's file, or None when it is not needed."""
-    if match := _BAND.fullmatch(name):
-        number = match[1][1:]
-        return "band", "B" + (number if number == "8A" else str(int(number)))
-    if _MASK.fullmatch(name):
-        return "mask", ""
-    if _METADATA.fullmatch(name):
-        return "metadata", ""
-    return None
+def list_products(
+    source: Mapping,
+    sites: Sequence[Mapping],
+    period: Sequence[str],
+    old: Sequence[Row],
+    old_files: Sequence[Row],
+) -> tuple[list[Row], list[Row]]:
+    """List the products of any kind of source, and those of an earlier listing that it no longer holds.
+
+    Parameters
+    ----------
+    source : mapping
+        The keys of `source` in the configuration.
+    sites : sequence of mapping
+        Keyword arguments of `tigerbush.tiles.site_tiles`; a local folder is listed without them.
+    period : (str, str)
+        First day and the day after the last.
+    old, old_files : rows of products.tsv and files.tsv
+        From an earlier listing.
+
+    Returns
+    -------
+    rows, files : list of dict
+        Rows of `products.tsv` and of `files.tsv`.
+
+    Raises
+    ------
+    TigerbushError, RemoteError
+        When the source cannot be listed.
+    """
+    level = source["level"]
+    if source["kind"] == "local":
+        folder = Path(source["path"])
+        found, files = list_local(folder, level)
+        where = str(folder)
+
+        def belongs(row: Row) -> bool:
+            return Path(row["url"]).parent == folder and level in (None, row["level"])
+    else:
+        tiles = set().union(*(site_tiles(**site) for site in sites))
+        start, end = map(date.fromisoformat, period)
+        store = open_store(source, connections=DISCOVERY_CONNECTIONS)
+        where = f"s3://{store.bucket}/"
+        found, files = list_store(
+            store,
+            level=level,
+            tiles=tiles,
+            start=start,
+            end=end,
+            prefixes=source["prefixes"],
+            old=old,
+            old_files=old_files,
+        )
+
+        def belongs(row: Row) -> bool:
+            day = row["sensing_time"][:10]
+            here = row["url"].startswith(where) and row["tile"] in tiles
+            return here and row["level"] == level and period[0] <= day < period[1]
+
+    rows = keep_gone(old, found, belongs, where)
+    gone = {row["product"] for row in rows} - {row["product"] for row in found}
+    return rows, files + [row for row in old_files if row["product"] in gone]
+
+
+def open_store(source: Mapping, connections: int = 1) -> Store:
+    """Return the object store that the keys of `source` in the configuration name."""
+    return Store(**{key: source[key] for key in STORE_KEYS}, connections=connections)
 
 
 def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -127,6 +188,44 @@ def copy_product(path: Path, target: Path, bands: Iterable[str]) -> None:
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in names:
             archive.writestr(f"{product.name.product}.SAFE/{name}", product.read_bytes(name))
+
+
+def fetch_product(
+    product: str,
+    files: Sequence[Row],
+    target: Path,
+    *,
+    store: Store,
+    fetched: Sequence[Path] = (),
+) -> None:
+    """Put whole files of a product into one stored zip in SAFE layout; each has to be what was listed.
+
+    Parameters
+    ----------
+    product : str
+    files : sequence of rows of files.tsv
+        What the workflow needs.
+    target : Path
+        `{product}.zip`, written whole or not at all.
+    store : Store
+        Where files are read from that were not fetched before.
+    fetched : sequence of Path
+        In the order of `files`, what something else fetched.
+
+    Raises
+    ------
+    TigerbushError, RemoteError
+    """
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for i, row in enumerate(files):
+            label, size = store.label(row["key"]), int(row["size"])
+            if fetched:
+                content = fetched[i].read_bytes()
+                check_content(label, content, size, row["etag"])
+            else:
+                content = store.read(row["key"], size, row["etag"])
+            check_decodes(label, row, content)
+            archive.writestr(f"{product}.SAFE/{checked_name(row)}", content)
 
 
 def write_failed_copy(target: Path, reason: str) -> None:

@@ -1,0 +1,39 @@
+"""Fetch the windows of a product that a site needs into one zip."""
+
+from pathlib import Path
+
+from tigerbush.failures import or_placeholder
+from tigerbush.files import job_log
+from tigerbush.sources import open_store, write_failed_copy
+from tigerbush.stream import stream_product
+
+
+def main(
+    out: Path,
+    *,
+    source: dict,
+    files: list[dict],
+    site: dict,
+    buffer: int,
+    connections: int,
+    last_attempt: bool,
+) -> None:
+    store = open_store(source, connections)
+    or_placeholder(
+        lambda: stream_product(store, out.stem, files, out, site=site, buffer=buffer),
+        lambda reason: write_failed_copy(out, reason),
+        last_attempt,
+    )
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            Path(snakemake.output[0]),
+            source=snakemake.params.source,
+            files=snakemake.params.files,
+            site=snakemake.params.site,
+            buffer=snakemake.params.buffer,
+            connections=snakemake.resources.connections,
+            last_attempt=snakemake.resources.attempt > snakemake.params.retries,
+        )

@@ -1,0 +1,176 @@
+"""The windows of a product that a site needs, fetched from where the product lies, as one zip.
+
+The zip is a product in SAFE layout whose images are windows with their own georeference (GeoTIFF), so that
+it is read like any other product, to the same pixels.
+"""
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import rasterio
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import replacing, write_bytes
+from tigerbush.masks import mask_file, mask_method
+from tigerbush.ranges import Cursor, RemoteFile, checked_name, open_remote
+from tigerbush.raster import GDAL_ERRORS, transform_of
+from tigerbush.remote import Store
+from tigerbush.resample import Grid, halo
+from tigerbush.safe import Product, check_jp2, covering, does_not_decode, open_product, read_part
+from tigerbush.site import SITE_BANDS, site_window
+
+Row = Mapping[str, str]
+
+
+def stream_product(
+    store: Store, product: str, files: Sequence[Row], target: Path, *, site: Mapping, buffer: int = 0
+) -> None:
+    """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in SAFE layout.
+
+    What was fetched before trouble stays beside the target, so that another try fetches only the rest.
+
+    Parameters
+    ----------
+    store : Store
+    product : str
+        Name of the product.
+    files : sequence of rows of files.tsv
+    target : Path
+        `{product}.zip`, written whole or not at all.
+    site : mapping
+        The keyword arguments of `tigerbush.site.site_window` that place the site.
+    buffer : int
+        Pixels that masks grow by.
+
+    Raises
+    ------
+    TigerbushError
+        When the product cannot be had, however often it is tried.
+    RemoteError
+        When all tries failed by trouble that may pass.
+    """
+    part = _part_folder(target, files, site, buffer)
+    safe = part / f"{product}.SAFE"
+    rows = {row["name"]: row for row in files}
+    with ThreadPoolExecutor(store.connections) as pool:
+        metadata = [row for row in files if row["role"] == "metadata"]
+        _all(pool, lambda row: _fetch_whole(store, row, safe), metadata)
+        sizes = {name: int(row["size"]) for name, row in rows.items()}
+        opened = replace(open_product(safe), path=Path(safe.name), files=sizes)
+        _, window = site_window(opened, **site, buffer=buffer)
+        if window is not None:
+            _all(pool, lambda need: _fetch(store, rows[need[0]], safe, *need[1:]), _needs(opened, window))
+    _zip_folder(safe, target)
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def _part_folder(target: Path, files: Sequence[Row], site: Mapping, buffer: int) -> Path:
+    """Return the folder of unfinished work, of these very files and this window and no others."""
+    what = repr(([sorted(row.items()) for row in files], sorted(site.items()), buffer))
+    digest = hashlib.sha256(what.encode()).hexdigest()[:12]
+    return target.with_name(f".{target.stem}.{digest}.part")
+
+
+def _all(pool: ThreadPoolExecutor, work, items) -> None:
+    """Do all the work, also after one failed: the rest need not be fetched again. Raise the first trouble."""
+    troubles = [future.exception() for future in [pool.submit(work, item) for item in items]]
+    # what stays wrong is the reason, whatever else happened
+    for trouble in sorted(filter(None, troubles), key=lambda one: not isinstance(one, TigerbushError)):
+        raise trouble
+
+
+def _needs(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid | None]]:
+    """List the files of a window with their grid and the part of it to read; a whole file has none."""
+    needs = []
+    for band in SITE_BANDS:
+        name, resolution = product.band_file(band)
+        method = "First" if window.resolution > resolution else "Nearest"
+        needs.append(
+            (name, product.grids[resolution], covering(product.grids[resolution], window, halo(method)))
+        )
+    name, resolution = mask_file(product)
+    if resolution is not None:
+        grid = product.grids[resolution]
+        needs.append((name, grid, covering(grid, window, halo(mask_method(resolution, window)))))
+    elif name is not None:
+        needs.append((name, None, None))
+    return needs
+
+
+def _fetch_whole(store: Store, row: Row, safe: Path) -> None:
+    path = safe / checked_name(row)
+    if not path.exists():
+        write_bytes(path, store.read(row["key"], int(row["size"]), row["etag"]))
+
+
+def _fetch(store: Store, row: Row, safe: Path, grid: Grid | None, source: Grid | None) -> None:
+    """Fetch a window of an image, or a whole file, unless an earlier try did."""
+    if grid is None:
+        _fetch_whole(store, row, safe)
+        return
+    path = (safe / checked_name(row)).with_suffix(".tif")
+    if path.exists():
+        return
+    data = read_remote_window(store, row, grid, source)
+    with replacing(path) as temporary:
+        _write_window(temporary, data, source)
+
+
+def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.ndarray:
+    """Read the part `source` of a remote image on `grid`, fetching little more than its tiles.
+
+    Parameters
+    ----------
+    store : Store
+    row : row of files.tsv
+    grid, source : Grid
+
+    Returns
+    -------
+    (bands, h, w) array
+
+    Raises
+    ------
+    TigerbushError
+        When the image is not there, not whole, of another size, or does not decode.
+    RemoteError
+    """
+    label = store.label(row["key"])
+    file = RemoteFile(store, row["key"], int(row["size"]), row["etag"])
+    name = PurePosixPath(row["name"]).name
+    if name.endswith(".jp2"):
+        check_jp2(Cursor(file), label)
+    try:
+        with open_remote(file, name) as image:
+            return read_part(image, label, grid, source)
+    except GDAL_ERRORS as error:
+        raise does_not_decode(label, error) from error
+
+
+def _write_window(path: Path, data: np.ndarray, grid: Grid) -> None:
+    profile = {
+        "driver": "GTiff",
+        "count": len(data),
+        "height": grid.height,
+        "width": grid.width,
+        "dtype": data.dtype.name,
+        "transform": transform_of(grid),
+        "compress": "DEFLATE",
+        "zlevel": 1,
+        "predictor": 2,
+    }
+    with rasterio.open(path, "w", **profile) as out:
+        out.write(data)
+
+
+def _zip_folder(folder: Path, target: Path) -> None:
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent))
