@@ -1,86 +1,10 @@
 """Real snakemake runs on small configurations."""
 
-import json
-import os
-import re
-import subprocess
-import sys
-from collections import Counter
-from pathlib import Path
-
 import pytest
-import yaml
 
-from fabricate import ROOT, name_of, scene_of
+from fabricate import name_of, scene_of
+from runs import BASE, Run
 from tigerbush.safe_writer import write_product
-
-# in the middle of the products that the tests write: 2 x 2 sub-images of 20 pixels
-SITE = ("here", 14.5593, 45.8694, 0.0037)
-BASE = {
-    "sites": "sites.tsv",
-    "period": {"start": "2017-01-01", "end": "2017-04-01", "step": "1m"},
-    "source": {"path": "products"},
-    "subimages": {"size": 20},
-}
-
-
-class Run:
-    """A working directory with a configuration, and snakemake in it."""
-
-    def __init__(self, folder: Path, config: dict, sites=(SITE,)):
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.configure(config)
-        self.write_sites(*sites)
-
-    def configure(self, config):
-        self.config = config
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
-
-    def write_sites(self, *sites):
-        rows = [("site", "longitude", "latitude", "region_size"), *sites]
-        (self.folder / "sites.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
-
-    def snakemake(self, *arguments, status=0, snakefile=ROOT / "workflow" / "Snakefile"):
-        """Run snakemake and return what it prints."""
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(snakefile),
-            "--configfile",
-            "config.yaml",
-        ]
-        return self.call([*command, "--cores", "2", "--keep-going", *arguments], status)
-
-    def tigerbush(self, *arguments, status=0):
-        """Run ./tigerbush and return what it prints."""
-        return self.call([str(ROOT / "tigerbush"), *arguments], status)
-
-    def call(self, command, status=0):
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == status, output
-        return output
-
-    def planned(self, *arguments):
-        """The number of jobs per rule that a dry run shows."""
-        output = self.snakemake("--dry-run", *arguments)
-        table = re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE)
-        return Counter({rule: int(count) for rule, count in table if rule != "total"})
-
-    def summary(self, site="here"):
-        return json.loads((self.folder / "results" / site / "results_summary.json").read_text())
 
 
 @pytest.fixture

@@ -291,7 +291,8 @@ def is_checksum(etag: str) -> bool:
 def _client(
     endpoint_url: str | None, region: str | None, anonymous: bool, connections: int, timeout: float
 ) -> BaseClient:
-    return boto3.client(
+    # a session of its own: the default one keeps the credentials that it found first
+    return boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=region or "us-east-1",

@@ -1,0 +1,44 @@
+"""A real S3 server for all tests, and a proxy before it for each."""
+
+import pytest
+
+from fabricate import name_of, scene_of
+from proxy import proxy_to
+from tigerbush.safe_writer import write_product
+from weed import KEYS, weed_server
+
+
+@pytest.fixture(scope="session")
+def weed(tmp_path_factory):
+    with weed_server(tmp_path_factory.mktemp("weed")) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(weed):
+    with proxy_to(weed.port) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch):
+    """Only what a test sets reaches the server."""
+    for name in (*KEYS, "AWS_PROFILE", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """Two products of January and one of February."""
+    folder = tmp_path_factory.mktemp("written")
+    for seed, day in enumerate(("20170110", "20170120", "20170210")):
+        write_product(folder, name_of(day), scene_of(seed, clouds=[]))
+    return folder

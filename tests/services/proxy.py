@@ -1,0 +1,142 @@
+"""A proxy that counts, delays and breaks what goes through it."""
+
+import http.client
+import re
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+STALL_SECONDS = 60
+
+
+@dataclass
+class Fault:
+    """What happens to requests whose path matches, `times` times."""
+
+    kind: str
+    path: str
+    times: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def strikes(self, method: str, path: str) -> bool:
+        with self.lock:
+            if self.times <= 0 or method != "GET" or not re.search(self.path, path):
+                return False
+            self.times -= 1
+            return True
+
+
+class Proxy:
+    """The running proxy.
+
+    Attributes
+    ----------
+    url : str
+    faults : list of Fault
+    latency : float
+        Seconds before each answer.
+    requests : list of (method, path, bytes)
+        What went through, with the bytes of the answers' bodies.
+    """
+
+    def __init__(self, port: int, target: int):
+        self.url = f"http://127.0.0.1:{port}"
+        self.target = target
+        self.faults: list[Fault] = []
+        self.latency = 0.0
+        self.requests: list[tuple[str, str, int]] = []
+        self.stopped = threading.Event()
+
+    def fault(self, kind: str, path: str, times: float = float("inf")) -> None:
+        self.faults.append(Fault(kind, path, times))
+
+    def mend(self) -> None:
+        self.faults.clear()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def handle_one_request(self):
+        # a client that gives up is nothing to complain about
+        with suppress(ConnectionError):
+            super().handle_one_request()
+
+    def _forward(self):
+        time.sleep(self.proxy.latency)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = next((one.kind for one in self.proxy.faults if one.strikes(self.command, self.path)), None)
+        if kind in {"503", "429"}:
+            self.proxy.requests.append((self.command, self.path, 0))
+            self._answer(int(kind), [("Content-Type", "text/plain")], b"no")
+            return
+        if kind == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        if kind == "stall":
+            self.proxy.stopped.wait(STALL_SECONDS)
+            self.close_connection = True
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", self.proxy.target, timeout=60)
+        connection.request(self.command, self.path, body, dict(self.headers))
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        self.proxy.requests.append((self.command, self.path, len(content)))
+        skipped = {"connection", "transfer-encoding", "content-length"}
+        headers = [item for item in answer.getheaders() if item[0].lower() not in skipped]
+        if self.command == "HEAD":
+            headers.append(("Content-Length", answer.getheader("Content-Length") or "0"))
+        if kind == "corrupt":
+            half = len(content) // 2
+            content = (
+                content[:half]
+                + bytes(255 - value for value in content[half : half + 40])
+                + content[half + 40 :]
+            )
+        self._answer(answer.status, headers, content, cut=kind == "truncate")
+
+    def _answer(self, status, headers, content, cut=False):
+        self.send_response_only(status)
+        for header in headers:
+            self.send_header(*header)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content[: len(content) // 2] if cut else content)
+        if cut:
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_PUT = do_POST = _forward  # noqa: N815 - the names that http.server calls
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 50
+
+
+@contextmanager
+def proxy_to(target: int):
+    """Run a proxy to a port of this machine."""
+    handler = type("Handler", (_Handler,), {})
+    server = _Server(("127.0.0.1", 0), handler)
+    handler.proxy = Proxy(server.server_port, target)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield handler.proxy
+    finally:
+        handler.proxy.stopped.set()
+        server.shutdown()
+        server.server_close()
