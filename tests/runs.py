@@ -68,7 +68,7 @@ class Run:
             check=False,
         )
         output = done.stdout + done.stderr
-        assert done.returncode == status, output
+        assert status is None or done.returncode == status, output
         return output
 
     def planned(self, *arguments):

@@ -71,12 +71,14 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle_one_request()
 
     def _forward(self):
-        time.sleep(self.proxy.latency)
+        if self.proxy.latency:
+            time.sleep(self.proxy.latency)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = next((one.kind for one in self.proxy.faults if one.strikes(self.command, self.path)), None)
-        if kind in {"503", "429"}:
+        if kind in {"503", "429", "429 with Retry-After"}:
             self.proxy.requests.append((self.command, self.path, 0))
-            self._answer(int(kind), [("Content-Type", "text/plain")], b"no")
+            asked = [("Retry-After", "7")] if "Retry-After" in kind else []
+            self._answer(int(kind[:3]), asked, b"no")
             return
         if kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,9 +1,15 @@
 """From an object store to the summary: the same as from a local folder."""
 
-
 import pytest
 
+from fabricate import name_of
 from runs import BASE, SITE, Run
+from tigerbush.remote import Store
+from tigerbush.s3 import list_store
+from tigerbush.safe import open_product
+from tigerbush.site import resample_site
+from tigerbush.stream import stream_product
+from tigerbush.tiles import site_tiles
 from weed import KEYED, PUBLIC
 
 pytestmark = pytest.mark.workflow
@@ -46,3 +52,171 @@ def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, a
     assert "Nothing to be done" in run.snakemake("all", "scenes")
     text = "".join(path.read_text() for path in run.folder.rglob("logs/**/*.log"))
     assert "reads-only" not in text
+
+
+@pytest.fixture
+def faulty(proxy, weed, written, tmp_path):
+    """`faulty(access)` gives a run on the written products through the proxy."""
+
+    def configure(access):
+        for safe in written.iterdir():
+            weed.put_product(PUBLIC, safe, "faulty/")
+        return configured(tmp_path / access, proxy, PUBLIC, "faulty/", access=access)
+
+    return configure
+
+
+ONE, TWO, THREE = ("20170110", "20170120", "20170210")
+
+
+def test_stream_through_trouble_that_passes(faulty, proxy, local):
+    for kind, path in (
+        ("503", f"^/public/.*{ONE}T.*_B04"), ("429", f"^/public/.*{ONE}T.*_B08"), ("reset", f"^/public/.*{TWO}T.*_B02"), ("truncate", f"^/public/.*{TWO}T.*_B03"),
+        ("corrupt", f"^/public/.*{THREE}T.*_B04"), ("503", f"^/public/.*{THREE}T.*MTD_TL"),
+    ):  # fmt: skip
+        proxy.fault(kind, path, times=2)
+    run = faulty("stream")
+    run.snakemake()
+    same_summary(run, local)
+    assert all(fault.times == 0 for fault in proxy.faults)
+
+
+def test_stream_when_trouble_stays(faulty, proxy, local):
+    """The other products finish, the user reads which failed and why, and retry completes the rest."""
+    proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
+    proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
+    run = faulty("stream")
+    output = run.snakemake(status=1)
+    assert "2 product(s) failed, everything else is finished; mend them and run ./tigerbush retry" in output
+    failed = run.summary()["metadata"]["failed_products"]
+    assert failed.keys() == {name_of(TWO), name_of(THREE)}
+    assert "_B04.jp2: http://127.0.0.1" in failed[name_of(TWO)]
+    assert "is overloaded or down (503" in failed[name_of(TWO)]
+    assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
+    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+    proxy.mend()
+    proxy.requests.clear()
+    run.tigerbush("retry", "--configfile", "config.yaml")
+    same_summary(run, local)
+    # of each failed product only what was missing was fetched
+    assert sorted(path[-7:-4] for method, path, _ in proxy.requests if method == "GET") == ["B04", "B08"]
+    assert not list(run.folder.glob("results/here/downloads/.*"))
+
+
+def test_storage_through_trouble_that_passes(faulty, proxy, local):
+    """429 is not among it: the storage plugin does not try that again."""
+    for kind, path in (
+        ("503", f"^/public/.*{ONE}T.*_B04"),
+        ("reset", f"^/public/.*{TWO}T.*_B02"),
+        ("truncate", f"^/public/.*{TWO}T.*_B03"),
+    ):
+        proxy.fault(kind, path, times=2)
+    run = faulty("storage")
+    run.snakemake()
+    same_summary(run, local)
+    assert all(fault.times == 0 for fault in proxy.faults)
+
+
+def test_storage_when_trouble_stays(faulty, proxy, local):
+    """A retrieval that fails ends the run at once; the next one goes on. Wrong bytes fail their product alone."""
+    proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
+    run = faulty("storage")
+    output = run.snakemake(status=1)
+    assert re.search(rf"Failed to retrieve s3://public/faulty/\S*{TWO}T\S*_B04\.jp2", output)
+    assert not (run.folder / "results" / "downloads" / f"{name_of(TWO)}.zip").exists()
+    assert not list(run.folder.rglob(f"*{TWO}T*_B04.jp2"))
+    proxy.mend()
+    proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
+    run.snakemake(status=1)
+    failed = run.summary()["metadata"]["failed_products"]
+    assert failed.keys() == {name_of(THREE)}
+    assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
+    proxy.mend()
+    run.tigerbush("retry", "--configfile", "config.yaml")
+    same_summary(run, local)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentences"),
+    [
+        ({"bucket": KEYED}, ["there are no credentials for http://127.0.0.1", "set AWS_ACCESS_KEY_ID"]),
+        (
+            {"prefixes": ["nothing/"]},
+            ["s3://public/ holds no L1C product of the sites' tiles", "source.prefixes"],
+        ),
+    ],
+)
+def test_a_discovery_that_fails_keeps_the_table(weed, written, tmp_path, change, sentences):
+    for safe in written.iterdir():
+        weed.put_product(PUBLIC, safe, "table/")
+    run = configured(tmp_path / "s3", weed, PUBLIC, "table/")
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    tables = [(run.folder / "results" / name).read_bytes() for name in ("products.tsv", "files.tsv")]
+    run.configure(
+        run.config | {"source": run.config["source"] | {"anonymous": "bucket" not in change} | change}
+    )
+    output = run.tigerbush("discover", "--configfile", "config.yaml", status=1)
+    assert all(sentence in output for sentence in sentences)
+    assert tables == [(run.folder / "results" / name).read_bytes() for name in ("products.tsv", "files.tsv")]
+
+
+REAL = ("ljubljana", 14.5579, 45.8704, 0.009)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("folder", "start", "end", "access"),
+    [
+        ("l1c_series", "2015-12-01", "2016-02-01", "stream"),
+        ("l1c_5dates_offset", "2015-07-01", "2015-10-01", "storage"),
+    ],
+)
+def test_real_products(weed, keys, shared_data, tmp_path, folder, start, end, access):
+    """Two months of the series by windows and the five dates by whole files, from the keyed bucket, as from their folders."""
+    base = BASE | {
+        "period": {"start": start, "end": end, "step": "1m"},
+        "composite": {"max_cloud_percent": 100},
+        "subimages": {"size": 50},
+    }
+    path = shared_data / "sentinel2" / folder
+    local = Run(tmp_path / "local", base | {"source": {"path": str(path)}}, [REAL])
+    local.snakemake()
+    for safe in path.glob("*.SAFE"):
+        weed.put_product(KEYED, safe, f"{folder}/")
+    run = configured(tmp_path / "s3", weed, KEYED, f"{folder}/", [REAL], base, access=access)
+    run.snakemake()
+    same_summary(run, local, "ljubljana")
+    assert len(list(run.folder.rglob("results/**/downloads/*.zip"))) >= 5
+
+
+@pytest.mark.data
+def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
+    """Windows of bands and of the scene classification, pixel by pixel as from the folder."""
+    [safe] = (shared_data / "sentinel2" / "l2a_cropped").glob("*.SAFE")
+    product = open_product(safe)
+    grid = product.grids[10]
+    latitude, longitude = utm.to_latlon(
+        grid.x + grid.width * 5, grid.y - grid.height * 5, product.epsg % 100, northern=True
+    )
+    site = {
+        "longitude": float(longitude),
+        "latitude": float(latitude),
+        "region_size": 0.01,
+        "size": 50,
+        "resolution": 10,
+    }
+    weed.put_product(PUBLIC, safe, "level2a/")
+    store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
+    day = product.name.sensing_time.date()
+    tiles = site_tiles(*list(site.values())[:3])
+    [row], files = list_store(
+        store, level="L2A", tiles=tiles, start=day, end=day + timedelta(days=1), prefixes=["level2a/"]
+    )
+    files = [one for one in files if one["role"] != "band" or "_10m" in one["name"]]
+    target = tmp_path / f"{row['product']}.zip"
+    stream_product(store, row["product"], files, target, site=site)
+    for one, other in zip(resample_site(target, **site), resample_site(safe, **site), strict=True):
+        assert one.grid == other.grid
+        np.testing.assert_array_equal(one.data, other.data)
+    with zipfile.ZipFile(target) as archive:
+        assert {PurePosixPath(name).suffix for name in archive.namelist()} == {".tif", ".xml"}

@@ -403,7 +403,7 @@ def discovered(wildcards):
 def product_of_site(wildcards):
     """What a site reads of a product. A product that is read in place is no input: results outlive it."""
     if REMOTE and config["source"]["access"] == "stream":
-        return [f"results/{wildcards.site}/downloads/{wildcards.product}.zip"]
+        return discovered(wildcards) + [f"results/{wildcards.site}/downloads/{wildcards.product}.zip"]
     return product_whole(wildcards)
 
 

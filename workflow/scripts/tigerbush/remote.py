@@ -121,7 +121,7 @@ class Store:
     def objects(self, prefix: str) -> list[Object]:
         """List all objects below a prefix."""
         return [
-            Object(entry["Key"], entry["Size"], entry.get("ETag", "").strip('"'))
+            Object(entry["Key"], entry["Size"], _etag(entry.get("ETag", "")))
             for page in self._pages(prefix, "")
             for entry in page.get("Contents") or ()
         ]
@@ -233,7 +233,9 @@ class Store:
         if isinstance(error, ParamValidationError):
             return TigerbushError(f"{label} is no address of an object; check source.bucket.")
         if not isinstance(error, ClientError):
-            return RemoteError(f"{label}: {self.endpoint} does not answer ({type(error).__name__})")
+            return RemoteError(
+                f"{label}: {self.endpoint} did not answer, or not to the end ({type(error).__name__})"
+            )
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         # not the server's message, which may repeat the key
         code = re.sub(r"[^A-Za-z0-9]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
@@ -261,7 +263,10 @@ class Store:
                 "source.bucket, source.anonymous and source.requester_pays, then run ./tigerbush retry."
             )
         if status == 404:
-            return f"{label} is not there (any more); run ./tigerbush discover, then ./tigerbush retry."
+            return (
+                f"{label} is not there (any more); check source.bucket, run ./tigerbush discover, then "
+                "./tigerbush retry."
+            )
         if status == 412:
             return _changed(label, "is another one")
         return f"{label}: {self.endpoint} refuses the request ({status} {code}); check source.*."
@@ -310,6 +315,11 @@ def _client(
             response_checksum_validation="when_required",
         ),
     )
+
+
+def _etag(text: str) -> str:
+    """Return an ETag without quotes; what is none of plain characters is not known."""
+    return text.strip('"') if re.fullmatch('"?[A-Za-z0-9-]{1,200}"?', text) else ""
 
 
 def _total(content_range: str | None, length: int) -> int:

@@ -83,6 +83,11 @@ def list_products(
             here = row["url"].startswith(where) and row["tile"] in tiles
             return here and row["level"] == level and period[0] <= day < period[1]
 
+    if not found:
+        raise TigerbushError(
+            f"{where} holds no {level or ''} product of the sites' tiles in the period; check source.prefixes, "
+            "source.level, period and the table of sites."
+        )
     rows = keep_gone(old, found, belongs, where)
     gone = {row["product"] for row in rows} - {row["product"] for row in found}
     return rows, files + [row for row in old_files if row["product"] in gone]
