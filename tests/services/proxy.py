@@ -41,6 +41,8 @@ class Proxy:
         Seconds before each answer.
     requests : list of (method, path, bytes)
         What went through, with the bytes of the answers' bodies.
+    most : int
+        The most requests that were under way at once.
     """
 
     def __init__(self, port: int, target: int):
@@ -50,6 +52,18 @@ class Proxy:
         self.latency = 0.0
         self.requests: list[tuple[str, str, int]] = []
         self.stopped = threading.Event()
+        self.most = 0
+        self._under_way = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def under_way(self):
+        with self._lock:
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
+        yield
+        with self._lock:
+            self._under_way -= 1
 
     def fault(self, kind: str, path: str, times: float = float("inf")) -> None:
         self.faults.append(Fault(kind, path, times))
@@ -69,6 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
         # a client that gives up is nothing to complain about
         with suppress(ConnectionError):
             super().handle_one_request()
+
+    def _handle(self):
+        with self.proxy.under_way():
+            self._forward()
 
     def _forward(self):
         if self.proxy.latency:
@@ -120,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self.close_connection = True
 
-    do_GET = do_HEAD = do_PUT = do_POST = _forward  # noqa: N815 - the names that http.server calls
+    do_GET = do_HEAD = do_PUT = do_POST = _handle  # noqa: N815 - the names that http.server calls
 
 
 class _Server(ThreadingHTTPServer):

@@ -83,8 +83,9 @@ def test_stream_through_trouble_that_passes(faulty, proxy, local):
     ):  # fmt: skip
         proxy.fault(kind, path, times=2)
     run = faulty("stream")
-    run.snakemake()
+    run.snakemake("--resources", "connections=2")
     same_summary(run, local)
+    assert proxy.most == 2
     assert all(fault.times == 0 for fault in proxy.faults)
 
 

@@ -12,6 +12,8 @@ checkpoint discover_products:
     localrule: True
     conda:
         "../envs/tigerbush.yaml"
+    resources:
+        connections=4,
     params:
         **DISCOVERY,
     message:

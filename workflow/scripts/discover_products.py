@@ -7,9 +7,17 @@ from tigerbush.products import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_t
 from tigerbush.sources import list_products
 
 
-def main(products: Path, files: Path, *, source: dict, sites: list[dict], period: tuple[str, str]) -> None:
+def main(
+    products: Path,
+    files: Path,
+    *,
+    source: dict,
+    sites: list[dict],
+    period: tuple[str, str],
+    connections: int,
+) -> None:
     old = [row for row in read_rows(products) if is_row(row)]
-    rows, file_rows = list_products(source, sites, period, old, read_rows(files))
+    rows, file_rows = list_products(source, sites, period, old, read_rows(files), connections)
     # the files first: a table of products is never without them
     write_table(files, file_rows, FILE_COLUMNS)
     write_table(products, rows, COLUMNS)
@@ -23,4 +31,5 @@ if __name__ == "__main__":
             source=snakemake.params.source,
             sites=snakemake.params.sites,
             period=snakemake.params.period,
+            connections=snakemake.resources.connections,
         )

@@ -18,6 +18,13 @@ HEAD_BYTES = 16384
 LEAST_BYTES = 1024
 # a file up to this size comes with one request, and its checksum can be compared
 WHOLE_BYTES = 2_000_000
+_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_CACHEMAX": CACHE_BYTES,
+    # With more threads the JP2 driver opens the file again in each, where there is no opener; its pixels
+    # are then undefined, without an error.
+    "GDAL_NUM_THREADS": "1",
+}
 
 
 def checked_name(row: Mapping[str, str]) -> str:
@@ -154,7 +161,7 @@ def open_remote(file: RemoteFile, name: str) -> Iterator[DatasetReader]:
 
     try:
         with (
-            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=CACHE_BYTES),
+            rasterio.Env(**_OPTIONS),
             rasterio.open(name, opener=opener) as image,
         ):
             yield image

@@ -4,7 +4,6 @@ Bands are read one by one from their own JP2 files and never through GDAL's SENT
 returns zeros, without an error, for a file that is missing.
 """
 
-import io
 import re
 import zipfile
 import zlib
@@ -37,6 +36,7 @@ NODATA = 0
 # the only member of a zip that stands for a failed download; it holds the reason
 FAILED = "TIGERBUSH_FAILED.txt"
 TILE_METRES = 109_800
+JP2_HEAD, JP2_TAIL = 12, 2
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
@@ -385,7 +385,9 @@ def read_window(
     label = f"{product.path}/{name}"
     if name.endswith(".jp2"):
         with _open(product.path, name) as file:
-            check_jp2(file, label)
+            head = file.read(JP2_HEAD)
+            file.seek(max(product.files[name] - JP2_TAIL, 0))
+            check_jp2(head, file.read(JP2_TAIL), label)
     source = covering(grid, target, halo(method))
     try:
         with rasterio.open(_gdal_path(product.path, name)) as image:
@@ -450,15 +452,20 @@ def covering(grid: Grid, target: Grid, margin: int) -> Grid:
     )
 
 
-def check_jp2(file: BinaryIO, label: str) -> None:
+def check_jp2(head: bytes, tail: bytes, label: str) -> None:
     """Refuse a JP2 that was cut short: decoders fill the lost part without an error.
 
     ISO/IEC 15444-1: a file of boxes, of which the codestream box comes last in Sentinel-2 products
     and ends with the marker EOC (FF D9).
+
+    Parameters
+    ----------
+    head, tail : bytes
+        The first JP2_HEAD and the last JP2_TAIL bytes of the file.
+    label : str
+        The file, for the sentence.
     """
-    whole = file.read(12) == b"\x00\x00\x00\x0cjP  \r\n\x87\n"
-    file.seek(max(file.seek(0, io.SEEK_END) - 2, 0))
-    if not whole or file.read(2) != b"\xff\xd9":
+    if head != b"\x00\x00\x00\x0cjP  \r\n\x87\n" or tail != b"\xff\xd9":
         raise TigerbushError(
             f"{label} is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
         )

@@ -18,8 +18,6 @@ from tigerbush.tiles import site_tiles
 log = logging.getLogger(__name__)
 
 STORE_KEYS = ("bucket", "endpoint_url", "region", "anonymous", "requester_pays")
-# what CDSE allows
-DISCOVERY_CONNECTIONS = 4
 
 Row = dict[str, str]
 
@@ -30,6 +28,7 @@ def list_products(
     period: Sequence[str],
     old: Sequence[Row],
     old_files: Sequence[Row],
+    connections: int = 4,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, and those of an earlier listing that it no longer holds.
 
@@ -43,6 +42,8 @@ def list_products(
         First day and the day after the last.
     old, old_files : rows of products.tsv and files.tsv
         From an earlier listing.
+    connections : int
+        To an object store at once.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def list_products(
     else:
         tiles = set().union(*(site_tiles(**site) for site in sites))
         start, end = map(date.fromisoformat, period)
-        store = open_store(source, connections=DISCOVERY_CONNECTIONS)
+        store = open_store(source, connections=connections)
         where = f"s3://{store.bucket}/"
         found, files = list_store(
             store,

@@ -18,11 +18,20 @@ import rasterio
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing, write_bytes
 from tigerbush.masks import mask_file, mask_method
-from tigerbush.ranges import Cursor, RemoteFile, checked_name, open_remote
+from tigerbush.ranges import RemoteFile, checked_name, open_remote
 from tigerbush.raster import GDAL_ERRORS, transform_of
 from tigerbush.remote import Store
 from tigerbush.resample import Grid, halo
-from tigerbush.safe import Product, check_jp2, covering, does_not_decode, open_product, read_part
+from tigerbush.safe import (
+    JP2_HEAD,
+    JP2_TAIL,
+    Product,
+    check_jp2,
+    covering,
+    does_not_decode,
+    open_product,
+    read_part,
+)
 from tigerbush.site import SITE_BANDS, site_window
 
 Row = Mapping[str, str]
@@ -145,7 +154,7 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.n
     file = RemoteFile(store, row["key"], int(row["size"]), row["etag"])
     name = PurePosixPath(row["name"]).name
     if name.endswith(".jp2"):
-        check_jp2(Cursor(file), label)
+        check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)
     try:
         with open_remote(file, name) as image:
             return read_part(image, label, grid, source)

@@ -1,0 +1,127 @@
+"""Windows of large images: only the bytes that are needed, overlapped, and the same pixels."""
+
+import time
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+
+from tigerbush import remote, stream
+from tigerbush.errors import TigerbushError
+from tigerbush.products import file_row
+from tigerbush.ranges import WHOLE_BYTES
+from tigerbush.remote import RemoteError, Store
+from tigerbush.resample import Grid
+from tigerbush.stream import read_remote_window
+from weed import PUBLIC
+
+SIDE = 2400
+GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
+OPTIONS = {
+    "jp2": {"driver": "JP2OpenJPEG", "REVERSIBLE": "YES", "QUALITY": "100", "BLOCKXSIZE": "256", "BLOCKYSIZE": "256"},
+    "tif": {"driver": "COG", "COMPRESS": "DEFLATE", "BLOCKSIZE": "256", "OVERVIEWS": "NONE"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    random = np.random.default_rng(0)
+    return random.integers(200, 4000, (SIDE, SIDE), dtype=np.uint16)
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def row(request, weed, pixels, tmp_path_factory):
+    """The row of files.tsv of a band of 10 x 10 tiles of some 100 kB."""
+    path = tmp_path_factory.mktemp("large") / f"T31UFU_20200116T100000_B04.{request.param}"
+    profile = {"width": SIDE, "height": SIDE, "count": 1, "dtype": "uint16", "crs": "EPSG:32631"}
+    transform = rasterio.Affine(10, 0, GRID.x, 0, -10, GRID.y)
+    with rasterio.MemoryFile() as memory:
+        with memory.open(driver="GTiff", transform=transform, **profile) as image:
+            image.write(pixels, 1)
+        with memory.open() as image:
+            rasterio.shutil.copy(image, path, **OPTIONS[request.param])
+    weed.put(PUBLIC, f"large/{path.name}", path.read_bytes())
+    [one] = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(f"large/{path.name}")
+    assert one.size > 3 * WHOLE_BYTES
+    return file_row("P", ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
+
+
+def window(x, y, side):
+    return Grid(GRID.x + 10 * x, GRID.y - 10 * y, 10, side, side)
+
+
+def store(server, **options):
+    return Store(PUBLIC, endpoint_url=server.url, anonymous=True, timeout=0.5, **options)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "side", "tiles"),
+    [(1300, 1300, 50, 1), (1250, 1250, 100, 4), (0, 0, 10, 1), (2390, 2390, 10, 1)],
+)
+def test_a_window_costs_its_tiles(proxy, row, pixels, x, y, side, tiles):
+    data = read_remote_window(store(proxy), row, GRID, window(x, y, side))
+    np.testing.assert_array_equal(data[0], pixels[y : y + side, x : x + side])
+    fetched = sum(size for _, _, size in proxy.requests)
+    # two headers of 16 kB and 1 kB for each tile before it; no tile is twice as large as another
+    assert fetched < int(row["size"]) / 100 * tiles * 1.3 + 2 * 16384 + 100 * 1024
+    assert {path.partition("?")[0] for _, path, _ in proxy.requests} == {f"/{PUBLIC}/{row['key']}"}
+
+
+def test_windows_of_several_bands_overlap(proxy, row):
+    """Latency is what a window costs; four bands take little longer than one."""
+    proxy.latency = 0.05
+    one, four = (_seconds(store(proxy), [row] * bands) for bands in (1, 4))
+    assert four < 2 * one
+    assert proxy.most == 4
+
+
+def _seconds(connected, rows):
+    start = time.monotonic()
+    with stream.ThreadPoolExecutor(connected.connections) as pool:
+        stream._all(pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50)), rows)
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])
+def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    proxy.fault(fault, "B04", times=2)
+    data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+    np.testing.assert_array_equal(data[0], pixels[300:350, 300:350])
+    proxy.fault(fault, "B04")
+    with pytest.raises(RemoteError, match=r"B04\.(jp2|tif): (http://127|\d+ of \d+ bytes came)"):
+        read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+
+
+def test_an_image_that_changes_while_it_is_read(proxy, row):
+    """Every request names the ETag of the table: windows are never mixed of two images."""
+    with pytest.raises(TigerbushError, match="has changed since it was listed"):
+        read_remote_window(store(proxy), row | {"etag": "0" * 32}, GRID, window(300, 300, 50))
+
+
+def test_an_image_of_another_size(proxy, row):
+    grid = Grid(GRID.x, GRID.y, 10, SIDE + 6, SIDE + 6)
+    with pytest.raises(
+        TigerbushError, match=r"has 2400 x 2400 pixels, expected 2406|does not hold the window"
+    ):
+        read_remote_window(store(proxy), row, grid, window(2380, 2380, 26))
+
+
+def test_an_image_that_is_cut_short_in_the_store(weed, row):
+    cut = weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read()[: int(row["size"]) // 3]
+    suffix = row["key"][-4:]
+    weed.put(PUBLIC, "large/cut" + suffix, cut)
+    [one] = store(weed).objects("large/cut" + suffix)
+    changed = row | {"key": one.key, "size": str(one.size), "etag": one.etag}
+    with pytest.raises(TigerbushError, match=r"is not a whole JP2 file|does not decode"):
+        read_remote_window(store(weed), changed, GRID, window(2300, 2300, 50))
+
+
+def test_damage_of_the_same_length(proxy, row, pixels):
+    """What cannot be noticed: JPEG 2000 has no checksum. Of a COG the compression tells."""
+    proxy.fault("corrupt", "B04")
+    try:
+        read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+    except TigerbushError as error:
+        assert "B04" in str(error)
