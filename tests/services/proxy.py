@@ -74,7 +74,9 @@ class Proxy:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else small answers wait 40 ms for each other
     proxy: Proxy
+    upstream: http.client.HTTPConnection | None = None
 
     def log_message(self, *_):
         """Say nothing."""
@@ -107,11 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.stopped.wait(STALL_SECONDS)
             self.close_connection = True
             return
-        connection = http.client.HTTPConnection("127.0.0.1", self.proxy.target, timeout=60)
-        connection.request(self.command, self.path, body, dict(self.headers))
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        answer, content = self._ask(body)
         self.proxy.requests.append((self.command, self.path, len(content)))
         skipped = {"connection", "transfer-encoding", "content-length"}
         headers = [item for item in answer.getheaders() if item[0].lower() not in skipped]
@@ -125,6 +123,19 @@ class _Handler(BaseHTTPRequestHandler):
                 + content[half + 40 :]
             )
         self._answer(answer.status, headers, content, cut=kind == "truncate")
+
+    def _ask(self, body):
+        """Pass the request on, over one connection for each of the client's."""
+        if self.upstream is None:
+            self.upstream = http.client.HTTPConnection("127.0.0.1", self.proxy.target, timeout=60)
+        self.upstream.request(self.command, self.path, body, dict(self.headers))
+        answer = self.upstream.getresponse()
+        return answer, answer.read()
+
+    def finish(self):
+        super().finish()
+        if self.upstream:
+            self.upstream.close()
 
     def _answer(self, status, headers, content, cut=False):
         self.send_response_only(status)
