@@ -94,7 +94,7 @@ def bench_date() -> None:
         images = render(composite)
         index = images.ndvi.data[0]
         covered = coverage(index, images.rgb)
-        used = list(usable_sub_images(parts, covered, 0.05))
+        used = usable_sub_images(parts, covered, 0.05)
         centrality = centrality_of_sub_images(images.black_white, covered, used, "2020-01-16")
         means = ndvi_of_sub_images(
             index, images.grey, images.black_white, data[4], covered, used, "2020-01-16"

@@ -8,7 +8,14 @@ import pytest
 
 from tigerbush.grid import pyveg_sub_images, sub_images
 from tigerbush.images import BARE, MASKED_GREY, VEGETATION
-from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images, usable_sub_images
+from tigerbush.measures import (
+    centrality_of_sub_images,
+    coverage,
+    examine_sub_images,
+    ndvi_of_sub_images,
+    unused_sub_images,
+    usable_sub_images,
+)
 from tigerbush.resample import Grid
 from tigerbush.summary import (
     VEGETATION_COLLECTION,
@@ -34,7 +41,7 @@ def arrays():
 def used(ndvi, limit=None):
     """Coverage and usable sub-images, as the workflow chooses them."""
     covered = coverage(ndvi, np.zeros((*ndvi.shape, 3), np.uint8))
-    return covered, list(usable_sub_images(PARTS, covered, 0.05, limit))
+    return covered, usable_sub_images(PARTS, covered, 0.05, limit)
 
 
 def grey(ndvi):
@@ -91,6 +98,24 @@ def test_the_limit_counts_usable_sub_images():
     assert [part for part, _ in used(ndvi, 1)[1]] == PARTS[1:]
 
 
+def test_why_sub_images_are_not_used():
+    ndvi, _ = arrays()
+    ndvi[:2, :20] = np.nan
+    covered = coverage(ndvi, np.zeros((*ndvi.shape, 3), np.uint8))
+    examined = examine_sub_images(PARTS * 2, covered, 0.05, 1)
+    masked = "masked fraction 0.1000 (subimages.max_masked_fraction: 0.05)"
+    assert [reason for _, _, reason in examined] == [masked, "", masked, "enough others (subimages.limit: 1)"]
+    assert unused_sub_images(examined[:2], DAY) == [
+        {
+            "date": DAY,
+            "latitude": PARTS[0].latitude,
+            "longitude": PARTS[0].longitude,
+            "masked_fraction": 0.1,
+            "unused": masked,
+        }
+    ]
+
+
 def test_mode_pyveg_counts_black_pixels_and_takes_masked_ones_for_ground():
     ndvi, black_white = arrays()
     rgb = np.full((20, 40, 3), (10, 20, 30), np.uint8)
@@ -102,7 +127,7 @@ def test_mode_pyveg_counts_black_pixels_and_takes_masked_ones_for_ground():
     rgb[0, 20:40] = 0
     ndvi[3] = np.nan
     covered = coverage(ndvi, rgb, "pyveg")
-    parts = list(usable_sub_images(PARTS, covered, 0.05))
+    parts = usable_sub_images(PARTS, covered, 0.05)
     assert parts == [(PARTS[0], 19 / 400)]
     [record] = ndvi_of_sub_images(ndvi, grey(ndvi), black_white, ndvi, covered, parts, DAY)
     # the 20 masked pixels count as grey 127, here half of them vegetation

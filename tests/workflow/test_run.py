@@ -1,5 +1,6 @@
 """The whole way on products that the tests write: what runs, what does not run again, what fails."""
 
+import csv
 import json
 import shutil
 import sys
@@ -306,6 +307,32 @@ def test_products_above_the_cloud_limit_are_left_out(run):
     assert metadata["missing"]["2017-02-15"] == f"all 1 products left out: {reason}"
     assert metadata["products"]["2017-02-15"]["left_out"] == {name_of("20170210"): reason}
     assert not (run.folder / "results" / "here" / "2017-02-15").exists()
+
+
+def test_what_is_missing_adds_up(run):
+    """Everything that missing.tsv lists and everything that was measured is everything expected."""
+    ring = [(465000, 5080500), (465790, 5080500), (465790, 5078900), (465000, 5078900)]
+    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
+    write_product(run.folder / "products", name_of("20170212"), scene_of(5, cloud_percent=50.1))
+    break_product(run, "20170120")
+    run.snakemake(status=1)
+    with (run.folder / "results" / "here" / "missing.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    summary = run.summary()
+    metadata, series = summary["metadata"], summary["COPERNICUS/S2"]["time-series-data"]
+    assert {row["site"] for row in rows} == {"here"}
+    of_dates = {row["date"]: row["reason"] for row in rows if not row["product"] and not row["sub_image"]}
+    assert of_dates == metadata["missing"] == {"2017-03-16": "no product in the period"}
+    of_products = {row["product"]: row["reason"] for row in rows if row["product"]}
+    left_out = metadata["products"]["2017-02-15"]["left_out"]
+    assert of_products == metadata["failed_products"] | left_out
+    assert len(of_products) == 2
+    assert [row["band"] for row in rows if row["product"] == name_of("20170120")] == ["B4"]
+    for day, used in (("2017-01-16", 4), ("2017-02-15", 2)):
+        parts = [row["sub_image"] for row in rows if row["date"] == day and row["sub_image"]]
+        assert len(series[day]) == used
+        measured = {f"{record['longitude']:.4f}_{record['latitude']:.4f}" for record in series[day]}
+        assert len(measured | set(parts)) == len(measured) + len(parts) == 4
 
 
 def test_relative_orbits(run):

@@ -59,6 +59,7 @@ LIBRARY = {
     for path in (
         workflow.source_path("../scripts/tigerbush/__init__.py"),
         workflow.source_path("../scripts/tigerbush/centrality.py"),
+        workflow.source_path("../scripts/tigerbush/completeness.py"),
         workflow.source_path("../scripts/tigerbush/composite.py"),
         workflow.source_path("../scripts/tigerbush/date_images.py"),
         workflow.source_path("../scripts/tigerbush/errors.py"),

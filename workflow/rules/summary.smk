@@ -36,7 +36,8 @@ rule summarise_site:
         ),
         weather=weather_of(dates_without_products),
     output:
-        "results/{site}/results_summary.json",
+        summary="results/{site}/results_summary.json",
+        missing="results/{site}/missing.tsv",
     log:
         "logs/summarise_site/{site}.log",
     benchmark:
@@ -45,7 +46,7 @@ rule summarise_site:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("errors", "files", "summary"),
+        library=library("completeness", "errors", "files", "products", "summary"),
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {

@@ -1,11 +1,11 @@
-"""Mean NDVI of each sub-image of a date."""
+"""Mean NDVI of each sub-image of a date; those that are not used get their reason."""
 
 from pathlib import Path
 
 from tigerbush.date_images import read_date
 from tigerbush.files import job_arguments, job_log, write_json
 from tigerbush.images import read_png
-from tigerbush.measures import ndvi_of_sub_images
+from tigerbush.measures import ndvi_of_sub_images, unused_sub_images
 from tigerbush.raster import read_raster
 
 
@@ -25,7 +25,7 @@ def main(
     records = ndvi_of_sub_images(
         images.ndvi, read_png(ndvi_image), images.black_white, n_obs, images.covered, images.parts, date
     )
-    write_json(out, records)
+    write_json(out, records + unused_sub_images(images.examined, date))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Write results_summary.json of a site."""
+"""Write results_summary.json of a site, and missing.tsv: what is not in it and why."""
 
 from pathlib import Path
 
+from tigerbush.completeness import COLUMNS, missing_rows
 from tigerbush.files import job_arguments, job_log, read_json, write_json
+from tigerbush.products import write_table
 from tigerbush.summary import summarise_site
 
 
@@ -10,6 +12,7 @@ def main(
     dates: list[Path],
     weather: list[Path],
     out: Path,
+    missing: Path,
     *,
     site: dict,
     periods: list,
@@ -17,15 +20,17 @@ def main(
     config: dict,
     config_files: list,
 ) -> None:
+    of_dates = [read_json(path) for path in dates]
     summary = summarise_site(
         site,
-        dates=[read_json(path) for path in dates],
+        dates=of_dates,
         periods=periods,
         left_out=left_out,
         weather={path.parent.name: read_json(path) for path in weather},
         config=config,
         config_files=config_files,
     )
+    write_table(missing, missing_rows(summary, of_dates), COLUMNS)
     write_json(out, summary)
 
 
@@ -34,6 +39,7 @@ if __name__ == "__main__":
         main(
             [Path(path) for path in snakemake.input.dates],
             [Path(path) for path in snakemake.input.weather],
-            Path(snakemake.output[0]),
+            Path(snakemake.output.summary),
+            Path(snakemake.output.missing),
             **job_arguments(snakemake.params),
         )

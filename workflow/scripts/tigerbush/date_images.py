@@ -7,13 +7,13 @@ import numpy as np
 
 from tigerbush.grid import SubImage, pyveg_sub_images, sub_images
 from tigerbush.images import read_png
-from tigerbush.measures import Coverage, coverage, usable_sub_images
+from tigerbush.measures import Coverage, coverage, examine_sub_images
 from tigerbush.raster import read_raster
 
 
 @dataclass(frozen=True)
 class DateImages:
-    """The images of a date and its usable sub-images.
+    """The images of a date and its sub-images.
 
     Attributes
     ----------
@@ -22,15 +22,20 @@ class DateImages:
     black_white : (h, w) uint8 array
     rgb : (h, w, 3) uint8 array
     covered : Coverage
-    parts : list of (SubImage, float)
-        The sub-images that are used, with their fraction of lost pixels.
+    examined : list of (SubImage, float, str)
+        Every sub-image, its fraction of lost pixels, and why it is not used.
     """
 
     ndvi: np.ndarray
     black_white: np.ndarray
     rgb: np.ndarray
     covered: Coverage
-    parts: list[tuple[SubImage, float]]
+    examined: list[tuple[SubImage, float, str]]
+
+    @property
+    def parts(self) -> list[tuple[SubImage, float]]:
+        """The sub-images that are used, with their fraction of lost pixels."""
+        return [(part, fraction) for part, fraction, reason in self.examined if not reason]
 
 
 def read_date(
@@ -52,7 +57,7 @@ def read_date(
     site : dict
         longitude, latitude, region_size in degrees; size of a sub-image in pixels.
     max_masked_fraction, limit
-        See `tigerbush.measures.usable_sub_images`.
+        See `tigerbush.measures.examine_sub_images`.
     mode : {"default", "pyveg"}
 
     Raises
@@ -70,5 +75,5 @@ def read_date(
         black_white=read_png(black_white),
         rgb=colours,
         covered=covered,
-        parts=list(usable_sub_images(parts, covered, max_masked_fraction, limit)),
+        examined=examine_sub_images(parts, covered, max_masked_fraction, limit),
     )

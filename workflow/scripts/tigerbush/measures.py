@@ -1,8 +1,7 @@
 """Numbers of each sub-image of a date: NDVI and network centrality, in pyveg's dictionaries."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -52,10 +51,10 @@ def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Covera
     )
 
 
-def usable_sub_images(
+def examine_sub_images(
     parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
-) -> Iterator[tuple[SubImage, float]]:
-    """Yield the sub-images with fewer lost pixels than allowed, and that fraction.
+) -> list[tuple[SubImage, float, str]]:
+    """Tell which sub-images are used, and why the others are not.
 
     Parameters
     ----------
@@ -64,15 +63,48 @@ def usable_sub_images(
     max_masked_fraction : float
         A sub-image with this fraction of lost pixels or more is left out (pyveg: 0.05).
     limit : int, optional
-        Stop after so many.
+        Use at most so many.
+
+    Returns
+    -------
+    list of (SubImage, float, str)
+        Every sub-image, its fraction of lost pixels, and the reason why it is not used; empty when it is.
     """
-    fractions = ((part, float(covered.lost[part.rows, part.columns].mean())) for part in parts)
-    usable = (
-        (part, fraction)
-        for part, fraction in fractions
-        if fraction < max_masked_fraction and covered.coloured[part.rows, part.columns].any()
-    )
-    return islice(usable, limit)
+    examined = []
+    left = len(parts) if limit is None else limit
+    for part in parts:
+        cut = part.rows, part.columns
+        fraction = float(covered.lost[cut].mean())
+        if fraction >= max_masked_fraction:
+            reason = (
+                f"masked fraction {fraction:.4f} (subimages.max_masked_fraction: {max_masked_fraction:g})"
+            )
+        elif not covered.coloured[cut].any():
+            reason = "no coloured pixel (mode: pyveg)"
+        elif not left:
+            reason = f"enough others (subimages.limit: {limit})"
+        else:
+            reason = ""
+            left -= 1
+        examined.append((part, fraction, reason))
+    return examined
+
+
+def usable_sub_images(
+    parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
+) -> list[tuple[SubImage, float]]:
+    """Return the sub-images that are used, with their fraction of lost pixels; see `examine_sub_images`."""
+    examined = examine_sub_images(parts, covered, max_masked_fraction, limit)
+    return [(part, fraction) for part, fraction, reason in examined if not reason]
+
+
+def unused_sub_images(examined: Iterable[tuple[SubImage, float, str]], date: str) -> list[dict]:
+    """Name the sub-images that are not used: place, date, `masked_fraction` and the reason as `unused`."""
+    return [
+        _place(part, date) | {"masked_fraction": fraction, "unused": reason}
+        for part, fraction, reason in examined
+        if reason
+    ]
 
 
 def ndvi_of_sub_images(

@@ -57,7 +57,7 @@ def summarise_date(
     ----------
     date : str
     centrality, ndvi : sequences of dict
-        Per sub-image, from `tigerbush.measures`.
+        Per sub-image, from `tigerbush.measures`; a record with `unused` says why there are no numbers.
     lineage : dict
         Of the composite.
     weather : dict, optional
@@ -65,13 +65,15 @@ def summarise_date(
     Returns
     -------
     dict
-        date, vegetation (list, or None with the reason in `missing`), weather, lineage, units, software.
+        date, vegetation (list, or None with the reason in `missing`), unused (the other sub-images),
+        weather, lineage, units, software.
     """
-    vegetation = merge_records(centrality, ndvi) or None
+    vegetation = merge_records(centrality, [record for record in ndvi if "unused" not in record]) or None
     return {
         "date": date,
         "vegetation": vegetation,
         "missing": None if vegetation else _why_missing(lineage),
+        "unused": [record for record in ndvi if "unused" in record],
         "weather": weather,
         "lineage": lineage,
         "units": UNITS,
