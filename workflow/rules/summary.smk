@@ -52,7 +52,8 @@ rule summarise_site:
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        config=config,
+        # prices change no result
+        config={key: value for key, value in config.items() if key != "plan"},
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"

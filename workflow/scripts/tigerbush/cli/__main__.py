@@ -4,10 +4,16 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, pattern, retry
+from tigerbush.cli import centrality, discover, pattern, plan, retry
 from tigerbush.errors import TigerbushError, WriteError
 
-COMMANDS = {"centrality": centrality, "discover": discover, "pattern": pattern, "retry": retry}
+COMMANDS = {
+    "centrality": centrality,
+    "discover": discover,
+    "pattern": pattern,
+    "plan": plan,
+    "retry": retry,
+}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tigerbush.errors import TigerbushError
+
 SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
 _CORES = ("-c", "--cores", "-j", "--jobs", "--profile", "--executor", "-e")
 
@@ -18,7 +20,26 @@ def snakemake(arguments: list[str]) -> int:
         Its exit status.
     """
     cores = [] if any(word.split("=")[0] in _CORES for word in arguments) else ["--cores", "all"]
-    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), *cores, *arguments]
+    return _run([*cores, *arguments]).returncode
+
+
+def read_snakemake(arguments: list[str]) -> str:
+    """Run snakemake and return what it prints on standard output.
+
+    Raises
+    ------
+    TigerbushError
+        When it fails; the end of what it prints goes to standard error then.
+    """
+    done = _run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        print(*(done.stdout + done.stderr).splitlines()[-15:], sep="\n", file=sys.stderr)
+        raise TigerbushError("snakemake cannot plan this run; see above.")
+    return done.stdout
+
+
+def _run(arguments: list[str], **options: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), *arguments]
     # an argument list, never a shell: file names are data
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    return subprocess.run(command, env=environment, check=False, **options)  # noqa: S603

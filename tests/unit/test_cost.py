@@ -1,0 +1,117 @@
+"""The model behind ./tigerbush plan, by hand-computed sums."""
+
+import pytest
+
+from tigerbush.cli import cost
+from tigerbush.cli.cost import Output
+from tigerbush.cli.plan import jobs_of, outputs_of
+
+PRODUCT = "S2A_MSIL1C_20170116T100000_N0204_R122_T33TVL_20170116T110000"
+SITES = {"here": {"region_size": 0.08}}
+# 17 sub-images of 50 pixels of 10 m: 850 x 850 pixels
+MEGAPIXELS = 0.7225
+
+
+def config(**source):
+    return {
+        "subimages": {"size": 50},
+        "composite": {"resolution": 10},
+        "scene": {"resolution": 20, "bands": ["B2", "B5"], "region": None},
+        "source": {"kind": "s3", "access": "stream"} | source,
+        "plan": {
+            "vm_size": "two",
+            "currency": "EUR",
+            "prices_of": "2026-01-01",
+            "prices": {"two": {"vcpus": 2, "per_hour": 0.5}},
+        },
+    }
+
+
+def row(band, size, role="band"):
+    return {"role": role, "band": band, "size": str(size)}
+
+
+# L2A holds a band at several resolutions: the finest, the largest file, is what is read
+FILES = {
+    PRODUCT: [row("B2", 100_000_000), row("B2", 9_000_000), row("B5", 30_000_000), row("", 500_000, "mask")]
+}
+
+
+def estimate(outputs, jobs, **source):
+    return cost.estimate(config(**source), SITES, jobs, outputs, FILES)
+
+
+def test_a_window_needs_the_tiles_that_it_touches():
+    assert cost.window_share(5000, 10) == pytest.approx((15_240 / 109_800) ** 2)
+    assert cost.window_share(200_000, 10) == 1
+
+
+def test_bytes_of_a_window_and_of_whole_files():
+    outputs = [Output("resample_product", "here", PRODUCT, pending=True)]
+    side = 0.08 * 111_320
+    streamed = estimate(outputs, {"resample_product": 1})["transfer_bytes"]
+    assert streamed == round(500_000 + 100_000_000 * ((side + 10_240) / 109_800) ** 2)
+    assert estimate(outputs, {}, kind="local")["transfer_bytes"] == 0
+    copied = [Output("download_product", "", PRODUCT, pending=True)]
+    assert estimate(copied, {}, access="storage")["transfer_bytes"] == 130_500_000
+    # what is there already is not fetched again
+    there = [Output("resample_product", "here", PRODUCT, pending=False)]
+    assert estimate(there, {})["transfer_bytes"] == 0
+
+
+def test_cpu_disk_and_money():
+    outputs = [
+        Output("composite_date", "here", "2017-01-16", pending=True),
+        Output("subset_product", "here", PRODUCT, pending=True),
+        Output("subset_product", "here", PRODUCT.replace("R122", "R022"), pending=False),
+    ]
+    found = estimate(outputs, {"composite_date": 1, "subset_product": 1, "all": 1})
+    start = cost.CPU_SECONDS["composite_date"][0] + cost.CPU_SECONDS["subset_product"][0] + cost.OTHER_SECONDS
+    # the composite is of both products of its date
+    pixels = cost.CPU_SECONDS["composite_date"][1] * 2 + cost.CPU_SECONDS["subset_product"][1]
+    hours = (start + pixels * MEGAPIXELS) / 3600
+    assert found["cpu_hours"] == pytest.approx(hours, abs=1e-4)
+    assert (found["products"], found["dates"]) == (1, 1)
+    assert found["disk_bytes"] == round((cost.PRODUCT_BYTES + cost.DATE_BYTES) * MEGAPIXELS)
+    assert found["cost"]["total"] == pytest.approx(hours / 2 * 0.5, abs=1e-4)
+    assert "2 CPUs, all in use, 0.5 EUR/h, prices of 2026-01-01" in cost.report(found)
+
+
+def test_a_scene_costs_what_its_bands_have_of_pixels():
+    outputs = [Output("resample_scene", "", PRODUCT, pending=True)]
+    found = estimate(outputs, {"resample_scene": 1})
+    megapixels = 10_980**2 / 1e6 + 5_490**2 / 1e6
+    assert found["cpu_hours"] == pytest.approx((0.4 + 0.2 * megapixels) / 3600, abs=1e-4)
+    assert found["transfer_bytes"] == 130_500_000
+    assert found["disk_bytes"] == round(2 * 5_490**2 * cost.SCENE_BYTES) + 130_500_000
+
+
+def test_a_virtual_machine_without_a_price():
+    found = cost.estimate(
+        config() | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {}, remote=True
+    )
+    assert found["cost"] == {"vm_size": "other", "total": None}
+    assert "no price of other in plan.prices" in cost.report(found)
+
+
+def test_what_snakemake_prints():
+    assert jobs_of(
+        "x\nJob stats:\njob      count\n-----  -----\nall   1\nsubset_product   12\ntotal   13\n\nall 7\n"
+    ) == {
+        "all": 1,
+        "subset_product": 12,
+    }
+    assert jobs_of("Nothing to be done.") == {}
+    lines = [
+        "output_file\tdate\trule\tlog-file(s)\tstatus\tplan",
+        f"results/here/products/{PRODUCT}.window_mask.tif\t-\tresample_product\t-\tmissing\tupdate pending",
+        f"results/here/products/{PRODUCT}.window.tif\t-\tresample_product\t-\tmissing\tupdate pending",
+        f"results/scenes/{PRODUCT}.tif\t-\tresample_scene\t-\tok\tno update",
+        "results/here/2017-01-16/composite.tif\t-\tcomposite_date\t-\tok\tno update",
+        "results/here/missing.tsv\t-\tsummarise_site\t-\tok\tno update",
+    ]
+    assert outputs_of("\n".join(lines)) == [
+        Output("resample_product", "here", PRODUCT, pending=True),
+        Output("resample_scene", "", PRODUCT, pending=False),
+        Output("composite_date", "here", "2017-01-16", pending=False),
+    ]

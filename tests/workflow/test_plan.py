@@ -1,0 +1,29 @@
+"""./tigerbush plan on a small configuration, against what a run then does."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+
+def test_the_plan_is_what_the_run_does(run):
+    output = run.tigerbush("plan", "--configfile", "config.yaml", status=1)
+    assert "results/products.tsv does not exist yet; run ./tigerbush discover" in output
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    found = json.loads(run.tigerbush("plan", "--configfile", "config.yaml", "--json"))
+    assert found["jobs"] == run.planned()
+    assert (found["products"], found["dates"], found["transfer_bytes"]) == (3, 2, 0)
+    assert found["cost"]["total"] > 0
+    copied = ("--config", "source={access: storage, path: products}")
+    stored = json.loads(run.tigerbush("plan", "--configfile", "config.yaml", *copied, "--json"))
+    assert stored["jobs"]["download_product"] == 3
+    run.snakemake(*copied)
+    bytes_copied = sum(path.stat().st_size for path in (run.folder / "results" / "downloads").iterdir())
+    # the zips also hold names, and every file begins a new block of them
+    assert 0 <= bytes_copied - stored["transfer_bytes"] < 0.1 * bytes_copied
+    done = run.tigerbush("plan", "--configfile", "config.yaml", *copied)
+    assert "jobs     0" in done
+    text = run.tigerbush("plan", "scenes", "--configfile", "config.yaml")
+    assert "3 resample_scene" in text
+    assert "h of Standard_D4s_v5 (4 CPUs" in text
