@@ -51,6 +51,8 @@ FILE_PATTERNS = {
 }
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RESERVED = ("scenes", "downloads")
+# keys of source that a kind cannot do without
+NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
 SITE_BANDS = ["B2", "B3", "B4", "B8"]
 
 # Registered one by one: only what is named here reaches jobs that run from the source archive.
@@ -58,6 +60,7 @@ LIBRARY = {
     Path(path).stem: path
     for path in (
         workflow.source_path("../scripts/tigerbush/__init__.py"),
+        workflow.source_path("../scripts/tigerbush/catalogue.py"),
         workflow.source_path("../scripts/tigerbush/centrality.py"),
         workflow.source_path("../scripts/tigerbush/completeness.py"),
         workflow.source_path("../scripts/tigerbush/composite.py"),
@@ -80,6 +83,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/scene.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
+        workflow.source_path("../scripts/tigerbush/stac_item.py"),
         workflow.source_path("../scripts/tigerbush/stream.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
         workflow.source_path("../scripts/tigerbush/tiles.py"),
@@ -117,11 +121,11 @@ def check_config():
 
 def check_source():
     source = config["source"]
-    if source["kind"] == "s3":
-        for key in ("bucket", "level"):
+    if source["kind"] in NEEDED:
+        for key in NEEDED[source["kind"]]:
             if source[key] is None:
                 raise WorkflowError(
-                    f"source.{key} is not set, but source.kind s3 needs it; see docs/sources.md."
+                    f"source.{key} is not set, but source.kind {source['kind']} needs it; see docs/sources.md."
                 )
         if source["requester_pays"] and source["access"] == "storage":
             raise WorkflowError(
@@ -420,6 +424,9 @@ def stored_files(wildcards):
     if not REMOTE or config["source"]["access"] == "stream":
         return []
     rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
+    # what lies on web servers is fetched by the job itself
+    if any(row["key"].startswith("http") for row in rows):
+        return []
     return [storage.source(address_of(row["key"])) for row in rows]
 
 
@@ -505,7 +512,7 @@ STORE = {
 # What the table of products depends on; a folder is listed for all sites and dates alike.
 DISCOVERY = {
     "source": (
-        STORE | {key: config["source"][key] for key in ("level", "prefixes")}
+        STORE | {key: config["source"][key] for key in ("level", "prefixes", "catalogue", "collections")}
         if REMOTE
         else {key: config["source"][key] for key in ("kind", "path", "level")}
     ),

@@ -26,6 +26,7 @@ rule composite_date:
             "raster",
             "resample",
             "safe",
+            "stac_item",
         ),
         mask=config["composite"]["mask"],
     message:

@@ -111,6 +111,7 @@ rule resample_product:
             "safe",
             "scene",
             "site",
+            "stac_item",
         ),
         path=product_url,
         site=site_window,
@@ -154,6 +155,7 @@ rule subset_product:
             "safe",
             "scene",
             "site",
+            "stac_item",
         ),
         site=site_window,
     message:

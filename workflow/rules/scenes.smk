@@ -28,6 +28,7 @@ rule resample_scene:
             "resample",
             "safe",
             "scene",
+            "stac_item",
         ),
         path=product_url,
         scene={key: value for key, value in config["scene"].items() if key != "engine"},

@@ -47,7 +47,11 @@ _BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\d
 _MASK = re.compile(
     r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
 )
-_METADATA = re.compile(r"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml")
+# the metadata of a product that a catalogue describes item by item: the STAC item
+STAC_ITEM = "stac.json"
+_METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
+# side of a tile in metres
+TILE_METRES = 109_800
 
 
 @dataclass(frozen=True)

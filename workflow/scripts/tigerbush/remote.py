@@ -89,6 +89,8 @@ class Store:
         At most so many at once.
     timeout : float
         Seconds without an answer.
+    tries : int
+        Requests for one thing.
     """
 
     def __init__(
@@ -101,11 +103,13 @@ class Store:
         requester_pays: bool = False,
         connections: int = 4,
         timeout: float = TIMEOUT_SECONDS,
+        tries: int = TRIES,
     ) -> None:
         self.bucket = bucket
         self.endpoint = endpoint_url or "AWS"
         self.connections = connections
         self._timeout = timeout
+        self._tries = tries
         self._payer = {"RequestPayer": "requester"} if requester_pays else {}
         self._client = _client(endpoint_url, region, anonymous, connections, timeout)
         self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
@@ -120,19 +124,24 @@ class Store:
 
     def objects(self, prefix: str) -> list[Object]:
         """List all objects below a prefix."""
-        return [
-            Object(entry["Key"], entry["Size"], _etag(entry.get("ETag", "")))
-            for page in self._pages(prefix, "")
-            for entry in page.get("Contents") or ()
-        ]
+        return [_object(entry) for page in self._pages(prefix, "") for entry in page.get("Contents") or ()]
 
-    def _pages(self, prefix: str, delimiter: str) -> Iterator[dict]:
+    def first_object(self, prefix: str) -> Object | None:
+        """Return one object below a prefix, with one request; None when there is none."""
+        page = next(self._pages(prefix, "", MaxKeys=1))
+        return next(map(_object, page.get("Contents") or ()), None)
+
+    def size_of(self, key: str) -> int:
+        """Return the bytes of an object, by asking for the first; errors are those of `read`."""
+        return self._patiently(self.label(key), lambda: self._get(key, "", {"Range": "bytes=0-0"})[1])
+
+    def _pages(self, prefix: str, delimiter: str, **options: int) -> Iterator[dict]:
         token = {}
         while True:
             page = self._patiently(
                 f"s3://{self.bucket}/{prefix}",
                 lambda token=token: self._client.list_objects_v2(
-                    Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **token, **self._payer
+                    Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **options, **token, **self._payer
                 ),
             )
             yield page
@@ -211,12 +220,12 @@ class Store:
 
     def _patiently(self, label: str, request: Callable[[], Result]) -> Result:
         """Return what a request gives; trouble that may pass is waited for, longer from time to time."""
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             try:
                 return request()
             except (BotoCoreError, ClientError, urllib3.exceptions.HTTPError, RemoteError) as error:
                 trouble = self._explain(error, label)
-                if isinstance(trouble, TigerbushError) or attempt + 1 == TRIES:
+                if isinstance(trouble, TigerbushError) or attempt + 1 == self._tries:
                     raise trouble from error
                 time.sleep(_wait(error, attempt))
         raise AssertionError("not reached")
@@ -270,6 +279,10 @@ class Store:
         if status == 412:
             return _changed(label, "is another one")
         return f"{label}: {self.endpoint} refuses the request ({status} {code}); check source.*."
+
+
+def _object(entry: dict) -> Object:
+    return Object(entry["Key"], entry["Size"], _etag(entry.get("ETag", "")))
 
 
 def check_content(label: str, content: bytes, size: int | None, etag: str) -> None:

@@ -8,7 +8,7 @@ files get the names that they have in SAFE layout; the prefix ends in `tiles/` t
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -102,6 +102,31 @@ def list_store(
                 name = product.name
                 if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
                     found.setdefault(name.product, product)
+    return describe_products(store, found, old=old, old_files=old_files)
+
+
+def describe_products(
+    store: Store,
+    found: Mapping[str, Found],
+    describe: Callable[[Store, Found], tuple[Row, list[Row]]] | None = None,
+    *,
+    old: Collection[Row] = (),
+    old_files: Collection[Row] = (),
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of the newest baselines; those that an earlier listing described are taken as they are.
+
+    Parameters
+    ----------
+    store : Store
+    found : mapping of str to Found
+        By product name.
+    describe : callable, optional
+        Gives the rows of a product and of its files; without it the product's folder is listed.
+    old, old_files : rows of products.tsv and files.tsv
+        From an earlier listing.
+    """
+    describe = describe or describe_listed
+    with ThreadPoolExecutor(store.connections) as pool:
         kept = {row["product"] for row in newest_baseline(_bare_row(one) for one in found.values())}
         listed = {row["product"] for row in old_files}
         finished = {
@@ -111,7 +136,7 @@ def list_store(
         }
         new = [found[name] for name in sorted(kept - finished.keys())]
         log.info("%d products, %d of them new", len(kept), len(new))
-        described = list(_progress(_map(pool, lambda one: _describe(store, one), new), len(new), "products"))
+        described = list(_progress(_map(pool, lambda one: describe(store, one), new), len(new), "products"))
     files = [row for row in old_files if row["product"] in finished]
     rows = [*finished.values(), *(row for row, _ in described)]
     files += [row for _, some in described for row in some]
@@ -205,7 +230,7 @@ def _safe_name(name: ProductName, file: str) -> str | None:
     return None
 
 
-def _describe(store: Store, found: Found) -> tuple[Row, list[Row]]:
+def describe_listed(store: Store, found: Found) -> tuple[Row, list[Row]]:
     """Return the rows of a product and its files: one listing, and its main metadata file.
 
     A product whose metadata cannot be read is kept without cloud cover, so that it shows up as failed.

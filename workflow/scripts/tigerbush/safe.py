@@ -23,9 +23,10 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
-from tigerbush.products import ProductName, parse_name
+from tigerbush.products import STAC_ITEM, TILE_METRES, ProductName, parse_name
 from tigerbush.raster import GDAL_ERRORS
 from tigerbush.resample import Grid, halo, resample
+from tigerbush.stac_item import read_item
 
 # PSD: band_id / bandId 0..12, and the native resolution in metres
 BANDS = {
@@ -35,7 +36,6 @@ BANDS = {
 NODATA = 0
 # the only member of a zip that stands for a failed download; it holds the reason
 FAILED = "TIGERBUSH_FAILED.txt"
-TILE_METRES = 109_800
 JP2_HEAD, JP2_TAIL = 12, 2
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000
@@ -225,7 +225,8 @@ def open_product(path: Path) -> Product:
     Parameters
     ----------
     path : Path
-        A `.SAFE` folder, or a zip (stored or compressed) with that folder inside.
+        A `.SAFE` folder, or a zip (stored or compressed) with that folder inside. Its metadata are the XML files of
+        the product, or the item of a STAC catalogue.
 
     Raises
     ------
@@ -235,6 +236,9 @@ def open_product(path: Path) -> Product:
     path = Path(path)
     name = product_name(path)
     files = list_files(path)
+    if STAC_ITEM in files:
+        item = read_item(_read_bytes(path, STAC_ITEM), f"{path}/{STAC_ITEM}", name)
+        return Product(path=path, name=name, files=files, **vars(item))
     product_xml = _metadata_xml(path, files, rf"MTD_MSI{name.level}\.xml")
     tile_xml = _metadata_xml(path, files, r"GRANULE/[^/]+/MTD_TL\.xml")
     quantification = "BOA_QUANTIFICATION_VALUE" if name.level == "L2A" else "QUANTIFICATION_VALUE"

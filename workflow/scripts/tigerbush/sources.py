@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from tigerbush.catalogue import list_catalogue
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
 from tigerbush.products import file_row, keep_gone, newest_baseline, role, table_row
@@ -67,21 +68,24 @@ def list_products(
         tiles = set().union(*(site_tiles(**site) for site in sites))
         start, end = map(date.fromisoformat, period)
         store = open_store(source, connections=connections)
-        where = f"s3://{store.bucket}/"
-        found, files = list_store(
-            store,
-            level=level,
-            tiles=tiles,
-            start=start,
-            end=end,
-            prefixes=source["prefixes"],
-            old=old,
-            old_files=old_files,
-        )
+        known = {
+            "level": level,
+            "tiles": tiles,
+            "start": start,
+            "end": end,
+            "old": old,
+            "old_files": old_files,
+        }
+        if source["kind"] == "s3":
+            where = f"s3://{store.bucket}/"
+            found, files = list_store(store, prefixes=source["prefixes"], **known)
+        else:
+            where = source["catalogue"]
+            found, files = list_catalogue(store, where, source["collections"], sites=sites, **known)
 
         def belongs(row: Row) -> bool:
             day = row["sensing_time"][:10]
-            here = row["url"].startswith(where) and row["tile"] in tiles
+            here = row["url"].startswith((f"s3://{store.bucket}/", where)) and row["tile"] in tiles
             return here and row["level"] == level and period[0] <= day < period[1]
 
     if not found:
@@ -224,7 +228,8 @@ def fetch_product(
     """
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for i, row in enumerate(files):
-            label, size = store.label(row["key"]), int(row["size"])
+            # 0: not known before, as of the item of a catalogue
+            label, size = store.label(row["key"]), int(row["size"]) or None
             if fetched:
                 content = fetched[i].read_bytes()
                 check_content(label, content, size, row["etag"])

@@ -115,7 +115,7 @@ def _needs(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid 
 def _fetch_whole(store: Store, row: Row, safe: Path) -> None:
     path = safe / checked_name(row)
     if not path.exists():
-        write_bytes(path, store.read(row["key"], int(row["size"]), row["etag"]))
+        write_bytes(path, store.read(row["key"], int(row["size"]) or None, row["etag"]))
 
 
 def _fetch(store: Store, row: Row, safe: Path, grid: Grid | None, source: Grid | None) -> None:

@@ -1,0 +1,198 @@
+"""What a catalogue may hold: hostile items, missing assets, endless pages, errors."""
+
+import copy
+import logging
+from datetime import date
+
+import pytest
+
+from catalogues import images_of, item_of, serve, write_cog
+from fabricate import name_of, scene_of
+from runs import SITE
+from tigerbush.catalogue import bounding_box, list_catalogue
+from tigerbush.errors import TigerbushError
+from tigerbush.remote import Store
+from tigerbush.safe_writer import write_product
+
+NAME = name_of(level="L2A", baseline="0500")
+PLACE = {"longitude": SITE[1], "latitude": SITE[2], "region_size": SITE[3]}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    safe = write_product(folder, NAME, scene_of(level="L2A", offset=-1000))
+    write_cog(images_of(safe)["B2"], folder / "B02.tif")
+    return folder
+
+
+@pytest.fixture
+def catalogue(files):
+    with serve(files) as running:
+        yield running
+
+
+@pytest.fixture
+def item(catalogue, files):
+    safe = files / f"{NAME}.SAFE"
+    href = catalogue.files(files / "B02.tif")
+    return item_of(safe, "sentinel-2-l2a", dict.fromkeys(("B2", "B3", "B4", "B8"), href))
+
+
+def listed(catalogue, *items, address=None, bucket="eodata", **options):
+    catalogue.items = list(items)
+    store = Store(bucket, endpoint_url="http://127.0.0.1:9", anonymous=True, tries=1)
+    choice = {"level": "L2A", "sites": [PLACE], "tiles": {"33TVL"}} | options
+    return list_catalogue(
+        store, address or catalogue.url, start=date(2017, 1, 1), end=date(2017, 4, 1), **choice
+    )
+
+
+def test_rows_of_an_item(catalogue, item, files):
+    item["assets"]["green"]["file:size"] = 12345
+    rows, table = listed(catalogue, item)
+    [row] = rows
+    assert (row["product"], row["level"], row["tile"], row["baseline"]) == (NAME, "L2A", "33TVL", "05.00")
+    assert row["url"] == f"{catalogue.url}/collections/sentinel-2-l2a/items/{item['id']}"
+    sizes = {entry["band"]: int(entry["size"]) for entry in table if entry["role"] == "band"}
+    size = (files / "B02.tif").stat().st_size
+    assert sizes == {"B2": size, "B3": 12345, "B4": size, "B8": size}
+    assert {entry["key"] for entry in table if entry["role"] == "metadata"} == {row["url"]}
+    # what is known is not asked again
+    again, _ = listed(catalogue, item, old=rows, old_files=table)
+    assert again == rows
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "../../etc/passwd.tif",
+        "https://example.org/../B02.tif",
+        "https://example.org/a\nb.tif",
+        "https://user:password@example.org/B02.tif",
+        "http://169.254.169.254/B02.tif",
+        "s3://another-bucket/B02.tif",
+        "ftp://example.org/B02.tif",
+        "/vsicurl/https://example.org/B02.tif",
+        "https://example.org/" + "a" * 2000 + ".tif",
+        None,
+        ["https://example.org/B02.tif"],
+    ],
+)
+def test_an_address_that_leads_elsewhere_is_no_file(catalogue, item, href, caplog):
+    item["assets"]["blue"]["href"] = href
+    with caplog.at_level(logging.WARNING):
+        [row], table = listed(catalogue, item)
+    # the product stays, and fails for want of the band
+    assert row["product"] == NAME
+    assert {entry["band"] for entry in table if entry["role"] == "band"} == {"B3", "B4", "B8"}
+    assert all("passwd" not in entry["key"] and "another" not in entry["key"] for entry in table)
+
+
+def test_a_missing_file_is_no_row(catalogue, item, caplog):
+    item["assets"]["blue"]["href"] = f"{catalogue.url}/files/absent.tif"
+    with caplog.at_level(logging.WARNING):
+        _, table = listed(catalogue, item)
+    assert "B2" not in {entry["band"] for entry in table}
+    assert "asset blue passed over" in caplog.text
+
+
+def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
+    bad = []
+    for change in (
+        {"id": "../../etc", "properties": {}},
+        {"id": "S2A_MSIL2A_lookalike"},
+        {"id": "x" * 5000},
+        {"id": "a/../../b"},
+        {"assets": {"blue": {"href": f"s3://elsewhere/x/{NAME}.SAFE/MTD_MSIL2A.xml"}}},
+    ):
+        one = copy.deepcopy(item)
+        if "assets" not in change and "/" not in change["id"]:
+            del one["properties"]["s2:product_uri"]
+        one["properties"] |= {"datetime": "2017-01-16T10:00:00Z"}
+        bad.append(one | {key: value for key, value in change.items() if key != "properties"})
+    with caplog.at_level(logging.WARNING):
+        rows, _ = listed(catalogue, *bad, item)
+    assert [row["product"] for row in rows] == [NAME]
+    assert "5 items passed over" in caplog.text
+
+
+def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
+    others = []
+    for name in (
+        name_of(level="L2A", tile="33TVM"),
+        name_of("20160116", level="L2A"),
+        name_of(level="L1C"),
+    ):
+        one = copy.deepcopy(item)
+        one["properties"]["s2:product_uri"] = f"{name}.SAFE"
+        others.append(one | {"id": name})
+    # an older baseline of the same take, too
+    older = copy.deepcopy(item) | {"id": "older"}
+    older["properties"]["s2:product_uri"] = f"{name_of(level='L2A', baseline='0214')}.SAFE"
+    rows, _ = listed(catalogue, *others, older, item)
+    assert [row["product"] for row in rows] == [NAME]
+
+
+def test_a_search_is_made_for_each_site(catalogue, item):
+    far = {"longitude": 100.0, "latitude": -20.0, "region_size": 0.1}
+    rows, _ = listed(catalogue, item, sites=[PLACE, far])
+    assert len(rows) == 1
+    assert [asked["bbox"] for asked in catalogue.searches] == [
+        list(bounding_box(**PLACE)),
+        pytest.approx(list(bounding_box(**far))),
+    ]
+
+
+def test_a_box_holds_the_site():
+    west, south, east, north = bounding_box(10.0, 60.0, 0.1)
+    assert (south, north) == (59.95, 60.05)
+    assert (west, east) == pytest.approx((9.9, 10.1))
+    assert bounding_box(179.99, 0.0, 0.1)[2] == 180
+
+
+def test_errors_of_the_catalogue_are_sentences(catalogue, item):
+    catalogue.status = 400
+    with pytest.raises(TigerbushError, match=r"refuses the search \(400\); check source\.catalogue"):
+        listed(catalogue, item)
+    catalogue.status, catalogue.loop = 200, True
+    with pytest.raises(TigerbushError, match="gives the same page again and again"):
+        listed(catalogue, item)
+    with pytest.raises(TigerbushError, match=r"has none of the collections sentinel-2-l1c; name yours"):
+        listed(catalogue, item, level="L1C")
+    with pytest.raises(TigerbushError, match="does not answer"):
+        listed(catalogue, item, address=f"{catalogue.url}/files/B02.tif")
+    with pytest.raises(TigerbushError, match="does not answer like a STAC API"):
+        listed(catalogue, item, address=f"{catalogue.url}/collections")
+
+
+def test_a_catalogue_that_is_not_there(item, monkeypatch):
+    monkeypatch.setattr("tigerbush.catalogue.RETRIES", 0)
+    with serve(item["id"]) as gone:
+        pass
+    for address in (gone.url, gone.odata):
+        with pytest.raises(TigerbushError, match="does not answer"):
+            listed(gone, item, address=address)
+
+
+def test_odata_pages(catalogue):
+    names = [name_of(f"2017011{i}", level="L2A", baseline="0500") for i in range(5)]
+    catalogue.entries = [
+        {"Name": f"{name}.SAFE", "S3Path": path, "ContentDate": {"Start": "2017-01-16T10:00:00Z"}}
+        for name, path in (
+            *((name, f"/eodata/Sentinel-2/MSI/L2A/2017/01/16/{name}.SAFE") for name in names[:3]),
+            (names[3], f"/elsewhere/{names[3]}.SAFE"),
+            (names[4], f"/eodata/../{names[4]}.SAFE"),
+        )
+    ]
+    # the store is not there: it is asked about the three that are right
+    with pytest.raises(OSError, match=r"s3://eodata/Sentinel-2/MSI/L2A/2017/01/16/S2A_MSIL2A_20170110"):
+        listed(catalogue, address=catalogue.odata)
+    [asked] = catalogue.searches[:1]
+    assert "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((" in asked["filter"]
+    assert len(catalogue.searches) == 3
+    catalogue.status = 400
+    with pytest.raises(TigerbushError, match=r"refuses the search \(400\)"):
+        listed(catalogue, address=catalogue.odata)

@@ -1,0 +1,150 @@
+"""From a catalogue to the summary: the same as from a local folder of the same pixels."""
+
+import shutil
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import utm
+
+from catalogues import images_of, item_of, serve, write_cog
+from fabricate import name_of, scene_of
+from runs import BASE, SITE, Run
+from test_s3 import same_summary
+from tigerbush.safe import open_product
+from tigerbush.safe_writer import write_product
+from weed import PUBLIC
+
+pytestmark = pytest.mark.workflow
+
+C1 = "sentinel-2-c1-l2a"
+
+
+@pytest.fixture(scope="module")
+def l2a(tmp_path_factory):
+    """Three products of L2A with offsets and clouds; the second with those of another baseline."""
+    folder = tmp_path_factory.mktemp("l2a")
+    for seed, day in enumerate(("20170110", "20170120", "20170210")):
+        scl = np.full((63, 63), 4, np.uint8)
+        scl[:40, : 10 * seed] = 9
+        old = seed == 1
+        scene = scene_of(seed, level="L2A", offset=0 if old else -1000, scl=scl)
+        write_product(folder, name_of(day, level="L2A", baseline="0214" if old else "0500"), scene)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(l2a, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(l2a)}})
+    run.snakemake("all", "scenes")
+    return run
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    with serve(tmp_path / "files") as running:
+        yield running
+
+
+def add_cogs(catalogue, folder, collection=C1, **properties):
+    for safe in sorted(folder.glob("*.SAFE")):
+        hrefs = {
+            band: catalogue.files(write_cog(image, catalogue.folder / safe.stem / f"{band}.tif"))
+            for band, image in images_of(safe).items()
+        }
+        catalogue.items.append(item_of(safe, collection, hrefs, **properties))
+
+
+def configured(folder, server, level="L2A", sites=(SITE,), base=BASE, **source):
+    keys = {"kind": "stac", "level": level, "catalogue": server.url, "anonymous": True}
+    return Run(folder, base | {"source": keys | source}, sites)
+
+
+@pytest.mark.parametrize("access", ["stream", "storage"])
+def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
+    add_cogs(catalogue, l2a)
+    run = configured(tmp_path / "stac", catalogue, access=access)
+    targets = ["all", "scenes"] if access == "storage" else ["all"]
+    run.snakemake(*targets)
+    same_summary(run, local)
+    for one in (local.folder / "results" / "scenes").iterdir() if "scenes" in targets else ():
+        assert (run.folder / "results" / "scenes" / one.name).read_bytes() == one.read_bytes()
+    [asked, *_] = catalogue.searches
+    assert (asked["collections"], asked["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
+    assert len(catalogue.searches) == 2  # two items a page
+    # another listing asks the catalogue alone, and changes nothing
+    table = (run.folder / "results" / "products.tsv").read_bytes()
+    shutil.rmtree(catalogue.folder)
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    assert (run.folder / "results" / "products.tsv").read_bytes() == table
+    assert "Nothing to be done" in run.snakemake(*targets)
+
+
+def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, catalogue, tmp_path):
+    """As CDSE: assets in SAFE layout; the store says the rest. OData leads to the same."""
+    for safe in sorted(l2a.iterdir()):
+        key = weed.put_product(PUBLIC, safe, "Sentinel-2/MSI/L2A/").removesuffix("/")
+        hrefs = {"SCL": f"s3://{PUBLIC}/{key}/GRANULE/x/IMG_DATA/R20m/x_SCL_20m.jp2"}
+        item = item_of(safe, "sentinel-2-l2a", hrefs)
+        item["id"] = safe.stem
+        catalogue.items.append(item)
+        start = item["properties"]["datetime"]
+        catalogue.entries.append(
+            {"Name": safe.name, "S3Path": f"/{PUBLIC}/{key}", "ContentDate": {"Start": start}}
+        )
+    store = {"endpoint_url": weed.url, "bucket": PUBLIC}
+    run = configured(tmp_path / "stac", catalogue, **store)
+    run.snakemake()
+    same_summary(run, local)
+    other = configured(tmp_path / "odata", catalogue, **store, catalogue=catalogue.odata)
+    other.tigerbush("discover", "--configfile", "config.yaml")
+    for table in ("products.tsv", "files.tsv"):
+        assert (run.folder / "results" / table).read_bytes() == (
+            other.folder / "results" / table
+        ).read_bytes()
+
+
+def from_both(tmp_path, folder, catalogue, level, site, start, end):
+    """Runs on the real products of a folder: read there, and found in the catalogue."""
+    base = {
+        "sites": "sites.tsv",
+        "period": {"start": start, "end": end, "step": "3m"},
+        "composite": {"max_cloud_percent": 100},
+    }
+    plain = Run(tmp_path / "local", base | {"source": {"path": str(folder)}}, [site])
+    run = configured(tmp_path / "stac", catalogue, level, [site], base)
+    for one in (plain, run):
+        one.snakemake()
+    same_summary(run, plain)
+    return run.summary()
+
+
+@pytest.mark.data
+def test_real_l1c_as_jpeg_2000(shared_data, catalogue, tmp_path):
+    folder = shared_data / "sentinel2" / "l1c_5dates_offset"
+    catalogue.folder = folder
+    for safe in sorted(folder.glob("*.SAFE")):
+        hrefs = {band: catalogue.files(image) for band, image in images_of(safe).items()}
+        catalogue.items.append(item_of(safe, "sentinel-2-l1c", hrefs))
+    site = ("here", 14.5579, 45.8704, 0.009)
+    summary = from_both(tmp_path, folder, catalogue, "L1C", site, "2015-07-01", "2015-10-01")
+    assert [len(point) for point in summary["COPERNICUS/S2"]["time-series-data"].values()] == [4]
+
+
+@pytest.mark.data
+def test_real_l2a_as_cogs(shared_data, catalogue, tmp_path):
+    folder = shared_data / "sentinel2" / "l2a_cropped"
+    add_cogs(catalogue, folder)
+    [safe] = folder.glob("*.SAFE")
+    product = open_product(safe)
+    grid = product.grids[10]
+    centre = grid.x + grid.width * 5, grid.y - grid.height * 5
+    latitude, longitude = utm.to_latlon(*centre, product.epsg % 100, northern=product.epsg < 32700)
+    site = ("here", round(float(longitude), 4), round(float(latitude), 4), 0.009)
+    catalogue.items[0]["bbox"] = [longitude - 1, latitude - 1, longitude + 1, latitude + 1]
+    start = product.name.sensing_time.replace(day=1)
+    end = (start + timedelta(days=92)).replace(day=1)
+    summary = from_both(tmp_path, folder, catalogue, "L2A", site, f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}")
+    [lineage] = summary["metadata"]["products"].values()
+    assert lineage["products"] == [product.name.product]
+    assert lineage["unmasked"] == []
