@@ -4,12 +4,13 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, pattern, plan, retry
+from tigerbush.cli import centrality, discover, doctor, pattern, plan, retry
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
     "centrality": centrality,
     "discover": discover,
+    "doctor": doctor,
     "pattern": pattern,
     "plan": plan,
     "retry": retry,

@@ -1,0 +1,157 @@
+"""Checks of the machine: tables, disk, engines, SLURM, Azure."""
+
+import csv
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import rasterio
+import requests
+from rasterio.env import GDALVersion
+
+from tigerbush.cli.finding import Finding
+
+LEAST_DISK = 5e9
+# of one program or request: several fit into the doctor's limit
+SECONDS = 3
+
+
+def tables(config: dict, directory: Path) -> Iterator[Finding]:
+    """Look for the tables of sites and of products."""
+    path = directory / config["sites"]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            count = sum(1 for _ in csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield Finding("sites", False, f"{path} cannot be read ({error}); write it or set sites.")
+        return
+    yield Finding(
+        "sites", count > 0, f"{count} in {path}" if count else f"{path} names no site; add a line to it."
+    )
+    table = directory / config["products"]
+    known = "is there" if table.exists() else "is made by the first run"
+    yield Finding("products", True, f"{table} {known}")
+
+
+def disk(directory: Path) -> Iterator[Finding]:
+    """Measure the free disk where results go."""
+    place = next(path for path in ((directory / "results").absolute(), directory.absolute()) if path.exists())
+    free = shutil.disk_usage(place).free
+    enough = free >= LEAST_DISK
+    advice = (
+        "" if enough else f"; make room for at least {LEAST_DISK / 1e9:g} GB (./tigerbush plan says how much)"
+    )
+    yield Finding("disk", enough, f"{free / 1e9:.1f} GB free in {place}{advice}")
+
+
+def raster_library() -> Iterator[Finding]:
+    """See that GDAL can read JPEG 2000 and write cloud-optimised GeoTIFFs."""
+    with rasterio.Env() as environment:
+        drivers = environment.drivers()
+    missing = sorted({"JP2OpenJPEG", "COG", "GTiff"} - set(drivers))
+    text = f"rasterio {rasterio.__version__}, GDAL {GDALVersion.runtime()}"
+    if missing:
+        text += f" without {', '.join(missing)}; make the environment again with 'make env'"
+    yield Finding("rasterio", not missing, text)
+
+
+def engine(name: str) -> Iterator[Finding]:
+    """Start ESA SNAP in a process of its own: its Java virtual machine may end the process that loads it."""
+    if name == "gpt":
+        command, missing = ["gpt", "-h"], "gpt is not on the PATH; install ESA SNAP and add its bin folder"
+    else:
+        command = [sys.executable, "-c", "import esa_snappy"]
+        missing = "esa_snappy cannot be imported; install requirements-snap.txt and configure it with SNAP"
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=3 * SECONDS, check=False)  # noqa: S603
+    except FileNotFoundError:
+        yield Finding(name, False, missing)
+    except subprocess.TimeoutExpired:
+        yield Finding(name, False, f"{' '.join(command)} does not end within {3 * SECONDS} s; try it by hand")
+    else:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        yield Finding(name, done.returncode == 0, f"{missing}: {last}" if done.returncode else "starts")
+
+
+def slurm(profile: dict) -> Iterator[Finding]:
+    """Ask the SLURM controller for its partitions."""
+    try:
+        for command in (["scontrol", "ping"], ["sinfo", "--noheader", "--format=%R"]):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
+            down = done.returncode or (command[0] == "scontrol" and " UP" not in done.stdout)
+            if down:
+                text = " ".join((done.stderr or done.stdout).split())
+                yield Finding("slurm", False, f"{command[0]}: {text}; is the SLURM controller running?")
+                return
+    except FileNotFoundError as error:
+        yield Finding("slurm", False, f"{error.filename} is not on the PATH; log in to a node of the cluster")
+        return
+    except subprocess.TimeoutExpired as error:
+        yield Finding("slurm", False, f"{error.cmd[0]} does not answer within {SECONDS} s; try it by hand")
+        return
+    partitions = done.stdout.split()
+    yield Finding("slurm", True, f"controller up, partitions {', '.join(partitions)}")
+    wanted = _default_resource(profile, "slurm_partition")
+    if wanted and wanted not in partitions:
+        yield Finding(
+            "slurm", False, f"the profile's slurm_partition {wanted} is not one of them; correct it"
+        )
+
+
+def _default_resource(profile: dict, name: str) -> str | None:
+    """Return a default resource of a profile, which is a list of name=value or a mapping."""
+    resources = profile.get("default-resources") or []
+    if isinstance(resources, list):
+        resources = dict(str(entry).partition("=")[::2] for entry in resources)
+    value = resources.get(name)
+    return None if value is None else str(value).strip("'\"")
+
+
+def azure(profile: dict) -> Iterator[Finding]:
+    """Get a token, reach the Batch account and the container; the profile names both."""
+    # slow to import, and only needed here
+    from azure.core.exceptions import AzureError
+    from azure.identity import DefaultAzureCredential
+    from azure.storage.blob import BlobServiceClient
+
+    # what it logs becomes one line of ours
+    logging.getLogger("azure").setLevel(logging.CRITICAL)
+    try:
+        credential = DefaultAzureCredential(process_timeout=SECONDS)
+        credential.get_token("https://management.azure.com/.default")
+        yield Finding("azure identity", True, "a token was given")
+    except AzureError as error:
+        first = str(error).split(".")[0]
+        yield Finding("azure identity", False, f"{first}; run 'az login' or set AZURE_CLIENT_ID and its kind")
+        return
+    if url := profile.get("azure-batch-account-url"):
+        yield _reachable("azure batch", url)
+    container = str(profile.get("default-storage-prefix", "")).removeprefix("az://").split("/")[0]
+    account = profile.get("storage-azure-account-name")
+    if container and account:
+        service = BlobServiceClient(
+            f"https://{account}.blob.core.windows.net",
+            credential=credential,
+            connection_timeout=SECONDS,
+            read_timeout=SECONDS,
+            retry_total=0,
+        )
+        try:
+            there = service.get_container_client(container).exists()
+            text = f"container {container} of {account} " + (
+                "is there" if there else "does not exist; make it"
+            )
+            yield Finding("azure storage", there, text)
+        except AzureError as error:
+            yield Finding("azure storage", False, f"container {container} of {account}: {error}")
+
+
+def _reachable(name: str, url: str) -> Finding:
+    try:
+        requests.head(url, timeout=SECONDS)
+        return Finding(name, True, f"{url} answers")
+    except requests.RequestException:
+        return Finding(name, False, f"{url} cannot be reached; check it in the profile")

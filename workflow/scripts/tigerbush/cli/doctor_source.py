@@ -1,0 +1,93 @@
+"""Checks of the source of products: folder, object store, catalogue."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import requests
+
+from tigerbush.cli.finding import Finding
+from tigerbush.errors import TigerbushError
+from tigerbush.products import read_rows
+from tigerbush.remote import RemoteError, Store
+from tigerbush.sources import STORE_KEYS
+
+# of one request; an answer that takes longer would make a run crawl, too
+SECONDS = 3
+# object stores refuse signatures that are 15 minutes off
+MOST_SKEW = 300
+
+
+def source(config: dict, directory: Path) -> Iterator[Finding]:
+    """Check what the configuration names as its source."""
+    chosen = config["source"]
+    kind = chosen["kind"]
+    if kind == "local":
+        yield folder(directory / chosen["path"])
+    if kind == "stac":
+        yield from answers("catalogue", chosen["catalogue"], "source.catalogue")
+    if kind == "s3" or (kind == "stac" and chosen["endpoint_url"]):
+        region = chosen["region"] or "us-east-1"
+        endpoint = chosen["endpoint_url"] or f"https://s3.{region}.amazonaws.com"
+        reached = list(answers("endpoint", endpoint, "source.endpoint_url"))
+        yield from reached
+        # what cannot be reached would only be said again
+        if reached[0].ok:
+            yield from bucket(chosen, directory / config["products"])
+
+
+def folder(path: Path) -> Finding:
+    """Count what a local folder holds."""
+    if not path.is_dir():
+        return Finding("source", False, f"{path} is not a folder; set source.path to that of your products")
+    count = sum(entry.suffix in {".SAFE", ".zip"} for entry in path.iterdir())
+    text = f"{count} products in {path}"
+    return Finding("source", count > 0, text if count else f"{text}; put .SAFE folders or zips there")
+
+
+def answers(name: str, url: str, key: str) -> Iterator[Finding]:
+    """See that a server answers at all, and compare its clock with ours."""
+    try:
+        # not followed: the address itself is what jobs will ask
+        answer = requests.get(url, timeout=SECONDS, stream=True, allow_redirects=False)
+        answer.close()
+    except requests.Timeout:
+        yield Finding(name, False, f"{url} does not answer within {SECONDS} s; check {key} and the network")
+        return
+    except requests.RequestException as error:
+        yield Finding(name, False, f"{url} cannot be reached ({type(error).__name__}); check {key}")
+        return
+    yield Finding(name, answer.status_code < 500, f"{url} answers ({answer.status_code})")
+    try:
+        theirs = parsedate_to_datetime(answer.headers["Date"])
+        skew = (datetime.now(UTC) - theirs).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return
+    right = abs(skew) <= MOST_SKEW
+    text = f"{skew:+.0f} s from that of {url}"
+    yield Finding("clock", right, text if right else f"{text}; set the clock of this machine")
+
+
+def bucket(chosen: dict, table: Path) -> Iterator[Finding]:
+    """List the bucket and read a few bytes of one object, with the keys of a run."""
+    store = Store(**{key: chosen[key] for key in STORE_KEYS}, timeout=SECONDS, tries=1)
+    try:
+        if chosen["bucket"]:
+            found = store.first_object((chosen["prefixes"] or [""])[0])
+            yield Finding("bucket", True, f"s3://{chosen['bucket']} can be listed")
+            if found is None:
+                yield Finding(
+                    "bucket", False, "it holds nothing there; check source.bucket and source.prefixes"
+                )
+                return
+            key, size, etag = found.key, found.size, found.etag
+        else:
+            rows = read_rows(table.with_name("files.tsv"))
+            key, size, etag = next(((row["key"], int(row["size"]), row["etag"]) for row in rows), ("", 0, ""))
+        if key:
+            length = min(size, 16)
+            store.read_range(key, 0, length, size, etag)
+            yield Finding("reading", True, f"{length} bytes of {store.label(key)}")
+    except (TigerbushError, RemoteError) as error:
+        yield Finding("bucket", False, str(error))
