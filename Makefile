@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint bench bench-tile lock clean
+.PHONY: help env test lint bench bench-tile bench-jobs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ bench: $(VENV)/.dev ## measure speed against references in the same process
 
 bench-tile: $(VENV)/.dev ## measure `scenes` on a synthetic full tile (minutes)
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/tile.py
+
+bench-jobs: $(VENV)/.dev ## measure what each job takes, for the model of ./tigerbush plan
+	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements.txt

@@ -136,6 +136,14 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
     assert [row["product"] for row in rows] == [NAME]
 
 
+def test_nothing_found_is_an_error(catalogue, item):
+    """The table of before stays, then; an empty one would plan nothing."""
+    with pytest.raises(
+        TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 items passed over\)"
+    ):
+        listed(catalogue, item, tiles={"33TVM"})
+
+
 def test_a_search_is_made_for_each_site(catalogue, item):
     far = {"longitude": 100.0, "latitude": -20.0, "region_size": 0.1}
     rows, _ = listed(catalogue, item, sites=[PLACE, far])

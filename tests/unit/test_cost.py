@@ -12,19 +12,17 @@ SITES = {"here": {"region_size": 0.08}}
 MEGAPIXELS = 0.7225
 
 
-def config(**source):
-    return {
-        "subimages": {"size": 50},
-        "composite": {"resolution": 10},
-        "scene": {"resolution": 20, "bands": ["B2", "B5"], "region": None},
-        "source": {"kind": "s3", "access": "stream"} | source,
-        "plan": {
-            "vm_size": "two",
-            "currency": "EUR",
-            "prices_of": "2026-01-01",
-            "prices": {"two": {"vcpus": 2, "per_hour": 0.5}},
-        },
-    }
+CONFIG = {
+    "subimages": {"size": 50},
+    "composite": {"resolution": 10},
+    "scene": {"resolution": 20, "bands": ["B2", "B5"], "region": None},
+    "plan": {
+        "vm_size": "two",
+        "currency": "EUR",
+        "prices_of": "2026-01-01",
+        "prices": {"two": {"vcpus": 2, "per_hour": 0.5}},
+    },
+}
 
 
 def row(band, size, role="band"):
@@ -37,8 +35,8 @@ FILES = {
 }
 
 
-def estimate(outputs, jobs, **source):
-    return cost.estimate(config(**source), SITES, jobs, outputs, FILES)
+def estimate(outputs, jobs):
+    return cost.estimate(CONFIG, SITES, jobs, outputs, FILES)
 
 
 def test_a_window_needs_the_tiles_that_it_touches():
@@ -47,16 +45,18 @@ def test_a_window_needs_the_tiles_that_it_touches():
 
 
 def test_bytes_of_a_window_and_of_whole_files():
-    outputs = [Output("resample_product", "here", PRODUCT, pending=True)]
     side = 0.08 * 111_320
-    streamed = estimate(outputs, {"resample_product": 1})["transfer_bytes"]
-    assert streamed == round(500_000 + 100_000_000 * ((side + 10_240) / 109_800) ** 2)
-    assert estimate(outputs, {}, kind="local")["transfer_bytes"] == 0
-    copied = [Output("download_product", "", PRODUCT, pending=True)]
-    assert estimate(copied, {}, access="storage")["transfer_bytes"] == 130_500_000
-    # what is there already is not fetched again
-    there = [Output("resample_product", "here", PRODUCT, pending=False)]
-    assert estimate(there, {})["transfer_bytes"] == 0
+    streamed = estimate([Output("stream_product", "here", PRODUCT, pending=True)], {})
+    assert streamed["transfer_bytes"] == round(500_000 + 100_000_000 * ((side + 10_240) / 109_800) ** 2)
+    assert (
+        estimate([Output("download_product", "", PRODUCT, pending=True)], {})["transfer_bytes"] == 130_500_000
+    )
+    # what is read in place is not fetched, and what is there already not again
+    outputs = [
+        Output("resample_product", "here", PRODUCT, pending=True),
+        Output("download_product", "", PRODUCT, pending=False),
+    ]
+    assert estimate(outputs, {})["transfer_bytes"] == 0
 
 
 def test_cpu_disk_and_money():
@@ -82,13 +82,12 @@ def test_a_scene_costs_what_its_bands_have_of_pixels():
     found = estimate(outputs, {"resample_scene": 1})
     megapixels = 10_980**2 / 1e6 + 5_490**2 / 1e6
     assert found["cpu_hours"] == pytest.approx((0.4 + 0.2 * megapixels) / 3600, abs=1e-4)
-    assert found["transfer_bytes"] == 130_500_000
-    assert found["disk_bytes"] == round(2 * 5_490**2 * cost.SCENE_BYTES) + 130_500_000
+    assert found["disk_bytes"] == round(2 * 5_490**2 * cost.SCENE_BYTES)
 
 
 def test_a_virtual_machine_without_a_price():
     found = cost.estimate(
-        config() | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {}, remote=True
+        CONFIG | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {}, remote=True
     )
     assert found["cost"] == {"vm_size": "other", "total": None}
     assert "no price of other in plan.prices" in cost.report(found)

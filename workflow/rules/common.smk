@@ -125,7 +125,7 @@ def check_source():
         for key in NEEDED[source["kind"]]:
             if source[key] is None:
                 raise WorkflowError(
-                    f"source.{key} is not set, but source.kind {source['kind']} needs it; see docs/sources.md."
+                    f"source.{key} is not set, but source.kind {source['kind']} needs it; see config/README.md."
                 )
         if source["requester_pays"] and source["access"] == "storage":
             raise WorkflowError(

@@ -106,6 +106,11 @@ def list_catalogue(
             catalogue,
             passed_over,
         )
+    if not found:
+        raise TigerbushError(
+            f"{catalogue} has no {level} products of the sites' tiles from {start} to {end} "
+            f"({passed_over} items passed over); check period, source.level, source.bucket and source.collections."
+        )
 
     def describe(store: Store, one: Found) -> tuple[Row, list[Row]]:
         if one.url.startswith("s3://"):

@@ -27,14 +27,17 @@ def source(config: dict, directory: Path) -> Iterator[Finding]:
         yield folder(directory / chosen["path"])
     if kind == "stac":
         yield from answers("catalogue", chosen["catalogue"], "source.catalogue")
-    if kind == "s3" or (kind == "stac" and chosen["endpoint_url"]):
+    table = directory / config["products"]
+    if kind == "stac" and not chosen["bucket"]:
+        yield from one_file(_store(chosen), table)
+    elif kind in {"s3", "stac"}:
         region = chosen["region"] or "us-east-1"
         endpoint = chosen["endpoint_url"] or f"https://s3.{region}.amazonaws.com"
         reached = list(answers("endpoint", endpoint, "source.endpoint_url"))
         yield from reached
         # what cannot be reached would only be said again
         if reached[0].ok:
-            yield from bucket(chosen, directory / config["products"])
+            yield from bucket(chosen)
 
 
 def folder(path: Path) -> Finding:
@@ -69,25 +72,36 @@ def answers(name: str, url: str, key: str) -> Iterator[Finding]:
     yield Finding("clock", right, text if right else f"{text}; set the clock of this machine")
 
 
-def bucket(chosen: dict, table: Path) -> Iterator[Finding]:
+def bucket(chosen: dict) -> Iterator[Finding]:
     """List the bucket and read a few bytes of one object, with the keys of a run."""
-    store = Store(**{key: chosen[key] for key in STORE_KEYS}, timeout=SECONDS, tries=1)
+    store = _store(chosen)
     try:
-        if chosen["bucket"]:
-            found = store.first_object((chosen["prefixes"] or [""])[0])
-            yield Finding("bucket", True, f"s3://{chosen['bucket']} can be listed")
-            if found is None:
-                yield Finding(
-                    "bucket", False, "it holds nothing there; check source.bucket and source.prefixes"
-                )
-                return
-            key, size, etag = found.key, found.size, found.etag
+        found = store.first_object((chosen["prefixes"] or [""])[0])
+        yield Finding("bucket", True, f"s3://{chosen['bucket']} can be listed")
+        if found:
+            yield _read(store, found.key, found.size, found.etag)
         else:
-            rows = read_rows(table.with_name("files.tsv"))
-            key, size, etag = next(((row["key"], int(row["size"]), row["etag"]) for row in rows), ("", 0, ""))
-        if key:
-            length = min(size, 16)
-            store.read_range(key, 0, length, size, etag)
-            yield Finding("reading", True, f"{length} bytes of {store.label(key)}")
+            yield Finding("bucket", False, "it holds nothing there; check source.bucket and source.prefixes")
     except (TigerbushError, RemoteError) as error:
         yield Finding("bucket", False, str(error))
+
+
+def one_file(store: Store, table: Path) -> Iterator[Finding]:
+    """Read a few bytes of a file that discovery found on a web server."""
+    rows = (row for row in read_rows(table.with_name("files.tsv")) if row["role"] == "band")
+    try:
+        for row in rows:
+            yield _read(store, row["key"], int(row["size"]), row["etag"])
+            return
+    except (TigerbushError, RemoteError) as error:
+        yield Finding("reading", False, str(error))
+
+
+def _store(chosen: dict) -> Store:
+    return Store(**{key: chosen[key] for key in STORE_KEYS}, timeout=SECONDS, tries=1)
+
+
+def _read(store: Store, key: str, size: int, etag: str) -> Finding:
+    length = min(size, 16)
+    store.read_range(key, 0, length, size, etag)
+    return Finding("reading", True, f"{length} bytes of {store.label(key)}")
