@@ -72,6 +72,8 @@ def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, a
     [asked, *_] = catalogue.searches
     assert (asked["collections"], asked["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
     assert len(catalogue.searches) == 2  # two items a page
+    if access == "storage":
+        return
     # another listing asks the catalogue alone, and changes nothing
     table = (run.folder / "results" / "products.tsv").read_bytes()
     shutil.rmtree(catalogue.folder)
@@ -108,7 +110,7 @@ def from_both(tmp_path, folder, catalogue, level, site, start, end):
     """Runs on the real products of a folder: read there, and found in the catalogue."""
     base = {
         "sites": "sites.tsv",
-        "period": {"start": start, "end": end, "step": "3m"},
+        "period": {"start": start, "end": end, "step": "1m"},
         "composite": {"max_cloud_percent": 100},
     }
     plain = Run(tmp_path / "local", base | {"source": {"path": str(folder)}}, [site])
@@ -123,11 +125,11 @@ def from_both(tmp_path, folder, catalogue, level, site, start, end):
 def test_real_l1c_as_jpeg_2000(shared_data, catalogue, tmp_path):
     folder = shared_data / "sentinel2" / "l1c_5dates_offset"
     catalogue.folder = folder
-    for safe in sorted(folder.glob("*.SAFE")):
+    for safe in sorted(folder.glob("*_201508*.SAFE")):
         hrefs = {band: catalogue.files(image) for band, image in images_of(safe).items()}
         catalogue.items.append(item_of(safe, "sentinel-2-l1c", hrefs))
     site = ("here", 14.5579, 45.8704, 0.009)
-    summary = from_both(tmp_path, folder, catalogue, "L1C", site, "2015-07-01", "2015-10-01")
+    summary = from_both(tmp_path, folder, catalogue, "L1C", site, "2015-08-01", "2015-09-01")
     assert [len(point) for point in summary["COPERNICUS/S2"]["time-series-data"].values()] == [4]
 
 
@@ -143,7 +145,7 @@ def test_real_l2a_as_cogs(shared_data, catalogue, tmp_path):
     site = ("here", round(float(longitude), 4), round(float(latitude), 4), 0.009)
     catalogue.items[0]["bbox"] = [longitude - 1, latitude - 1, longitude + 1, latitude + 1]
     start = product.name.sensing_time.replace(day=1)
-    end = (start + timedelta(days=92)).replace(day=1)
+    end = (start + timedelta(days=31)).replace(day=1)
     summary = from_both(tmp_path, folder, catalogue, "L2A", site, f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}")
     [lineage] = summary["metadata"]["products"].values()
     assert lineage["products"] == [product.name.product]

@@ -99,7 +99,9 @@ def list_catalogue(
             name = one.name
             if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
                 found.setdefault(name.product, one)
-                items.setdefault(one.url, entry)
+                # what the store describes need not be held
+                if not one.url.startswith("s3://"):
+                    items.setdefault(one.url, entry)
     if passed_over:
         log.warning(
             "%s: %d items passed over, which are no Sentinel-2 products or lie in another bucket than source.bucket",
@@ -113,9 +115,8 @@ def list_catalogue(
         )
 
     def describe(store: Store, one: Found) -> tuple[Row, list[Row]]:
-        if one.url.startswith("s3://"):
-            return describe_listed(store, one)
-        return _describe_item(store, one, items[one.url], catalogue)
+        item = items.get(one.url)
+        return _describe_item(store, one, item, catalogue) if item else describe_listed(store, one)
 
     return describe_products(store, found, describe, old=old, old_files=old_files)
 
