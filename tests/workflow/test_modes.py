@@ -163,5 +163,5 @@ def test_the_conda_environment_agrees_with_the_lock():
     )
     environment = yaml.safe_load((ROOT / "workflow" / "envs" / "tigerbush.yaml").read_text())
     versions = dict(line.split(" =") for line in environment["dependencies"] if " =" in line)
-    for name in ("defusedxml", "networkx", "numpy", "rasterio", "utm"):
+    for name in ("boto3", "defusedxml", "networkx", "numpy", "rasterio", "utm"):
         assert versions[name] == pinned[name], name
