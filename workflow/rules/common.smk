@@ -59,6 +59,8 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/raster.py"),
         workflow.source_path("../scripts/tigerbush/resample.py"),
         workflow.source_path("../scripts/tigerbush/safe.py"),
+        workflow.source_path("../scripts/tigerbush/safe_writer.py"),
+        workflow.source_path("../scripts/tigerbush/sample.py"),
         workflow.source_path("../scripts/tigerbush/scene.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
@@ -93,6 +95,29 @@ def check_config():
         validate(config, "../schemas/config.schema.yaml")
     except WorkflowError as error:
         raise WorkflowError(config_sentence(error.__context__)) from None
+    for keys, value in kind_defaults(config["source"]).items():
+        *path, key = keys.split(".")
+        section = config
+        for name in path:
+            section = section[name]
+        if section[key] is None:
+            section[key] = value
+
+
+def kind_defaults(source):
+    """What a key that is null becomes; the sample brings tables and weather of its own."""
+    if source["kind"] == "sample":
+        folder = source["path"] or "data/sample"
+        return {
+            "products": "config/sample/products.tsv",
+            "source.path": folder,
+            "weather.path": f"{folder}/weather.csv",
+        }
+    if source["path"] is None:
+        raise WorkflowError(
+            "source.path is null; set it to the folder of your .SAFE products. See config/README.md."
+        )
+    return {"products": "results/products.tsv"}
 
 
 def check_weather():
@@ -249,8 +274,15 @@ def read_products(path):
 
 
 def products_table():
-    """The table of products; until discovery has run, Snakemake waits for it."""
-    return _products_table(*_stamped(checkpoints.discover_products.get().output.products))
+    """The rows of the table of products."""
+    return _products_table(*_stamped(products_path()))
+
+
+def products_path():
+    """The table of products; until discovery has run, Snakemake waits for it. That of the sample is tracked."""
+    if config["source"]["kind"] == "sample":
+        return Path(config["products"])
+    return checkpoints.discover_products.get().output.products
 
 
 def _stamped(path):
@@ -290,7 +322,7 @@ def touches(site, tile):
 
 def plan(site):
     """What to do for a site: per date with products, which to process and why others are left out."""
-    return _plan(site, *_stamped(checkpoints.discover_products.get().output.products))
+    return _plan(site, *_stamped(products_path()))
 
 
 @lru_cache(maxsize=None)
@@ -366,10 +398,19 @@ def discovered(wildcards):
     return []
 
 
+def simulated_products(product="*"):
+    """The products of the sample, or one of them; none where products are real."""
+    if config["source"]["kind"] != "sample":
+        return []
+    names = products_table() if product == "*" else [product]
+    return [SAMPLE / f"{name}.zip" for name in names]
+
+
 def downloaded_product(wildcards):
     """The local copy as an input. A product that is read in place is not one: results outlive it."""
-    copied = config["source"]["access"] == "storage"
-    return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"] * copied
+    if config["source"]["access"] == "storage":
+        return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"]
+    return discovered(wildcards) + simulated_products(wildcards.product)
 
 
 def composited_products(pattern):
@@ -402,6 +443,7 @@ def dates_without_products(wildcards):
 
 check_config()
 check_weather()
+SAMPLE = Path(config["source"]["path"])
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
 # what every rule on sub-images needs to choose them

@@ -2,6 +2,8 @@
 
 
 checkpoint discover_products:
+    input:
+        simulated_products(),
     output:
         products=update(config["products"]),
         files=update(str(Path(config["products"]).with_name("files.tsv"))),
@@ -25,6 +27,7 @@ checkpoint discover_products:
 rule download_product:
     input:
         discovered,
+        product=lambda wildcards: simulated_products(wildcards.product),
     output:
         "results/downloads/{product}.zip",
     log:

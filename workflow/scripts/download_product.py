@@ -20,7 +20,8 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.output[0]),
-            path=snakemake.params.path,
+            # what the workflow made itself, else where the product lies
+            path=[*snakemake.input, snakemake.params.path][0],
             bands=snakemake.params.bands,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )
