@@ -138,10 +138,10 @@ def test_defaults_are_valid(name):
 def test_the_default_configuration_holds_every_key_once():
     found = list(leaves(yaml.compose((ROOT / "config" / "config.yaml").read_text())))
     names = [name for name, _ in found]
-    assert sorted(names) == sorted(set(names))
+    assert [name for name in set(names) if names.count(name) > 1] == []
     assert set(names) <= set(KEYS)
     # without a default a key may have no value that is valid for every source
-    assert {name for name, child in KEYS.items() if "default" in child} <= set(names)
+    assert [name for name, child in KEYS.items() if "default" in child and name not in names] == []
     for name, value in found:
         if not OWN.fullmatch(name):
             assert value == KEYS[name]["default"], name
@@ -153,5 +153,5 @@ def test_a_configuration_is_valid(path):
     text = path.read_text()
     update_config(config, yaml.safe_load(text))
     names = [name for name, _ in leaves(yaml.compose(text))]
-    assert len(names) == len(set(names))
+    assert [name for name in set(names) if names.count(name) > 1] == []
     validate(config, str(TABLE["SCHEMA"]))
