@@ -49,6 +49,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/date_images.py"),
         workflow.source_path("../scripts/tigerbush/errors.py"),
         workflow.source_path("../scripts/tigerbush/failures.py"),
+        workflow.source_path("../scripts/tigerbush/figures.py"),
         workflow.source_path("../scripts/tigerbush/files.py"),
         workflow.source_path("../scripts/tigerbush/grid.py"),
         workflow.source_path("../scripts/tigerbush/images.py"),
@@ -434,6 +435,16 @@ def weather_of(days):
         expand("results/{site}/{date}/weather.json", site=wildcards.site, date=days(wildcards))
         if config["weather"]["path"]
         else []
+    )
+
+
+def images_of_dates(image):
+    """An image of every date of a site that has products."""
+    return lambda wildcards: expand(
+        "results/{site}/{date}/{image}.png",
+        site=wildcards.site,
+        date=dates_with_products(wildcards.site),
+        image=image,
     )
 
 
