@@ -8,7 +8,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fabricate import ROOT
 
@@ -151,17 +150,3 @@ def test_the_version_is_the_same_everywhere():
     from tigerbush import __version__
 
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
-
-
-def test_the_conda_environment_agrees_with_the_lock():
-    pinned = dict(
-        re.findall(
-            r"^([a-z0-9-]+)==([0-9.]+)(?: ; python_full_version < '3\.12')? \\$",
-            (ROOT / "requirements.txt").read_text(),
-            re.MULTILINE,
-        )
-    )
-    environment = yaml.safe_load((ROOT / "workflow" / "envs" / "tigerbush.yaml").read_text())
-    versions = dict(line.split(" =") for line in environment["dependencies"] if " =" in line)
-    for name in ("boto3", "defusedxml", "networkx", "numpy", "rasterio", "utm"):
-        assert versions[name] == pinned[name], name

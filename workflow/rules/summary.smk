@@ -36,7 +36,12 @@ rule summarise_site:
         ),
         weather=weather_of(dates_without_products),
     output:
-        "results/{site}/results_summary.json",
+        report(
+            "results/{site}/results_summary.json",
+            caption="../report/results_summary.rst",
+            category="Results",
+            labels={"site": "{site}", "file": "results_summary.json"},
+        ),
     log:
         "logs/summarise_site/{site}.log",
     benchmark:
