@@ -87,7 +87,7 @@ def _draw_images(figure: Figure, images: Mapping[str, Sequence[NDArray[np.uint8]
             axes.set_xticks([])
             axes.set_yticks([])
     rows[0, 0].set_ylabel("RGB")
-    rows[1, 0].set_ylabel("vegetation (black), bare (white)")
+    rows[1, 0].set_ylabel("bare ground (white)")
 
 
 def _draw_series(figure: Figure, summary: Mapping) -> None:
