@@ -63,7 +63,7 @@ def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8
 
 
 def encode_figure(figure: Figure) -> bytes:
-    """Encode a figure as PNG; the same figure gives the same bytes."""
+    """Encode a figure as PNG; a figure drawn anew gives the same bytes."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
     return png.getvalue()
