@@ -73,7 +73,7 @@ def test_what_a_document_names_exists(path):
 def test_what_does_not_exist_is_found(tmp_path):
     text = (
         "make nothing of prose. [a](config/no.md) [b](README.md#no) [c](../outside) `make no` `config/no.yaml`\n"
-        "`./tigerbush no` [d](README.md#install) [e](https://example.org) `make test` `config/` `./tigerbush retry`\n"
+        "`./tigerbush no` [d](README.md#two-commands) [e](https://example.org) `make test` `config/` `./tigerbush retry`\n"
         "```sh\nmake never  # comment\nsnakemake --configfile config/never.yaml\n```\n"
     )
     document = ROOT / "README.md"

@@ -63,7 +63,7 @@ def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8
 
 
 def encode_figure(figure: Figure) -> bytes:
-    """Encode a figure as PNG; the same figure gives the same bytes."""
+    """Encode a figure as PNG; a figure drawn anew gives the same bytes."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
     return png.getvalue()
@@ -87,7 +87,7 @@ def _draw_images(figure: Figure, images: Mapping[str, Sequence[NDArray[np.uint8]
             axes.set_xticks([])
             axes.set_yticks([])
     rows[0, 0].set_ylabel("RGB")
-    rows[1, 0].set_ylabel("vegetation (black), bare (white)")
+    rows[1, 0].set_ylabel("bare ground (white)")
 
 
 def _draw_series(figure: Figure, summary: Mapping) -> None:
