@@ -6,20 +6,28 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint bench bench-tile bench-jobs lock clean
+.PHONY: help env demo test lint docs bench bench-tile bench-jobs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 env: $(VENV)/.runtime ## make the environment .venv from requirements.txt
 
+demo: $(VENV)/.runtime ## the whole workflow on the embedded sample, then where to look
+	@echo "Running the workflow on a simulated ecosystem (config/config.yaml):"
+	@if [ -t 1 ]; then progress="--logger rich"; else progress="--quiet rules"; fi; \
+	$(BIN)/snakemake --profile profiles/local $$progress
+	@$(BIN)/snakemake --cores 1 --quiet all --report results/report.html
+	@echo "Look at:"
+	@for file in niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done
+
 # bytecode is compiled now: on a cluster every job would do it again
 ifdef UV
 CREATE = $(UV) venv --quiet --python $(PYTHON) $(VENV)
-INSTALL = $(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
+INSTALL = $(UV) pip install --python $(BIN)/python --require-hashes --compile-bytecode
 else
 CREATE = $(PYTHON) -m venv $(VENV)
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 endif
 
 $(BIN)/python:
@@ -35,13 +43,16 @@ $(VENV)/.dev: requirements-dev.txt | $(BIN)/python
 	@touch $@ $(VENV)/.runtime
 
 test: $(VENV)/.dev ## run every test (those on real data need ../shared/data)
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
+
+docs: $(VENV)/.runtime ## write the table of config/README.md from the schema
+	$(BIN)/python docs/config_table.py
 
 bench: $(VENV)/.dev ## measure speed against references in the same process
 	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/bench.py

@@ -98,7 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind in {"503", "429", "429 with Retry-After"}:
             self.proxy.requests.append((self.command, self.path, 0))
             asked = [("Retry-After", "7")] if "Retry-After" in kind else []
-            self._answer(int(kind[:3]), asked, b"no")
+            code = "SlowDown" if kind == "503" else "TooManyRequests"
+            self._answer(int(kind[:3]), asked, f"<Error><Code>{code}</Code></Error>".encode())
             return
         if kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -17,7 +17,7 @@ from tigerbush.safe import open_product
 from tigerbush.site import resample_site
 from tigerbush.stream import stream_product
 from tigerbush.tiles import site_tiles
-from weed import KEYED, PUBLIC
+from weed import KEYED, KEYS, PUBLIC
 
 pytestmark = pytest.mark.workflow
 
@@ -142,6 +142,31 @@ def test_storage_when_trouble_stays(faulty, proxy, local):
     proxy.mend()
     run.tigerbush("retry", "--configfile", "config.yaml")
     same_summary(run, local)
+
+
+def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
+    """The plugin's own words: too many requests, a wrong key, and a file that is not there any more."""
+    for safe in written.iterdir():
+        folder = weed.put_product(KEYED, safe, "refused/")
+    run = configured(tmp_path / "s3", proxy, KEYED, "refused/", access="storage")
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    proxy.fault("429", "^/keyed/.*_B04")
+    output = run.snakemake(status=1)
+    assert re.search(
+        r"Failed to retrieve storage object from s3://keyed/refused/\S*_B04\.jp2\s+.*TooManyRequests", output
+    )
+    proxy.mend()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
+    output = run.snakemake(status=1)
+    assert re.search(r"Failed to check existence of s3://keyed/\S+\s+.*\(403\)", output)
+    assert "guessed" not in output
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["AWS_SECRET_ACCESS_KEY"])
+    keys_of_one = [one["Key"] for one in weed.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]]
+    [band] = [key for key in keys_of_one if "_B04" in key]
+    weed.admin.delete_object(Bucket=KEYED, Key=band)
+    output = run.snakemake(status=1)
+    assert "Missing input files for rule download_product" in output
+    assert band in output
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,15 @@ def test_the_files_are_merged_as_snakemake_does(tmp_path):
     (tmp_path / "two.yaml").write_text("source: {access: storage}\n")
     merged = read_configuration(
         options(
-            tmp_path / "one.yaml", tmp_path / "two.yaml", config=["source={level: L2A}", "on_failure=report"]
+            tmp_path / "one.yaml",
+            tmp_path / "two.yaml",
+            config=["source={level: L2A, kind: local, path: x}", "on_failure=report"],
         )
     )
     assert merged["source"]["level"] == "L2A"
     assert merged["source"]["access"] == "storage"
-    assert merged["period"] == {"start": "2017-01-01", "end": "2020-01-01", "step": "1m"}
+    assert merged["period"] == {"start": "2017-01-01", "end": "2023-04-01", "step": "1m"}
+    assert merged["products"] == "results/products.tsv"
     assert merged["on_failure"] == "report"
 
 
@@ -56,6 +59,7 @@ def test_the_files_are_merged_as_snakemake_does(tmp_path):
         ("source: {catalogue: 'file:///etc/passwd'}", "source.catalogue: 'file:///etc/passwd' does not match"),
         ("source: {catalogue: 'https://user:password@example.org'}", "source.catalogue: "),
         ("source: {endpoint_url: 'https://example.org/path?x'}", "source.endpoint_url: "),
+        ("source: {kind: local}", "source.path is null"),
         ("plan: {prices: {x: {vcpus: 0, per_hour: 1}}}", "plan.prices.x.vcpus: 0 is less than the minimum of 1"),
     ],
 )  # fmt: skip

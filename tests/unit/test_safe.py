@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
+from tigerbush.masks import MASKED, MaskOptions, read_mask
 from tigerbush.resample import Grid
 from tigerbush.safe import BANDS, covering, open_product, read_band
 from tigerbush.safe_writer import Scene, write_product
@@ -49,13 +50,20 @@ def test_before_baseline_0400_there_is_no_offset(product):
     side=st.tuples(st.integers(6, 90), st.integers(6, 90)),
     corner=st.tuples(st.integers(10000, 40000), st.integers(10000, 450000)),
     south=st.booleans(),
+    offset=st.integers(-2000, -1),
     seed=st.integers(0, 9),
 )
-def test_round_trip_of_any_size_and_place(tmp_path_factory, side, corner, south, seed):
+def test_round_trip_of_any_size_and_place(tmp_path_factory, side, corner, south, offset, seed):
     place = {"x": corner[0] * 20, "y": corner[1] * 20, "epsg": 32733 if south else 32633}
-    scene = scene_of(seed, place=place | {"width": side[0], "height": side[1]})
-    opened = open_product(write_product(tmp_path_factory.mktemp("products"), name_of(), scene))
+    shape = (3, -(-side[1] // 6), -(-side[0] // 6))
+    classi = np.random.default_rng(seed).integers(0, 2, shape).astype(np.uint8)
+    scene = scene_of(seed, offset=offset, place=place | {"width": side[0], "height": side[1]}, classi=classi)
+    name = name_of(baseline="0510")
+    opened = open_product(write_product(tmp_path_factory.mktemp("products"), name, scene))
     assert opened.epsg == place["epsg"]
+    assert set(opened.offsets.values()) == {offset}
+    mask, _ = read_mask(opened, opened.grids[60], MaskOptions(cirrus=False))
+    np.testing.assert_array_equal(mask == MASKED, classi[0] == 1)
     for band in ("B4", "B8A", "B9"):
         grid = opened.grids[BANDS[band]]
         assert (grid.x, grid.y) == (place["x"], place["y"])

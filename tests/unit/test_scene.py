@@ -10,11 +10,11 @@ from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs, or_placeholder
+from tigerbush.local import write_failed_copy
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.resample import Grid
 from tigerbush.scene import scene_placeholder, scene_region, write_scene
 from tigerbush.site import SITE_BANDS, resample_site, site_placeholder, subset_site
-from tigerbush.sources import write_failed_copy
 
 # centre of the 126 x 126 pixels of CORNER, one site of 2 x 2 sub-images of 20 pixels
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}

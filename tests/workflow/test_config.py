@@ -1,10 +1,8 @@
 """Bad configuration, sites and tables end in one sentence before anything runs."""
 
-import re
-
 import pytest
 
-from fabricate import ROOT, name_of
+from fabricate import name_of
 
 pytestmark = pytest.mark.workflow
 
@@ -124,38 +122,3 @@ def test_weeks_and_days(run, step, days):
     run.configure(run.config | {"period": {"start": "2017-01-01", "end": "2017-02-01", "step": step}})
     run.snakemake()
     assert list(run.summary()["COPERNICUS/S2"]["time-series-data"]) == days
-
-
-def test_every_key_is_explained():
-    """config.yaml holds every default of the schema, and README every key."""
-    import yaml
-
-    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
-    defaults = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    text = (ROOT / "config" / "README.md").read_text()
-    explained = dict(re.findall(r"^\| `([a-z_.]+)` \| .* \| (.*?) \|$", text, re.MULTILINE))
-
-    def keys(part, values, prefix=""):
-        assert part.get("description") or not prefix
-        for name, child in part["properties"].items():
-            assert name in values, f"{prefix}{name} is not in config.yaml"
-            # a table that users key themselves counts as a value
-            if "properties" in child:
-                assert child["additionalProperties"] is False
-                yield from keys(child, values[name], f"{prefix}{name}.")
-            else:
-                if "default" in child:
-                    assert values[name] == child["default"], f"{prefix}{name}"
-                yield f"{prefix}{name}", child
-
-    found = dict(keys(schema, defaults))
-    sites = {"site", "region_size"}
-    assert set(explained) - sites == set(found)
-    for name, child in found.items():
-        default = explained[name].strip("`")
-        if "default" not in child:
-            assert default == "required", name
-        elif isinstance(child["default"], list | dict):
-            assert default == ", ".join(child["default"]), name
-        else:
-            assert default == yaml.safe_dump(child["default"]).partition("\n")[0], name

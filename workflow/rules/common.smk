@@ -67,9 +67,11 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/date_images.py"),
         workflow.source_path("../scripts/tigerbush/errors.py"),
         workflow.source_path("../scripts/tigerbush/failures.py"),
+        workflow.source_path("../scripts/tigerbush/figures.py"),
         workflow.source_path("../scripts/tigerbush/files.py"),
         workflow.source_path("../scripts/tigerbush/grid.py"),
         workflow.source_path("../scripts/tigerbush/images.py"),
+        workflow.source_path("../scripts/tigerbush/local.py"),
         workflow.source_path("../scripts/tigerbush/masks.py"),
         workflow.source_path("../scripts/tigerbush/measures.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
@@ -80,6 +82,8 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/resample.py"),
         workflow.source_path("../scripts/tigerbush/s3.py"),
         workflow.source_path("../scripts/tigerbush/safe.py"),
+        workflow.source_path("../scripts/tigerbush/safe_writer.py"),
+        workflow.source_path("../scripts/tigerbush/sample.py"),
         workflow.source_path("../scripts/tigerbush/scene.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
@@ -117,6 +121,29 @@ def check_config():
         validate(config, "../schemas/config.schema.yaml")
     except WorkflowError as error:
         raise WorkflowError(config_sentence(error.__context__)) from None
+    for keys, value in kind_defaults(config["source"]).items():
+        *path, key = keys.split(".")
+        section = config
+        for name in path:
+            section = section[name]
+        if section[key] is None:
+            section[key] = value
+
+
+def kind_defaults(source):
+    """What a key that is null becomes; the sample brings tables and weather of its own."""
+    if source["kind"] == "sample":
+        folder = source["path"] or "data/sample"
+        return {
+            "products": "config/sample/products.tsv",
+            "source.path": folder,
+            "weather.path": f"{folder}/weather.csv",
+        }
+    if source["kind"] == "local" and source["path"] is None:
+        raise WorkflowError(
+            "source.path is null; set it to the folder of your .SAFE products. See config/README.md."
+        )
+    return {"products": "results/products.tsv"}
 
 
 def check_source():
@@ -288,8 +315,15 @@ def read_products(path):
 
 
 def products_table():
-    """The table of products; until discovery has run, Snakemake waits for it."""
-    return _products_table(*_stamped(checkpoints.discover_products.get().output.products))
+    """The rows of the table of products."""
+    return _products_table(*_stamped(products_path()))
+
+
+def products_path():
+    """The table of products; until discovery has run, Snakemake waits for it. That of the sample is tracked."""
+    if config["source"]["kind"] == "sample":
+        return Path(config["products"])
+    return checkpoints.discover_products.get().output.products
 
 
 def _stamped(path):
@@ -329,7 +363,7 @@ def touches(site, tile):
 
 def plan(site):
     """What to do for a site: per date with products, which to process and why others are left out."""
-    return _plan(site, *_stamped(checkpoints.discover_products.get().output.products))
+    return _plan(site, *_stamped(products_path()))
 
 
 @lru_cache(maxsize=None)
@@ -405,6 +439,14 @@ def discovered(wildcards):
     return []
 
 
+def simulated_products(product="*"):
+    """The products of the sample, or one of them; none where products are real."""
+    if config["source"]["kind"] != "sample":
+        return []
+    names = products_table() if product == "*" else [product]
+    return [SAMPLE / f"{name}.zip" for name in names]
+
+
 def product_of_site(wildcards):
     """What a site reads of a product. A product that is read in place is no input: results outlive it."""
     if REMOTE and config["source"]["access"] == "stream":
@@ -413,9 +455,10 @@ def product_of_site(wildcards):
 
 
 def product_whole(wildcards):
-    """The local copy of a whole product, unless it is read in place."""
-    copied = REMOTE or config["source"]["access"] == "storage"
-    return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"] * copied
+    """The local copy of a whole product, unless it is read in place; what is simulated is a file of ours."""
+    if REMOTE or config["source"]["access"] == "storage":
+        return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"]
+    return discovered(wildcards) + simulated_products(wildcards.product)
 
 
 def stored_files(wildcards):
@@ -494,6 +537,16 @@ def weather_of(days):
     )
 
 
+def images_of_dates(image):
+    """An image of every date of a site that has products."""
+    return lambda wildcards: expand(
+        "results/{site}/{date}/{image}.png",
+        site=wildcards.site,
+        date=dates_with_products(wildcards.site),
+        image=image,
+    )
+
+
 def dates_without_products(wildcards):
     return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
 
@@ -501,10 +554,11 @@ def dates_without_products(wildcards):
 check_config()
 check_source()
 check_weather()
+SAMPLE = Path(config["source"]["path"])
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
 # products are in an object store or on web servers, not in a folder
-REMOTE = config["source"]["kind"] != "local"
+REMOTE = config["source"]["kind"] not in ("sample", "local")
 STORE = {
     key: config["source"][key]
     for key in ("kind", "bucket", "endpoint_url", "region", "anonymous", "requester_pays")

@@ -40,9 +40,27 @@ rule render_date:
         composite=rules.composite_date.output[0],
     output:
         ndvi="results/{site}/{date}/ndvi.tif",
-        rgb_image="results/{site}/{date}/rgb.png",
-        ndvi_image="results/{site}/{date}/ndvi.png",
-        black_white="results/{site}/{date}/bwndvi.png",
+        rgb_image=report(
+            "results/{site}/{date}/rgb.png",
+            caption="../report/rgb.rst",
+            category="Images",
+            subcategory="{site}",
+            labels={"date": "{date}", "image": "RGB"},
+        ),
+        ndvi_image=report(
+            "results/{site}/{date}/ndvi.png",
+            caption="../report/ndvi.rst",
+            category="Images",
+            subcategory="{site}",
+            labels={"date": "{date}", "image": "NDVI"},
+        ),
+        black_white=report(
+            "results/{site}/{date}/bwndvi.png",
+            caption="../report/bwndvi.rst",
+            category="Images",
+            subcategory="{site}",
+            labels={"date": "{date}", "image": "black/white NDVI"},
+        ),
     log:
         "logs/render_date/{site}/{date}.log",
     benchmark:

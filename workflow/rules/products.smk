@@ -2,6 +2,8 @@
 
 
 checkpoint discover_products:
+    input:
+        simulated_products(),
     output:
         products=update(config["products"]),
         files=update(str(Path(config["products"]).with_name("files.tsv"))),
@@ -25,7 +27,8 @@ checkpoint discover_products:
 # No library among the inputs of what fetches: an edit must not fetch everything again.
 rule download_product:
     input:
-        stored_files,
+        stored=stored_files,
+        product=lambda wildcards: simulated_products(wildcards.product),
     output:
         "results/downloads/{product}.zip",
     log:

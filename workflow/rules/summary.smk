@@ -36,7 +36,12 @@ rule summarise_site:
         ),
         weather=weather_of(dates_without_products),
     output:
-        summary="results/{site}/results_summary.json",
+        summary=report(
+            "results/{site}/results_summary.json",
+            caption="../report/results_summary.rst",
+            category="Results",
+            labels={"site": "{site}", "file": "results_summary.json"},
+        ),
         missing="results/{site}/missing.tsv",
     log:
         "logs/summarise_site/{site}.log",

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
+from tigerbush.local import copy_product, write_failed_copy
 from tigerbush.site import SITE_BANDS
-from tigerbush.sources import copy_product, fetch_product, open_store, write_failed_copy
+from tigerbush.sources import FOLDERS, fetch_product, open_store
 
 
 def main(
@@ -19,7 +20,7 @@ def main(
     last_attempt: bool,
 ) -> None:
     def copy() -> None:
-        if source["kind"] == "local":
+        if source["kind"] in FOLDERS:
             copy_product(Path(path), out, dict.fromkeys([*SITE_BANDS, *bands]))
         else:
             fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched)
@@ -31,10 +32,11 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.output[0]),
-            path=snakemake.params.path,
+            # what the workflow made itself, else where the product lies
+            path=[*snakemake.input.product, snakemake.params.path][0],
             bands=snakemake.params.bands,
             source=snakemake.params.source,
             files=snakemake.params.files,
-            fetched=[Path(path) for path in snakemake.input],
+            fetched=[Path(path) for path in snakemake.input.stored],
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

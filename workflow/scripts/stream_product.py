@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
-from tigerbush.sources import open_store, write_failed_copy
+from tigerbush.local import write_failed_copy
+from tigerbush.sources import open_store
 from tigerbush.stream import stream_product
 
 

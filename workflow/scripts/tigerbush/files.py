@@ -115,6 +115,8 @@ def job_log(path: Path) -> Iterator[None]:
     )
     # rasterio repeats every GDAL complaint that becomes a sentence of ours
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    # and botocore tells at each start where it found the credentials
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         yield
     except (TigerbushError, WriteError) as error:

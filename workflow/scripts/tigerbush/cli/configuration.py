@@ -73,6 +73,13 @@ def read_configuration(options: argparse.Namespace) -> dict:
         validate(config, str(SCHEMA))
     except WorkflowError as error:
         raise TigerbushError(_sentence(error.__context__ or error)) from None
+    # what null becomes, as kind_defaults of rules/common.smk has it
+    sample = config["source"]["kind"] == "sample"
+    config["products"] = config["products"] or ("config/sample" if sample else "results") + "/products.tsv"
+    if sample:
+        config["source"]["path"] = config["source"]["path"] or "data/sample"
+    elif config["source"]["kind"] == "local" and config["source"]["path"] is None:
+        raise TigerbushError("source.path is null; set it to the folder of your .SAFE products.")
     return config
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
+from tigerbush.local import copy_product, list_local, write_failed_copy
 from tigerbush.products import role
 from tigerbush.safe import open_product, read_band
-from tigerbush.sources import copy_product, list_local, write_failed_copy
 
 
 @pytest.mark.parametrize(

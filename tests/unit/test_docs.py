@@ -1,0 +1,94 @@
+"""What the documentation names exists: links, files, targets of make, subcommands."""
+
+import re
+import subprocess
+from pathlib import PurePosixPath
+
+import pytest
+
+from fabricate import ROOT
+from tigerbush.cli.__main__ import COMMANDS
+
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "config" / "README.md",
+    *(ROOT / "docs").glob("*.md"),
+]
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def tracked():
+    """The files that git tracks (or would), and the folders that they are in."""
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    paths = {PurePosixPath(name) for name in files if (ROOT / name).exists()}
+    return {str(part) for path in paths for part in (path, *path.parents)}
+
+
+def code(text):
+    """The lines of code blocks and the code within lines, prose left out."""
+    blocks = [line.strip() for block in FENCED.findall(text) for line in block.splitlines()[1:-1]]
+    return blocks + re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
+
+
+def anchors(text):
+    """The anchors that GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def missing(path):
+    """What a document names and the repository does not have."""
+    text, files = path.read_text(), tracked()
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", text)):
+        name, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        linked = (path.parent / name).resolve() if name else path
+        if not linked.is_relative_to(ROOT) or str(linked.relative_to(ROOT)) not in files:
+            yield f"link {target}"
+        elif anchor and anchor not in anchors(linked.read_text()):
+            yield f"anchor {target}"
+    for line in code(text):
+        yield from (f"make {name}" for name in re.findall(r"^make ([a-z-]+)", line) if name not in TARGETS)
+        yield from (
+            f"./tigerbush {name}"
+            for name in re.findall(r"\./tigerbush ([a-z]\w*)", line)
+            if name not in COMMANDS
+        )
+        for name in re.findall(r"(?<![\w./-])(?:config|workflow)/[\w./-]+", line):
+            if name.rstrip("/") not in files:
+                yield f"file {name}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_names_exists(path):
+    assert list(missing(path)) == []
+
+
+def test_what_does_not_exist_is_found(tmp_path):
+    text = (
+        "make nothing of prose. [a](config/no.md) [b](README.md#no) [c](../outside) `make no` `config/no.yaml`\n"
+        "`./tigerbush no` [d](README.md#two-commands) [e](https://example.org) `make test` `config/` `./tigerbush retry`\n"
+        "```sh\nmake never  # comment\nsnakemake --configfile config/never.yaml\n```\n"
+    )
+    document = ROOT / "README.md"
+
+    class Text(type(document)):
+        def read_text(self):
+            return text if self.name == "it.md" else super().read_text()
+
+    assert list(missing(Text(ROOT / "it.md"))) == [
+        "link config/no.md",
+        "anchor README.md#no",
+        "link ../outside",
+        "make never",
+        "file config/never.yaml",
+        "make no",
+        "file config/no.yaml",
+        "./tigerbush no",
+    ]

@@ -1,0 +1,133 @@
+"""What the scripts import is in pyproject.toml, in the lock and in the conda environment, at one version."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from fabricate import ROOT
+
+WORKFLOW = ROOT / "workflow"
+ENVIRONMENT = WORKFLOW / "envs" / "tigerbush.yaml"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+# the names that conda-forge gives to distributions
+CONDA_NAMES = {
+    "opencv-python-headless": "py-opencv",
+    "eccodes": "python-eccodes",
+    "matplotlib": "matplotlib-base",
+}
+# never imported here, but by the package that is named as soon as it is used as we use it
+BEHIND = {"eccodes": "cfgrib", "netcdf4": "xarray", "scipy": "networkx"}
+
+
+def names(requirements):
+    """The distributions that a list of requirements names."""
+    return {canonicalize_name(Requirement(line).name) for line in requirements}
+
+
+def imported():
+    """The third-party modules that scripts and library import, each with the files that do."""
+    found = {}
+    for path in (WORKFLOW / "scripts").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            else:
+                continue
+            for module in modules:
+                top = module.partition(".")[0]
+                if top not in sys.stdlib_module_names and top != "tigerbush":
+                    found.setdefault(top, set()).add(path.name)
+    return found
+
+
+def used():
+    """The distributions behind the imports: sets of alternatives, since a namespace may have several."""
+    providers = importlib.metadata.packages_distributions()
+    return {top: {canonicalize_name(name) for name in providers.get(top, [top])} for top in imported()}
+
+
+def conda_environment():
+    """The packages of the conda environment by name, with the version or None."""
+    packages = {}
+    for line in yaml.safe_load(ENVIRONMENT.read_text())["dependencies"]:
+        match = re.fullmatch(r"([a-z0-9-]+)(?: =([0-9.]+))?", line)
+        assert match, f"{ENVIRONMENT.name}: write {line!r} as 'name' or 'name =version'"
+        packages[match[1]] = match[2]
+    return packages
+
+
+def locked(python):
+    """The versions of requirements.txt for a Python version."""
+    marker = {"python_version": python, "python_full_version": f"{python}.0"}
+    versions = {}
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if re.match(r"[a-z0-9]", line):
+            requirement = Requirement(line.removesuffix("\\"))
+            if requirement.marker is None or requirement.marker.evaluate(marker):
+                versions[canonicalize_name(requirement.name)] = str(requirement.specifier).removeprefix("==")
+    return versions
+
+
+DEPENDENCIES = names(PROJECT["dependencies"])
+OPTIONAL = names(line for lines in PROJECT["optional-dependencies"].values() for line in lines)
+
+
+@pytest.mark.parametrize("module", sorted(imported()))
+def test_an_import_is_a_dependency(module):
+    distributions = used()[module]
+    files = ", ".join(sorted(imported()[module]))
+    what = " or ".join(sorted(distributions))
+    assert distributions & (DEPENDENCIES | OPTIONAL), (
+        f"{files} imports {module}: add {what} to pyproject.toml"
+    )
+    if not distributions & OPTIONAL:
+        conda = {CONDA_NAMES.get(name, name) for name in distributions}
+        assert conda & set(conda_environment()), (
+            f"{files} imports {module}: add {' or '.join(sorted(conda))} to workflow/envs/{ENVIRONMENT.name}"
+        )
+
+
+def test_the_conda_environment_holds_nothing_else():
+    needed = set().union(*used().values())
+    needed |= {name for name, user in BEHIND.items() if user in needed}
+    conda = {CONDA_NAMES.get(name, name) for name in needed} | {"python"}
+    assert set(conda_environment()) <= conda, f"nothing imports these: {set(conda_environment()) - conda}"
+
+
+@pytest.mark.parametrize(("name", "user"), BEHIND.items())
+def test_a_package_behind_another_is_one_of_its_requirements(name, user):
+    assert name in names(importlib.metadata.requires(user))
+    assert name in DEPENDENCIES
+
+
+def test_pinned_versions_are_those_of_the_lock():
+    environment = conda_environment()
+    python = environment.pop("python")
+    assert PROJECT["requires-python"] == f">={python}"
+    versions = locked(python)
+    distribution = {conda: name for name, conda in CONDA_NAMES.items()}
+    pinned = {name: version for name, version in environment.items() if version}
+    assert pinned == {name: versions[distribution.get(name, name)] for name in pinned}
+    assert pinned
+
+
+def test_the_lock_holds_every_dependency():
+    for python in ("3.11", "3.12", "3.13"):
+        assert set(locked(python)) >= DEPENDENCIES
+
+
+def test_the_environment_of_every_rule_exists():
+    for path in [WORKFLOW / "Snakefile", *(WORKFLOW / "rules").glob("*.smk")]:
+        directives = re.findall(r"^\s+conda:\s*(.+)$", path.read_text(), re.MULTILINE)
+        for text in directives:
+            assert re.fullmatch(r'"[\w./-]+"', text), f"{path.name}: conda: {text} is no plain path"
+            assert (path.parent / text.strip('"')).is_file(), f"{path.name}: {text} does not exist"

@@ -1,0 +1,49 @@
+"""What the scripts import: a run starts hundreds of them, and most are done within a second."""
+
+import subprocess
+import sys
+
+from fabricate import ROOT
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+# they read text only
+LIGHT = ("read_weather", "summarise_site")
+# they speak to stores
+FETCHING = {"discover_products", "download_product", "stream_product"}
+HEAVY = {"botocore", "matplotlib", "networkx", "pandas", "scipy", "xarray"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a new Python process has loaded in the end."""
+    code = f"import sys\nsys.path.insert(0, {str(SCRIPTS)!r})\n{code}\nprint(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def imports_of(*names: str) -> str:
+    """The code that imports scripts without running them."""
+    return "import runpy\n" + "\n".join(f"runpy.run_path({str(SCRIPTS / f'{n}.py')!r})" for n in names)
+
+
+def test_scripts_that_read_text_do_without_numpy():
+    assert not loaded_by(imports_of(*LIGHT)) & {"numpy", "rasterio", *HEAVY}
+
+
+def test_no_script_loads_what_only_some_jobs_need():
+    names = {path.stem for path in SCRIPTS.glob("*.py")} - FETCHING
+    assert len(names) > 10
+    loaded = loaded_by(imports_of(*sorted(names)))
+    assert "rasterio" in loaded
+    assert not loaded & HEAVY
+
+
+def test_products_start_without_opencv():
+    assert "cv2" not in loaded_by(imports_of("resample_product", "subset_product"))
+
+
+def test_boto3_is_there_when_it_is_used():
+    code = "import tigerbush, rasterio.session\n"
+    use = "assert rasterio.session.AWSSession(aws_access_key_id='a', aws_secret_access_key='b').credentials\n"
+    assert "botocore" not in loaded_by(code)
+    assert "botocore" in loaded_by(code + use)
+    assert "botocore" in loaded_by("import tigerbush\nfrom boto3.session import Session\nSession()")

@@ -1,0 +1,161 @@
+"""The embedded sample against what is known of it."""
+
+import csv
+import io
+from datetime import date
+
+import cv2
+import numpy as np
+import pytest
+import rasterio
+
+from fabricate import ROOT
+from tigerbush import sample
+from tigerbush.masks import MaskOptions, read_mask
+from tigerbush.products import parse_name
+from tigerbush.resample import Grid
+from tigerbush.safe import open_product
+from tigerbush.sources import list_local
+
+# written once per process
+pytestmark = pytest.mark.xdist_group("sample")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    target = tmp_path_factory.mktemp("sample")
+    sample.simulate_products(target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def truth(folder):
+    return np.load(folder / "truth.npz")
+
+
+def of(folder, number):
+    """A product by its place in the order of time."""
+    return open_product(folder / f"{sample.passes()[number].product}.zip")
+
+
+def reflectance(product, band):
+    """Reflectance and where it has data, straight from the stored numbers and the metadata."""
+    name, _ = product.band_file(band)
+    with rasterio.open(f"/vsizip/{product.path}/{product.name.product}.SAFE/{name}") as image:
+        dn = image.read(1).astype(float)
+    offset = -1000 if product.name.baseline == "04.00" else 0
+    return (dn + offset) / 10_000, dn > 0
+
+
+def test_what_the_sample_is_to_hold():
+    plan = sample.passes()
+    names = [parse_name(one.product) for one in plan]
+    months = {one.month for one in plan}
+    assert len({(name.sensing_time.year, name.sensing_time.month) for name in names}) == len(months) == 38
+    assert set(range(39)) - months == {16}
+    days = [name.sensing_time.date() for name in names]
+    assert len(days) - len(set(days)) == 1  # two products on one day
+    assert len({name.product for name in names}) == len(names) == 42 + 1
+    for name in names:
+        assert name.baseline == ("04.00" if name.sensing_time.date() >= date(2022, 1, 25) else "03.00")
+
+
+def test_the_tracked_table_is_what_discovery_finds(folder):
+    with (ROOT / "config" / "sample" / "products.tsv").open(newline="") as file:
+        tracked = list(csv.DictReader(file, delimiter="\t"))
+    found, _ = list_local(folder)
+    for row, other in zip(tracked, found, strict=True):
+        assert row["url"] == f"data/sample/{row['product']}.zip"
+        # another release of OpenJPEG packs otherwise
+        assert int(row["size_bytes"]) == pytest.approx(int(other["size_bytes"]), rel=0.1)
+        ours = {key: value for key, value in row.items() if key not in ("url", "size_bytes")}
+        assert ours.items() <= other.items()
+
+
+# the container itself has no place
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("number", [0, 26, -1])
+def test_gdal_opens_the_products(folder, number):
+    product = of(folder, number)
+    inside = f"/vsizip/{product.path}/{product.name.product}.SAFE/MTD_MSIL1C.xml"
+    with rasterio.open(inside) as container:
+        names = [name for name in container.subdatasets if ":10m:" in name]
+    with rasterio.open(names[0]) as image:
+        assert (image.width, image.height, image.crs.to_epsg()) == (252, 252, 32631)
+        assert tuple(image.transform)[:6] == (10, 0, 460_800, 0, -10, 1_460_520)
+        assert [text.split(",")[0] for text in image.descriptions] == ["B4", "B3", "B2", "B8"]
+        red = image.read(1)
+    np.testing.assert_array_equal(red > 0, reflectance(product, "B4")[1])
+
+
+@pytest.mark.parametrize("number", [1, 13, 30, -1])
+@pytest.mark.parametrize(("band", "plant", "soil", "factor"), [("B4", 0.05, 0.25, 1), ("B8", 0.37, 0.33, 1), ("B11", 0.22, 0.44, 2), ("B1", 0.11, 0.16, 6)])  # fmt: skip
+def test_reflectance_mixes_plants_and_soil(folder, truth, number, band, plant, soil, factor):
+    fine = cv2.resize(truth["biomass"][number].astype(float), (252, 252), interpolation=cv2.INTER_LINEAR)
+    cover = 1 - np.exp(-0.12 * fine)
+    mixed = cover * plant + (1 - cover) * soil
+    side = 252 // factor
+    expected = mixed.reshape(side, factor, side, factor).mean(axis=(1, 3))
+    seen, valid = reflectance(of(folder, number), band)
+    clear = ~truth["cloud"][number].repeat(6, axis=0).repeat(6, axis=1)[::factor, ::factor] & valid
+    assert clear.mean() > 0.4
+    noise = (seen - expected)[clear]
+    # the noise of the sensor and nothing else: no bias, no part that goes with the ground
+    assert noise.std() == pytest.approx(0.002, rel=0.1)
+    assert abs(noise.mean()) < 5 * 0.002 / np.sqrt(noise.size)
+    assert abs(np.corrcoef(noise, expected[clear])[0, 1]) < 5 / np.sqrt(noise.size)
+
+
+def test_no_data_lies_beyond_the_edge(folder, truth):
+    for number in (0, 1, 13, 14):
+        valid = reflectance(of(folder, number), "B8")[1]
+        np.testing.assert_array_equal(valid, truth["valid"][number])
+    assert truth["valid"][1].all()
+    # the two parts of one take make a whole, and overlap
+    assert (truth["valid"][13] | truth["valid"][14]).all()
+    assert 0.05 < (truth["valid"][13] & truth["valid"][14]).mean() < 0.2
+
+
+@pytest.mark.parametrize("number", [3, 9, 22, 31])
+def test_masks_are_the_clouds_that_were_put_there(folder, truth, number):
+    """Polygons before baseline 04.00, an image from it on."""
+    cloud = truth["cloud"][number]
+    mask, _ = read_mask(of(folder, number), Grid(460_800, 1_460_520, 10, 252, 252), MaskOptions())
+    masked = np.asarray(mask) == 1
+    np.testing.assert_array_equal(masked, cloud.repeat(6, axis=0).repeat(6, axis=1))
+    assert of(folder, number).cloud_percent == pytest.approx(100 * cloud.mean(), abs=1e-3)
+
+
+def test_weather_belongs_to_the_rain_that_the_plants_had(folder, truth):
+    rows = list(csv.DictReader(io.StringIO((folder / "weather.csv").read_text())))
+    assert (rows[0]["date"], rows[1]["date"], rows[-1]["date"], len(rows)) == (
+        "2020-01",
+        "2020-02",
+        "2023-03",
+        39,
+    )
+    rain = truth["rainfall"]
+    assert float(rows[1]["precipitation"]) == pytest.approx(29 * rain[1], abs=1e-3)  # a leap year
+    assert float(rows[-1]["precipitation"]) == pytest.approx(31 * rain[-1], abs=1e-3)
+    assert rain[:6].mean() > 1.0 > 0.6 > rain[-6:].mean()
+    assert all(15 < float(row["temperature"]) < 40 for row in rows)
+
+
+def test_plants_and_ndvi_fall(truth):
+    mean = truth["biomass"].mean(axis=(1, 2))
+    assert (truth["biomass"] >= 0).all()
+    assert mean[-1] < 0.15 * mean[0]
+    assert truth["ndvi"].mean(axis=(1, 2))[[0, -1]] == pytest.approx([0.42, 0.16], abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_products_and_another_seed_others(folder, tmp_path):
+    sample.simulate_products(tmp_path / "again")
+    other = next(sample.grow([date(2020, 1, 1)], seed=1))
+    assert not np.array_equal(other, next(sample.grow([date(2020, 1, 1)])))
+    paths = sorted(path.name for path in folder.iterdir())
+    assert paths == sorted(path.name for path in (tmp_path / "again").iterdir())
+    for number in (0, 13, 30, -1):
+        for band in ("B2", "B5", "B9"):
+            one, two = (reflectance(of(place, number), band)[0] for place in (folder, tmp_path / "again"))
+            np.testing.assert_array_equal(one, two)
+    assert (folder / "weather.csv").read_bytes() == (tmp_path / "again" / "weather.csv").read_bytes()

@@ -1,0 +1,215 @@
+"""The default configuration: the sample, from nothing to the report."""
+
+import os
+import re
+import shutil
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fabricate import ROOT
+from tigerbush.grid import sub_images
+from tigerbush.images import read_png
+from tigerbush.resample import Grid
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
+
+# 4 x 4 sub-images of 50 pixels in the middle of the products
+SITE = Grid(461_080, 1_460_280, 10, 200, 200)
+WINDOW = np.s_[24:224, 28:228]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, start_run):
+    """A working directory with the configuration and nothing else."""
+
+    def prepare(changes=None):
+        folder = tmp_path_factory.mktemp("work")
+        shutil.copytree(ROOT / "config", folder / "config")
+        return start_run(folder, changes or {}, sites=())
+
+    return prepare
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    """The whole sample, run once."""
+    run = place()
+    run.output = run.snakemake()
+    return run
+
+
+@pytest.fixture(scope="module")
+def truth(finished):
+    return np.load(finished.folder / "data" / "sample" / "truth.npz")
+
+
+def test_a_dry_run_on_a_fresh_clone_shows_every_job(place):
+    run = place()
+    dates = dict.fromkeys(
+        ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 37
+    )
+    products = {"resample_product": 42, "subset_product": 42}
+    once = dict.fromkeys(("all", "simulate_products", "summarise_site", "plot_site", "check_products"), 1)
+    assert run.planned() == dates | products | once | {"read_weather": 39}
+    assert not (run.folder / "data").exists()
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "100%" in finished.output
+    assert "Nothing to be done" in finished.snakemake()
+
+
+def test_dates_without_data_are_null_for_the_right_reason(finished):
+    summary = finished.summary("niger")
+    series = summary["COPERNICUS/S2"]["time-series-data"]
+    assert len(series) == 39
+    assert summary["metadata"]["missing"] == {
+        "2020-09-16": "all 1 products left out: more than 50 % cloud (composite.max_cloud_percent)",
+        "2021-05-16": "no product in the period",
+        "2022-07-16": "too few clear pixels in every sub-image of 1 products",
+    }
+    assert [day for day, parts in series.items() if parts is None] == list(summary["metadata"]["missing"])
+    assert summary["metadata"]["failed_products"] == {}
+    assert summary["metadata"]["num_data_points"] == 36
+    # the swath ends in the upper-right sub-image, clouds cover more
+    assert [len(series[day]) for day in ("2020-01-16", "2020-02-15", "2021-01-16", "2021-09-16")] == [
+        15,
+        16,
+        16,
+        8,
+    ]
+
+
+def test_ndvi_of_every_sub_image_is_the_truth(finished, truth):
+    """The noise of 2500 pixels, the 8 bits that truncate, and nothing more."""
+    summary = finished.summary("niger")
+    products = list(truth["product"])
+    clouds = truth["cloud"].repeat(6, axis=1).repeat(6, axis=2)
+    seen = np.where(truth["valid"] & ~clouds, truth["ndvi"], np.nan)
+    places = {(part.latitude, part.longitude): part for part in sub_images(SITE, 32631, 50)}
+    assert len(places) == 16
+    compared = 0
+    for day, parts in summary["COPERNICUS/S2"]["time-series-data"].items():
+        if not parts:
+            continue
+        used = [products.index(name) for name in summary["metadata"]["products"][day]["products"]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # pixels without any observation
+            expected = np.nanmean(seen[used], axis=0)[WINDOW]
+        for record in parts:
+            part = places[record["latitude"], record["longitude"]]
+            mean = np.nanmean(expected[part.rows, part.columns])
+            assert record["ndvi_mean"] == pytest.approx(mean, abs=0.0015), day
+            assert record["ndvi"] * 2 / 255 - 1 == pytest.approx(mean, abs=0.008), day
+            compared += 1
+    assert compared > 500
+
+
+def test_the_ecosystem_dries_out_and_its_pattern_changes(finished, truth):
+    series = finished.summary("niger")["COPERNICUS/S2"]["time-series-data"]
+    parts = [records for records in series.values() if records]
+    ndvi = [np.mean([part["ndvi_mean"] for part in records]) for records in parts]
+    offset = [np.mean([part["offset50"] for part in records]) for records in parts]
+    assert np.corrcoef(np.arange(len(ndvi)), ndvi)[0, 1] < -0.9
+    assert ndvi[-1] < 0.45 * ndvi[0]
+    assert offset[-1] < 1.5 * offset[0] < 0
+    # spots instead of labyrinths: less of the ground is vegetation, in more and smaller patches
+    first, last = (
+        read_png(finished.folder / "results" / "niger" / day / "bwndvi.png") == 0
+        for day in ("2020-02-15", "2023-02-15")
+    )
+    assert last.mean() < 0.6 * first.mean()
+
+
+def test_the_same_seed_gives_the_same_json(finished, place):
+    run = place({"period": {"start": "2020-01-01", "end": "2020-04-01"}})
+    run.snakemake()
+    for day in ("2020-01-16", "2020-02-15", "2020-03-16"):
+        for name in ("ndvi", "centrality", "weather", "summary"):
+            path = Path("results") / "niger" / day / f"{name}.json"
+            assert (run.folder / path).read_bytes() == (finished.folder / path).read_bytes(), path
+
+
+def test_the_sample_through_copies(place):
+    """`source.access: storage` takes the simulated products through results/downloads."""
+    run = place({"period": {"start": "2020-01-01", "end": "2020-02-01"}, "source": {"access": "storage"}})
+    assert run.planned()["download_product"] == 1
+    run.snakemake()
+    assert len(run.summary("niger")["COPERNICUS/S2"]["time-series-data"]["2020-01-16"]) == 15
+
+
+def test_discovery_of_the_sample_writes_the_tracked_table(finished):
+    table = finished.folder / "config" / "sample" / "products.tsv"
+    tracked = table.read_text()
+    finished.tigerbush("discover", "--configfile", "config.yaml")
+    without_size = re.compile(r"\t[0-9]+$", re.MULTILINE)
+    assert without_size.sub("", table.read_text()) == without_size.sub("", tracked)
+    table.write_text(tracked)
+
+
+@pytest.fixture(scope="module")
+def report(finished):
+    finished.snakemake("--report", "report.html")
+    return finished.folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        assert not os.environ.get("CI"), "chromium is absent; CI must have it"
+        pytest.skip("chromium is not installed (Debian package chromium), so no browser opens the report")
+    return path
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of a headless browser without network; what goes wrong on it is an error of the test."""
+    from playwright.sync_api import sync_playwright
+
+    wrong = []
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, offline=True)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        yield page
+        browser.close()
+    assert wrong == []
+
+
+def test_the_report_opens_in_a_browser(report, page):
+    page.goto(report.as_uri())
+    page.get_by_text("These products are simulated").wait_for(timeout=30_000)
+    for category in ("Overview", "Images", "Results"):
+        assert page.get_by_text(category, exact=True).first.is_visible()
+    # the images of a date can be browsed to
+    page.get_by_text("Images", exact=True).first.click()
+    row = page.locator("tr", has_text="2021-12-16").filter(has_text="RGB")
+    row.locator("[iconname=information-circle]").click()
+    page.get_by_text("stretched to the brightest value").wait_for(timeout=30_000)
+    row.locator("[iconname=eye]").click()
+    picture = page.locator("img[src*='rgb.png']")
+    picture.wait_for(timeout=30_000)
+    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [200, 200]
+
+
+def test_the_report_as_a_zip_holds_the_images(finished):
+    finished.snakemake("--report", "report.zip")
+    with zipfile.ZipFile(finished.folder / "report.zip") as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+    assert sum(name.endswith("rgb.png") for name in names) == 37
+    assert sum(name.endswith("results_summary.json") for name in names) == 1
+    assert any(name.endswith("report.html") for name in names)
+
+
+def test_the_overview_is_a_picture(finished):
+    overview = read_png(finished.folder / "results" / "niger" / "analysis" / "overview.png")
+    assert min(overview.shape[:2]) > 900
+    assert overview.std() > 20

@@ -1,0 +1,35 @@
+"""The embedded sample: products that are simulated instead of downloaded."""
+
+
+rule simulate_products:
+    output:
+        products=simulated_products(),
+        weather=SAMPLE / "weather.csv",
+        truth=SAMPLE / "truth.npz",
+    log:
+        "logs/simulate_products.log",
+    benchmark:
+        "benchmarks/simulate_products.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        library=library(
+            "errors",
+            "files",
+            "local",
+            "pattern",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "safe_writer",
+            "sample",
+            "stac_item",
+        ),
+    message:
+        "Simulating a patterned ecosystem and what Sentinel-2 sees of it"
+    script:
+        "../scripts/simulate_products.py"
