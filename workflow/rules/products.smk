@@ -15,7 +15,8 @@ checkpoint discover_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        path=config["source"]["path"],
+        # a function, because the folder as it stands would be taken for the start of the input's names
+        path=lambda wildcards: config["source"]["path"],
         level=config["source"]["level"],
     message:
         "Listing the products of {params.path}"
