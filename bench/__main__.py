@@ -18,6 +18,7 @@ ROWS = {
     "dag": ("runs", "dag"),
     "scripts": ("runs", "scripts"),
     "jobs": ("runs", "jobs"),
+    "stream": ("stream", "stream"),
 }
 
 

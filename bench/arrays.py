@@ -93,7 +93,7 @@ class Date:
         self.index = self.images.ndvi.data[0]
         self.covered = coverage(self.index, self.images.rgb)
         parts = sub_images(self.composite.grid, self.composite.epsg, 50)
-        self.used = list(usable_sub_images(parts, self.covered, 0.05))
+        self.used = usable_sub_images(parts, self.covered, 0.05)
 
     def centrality(self) -> None:
         """Network centrality of each sub-image."""
