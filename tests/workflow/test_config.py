@@ -30,7 +30,7 @@ def refused(run, *sentences):
         ({"period": {"start": "2017-02-30", "end": "2017-04-01", "step": "1m"}}, ["period.start '2017-02-30'", "must be days"]),
         ({"period": {"start": "2017-01-01", "end": "2017-01-20", "step": "1m"}}, ["period.step 1m cuts 2017-01-01 to 2017-01-20 into 0 dates"]),
         ({"period": {"start": "0001-01-01", "end": "9999-12-31", "step": "1d"}}, ["period.step 1d cuts", "change one of them"]),
-        ({"source": {"kind": "local"}}, ["source: 'path' is a required property"]),
+        ({"source": {"kind": "local"}}, ["source.path is null", "set it to the folder"]),
         ({"run": {"name": "../up"}}, ["run.name: '../up' does not match"]),
         ({1: "x"}, ["the configuration: '1' is not a key"]),
         ({"sites": "missing.tsv"}, ["missing.tsv cannot be read as a table"]),

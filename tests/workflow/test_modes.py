@@ -132,8 +132,7 @@ def test_every_module_of_the_library_is_registered():
         re.findall(r"scripts/tigerbush/(\w+)\.py", (ROOT / "workflow" / "rules" / "common.smk").read_text())
     )
     present = {path.stem for path in (SCRIPTS / "tigerbush").glob("*.py")}
-    # the writer of products serves tests only, so far
-    assert registered == present - {"safe_writer"}
+    assert registered == present
 
 
 def test_the_tables_have_the_same_columns_on_both_sides():
