@@ -38,6 +38,7 @@ def refused(run, *sentences):
         ({"source": {"endpoint_url": "https://user:secret@host"}}, ["source.endpoint_url: ", "does not match"]),
         ({"source": {"prefixes": ["../up/"]}}, ["source.prefixes.0: '../up/' does not match"]),
         ({"source": {"kind": "s3", "level": "L1C", "bucket": "b12", "access": "storage", "requester_pays": True}}, ["source.requester_pays cannot go with source.access storage"]),
+        ({"source": {"kind": "local"}}, ["source.path is null", "set it to the folder"]),
         ({"run": {"name": "../up"}}, ["run.name: '../up' does not match"]),
         ({1: "x"}, ["the configuration: '1' is not a key"]),
         ({"sites": "missing.tsv"}, ["missing.tsv cannot be read as a table"]),

@@ -47,14 +47,13 @@ def test_from_products_to_the_summary(run):
 
 
 def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
-    assert run.planned() == {"all": 1, "check_products": 1, "discover_products": 1, "summarise_site": 1}
+    once = dict.fromkeys(("all", "check_products", "summarise_site", "plot_site"), 1)
+    assert run.planned() == once | {"discover_products": 1}
     run.tigerbush("discover", "--configfile", "config.yaml")
     # neither rasters nor metadata are opened: the products are not even there
     shutil.move(run.folder / "products", run.folder / "elsewhere")
     expected = {
-        "all": 1,
-        "check_products": 1,
-        "summarise_site": 1,
+        **once,
         "resample_product": 3,
         "subset_product": 3,
     }
@@ -71,6 +70,7 @@ def test_a_new_product_plans_only_what_it_touches(run):
         "all": 1,
         "check_products": 1,
         "summarise_site": 1,
+        "plot_site": 1,
         "resample_product": 1,
         "subset_product": 1,
     }
