@@ -546,7 +546,7 @@ def dates_without_products(wildcards):
 check_config()
 check_source()
 check_weather()
-SAMPLE = Path(config["source"]["path"])
+SAMPLE = Path(config["source"]["path"] or "data/sample")
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
 # products are in an object store or on web servers, not in a folder
