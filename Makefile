@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint docs bench bench-tile lock clean
+.PHONY: help env demo test lint docs bench lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,11 +54,8 @@ lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workf
 docs: $(VENV)/.runtime ## write the table of config/README.md from the schema
 	$(BIN)/python docs/config_table.py
 
-bench: $(VENV)/.dev ## measure speed against references in the same process
-	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/bench.py
-
-bench-tile: $(VENV)/.dev ## measure `scenes` on a synthetic full tile (minutes)
-	PYTHONPATH=workflow/scripts $(BIN)/python bench/tile.py
+bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag chooses)
+	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements.txt

@@ -1,0 +1,1 @@
+"""Speed and memory of tigerbush against references in the same process."""
