@@ -97,6 +97,8 @@ def weed_server(folder: Path):
         str(program if program.exists() else shutil.which("weed")), "-logtostderr=true", "server",
         f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
         f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=256", "-volume.max=20",
+        # what else it serves, on fixed ports
+        "-s3.port.iceberg=0", "-s3.port.lance=0",
         *(f"-{name}.port={port}" for name, port in ports.items()),
         *(f"-{name}={port}" for name, port in grpc.items()),
     ]  # fmt: skip
