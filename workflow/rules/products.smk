@@ -17,7 +17,10 @@ checkpoint discover_products:
     resources:
         connections=4,
     params:
-        **DISCOVERY,
+        # a function, because a folder as it stands would be taken for the start of the input's names
+        source=lambda wildcards: DISCOVERY["source"],
+        sites=DISCOVERY["sites"],
+        period=DISCOVERY["period"],
     message:
         "Listing the products of the source"
     script:
