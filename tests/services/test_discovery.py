@@ -10,8 +10,9 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush import remote
+from tigerbush.errors import RemoteError
 from tigerbush.products import parse_name
-from tigerbush.remote import RemoteError, Store
+from tigerbush.remote import Store
 from tigerbush.s3 import list_store
 from tigerbush.safe import open_product, read_band
 from tigerbush.safe_writer import write_product

@@ -6,9 +6,9 @@ import pytest
 
 from fabricate import name_of
 from tigerbush import remote
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import FILE_COLUMNS, file_row, role
-from tigerbush.remote import RemoteError, Store
+from tigerbush.remote import Store
 from tigerbush.safe import open_product, read_band
 from tigerbush.sources import fetch_product
 from tigerbush.stream import stream_product

@@ -8,10 +8,10 @@ import rasterio
 import rasterio.shutil
 
 from tigerbush import remote, stream
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import file_row
 from tigerbush.ranges import WHOLE_BYTES
-from tigerbush.remote import RemoteError, Store
+from tigerbush.remote import Store
 from tigerbush.resample import Grid
 from tigerbush.stream import read_remote_window
 from weed import PUBLIC

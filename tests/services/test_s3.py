@@ -177,6 +177,10 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
             {"prefixes": ["nothing/"]},
             ["s3://public/ holds no L1C product of the sites' tiles", "source.prefixes"],
         ),
+        (
+            {"endpoint_url": "http://127.0.0.1:9"},
+            ["http://127.0.0.1:9 did not answer", "EndpointConnectionError"],
+        ),
     ],
 )
 def test_a_discovery_that_fails_keeps_the_table(weed, written, tmp_path, change, sentences):
@@ -190,6 +194,7 @@ def test_a_discovery_that_fails_keeps_the_table(weed, written, tmp_path, change,
     )
     output = run.tigerbush("discover", "--configfile", "config.yaml", status=1)
     assert all(sentence in output for sentence in sentences)
+    assert "Traceback" not in output
     assert tables == [(run.folder / "results" / name).read_bytes() for name in ("products.tsv", "files.tsv")]
 
 

@@ -13,3 +13,7 @@ class WriteError(OSError):
 
     The message is one sentence that names the file.
     """
+
+
+class RemoteError(OSError):
+    """Trouble of the network or the server that may pass; the message is one sentence."""

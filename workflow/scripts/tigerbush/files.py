@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError, WriteError
+from tigerbush.errors import RemoteError, TigerbushError, WriteError
 
 # what only the place that is written to can be to blame for
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -103,8 +103,8 @@ def job_log(path: Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 1 when the block raises `TigerbushError` or `WriteError`; any other exception is logged with its
-        traceback and passes.
+        With status 1 when the block raises `TigerbushError`, `RemoteError` or `WriteError`; any other exception is
+        logged with its traceback and passes.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -119,7 +119,7 @@ def job_log(path: Path) -> Iterator[None]:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         yield
-    except (TigerbushError, WriteError) as error:
+    except (TigerbushError, RemoteError, WriteError) as error:
         logging.error("%s", error)
         raise SystemExit(1) from None
     except Exception:

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 import rasterio
 from rasterio.io import DatasetReader
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS
-from tigerbush.remote import KEY, RemoteError, Store, is_checksum
+from tigerbush.remote import KEY, Store, is_checksum
 
 # What is fetched first, a header, and the least that one request fetches. To find a JPEG 2000 tile a
 # decoder reads the 12 bytes at which each one before it begins (in buffers of 1 kB), so more is wasted.

@@ -27,7 +27,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 
 # Requests for one thing, and the wait after the first; it doubles from one to the next.
 TRIES = 5
@@ -51,10 +51,6 @@ _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocat
 _PASSING = {"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"}
 
 Result = TypeVar("Result")
-
-
-class RemoteError(OSError):
-    """Trouble of the network or the server that may pass; the message is one sentence."""
 
 
 @dataclass(frozen=True)

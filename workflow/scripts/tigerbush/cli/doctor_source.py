@@ -8,9 +8,9 @@ from pathlib import Path
 import requests
 
 from tigerbush.cli.finding import Finding
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import read_rows
-from tigerbush.remote import RemoteError, Store
+from tigerbush.remote import Store
 from tigerbush.sources import STORE_KEYS
 
 # of one request; an answer that takes longer would make a run crawl, too
