@@ -31,10 +31,15 @@ def names(requirements):
     return {canonicalize_name(Requirement(line).name) for line in requirements}
 
 
-def imported():
-    """The third-party modules that scripts and library import, each with the files that do."""
+def imported(jobs_only=False):
+    """The third-party modules that scripts and library import, each with the files that do.
+
+    The command line runs in the environment of `make env` alone, so that no job imports what it does.
+    """
     found = {}
     for path in (WORKFLOW / "scripts").rglob("*.py"):
+        if jobs_only and path.parent.name == "cli":
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
@@ -49,10 +54,12 @@ def imported():
     return found
 
 
-def used():
+def used(jobs_only=False):
     """The distributions behind the imports: sets of alternatives, since a namespace may have several."""
     providers = importlib.metadata.packages_distributions()
-    return {top: {canonicalize_name(name) for name in providers.get(top, [top])} for top in imported()}
+    return {
+        top: {canonicalize_name(name) for name in providers.get(top, [top])} for top in imported(jobs_only)
+    }
 
 
 def conda_environment():
@@ -89,7 +96,7 @@ def test_an_import_is_a_dependency(module):
     assert distributions & (DEPENDENCIES | OPTIONAL), (
         f"{files} imports {module}: add {what} to pyproject.toml"
     )
-    if not distributions & OPTIONAL:
+    if module in imported(jobs_only=True) and not distributions & OPTIONAL:
         conda = {CONDA_NAMES.get(name, name) for name in distributions}
         assert conda & set(conda_environment()), (
             f"{files} imports {module}: add {' or '.join(sorted(conda))} to workflow/envs/{ENVIRONMENT.name}"
@@ -97,7 +104,7 @@ def test_an_import_is_a_dependency(module):
 
 
 def test_the_conda_environment_holds_nothing_else():
-    needed = set().union(*used().values())
+    needed = set().union(*used(jobs_only=True).values())
     needed |= {name for name, user in BEHIND.items() if user in needed}
     conda = {CONDA_NAMES.get(name, name) for name in needed} | {"python"}
     assert set(conda_environment()) <= conda, f"nothing imports these: {set(conda_environment()) - conda}"
