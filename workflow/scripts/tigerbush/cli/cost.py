@@ -1,8 +1,10 @@
 """What a run takes: the model behind `./tigerbush plan`, with every constant it rests on.
 
-CPU seconds are those of `make bench-jobs` (bench/jobs.py): six products of a written scene, two sites of 100 and 850
-pixels a side, one core of a virtual machine of 2026; a job takes its start (Python and its imports) and then so
-much per megapixel. Disk is what the same run left. Bytes of a stream are the JPEG 2000 tiles that a window touches.
+CPU seconds of the rules on sites are those that `make bench-jobs` (bench/jobs.py) printed on a quiet virtual machine on
+2026-11-25: six products of a written scene, two sites of 100 and 850 pixels a side, one core; a job takes its start
+(Python and its imports) and then so much per megapixel. Disk is what such a run left. Bytes of a stream are the JPEG
+2000 tiles that a window touches; its CPU seconds, and those of scenes, were measured on a band of a full tile. What is
+marked so is an estimate.
 """
 
 import math
@@ -16,21 +18,21 @@ from tigerbush.site import SITE_BANDS
 
 # CPU seconds: of a job, and per megapixel of the site (of composites per product, too)
 CPU_SECONDS = {
-    "download_product": (0.4, 0.0),
+    "download_product": (0.4, 0.0),  # estimated
     # four bands of the tiles that a window touches: 0.24 and 1.5 s a band for 0.25 and 4 megapixels
     "stream_product": (1.2, 1.34),
-    "resample_product": (0.75, 0.18),
-    "subset_product": (0.49, 0.18),
-    "composite_date": (0.56, 0.19),
-    "render_date": (0.44, 0.37),
-    "compute_ndvi": (0.42, 0.15),
-    "compute_centrality": (0.43, 0.71),
-    "write_subimages": (0.45, 0.5),
-    "read_weather": (0.6, 0.0),
-    "summarise_date": (0.4, 0.0),
+    "resample_product": (0.54, 0.11),
+    "subset_product": (0.30, 0.13),
+    "composite_date": (0.35, 0.16),
+    "render_date": (0.31, 0.34),
+    "compute_ndvi": (0.28, 0.16),
+    "compute_centrality": (0.26, 0.71),
+    "write_subimages": (0.3, 0.5),  # estimated
+    "read_weather": (0.25, 0.0),  # estimated
+    "summarise_date": (0.22, 0.04),
 }
-# any other rule
-OTHER_SECONDS = 0.4
+# any other rule; estimated
+OTHER_SECONDS = 0.3
 # of a scene per megapixel and band at the band's own resolution: decoding above all (20.8 s for 121 megapixels)
 SCENE_SECONDS = 0.2
 # a job of a cluster starts snakemake twice, 1.8 CPU seconds each
