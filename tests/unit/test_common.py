@@ -1,4 +1,4 @@
-"""The helpers of common.smk: tiles, periods and tables, without a run of snakemake."""
+"""The helpers of the rules: tiles, periods and tables, without a run of snakemake."""
 
 import re
 from types import SimpleNamespace
@@ -14,12 +14,13 @@ from tigerbush.products import COLUMNS, parse_name, table_row, write_table
 
 @pytest.fixture(scope="module")
 def common():
-    """The functions of common.smk: its text up to where it reads the configuration."""
-    text = (ROOT / "workflow" / "rules" / "common.smk").read_text().partition("\ncheck_config()\n")[0]
+    """The functions of config.smk, tables.smk and common.smk, up to where the configuration is read."""
+    files = [ROOT / "workflow" / "rules" / f"{name}.smk" for name in ("config", "tables", "common")]
+    text = "\n".join(path.read_text() for path in files).partition("\ncheck_config()\n")[0]
     text = re.sub(r"^wildcard_constraints:\n(    .*\n)+", "", text, flags=re.MULTILINE)
     workflow = SimpleNamespace(source_path=lambda path: path)
     names = {"workflow": workflow, "WorkflowError": WorkflowError, "config": {}}
-    exec(compile(text, "common.smk", "exec"), names)  # noqa: S102 - our own file
+    exec(compile(text, "rules", "exec"), names)  # noqa: S102 - our own file
     return SimpleNamespace(**names)
 
 

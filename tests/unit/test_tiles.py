@@ -1,4 +1,4 @@
-"""The tiles of a site, against the same rule in common.smk."""
+"""The tiles of a site, against the same rule in tables.smk."""
 
 import itertools
 

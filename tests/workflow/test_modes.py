@@ -139,7 +139,7 @@ def test_the_tables_have_the_same_columns_on_both_sides():
     """The Snakefile may not import the library, so it names the columns itself."""
     from tigerbush.products import COLUMNS, FILE_COLUMNS
 
-    text = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    text = (ROOT / "workflow" / "rules" / "tables.smk").read_text()
     for name, columns in (("PRODUCT_COLUMNS", COLUMNS), ("FILE_COLUMNS", FILE_COLUMNS)):
         match = re.search(rf"^{name} = \((.*?)\)", text, re.DOTALL | re.MULTILINE)
         assert tuple(re.findall(r'"(\w+)"', match[1])) == columns

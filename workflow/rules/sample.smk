@@ -4,8 +4,8 @@
 rule simulate_products:
     output:
         products=simulated_products(),
-        weather=SAMPLE / "weather.csv",
-        truth=SAMPLE / "truth.npz",
+        weather=f"{config['source']['path']}/weather.csv",
+        truth=f"{config['source']['path']}/truth.npz",
     log:
         "logs/simulate_products.log",
     benchmark:

@@ -73,7 +73,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
         validate(config, str(SCHEMA))
     except WorkflowError as error:
         raise TigerbushError(_sentence(error.__context__ or error)) from None
-    # what null becomes, as kind_defaults of rules/common.smk has it
+    # what null becomes, as fill_in_kind of rules/config.smk has it
     sample = config["source"]["kind"] == "sample"
     config["products"] = config["products"] or ("config/sample" if sample else "results") + "/products.tsv"
     if sample:
