@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.safe import BANDS
+from tigerbush.products import BANDS
 from tigerbush.safe_writer import Scene
 
 ROOT = Path(__file__).parents[1]

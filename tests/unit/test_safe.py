@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
 from tigerbush.masks import MASKED, MaskOptions, read_mask
+from tigerbush.products import BANDS
 from tigerbush.resample import Grid
-from tigerbush.safe import BANDS, covering, open_product, read_band
+from tigerbush.safe import covering, open_product, read_band
 from tigerbush.safe_writer import Scene, write_product
 from tigerbush.scene import scene_grid
 

@@ -32,6 +32,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/local.py"),
         workflow.source_path("../scripts/tigerbush/masks.py"),
         workflow.source_path("../scripts/tigerbush/measures.py"),
+        workflow.source_path("../scripts/tigerbush/metadata.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/ranges.py"),

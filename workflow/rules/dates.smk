@@ -22,6 +22,7 @@ rule composite_date:
             "errors",
             "files",
             "masks",
+            "metadata",
             "products",
             "raster",
             "resample",

@@ -20,6 +20,7 @@ rule simulate_products:
             "errors",
             "files",
             "local",
+            "metadata",
             "pattern",
             "products",
             "raster",

@@ -23,6 +23,7 @@ rule resample_scene:
             "errors",
             "failures",
             "files",
+            "metadata",
             "products",
             "raster",
             "resample",

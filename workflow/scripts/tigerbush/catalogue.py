@@ -21,10 +21,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tigerbush.errors import TigerbushError
-from tigerbush.products import STAC_ITEM, ProductName, file_row, parse_name, role, table_row
+from tigerbush.products import BANDS, STAC_ITEM, ProductName, file_row, parse_name, role, table_row
 from tigerbush.remote import Store, is_address
 from tigerbush.s3 import Found, Row, describe_listed, describe_products
-from tigerbush.safe import BANDS
 from tigerbush.stac_item import band_of, cloud_percent, product_of, resolution_of
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,10 @@ import numpy as np
 from rasterio.features import rasterize
 
 from tigerbush.errors import TigerbushError
+from tigerbush.metadata import MAX_XML_BYTES, XML_ERRORS
 from tigerbush.raster import transform_of
 from tigerbush.resample import Grid, resample
-from tigerbush.safe import MAX_XML_BYTES, XML_ERRORS, Product, read_window
+from tigerbush.safe import Product, read_window
 
 CLEAR, MASKED, UNKNOWN, NODATA = 0, 1, 2, 255
 

@@ -52,6 +52,11 @@ STAC_ITEM = "stac.json"
 _METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
 # side of a tile in metres
 TILE_METRES = 109_800
+# PSD: band_id / bandId 0..12, and the native resolution in metres
+BANDS = {
+    "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20,
+    "B8": 10, "B8A": 20, "B9": 60, "B10": 60, "B11": 20, "B12": 20,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

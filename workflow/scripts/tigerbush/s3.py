@@ -15,9 +15,9 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from tigerbush.errors import TigerbushError
+from tigerbush.metadata import MAX_XML_BYTES, read_cloud_percent
 from tigerbush.products import ProductName, file_row, newest_baseline, parse_name, role, table_row
 from tigerbush.remote import Object, Store, is_address
-from tigerbush.safe import MAX_XML_BYTES, read_cloud_percent
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Sentinel-2 products in SAFE format: metadata, bands and masks, read from a folder or a zip.
+"""Sentinel-2 products in SAFE format, read from a folder or a zip.
 
 Bands are read one by one from their own JP2 files and never through GDAL's SENTINEL2 driver, which
 returns zeros, without an error, for a file that is missing.
@@ -8,74 +8,49 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from xml.etree.ElementTree import Element, ParseError
 
-import defusedxml.ElementTree
 import numpy as np
 import rasterio
-from defusedxml.common import DefusedXmlException
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
-from tigerbush.products import STAC_ITEM, TILE_METRES, ProductName, parse_name
+from tigerbush.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
+from tigerbush.products import BANDS, STAC_ITEM, ProductName, parse_name
 from tigerbush.raster import GDAL_ERRORS
 from tigerbush.resample import Grid, halo, resample
 from tigerbush.stac_item import read_item
 
-# PSD: band_id / bandId 0..12, and the native resolution in metres
-BANDS = {
-    "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20,
-    "B8": 10, "B8A": 20, "B9": 60, "B10": 60, "B11": 20, "B12": 20,
-}  # fmt: skip
 NODATA = 0
 # the only member of a zip that stands for a failed download; it holds the reason
 FAILED = "TIGERBUSH_FAILED.txt"
 JP2_HEAD, JP2_TAIL = 12, 2
-# the largest real metadata file is 1.5 MB
-MAX_XML_BYTES = 64_000_000
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
-# what the parser raises: malformed, forbidden, of an unknown encoding, nested too deep
-XML_ERRORS = (ParseError, DefusedXmlException, LookupError, RecursionError, UnicodeError)
 # What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
 # compression that it does not know and for encryption.
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
 
 
 @dataclass(frozen=True)
-class Product:
-    """An opened product.
+class Product(Metadata):
+    """An opened product: its metadata and its files.
 
     Attributes
     ----------
     path : Path
         The `.SAFE` folder or the zip that holds it.
     name : ProductName
-    epsg : int
-        UTM zone of the tile, EPSG 326xx or 327xx.
-    grids : mapping of int to Grid
-        The tile's grid per resolution in metres (10, 20, 60), from MTD_TL.xml.
-    quantification : int
-        DN per unit of reflectance.
-    offsets : mapping of str to int
-        Per band, added to the DN before division by `quantification`; 0 before baseline 04.00.
-    cloud_percent : float or None
     files : mapping of str to int
         Relative names and sizes in bytes.
     """
 
     path: Path
     name: ProductName
-    epsg: int
-    grids: Mapping[int, Grid]
-    quantification: int
-    offsets: Mapping[str, int]
-    cloud_percent: float | None
     files: Mapping[str, int]
 
     @cached_property
@@ -188,37 +163,6 @@ def _gdal_path(path: Path, name: str) -> str:
     return f"/vsizip/{{{path.absolute()}}}/{product_name(path).product}.SAFE/{name}"
 
 
-class _Xml:
-    """A metadata file whose errors name the file and the field."""
-
-    def __init__(self, label: str, content: bytes) -> None:
-        self.label = label
-        try:
-            root: Element = defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
-        except (*XML_ERRORS, ValueError) as error:
-            raise TigerbushError(
-                f"{self.label} is not well-formed XML ({error}); fetch the product again, then run "
-                "./tigerbush retry."
-            ) from error
-        self.elements: dict[str, list[Element]] = {}
-        for element in root.iter():
-            self.elements.setdefault(element.tag.rpartition("}")[2], []).append(element)
-
-    def all(self, tag: str) -> list[Element]:
-        return self.elements.get(tag, [])
-
-    def number(self, tag: str, *, within: Element | None = None) -> float:
-        """Return the number in the first element `tag` (anywhere, or below `within`)."""
-        found = within.findall(tag) if within is not None else self.all(tag)
-        with suppress(IndexError, TypeError, ValueError):
-            value = float(found[0].text)
-            if np.isfinite(value):
-                return value
-        raise TigerbushError(
-            f"{self.label}: field {tag} is missing or not a number; fetch the product again."
-        )
-
-
 def open_product(path: Path) -> Product:
     """Read the metadata of a product.
 
@@ -241,26 +185,10 @@ def open_product(path: Path) -> Product:
         return Product(path=path, name=name, files=files, **vars(item))
     product_xml = _metadata_xml(path, files, rf"MTD_MSI{name.level}\.xml")
     tile_xml = _metadata_xml(path, files, r"GRANULE/[^/]+/MTD_TL\.xml")
-    quantification = "BOA_QUANTIFICATION_VALUE" if name.level == "L2A" else "QUANTIFICATION_VALUE"
-    value = product_xml.number(quantification)
-    if not 1 <= value <= 65535 or value != int(value):
-        raise TigerbushError(
-            f"{product_xml.label}: field {quantification} is {value:g}, expected a whole number from 1 to "
-            "65535; fetch the product again."
-        )
-    return Product(
-        path=path,
-        name=name,
-        epsg=_epsg(tile_xml),
-        grids=_grids(tile_xml),
-        quantification=int(value),
-        offsets=_offsets(product_xml, name),
-        cloud_percent=_cloud_percent(tile_xml, product_xml),
-        files=files,
-    )
+    return Product(path=path, name=name, files=files, **vars(read_metadata(product_xml, tile_xml, name)))
 
 
-def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> _Xml:
+def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> Xml:
     found = _find(files, pattern)
     if len(found) != 1:
         expected = pattern.replace("\\", "").replace("[^/]+", "*")
@@ -271,76 +199,7 @@ def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> _Xml:
     name, size = found[0][0], files[found[0][0]]
     if size > MAX_XML_BYTES:
         raise TigerbushError(f"{path}/{name} has {size} bytes, which no Sentinel-2 metadata file has.")
-    return _Xml(f"{path}/{name}", _read_bytes(path, name))
-
-
-def _epsg(xml: _Xml) -> int:
-    texts = [element.text or "" for element in xml.all("HORIZONTAL_CS_CODE")]
-    match = re.fullmatch(r"EPSG:(32[67](?:0[1-9]|[1-5]\d|60))", texts[0].strip()) if texts else None
-    if not match:
-        raise TigerbushError(f"{xml.label}: field HORIZONTAL_CS_CODE is not the EPSG code of a UTM zone.")
-    return int(match[1])
-
-
-def _grids(xml: _Xml) -> dict[int, Grid]:
-    sizes = {element.get("resolution"): element for element in xml.all("Size")}
-    positions = {element.get("resolution"): element for element in xml.all("Geoposition")}
-    grids = {}
-    for resolution in (10, 20, 60):
-        size, position = sizes.get(str(resolution)), positions.get(str(resolution))
-        if size is None or position is None:
-            raise TigerbushError(f"{xml.label}: Size or Geoposition of resolution {resolution} is missing.")
-        width, height = (xml.number(tag, within=size) for tag in ("NCOLS", "NROWS"))
-        if not all(1 <= side <= TILE_METRES / resolution and side == int(side) for side in (width, height)):
-            raise TigerbushError(
-                f"{xml.label}: Size of resolution {resolution} is {width:g} x {height:g}, expected at most "
-                f"{TILE_METRES // resolution} pixels a side."
-            )
-        x, y = (xml.number(tag, within=position) for tag in ("ULX", "ULY"))
-        grids[resolution] = Grid(x, y, resolution, int(width), int(height))
-    if len({(grid.x, grid.y) for grid in grids.values()}) > 1:
-        raise TigerbushError(
-            f"{xml.label}: Geoposition differs between resolutions; fetch the product again."
-        )
-    return grids
-
-
-def _offsets(xml: _Xml, name: ProductName) -> dict[str, int]:
-    tag = "BOA_ADD_OFFSET" if name.level == "L2A" else "RADIO_ADD_OFFSET"
-    offsets = dict.fromkeys(BANDS, 0)
-    elements = {element.get("band_id"): element.text for element in xml.all(tag)}
-    if not elements and name.baseline < "04.00":
-        return offsets
-    for band_id, band in enumerate(BANDS):
-        text = elements.get(str(band_id)) or ""
-        if not re.fullmatch(r"\s*[-+]?\d{1,5}\s*", text):
-            raise TigerbushError(
-                f"{xml.label}: field {tag} of band_id {band_id} is missing or not a whole number, though baseline "
-                f"{name.baseline} has an offset; fetch the product again."
-            )
-        offsets[band] = int(text)
-    return offsets
-
-
-def read_cloud_percent(label: str, content: bytes) -> float | None:
-    """Read the cloud cover from a product's main metadata file, MTD_MSI*.xml; None when it does not say.
-
-    Raises
-    ------
-    TigerbushError
-        When the content is not XML.
-    """
-    xml = _Xml(label, content)
-    return _cloud_percent(xml, xml)
-
-
-def _cloud_percent(tile: _Xml, product: _Xml) -> float | None:
-    for xml, tag in ((tile, "CLOUDY_PIXEL_PERCENTAGE"), (product, "Cloud_Coverage_Assessment")):
-        with suppress(TigerbushError):
-            percent = xml.number(tag)
-            if 0 <= percent <= 100:
-                return percent
-    return None
+    return Xml(f"{path}/{name}", _read_bytes(path, name))
 
 
 def read_band(

@@ -13,10 +13,9 @@ from xml.etree import ElementTree
 import numpy as np
 import rasterio
 
-from tigerbush.products import ProductName, parse_name
+from tigerbush.products import BANDS, ProductName, parse_name
 from tigerbush.raster import transform_of
 from tigerbush.resample import Grid
-from tigerbush.safe import BANDS
 
 _NAMESPACE = "https://psd-14.sentinel2.eo.esa.int/PSD/"
 

@@ -27,9 +27,9 @@ from scipy import ndimage
 from tigerbush.files import write_bytes
 from tigerbush.local import copy_product
 from tigerbush.pattern import PYVEG, Fields, evolve, random_pattern, start_states
+from tigerbush.products import BANDS
 from tigerbush.raster import transform_of
 from tigerbush.resample import Grid
-from tigerbush.safe import BANDS
 from tigerbush.safe_writer import Scene, write_product
 
 SEED = 20200101

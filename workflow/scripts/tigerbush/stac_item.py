@@ -4,9 +4,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tigerbush.errors import TigerbushError
+from tigerbush.metadata import Metadata
 from tigerbush.products import TILE_METRES, ProductName, parse_name
 from tigerbush.resample import Grid
 
@@ -22,17 +22,6 @@ QUANTIFICATION = 10_000
 _KEY = re.compile(r"(?P<band>B(?:0[1-9]|1[0-2]|8A)|SCL)(?:_(?P<resolution>[126]0)m)?")
 
 
-@dataclass(frozen=True)
-class Item:
-    """What an item says of its product; see `tigerbush.safe.Product` for the fields."""
-
-    epsg: int
-    grids: Mapping[int, Grid]
-    quantification: int
-    offsets: Mapping[str, int]
-    cloud_percent: float | None
-
-
 def band_of(key: str) -> str | None:
     """Return the band (B1 .. B12, B8A) or SCL that an asset's key stands for, or None."""
     if key == "scl":
@@ -43,7 +32,7 @@ def band_of(key: str) -> str | None:
     return COMMON_NAMES.get(key)
 
 
-def read_item(content: bytes, label: str, name: ProductName) -> Item:
+def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
     """Read an item.
 
     Parameters
@@ -79,7 +68,7 @@ def read_item(content: bytes, label: str, name: ProductName) -> Item:
     if len(set(scales.values())) > 1:
         raise TigerbushError(f"{label}: the scale of raster:bands differs between bands.")
     quantification = next(iter(scales.values()), QUANTIFICATION)
-    return Item(
+    return Metadata(
         epsg=_epsg(properties, bands, label),
         grids=_grids(properties, bands, label),
         quantification=quantification,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tigerbush.grid import METRES_PER_DEGREE
-from tigerbush.safe import BANDS, TILE_METRES
+from tigerbush.products import BANDS, TILE_METRES
 from tigerbush.site import SITE_BANDS
 
 # CPU seconds: of a job, and per megapixel of the site (of composites per product, too)
