@@ -20,8 +20,8 @@ rule plot_site:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         library=library("errors", "figures", "files", "images", "raster", "resample", "summary"),
     message:

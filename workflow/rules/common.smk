@@ -71,6 +71,11 @@ def library(*modules):
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+def growing(amount):
+    """A resource that grows with every attempt: what was too little memory or time is enough next time."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def products_table():
     """The rows of the table of products."""
     return _products_table(*_stamped(products_path()))

@@ -14,8 +14,8 @@ rule composite_date:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library(
             "composite",
@@ -69,8 +69,8 @@ rule render_date:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         library=library("errors", "files", "images", "raster", "resample"),
         mode=config["mode"],
@@ -96,8 +96,8 @@ rule compute_ndvi:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         **SUBIMAGES,
         library=library(
@@ -131,8 +131,8 @@ rule compute_centrality:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
         **SUBIMAGES,
         library=library(
@@ -168,8 +168,8 @@ rule write_subimages:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         **SUBIMAGES,
         library=library(

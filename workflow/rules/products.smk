@@ -44,8 +44,8 @@ rule download_product:
     resources:
         attempt=lambda wildcards, attempt: attempt,
         connections=1,
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         path=product_url,
         bands=config["scene"]["bands"],
@@ -73,8 +73,8 @@ rule stream_product:
     resources:
         attempt=lambda wildcards, attempt: attempt,
         connections=4,
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         source=STORE,
         files=files_of(SITE_BANDS),
@@ -102,8 +102,8 @@ rule resample_product:
         "../envs/tigerbush.yaml"
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         library=library(
             "errors",
@@ -148,8 +148,8 @@ rule subset_product:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         library=library(
             "errors",

@@ -13,8 +13,8 @@ rule simulate_products:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         library=library(
             "errors",

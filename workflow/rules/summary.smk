@@ -17,8 +17,8 @@ rule summarise_date:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         library=library("errors", "files", "raster", "resample", "summary"),
     message:

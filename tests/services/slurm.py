@@ -1,0 +1,395 @@
+"""A real SLURM cluster: several nodes on this host, each with a slurmd of its own.
+
+Only one can exist on a host, because job steps look for their controller in /etc/slurm/slurm.conf and nowhere else. Who
+starts one holds a lock on the whole host; others wait for it. A real cluster's configuration is never replaced.
+
+    with slurm_cluster(nodes=2) as cluster:
+        cluster.run("sinfo")
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from weed import free_port
+
+CONFIGURATION = Path("/etc/slurm/slurm.conf")
+LOCK = Path(tempfile.gettempdir()) / "tigerbush-slurm.lock"
+# the first line of our configuration, with the folder of the cluster behind it
+MARK = "# a test cluster of tigerbush in "
+PROGRAMS = ("slurmctld", "slurmd", "munged", "srun")
+ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db")
+ACCOUNT, PARTITION = "tests", "all"
+PMIX = Path("/usr/lib/x86_64-linux-gnu/pmix2/lib")
+
+
+class Cluster:
+    """The running cluster.
+
+    Attributes
+    ----------
+    folder : Path
+        Configuration, logs (`log/`) and state.
+    nodes : list of str
+        n1, n2, ...
+    """
+
+    def __init__(self, folder: Path, nodes: int, cpus: int, memory_mb: int, accounting: bool, extra: str):
+        self.folder = folder
+        self.accounting = accounting
+        self.nodes = [f"n{i + 1}" for i in range(nodes)]
+        self.ports = {name: free_port() for name in ("ctld", "dbd", "sql", *self.nodes)}
+        for name in ("run", "log", "state", "sql", *(f"spool/{node}" for node in self.nodes)):
+            (folder / name).mkdir(parents=True)
+        self._write("munge.key", secrets.token_bytes(1024), 0o400)
+        self._write("slurm.conf", self._slurm_conf(cpus, memory_mb, extra).encode(), 0o644)
+        self._write("slurmdbd.conf", self._slurmdbd_conf().encode(), 0o600)
+
+    def start(self) -> None:
+        self._spawn("munged", "--foreground", "--force", *self._munge_files())
+        wait_until(self._munge_socket().exists, 20, "munged does not listen", self.folder)
+        if self.accounting:
+            self._start_accounting()
+        self.start_controller()
+        for node in self.nodes:
+            self.start_node(node)
+        self.wait_idle()
+
+    def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
+        """The output of a command, such as squeue."""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}{self.logs()}"
+        return done.stdout
+
+    def jobs(self, states: str = "all") -> dict[str, dict[str, str]]:
+        """The jobs that the controller remembers, by id: state, name, comment, node."""
+        lines = self.run("squeue", "--noheader", f"--states={states}", "--format=%i|%T|%j|%k|%N").splitlines()
+        rows = [line.split("|") for line in lines]
+        return {row[0]: dict(zip(("state", "name", "comment", "node"), row[1:], strict=True)) for row in rows}
+
+    def wait_idle(self, nodes: list[str] | None = None, seconds: float = 60) -> None:
+        """Wait until nodes (all by default) can take jobs."""
+        wanted = set(nodes or self.nodes)
+
+        def idle():
+            rows = self.run("sinfo", "--noheader", "--Node", "--format=%N %t", check=False).splitlines()
+            return wanted <= {row.split()[0] for row in rows if row.split()[1] in ("idle", "mix", "alloc")}
+
+        wait_until(idle, seconds, "nodes do not come up", self.folder)
+
+    def start_node(self, node: str) -> None:
+        self._spawn("slurmd", "-D", "-N", node, "-f", str(self.folder / "slurm.conf"), node=node)
+
+    def kill_node(self, node: str) -> None:
+        """What a power cut does: the slurmd, its steps and their jobs are gone at once."""
+        kill(with_children(marked(f"TIGERBUSH_NODE={self.folder}/{node}")))
+
+    def start_controller(self) -> None:
+        """Start slurmctld; after `kill_controller` it knows its jobs and nodes again."""
+        self._spawn("slurmctld", "-D", "-f", str(self.folder / "slurm.conf"))
+
+        def answers():
+            return "is UP" in self.run("scontrol", "ping", check=False)
+
+        wait_until(answers, 60, "slurmctld does not answer", self.folder)
+
+    def kill_controller(self) -> None:
+        kill(self._programs("slurmctld"))
+
+    def logs(self) -> str:
+        return tail(self.folder)
+
+    def _start_accounting(self) -> None:
+        """A database, slurmdbd, and the account `tests`."""
+        data, sock = self.folder / "sql", self.folder / "run" / "sql.socket"
+        self.run("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db",
+                 "--auth-root-authentication-method=normal", "--skip-name-resolve")  # fmt: skip
+        self._spawn("mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={sock}", "--user=root",
+                    "--bind-address=127.0.0.1", f"--port={self.ports['sql']}", "--skip-grant-tables",
+                    "--innodb-flush-log-at-trx-commit=0", "--innodb-lock-wait-timeout=900")  # fmt: skip
+        wait_until(lambda: listens(self.ports["sql"]), 60, "mariadbd does not listen", self.folder)
+        self._spawn("slurmdbd", "-D")
+        wait_until(lambda: listens(self.ports["dbd"]), 60, "slurmdbd does not listen", self.folder)
+
+        def account():
+            self.run("sacctmgr", "--immediate", "add", "cluster", "tigerbush", check=False)
+            self.run("sacctmgr", "--immediate", "add", "account", ACCOUNT, check=False)
+            self.run("sacctmgr", "--immediate", "add", "user", "root", f"account={ACCOUNT}", check=False)
+            return ACCOUNT in self.run("sacctmgr", "--noheader", "list", "user", "root", "withassoc", check=False)
+
+        wait_until(account, 60, "sacctmgr makes no account", self.folder)
+
+    def _spawn(self, program: str, *arguments: str, node: str = "") -> None:
+        """Start a daemon that can be found by its environment when its parent is gone."""
+        environment = os.environ | {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "TIGERBUSH_SLURM": str(self.folder),
+            "TIGERBUSH_NODE": f"{self.folder}/{node}",
+        }
+        with (self.folder / "log" / f"{program}{node}.out").open("ab") as log:
+            subprocess.Popen(
+                [shutil.which(program, path=search_path()), *arguments],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _programs(self, name: str) -> list[int]:
+        return [pid for pid in marked(f"TIGERBUSH_SLURM={self.folder}") if comm(pid) == name]
+
+    def _write(self, name: str, content: bytes, mode: int) -> None:
+        path = self.folder / name
+        path.write_bytes(content)
+        path.chmod(mode)
+
+    def _munge_socket(self) -> Path:
+        return self.folder / "run" / "munge.socket"
+
+    def _munge_files(self) -> list[str]:
+        run = self.folder / "run"
+        return [
+            f"--key-file={self.folder / 'munge.key'}",
+            f"--socket={self._munge_socket()}",
+            f"--pid-file={run / 'munged.pid'}",
+            f"--seed-file={run / 'munged.seed'}",
+            f"--log-file={self.folder / 'log' / 'munged.log'}",
+        ]
+
+    def _slurm_conf(self, cpus: int, memory_mb: int, extra: str) -> str:
+        folder, host = self.folder, socket.gethostname().partition(".")[0]
+        nodes = "\n".join(
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.ports[node]} CPUs={cpus} "
+            f"RealMemory={memory_mb} State=UNKNOWN"
+            for node in self.nodes
+        )
+        storage = "slurmdbd" if self.accounting else "none"
+        return f"""{MARK}{folder}
+ClusterName=tigerbush
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={self.ports["ctld"]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={self._munge_socket()}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool/%n
+SlurmctldPidFile={folder}/run/slurmctld.pid
+SlurmdPidFile={folder}/run/slurmd-%n.pid
+SlurmctldLogFile={folder}/log/slurmctld.log
+SlurmdLogFile={folder}/log/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=500
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+SchedulerParameters=batch_sched_delay=0,sched_interval=5,bf_interval=5
+SlurmdParameters=config_overrides
+SlurmdTimeout=10
+SlurmctldTimeout=10
+ReturnToService=2
+KillWait=3
+MinJobAge=300
+JobRequeue=1
+AccountingStorageType=accounting_storage/{storage}
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={self.ports["dbd"]}
+AccountingStoragePass={self._munge_socket()}
+AccountingStoreFlags=job_comment
+{extra}
+{nodes}
+PartitionName={PARTITION} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+    def _slurmdbd_conf(self) -> str:
+        return f"""AuthType=auth/munge
+AuthInfo=socket={self._munge_socket()}
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={self.ports["dbd"]}
+SlurmUser=root
+LogFile={self.folder}/log/slurmdbd.log
+PidFile={self.folder}/run/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={self.ports["sql"]}
+StorageUser=root
+StoragePass=none
+StorageLoc=slurm
+"""
+
+
+@contextmanager
+def slurm_cluster(
+    nodes: int = 2, cpus: int = 2, memory_mb: int = 8000, accounting: bool = False, extra: str = ""
+):
+    """Run a cluster; wait for other users of this host, clean up after killed ones, leave nothing.
+
+    Parameters
+    ----------
+    nodes, cpus, memory_mb
+        The nodes, and what each of them claims to have.
+    accounting
+        Start a database and slurmdbd, too (4 to 10 s): then there is sacct, and the account `tests`.
+    extra
+        More lines of slurm.conf.
+    """
+    require(PROGRAMS + (ACCOUNTING_PROGRAMS if accounting else ()))
+    with host_lock():
+        clean_up()
+        link_pmix()
+        folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
+        folder.chmod(0o755)
+        cluster = Cluster(folder, nodes, cpus, memory_mb, accounting, extra)
+        shutil.copy(folder / "slurm.conf", CONFIGURATION)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            clean_up()
+
+
+def require(programs) -> None:
+    """Skip, or in CI fail, when a cluster cannot be started here."""
+    absent = [name for name in programs if shutil.which(name, path=search_path()) is None]
+    reason = f"a test cluster needs {', '.join(absent)} (Debian: slurm-wlm, munge, mariadb-server)"
+    if os.geteuid() != 0:
+        absent, reason = ["root"], "a test cluster needs root"
+    if absent:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def clean_up() -> None:
+    """Stop the test cluster that /etc/slurm/slurm.conf names, if any; refuse to touch a real one."""
+    if not CONFIGURATION.exists():
+        return
+    first = CONFIGURATION.read_text().partition("\n")[0]
+    if not first.startswith(MARK):
+        pytest.fail(f"{CONFIGURATION} belongs to a real cluster; run the tests of SLURM on a machine without one.")
+    folder = Path(first.removeprefix(MARK))
+    kill(with_children(marked(f"TIGERBUSH_SLURM={folder}")))
+    shutil.rmtree(folder, ignore_errors=True)
+    CONFIGURATION.unlink()
+
+
+def link_pmix() -> None:
+    """`srun --mpi=pmix` opens libpmix.so, which Debian packages for developers only."""
+    library = PMIX / "libpmix.so"
+    if not library.exists() and (PMIX / "libpmix.so.2").exists():
+        library.symlink_to("libpmix.so.2")
+
+
+@contextmanager
+def host_lock(seconds: float = 1800):
+    """One cluster on this host at a time."""
+    with LOCK.open("a") as file:
+
+        def locked():
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        wait_until(locked, seconds, f"another test cluster holds {LOCK}")
+        yield
+
+
+def wait_until(condition, seconds: float, trouble: str, folder: Path | None = None) -> None:
+    """Poll a condition; after some seconds fail with the trouble and the ends of the logs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{trouble} after {seconds:g} s{tail(folder) if folder else ''}"
+        time.sleep(0.05)
+
+
+def tail(folder: Path, size: int = 1500) -> str:
+    return "".join(
+        f"\n== {path.name}\n{path.read_text(errors='replace')[-size:]}"
+        for path in sorted((folder / "log").glob("*"))
+    )
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def search_path() -> str:
+    """The path with the folders of daemons, which not every shell has."""
+    return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+
+
+def processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def read_process(pid: int, name: str) -> bytes:
+    """A file of a process; nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def comm(pid: int) -> str:
+    return read_process(pid, "comm").decode().strip()
+
+
+def marked(variable: str) -> list[int]:
+    """The processes with an environment variable of this value: daemons and what they started themselves."""
+    return [pid for pid in processes() if variable.encode() in read_process(pid, "environ").split(b"\0")]
+
+
+def with_children(pids: list[int]) -> list[int]:
+    """Processes and all that descends from them: the jobs of a slurmd have the user's environment."""
+    children = {}
+    for pid in processes():
+        # the parent is the second field behind the name, which is in brackets
+        fields = read_process(pid, "stat").rpartition(b")")[2].split()
+        if fields:
+            children.setdefault(int(fields[1]), []).append(pid)
+    found, waiting = [], list(pids)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.append(pid)
+            waiting += children.get(pid, [])
+    return found
+
+
+def kill(pids: list[int], seconds: float = 20) -> None:
+    """End processes of ours and wait until they are gone."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+    def gone():
+        for pid in pids:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+        return not [pid for pid in pids if read_process(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])]
+
+    wait_until(gone, seconds, f"processes {pids} do not end")
