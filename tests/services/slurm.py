@@ -125,7 +125,9 @@ class Cluster:
             self.run("sacctmgr", "--immediate", "add", "cluster", "tigerbush", check=False)
             self.run("sacctmgr", "--immediate", "add", "account", ACCOUNT, check=False)
             self.run("sacctmgr", "--immediate", "add", "user", "root", f"account={ACCOUNT}", check=False)
-            return ACCOUNT in self.run("sacctmgr", "--noheader", "list", "user", "root", "withassoc", check=False)
+            return ACCOUNT in self.run(
+                "sacctmgr", "--noheader", "list", "user", "root", "withassoc", check=False
+            )
 
         wait_until(account, 60, "sacctmgr makes no account", self.folder)
 
@@ -239,7 +241,7 @@ StorageLoc=slurm
 
 @contextmanager
 def slurm_cluster(
-    nodes: int = 2, cpus: int = 2, memory_mb: int = 8000, accounting: bool = False, extra: str = ""
+    nodes: int = 2, cpus: int = 4, memory_mb: int = 8000, accounting: bool = False, extra: str = ""
 ):
     """Run a cluster; wait for other users of this host, clean up after killed ones, leave nothing.
 
@@ -283,7 +285,9 @@ def clean_up() -> None:
         return
     first = CONFIGURATION.read_text().partition("\n")[0]
     if not first.startswith(MARK):
-        pytest.fail(f"{CONFIGURATION} belongs to a real cluster; run the tests of SLURM on a machine without one.")
+        pytest.fail(
+            f"{CONFIGURATION} belongs to a real cluster; run the tests of SLURM on a machine without one."
+        )
     folder = Path(first.removeprefix(MARK))
     kill(with_children(marked(f"TIGERBUSH_SLURM={folder}")))
     shutil.rmtree(folder, ignore_errors=True)
@@ -390,6 +394,10 @@ def kill(pids: list[int], seconds: float = 20) -> None:
                 os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
                 continue
-        return not [pid for pid in pids if read_process(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])]
+        return not [
+            pid
+            for pid in pids
+            if read_process(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
+        ]
 
     wait_until(gone, seconds, f"processes {pids} do not end")
