@@ -380,6 +380,11 @@ def with_children(pids: list[int]) -> list[int]:
     return found
 
 
+def children_of(pid: int) -> list[int]:
+    """All that descends from a process."""
+    return with_children([pid])[1:]
+
+
 def kill(pids: list[int], seconds: float = 20) -> None:
     """End processes of ours and wait until they are gone."""
     for pid in pids:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -239,7 +238,7 @@ def test_a_lost_node_a_cancelled_job_too_little_memory_and_no_controller(local, 
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State,Comment"
         )
     assert contents(run) == local
-    assert "CANCELLED" in states and re.search("NODE_FAIL|REQUEUED", states + run.printed()), states
+    assert "CANCELLED" in states and "NODE_FAIL" in states, states
     figure = [row.split("|")[1] for row in states.splitlines() if "plot_site" in row]
     assert len(figure) > 1 and figure[-1] == "COMPLETED" and figure[0] != "COMPLETED"
     assert list(run.folder.glob("efficiency_report_*.csv"))
@@ -251,7 +250,7 @@ def test_a_job_over_its_time_limit_gets_more(local, tmp_path):
         wait_until(lambda: running(cluster), 90, "no job runs")
         number = next(iter(running(cluster)))
         asked = cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={number}")
-        wait_until(lambda: paused(cluster, number) >= 2, 30, "nothing to pause")
+        wait_until(lambda: paused(cluster, number), 30, "nothing to pause")
         cluster.run("scontrol", "update", f"JobId={number}", "TimeLimit=1")
         wait_until(
             lambda: cluster.jobs()[number]["state"] == "TIMEOUT", 200, "the time limit does not end it"

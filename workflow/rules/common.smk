@@ -44,6 +44,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/safe_writer.py"),
         workflow.source_path("../scripts/tigerbush/sample.py"),
         workflow.source_path("../scripts/tigerbush/scene.py"),
+        workflow.source_path("../scripts/tigerbush/scene_ranks.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
         workflow.source_path("../scripts/tigerbush/stac_item.py"),
@@ -69,6 +70,11 @@ def library(*modules):
     """
     content = b"".join(Path(LIBRARY[module]).read_bytes() for module in ("__init__", *modules))
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def scene_parameters():
+    """How a scene is made, whoever makes it."""
+    return {key: value for key, value in config["scene"].items() if key not in ("engine", "mpi")}
 
 
 def growing(amount):

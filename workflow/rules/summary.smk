@@ -76,6 +76,7 @@ rule check_products:
         "logs/check_products.log",
     benchmark:
         "benchmarks/check_products.tsv"
+    retries: 0
     localrule: True
     conda:
         "../envs/tigerbush.yaml"

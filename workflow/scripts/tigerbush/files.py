@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,18 @@ def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target`, whole or not at all."""
     with replacing(target) as temporary:
         temporary.write_bytes(content)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the disk knows no hard links."""
+    with replacing(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        # younger than what the job was given, or Snakemake would link it again and again
+        os.utime(temporary)
 
 
 def write_json(target: Path, data: object) -> None:

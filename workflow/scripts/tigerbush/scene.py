@@ -10,6 +10,7 @@ from rasterio.warp import transform
 
 from tigerbush import __version__
 from tigerbush.errors import TigerbushError
+from tigerbush.failures import or_placeholder
 from tigerbush.products import parse_name
 from tigerbush.raster import PRODUCT, REASON, STATUS, Raster, write_raster, write_strips
 from tigerbush.resample import Grid, target_grid
@@ -136,6 +137,36 @@ def write_scene(
     )
     empty = np.empty((len(bands), 0, 0), np.uint16)
     write_strips(target, product_raster(product, bands, grid, empty), strips)
+
+
+def make_scene(path: Path, target: Path, product: str, scene: Mapping, *, last_attempt: bool) -> None:
+    """Write a product's scene, or the placeholder of its failure (`tigerbush.failures`).
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF.
+    product : str
+        Its name, for the placeholder.
+    scene : mapping
+        The keyword arguments of `write_scene`.
+    last_attempt : bool
+        Whether trouble that might pass is final now.
+
+    Raises
+    ------
+    OSError
+        Trouble that might pass, before the last attempt.
+    WriteError
+        When `target` cannot be written.
+    """
+
+    def stand_in(reason: str) -> None:
+        write_raster(target, scene_placeholder(product, reason, scene["bands"], scene["resolution"]))
+
+    or_placeholder(lambda: write_scene(path, target, **scene), stand_in, last_attempt)
 
 
 def scene_region(

@@ -40,6 +40,8 @@ REMOTE_SECONDS = 3.6
 # bytes per megapixel of the site
 PRODUCT_BYTES = 5.5e6
 DATE_BYTES = 20e6
+# with MPI one job makes the scenes, which are counted where they are published
+SCENE_RULES = ("resample_scene", "publish_scene")
 # bytes per pixel and band of a scene
 SCENE_BYTES = 1.45
 # side of the JPEG 2000 tiles in metres, by resolution
@@ -131,7 +133,7 @@ def _scene_megapixels(config: Mapping, band: str) -> float:
 def _pixel_seconds(
     config: Mapping, output: Output, outputs: Sequence[Output], megapixels: Mapping[str, float]
 ) -> float:
-    if output.rule == "resample_scene":
+    if output.rule in SCENE_RULES:
         return SCENE_SECONDS * sum(_scene_megapixels(config, band) for band in config["scene"]["bands"])
     seconds = CPU_SECONDS.get(output.rule, (0, 0))[1] * megapixels.get(output.site, 0)
     return seconds * _products_a_date(output.site, outputs) if output.rule == "composite_date" else seconds
@@ -148,7 +150,7 @@ def _disk(config: Mapping, pending: Sequence[Output], megapixels: Mapping[str, f
     scene = len(config["scene"]["bands"]) * TILE_METRES**2 / config["scene"]["resolution"] ** 2 * SCENE_BYTES
     return sum(
         scene
-        if output.rule == "resample_scene"
+        if output.rule in SCENE_RULES
         else per_megapixel.get(output.rule, 0) * megapixels.get(output.site, 0)
         for output in pending
     )

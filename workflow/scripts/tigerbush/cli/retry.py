@@ -7,6 +7,7 @@ Further options go to snakemake and should be those of the run, for example:
 import argparse
 from pathlib import Path
 
+from tigerbush.cli import configuration
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs
@@ -14,29 +15,15 @@ from tigerbush.products import read_rows
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare where the run is."""
-    command.add_argument(
-        "--directory",
-        "-d",
-        type=Path,
-        default=Path(),
-        help="working directory of the run (default: this one)",
-    )
-    command.add_argument(
-        "--products",
-        type=Path,
-        default=Path("results/products.tsv"),
-        help="table of products, as in the configuration (default: %(default)s)",
-    )
+    """Declare which run it is."""
+    configuration.add_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Force the placeholders of failed products."""
-    table = options.directory / options.products
+    table = options.directory / configuration.read_configuration(options)["products"]
     if not table.exists():
-        raise TigerbushError(
-            f"{table} does not exist; run the workflow first, or name its table with --products."
-        )
+        raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
     known = {row["product"] for row in read_rows(table)}
     # a product that a newer baseline replaced is in no plan any more
     failed = [
@@ -51,6 +38,11 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     scenes = any(path.parent.name == "scenes" for path in failed)
     sites = any(path.parent.name == "products" for path in failed)
     targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)
+    manifest = Path("results/scenes_mpi/manifest.json")
+    if scenes and (options.directory / manifest).exists():
+        # one MPI job makes all scenes: it runs again, and skips what is finished
+        failed.append(manifest)
     # --forcerun takes every word up to the next option
-    forced = ["--forcerun", *map(str, failed), "--directory", str(options.directory)]
-    return snakemake([*targets, *forced, *rest])
+    forced = ["--forcerun", *map(str, failed), *configuration.snakemake_arguments(options)]
+    profile = ["--profile", options.profile] if options.profile else []
+    return snakemake([*targets, *forced, *profile, *rest])

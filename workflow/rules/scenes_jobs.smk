@@ -1,0 +1,40 @@
+"""Scenes by a job per product."""
+
+
+# Resample and subset by bands in one pass: a whole tile is not written twice.
+rule resample_scene:
+    input:
+        product=product_whole,
+    output:
+        "results/scenes/{product}.tif",
+    log:
+        "logs/resample_scene/{product}.log",
+    benchmark:
+        "benchmarks/resample_scene/{product}.tsv"
+    retries: RETRIES
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        mem_mb=growing(1000),
+        runtime=growing(60),
+    params:
+        library=library(
+            "errors",
+            "failures",
+            "files",
+            "metadata",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "scene",
+            "stac_item",
+        ),
+        path=product_url,
+        scene=scene_parameters(),
+        retries=RETRIES,
+    message:
+        "Resampling {wildcards.product}"
+    script:
+        "../scripts/resample_scene.py"

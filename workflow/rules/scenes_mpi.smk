@@ -1,0 +1,96 @@
+"""Scenes by one MPI job over all products (scene.mpi)."""
+
+import hashlib
+import json
+from types import SimpleNamespace
+
+if workflow.storage_settings.default_storage_provider:
+    raise WorkflowError(
+        "scene.mpi: the ranks of an MPI job need a file system that all nodes share; leave scene.mpi null with a "
+        "storage provider."
+    )
+
+RANKS = config["scene"]["mpi"]["ranks"]
+SCENE_LIBRARY = library(
+    "errors",
+    "failures",
+    "files",
+    "metadata",
+    "products",
+    "raster",
+    "resample",
+    "safe",
+    "scene",
+    "scene_ranks",
+    "stac_item",
+)
+
+
+def scenes_paths():
+    """Of every product the local copy when there is one, else where it lies."""
+    return {
+        name: [*product_whole(SimpleNamespace(product=name)), row["url"]][0]
+        for name, row in products_table().items()
+    }
+
+
+def ranks_folder():
+    """Where ranks write: another place for other parameters, so that what is there is valid."""
+    key = json.dumps([scene_parameters(), SCENE_LIBRARY], sort_keys=True)
+    return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+# Ranks write beside the declared output: Snakemake would leave nothing of it when a rank is lost.
+rule resample_scenes:
+    input:
+        products=lambda wildcards: [
+            path for name in products_table() for path in product_whole(SimpleNamespace(product=name))
+        ],
+    output:
+        manifest="results/scenes_mpi/manifest.json",
+    log:
+        "logs/resample_scenes.log",
+    benchmark:
+        "benchmarks/resample_scenes.tsv"
+    retries: RETRIES
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        mpi="mpirun",
+        tasks=RANKS,
+        # of a node: all ranks may be on one
+        mem_mb=growing(1000 * RANKS),
+        # a scene of three bands takes a minute
+        runtime=lambda wildcards, attempt: attempt * (60 + 2 * len(products_table()) // RANKS),
+    params:
+        library=SCENE_LIBRARY,
+        products=lambda wildcards: scenes_paths(),
+        folder=ranks_folder(),
+        scene=scene_parameters(),
+        retries=RETRIES,
+    message:
+        "Resampling all products by {resources.tasks} ranks"
+    script:
+        "../scripts/resample_scenes.py"
+
+
+# Cheap: a second name for the rank's file. With `ancient` the plan would end at the manifest.
+rule publish_scene:
+    input:
+        manifest=rules.resample_scenes.output.manifest,
+    output:
+        "results/scenes/{product}.tif",
+    log:
+        "logs/publish_scene/{product}.log",
+    benchmark:
+        "benchmarks/publish_scene/{product}.tsv"
+    localrule: True
+    conda:
+        "../envs/tigerbush.yaml"
+    params:
+        folder=ranks_folder(),
+    message:
+        "Publishing {wildcards.product}"
+    script:
+        "../scripts/publish_scene.py"

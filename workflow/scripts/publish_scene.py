@@ -1,0 +1,21 @@
+"""Give the scene that a rank has written its place among the results."""
+
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import job_log, link_or_copy, read_json
+from tigerbush.scene_ranks import scene_part
+
+
+def main(manifest: Path, out: Path, *, product: str) -> None:
+    part = scene_part(read_json(manifest)["folder"], product)
+    if not part.exists():
+        raise TigerbushError(
+            f"{part} is missing; delete {manifest} and run again: only what is missing is made."
+        )
+    link_or_copy(part, out)
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(Path(snakemake.input[0]), Path(snakemake.output[0]), product=snakemake.wildcards.product)

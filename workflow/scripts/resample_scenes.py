@@ -1,0 +1,52 @@
+"""Resample bands of all products by the ranks of one MPI job, and list what became of each."""
+
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import job_log, read_json, write_json
+from tigerbush.scene_ranks import check_outcomes, start_command
+
+RANK = "resample_scenes_rank.py"
+
+
+def main(manifest: Path, log: Path, scripts: Path, *, order: dict, launcher: list[str], ranks: int) -> None:
+    # beside the manifest: nodes share the results, not their folders of temporary files
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".job-", dir=manifest.parent) as folder:
+        job, report = Path(folder) / "job.json", Path(folder) / "report.json"
+        write_json(job, order)
+        with log.open("ab") as messages:
+            done = subprocess.run(  # noqa: S603  a list of our own, no shell
+                start_command(launcher, ranks, scripts / RANK, job.absolute(), report.absolute()),
+                stdout=messages,
+                stderr=messages,
+                check=False,
+            )
+        if done.returncode or not report.exists():
+            raise TigerbushError(
+                f"the MPI job ended with {done.returncode}: a rank or its node was lost, or {launcher[0]} could not "
+                f"start {ranks} ranks ({log} tells); what is finished stays, run again."
+            )
+        outcomes = read_json(report)
+    check_outcomes(outcomes)
+    write_json(manifest, {"folder": order["folder"], "scenes": outcomes})
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            Path(snakemake.output[0]),
+            Path(snakemake.log[0]),
+            Path(snakemake.scriptdir),
+            order={
+                "products": snakemake.params.products,
+                "folder": snakemake.params.folder,
+                "scene": snakemake.params.scene,
+                "last_attempt": snakemake.resources.attempt > snakemake.params.retries,
+            },
+            launcher=shlex.split(snakemake.resources.mpi),
+            ranks=snakemake.resources.tasks,
+        )
