@@ -95,7 +95,7 @@ class Cluster:
         kill(with_children(marked(f"TIGERBUSH_NODE={self.folder}/{node}")))
 
     def start_controller(self) -> None:
-        """Start slurmctld; after `kill_controller` it knows its jobs and nodes again."""
+        """Start slurmctld; after `stop_controller` it knows its jobs and nodes again."""
         self._spawn("slurmctld", "-D", "-f", str(self.folder / "slurm.conf"))
 
         def answers():
@@ -103,8 +103,9 @@ class Cluster:
 
         wait_until(answers, 60, "slurmctld does not answer", self.folder)
 
-    def kill_controller(self) -> None:
-        kill(self._programs("slurmctld"))
+    def stop_controller(self) -> None:
+        """Stop slurmctld as an administrator does: it saves what it knows. Killed, it forgets its youngest jobs."""
+        kill(self._programs("slurmctld"), signal.SIGTERM)
 
     def logs(self) -> str:
         return tail(self.folder)
@@ -385,11 +386,11 @@ def children_of(pid: int) -> list[int]:
     return with_children([pid])[1:]
 
 
-def kill(pids: list[int], seconds: float = 20) -> None:
+def kill(pids: list[int], how: int = signal.SIGKILL, seconds: float = 20) -> None:
     """End processes of ours and wait until they are gone."""
     for pid in pids:
         try:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, how)
         except ProcessLookupError:
             continue
 

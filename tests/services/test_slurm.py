@@ -91,6 +91,10 @@ def finished(run):
     return {name: both for name, both in results(run).items() if "window" not in name}
 
 
+def status(run):
+    return json.loads(run.tigerbush("status", "--json", "--configfile", "config.yaml", status=None))
+
+
 def running(cluster):
     return {number: job for number, job in cluster.jobs("RUNNING").items() if job["node"]}
 
@@ -117,8 +121,14 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
         wait_until(
             lambda: {job["node"] for job in running(cluster).values()} == {"n1", "n2"}, 90, "no job runs"
         )
+        assert status(run)["run"] == "running"
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    told = status(run)
+    assert (told["run"], len(told["queue"])) == ("orphaned", len(cluster.jobs("RUNNING,PENDING")))
+    assert "scancel --name " + next(iter(cluster.jobs().values()))["name"] in told["advice"]
     wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 120, "orphans do not end")
+    assert status(run)["run"] == "killed" and "--unlock" in status(run)["advice"]
     before = finished(run)
     assert len([name for name in before if name.endswith("_mask.tif")]) == len(DAYS)
     assert "--unlock" in run.on_cluster(status=1)
@@ -130,7 +140,7 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     # every product and date was a job of its own; the second run made no product again
     comments = [job["comment"] for job in cluster.jobs().values()]
     assert sum("subset_product" in one for one in comments) == len(DAYS)
-    assert "Nothing to be done" in run.on_cluster()
+    assert set(status(run)["sites"]["here"]) == {"done"}
 
 
 def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_path):
@@ -225,7 +235,7 @@ def test_a_lost_node_a_cancelled_job_too_little_memory_and_no_controller(local, 
             cluster.run("scancel", first)
             assert paused(cluster, second)
             cluster.kill_node("n2")
-            cluster.kill_controller()
+            cluster.stop_controller()
             time.sleep(15)
             cluster.start_controller()
             # SlurmdTimeout is 10 s; the node comes back when its jobs have been given up

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, doctor, pattern, plan, retry
+from tigerbush.cli import centrality, discover, doctor, pattern, plan, retry, status
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
@@ -14,6 +14,7 @@ COMMANDS = {
     "pattern": pattern,
     "plan": plan,
     "retry": retry,
+    "status": status,
 }
 
 

@@ -1,0 +1,79 @@
+"""./tigerbush status before, during and after real runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fabricate import ROOT, name_of
+
+pytestmark = pytest.mark.workflow
+
+
+def status(run, code=0):
+    return json.loads(run.tigerbush("status", "--json", "--configfile", "config.yaml", status=code))
+
+
+def test_before_and_after_a_run(run):
+    told = status(run)
+    assert (told["run"], told["discovered"]) == ("never", False)
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    told = status(run)
+    assert told["discovered"]
+    assert told["rules"]["resample_product"] == {"waiting": 3}
+    run.snakemake()
+    told = status(run)
+    assert told["run"] == "ended"
+    # one site, the gate, and the table
+    assert {state for counts in told["sites"].values() for state in counts} == {"done"}
+    assert set(told["sites"]) == {"here", "all"}
+    assert told["rules"]["composite_date"] == {"done": 2}
+
+
+def test_a_hard_failure_blocks_its_date_only(run):
+    """No disk space, a lost library: what no placeholder stands for."""
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    run.snakemake("--until", "subset_product")
+    broken = run.folder / "results" / "here" / "products" / f"{name_of('20170210')}_mask.tif"
+    stamp = broken.stat().st_mtime_ns
+    broken.write_bytes(b"no image")
+    os.utime(broken, ns=(stamp, stamp))
+    run.snakemake(status=1)
+    told = status(run, 1)
+    assert [one["rule"] for one in told["failed"]] == ["composite_date"]
+    assert told["failed"][0]["log"] == "logs/composite_date/here/2017-02-15.log"
+    assert broken.name in told["failed"][0]["error"]
+    assert told["rules"]["composite_date"] == {"done": 1, "failed": 1}
+    assert told["rules"]["render_date"] == {"done": 1, "cannot run": 1}
+    assert told["rules"]["summarise_site"] == {"cannot run": 1}
+    text = run.tigerbush("status", "--configfile", "config.yaml", status=1)
+    assert "failed: composite_date: ERROR" in text and "cannot run" in text
+
+
+def test_a_run_in_progress_and_one_that_was_killed(run):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow" / "Snakefile",
+         "--configfile", "config.yaml", "--cores", "1", "--quiet", "all"],
+        cwd=run.folder, env=environment, start_new_session=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not list(run.folder.glob("results/here/products/*_mask.tif")):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        told = status(run)
+        assert told["run"] == "running" and told["advice"] is None
+        assert sum(counts.get("running", 0) for counts in told["rules"].values()) <= 1
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    told = status(run)
+    assert told["run"] == "killed" and "--unlock" in told["advice"]
+    run.snakemake("--unlock")
+    run.snakemake()
+    assert status(run)["run"] == "ended"
