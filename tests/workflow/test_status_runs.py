@@ -36,12 +36,9 @@ def test_before_and_after_a_run(run):
 
 def test_a_hard_failure_blocks_its_date_only(run):
     """No disk space, a lost library: what no placeholder stands for."""
-    run.tigerbush("discover", "--configfile", "config.yaml")
-    run.snakemake("--until", "subset_product")
+    run.snakemake()
     broken = run.folder / "results" / "here" / "products" / f"{name_of('20170210')}_mask.tif"
-    stamp = broken.stat().st_mtime_ns
     broken.write_bytes(b"no image")
-    os.utime(broken, ns=(stamp, stamp))
     run.snakemake(status=1)
     told = status(run, 1)
     assert [one["rule"] for one in told["failed"]] == ["composite_date"]
