@@ -36,8 +36,10 @@ def test_before_and_after_a_run(run):
 
 def test_a_hard_failure_blocks_its_date_only(run):
     """No disk space, a lost library: what no placeholder stands for."""
-    run.snakemake()
-    broken = run.folder / "results" / "here" / "products" / f"{name_of('20170210')}_mask.tif"
+    mask = f"results/here/products/{name_of('20170210')}_mask.tif"
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    run.snakemake(mask)
+    broken = run.folder / mask
     broken.write_bytes(b"no image")
     run.snakemake(status=1)
     told = status(run, 1)

@@ -1,13 +1,12 @@
-"""What Snakemake has written down about a run: in `.snakemake`, and in its summary of what there is to do."""
+"""What Snakemake knows of a run: its jobs, and what it has written down in `.snakemake`."""
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from tigerbush.errors import TigerbushError
 
 # a run's log: an error of a job (alone or in a group), and what takes it back
 _EVENT = re.compile(
@@ -17,7 +16,6 @@ _EVENT = re.compile(
     r"|^Finished jobid: (?P<finished>\d+)",
     re.MULTILINE,
 )
-_PRODUCT = re.compile(r"S2[A-Z]_MSI\w+_T\w{5}_\d{8}T\d{6}")
 _RUN_ID = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
 # what a run prints, but neither a dry run nor a summary
 _WORKS = "Select jobs to execute"
@@ -33,12 +31,15 @@ class Job:
     inputs, outputs : set of str
     pending : bool
         Whether it has to run (again).
+    missing : bool
+        Whether an output is not there, though nothing may need it: older results may hang on it.
     """
 
     rule: str
     inputs: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     pending: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,29 +64,14 @@ class Run:
     alive: bool
 
 
-def read_jobs(summary: str) -> list[Job]:
-    """Read the jobs from `snakemake --detailed-summary`.
-
-    Raises
-    ------
-    TigerbushError
-        When it is not the table that Snakemake 9 prints.
-    """
-    lines = [line.split("\t") for line in summary.splitlines() if "\t" in line]
-    needed = {"output_file", "rule", "input-file(s)", "plan"}
-    if not lines or not needed <= set(lines[0]):
-        raise TigerbushError(f"snakemake --detailed-summary gave no table but {summary[:200]!r}.")
-    jobs: dict[tuple[str, str, str], Job] = {}
-    for line in lines[1:]:
-        row = dict(zip(lines[0], line, strict=False))
-        folder, _, name = row["output_file"].rpartition("/")
-        # the table has a line per file: those of one rule, folder and product are of one job
-        product = _PRODUCT.match(name)
-        job = jobs.setdefault((row["rule"], folder, product[0] if product else ""), Job(row["rule"]))
-        job.outputs.add(row["output_file"])
-        job.inputs |= {name for name in row["input-file(s)"].split(",") if name}
-        job.pending |= "pending" in row["plan"]
-    return list(jobs.values())
+def read_jobs(lines: str) -> list[Job]:
+    """Read the jobs that `tigerbush.cli.jobs` prints, those with outputs."""
+    rows = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+    return [
+        Job(**row | {"inputs": set(row["inputs"]), "outputs": set(row["outputs"])})
+        for row in rows
+        if row["outputs"]
+    ]
 
 
 def read_run(directory: Path) -> Run:

@@ -23,23 +23,25 @@ def snakemake(arguments: list[str]) -> int:
     return _run([*cores, *arguments]).returncode
 
 
-def read_snakemake(arguments: list[str]) -> str:
-    """Run snakemake and return what it prints on standard output.
+def read_snakemake(arguments: list[str], program: tuple[str, ...] = ("-m", "snakemake")) -> str:
+    """Run snakemake, or a program with its arguments, and return what it prints on standard output.
 
     Raises
     ------
     TigerbushError
         When it fails; the end of what it prints goes to standard error then.
     """
-    done = _run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = _run(arguments, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         print(*(done.stdout + done.stderr).splitlines()[-15:], sep="\n", file=sys.stderr)
         raise TigerbushError("snakemake cannot plan this run; see above.")
     return done.stdout
 
 
-def _run(arguments: list[str], **options: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-P", "-m", "snakemake", "--snakefile", str(SNAKEFILE), *arguments]
+def _run(
+    arguments: list[str], program: tuple[str, ...] = ("-m", "snakemake"), **options: object
+) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-P", *program, "--snakefile", str(SNAKEFILE), *arguments]
     # an argument list, never a shell: file names are data
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(command, env=environment, check=False, **options)  # noqa: S603

@@ -23,6 +23,8 @@ from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs
 
+# Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
+PLAN = (str(Path(__file__).with_name("jobs.py")),)
 STATES = ("done", "running", "waiting", "failed", "cannot run")
 
 
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     config = configuration.read_configuration(options)
     latest = read_run(options.directory)
     arguments = [*options.targets, *configuration.snakemake_arguments(options)]
-    jobs = read_jobs(read_snakemake(["--detailed-summary", *arguments]))
+    jobs = read_jobs(read_snakemake(arguments, PLAN))
     queue, trouble = _queue(latest)
     states = classify(jobs, latest.failed, unfinished(options.directory) if latest.alive or queue else set())
     report = {
@@ -73,6 +75,9 @@ def classify(jobs: list[Job], failed: Iterable[str], begun: set[str]) -> list[st
         Files that jobs are writing now.
     """
     failed = set(failed)
+    for job in jobs:
+        # an attempt to make it anew has failed; Snakemake is content with the older results that hang on it
+        job.pending |= job.missing and bool(job.outputs & failed)
     states = ["waiting" if job.pending else "done" for job in jobs]
     made_by = {name: i for i, job in enumerate(jobs) if job.pending for name in job.outputs}
     before = [{made_by[name] for name in job.inputs if name in made_by} for job in jobs]

@@ -1,0 +1,32 @@
+"""Print every job of a workflow as a line of JSON: a program that takes the arguments of snakemake.
+
+Snakemake's own table (`--detailed-summary`) knows the inputs of finished jobs only. This program has it print its plan
+instead, job by job; nothing else of Snakemake is touched, and nothing is run or locked.
+"""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+
+from snakemake.cli import main
+from snakemake.dag import DAG
+
+
+async def job_lines(dag: DAG, detailed: bool = False) -> AsyncIterator[str]:
+    """Yield the jobs, in the place of `DAG.summary`."""
+    for job in dag.jobs:
+        missing = [str(file) for file in job.output if not await file.exists()]
+        yield json.dumps(
+            {
+                "rule": job.rule.name,
+                "inputs": [str(file) for file in job.input],
+                "outputs": [str(file) for file in job.output],
+                "pending": bool(dag.reason(job)),
+                "missing": bool(missing),
+            }
+        )
+
+
+if __name__ == "__main__":
+    DAG.summary = job_lines
+    main(["--summary", *sys.argv[1:]])
