@@ -54,7 +54,7 @@ def configured(folder, products, ranks, cls=Run):
         "period": {"start": "2017-01-01", "end": "2017-04-01", "step": "1m"},
         "source": {"path": str(products)},
         "subimages": {"size": 20},
-        "scene": {"mpi": {"ranks": ranks} if ranks else None},
+        "scene": {"mpi": {"ranks": ranks}},
     }
     return cls(folder, config)
 

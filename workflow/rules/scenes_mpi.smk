@@ -1,4 +1,4 @@
-"""Scenes by one MPI job over all products (scene.mpi)."""
+"""Scenes by one MPI job over all products (scene.mpi.ranks)."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 if workflow.storage_settings.default_storage_provider:
     raise WorkflowError(
-        "scene.mpi: the ranks of an MPI job need a file system that all nodes share; leave scene.mpi null with a "
+        "scene.mpi.ranks: the ranks of an MPI job need a file system that all nodes share; leave it null with a "
         "storage provider."
     )
 
