@@ -49,7 +49,13 @@ class Cluster:
         self.accounting = accounting
         self.nodes = [f"n{i + 1}" for i in range(nodes)]
         self.ports = {name: free_port() for name in ("ctld", "dbd", "sql", *self.nodes)}
-        for name in ("run", "log", "state", "sql", *(f"spool/{node}" for node in self.nodes)):
+        for name in (
+            "run",
+            "log",
+            "state",
+            "sql",
+            *(f"{kind}/{node}" for kind in ("spool", "tmp") for node in self.nodes),
+        ):
             (folder / name).mkdir(parents=True)
         self._write("munge.key", secrets.token_bytes(1024), 0o400)
         self._write("slurm.conf", self._slurm_conf(cpus, memory_mb, extra).encode(), 0o644)
@@ -190,6 +196,7 @@ CredType=cred/munge
 AuthInfo=socket={self._munge_socket()}
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
+TmpFS={folder}/tmp/%n
 SlurmctldPidFile={folder}/run/slurmctld.pid
 SlurmdPidFile={folder}/run/slurmd-%n.pid
 SlurmctldLogFile={folder}/log/slurmctld.log

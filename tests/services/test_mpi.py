@@ -135,7 +135,22 @@ def command_line(pid):
         return ""
 
 
-def test_two_ranks_through_slurm(products, by_jobs, tmp_path):
+def test_four_ranks_on_two_nodes_of_slurm(products, by_jobs, tmp_path, monkeypatch):
+    """The simulated nodes are one host: ranks of different nodes must not try to share memory."""
+    monkeypatch.setenv("OMPI_MCA_btl", "tcp,self")
+    run = configured(tmp_path / "work", products, 4, SlurmRun)
+    # on the command line they stand in for those of the profile
+    run.more = ("--set-resources", "resample_scenes:mpi=srun --mpi=pmix", "resample_scenes:nodes=2")
+    with slurm_cluster(nodes=2, cpus=2) as cluster:
+        output = run.on_cluster("scenes", status=1)
+        jobs = list(cluster.jobs().values())
+    assert f"{BROKEN} failed" in output
+    assert [(job["comment"], job["node"]) for job in jobs] == [("rule_resample_scenes", "n[1-2]")]
+    assert scenes(run) == by_jobs
+    assert "6 of 6 scenes to make, by 4 ranks" in (run.folder / "logs" / "resample_scenes.log").read_text()
+
+
+def test_two_ranks_on_a_node_of_slurm(products, by_jobs, tmp_path):
     run = configured(tmp_path / "work", products, 2, SlurmRun)
     with slurm_cluster(nodes=1, cpus=2) as cluster:
         output = run.on_cluster("scenes", status=1)
