@@ -54,7 +54,7 @@ class Cluster:
             "log",
             "state",
             "sql",
-            *(f"{kind}/{node}" for kind in ("spool", "tmp") for node in self.nodes),
+            *(f"{kind}/{node}" for kind in ("spool", "local") for node in self.nodes),
         ):
             (folder / name).mkdir(parents=True)
         self._write("munge.key", secrets.token_bytes(1024), 0o400)
@@ -196,7 +196,7 @@ CredType=cred/munge
 AuthInfo=socket={self._munge_socket()}
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
-TmpFS={folder}/tmp/%n
+TmpFS={folder}/local/%n
 SlurmctldPidFile={folder}/run/slurmctld.pid
 SlurmdPidFile={folder}/run/slurmd-%n.pid
 SlurmctldLogFile={folder}/log/slurmctld.log

@@ -36,7 +36,7 @@ class SlurmRun(Run):
         return [
             sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"),
             "--configfile", "config.yaml", "--profile", str(ROOT / "profiles" / self.profile),
-            *SOON, *self.more, *arguments,
+            *SOON, *arguments, *self.more,
         ]  # fmt: skip
 
     def on_cluster(self, *arguments, status=0):
