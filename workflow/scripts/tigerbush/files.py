@@ -120,10 +120,12 @@ def job_log(path: Path) -> Iterator[None]:
         logged with its traceback and passes.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # emptied, then appended to: the processes that a job starts write there, too
+    Path(path).write_bytes(b"")
     logging.basicConfig(
         level=logging.INFO,
         format="%(levelname)s: %(message)s",
-        handlers=[logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)],
+        handlers=[logging.FileHandler(path), logging.StreamHandler(sys.stderr)],
         force=True,
     )
     # rasterio repeats every GDAL complaint that becomes a sentence of ours
