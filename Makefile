@@ -6,14 +6,14 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint docs bench bench-jobs lock clean
+.PHONY: help env demo test lint docs bench bench-jobs image lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-env: $(VENV)/.runtime ## make the environment .venv from requirements.txt
+env: $(VENV)/.runtime $(VENV)/.plugins ## make the environment .venv from requirements.txt
 
-demo: $(VENV)/.runtime ## the whole workflow on the embedded sample, then where to look
+demo: $(VENV)/.runtime $(VENV)/.plugins ## the whole workflow on the embedded sample, then where to look
 	@echo "Running the workflow on a simulated ecosystem (config/config.yaml):"
 	@if [ -t 1 ]; then progress="--logger rich"; else progress="--quiet rules"; fi; \
 	$(BIN)/snakemake --profile profiles/local $$progress
@@ -42,7 +42,13 @@ $(VENV)/.dev: requirements-dev.txt | $(BIN)/python
 	$(INSTALL) --requirement requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
 
-test: $(VENV)/.dev ## run every test (those on real data need ../shared/data)
+# Snakemake finds plugins on Python's path; the folder is named relative to the environment
+$(VENV)/.plugins: | $(BIN)/python
+	@$(BIN)/python -c 'import os, site; place = site.getsitepackages()[0]; \
+	open(os.path.join(place, "tigerbush.pth"), "w").write(os.path.relpath("plugins", place) + "\n")'
+	@touch $@
+
+test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need ../shared/data)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
@@ -59,6 +65,9 @@ bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag ch
 
 bench-jobs: $(VENV)/.dev ## measure what each job takes, for the model of ./tigerbush plan
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
+
+image: ## build the image of Azure's nodes (needs docker; IMAGE=registry/tigerbush:tag names it)
+	docker build --tag $(or $(IMAGE),tigerbush:latest) .
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements.txt

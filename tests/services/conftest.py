@@ -1,7 +1,14 @@
-"""A real S3 server for all tests, and a proxy before it for each."""
+"""Real servers for all tests: an S3 store with a proxy before it for each, and Azure as far as it runs here."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
+from azure_proxy import azure_standin
+from azure_runs import CONTAINER
+from azurite import azurite_server
+from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
 from tigerbush.safe_writer import write_product
@@ -42,3 +49,33 @@ def written(tmp_path_factory):
     for seed, day in enumerate(("20170110", "20170120", "20170210")):
         write_product(folder, name_of(day), scene_of(seed, clouds=[]))
     return folder
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    write_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store(certificates):
+    """Blob storage, with the container of all runs."""
+    with azurite_server(certificates) as server:
+        server.container(CONTAINER)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_session(store, certificates, tmp_path_factory):
+    nodes = tmp_path_factory.mktemp("nodes")
+    with azure_standin(nodes, store.port, certificates, Path(sys.executable)) as running:
+        yield running
+
+
+@pytest.fixture
+def azure(azure_session):
+    """What stands for Azure, with nothing in the Batch account and nothing broken."""
+    azure_session.mend()
+    azure_session.account.mend()
+    return azure_session

@@ -1,6 +1,7 @@
 """./tigerbush doctor against a real server, right and wrong; it never waits long, and never prints a secret."""
 
 import re
+import shutil
 import socket
 import threading
 import time
@@ -133,14 +134,20 @@ def test_a_bad_configuration(doctor):
 def test_profiles(doctor, tmp_path, monkeypatch):
     for name, content in {
         "slurm": {"executor": "slurm", "default-resources": ["slurm_partition=long"]},
-        "azure": {"executor": "azure-batch", "azure-batch-account-url": "https://127.0.0.1:9"},
+        "azure": {"executor": "azure", "azure-account-url": "https://127.0.0.1:9"},
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
     local = {"kind": "local", "path": str(ROOT)}
-    lines = wrong(doctor("--profile", str(tmp_path / "slurm"), status=1, **local))
+    # what ./tigerbush and Snakemake need; where tests run SLURM may be installed
+    (tmp_path / "bin").mkdir()
+    for program in ("bash", "dirname", "readlink"):
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path / "bin"))
+        lines = wrong(doctor("--profile", str(tmp_path / "slurm"), status=1, **local))
     assert lines["slurm"] == "scontrol is not on the PATH; log in to a node of the cluster"
     lines = wrong(doctor("--profile", str(tmp_path / "azure"), status=1, **local))
     assert "run 'az login' or set AZURE_CLIENT_ID" in lines["azure identity"]

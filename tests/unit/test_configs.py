@@ -10,7 +10,9 @@ from fabricate import ROOT
 from tigerbush.cli.configuration import read_configuration, read_profile
 from tigerbush.errors import TigerbushError
 
-READY = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "config.yaml")
+READY = sorted(
+    path.name for path in (ROOT / "config").glob("*.yaml") if not path.name.startswith(("config.", "azure"))
+)
 
 
 def options(*files, config=(), directory=ROOT):

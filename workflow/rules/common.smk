@@ -260,7 +260,9 @@ def composited_products(pattern):
 def weather_file(quantity):
     """The file of a quantity for the site of a job."""
     path = config["weather"][quantity]["path"] or config["weather"]["path"]
-    return lambda wildcards: path.replace("{site}", wildcards.site)
+    # one's own file is read here and not looked for in a default storage
+    place = (lambda file: file) if config["source"]["kind"] == "sample" else local
+    return lambda wildcards: place(path.replace("{site}", wildcards.site))
 
 
 def weather_of(days):
@@ -289,6 +291,7 @@ def dates_without_products(wildcards):
 check_config()
 check_source()
 check_weather()
+check_cloud()
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
 # products are in an object store or on web servers, not in a folder
@@ -297,6 +300,16 @@ STORE = {
     key: config["source"][key]
     for key in ("kind", "bucket", "endpoint_url", "region", "anonymous", "requester_pays")
 }
+# what nodes without the disk of this machine cannot do, or should not
+LOCAL_RULES = config["run"]["local_rules"] + (
+    ["download_product"] if config["source"]["kind"] == "local" else []
+)
+# with the names that they have when the workflow is a module of another one
+workflow.localrules(*map(workflow.modifier.modify_rulename, LOCAL_RULES))
+for local_rule in LOCAL_RULES:
+    # a rule in a group goes where its group goes
+    if local_rule in workflow.group_settings.overwrite_groups:
+        del workflow.group_settings.overwrite_groups[local_rule]
 # What the table of products depends on; a folder is listed for all sites and dates alike.
 DISCOVERY = {
     "source": (

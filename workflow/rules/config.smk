@@ -1,8 +1,10 @@
 """The configuration, checked and filled in; bad values end in one sentence."""
 
 import difflib
+import subprocess
 
 from snakemake.utils import validate
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 # keys of source that a kind cannot do without
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
@@ -58,6 +60,24 @@ def check_weather():
             raise WorkflowError(
                 f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
             )
+
+
+def check_cloud():
+    """Refuse what nodes without the disk of this machine would not find; what git tracks travels to them."""
+    if workflow.remote_exec or SharedFSUsage.SOURCES in workflow.storage_settings.shared_fs_usage:
+        return
+    source, sites = config["source"], config["sites"]
+    if source["kind"] == "local" and source["access"] == "stream":
+        raise WorkflowError(
+            f"the nodes do not see source.path {source['path']}; set source.access: storage, which copies products to the "
+            "storage first."
+        )
+    tracked = subprocess.run(["git", "ls-files", "--error-unmatch", "--", sites], capture_output=True)
+    if tracked.returncode:
+        raise WorkflowError(
+            f"sites: {sites} would not reach the nodes, because git does not track it; run 'git add --force {sites}' in "
+            "the repository where the workflow starts."
+        )
 
 
 def config_sentence(error):

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, doctor, pattern, plan, retry, status
+from tigerbush.cli import centrality, discover, doctor, pattern, plan, results, retry, status
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
@@ -13,6 +13,7 @@ COMMANDS = {
     "doctor": doctor,
     "pattern": pattern,
     "plan": plan,
+    "results": results,
     "retry": retry,
     "status": status,
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+import yte
 from jsonschema import ValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
@@ -84,12 +85,12 @@ def read_configuration(options: argparse.Namespace) -> dict:
 
 
 def read_profile(folder: str | None) -> dict:
-    """Read the settings of a profile, without interpreting them.
+    """Read the settings of a profile; its expressions are evaluated as snakemake does it.
 
     Raises
     ------
     TigerbushError
-        When there is no such profile.
+        When there is no such profile, or an expression fails.
     """
     if folder is None:
         return {}
@@ -97,7 +98,15 @@ def read_profile(folder: str | None) -> dict:
     found = sorted(Path(folder).glob("config*.yaml"), key=lambda path: path.name == "config.yaml")
     if not found:
         raise TigerbushError(f"--profile {folder} is not a folder with a config.yaml; check its name.")
-    return _mapping(found[0])
+    content = _mapping(found[0])
+    if not content.get("__use_yte__"):
+        return content
+    try:
+        return yte.process_yaml(found[0].read_text(encoding="utf-8"), require_use_yte=True)
+    except Exception as error:
+        # whatever the expressions raise: their text says what is wrong
+        text = str(error.__cause__ or error).rpartition("AccountError: ")[2]
+        raise TigerbushError(f"{found[0]} cannot be used: {text}") from None
 
 
 def read_sites(path: Path) -> dict[str, dict]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from tigerbush.cli import configuration
-from tigerbush.cli.doctor_machine import azure, disk, engine, raster_library, slurm, tables
+from tigerbush.cli.doctor_azure import azure
+from tigerbush.cli.doctor_machine import disk, engine, raster_library, slurm, tables
 from tigerbush.cli.doctor_source import source
 from tigerbush.cli.finding import Finding
 from tigerbush.errors import TigerbushError

@@ -1,7 +1,6 @@
-"""Checks of the machine: tables, disk, engines, SLURM, Azure."""
+"""Checks of the machine: tables, disk, engines, SLURM."""
 
 import csv
-import logging
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rasterio
-import requests
 from rasterio.env import GDALVersion
 
 from tigerbush.cli.finding import Finding
@@ -108,50 +106,3 @@ def _default_resource(profile: dict, name: str) -> str | None:
         resources = dict(str(entry).partition("=")[::2] for entry in resources)
     value = resources.get(name)
     return None if value is None else str(value).strip("'\"")
-
-
-def azure(profile: dict) -> Iterator[Finding]:
-    """Get a token, reach the Batch account and the container; the profile names both."""
-    # slow to import, and only needed here
-    from azure.core.exceptions import AzureError
-    from azure.identity import DefaultAzureCredential
-    from azure.storage.blob import BlobServiceClient
-
-    # what it logs becomes one line of ours
-    logging.getLogger("azure").setLevel(logging.CRITICAL)
-    try:
-        credential = DefaultAzureCredential(process_timeout=SECONDS)
-        credential.get_token("https://management.azure.com/.default")
-        yield Finding("azure identity", True, "a token was given")
-    except AzureError as error:
-        first = str(error).split(".")[0]
-        yield Finding("azure identity", False, f"{first}; run 'az login' or set AZURE_CLIENT_ID and its kind")
-        return
-    if url := profile.get("azure-batch-account-url"):
-        yield _reachable("azure batch", url)
-    container = str(profile.get("default-storage-prefix", "")).removeprefix("az://").split("/")[0]
-    account = profile.get("storage-azure-account-name")
-    if container and account:
-        service = BlobServiceClient(
-            f"https://{account}.blob.core.windows.net",
-            credential=credential,
-            connection_timeout=SECONDS,
-            read_timeout=SECONDS,
-            retry_total=0,
-        )
-        try:
-            there = service.get_container_client(container).exists()
-            text = f"container {container} of {account} " + (
-                "is there" if there else "does not exist; make it"
-            )
-            yield Finding("azure storage", there, text)
-        except AzureError as error:
-            yield Finding("azure storage", False, f"container {container} of {account}: {error}")
-
-
-def _reachable(name: str, url: str) -> Finding:
-    try:
-        requests.head(url, timeout=SECONDS)
-        return Finding(name, True, f"{url} answers")
-    except requests.RequestException:
-        return Finding(name, False, f"{url} cannot be reached; check it in the profile")

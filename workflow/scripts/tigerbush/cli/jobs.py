@@ -12,15 +12,20 @@ from snakemake.cli import main
 from snakemake.dag import DAG
 
 
+def name_of(file: object) -> str:
+    """Return the name of a file on the disk, or its address in a storage."""
+    return file.storage_object.query if file.is_storage else str(file)
+
+
 async def job_lines(dag: DAG, detailed: bool = False) -> AsyncIterator[str]:
     """Yield the jobs, in the place of `DAG.summary`."""
     for job in dag.jobs:
-        missing = [str(file) for file in job.output if not await file.exists()]
+        missing = [file for file in job.output if not await file.exists()]
         yield json.dumps(
             {
                 "rule": job.rule.name,
-                "inputs": [str(file) for file in job.input],
-                "outputs": [str(file) for file in job.output],
+                "inputs": [name_of(file) for file in job.input],
+                "outputs": [name_of(file) for file in job.output],
                 "pending": bool(dag.reason(job)),
                 "missing": bool(missing),
             }

@@ -17,6 +17,8 @@ _EVENT = re.compile(
     re.MULTILINE,
 )
 _RUN_ID = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
+# what Snakemake adds to the name of a file in a storage
+_STORED = re.compile(r" \((?:send to|retrieve from) storage\)")
 # what a run prints, but neither a dry run nor a summary
 _WORKS = "Select jobs to execute"
 
@@ -105,7 +107,7 @@ def failures(text: str) -> dict[str, str]:
             # a number is a job, anything else the group whose error came last
             for job in [event["restarted"]] if event["restarted"].isdigit() else group:
                 errors.pop(job, None)
-    return {name: log for outputs, log in errors.values() for name in outputs.split(", ")}
+    return {name: log for outputs, log in errors.values() for name in _STORED.sub("", outputs).split(", ")}
 
 
 def _newest_log(folder: Path) -> Path | None:

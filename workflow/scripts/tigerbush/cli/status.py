@@ -1,14 +1,14 @@
 """Tell how far a run is: jobs done, failed, running, waiting, and those that cannot run; by rule and by site.
 
-It reads Snakemake's own records and, of a run in SLURM, the queue; it locks and changes nothing, and may be asked at
-any time. Exit status 1 when something failed. For example:
+It reads Snakemake's own records, and the queue of SLURM or the tasks of Azure Batch; it locks and changes nothing, and
+may be asked at any time. Exit status 1 when something failed. For example:
 ./tigerbush status --profile profiles/slurm --configfile config/local.yaml
 """
 
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tigerbush.cli import configuration
+from tigerbush.cli.queue_azure import azure_queue
 from tigerbush.cli.queue_slurm import QueueJob, slurm_queue
 from tigerbush.cli.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.cli.snakemake import read_snakemake
@@ -25,6 +26,8 @@ from tigerbush.failures import failed_outputs
 
 # Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
 PLAN = (str(Path(__file__).with_name("jobs.py")),)
+# of a task in a queue
+ENDED = ("succeeded", "failed")
 STATES = ("done", "running", "waiting", "failed", "cannot run")
 
 
@@ -40,11 +43,16 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if rest:
         raise TigerbushError(f"status does not know {' '.join(rest)!r}; see ./tigerbush status --help.")
     config = configuration.read_configuration(options)
+    profile = configuration.read_profile(options.profile)
     latest = read_run(options.directory)
     arguments = [*options.targets, *configuration.snakemake_arguments(options)]
+    if profile.get("default-storage-provider"):
+        # the outputs are in a storage that the profile names
+        arguments += ["--profile", options.profile]
     jobs = read_jobs(read_snakemake(arguments, PLAN))
-    queue, trouble = _queue(latest)
-    states = classify(jobs, latest.failed, unfinished(options.directory) if latest.alive or queue else set())
+    queue, trouble = _queue(latest, profile)
+    live = latest.alive or any(one.state not in ENDED for one in queue)
+    states = classify(jobs, latest.failed, unfinished(options.directory) if live else set())
     report = {
         "run": run_state(latest, queue),
         "discovered": (options.directory / config["products"]).exists(),
@@ -106,7 +114,7 @@ def run_state(latest: Run, queue: list[QueueJob]) -> str:
     if latest.alive:
         return "running"
     if latest.locked:
-        return "orphaned" if queue else "killed"
+        return "orphaned" if any(one.state not in ENDED for one in queue) else "killed"
     return "ended" if latest.log else "never"
 
 
@@ -115,10 +123,15 @@ def advice(latest: Run, queue: list[QueueJob], trouble: str | None) -> str | Non
     if trouble:
         return trouble
     state = run_state(latest, queue)
-    if state == "orphaned":
+    if state == "orphaned" and latest.slurm_id:
         return (
             f"the main process is gone, but {len(queue)} of its jobs are still in SLURM: unlock only when "
             f"`squeue --name {latest.slurm_id}` is empty (or after `scancel --name {latest.slurm_id}`)."
+        )
+    if state == "orphaned":
+        return (
+            "the main process is gone, but tasks of its are still in Batch: start snakemake with --unlock, then as "
+            "usual; it ends them, and deletes the pool in the end."
         )
     if state == "killed":
         return (
@@ -128,18 +141,22 @@ def advice(latest: Run, queue: list[QueueJob], trouble: str | None) -> str | Non
     return None
 
 
-def _queue(latest: Run) -> tuple[list[QueueJob], str | None]:
-    if latest.slurm_id is None or not (latest.alive or latest.locked):
+def _queue(latest: Run, profile: Mapping) -> tuple[list[QueueJob], str | None]:
+    if not (latest.alive or latest.locked):
         return [], None
     try:
-        return slurm_queue(latest.slurm_id), None
+        if profile.get("executor") == "azure":
+            return azure_queue(profile), None
+        return (slurm_queue(latest.slurm_id) if latest.slurm_id else []), None
     except TigerbushError as error:
         return [], str(error)
 
 
 def _site(job: Job) -> str:
     """Return the site of a job, `scenes`, or `all` for what belongs to no site."""
-    parts = PurePosixPath(min(job.outputs)).parts
+    name = min(job.outputs)
+    # in a storage: az://container/run/results/...
+    parts = PurePosixPath(name.partition("://")[2].partition("/")[2].partition("/")[2] or name).parts
     if parts[:1] == ("results",) and len(parts) > 2 and parts[1] not in ("downloads",):
         return "scenes" if parts[1].startswith("scenes") else parts[1]
     return "all"
@@ -188,8 +205,6 @@ def _print(report: dict) -> None:
             markup=False,
         )
     for one in report["queue"]:
-        console.print(
-            f"SLURM {one['number']}: {one['state'].lower()}, {one['name']}, {one['place']}", markup=False
-        )
+        console.print(f"{one['number']}: {one['state'].lower()}, {one['name']}, {one['place']}", markup=False)
     if report["advice"]:
         console.print(report["advice"], markup=False)

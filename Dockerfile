@@ -1,0 +1,13 @@
+# What the nodes of a Batch pool need: the dependencies, none of the sources. `make image` builds it, docs/azure.md says where to.
+FROM python:3.12.8-slim-bookworm AS build
+COPY container/install requirements.txt /tmp/
+RUN /tmp/install /opt/tigerbush /tmp/requirements.txt
+
+FROM python:3.12.8-slim-bookworm
+COPY --from=build /opt/tigerbush /opt/tigerbush
+RUN useradd --create-home --uid 1000 tigerbush
+ENV PATH=/opt/tigerbush/bin:$PATH LANG=C.UTF-8 HOME=/home/tigerbush
+USER tigerbush
+# tasks work here (the executor asks for the working directory of the image)
+WORKDIR /home/tigerbush
+CMD ["python", "-m", "snakemake", "--version"]

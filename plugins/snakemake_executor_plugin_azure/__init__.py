@@ -1,0 +1,330 @@
+"""snakemake-executor-plugin-azure-batch 0.3.0 with its defects repaired: `executor: azure`.
+
+Every method that overrides one of upstream's names the defect that it repairs, so that it can be dropped when upstream
+has repaired it. When none is left, use `executor: azure-batch` and remove this folder.
+"""
+
+import dataclasses
+import re
+import shlex
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+import azure.batch.models as bm
+import snakemake_executor_plugin_azure_batch as upstream
+from azure.batch import BatchServiceClient
+from azure.mgmt.batch import BatchManagementClient
+from snakemake_executor_plugin_azure_batch import build
+from snakemake_executor_plugin_azure_batch.util import AzureIdentityCredentialAdapter, CustomAzureCredential
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+from snakemake_executor_plugin_azure import pool, trouble
+
+# Upstream: every task spends 50 s on `pip install` of what the image has, and secrets show in command lines.
+common_settings = dataclasses.replace(
+    upstream.common_settings,
+    auto_deploy_default_storage_provider=False,
+    pass_envvar_declarations_to_cmd=False,
+)
+
+SCOPES = ("https://batch.core.windows.net/.default", "https://management.azure.com/.default")
+# of the longest wait for a pool of an earlier run to go away
+WAIT_SECONDS = 600
+# at the end of a run, when a deletion is refused or not answered
+DELETE_TRIES = 3
+
+
+@dataclasses.dataclass
+class ExecutorSettings(upstream.ExecutorSettings):
+    """Upstream's settings; `pool_node_count` is the most nodes with `autoscale`."""
+
+    spot: bool = dataclasses.field(
+        default=False,
+        metadata={"help": "Spot nodes: cheaper, and taken away when Azure needs them.", "required": False},
+    )
+    poll_failures: int = dataclasses.field(
+        default=30,
+        metadata={"help": "Status checks in a row that may fail before the run ends.", "required": False},
+    )
+
+
+def label(job: JobExecutorInterface) -> str:
+    """Name a job by its rule, or its group, and its wildcards."""
+    name, wildcards = (job.groupid, job.merged_wildcards()) if job.is_group() else (job.name, job.wildcards)
+    return " ".join([name, *map(str, wildcards)])
+
+
+class Executor(upstream.Executor):
+    """Runs jobs as tasks of one Batch job, on one pool."""
+
+    def __post_init__(self):
+        """Repair: upstream makes the pool before it is needed, and leaves the source archive behind when that fails.
+
+        The pool is named after the run: one that a killed run left behind is used, and deleted at the end.
+        """
+        self.container_image = self.workflow.remote_execution_settings.container_image
+        self.settings: ExecutorSettings = self.workflow.executor_settings
+        self.tasks_per_node = self.settings.tasks_per_node
+        prefix = self.workflow.storage_settings.default_storage_prefix or "run"
+        run = re.sub(r"[^A-Za-z0-9_-]", "-", prefix.rstrip("/").rpartition("/")[2])[:38]
+        self.pool_id = f"tigerbush-{run}"
+        self.job_id = f"{self.pool_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        self.started = False
+        self.failed_polls = 0
+        self.warned: set[str] = set()
+        self._cores: int | None = None
+
+    def start(self) -> None:
+        """Make the pool and the job, with the first task; `shutdown` deletes them whatever happens."""
+        if self.started:
+            return
+        self.refuse_secrets()
+        self.init_batch_client()
+        self.started = True
+        self.create_batch_pool()
+        self.create_batch_job()
+
+    def refuse_secrets(self) -> None:
+        """Repair: upstream writes the values of `--envvars` into settings that every reader of the account sees."""
+        names = {*self.workflow.remote_execution_settings.envvars, *self.workflow.envvars}
+        if secrets := sorted(name for name in names if trouble.SECRET.search(name)):
+            raise WorkflowError(
+                f"{', '.join(secrets)} would be readable in the Batch account; give the identity of the pool a role "
+                "instead, or run the rules that need it here (local_rules in config/azure.yaml)."
+            )
+
+    def init_batch_client(self) -> None:
+        """Repair: the scope lacked /.default; no credentials gave an AttributeError."""
+        credential = CustomAzureCredential()
+        try:
+            for scope in SCOPES:
+                credential.get_token(scope)
+        except Exception as error:
+            raise WorkflowError(f"Azure gives no token: {trouble.sentence(error)}") from None
+        adapter = AzureIdentityCredentialAdapter(credential, SCOPES[0])
+        self.batch_client = BatchServiceClient(adapter, self.settings.account_url)
+        self.batch_mgmt_client = BatchManagementClient(credential, self.settings.subscription_id)
+
+    def create_batch_pool(self) -> None:
+        """Repair: Classic communication, autoscale without nodes, no spot nodes, "None" as a password."""
+        if self.pool_of_earlier_run():
+            self.logger.info(f"Using the pool {self.pool_id} that is there.")
+            return
+        self.logger.info(f"Creating the pool {self.pool_id} of {self.settings.pool_vm_size}.")
+        # upstream changes the node count of the settings it is given
+        settings = dataclasses.replace(self.settings)
+        parameters = build.batch_pool_params(self.pool_id, settings, self.container_image)
+        pool.repair(parameters, self.settings)
+        try:
+            self.batch_mgmt_client.pool.create(
+                resource_group_name=self.settings.resource_group_name,
+                account_name=self.settings.batch_account_name,
+                pool_name=self.pool_id,
+                parameters=parameters,
+            )
+        except Exception as error:
+            raise WorkflowError(f"The pool cannot be made: {trouble.sentence(error)}") from None
+
+    def pool_of_earlier_run(self) -> bool:
+        """Whether the pool is there; wait while it is being deleted."""
+        end = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < end:
+            try:
+                found = self.batch_client.pool.get(self.pool_id)
+            except Exception as error:
+                if trouble.status_of(error) == 404:
+                    return False
+                raise WorkflowError(f"The Batch account cannot be asked: {trouble.sentence(error)}") from None
+            if found.state != bm.PoolState.deleting:
+                return True
+            self.warn(f"Waiting until the pool {self.pool_id} of an earlier run is deleted.")
+            time.sleep(self.workflow.remote_execution_settings.seconds_between_status_checks or 10)
+        raise WorkflowError(f"The pool {self.pool_id} is still being deleted; try again later.")
+
+    def create_batch_job(self) -> None:
+        """Repair: the pool leaked when this failed; jobs of a killed run went on beside the new one."""
+        try:
+            for job in self.batch_client.job.list():
+                if re.fullmatch(re.escape(self.pool_id) + r"-\d{8}T\d{6}", job.id):
+                    self.delete("job", job.id)
+            self.batch_client.job.add(
+                bm.JobAddParameter(
+                    id=self.job_id,
+                    constraints=bm.JobConstraints(max_task_retry_count=0),
+                    pool_info=bm.PoolInformation(pool_id=self.pool_id),
+                )
+            )
+        except Exception as error:
+            raise WorkflowError(f"The Batch job cannot be made: {trouble.sentence(error)}") from None
+
+    @property
+    def cores(self):
+        """Repair: with several tasks on a node each took all of its cores."""
+        return "all" if self._cores is None else self._cores
+
+    def slots(self, job: JobExecutorInterface) -> int:
+        """Return the task slots of a job: its threads, or its resource `slots`, as far as a node has them."""
+        wanted = max(job.resources.get("_cores", 1), job.resources.get("slots", 1))
+        return min(wanted, self.tasks_per_node)
+
+    def run_job(self, job: JobExecutorInterface) -> None:
+        """Repair: ids over 64 characters, one slot for every task, tasks watched that were never added.
+
+        Tasks work in the working directory of the image: its user may not write to the node's.
+        """
+        self.start()
+        slots = self.slots(job)
+        self._cores = slots if self.tasks_per_node > 1 else None
+        command = f"/bin/bash -c {shlex.quote(self.format_job_exec(job))}"
+        task = build.batch_task(job, self.container_image, self.envvars(), command)
+        task.display_name = label(job)
+        task.id = f"{task.display_name.split()[0][:27]}-{uuid.uuid4()}"
+        task.required_slots = slots
+        task.container_settings.working_directory = bm.ContainerWorkingDirectory.container_image_default
+        info = SubmittedJobInfo(job, external_jobid=task.id)
+        try:
+            self.batch_client.task.add(self.job_id, task)
+        except Exception as error:
+            self.report_job_error(info, msg=f"The task cannot be added: {trouble.sentence(error)}\n")
+        else:
+            self.report_job_submission(info)
+
+    async def check_active_jobs(
+        self, active_jobs: list[SubmittedJobInfo]
+    ) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Repair: one poll without an answer ended the run; three requests a task; failing nodes went unnoticed."""
+        if not (active_jobs and self.started):
+            for info in active_jobs:
+                yield info
+            return
+        try:
+            async with self.status_rate_limiter:
+                self.check_nodes()
+                tasks = {task.id: task for task in self.batch_client.task.list(self.job_id)}
+        except WorkflowError:
+            raise
+        except Exception as error:
+            self.tolerate(error)
+            for info in active_jobs:
+                yield info
+            return
+        self.failed_polls = 0
+        for info in active_jobs:
+            task = tasks.get(info.external_jobid)
+            if task is None:
+                self.report_job_error(info, msg="Its task is gone from the Batch job; who deleted it?\n")
+            elif task.state != bm.TaskState.completed:
+                yield info
+            elif task.execution_info.result == bm.TaskExecutionResult.success:
+                self.report_job_success(info)
+            else:
+                self.report_job_error(info, msg=self.why(task))
+
+    def tolerate(self, error: Exception) -> None:
+        """Count polls without an answer; too many in a row end the run."""
+        if not self.started:
+            # the run was ended while this poll was under way
+            return
+        self.failed_polls += 1
+        text = trouble.sentence(error)
+        if self.failed_polls >= self.settings.poll_failures:
+            raise WorkflowError(
+                f"Batch could not be asked {self.failed_polls} times in a row: {text} What is finished is kept; "
+                "start the run again to go on."
+            )
+        self.logger.warning(f"Batch could not be asked, trying again: {text}")
+        if trouble.status_of(error) == 401:
+            self.renew_token()
+
+    def renew_token(self) -> None:
+        """Repair: a token that Azure no longer accepts was used until the hour was over."""
+        try:
+            self.init_batch_client()
+        except WorkflowError as error:
+            self.logger.warning(str(error))
+
+    def check_nodes(self) -> None:
+        """Repair: pools that can get no node, and nodes that cannot work, were reported without end or broke.
+
+        Raises
+        ------
+        WorkflowError
+            When no node is left that could run a task.
+        """
+        found = self.batch_client.pool.get(self.pool_id)
+        nodes = list(self.batch_client.compute_node.list(self.pool_id))
+        useless = [node for node in nodes if trouble.is_useless(node)]
+        reasons = [trouble.of_pool(error) for error in found.resize_errors or []]
+        for node in useless:
+            if node.id not in self.warned:
+                reasons.append(trouble.of_node(node, self.start_task_output(node)))
+        if reasons and len(useless) == len(nodes):
+            raise WorkflowError("The pool has no node that works. " + " ".join(dict.fromkeys(reasons)))
+        self.warned |= {node.id for node in useless}
+        for reason in reasons:
+            self.warn(reason)
+
+    def start_task_output(self, node: bm.ComputeNode) -> str:
+        """Return the end of what a failed start task wrote."""
+        if node.start_task_info is None:
+            return ""
+        return trouble.tail(
+            lambda: self.batch_client.file.get_from_compute_node(self.pool_id, node.id, "startup/stderr.txt")
+        )
+
+    def why(self, task: bm.CloudTask) -> str:
+        """Repair: the output of a failed task was always shown empty."""
+        end = trouble.tail(
+            lambda: self.batch_client.file.get_from_task(self.job_id, task.id, "stderr.txt"), lines=40
+        )
+        return f"{trouble.of_task(task)}\n{end}\n"
+
+    def warn(self, text: str) -> None:
+        """Say something once."""
+        if text not in self.warned:
+            self.warned.add(text)
+            self.logger.warning(text)
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Do nothing: deleting the job ends its tasks."""
+
+    def cleanup_resources(self) -> None:
+        """Repair: a failure here left the pool, and `keep-pool` kept the job too."""
+        if not self.started:
+            return
+        self.started = False
+        self.delete("job", self.job_id)
+        if not self.settings.keep_pool:
+            self.delete("pool", self.pool_id)
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete a job or a pool; say how to do it by hand when it fails."""
+        for left in reversed(range(DELETE_TRIES)):
+            try:
+                getattr(self.batch_client, kind).delete(name)
+                return
+            except Exception as error:
+                # 409: it is being deleted
+                if trouble.status_of(error) in {404, 409}:
+                    return
+                if trouble.status_of(error) == 401:
+                    self.renew_token()
+                if not left:
+                    account = self.settings.batch_account_name
+                    self.logger.error(
+                        f"The {kind} {name} could not be deleted and may cost money: {trouble.sentence(error)} "
+                        f"Delete it: az batch {kind} delete --{kind}-id {name} --account-name {account}"
+                    )
+                time.sleep(1)
+
+    def shutdown(self) -> None:
+        """Clean up first: whoever waits for the last poll may lose patience."""
+        try:
+            self.cleanup_resources()
+        finally:
+            RemoteExecutor.shutdown(self)

@@ -1,0 +1,118 @@
+"""What went wrong at Azure, in a sentence, and what to do."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from azure.batch.models import (
+    BatchErrorException,
+    CloudTask,
+    ComputeNode,
+    ComputeNodeState,
+    TaskExecutionResult,
+)
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+# names of environment variables whose values are nobody else's business
+SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING", re.IGNORECASE)
+LOGIN = "Run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
+QUOTA = (
+    "Ask for more quota in the portal (Batch account, Quotas), or set fewer nodes or a smaller VM in "
+    "profiles/azure/config.yaml."
+)
+ROLE = "Give the caller the role Contributor on the Batch account (docs/azure.md)."
+ADVICE = {
+    "AccountCoreQuotaReached": QUOTA,
+    "AccountLowPriorityCoreQuotaReached": QUOTA,
+    "AccountVMSeriesCoreQuotaReached": QUOTA,
+    "PoolQuotaReached": QUOTA,
+    "ActiveJobAndScheduleQuotaReached": "Delete old jobs of the Batch account, or ask for more quota.",
+    "AuthorizationFailed": ROLE,
+    "PermissionDenied": ROLE,
+    "AuthenticationFailed": LOGIN,
+    "InvalidAuthenticationToken": LOGIN,
+    "ExpiredAuthenticationToken": LOGIN,
+}
+_USELESS = {ComputeNodeState.unusable, ComputeNodeState.start_task_failed}
+
+
+def status_of(error: Exception) -> int | None:
+    """Return the HTTP status of an answer, or None when there was none."""
+    if isinstance(error, BatchErrorException):
+        return error.response.status_code
+    if isinstance(error, HttpResponseError):
+        return error.status_code
+    return None
+
+
+def sentence(error: Exception) -> str:
+    """Say what an SDK's exception means, in one line that ends in a full stop."""
+    if isinstance(error, ClientAuthenticationError) and status_of(error) is None:
+        return f"{_line(_reason(str(error)))} {LOGIN}"
+    code, message = _code(error)
+    if code is None:
+        return _line(f"{type(error).__name__}: {message}")
+    return " ".join([_line(f"{code}: {message}"), *([ADVICE[code]] if code in ADVICE else [])])
+
+
+def _code(error: Exception) -> tuple[str | None, str]:
+    if isinstance(error, BatchErrorException) and getattr(error.error, "code", None):
+        message = getattr(error.error.message, "value", None) or ""
+        return error.error.code, message
+    if isinstance(error, HttpResponseError) and getattr(error.error, "code", None):
+        return error.error.code, error.error.message or ""
+    return None, str(error)
+
+
+def _reason(text: str) -> str:
+    """Choose the answer of Entra, if there is one, from what a chain of credentials says."""
+    found = re.search(r"AADSTS\d+: [^\n]*", text)
+    return found[0] if found else text.partition("\n")[0]
+
+
+def _line(text: str) -> str:
+    # Batch adds the request's id and time in further lines
+    first = " ".join(text.partition("\nRequestId")[0].split())[:400]
+    return first.rstrip(".") + "."
+
+
+def is_useless(node: ComputeNode) -> bool:
+    """Whether a node will run no task any more."""
+    started = node.start_task_info
+    return node.state in _USELESS or (started is not None and started.result == TaskExecutionResult.failure)
+
+
+def of_pool(error: object) -> str:
+    """Say why a pool did not get its nodes."""
+    return " ".join(
+        [_line(f"{error.code}: {error.message}"), *([ADVICE[error.code]] if error.code in ADVICE else [])]
+    )
+
+
+def of_node(node: ComputeNode, output: str) -> str:
+    """Say why a node does not work."""
+    if node.start_task_info is not None:
+        failure = node.start_task_info.failure_info
+        text = failure.message if failure else "no reason given"
+        return f"The start task failed on node {node.id}: {_line(text)} {output}".rstrip()
+    errors = "; ".join(f"{error.code}: {error.message}" for error in node.errors or [])
+    return f"Node {node.id} is unusable: {_line(errors or 'no reason given; is the container image right?')}"
+
+
+def of_task(task: CloudTask) -> str:
+    """Say how a task ended."""
+    ended = task.execution_info
+    code = "" if ended.exit_code is None else f" (exit code {ended.exit_code})"
+    failure = ended.failure_info
+    details = "".join(f" {detail.name}: {detail.value}." for detail in (failure and failure.details) or [])
+    return (
+        f"{_line(failure.message if failure else 'The task failed')}{code}{details} The end of what it wrote:"
+    )
+
+
+def tail(fetch: Callable[[], Iterable[bytes]], lines: int = 10) -> str:
+    """Return the last lines of a file of a node; what cannot be read is not worth another error."""
+    try:
+        content = b"".join(fetch())
+    except Exception as error:
+        return f"(its output cannot be read: {sentence(error)})"
+    return "\n".join(content.decode("utf-8", "replace").splitlines()[-lines:])

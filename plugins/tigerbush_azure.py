@@ -1,0 +1,98 @@
+"""Reads config/azure.yaml, the names of one's own Azure resources, for profiles/azure."""
+
+import os
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import yaml
+
+# another file than config/azure.yaml
+VARIABLE = "TIGERBUSH_AZURE"
+TEMPLATE = "config/azure.template.yaml"
+
+
+class AccountError(ValueError):
+    """A value is missing or wrong; the text says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The resources of a run. No value is a secret."""
+
+    subscription: str
+    resource_group: str
+    batch_account: str
+    region: str
+    storage_account: str
+    container: str
+    identity: str
+    image: str
+    run: str
+
+    @property
+    def batch_url(self) -> str:
+        """The address of the Batch account."""
+        return f"https://{self.batch_account}.{self.region}.batch.azure.com"
+
+    @property
+    def prefix(self) -> str:
+        """Where the outputs of the run are."""
+        return f"az://{self.container}/{self.run}"
+
+    @property
+    def registry(self) -> str | None:
+        """The registry that the identity of the pool logs in to; None where images are public."""
+        host = self.image.partition("/")[0]
+        return host if host.endswith(".azurecr.io") else None
+
+
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# what each value has to look like, and what that is called
+PATTERNS = {
+    "subscription": (_UUID, "the id that 'az account show --query id' prints"),
+    "resource_group": (r"[\w.()-]{1,89}[\w()-]", "the name of a resource group"),
+    "batch_account": ("[a-z0-9]{3,24}", "the name of a Batch account, 3 to 24 small letters and digits"),
+    "region": ("[a-z0-9]{3,40}", "a region such as westeurope"),
+    "storage_account": ("[a-z0-9]{3,24}", "the name of a storage account, 3 to 24 small letters and digits"),
+    "container": (
+        "[a-z0-9](-?[a-z0-9]){2,62}",
+        "the name of a Blob container, 3 to 63 small letters, digits and single hyphens",
+    ),
+    "identity": (
+        f"/subscriptions/{_UUID}/resource[gG]roups/[^/]+/providers/Microsoft.ManagedIdentity"
+        "/userAssignedIdentities/[^/]+",
+        "the resource id of a user-assigned identity ('az identity show --query id')",
+    ),
+    "image": (r"[a-z0-9][\w./:@-]+(:[\w.-]+|@sha256:[0-9a-f]{64})", "a container image with a tag or digest"),
+    "run": ("[A-Za-z0-9][A-Za-z0-9_-]{0,37}", "a name of up to 38 letters, digits, - and _"),
+}
+
+
+def read_account(path: str | Path | None = None) -> Account:
+    """Read and check the file that TIGERBUSH_AZURE names, or config/azure.yaml.
+
+    Raises
+    ------
+    AccountError
+        When it is not there, or a value is missing, unknown or cannot be what it should be.
+    """
+    path = Path(path or os.environ.get(VARIABLE) or "config/azure.yaml")
+    if not path.exists():
+        raise AccountError(f"{path} does not exist; copy {TEMPLATE} to it and fill it in (docs/azure.md).")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AccountError(f"{path} cannot be read: {' '.join(str(error).split())}.") from None
+    values = values if isinstance(values, dict) else {}
+    known = [field.name for field in fields(Account)]
+    if unknown := sorted(str(key) for key in values if key not in known):
+        raise AccountError(f"{path}: {unknown[0]!r} is not a key; known are {', '.join(known)}.")
+    for key in known:
+        pattern, meaning = PATTERNS[key]
+        value = values.get(key)
+        if value is None:
+            raise AccountError(f"{path}: {key} is not set; it is {meaning}.")
+        if not re.fullmatch(pattern, str(value)):
+            raise AccountError(f"{path}: {key} {str(value)[:80]!r} is not {meaning}.")
+    return Account(**{key: str(values[key]) for key in known})

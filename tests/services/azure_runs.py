@@ -1,0 +1,122 @@
+"""Runs whose outputs are in Blob storage, in a working directory with the sources, as users of Azure have it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from azurite import ACCOUNT
+from fabricate import ROOT
+from runs import Run
+
+CONTAINER = "runs"
+SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/group/providers"
+NAMES = {
+    "subscription": SUBSCRIPTION,
+    "resource_group": "group",
+    "batch_account": "tigerbatch",
+    "region": "westeurope",
+    "storage_account": ACCOUNT,
+    "container": CONTAINER,
+    "identity": f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/pool",
+    "image": "tigerbush.azurecr.io/tigerbush:0.1.0",
+}
+
+
+def checkout(folder: Path) -> None:
+    """Copy what git tracks or would track, as a repository of its own: only that reaches the nodes."""
+    listed = [
+        "git",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "workflow",
+        "profiles",
+        "config",
+    ]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for command in (["init", "--quiet"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+class AzureRun(Run):
+    """A run of a name, with its outputs in Blob storage.
+
+    Attributes
+    ----------
+    azure : Azure
+        The stand-in.
+    name : str
+    """
+
+    def __init__(self, folder: Path, config: dict, azure, store, name: str, **options):
+        super().__init__(folder, config, **options)
+        self.azure, self.store, self.name = azure, store, name
+        (folder / "config").mkdir(exist_ok=True)
+        subprocess.run(["git", "add", "sites.tsv"], cwd=folder, check=True)
+        (folder / "config" / "azure.yaml").write_text(yaml.safe_dump(NAMES | {"run": name}))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {
+            key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "TIGERBUSH_AZURE"}
+        }
+        return kept | self.azure.caller()
+
+    def stored(self) -> list[str]:
+        """Return the options that put outputs into Blob storage."""
+        return [
+            "--default-storage-provider", "azure", "--default-storage-prefix", f"az://{CONTAINER}/{self.name}",
+            "--storage-azure-account-name", ACCOUNT,
+        ]  # fmt: skip
+
+    def command(self, *arguments) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", *arguments]
+
+    def start(self, *arguments) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, *arguments, status=0) -> str:
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        assert status is None or process.returncode == status, output
+        return output
+
+    def results(self) -> dict[str, bytes]:
+        """Return the results in the container, by their paths."""
+        return self.store.blobs(CONTAINER, f"{self.name}/")
+
+
+def results_of(folder: Path) -> dict[str, bytes]:
+    """Return the results on a disk, by their paths."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in (folder / "results").rglob("*")
+        if path.is_file()
+    }
+
+
+def comparable(results: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out what names its time or where it was made: images and rasters are compared byte by byte."""
+    kept = {
+        name: content for name, content in results.items() if re.match(r"results/(?!downloads/)[^/]+/", name)
+    }
+    stamped = ("results_summary.json", "overview.png")
+    return {name: content for name, content in kept.items() if not name.endswith(stamped)}

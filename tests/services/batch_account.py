@@ -1,0 +1,328 @@
+"""A stand-in of a Batch account: pools whose nodes run the command lines of tasks as processes of this machine.
+
+It answers the calls that the executor makes, in the form of ARM 2024-02-01 and Batch 2024-02-01.19.0.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+ARM_POOL = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Batch/batchAccounts/[^/]+/pools/([^/]+)"
+)
+
+
+class RefusalError(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status, self.code = status, code
+
+    def body(self, arm: bool) -> dict:
+        if arm:
+            return {"error": {"code": self.code, "message": str(self)}}
+        return {"code": self.code, "message": {"lang": "en-US", "value": str(self)}}
+
+
+@dataclass
+class Node:
+    """A virtual machine of a pool."""
+
+    name: str
+    slots: int
+    state: str = "idle"
+    start_task_failed: bool = False
+
+    def described(self) -> dict:
+        node = {"id": self.name, "state": self.state, "errors": []}
+        if self.state == "unusable":
+            node["errors"] = [{"code": "DiskFull", "message": "There is not enough disk space on the node"}]
+        if self.start_task_failed:
+            failure = {"category": "userError", "code": "FailureExitCode", "message": "exit code 7"}
+            node["startTaskInfo"] = {
+                "state": "completed", "result": "failure", "failureInfo": failure, "exitCode": 7,
+                "startTime": _now(), "retryCount": 0,
+            }  # fmt: skip
+        return node
+
+
+@dataclass
+class Task:
+    """A task of a job, as it was posted, and what became of it."""
+
+    body: dict
+    folder: Path
+    state: str = "active"
+    exit_code: int | None = None
+    requeued: int = 0
+    process: subprocess.Popen | None = None
+    node: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def slots(self) -> int:
+        return self.body.get("requiredSlots") or 1
+
+    def described(self) -> dict:
+        information = {"retryCount": 0, "requeueCount": self.requeued}
+        if self.state == "completed":
+            information |= {"exitCode": self.exit_code, "result": "failure" if self.exit_code else "success"}
+        if self.exit_code:
+            information["failureInfo"] = {
+                "category": "userError", "code": "FailureExitCode", "details": [],
+                "message": "The task exited with an exit code representing a failure",
+            }  # fmt: skip
+        return {
+            "id": self.body["id"],
+            "displayName": self.body.get("displayName"),
+            "state": self.state,
+            "creationTime": _now(),
+            "executionInfo": information,
+        }
+
+
+@dataclass
+class Pool:
+    """A pool as ARM was asked for it."""
+
+    body: dict
+    nodes: list[Node] = field(default_factory=list)
+    resize_errors: list[dict] = field(default_factory=list)
+
+
+class Account:
+    """The account.
+
+    Attributes
+    ----------
+    pools, jobs : dict
+        What exists now.
+    created : list of dict
+        The properties of every pool that was made.
+    finished : list of Task
+        What was done, also after its job was deleted.
+    most : int
+        The most tasks that ran at once.
+    exits : dict of str to str
+        Display name (expression) of tasks that end with exit code 1 instead of running, and their standard error.
+    lose_node : str
+        Display name (expression) of the task whose node is lost once, while it runs.
+    unusable, start_task_fails : int
+        So many nodes of a new pool.
+    quota : int
+        Nodes that the account may have.
+    """
+
+    def __init__(self, folder: Path, python: Path):
+        self.folder = folder
+        self.path = f"{python.parent}:{os.environ['PATH']}"
+        self.node_environment: dict[str, str] = {}
+        self.lock = threading.RLock()
+        self.stopped = False
+        self.mend()
+
+    def mend(self) -> None:
+        self.pools: dict[str, Pool] = {}
+        self.jobs: dict[str, dict] = {}
+        self.tasks: dict[str, dict[str, Task]] = {}
+        self.created: list[dict] = []
+        self.finished: list[Task] = []
+        self.most = 0
+        self.exits: dict[str, str] = {}
+        self.lose_node = ""
+        self.unusable = self.start_task_fails = 0
+        self.quota = 20
+
+    def stop(self) -> None:
+        with self.lock:
+            self.stopped = True
+            for tasks in self.tasks.values():
+                for task in tasks.values():
+                    self._kill(task)
+
+    def resource(self, method: str, path: str, body: dict | None) -> tuple[int, dict]:
+        """Answer for Azure Resource Manager."""
+        match = ARM_POOL.fullmatch(path)
+        if not match or method != "PUT":
+            raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+        with self.lock:
+            name, properties = match[1], body["properties"]
+            self.created.append(body)
+            self.pools[name] = Pool(body)
+            self._scale(name, properties)
+        answer = body | {"id": path, "name": name, "type": "Microsoft.Batch/batchAccounts/pools"}
+        answer["properties"] = properties | {"provisioningState": "Succeeded", "allocationState": "Resizing"}
+        return 200, answer
+
+    def _scale(self, name: str, properties: dict) -> None:
+        scale, pool = properties["scaleSettings"], self.pools[name]
+        if "autoScale" in scale:
+            # the formula is not evaluated, but it has to give nodes to pending tasks
+            wanted = 1 if "$PendingTasks" in scale["autoScale"]["formula"] else 0
+        else:
+            fixed = scale["fixedScale"]
+            wanted = fixed.get("targetDedicatedNodes", 0) + fixed.get("targetLowPriorityNodes", 0)
+        if wanted > self.quota:
+            pool.resize_errors = [
+                {"code": "AccountCoreQuotaReached", "message": "The specified account has reached core quota"}
+            ]
+            return
+        slots = properties.get("taskSlotsPerNode", 1)
+        pool.nodes = [Node(f"tvm-{i}", slots) for i in range(wanted)]
+        for node in pool.nodes[: self.unusable]:
+            node.state = "unusable"
+        for node in pool.nodes[: self.start_task_fails]:
+            node.state, node.start_task_failed = "starttaskfailed", True
+
+    def data(self, method: str, path: str, body: dict | None) -> tuple[int, dict | bytes]:
+        """Answer for the Batch account itself."""
+        parts = unquote(path).strip("/").split("/")
+        with self.lock:
+            match method, *parts:
+                case "POST", "jobs":
+                    self._pool(body["poolInfo"]["poolId"])
+                    self.jobs[body["id"]], self.tasks[body["id"]] = body, {}
+                    return 201, {}
+                case "GET", "jobs":
+                    return 200, {"value": list(self.jobs.values())}
+                case "POST", "jobs", job, "tasks":
+                    folder = self.folder / job / body["id"]
+                    (folder / "wd").mkdir(parents=True)
+                    self._tasks(job)[body["id"]] = Task(body, folder)
+                    self._dispatch()
+                    return 201, {}
+                case "GET", "jobs", job, "tasks":
+                    return 200, {"value": [task.described() for task in self._tasks(job).values()]}
+                case "GET", "jobs", job, "tasks", task:
+                    return 200, self._task(job, task).described()
+                case "GET", "jobs", job, "tasks", task, "files", name:
+                    return 200, (self._task(job, task).folder / name).read_bytes()
+                case "POST", "jobs", job, "tasks", task, "terminate":
+                    self._end(self._task(job, task), 137)
+                    return 204, b""
+                case "DELETE", "jobs", job:
+                    for task in self._tasks(job).values():
+                        self._end(task, 137)
+                    del self.jobs[job], self.tasks[job]
+                    return 202, b""
+                case "GET", "pools":
+                    return 200, {"value": [{"id": name} for name in self.pools]}
+                case "HEAD" | "GET", "pools", pool:
+                    found = self._pool(pool)
+                    return 200, {"id": pool, "state": "active", "resizeErrors": found.resize_errors}
+                case "GET", "pools", pool, "nodes":
+                    return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
+                case "GET", "pools", pool, "nodes", _, "files", "startup", name:
+                    self._pool(pool)
+                    return 200, f"{name}: the start task ended badly\n".encode()
+                case "DELETE", "pools", pool:
+                    self._pool(pool)
+                    del self.pools[pool]
+                    return 202, b""
+        raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+
+    def _pool(self, name: str) -> Pool:
+        if name not in self.pools:
+            raise RefusalError(404, "PoolNotFound", "The specified pool does not exist.")
+        return self.pools[name]
+
+    def _tasks(self, job: str) -> dict[str, Task]:
+        if job not in self.jobs:
+            raise RefusalError(404, "JobNotFound", "The specified job does not exist.")
+        return self.tasks[job]
+
+    def _task(self, job: str, name: str) -> Task:
+        if name not in self._tasks(job):
+            raise RefusalError(404, "TaskNotFound", "The specified task does not exist.")
+        return self.tasks[job][name]
+
+    def _dispatch(self) -> None:
+        """Start waiting tasks on nodes with free slots."""
+        for job, tasks in self.tasks.items():
+            nodes = self.pools[self.jobs[job]["poolInfo"]["poolId"]].nodes
+            for task in tasks.values():
+                node = next((one for one in nodes if one.state == "idle" and one.slots >= task.slots), None)
+                if task.state == "active" and node is not None and not self.stopped:
+                    node.slots -= task.slots
+                    self._start(task, node)
+        running = [
+            task for tasks in self.tasks.values() for task in tasks.values() if task.state == "running"
+        ]
+        self.most = max(self.most, len(running))
+
+    def _start(self, task: Task, node: Node) -> None:
+        task.state, task.node, task.started = "running", node.name, time.monotonic()
+        name = task.body.get("displayName", "")
+        command = shlex.split(task.body["commandLine"])
+        for expression, text in self.exits.items():
+            if re.search(expression, name):
+                command = ["/bin/sh", "-c", f"echo {shlex.quote(text)} >&2; exit 1"]
+        settings = {one["name"]: one["value"] for one in task.body.get("environmentSettings") or []}
+        # nothing of the submitting side but where programs are
+        environment = {"PATH": self.path, "HOME": str(task.folder), "LANG": "C.UTF-8"}
+        with (task.folder / "stdout.txt").open("wb") as out, (task.folder / "stderr.txt").open("wb") as error:
+            task.process = subprocess.Popen(
+                command,
+                cwd=task.folder / "wd",
+                env=environment | self.node_environment | settings,
+                stdout=out,
+                stderr=error,
+                start_new_session=True,
+            )
+        threading.Thread(target=self._watch, args=(task, node, task.process), daemon=True).start()
+        if self.lose_node and re.search(self.lose_node, name):
+            self.lose_node = ""
+            threading.Timer(0.5, self._lose, (task, node)).start()
+
+    def _lose(self, task: Task, node: Node) -> None:
+        """Take a node away; Batch puts its task back into the queue."""
+        with self.lock:
+            process, task.process = task.process, None
+            _kill_group(process)
+            for pool in self.pools.values():
+                if node in pool.nodes:
+                    pool.nodes.remove(node)
+            shutil.rmtree(task.folder / "wd")
+            (task.folder / "wd").mkdir()
+            task.state, task.requeued = "active", task.requeued + 1
+            self._dispatch()
+
+    def _watch(self, task: Task, node: Node, process: subprocess.Popen) -> None:
+        status = process.wait()
+        with self.lock:
+            # not when its node was lost meanwhile
+            if task.process is process:
+                node.slots += task.slots
+                self._end(task, status)
+                self._dispatch()
+
+    def _end(self, task: Task, status: int) -> None:
+        if task.state != "completed":
+            self._kill(task)
+            task.state, task.exit_code, task.ended = "completed", status, time.monotonic()
+            self.finished.append(task)
+
+    def _kill(self, task: Task) -> None:
+        if task.process and task.process.poll() is None:
+            _kill_group(task.process)
+
+
+def _kill_group(process: subprocess.Popen) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

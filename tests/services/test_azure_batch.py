@@ -1,0 +1,167 @@
+"""The whole way on a Batch pool of two nodes: profiles/azure as it is, real tasks, real Blob storage, tokens."""
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from azure_proxy import SECRET
+from azure_runs import CONTAINER, AzureRun, checkout, comparable, results_of
+from azurite import KEY
+from fabricate import ROOT, name_of, scene_of
+from runs import BASE
+from tigerbush.safe_writer import write_product
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
+
+PROFILE = ("--profile", "profiles/azure", "--seconds-between-status-checks", "1")
+
+
+@pytest.fixture(scope="module")
+def finished(azure_session, store, tmp_path_factory):
+    """Three products, two dates, run once on the pool; and what was left of it."""
+    azure_session.mend()
+    account = azure_session.account
+    account.mend()
+    # so short that every request needs a new one
+    azure_session.token_seconds = 300
+    folder = tmp_path_factory.mktemp("batch")
+    checkout(folder)
+    for seed, day in enumerate(("20170110", "20170120", "20170210")):
+        write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
+    source = {"kind": "local", "path": "products", "access": "storage"}
+    run = AzureRun(
+        folder,
+        BASE | {"source": source, "run": {"local_rules": ["plot_site", "summarise_date"]}},
+        azure_session,
+        store,
+        "whole",
+    )
+    output = run.finish(*PROFILE)
+    return SimpleNamespace(
+        run=run,
+        output=output,
+        tasks=list(account.finished),
+        most=account.most,
+        created=list(account.created),
+        left={**account.pools, **account.jobs},
+        requests=list(azure_session.requests),
+        tokens=list(azure_session.tokens),
+    )
+
+
+def test_results_are_those_of_a_disk(finished, azure, store, tmp_path):
+    checkout(tmp_path)
+    (tmp_path / "products").symlink_to(finished.run.folder / "products")
+    disk = AzureRun(tmp_path, finished.run.config, azure, store, "disk")
+    disk.finish("--cores", "2")
+    expected = comparable(results_of(tmp_path))
+    assert len(expected) > 20
+    assert comparable(finished.run.results()) == expected
+    summary = json.loads(finished.run.results()["results/here/results_summary.json"])
+    # the name of the run, from config/azure.yaml through the profile
+    assert summary["metadata"]["config"]["run"]["name"] == "whole"
+
+
+def test_a_task_per_product_and_per_date_on_two_nodes(finished):
+    names = Counter(task.body["displayName"].split()[0] for task in finished.tasks)
+    # the rest is done by rules that are local by themselves or by the configuration
+    assert names == {"product": 3, "date": 2}
+    assert finished.most == 2
+    assert {task.node for task in finished.tasks} == {"tvm-0", "tvm-1"}
+    assert all(task.exit_code == 0 for task in finished.tasks)
+    ended = {task.body["displayName"]: task.ended for task in finished.tasks}
+    for task in finished.tasks:
+        name = task.body["displayName"]
+        needed = [
+            end
+            for other, end in ended.items()
+            if name.startswith("date") and f"_{name.split('-')[0][-4:]}{name.split('-')[1]}" in other
+        ]
+        assert name.startswith("product") or needed
+        assert all(task.started >= end for end in needed)
+
+
+def test_the_pool_is_the_one_of_the_profile(finished):
+    [pool] = finished.created
+    properties = pool["properties"]
+    machine = properties["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert machine["imageReference"]["sku"] == "2404"
+    assert machine["nodeAgentSkuId"] == "batch.node.ubuntu 24.04"
+    [registry] = machine["containerConfiguration"]["containerRegistries"]
+    assert set(registry) == {"registryServer", "identityReference"}
+    assert len(pool["identity"]["userAssignedIdentities"]) == 1
+    assert properties["targetNodeCommunicationMode"] == "Simplified"
+    assert properties["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 2
+    for task in finished.tasks:
+        assert len(task.body["id"]) <= 64
+        assert "pip install" not in task.body["commandLine"]
+        names = {one["name"] for one in task.body["environmentSettings"]}
+        assert names <= {"SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME", "SNAKEMAKE_STORAGE_S3_REGION"}
+
+
+def test_nothing_is_left_behind(finished, store):
+    assert not finished.left
+    assert not store.blobs(CONTAINER, "whole/snakemake-workflow-sources")
+
+
+def test_no_secret_is_anywhere(finished):
+    secrets = [SECRET, KEY, *finished.tokens]
+    assert len(finished.tokens) > 10
+    places = {"output": finished.output}
+    places |= {f"request {path}": path + body for _, _, path, body in finished.requests}
+    places |= {f"blob {name}": blob.decode("latin-1") for name, blob in finished.run.results().items()}
+    for task in finished.tasks:
+        places[f"stderr of {task.body['id']}"] = (task.folder / "stderr.txt").read_text()
+        places[f"stdout of {task.body['id']}"] = (task.folder / "stdout.txt").read_text()
+    for path in finished.run.folder.rglob("*"):
+        if path.is_file():
+            places[str(path)] = path.read_bytes().decode("latin-1")
+    found = [place for place, text in places.items() if any(secret in text for secret in secrets)]
+    assert not found
+
+
+def test_a_second_run_makes_no_pool(finished, azure):
+    assert "Nothing to be done" in finished.run.finish(*PROFILE)
+    assert not azure.account.created
+
+
+def test_status_looks_into_the_storage(finished):
+    command = [
+        str(ROOT / "tigerbush"),
+        "status",
+        "--json",
+        "--configfile",
+        "config.yaml",
+        "--profile",
+        "profiles/azure",
+    ]
+    told = json.loads(finished.run.call(command))
+    assert told["run"] == "ended"
+    assert told["sites"]["here"] == {"done": 20}
+
+
+def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path):
+    """Refused before anything is made."""
+    checkout(tmp_path)
+    run = AzureRun(tmp_path, finished.run.config, azure, store, "refused")
+    (tmp_path / "sites.tsv").rename(tmp_path / "untracked.tsv")
+    text = run.finish(*PROFILE, "--config", "sites=untracked.tsv", status=1)
+    assert "untracked.tsv would not reach the nodes, because git does not track it" in text
+    text = run.finish(*PROFILE, "--config", "source={access: stream}", status=1)
+    assert "the nodes do not see source.path products; set source.access: storage" in text
+    (tmp_path / "config" / "azure.yaml").write_text(yaml.safe_dump({"run": "x"}))
+    text = run.finish(*PROFILE, status=2)
+    assert "config/azure.yaml: subscription is not set; it is the id that 'az account show" in text
+    assert not azure.account.created
+
+
+def test_the_template_names_every_value():
+    names = yaml.safe_load((ROOT / "config" / "azure.template.yaml").read_text())
+    assert set(names) == {
+        "subscription", "resource_group", "batch_account", "region", "storage_account", "container", "identity",
+        "image", "run",
+    }  # fmt: skip
+    assert not any(names.values())

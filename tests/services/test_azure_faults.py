@@ -1,0 +1,208 @@
+"""What the user reads when Azure fails, and that no pool, job or archive is left behind."""
+
+import signal
+import time
+
+import pytest
+
+from azure_runs import CONTAINER, NAMES, AzureRun, checkout
+from tigerbush.cli.queue_azure import azure_queue
+
+pytestmark = pytest.mark.workflow
+
+# two rules that need no more than a shell
+SNAKEFILE = """
+rule all:
+    input: "results/a.txt", "results/b.txt"
+rule a:
+    output: "results/a.txt"
+    shell: "echo a > {output}"
+rule b:
+    input: "results/a.txt"
+    output: "results/b.txt"
+    shell: "cat {input} > {output}; sleep {config[sleep]}"
+"""
+C = 'rule c:\n    output: "results/c.txt"\n    shell: "echo c > {output}"\n'
+PROFILE = {"azure-account-url": f"https://{NAMES['batch_account']}.{NAMES['region']}.batch.azure.com"}
+OPTIONS = (
+    "--snakefile", "two.smk", "--profile", "profiles/azure", "--retries", "0", "--seconds-between-status-checks", "1",
+    "--config", "sleep=0",
+)  # fmt: skip
+
+
+class Small(AzureRun):
+    """The two rules; every end is checked for what was left."""
+
+    def finish(self, *arguments, status=0, killed=0):
+        output = super().finish(*OPTIONS, *arguments, status=status)
+        self.check_clean(killed)
+        assert "Traceback" not in output
+        return output
+
+    def check_clean(self, killed=0):
+        """A killed process cannot delete the archive of its sources."""
+        assert not self.azure.account.pools
+        assert not self.azure.account.jobs
+        archives = [name for name in self.results() if name.startswith("snakemake-workflow-sources")]
+        assert len(archives) == killed
+
+
+@pytest.fixture
+def small(azure, store, tmp_path, request):
+    checkout(tmp_path)
+    (tmp_path / "two.smk").write_text(SNAKEFILE)
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:30]
+    run = Small(tmp_path, {}, azure, store, name)
+    run.call(["git", "add", "two.smk", "config.yaml"])
+    return run
+
+
+@pytest.fixture
+def caller(azure, monkeypatch):
+    """This process asks Azure as a user's would."""
+    for name, value in (azure.caller() | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_task_fails(small):
+    """Its own words are shown, and what was finished before is kept."""
+    small.azure.account.exits = {"^b": "boom: the reason of the task"}
+    output = small.finish(status=1)
+    assert "boom: the reason of the task" in output
+    assert "(exit code 1)" in output
+    assert small.results()["results/a.txt"] == b"a\n"
+    # the same name goes on
+    small.azure.account.exits = {}
+    output = small.finish()
+    assert "rule a:" not in output
+    assert small.results()["results/b.txt"] == b"a\n"
+
+
+def test_nodes_are_lost_and_polls_fail(small):
+    """None of it ends the run."""
+    account = small.azure.account
+    account.lose_node, account.unusable = "^a", 1
+    for status in (429, 500, 401):
+        small.azure.fault("GET", r"/pools/[^/]+/nodes$", status, "ServerBusy", times=1)
+    small.azure.fault("GET", "/jobs/[^/]+/tasks$", 0, times=1)
+    output = small.finish("--azure-pool-node-count", "3", "--azure-tasks-per-node", "2")
+    assert [task.requeued for task in account.finished] == [1, 0]
+    assert "Batch could not be asked, trying again: ServerBusy" in output
+    assert output.count("Node tvm-0 is unusable: DiskFull: There is not enough disk space") == 1
+    assert small.results()["results/b.txt"] == b"a\n"
+    # each took one of the two slots of its node, and no more cores than that
+    assert all(task.slots == 1 and "--cores 1 " in task.body["commandLine"] for task in account.finished)
+
+
+def test_every_node_is_unusable(small):
+    small.azure.account.unusable = 2
+    output = small.finish(status=1)
+    assert "The pool has no node that works. Node tvm-0 is unusable: DiskFull" in output
+
+
+def test_the_start_task_fails(small):
+    small.azure.account.start_task_fails = 2
+    output = small.finish(status=1)
+    assert "The start task failed on node tvm-0: exit code 7." in output
+    assert "stderr.txt: the start task ended badly" in output
+
+
+def test_quota_of_cores(small):
+    small.azure.account.quota = 1
+    output = small.finish(status=1)
+    assert "AccountCoreQuotaReached" in output
+    assert "Ask for more quota in the portal" in output
+
+
+def test_the_pool_is_refused(small):
+    small.azure.fault("PUT", "/pools/", 409, "PoolQuotaReached")
+    output = small.finish(status=1)
+    assert "The pool cannot be made: PoolQuotaReached" in output
+    assert "Ask for more quota" in output
+
+
+def test_the_job_is_refused(small):
+    small.azure.fault("POST", "/jobs$", 403, "PermissionDenied")
+    output = small.finish(status=1)
+    assert "The Batch job cannot be made: PermissionDenied" in output
+    assert "role Contributor" in output
+    assert len(small.azure.account.created) == 1
+
+
+def test_polls_fail_for_good(small):
+    """A token that is not taken any more is renewed at each poll; then the run ends, and cleans up."""
+    small.azure.fault("GET", r"/pools/[^/]+/nodes$", 401, "AuthenticationFailed")
+    output = small.finish("--azure-poll-failures", "2", status=1)
+    assert "Batch could not be asked 2 times in a row: AuthenticationFailed" in output
+    assert "Run 'az login'" in output
+    assert "start the run again to go on" in output
+
+
+def test_a_secret_for_the_nodes_is_refused(small):
+    output = small.finish("--envvars", "AZURE_CLIENT_SECRET", status=1)
+    assert "AZURE_CLIENT_SECRET would be readable in the Batch account" in output
+    assert not small.azure.account.created
+
+
+def test_the_queue_tells_why_a_task_failed(small, caller):
+    """While the run goes on: its end deletes the Batch job, and shows the reasons itself."""
+    (small.folder / "two.smk").write_text(
+        SNAKEFILE.replace('"results/b.txt"', '"results/b.txt", "results/c.txt"', 1) + C
+    )
+    small.azure.account.exits = {"^c": "boom: the reason of the task"}
+    process = small.start(*OPTIONS[:-1], "sleep=300")
+    running(small, process)
+    profile = PROFILE | {"default-storage-prefix": f"az://x/{small.name}"}
+    end = time.monotonic() + 60
+    while (told := {one.name: one for one in azure_queue(profile)})["c"].state != "failed":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert told["c"].place == "boom: the reason of the task"
+    assert azure_queue(profile | {"default-storage-prefix": "az://x/another"}) == []
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    small.check_clean()
+
+
+def test_ctrl_c_and_sigkill(small, caller):
+    """Ctrl-C leaves nothing; what a killed run leaves, the next run of the name uses and deletes."""
+    options = [*OPTIONS[:-1], "sleep=300"]
+    account = small.azure.account
+    process = small.start(*options)
+    running(small, process)
+    told = {
+        one.name: one.state
+        for one in azure_queue(PROFILE | {"default-storage-prefix": f"az://x/{small.name}"})
+    }
+    assert told == {"a": "succeeded", "b": "running"}
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Terminating processes on user request" in output
+    small.check_clean()
+    account.finished.clear()
+    process = small.start(*options)
+    running(small, process)
+    process.kill()
+    process.communicate()
+    assert list(account.pools) == [f"tigerbush-{small.name}"]
+    [left] = account.jobs
+    small.call([*small.command("--unlock"), "--snakefile", "two.smk"])
+    output = small.finish("--rerun-incomplete", killed=1)
+    assert f"Using the pool tigerbush-{small.name} that is there." in output
+    assert left not in account.jobs
+    assert len(account.created) == 2
+    assert small.store.blobs(CONTAINER, f"{small.name}/")["results/b.txt"] == b"a\n"
+
+
+def running(small, process, seconds=60):
+    """Wait until the second task runs."""
+    end = time.monotonic() + seconds
+    while not any(
+        task.state == "running" and task.body["displayName"] == "b"
+        for tasks in list(small.azure.account.tasks.values())
+        for task in list(tasks.values())
+    ):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -1,0 +1,78 @@
+"""Outputs in Blob storage: the results of a disk, under the same paths, and a killed run goes on."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from azure_runs import CONTAINER, AzureRun, checkout, comparable, results_of
+
+pytestmark = pytest.mark.workflow
+
+SITE = ("ljubljana", 14.5579, 45.8704, 0.009)
+
+
+def test_the_sample(azure, store, tmp_path):
+    checkout(tmp_path / "work")
+    config = {"period": {"end": "2020-03-01"}}
+    run = AzureRun(tmp_path / "work", config, azure, store, "sample", sites=())
+    run.finish("--cores", "2", *run.stored())
+    stored = run.results()
+    assert not [path for path in (run.folder / "results").rglob("*") if path.is_file()]
+    # on a disk, from the same simulated products
+    checkout(tmp_path / "disk")
+    disk = AzureRun(tmp_path / "disk", config, azure, store, "disk", sites=())
+    for name, content in stored.items():
+        if name.startswith("data/"):
+            (disk.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (disk.folder / name).write_bytes(content)
+    output = disk.finish("--cores", "2")
+    assert "simulate_products" not in output
+    expected = comparable(results_of(disk.folder))
+    assert len(expected) > 20
+    assert comparable(stored) == expected
+    assert "Nothing to be done" in run.finish("--cores", "2", *run.stored())
+
+
+@pytest.mark.data
+def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_data):
+    config = {
+        "sites": "sites.tsv",
+        "period": {"start": "2015-07-01", "end": "2015-09-01", "step": "1m"},
+        "source": {"kind": "local", "path": str(shared_data / "sentinel2" / "l1c_series")},
+        "composite": {"max_cloud_percent": 100},
+    }
+    checkout(tmp_path / "disk")
+    disk = AzureRun(tmp_path / "disk", config, azure, store, "disk", sites=[SITE])
+    disk.finish("--cores", "2")
+    checkout(tmp_path / "work")
+    run = AzureRun(tmp_path / "work", config, azure, store, "series", sites=[SITE])
+    process = run.start("--cores", "2", *run.stored())
+    finished = wait_for(lambda: written(store, "composite.tif"), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = written(store, "") | finished
+    run.finish("--unlock", *run.stored())
+    output = run.finish("--cores", "2", "--rerun-incomplete", *run.stored())
+    assert comparable(run.results()) == comparable(results_of(disk.folder))
+    assert len(comparable(run.results())) > 20
+    # what was finished was not made again
+    composite = next(iter(finished))
+    assert written(store, "composite.tif")[composite] == before[composite]
+    assert "Finished jobid: 0 (Rule: all)" in output
+
+
+def written(store, end):
+    """The blobs of the series with a suffix, and when they were last written."""
+    blobs = store.service.get_container_client(CONTAINER).list_blobs(name_starts_with="series/results/")
+    return {blob.name: blob.last_modified for blob in blobs if blob.name.endswith(end)}
+
+
+def wait_for(look, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found

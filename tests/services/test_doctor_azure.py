@@ -1,0 +1,58 @@
+"""./tigerbush doctor --profile profiles/azure: everything is looked at, and nothing is made."""
+
+import pytest
+import yaml
+
+from azure_proxy import SECRET
+from azure_runs import CONTAINER, NAMES
+from fabricate import ROOT
+from runs import BASE, Run
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def doctor(azure, store, tmp_path, monkeypatch):
+    """Run the doctor with some names of the account; give its findings by name."""
+    for name, value in (azure.caller() | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}).items():
+        monkeypatch.setenv(name, value)
+    run = Run(tmp_path / "work", BASE | {"source": {"kind": "local", "path": str(ROOT)}})
+
+    def examined(**names):
+        path = tmp_path / "azure.yaml"
+        path.write_text(yaml.safe_dump(NAMES | {"run": "checked"} | names))
+        monkeypatch.setenv("TIGERBUSH_AZURE", str(path))
+        profile = str(ROOT / "profiles" / "azure")
+        output = run.tigerbush("doctor", "--configfile", "config.yaml", "--profile", profile, status=None)
+        assert SECRET not in output
+        assert not azure.account.created
+        findings = {}
+        for line in output.splitlines():
+            state, name, text = line[:6].strip(), line[7:22].strip(), line[23:]
+            findings[name] = (state, text)
+        return findings
+
+    return examined
+
+
+def test_all_is_well_and_an_old_pool_is_named(doctor, azure):
+    azure.account.pools["tigerbush-old"] = None
+    found = doctor()
+    assert found["azure identity"] == ("ok", "tokens were given")
+    assert found["azure batch"][0] == "ok"
+    assert found["azure storage"] == ("ok", f"container {CONTAINER} of {NAMES['storage_account']} is there")
+    assert found["azure pool"][1].startswith("tigerbush-old is there and may cost money")
+
+
+def test_what_is_wrong(doctor, azure, monkeypatch):
+    azure.fault("GET", "/pools$", 403, "PermissionDenied")
+    found = doctor(container="absent")
+    assert found["azure storage"] == ("wrong", "container absent of tigerstore does not exist; make it")
+    assert found["azure batch"][0] == "wrong"
+    assert "role Contributor" in found["azure batch"][1]
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
+    assert doctor()["azure identity"][0] == "wrong"
+    assert (
+        "region 'West Europe' is not a region such as westeurope"
+        in doctor(region="West Europe")["configuration"][1]
+    )
