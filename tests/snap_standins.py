@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from fabricate import ROOT
+from tigerbush.scene import write_scene
 
 STANDINS = ROOT / "tests" / "standins"
 
@@ -38,3 +39,14 @@ class Snap:
     def notes(self):
         """What the stand-ins were called with, in order."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def scenes_by_arrays(products: Path, names, folder: Path):
+    """The files that the engine rasterio writes of some products, by name."""
+    methods = {"upsampling": "Nearest", "downsampling": "First"}
+    files = {}
+    for name in names:
+        target = folder / f"{name}.tif"
+        write_scene(products / f"{name}.SAFE", target, bands=["B2", "B3", "B4"], resolution=20, **methods)
+        files[name] = target.read_bytes()
+    return files

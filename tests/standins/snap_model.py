@@ -12,8 +12,6 @@ from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from rasterio.warp import transform
 
 SAFE = re.compile(r"S2[A-D]_MSIL(1C|2A)_\d{8}T\d{6}_N\d{4}_R\d{3}_T\d{2}[A-Z]{3}_\d{8}T\d{6}\.SAFE")
 BAND_FILE = re.compile(r".*_(B\d[\dA])(?:_(\d\d)m)?\.jp2")
@@ -56,6 +54,9 @@ class Product:
 
 def read_product(path):
     """The reader: None for what it does not take for a product."""
+    # here and not above: starting SNAP only to see that it is there should be cheap
+    import rasterio
+
     path = Path(path)
     if os.environ.get("SNAP_STANDIN_READS_NOTHING"):
         return None
@@ -203,6 +204,8 @@ def subset(parameters, product):
 
 
 def pixels_of(polygon, product):
+    from rasterio.warp import transform
+
     corners = [
         tuple(map(float, pair.split())) for pair in re.search(r"\(\(([^()]*)\)\)", polygon)[1].split(",")
     ]

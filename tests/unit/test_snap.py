@@ -57,17 +57,14 @@ def made(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    "options",
+    ("engine", "options"),
     [
-        {},
-        {"bands": ["B8A", "B4", "B1", "B2"]},
-        {"resolution": 60, "downsampling": "Median"},
-        {"resolution": 10, "bands": ["B2", "B5"], "region": [5, 7, 300, 40]},
-        {
-            "geo_region": "POLYGON((14.553 45.868, 14.560 45.868, 14.560 45.871, 14.553 45.871, 14.553 45.868))"
-        },
+        ("snap", {}),
+        ("gpt", {"bands": ["B8A", "B4", "B1", "B2"]}),
+        ("snap", {"resolution": 60, "downsampling": "Median"}),
+        ("gpt", {"resolution": 10, "bands": ["B2", "B5"], "region": [5, 7, 300, 40]}),
+        ("snap", {"geo_region": "POLYGON((14.553 45.868, 14.560 45.868, 14.560 45.871, 14.553 45.868))"}),
     ],
     ids=["article", "order", "60 m", "region", "geo_region"],
 )
