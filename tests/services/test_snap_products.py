@@ -38,6 +38,12 @@ def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path
     del made[names[1]]
     assert made == scenes_by_arrays(products, (names[0], names[2]), tmp_path)
     assert [note["arguments"][1:] for note in snap.notes()] == [["-q", "2", "-c", "2250M"]] * 2
+    # another layout is refused while the run is planned
+    table = run.folder / "results" / "files.tsv"
+    table.write_text(table.read_text().replace(".SAFE/", ".DATA/"))
+    (run.folder / "results" / "scenes" / f"{names[0]}.tif").unlink()
+    refused = run.snakemake("scenes", "--dry-run", "--forcerun", "download_product", status=1)
+    assert "does not lie as a .SAFE folder in source.bucket" in refused
     with zipfile.ZipFile(run.folder / "results" / "downloads" / f"{names[0]}.zip") as archive:
         fetched = archive.namelist()
     safe = products / f"{names[0]}.SAFE"

@@ -213,14 +213,28 @@ def product_whole(wildcards):
 def stored_files(wildcards):
     """The files that Snakemake's storage plugin fetches for a download."""
     products_table()
-    # a whole product is listed and fetched by the job itself
-    if not REMOTE or config["source"]["access"] == "stream" or SNAP:
-        return []
     rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
+    if REMOTE and SNAP:
+        # a whole product is listed and fetched by the job itself
+        check_safe(wildcards.product, rows)
+        return []
+    if not REMOTE or config["source"]["access"] == "stream":
+        return []
     # what lies on web servers is fetched by the job itself
     if any(row["key"].startswith("http") for row in rows):
         return []
     return [storage.source(address_of(row["key"])) for row in rows]
+
+
+def check_safe(product, rows):
+    """Refuse a source of single files: SNAP reads nothing but whole .SAFE folders."""
+    if not any(
+        row["key"].endswith(f"{product}.SAFE/{row['name']}") and "://" not in row["key"] for row in rows
+    ):
+        raise WorkflowError(
+            f"{product} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: "
+            "rasterio."
+        )
 
 
 def address_of(key):
