@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -23,7 +25,9 @@ BASE = {
 
 
 class Run:
-    """A working directory with a configuration, and snakemake in it."""
+    """A working directory with a configuration, and snakemake in it; `variables` go on top of the environment."""
+
+    variables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, folder: Path, config: dict, sites=(SITE,)):
         self.folder = folder
@@ -58,6 +62,7 @@ class Run:
 
     def call(self, command, status=0):
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment |= self.variables
         done = subprocess.run(
             command,
             cwd=self.folder,

@@ -57,7 +57,7 @@ def missing(path):
         yield from (f"make {name}" for name in re.findall(r"^make ([a-z-]+)", line) if name not in TARGETS)
         yield from (
             f"./tigerbush {name}"
-            for name in re.findall(r"\./tigerbush ([a-z]\w*)", line)
+            for name in re.findall(r"\./tigerbush ([a-z][\w-]*)", line)
             if name not in COMMANDS
         )
         for name in re.findall(r"(?<![\w./-])(?:config|workflow)/[\w./-]+", line):

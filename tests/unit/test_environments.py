@@ -15,6 +15,9 @@ from fabricate import ROOT
 
 WORKFLOW = ROOT / "workflow"
 ENVIRONMENT = WORKFLOW / "envs" / "tigerbush.yaml"
+# scenes by SNAP, by a job each or by ranks, start with these
+SNAP_ENVIRONMENT = WORKFLOW / "envs" / "snap.yaml"
+SNAP_SCRIPTS = ("resample_scene", "resample_scenes", "resample_scenes_rank", "publish_scene")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # the names that conda-forge gives to distributions
 CONDA_NAMES = {
@@ -62,14 +65,32 @@ def used(jobs_only=False):
     }
 
 
-def conda_environment():
-    """The packages of the conda environment by name, with the version or None."""
+def conda_environment(path=ENVIRONMENT):
+    """The packages of a conda environment by name, with the version or None; those that pip installs are listed last."""
     packages = {}
-    for line in yaml.safe_load(ENVIRONMENT.read_text())["dependencies"]:
-        match = re.fullmatch(r"([a-z0-9-]+)(?: =([0-9.]+))?", line)
-        assert match, f"{ENVIRONMENT.name}: write {line!r} as 'name' or 'name =version'"
+    lines = yaml.safe_load(path.read_text())["dependencies"]
+    by_pip = [line for lines_of in lines if isinstance(lines_of, dict) for line in lines_of["pip"]]
+    for line in [line for line in lines if isinstance(line, str)] + by_pip:
+        match = re.fullmatch(r"([a-z0-9-]+)(?: ==?([0-9.]+))?", line)
+        assert match, f"{path.name}: write {line!r} as 'name' or 'name =version'"
         packages[match[1]] = match[2]
     return packages
+
+
+def imported_by(path):
+    """The top-level modules that a script imports, directly or through the library."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            package, _, module = node.module.partition(".")
+            names = [module] if module else [alias.name for alias in node.names]
+            found.add(package)
+            for name in names if package == "tigerbush" else ():
+                file = WORKFLOW / "scripts" / "tigerbush" / f"{name}.py"
+                found |= imported_by(file) if file.exists() else set()
+    return found - set(sys.stdlib_module_names) - {"tigerbush"}
 
 
 def locked(python):
@@ -110,6 +131,18 @@ def test_the_conda_environment_holds_nothing_else():
     assert set(conda_environment()) <= conda, f"nothing imports these: {set(conda_environment()) - conda}"
 
 
+def test_the_environment_of_snap_holds_what_its_scripts_import_and_nothing_else():
+    modules = set().union(*(imported_by(WORKFLOW / "scripts" / f"{name}.py") for name in SNAP_SCRIPTS))
+    needed = set().union(*(used()[module] for module in modules))
+    assert {"esa-snappy", "rasterio", "mpi4py"} <= needed
+    packages = conda_environment(SNAP_ENVIRONMENT)
+    assert set(packages) == needed | {"python", "pip"}
+    others = conda_environment()
+    assert all(packages[name] == others[name] for name in set(packages) & set(others))
+    lock = (ROOT / "requirements-snap.txt").read_text()
+    assert f"esa-snappy=={packages['esa-snappy']} " in lock
+
+
 @pytest.mark.parametrize(("name", "user"), BEHIND.items())
 def test_a_package_behind_another_is_one_of_its_requirements(name, user):
     assert name in names(importlib.metadata.requires(user))
@@ -136,5 +169,9 @@ def test_the_environment_of_every_rule_exists():
     for path in [WORKFLOW / "Snakefile", *(WORKFLOW / "rules").glob("*.smk")]:
         directives = re.findall(r"^\s+conda:\s*(.+)$", path.read_text(), re.MULTILINE)
         for text in directives:
+            if text == "SCENE_ENVIRONMENT":
+                # by the engine
+                assert ENVIRONMENT.is_file() and SNAP_ENVIRONMENT.is_file()
+                continue
             assert re.fullmatch(r'"[\w./-]+"', text), f"{path.name}: conda: {text} is no plain path"
             assert (path.parent / text.strip('"')).is_file(), f"{path.name}: {text} does not exist"

@@ -23,6 +23,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/completeness.py"),
         workflow.source_path("../scripts/tigerbush/composite.py"),
         workflow.source_path("../scripts/tigerbush/date_images.py"),
+        workflow.source_path("../scripts/tigerbush/engines.py"),
         workflow.source_path("../scripts/tigerbush/errors.py"),
         workflow.source_path("../scripts/tigerbush/failures.py"),
         workflow.source_path("../scripts/tigerbush/figures.py"),
@@ -46,6 +47,10 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/scene.py"),
         workflow.source_path("../scripts/tigerbush/scene_ranks.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
+        workflow.source_path("../scripts/tigerbush/snap.py"),
+        workflow.source_path("../scripts/tigerbush/snap_graph.py"),
+        workflow.source_path("../scripts/tigerbush/snap_output.py"),
+        workflow.source_path("../scripts/tigerbush/snap_worker.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
         workflow.source_path("../scripts/tigerbush/stac_item.py"),
         workflow.source_path("../scripts/tigerbush/stream.py"),
@@ -74,7 +79,7 @@ def library(*modules):
 
 def scene_parameters():
     """How a scene is made, whoever makes it."""
-    return {key: value for key, value in config["scene"].items() if key not in ("engine", "mpi")}
+    return {key: value for key, value in config["scene"].items() if key != "mpi"}
 
 
 def growing(amount):
@@ -208,13 +213,28 @@ def product_whole(wildcards):
 def stored_files(wildcards):
     """The files that Snakemake's storage plugin fetches for a download."""
     products_table()
+    rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
+    if REMOTE and SNAP:
+        # a whole product is listed and fetched by the job itself
+        check_safe(wildcards.product, rows)
+        return []
     if not REMOTE or config["source"]["access"] == "stream":
         return []
-    rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
     # what lies on web servers is fetched by the job itself
     if any(row["key"].startswith("http") for row in rows):
         return []
     return [storage.source(address_of(row["key"])) for row in rows]
+
+
+def check_safe(product, rows):
+    """Refuse a source of single files: SNAP reads nothing but whole .SAFE folders."""
+    if not any(
+        row["key"].endswith(f"{product}.SAFE/{row['name']}") and "://" not in row["key"] for row in rows
+    ):
+        raise WorkflowError(
+            f"{product} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: "
+            "rasterio."
+        )
 
 
 def address_of(key):
@@ -292,8 +312,13 @@ check_config()
 check_source()
 check_weather()
 check_cloud()
+check_engine(LIBRARY["snap_worker"])
 SITES = read_sites(config["sites"])
 PERIODS = read_periods(**config["period"])
+# SNAP resamples: it reads whole products, and its Java takes more than arrays do (estimated, never measured)
+SNAP = config["scene"]["engine"] != "rasterio"
+SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
+SCENE_THREADS, SCENE_MB = (2, 6000) if SNAP else (1, 1000)
 # products are in an object store or on web servers, not in a folder
 REMOTE = config["source"]["kind"] not in ("sample", "local")
 STORE = {

@@ -1,10 +1,13 @@
 """The configuration, checked and filled in; bad values end in one sentence."""
 
 import difflib
+import os
 import subprocess
+import sys
 
 from snakemake.utils import validate
-from snakemake_interface_executor_plugins.settings import SharedFSUsage
+from snakemake.settings.types import DeploymentMethod
+from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
 
 # keys of source that a kind cannot do without
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
@@ -78,6 +81,52 @@ def check_cloud():
             f"sites: {sites} would not reach the nodes, because git does not track it; run 'git add --force {sites}' in "
             "the repository where the workflow starts."
         )
+
+
+def check_engine(worker):
+    """Refuse an engine that is not here, and what SNAP cannot do, before the first job instead of in each."""
+    scene = config["scene"]
+    engine = scene["engine"]
+    if engine == "rasterio":
+        return
+    refused = snap_refuses(scene)
+    if refused:
+        raise WorkflowError(f"{refused} or set scene.engine: rasterio.")
+    if SharedFSUsage.SOURCES not in workflow.storage_settings.shared_fs_usage:
+        raise WorkflowError(
+            f"scene.engine {engine}: the nodes do not share the disk of this machine and bring no SNAP; set scene.engine: "
+            "rasterio."
+        )
+    # a job need not look again what the main process has seen
+    if workflow.remote_exec or workflow.exec_mode != ExecMode.DEFAULT:
+        return
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        if engine == "snap" and not os.path.isdir(os.environ.get("SNAP_HOME", "")):
+            raise WorkflowError(
+                "scene.engine snap: the environment that conda makes needs SNAP; set SNAP_HOME to its folder."
+            )
+        return
+    done = subprocess.run(
+        [sys.executable, "-P", worker, "check", engine], capture_output=True, text=True, timeout=120
+    )
+    if done.returncode:
+        lines = (done.stdout or done.stderr or "no message").strip().splitlines()
+        raise WorkflowError(f"scene.engine {engine}: {lines[-1]}")
+
+
+def snap_refuses(scene):
+    """The sentence for what rasterio does and SNAP does not, up to the way out; None when there is nothing."""
+    for key in ("upsampling", "downsampling"):
+        if not isinstance(scene[key], str):
+            return f"scene.{key} names methods per band, but scene.engine {scene['engine']} takes one for all; name one,"
+    _, _, width, height = scene["region"] or (0, 0, *[109_800 // scene["resolution"]] * 2)
+    # SNAP 14 and later adds two masks to each band, and all are written with 16 bits
+    if width * height * len(scene["bands"]) * 3 * 2 >= 2**32:
+        return (
+            f"scene.bands names {len(scene['bands'])} bands, for which SNAP might write more than the 4 GiB of a "
+            "GeoTIFF; name fewer, set scene.region"
+        )
+    return None
 
 
 def config_sentence(error):

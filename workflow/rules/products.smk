@@ -48,7 +48,7 @@ rule download_product:
         runtime=growing(60),
     params:
         path=product_url,
-        bands=config["scene"]["bands"],
+        bands=None if SNAP else config["scene"]["bands"],
         source=STORE,
         files=files_of(SITE_BANDS + config["scene"]["bands"]),
         retries=RETRIES,

@@ -13,13 +13,15 @@ rule resample_scene:
         "benchmarks/resample_scene/{product}.tsv"
     retries: RETRIES
     conda:
-        "../envs/tigerbush.yaml"
+        SCENE_ENVIRONMENT
+    threads: SCENE_THREADS
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=growing(1000),
+        mem_mb=growing(SCENE_MB),
         runtime=growing(60),
     params:
         library=library(
+            "engines",
             "errors",
             "failures",
             "files",
@@ -29,6 +31,10 @@ rule resample_scene:
             "resample",
             "safe",
             "scene",
+            "snap",
+            "snap_graph",
+            "snap_output",
+            "snap_worker",
             "stac_item",
         ),
         path=product_url,

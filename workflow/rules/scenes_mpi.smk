@@ -12,6 +12,7 @@ if workflow.storage_settings.default_storage_provider:
 
 RANKS = config["scene"]["mpi"]["ranks"]
 SCENE_LIBRARY = library(
+    "engines",
     "errors",
     "failures",
     "files",
@@ -22,6 +23,10 @@ SCENE_LIBRARY = library(
     "safe",
     "scene",
     "scene_ranks",
+    "snap",
+    "snap_graph",
+    "snap_output",
+    "snap_worker",
     "stac_item",
 )
 
@@ -54,13 +59,14 @@ rule resample_scenes:
         "benchmarks/resample_scenes.tsv"
     retries: RETRIES
     conda:
-        "../envs/tigerbush.yaml"
+        SCENE_ENVIRONMENT
+    threads: SCENE_THREADS
     resources:
         attempt=lambda wildcards, attempt: attempt,
         mpi="mpirun",
         tasks=RANKS,
         # of a node: all ranks may be on one
-        mem_mb=growing(1000 * RANKS),
+        mem_mb=growing(SCENE_MB * RANKS),
         # a scene of three bands takes a minute
         runtime=lambda wildcards, attempt: attempt * (60 + 2 * len(products_table()) // RANKS),
     params:

@@ -1,4 +1,4 @@
-"""Copy the bands, metadata and masks of a product into one zip."""
+"""Copy the bands, metadata and masks of a product, or the whole of it, into one zip."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
 from tigerbush.local import copy_product, write_failed_copy
 from tigerbush.site import SITE_BANDS
-from tigerbush.sources import FOLDERS, fetch_product, open_store
+from tigerbush.sources import FOLDERS, fetch_product, fetch_whole_product, open_store
 
 
 def main(
     out: Path,
     *,
     path: str,
-    bands: list[str],
+    bands: list[str] | None,
     source: dict,
     files: list[dict],
     fetched: list[Path],
@@ -21,7 +21,9 @@ def main(
 ) -> None:
     def copy() -> None:
         if source["kind"] in FOLDERS:
-            copy_product(Path(path), out, dict.fromkeys([*SITE_BANDS, *bands]))
+            copy_product(Path(path), out, None if bands is None else dict.fromkeys([*SITE_BANDS, *bands]))
+        elif bands is None:
+            fetch_whole_product(out.stem, files, out, store=open_store(source))
         else:
             fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched)
 
@@ -34,6 +36,7 @@ if __name__ == "__main__":
             Path(snakemake.output[0]),
             # what the workflow made itself, else where the product lies
             path=[*snakemake.input.product, snakemake.params.path][0],
+            # None: the whole product, which SNAP needs
             bands=snakemake.params.bands,
             source=snakemake.params.source,
             files=snakemake.params.files,

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from tigerbush.engines import make_scene
 from tigerbush.files import job_log
-from tigerbush.scene import make_scene
+from tigerbush.snap import Limits
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
@@ -13,5 +14,6 @@ if __name__ == "__main__":
             Path(snakemake.output[0]),
             snakemake.wildcards.product,
             snakemake.params.scene,
+            limits=Limits(snakemake.threads, snakemake.resources.mem_mb),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

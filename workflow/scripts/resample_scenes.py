@@ -45,6 +45,9 @@ if __name__ == "__main__":
                 "products": snakemake.params.products,
                 "folder": snakemake.params.folder,
                 "scene": snakemake.params.scene,
+                "threads": snakemake.threads,
+                # of a rank: all may be on one node
+                "memory_mb": snakemake.resources.mem_mb // snakemake.resources.tasks,
                 "last_attempt": snakemake.resources.attempt > snakemake.params.retries,
             },
             launcher=shlex.split(snakemake.resources.mpi),

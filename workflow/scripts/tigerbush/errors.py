@@ -15,5 +15,9 @@ class WriteError(OSError):
     """
 
 
+class EngineError(OSError):
+    """An engine that does not work on this machine: never the fault of a product; the message is one sentence."""
+
+
 class RemoteError(OSError):
     """Trouble of the network or the server that may pass; the message is one sentence."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import RemoteError, TigerbushError, WriteError
+from tigerbush.errors import EngineError, RemoteError, TigerbushError, WriteError
 
 # what only the place that is written to can be to blame for
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -116,8 +116,8 @@ def job_log(path: Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 1 when the block raises `TigerbushError`, `RemoteError` or `WriteError`; any other exception is
-        logged with its traceback and passes.
+        With status 1 when the block raises one of `tigerbush.errors`; any other exception is logged with its traceback
+        and passes.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     # emptied, then appended to: the processes that a job starts write there, too
@@ -134,7 +134,7 @@ def job_log(path: Path) -> Iterator[None]:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         yield
-    except (TigerbushError, RemoteError, WriteError) as error:
+    except (TigerbushError, EngineError, RemoteError, WriteError) as error:
         logging.error("%s", error)
         raise SystemExit(1) from None
     except Exception:

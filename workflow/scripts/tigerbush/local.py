@@ -8,7 +8,7 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
 from tigerbush.products import file_row, newest_baseline, role, table_row
-from tigerbush.safe import FAILED, Product, list_files, open_product, product_name
+from tigerbush.safe import FAILED, Product, list_files, list_folders, open_product, product_name
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
 
 
-def copy_product(path: Path, target: Path, bands: Iterable[str]) -> None:
+def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
     """Copy what the workflow needs of a product into one stored zip in SAFE layout.
 
     Parameters
@@ -94,9 +94,9 @@ def copy_product(path: Path, target: Path, bands: Iterable[str]) -> None:
         Product folder or zip.
     target : Path
         `{product}.zip`, written whole or not at all.
-    bands : iterable of str
+    bands : iterable of str, optional
         Bands to take, each at its finest resolution, as far as the product has them; metadata and masks
-        are always taken.
+        are always taken. None takes the whole product, with every file and folder.
 
     Raises
     ------
@@ -104,10 +104,15 @@ def copy_product(path: Path, target: Path, bands: Iterable[str]) -> None:
         When the product cannot be read.
     """
     product = open_product(path)
-    names = _needed(product, tuple(bands))
+    names = list(product.files) if bands is None else _needed(product, tuple(bands))
+    safe = f"{product.name.product}.SAFE"
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        if bands is None:
+            # SNAP asks for some even when they are empty
+            for name in list_folders(path):
+                archive.mkdir(f"{safe}/{name}")
         for name in names:
-            archive.writestr(f"{product.name.product}.SAFE/{name}", product.read_bytes(name))
+            archive.writestr(f"{safe}/{name}", product.read_bytes(name))
 
 
 def write_failed_copy(target: Path, reason: str) -> None:

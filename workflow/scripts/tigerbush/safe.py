@@ -121,8 +121,38 @@ def list_files(path: Path) -> dict[str, int]:
             for entry in archive.infolist()
             if entry.filename.startswith(prefix)
             and not entry.is_dir()
-            and ".." not in PurePosixPath(entry.filename).parts
+            and _stays_inside(entry.filename.removeprefix(prefix))
         }
+
+
+def list_folders(path: Path) -> list[str]:
+    """List the folders of a product relative to its `.SAFE` folder; of a zip those that have an entry of their own."""
+    if path.is_dir():
+        return sorted(part.relative_to(path).as_posix() for part in path.rglob("*") if part.is_dir())
+    prefix = f"{product_name(path).product}.SAFE/"
+    with _zip(path) as archive:
+        names = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
+    return sorted({name.rstrip("/") for name in names if name.endswith("/") and _stays_inside(name)})
+
+
+def _stays_inside(name: str) -> bool:
+    return ".." not in PurePosixPath(name).parts and not name.startswith("/")
+
+
+def unpack_product(path: Path, folder: Path) -> Path:
+    """Unpack a product's zip, empty folders too, and return its `.SAFE` folder; names that leave it are left out.
+
+    Raises
+    ------
+    TigerbushError
+        When the zip is damaged.
+    """
+    safe = f"{product_name(path).product}.SAFE"
+    with _zip(path) as archive:
+        for name in archive.namelist():
+            if name.startswith(f"{safe}/") and _stays_inside(name.removeprefix(f"{safe}/")):
+                archive.extract(name, folder)
+    return folder / safe
 
 
 @contextmanager
@@ -246,17 +276,31 @@ def read_window(
         The part of `grid` that was read; at least one pixel, also where `target` lies outside.
     """
     label = f"{product.path}/{name}"
-    if name.endswith(".jp2"):
-        with _open(product.path, name) as file:
-            head = file.read(JP2_HEAD)
-            file.seek(max(product.files[name] - JP2_TAIL, 0))
-            check_jp2(head, file.read(JP2_TAIL), label)
+    _check_whole(product, name)
     source = covering(grid, target, halo(method))
     try:
         with rasterio.open(_gdal_path(product.path, name)) as image:
             return read_part(image, label, grid, source), source
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error
+
+
+def check_band(product: Product, band: str) -> None:
+    """Refuse a product whose file of a band is missing or cut short; it is not decoded.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    _check_whole(product, product.band_file(band)[0])
+
+
+def _check_whole(product: Product, name: str) -> None:
+    if name.endswith(".jp2"):
+        with _open(product.path, name) as file:
+            head = file.read(JP2_HEAD)
+            file.seek(max(product.files[name] - JP2_TAIL, 0))
+            check_jp2(head, file.read(JP2_TAIL), f"{product.path}/{name}")
 
 
 def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.ndarray:

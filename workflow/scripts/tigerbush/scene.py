@@ -10,7 +10,6 @@ from rasterio.warp import transform
 
 from tigerbush import __version__
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import or_placeholder
 from tigerbush.products import parse_name
 from tigerbush.raster import PRODUCT, REASON, STATUS, Raster, write_raster, write_strips
 from tigerbush.resample import Grid, target_grid
@@ -127,8 +126,7 @@ def write_scene(
     product = open_product(path)
     grid = scene_region(scene_grid(product, resolution), product.epsg, region, geo_region)
     if grid is None:
-        reason = "the product does not reach the region"
-        write_raster(target, _one_pixel(product.name.product, "outside", reason, bands, resolution))
+        write_raster(target, scene_outside(product.name.product, bands, resolution))
         return
     strips = (
         (strip, number, _read(product, band, strip, upsampling, downsampling)[None])
@@ -137,36 +135,6 @@ def write_scene(
     )
     empty = np.empty((len(bands), 0, 0), np.uint16)
     write_strips(target, product_raster(product, bands, grid, empty), strips)
-
-
-def make_scene(path: Path, target: Path, product: str, scene: Mapping, *, last_attempt: bool) -> None:
-    """Write a product's scene, or the placeholder of its failure (`tigerbush.failures`).
-
-    Parameters
-    ----------
-    path : Path
-        Product folder or zip.
-    target : Path
-        GeoTIFF.
-    product : str
-        Its name, for the placeholder.
-    scene : mapping
-        The keyword arguments of `write_scene`.
-    last_attempt : bool
-        Whether trouble that might pass is final now.
-
-    Raises
-    ------
-    OSError
-        Trouble that might pass, before the last attempt.
-    WriteError
-        When `target` cannot be written.
-    """
-
-    def stand_in(reason: str) -> None:
-        write_raster(target, scene_placeholder(product, reason, scene["bands"], scene["resolution"]))
-
-    or_placeholder(lambda: write_scene(path, target, **scene), stand_in, last_attempt)
 
 
 def scene_region(
@@ -236,6 +204,11 @@ def _strips(product: Product, grid: Grid) -> Iterator[Grid]:
 def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
     """Return the placeholder of a failed scene."""
     return _one_pixel(product, "failed", reason, bands, resolution)
+
+
+def scene_outside(product: str, bands: Sequence[str], resolution: int) -> Raster:
+    """Return what stands for the scene of a product that does not reach the region."""
+    return _one_pixel(product, "outside", "the product does not reach the region", bands, resolution)
 
 
 def _one_pixel(product: str, status: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tigerbush.engines import make_scene
 from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json
 from tigerbush.raster import GDAL_ERRORS, REASON, STATUS, read_tags
-from tigerbush.scene import make_scene
+from tigerbush.snap import Limits
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,13 @@ def _finished(product: Path, part: Path) -> bool:
 
 
 def work_through(
-    names: Sequence[str], products: Mapping[str, str], folder: Path, scene: Mapping, *, last_attempt: bool
+    names: Sequence[str],
+    products: Mapping[str, str],
+    folder: Path,
+    scene: Mapping,
+    *,
+    limits: Limits,
+    last_attempt: bool,
 ) -> dict[str, dict[str, str]]:
     """Make the scenes of some products, one after another; no trouble with one keeps the others from their turn.
 
@@ -59,13 +66,15 @@ def work_through(
     dict of product to {status, reason}
         `status` is ok, outside, failed, or transient when the next attempt may succeed.
     """
-    return {name: _one(name, Path(products[name]), folder, scene, last_attempt) for name in names}
+    return {name: _one(name, Path(products[name]), folder, scene, limits, last_attempt) for name in names}
 
 
-def _one(name: str, path: Path, folder: Path, scene: Mapping, last_attempt: bool) -> dict[str, str]:
+def _one(
+    name: str, path: Path, folder: Path, scene: Mapping, limits: Limits, last_attempt: bool
+) -> dict[str, str]:
     part = scene_part(folder, name)
     try:
-        make_scene(path, part, name, scene, last_attempt=last_attempt)
+        make_scene(path, part, name, scene, limits=limits, last_attempt=last_attempt)
     except OSError as error:
         return {"status": TRANSIENT, "reason": " ".join(str(error).split())}
     except Exception as error:
@@ -87,7 +96,7 @@ def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
     Parameters
     ----------
     job : Path
-        JSON with `products`, `folder`, `scene` and `last_attempt`.
+        JSON with `products`, `folder`, `scene`, `threads` and `memory_mb` of a rank, and `last_attempt`.
     """
     # here, because importing it starts MPI
     from mpi4py import MPI
@@ -109,6 +118,7 @@ def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
         order["products"],
         folder,
         order["scene"],
+        limits=Limits(order["threads"], order["memory_mb"]),
         last_attempt=order["last_attempt"],
     )
     shares = comm.gather(mine)

@@ -11,7 +11,7 @@ from tigerbush.files import replacing
 from tigerbush.local import list_local
 from tigerbush.products import keep_gone
 from tigerbush.ranges import check_decodes, checked_name
-from tigerbush.remote import Store, check_content
+from tigerbush.remote import Store, check_content, is_address
 from tigerbush.s3 import list_store
 from tigerbush.tiles import site_tiles
 
@@ -100,6 +100,44 @@ def list_products(
 def open_store(source: Mapping, connections: int = 1) -> Store:
     """Return the object store that the keys of `source` in the configuration name."""
     return Store(**{key: source[key] for key in STORE_KEYS}, connections=connections)
+
+
+def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, store: Store) -> None:
+    """Put every file of a product of an object store into one stored zip, as SNAP needs it.
+
+    Parameters
+    ----------
+    product : str
+    files : sequence of rows of files.tsv
+        Some of its files, which tell where it lies.
+    target : Path
+        `{product}.zip`, written whole or not at all.
+    store : Store
+
+    Raises
+    ------
+    TigerbushError, RemoteError
+    """
+    prefix = _safe_prefix(product, files)
+    objects = [one for one in store.objects(prefix) if is_address(one.key) and one.key != prefix]
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for one in objects:
+            row = {"name": one.key.removeprefix(prefix), "etag": one.etag}
+            content = store.read(one.key, one.size, one.etag)
+            check_decodes(store.label(one.key), row, content)
+            archive.writestr(f"{product}.SAFE/{checked_name(row)}", content)
+
+
+def _safe_prefix(product: str, files: Sequence[Row]) -> str:
+    """Return where in the bucket the `.SAFE` folder of a product lies."""
+    for row in files:
+        end = f"{product}.SAFE/{row['name']}"
+        if "://" not in row["key"] and row["key"].endswith(end):
+            return row["key"].removesuffix(row["name"])
+    raise TigerbushError(
+        f"{product} does not lie as a .SAFE folder in the bucket, and SNAP reads nothing else; set "
+        "scene.engine: rasterio."
+    )
 
 
 def fetch_product(

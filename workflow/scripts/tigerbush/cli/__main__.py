@@ -4,11 +4,12 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, doctor, pattern, plan, results, retry, status
+from tigerbush.cli import centrality, compare_engines, discover, doctor, pattern, plan, results, retry, status
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
     "centrality": centrality,
+    "compare-engines": compare_engines,
     "discover": discover,
     "doctor": doctor,
     "pattern": pattern,

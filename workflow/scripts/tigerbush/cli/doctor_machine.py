@@ -3,7 +3,6 @@
 import csv
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import rasterio
 from rasterio.env import GDALVersion
 
 from tigerbush.cli.finding import Finding
+from tigerbush.snap import check_engine
 
 LEAST_DISK = 5e9
 # of one program or request: several fit into the doctor's limit
@@ -58,20 +58,8 @@ def raster_library() -> Iterator[Finding]:
 
 def engine(name: str) -> Iterator[Finding]:
     """Start ESA SNAP in a process of its own: its Java virtual machine may end the process that loads it."""
-    if name == "gpt":
-        command, missing = ["gpt", "-h"], "gpt is not on the PATH; install ESA SNAP and add its bin folder"
-    else:
-        command = [sys.executable, "-c", "import esa_snappy"]
-        missing = "esa_snappy cannot be imported; install requirements-snap.txt and configure it with SNAP"
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=3 * SECONDS, check=False)  # noqa: S603
-    except FileNotFoundError:
-        yield Finding(name, False, missing)
-    except subprocess.TimeoutExpired:
-        yield Finding(name, False, f"{' '.join(command)} does not end within {3 * SECONDS} s; try it by hand")
-    else:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        yield Finding(name, done.returncode == 0, f"{missing}: {last}" if done.returncode else "starts")
+    fine, text = check_engine(name, 3 * SECONDS)
+    yield Finding(name, fine, text)
 
 
 def slurm(profile: dict) -> Iterator[Finding]:

@@ -1,0 +1,52 @@
+"""A place with the stand-ins for ESA SNAP: the package esa_snappy on Python's path, the command gpt on PATH."""
+
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+from fabricate import ROOT
+from tigerbush.scene import write_scene
+
+STANDINS = ROOT / "tests" / "standins"
+
+
+class Snap:
+    """What the environment has to be for the stand-ins to be found, and what they noted."""
+
+    def __init__(self, folder: Path):
+        self.home = folder / "snap"
+        self.log = folder / "snap.jsonl"
+        modules = self.home / "optical" / "modules"
+        modules.mkdir(parents=True)
+        with zipfile.ZipFile(modules / "opttbx-s2msi-reader.jar", "w") as jar:
+            jar.writestr("META-INF/MANIFEST.MF", "OpenIDE-Module-Specification-Version: 13.0.2\n")
+        command = self.home / "bin" / "gpt"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDINS / "gpt.py"}" "$@"\n')
+        command.chmod(0o755)
+
+    def environment(self):
+        """The variables to set."""
+        return {
+            "SNAP_HOME": str(self.home),
+            "SNAP_STANDIN_LOG": str(self.log),
+            "PYTHONPATH": str(STANDINS),
+            "PATH": f"{self.home / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def notes(self):
+        """What the stand-ins were called with, in order."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def scenes_by_arrays(products: Path, names, folder: Path):
+    """The files that the engine rasterio writes of some products, by name."""
+    methods = {"upsampling": "Nearest", "downsampling": "First"}
+    files = {}
+    for name in names:
+        target = folder / f"{name}.tif"
+        write_scene(products / f"{name}.SAFE", target, bands=["B2", "B3", "B4"], resolution=20, **methods)
+        files[name] = target.read_bytes()
+    return files

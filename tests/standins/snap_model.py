@@ -1,0 +1,257 @@
+"""What SNAP does with a Sentinel-2 product, as far as the workflow asks for it; a stand-in for tests, not SNAP.
+
+It restates what is known of SNAP's reader, Resample, Subset and GeoTIFF writer, apart from the library that it tests;
+its Resample is held against output recorded from SNAP's own. What is not modelled is refused.
+"""
+
+import os
+import re
+import struct
+from dataclasses import dataclass, replace
+from math import ceil, floor
+from pathlib import Path
+
+import numpy as np
+
+SAFE = re.compile(r"S2[A-D]_MSIL(1C|2A)_\d{8}T\d{6}_N\d{4}_R\d{3}_T\d{2}[A-Z]{3}_\d{8}T\d{6}\.SAFE")
+BAND_FILE = re.compile(r".*_(B\d[\dA])(?:_(\d\d)m)?\.jp2")
+
+
+def version():
+    return os.environ.get("SNAP_STANDIN_VERSION", "13.0.2")
+
+
+@dataclass(frozen=True)
+class Java:
+    """A value as Java holds it; `kind` is the class, such as java.lang.String."""
+
+    kind: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Band:
+    pixels: np.ndarray
+    resolution: int
+    valid: np.ndarray | None = None
+    # rasters that the valid-pixel expression names
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Product:
+    bands: dict[str, Band]
+    x: float
+    y: float
+    width: int
+    height: int
+    resolution: int
+    epsg: int
+
+    def multi_size(self):
+        return len({band.pixels.shape for band in self.bands.values()}) > 1
+
+
+def read_product(path):
+    """The reader: None for what it does not take for a product."""
+    # here and not above: starting SNAP only to see that it is there should be cheap
+    import rasterio
+
+    path = Path(path)
+    if os.environ.get("SNAP_STANDIN_READS_NOTHING"):
+        return None
+    if not SAFE.fullmatch(path.name) or not (path / "DATASTRIP").is_dir() or not (path / "GRANULE").is_dir():
+        return None
+    files = {match[1]: file for file in sorted(path.glob("GRANULE/*/IMG_DATA/**/*.jp2")) if (match := BAND_FILE.fullmatch(file.name))}  # fmt: skip
+    bands = {}
+    for number, file in files.items():
+        with rasterio.open(file) as image:
+            pixels, place, epsg = image.read(1), image.transform, image.crs.to_epsg()
+        name = "B" + (number[1:] if number == "B8A" else str(int(number[1:])))
+        bands[name] = Band(pixels, round(place.a), pixels > 0)
+        if int(version().split(".")[0]) >= 14:
+            # the offset is metadata: every DN is above -0.1; masks, where there are some, make pixels invalid
+            masks = {
+                f"B_detector_footprint_{name}": ("DETFOO", lambda mask: mask == 0),
+                f"B_nodata_{name}": ("QUALIT", lambda mask: mask != 0),
+            }
+            found = {}
+            valid = np.ones(pixels.shape, bool)
+            for mask, (kind, invalid) in masks.items():
+                for file_of_mask in path.glob(f"GRANULE/*/QI_DATA/MSK_{kind}_{number}.jp2"):
+                    with rasterio.open(file_of_mask) as image:
+                        found[mask] = image.read(1)
+                    valid &= ~invalid(found[mask])
+            bands[name] = Band(pixels, round(place.a), valid, tuple(found))
+            bands |= {mask: Band(array, round(place.a)) for mask, array in found.items()}
+        corner = (place.c, place.f)
+    finest = min(band.resolution for band in bands.values())
+    height, width = next(band.pixels.shape for band in bands.values() if band.resolution == finest)
+    return Product(bands, *corner, width, height, finest, epsg)
+
+
+def operate(operator, parameters, product):
+    """GPF.createProduct; parameters that an operator does not know are ignored, as SNAP does."""
+    if operator not in OPERATORS:
+        raise RuntimeError(
+            f"org.esa.snap.core.gpf.OperatorException: No SPI found for operator name '{operator}'"
+        )
+    return OPERATORS[operator](parameters, product)
+
+
+def text(parameters, name, default=None):
+    value = parameters.get(name)
+    if value is None:
+        return default
+    if value.kind != "java.lang.String":
+        raise RuntimeError(f"org.esa.snap.core.gpf.OperatorException: parameter '{name}' is a {value.kind}")
+    return value.value
+
+
+def resample(parameters, product):
+    wanted = parameters["targetResolution"]
+    if wanted.kind not in ("java.lang.String", "java.lang.Integer"):
+        raise RuntimeError(
+            f"java.lang.ClassCastException: Value for 'targetResolution' must be of type 'Integer', not {wanted.kind}"
+        )
+    resolution = int(wanted.value)
+    methods = text(parameters, "upsampling", "Nearest"), text(parameters, "downsampling", "First")
+    bands = {
+        name: replace(
+            band,
+            pixels=resampled(band, product, resolution, *methods),
+            resolution=resolution,
+            valid=None,
+        )
+        for name, band in product.bands.items()
+    }
+    shift = 0
+    if len({band.resolution for band in product.bands.values()}) == 1:
+        shift = (resolution - product.resolution) / 2
+    height, width = next(iter(bands.values())).pixels.shape
+    return Product(bands, product.x - shift, product.y + shift, width, height, resolution, product.epsg)
+
+
+def resampled(band, product, resolution, upsampling="Nearest", downsampling="First"):
+    """One band on the target grid: floor(d * target / source), or the reduced block below it."""
+    shape = [ceil(size * product.resolution / resolution) for size in (product.height, product.width)]
+    if band.resolution == resolution:
+        return band.pixels
+    method = downsampling if resolution > band.resolution else upsampling
+    # one resolution: pixel centres stay where they are, and the corner moves
+    single = {other.resolution for other in product.bands.values()} == {band.resolution}
+    out = np.zeros(shape, band.pixels.dtype)
+    if method in ("First", "Nearest"):
+        shift = resolution - band.resolution if single and resolution > band.resolution else 0
+        rows, columns = (
+            [max(2 * d * resolution - shift, 0) // (2 * band.resolution) for d in range(size)]
+            for size in shape
+        )
+        rows, columns = (
+            [i for i in index if i < size]
+            for index, size in zip((rows, columns), band.pixels.shape, strict=True)
+        )
+        part = np.ix_(rows, columns)
+        valid = True if band.valid is None else band.valid[part]
+        invalid = np.nan if out.dtype.kind == "f" else 0
+        out[: len(rows), : len(columns)] = np.where(valid, band.pixels[part], invalid)
+        return out
+    if method not in REDUCE or single or resolution % band.resolution or out.dtype.kind == "f":
+        raise NotImplementedError(f"{method} from {band.resolution} to {resolution} m is not modelled")
+    step = resolution // band.resolution
+    for row in range(shape[0]):
+        for column in range(shape[1]):
+            window = np.s_[row * step : (row + 1) * step, column * step : (column + 1) * step]
+            block = band.pixels[window]
+            # integers skip the no-data value 0, declared or not
+            good = block[(block != 0) if band.valid is None else (block != 0) & band.valid[window]]
+            if good.size:
+                out[row, column] = REDUCE[method](sorted(int(value) for value in good))
+    return out
+
+
+def middle(values):
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) // 2
+
+
+REDUCE = {"Mean": lambda values: sum(values) // len(values), "Median": middle, "Min": min, "Max": max}
+
+
+def subset(parameters, product):
+    names = text(parameters, "sourceBands") or text(parameters, "bandNames")
+    names = list(product.bands) if names is None else names.split(",")
+    for name in names:
+        if name not in product.bands:
+            raise RuntimeError(
+                f"org.esa.snap.core.gpf.OperatorException: Source product does not contain a raster named '{name}'"
+            )
+    # what valid-pixel expressions name comes along
+    names = {*names, *(needed for name in names for needed in product.bands[name].needs)}
+    x, y, width, height = 0, 0, product.width, product.height
+    if region := text(parameters, "region"):
+        x, y, width, height = map(int, region.split(","))
+    elif region := text(parameters, "geoRegion"):
+        x, y, width, height = pixels_of(region, product)
+    step = product.resolution
+    cut = np.s_[y : y + height, x : x + width]
+    bands = {
+        name: replace(band, pixels=band.pixels if product.multi_size() else band.pixels[cut])
+        for name, band in product.bands.items()
+        if name in names
+    }
+    return Product(bands, product.x + x * step, product.y - y * step, width, height, step, product.epsg)
+
+
+def pixels_of(polygon, product):
+    from rasterio.warp import transform
+
+    corners = [
+        tuple(map(float, pair.split())) for pair in re.search(r"\(\(([^()]*)\)\)", polygon)[1].split(",")
+    ]
+    xs, ys = transform("EPSG:4326", f"EPSG:{product.epsg}", *zip(*corners, strict=True))
+    left, right = ((edge - product.x) / product.resolution for edge in (min(xs), max(xs)))
+    top, bottom = ((product.y - edge) / product.resolution for edge in (max(ys), min(ys)))
+    left, top = max(floor(left), 0), max(floor(top), 0)
+    return left, top, min(ceil(right), product.width) - left, min(ceil(bottom), product.height) - top
+
+
+OPERATORS = {"Resample": resample, "Subset": subset}
+
+
+def write_product(product, path, form):
+    """The GeoTIFF writer: classic, big-endian, a plane per band, names in a header of SNAP's own."""
+    if form.lower() != "geotiff":
+        raise RuntimeError(f"java.lang.IllegalArgumentException: no writer for {form}")
+    if product.multi_size():
+        raise RuntimeError(
+            "org.esa.snap.core.dataio.ProductIOException: Writing of multi-size products is not supported"
+        )
+    planes = [band.pixels.astype(">u2").tobytes() for band in product.bands.values()]
+    count, step = len(planes), float(product.resolution)
+    names = "".join(
+        f"<Spectral_Band_Info><BAND_INDEX>{i}</BAND_INDEX><BAND_NAME>{name}</BAND_NAME></Spectral_Band_Info>"
+        for i, name in enumerate(product.bands)
+    )
+    header = f'<?xml version="1.0" encoding="ISO-8859-1"?><Dimap_Document><Image_Interpretation>{names}</Image_Interpretation></Dimap_Document>\0'
+    matrix = (step, 0, 0, product.x, 0, -step, 0, product.y, 0, 0, 0, 0, 0, 0, 0, 1)
+    keys = (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, product.epsg)
+    starts = [8 + sum(map(len, planes[:i])) for i in range(count)]
+    tags = [
+        (256, "I", [product.width]), (257, "I", [product.height]), (258, "H", [16] * count), (259, "H", [1]),
+        (262, "H", [1]), (273, "I", starts), (277, "H", [count]), (278, "I", [product.height]),
+        (279, "I", [len(plane) for plane in planes]), (284, "H", [2]), (339, "H", [1] * count),
+        (34264, "d", matrix), (34735, "H", keys), (65000, "s", header.encode()),
+    ]  # fmt: skip
+    place = 8 + sum(map(len, planes))
+    entries, rest = b"", b""
+    for tag, kind, values in tags:
+        data = bytes(values) if kind == "s" else struct.pack(f">{len(values)}{kind}", *values)
+        entries += struct.pack(">HHI", tag, {"s": 2, "H": 3, "I": 4, "d": 12}[kind], len(values))
+        if len(data) <= 4:
+            entries += data.ljust(4, b"\0")
+        else:
+            entries += struct.pack(">I", place + 2 + 12 * len(tags) + 4 + len(rest))
+            rest += data
+    content = struct.pack(">HHI", 0x4D4D, 42, place) + b"".join(planes)
+    Path(path).write_bytes(content + struct.pack(">H", len(tags)) + entries + bytes(4) + rest)

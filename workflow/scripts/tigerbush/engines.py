@@ -1,0 +1,67 @@
+"""What resamples whole products: arrays (`tigerbush.scene`) or ESA SNAP (`tigerbush.snap`), into the same files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tigerbush.failures import or_placeholder
+from tigerbush.raster import write_raster
+from tigerbush.scene import scene_placeholder, write_scene
+from tigerbush.snap import Limits, write_snap_scene
+
+
+def run_engine(path: Path, target: Path, scene: Mapping, limits: Limits) -> None:
+    """Write a product's scene with the engine that `scene` names.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF.
+    scene : mapping
+        `engine`, and the keyword arguments of `tigerbush.scene.write_scene`.
+    limits : Limits
+        For SNAP; arrays take what they need.
+
+    Raises
+    ------
+    TigerbushError, EngineError, WriteError
+    """
+    options = {key: value for key, value in scene.items() if key != "engine"}
+    if scene["engine"] == "rasterio":
+        write_scene(path, target, **options)
+    else:
+        write_snap_scene(path, target, engine=scene["engine"], limits=limits, **options)
+
+
+def make_scene(
+    path: Path, target: Path, product: str, scene: Mapping, *, limits: Limits, last_attempt: bool
+) -> None:
+    """Write a product's scene, or the placeholder of its failure (`tigerbush.failures`).
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF.
+    product : str
+        Its name, for the placeholder.
+    scene : mapping
+        As of `run_engine`.
+    limits : Limits
+    last_attempt : bool
+        Whether trouble that might pass is final now.
+
+    Raises
+    ------
+    OSError
+        Trouble that might pass, before the last attempt.
+    WriteError, EngineError
+        When `target` cannot be written or the engine does not work here.
+    """
+
+    def stand_in(reason: str) -> None:
+        write_raster(target, scene_placeholder(product, reason, scene["bands"], scene["resolution"]))
+
+    or_placeholder(lambda: run_engine(path, target, scene, limits), stand_in, last_attempt)
