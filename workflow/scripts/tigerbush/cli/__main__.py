@@ -4,10 +4,23 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, doctor, pattern, plan, results, retry, status
+from tigerbush.cli import (
+    analyse,
+    calibrate,
+    centrality,
+    discover,
+    doctor,
+    pattern,
+    plan,
+    results,
+    retry,
+    status,
+)
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
+    "analyse": analyse,
+    "calibrate": calibrate,
     "centrality": centrality,
     "discover": discover,
     "doctor": doctor,

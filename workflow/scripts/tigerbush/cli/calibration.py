@@ -5,7 +5,7 @@ test of 5 % has to reject 5 % of them. Then vegetation of the simulator, under c
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,9 +15,9 @@ from scipy.stats import binom
 from tigerbush.detrend import YEAR
 from tigerbush.early_warning import Record, Treatment, Windows, analyse_record
 from tigerbush.indicators import INDICATORS, RATES
-from tigerbush.pattern import PYVEG, Fields, evolve, random_pattern, start_states
+from tigerbush.pattern import Fields, evolve, random_pattern, start_states
 from tigerbush.resilience import SeasonalProcess, bootstrap_median, corrected_rate
-from tigerbush.sample import CELL, COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, ndvi_of
+from tigerbush.sample import COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, ndvi_of
 from tigerbush.surrogates import ornstein_uhlenbeck
 
 Array = NDArray[np.float64]
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 STEP = YEAR / 12
 PHIS, SIZES = (0.3, 0.7, 0.9), (36, 60, 120, 240)
 # months with a scene under 50 % cloud, of a real series (tile 33TVL, July 2015 to March 2017)
-USABLE = "101111011100101111010"
+USABLE = "111001110011011001110"
 LEVEL = 0.05
 SIDE = 32  # cells of the simulator
 
@@ -158,21 +158,24 @@ def grow(seed: int, months: int, side: int = SIDE, spin_up: int = SPIN_UP) -> It
     Yields
     ------
     str, (months, 2) float64 array
-        "constant" (1.2 mm/day) or "falling" (to 0.45), times a gamma factor of CV 0.10 each month; at the end of each month
-        the mean NDVI and the logarithm of the mean biomass.
+        "constant" (1.2 mm/day) or "falling" (to 0.45), times a gamma factor of CV 0.10 each month; at the end of each
+        month the mean NDVI and the logarithm of the mean biomass.
     """
     random = np.random.default_rng([seed, 9])
-    draw = lambda size: random.gamma(1 / RAIN_CV**2, RAIN_CV**2, size)  # noqa: E731
     start = start_states(random_pattern((side, side), seed), RAIN[0], PLANTS)
-    for rain in RAIN[0] * draw(spin_up):
+    for rain in RAIN[0] * _factors(random, spin_up):
         start = _month(start, rain)
     for name, course in (("constant", np.full(months, RAIN[0])), ("falling", np.linspace(*RAIN, months))):
         fields, found = start, []
-        for rain in course * draw(months):
+        for rain in course * _factors(random, months):
             fields = _month(fields, rain)
             cover = 1 - np.exp(-COVER * fields[0])
             found.append((ndvi_of(cover).mean(), np.log(fields[0].mean() + 1e-9)))
         yield name, np.array(found)
+
+
+def _factors(random: np.random.Generator, size: int) -> Array:
+    return random.gamma(1 / RAIN_CV**2, RAIN_CV**2, size)
 
 
 def _month(fields: Fields, rain: float) -> Fields:
@@ -193,8 +196,3 @@ def warned(values: Array, surrogates: int, seed: int) -> dict[str, float]:
 def binomial_interval(size: int, share: float = LEVEL, level: float = 0.99) -> tuple[float, float]:
     """Return the shares between which so many tests of a level reject with a probability."""
     return tuple(float(one) / size for one in binom.interval(level, size, share))
-
-
-def plants_cell() -> float:
-    """Return the side of a simulated cell, m."""
-    return replace(PYVEG, cell=CELL).cell
