@@ -175,7 +175,7 @@ def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth
             .ravel()
         )
         mean = np.bincount(ring, power) / np.bincount(ring)
-        best = 4 + mean[4:].argmax()
+        best = 4 + mean[4:51].argmax()
         # 100 cells of 20 m
         expected = 2000 / np.average([best - 1, best, best + 1], weights=mean[best - 1 : best + 2])
         assert spatial["wavelength"][day] == pytest.approx(expected, rel=0.03)
