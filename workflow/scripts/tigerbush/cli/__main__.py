@@ -4,10 +4,24 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, compare_engines, discover, doctor, pattern, plan, results, retry, status
+from tigerbush.cli import (
+    analyse,
+    calibrate,
+    centrality,
+    compare_engines,
+    discover,
+    doctor,
+    pattern,
+    plan,
+    results,
+    retry,
+    status,
+)
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
+    "analyse": analyse,
+    "calibrate": calibrate,
     "centrality": centrality,
     "compare-engines": compare_engines,
     "discover": discover,
