@@ -4,13 +4,14 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, doctor, pattern, plan, results, retry, status
+from tigerbush.cli import centrality, discover, doctor, init, pattern, plan, results, retry, status
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
     "centrality": centrality,
     "discover": discover,
     "doctor": doctor,
+    "init": init,
     "pattern": pattern,
     "plan": plan,
     "results": results,
