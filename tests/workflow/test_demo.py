@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
 # 4 x 4 sub-images of 50 pixels in the middle of the products
 SITE = Grid(461_080, 1_460_280, 10, 200, 200)
 WINDOW = np.s_[24:224, 28:228]
+ANALYSIS = ("plot_site", "analyse_site", "compare_sites")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_a_dry_run_on_a_fresh_clone_shows_every_job(place):
         ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 37
     )
     products = {"resample_product": 42, "subset_product": 42}
-    once = dict.fromkeys(("all", "simulate_products", "summarise_site", "plot_site", "check_products"), 1)
+    once = dict.fromkeys(("all", "simulate_products", "summarise_site", "check_products", *ANALYSIS), 1)
     assert run.planned() == dates | products | once | {"read_weather": 39}
     assert not (run.folder / "data").exists()
 

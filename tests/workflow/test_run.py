@@ -17,6 +17,7 @@ from tigerbush.safe_writer import write_product
 
 pytestmark = pytest.mark.workflow
 
+ANALYSIS = ("plot_site", "analyse_site", "compare_sites")
 PER_DATE = ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date")
 
 
@@ -47,7 +48,7 @@ def test_from_products_to_the_summary(run):
 
 
 def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
-    once = dict.fromkeys(("all", "check_products", "summarise_site", "plot_site"), 1)
+    once = dict.fromkeys(("all", "check_products", "summarise_site", *ANALYSIS), 1)
     assert run.planned() == once | {"discover_products": 1}
     run.tigerbush("discover", "--configfile", "config.yaml")
     # neither rasters nor metadata are opened: the products are not even there
@@ -70,7 +71,7 @@ def test_a_new_product_plans_only_what_it_touches(run):
         "all": 1,
         "check_products": 1,
         "summarise_site": 1,
-        "plot_site": 1,
+        **dict.fromkeys(ANALYSIS, 1),
         "resample_product": 1,
         "subset_product": 1,
     }

@@ -1,4 +1,4 @@
-"""Per site: from the summary to pictures."""
+"""Per site: from the summary to indicators and pictures; and the sites compared."""
 
 
 rule plot_site:
@@ -28,3 +28,69 @@ rule plot_site:
         "Drawing {wildcards.site}"
     script:
         "../scripts/plot_site.py"
+
+
+rule analyse_site:
+    input:
+        summary="results/{site}/results_summary.json",
+        ndvi=ndvi_of_dates,
+        black_white=images_of_dates("bwndvi"),
+    output:
+        analysis="results/{site}/analysis/analysis.json",
+        csv="results/{site}/analysis/series.csv",
+        parquet="results/{site}/analysis/series.parquet",
+    log:
+        "logs/analyse_site/{site}.log",
+    benchmark:
+        "benchmarks/analyse_site/{site}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(30),
+    params:
+        library=library(
+            "analysis",
+            "detrend",
+            "early_warning",
+            "errors",
+            "files",
+            "images",
+            "indicators",
+            "raster",
+            "resample",
+            "resilience",
+            "response",
+            "series",
+            "sites",
+            "spatial",
+            "surrogates",
+        ),
+        settings=config["analysis"],
+        sites=len(SITES),
+    message:
+        "Analysing {wildcards.site}"
+    script:
+        "../scripts/analyse_site.py"
+
+
+rule compare_sites:
+    input:
+        analyses=expand("results/{site}/analysis/analysis.json", site=SITES),
+    output:
+        csv="results/analysis/sites.csv",
+        json="results/analysis/sites.json",
+    log:
+        "logs/compare_sites.log",
+    benchmark:
+        "benchmarks/compare_sites.tsv"
+    localrule: True
+    conda:
+        "../envs/tigerbush.yaml"
+    params:
+        library=library("errors", "files", "sites"),
+        fdr=config["analysis"]["fdr"],
+    message:
+        "Comparing the sites"
+    script:
+        "../scripts/compare_sites.py"

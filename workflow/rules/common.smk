@@ -18,17 +18,21 @@ LIBRARY = {
     Path(path).stem: path
     for path in (
         workflow.source_path("../scripts/tigerbush/__init__.py"),
+        workflow.source_path("../scripts/tigerbush/analysis.py"),
         workflow.source_path("../scripts/tigerbush/catalogue.py"),
         workflow.source_path("../scripts/tigerbush/centrality.py"),
         workflow.source_path("../scripts/tigerbush/completeness.py"),
         workflow.source_path("../scripts/tigerbush/composite.py"),
         workflow.source_path("../scripts/tigerbush/date_images.py"),
+        workflow.source_path("../scripts/tigerbush/detrend.py"),
+        workflow.source_path("../scripts/tigerbush/early_warning.py"),
         workflow.source_path("../scripts/tigerbush/errors.py"),
         workflow.source_path("../scripts/tigerbush/failures.py"),
         workflow.source_path("../scripts/tigerbush/figures.py"),
         workflow.source_path("../scripts/tigerbush/files.py"),
         workflow.source_path("../scripts/tigerbush/grid.py"),
         workflow.source_path("../scripts/tigerbush/images.py"),
+        workflow.source_path("../scripts/tigerbush/indicators.py"),
         workflow.source_path("../scripts/tigerbush/local.py"),
         workflow.source_path("../scripts/tigerbush/masks.py"),
         workflow.source_path("../scripts/tigerbush/measures.py"),
@@ -39,17 +43,23 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/raster.py"),
         workflow.source_path("../scripts/tigerbush/remote.py"),
         workflow.source_path("../scripts/tigerbush/resample.py"),
+        workflow.source_path("../scripts/tigerbush/resilience.py"),
+        workflow.source_path("../scripts/tigerbush/response.py"),
         workflow.source_path("../scripts/tigerbush/s3.py"),
         workflow.source_path("../scripts/tigerbush/safe.py"),
         workflow.source_path("../scripts/tigerbush/safe_writer.py"),
         workflow.source_path("../scripts/tigerbush/sample.py"),
         workflow.source_path("../scripts/tigerbush/scene.py"),
         workflow.source_path("../scripts/tigerbush/scene_ranks.py"),
+        workflow.source_path("../scripts/tigerbush/series.py"),
         workflow.source_path("../scripts/tigerbush/site.py"),
+        workflow.source_path("../scripts/tigerbush/sites.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
+        workflow.source_path("../scripts/tigerbush/spatial.py"),
         workflow.source_path("../scripts/tigerbush/stac_item.py"),
         workflow.source_path("../scripts/tigerbush/stream.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
+        workflow.source_path("../scripts/tigerbush/surrogates.py"),
         workflow.source_path("../scripts/tigerbush/tiles.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
         workflow.source_path("../scripts/tigerbush/weather_grids.py"),
@@ -281,6 +291,13 @@ def images_of_dates(image):
         site=wildcards.site,
         date=dates_with_products(wildcards.site),
         image=image,
+    )
+
+
+def ndvi_of_dates(wildcards):
+    """The NDVI of every date of a site that has products."""
+    return expand(
+        "results/{site}/{date}/ndvi.tif", site=wildcards.site, date=dates_with_products(wildcards.site)
     )
 
 

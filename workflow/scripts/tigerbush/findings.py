@@ -12,7 +12,6 @@ NAMES = {
     "offset50": "Offset50, the measure of how the network of bare ground hangs together,",
     "total_precipitation": "Rain per date",
 }
-RISES = "an indicator that rises with slowing recovery"
 NO_VERDICT = "What a kind of pattern says about the direction of change is contested, so no verdict follows."
 
 
@@ -126,7 +125,7 @@ def early_warning(analysis: Mapping) -> list[str]:
     else:
         told = [primary_sentence(primary["variable"], one)]
     for variable, groups in warning["disagreement"].items():
-        told.append(disagreement(variable, groups))
+        told.append(disagreement(variable, groups, warning["indicators"].get(variable, {})))
     return [*told, sentence(warning["power"])]
 
 
@@ -149,10 +148,14 @@ def primary_sentence(variable: str, one: Mapping) -> str:
     )
 
 
-def disagreement(variable: str, groups: Mapping) -> str:
+def disagreement(variable: str, groups: Mapping, indicators: Mapping) -> str:
     """Say which indicators of a variable point which way."""
+
+    def label(name: str) -> str:
+        return indicators[name]["label"].partition(",")[0] if name in indicators else name
+
     parts = [
-        f"{name}: {', '.join(groups[key])}"
+        f"{name}: {', '.join(map(label, groups[key]))}"
         for key, name in (
             ("slowing", "towards slowing"),
             ("opposite", "away from it"),
@@ -172,8 +175,8 @@ def caveats(analysis: Mapping, simulated: bool) -> list[str]:
         "Autocorrelation and variance also change when the number of observations per date, the satellites, their "
         "orbits or the cloud masks change. Compare with the completeness below.",
         "A median of slightly shifted scenes blurs a pattern, the more scenes the more.",
-        "Each indicator is shown by itself; there is no merged score, because the methods contradict each other over most "
-        "of the land.",
+        "Each indicator is shown by itself; there is no merged score, because the methods contradict each other over "
+        "most of the land.",
         "No indicator knows the future. A series without a warning may tip, and one with a warning may not.",
     ]
     if analysis["mode"] == "pyveg":

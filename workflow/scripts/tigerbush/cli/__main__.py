@@ -4,10 +4,24 @@ import argparse
 import sys
 
 from tigerbush import __version__
-from tigerbush.cli import centrality, discover, doctor, init, pattern, plan, results, retry, status
+from tigerbush.cli import (
+    analyse,
+    calibrate,
+    centrality,
+    discover,
+    doctor,
+    init,
+    pattern,
+    plan,
+    results,
+    retry,
+    status,
+)
 from tigerbush.errors import TigerbushError, WriteError
 
 COMMANDS = {
+    "analyse": analyse,
+    "calibrate": calibrate,
     "centrality": centrality,
     "discover": discover,
     "doctor": doctor,

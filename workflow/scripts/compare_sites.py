@@ -1,0 +1,22 @@
+"""Compare the sites: one table, with the rate of false discoveries among their tests."""
+
+from pathlib import Path
+
+from tigerbush.files import job_log, read_json, write_bytes, write_json
+from tigerbush.sites import compare, table_text
+
+
+def main(analyses: list[Path], csv: Path, json: Path, *, fdr: dict) -> None:
+    comparison = compare([read_json(path) for path in analyses], **fdr)
+    write_bytes(csv, table_text(comparison).encode())
+    write_json(json, comparison)
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            [Path(path) for path in snakemake.input.analyses],
+            Path(snakemake.output.csv),
+            Path(snakemake.output.json),
+            fdr=snakemake.params.fdr,
+        )

@@ -1,0 +1,49 @@
+"""Analyse a results_summary.json, pyveg's own or one of tigerbush, without running the workflow.
+
+Writes analysis.json, series.csv and series.parquet, by the section `analysis` of the configuration, for example:
+./tigerbush analyse results_summary.json --output pyveg --config 'analysis={mode: pyveg}'
+What needs images, the spatial measures of each date, is left out.
+"""
+
+import argparse
+from pathlib import Path
+
+from tigerbush.analysis import analyse_site
+from tigerbush.cli import configuration
+from tigerbush.errors import TigerbushError
+from tigerbush.files import read_json, write_json
+from tigerbush.series import read_series, tidy_rows, write_series
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Take the summary, the configuration, and where to write."""
+    command.add_argument("summary", type=Path, help="results_summary.json")
+    command.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
+    configuration.add_arguments(command)
+
+
+def run(options: argparse.Namespace, rest: list[str]) -> int:
+    """Read, analyse, write, and say what was found of early warning."""
+    if rest:
+        raise TigerbushError(f"analyse does not know {' '.join(rest)!r}; see ./tigerbush analyse --help.")
+    settings = configuration.read_configuration(options)["analysis"]
+    try:
+        contents = read_json(options.summary)
+    except OSError as error:
+        raise TigerbushError(
+            f"{options.summary} cannot be read ({error.strerror}); name a summary."
+        ) from error
+    series = read_series(contents, str(options.summary))
+    result = analyse_site(series, settings)
+    write_series(tidy_rows(series), options.output / "series.csv", options.output / "series.parquet")
+    write_json(options.output / "analysis.json", result)
+    warning = result["early_warning"]
+    print(f"{series.site}: {result['completeness']['with_data']} of {len(series.dates)} dates have data.")
+    if warning["refused"]:
+        print(f"No early warning: {warning['refused']}")
+    for variable, indicators in warning["indicators"].items():
+        for name, one in indicators.items():
+            tau, p = (one["tau"], one["p"]["ar1"])
+            print(f"{variable:9} {name:19} " + ("-" if p is None else f"tau {tau:6.2f}  p {p:.3f}"))
+    print(f"Written: {options.output / 'analysis.json'}, series.csv, series.parquet")
+    return 0

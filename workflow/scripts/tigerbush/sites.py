@@ -1,0 +1,94 @@
+"""Over sites: one table, one test for each site, and the rate of false discoveries among them.
+
+A site has one indicator that was named before (analysis.primary). Sub-images are no replicates: they share weather,
+scenes and neighbours. There is no merged score; indicators that disagree are shown as such.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+COLUMNS = (
+    "site",
+    "variable",
+    "indicator",
+    "n_dates",
+    "tau",
+    "p",
+    "q",
+    "rejected",
+    "refused",
+    "slowing",
+    "opposite",
+    "disagreement",
+)
+METHODS = {"by": "Benjamini-Yekutieli", "bh": "Benjamini-Hochberg"}
+
+
+def surrogates_needed(tests: int, method: str, q: float) -> int:
+    """Return how many surrogates a test needs so that it can be found among others.
+
+    The smallest p of B surrogates is 1 / (B + 1); the strictest threshold is q / (tests c), with c = 1 for `bh` and
+    1 + 1/2 + ... + 1/tests for `by`.
+    """
+    harmonic = sum(1 / i for i in range(1, tests + 1)) if method == "by" else 1
+    return math.ceil(tests * harmonic / q)
+
+
+def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
+    """Compare sites by their primary indicator.
+
+    Parameters
+    ----------
+    analyses : sequence of dict
+        analysis.json of each site.
+    method : {"by", "bh"}
+        Benjamini-Yekutieli holds under any dependence, as of sites that share their weather.
+    q : float
+        Rate of false discoveries.
+
+    Returns
+    -------
+    dict
+        method, q, n_tests, rows (`COLUMNS`): p against AR(1) surrogates, q adjusted; None where refused.
+    """
+    rows = [_row(analysis) for analysis in analyses]
+    tested = [row for row in rows if row["p"] is not None]
+    if tested:
+        from scipy.stats import false_discovery_control
+
+        adjusted = false_discovery_control([row["p"] for row in tested], method=method)
+        for row, own in zip(tested, adjusted.tolist(), strict=True):
+            row |= {"q": own, "rejected": own <= q}
+    return {"method": METHODS[method], "q": q, "n_tests": len(tested), "rows": rows}
+
+
+def _row(analysis: Mapping) -> dict:
+    warning = analysis["early_warning"]
+    primary = warning["primary"]
+    found = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
+    groups = warning["disagreement"].get(primary["variable"], {"slowing": [], "opposite": []})
+    return {
+        "site": analysis["site"],
+        "variable": primary["variable"],
+        "indicator": primary["indicator"],
+        "n_dates": analysis["completeness"]["with_data"],
+        "tau": found["tau"] if found else None,
+        "p": found["p"]["ar1"] if found else None,
+        "q": None,
+        "rejected": None,
+        "refused": warning["refused"],
+        "slowing": ", ".join(groups["slowing"]),
+        "opposite": ", ".join(groups["opposite"]),
+        "disagreement": bool(groups["slowing"] and groups["opposite"]),
+    }
+
+
+def table_text(comparison: Mapping) -> str:
+    """Return sites.csv: the rows of a comparison, empty where there is nothing."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(comparison["rows"])
+    return text.getvalue()

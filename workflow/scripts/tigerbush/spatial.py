@@ -1,0 +1,183 @@
+"""Spatial measures of a pattern at one date: autocorrelation, spread, patches, wavelength and direction.
+
+Definitions as in the R package spatialwarnings (Génin et al. 2018, Methods in Ecology and Evolution 9, 2067); of the
+spectrum as in Couteron & Lejeune 2001 (Journal of Ecology 89, 616). What a kind of pattern says about the direction of
+change is contested: these are numbers, no verdicts.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Array = NDArray[np.float64]
+
+# metric to label and unit
+METRICS = {
+    "morans_i": ("Moran's I of NDVI, neighbours at an edge", "1"),
+    "spatial_variance": ("spatial variance of NDVI", "1"),
+    "spatial_skewness": ("spatial skewness of NDVI", "1"),
+    "cover": ("share of vegetation", "1"),
+    "patch_count": ("patches of vegetation", "1/km2"),
+    "patch_mean_area": ("mean area of a patch", "m2"),
+    "patch_largest_area": ("largest patch", "m2"),
+    "wavelength": ("wavelength of the pattern", "m"),
+    "direction": ("direction across the bands, from north by east", "degree"),
+    "anisotropy": ("strength of the direction, 0 none to 1", "1"),
+}
+VEGETATION, MASKED = 0, 127
+# more of the image missing, and neither patches nor waves are measured
+MOST_LOST = 0.25
+# waves longer than this share of the side are no pattern but a trend
+LONGEST = 0.25
+# lower edges of the classes of patch areas, pixels
+CLASSES = 2 ** np.arange(0, 17)
+
+
+def spatial_metrics(
+    ndvi: Array, black_white: NDArray[np.uint8], resolution: float
+) -> dict[str, float | None]:
+    """Measure the pattern of one date.
+
+    Parameters
+    ----------
+    ndvi : (h, w) float array
+        NaN where masked.
+    black_white : (h, w) uint8 array
+        0 vegetation, 255 bare, 127 masked.
+    resolution : float
+        Side of a pixel, m.
+
+    Returns
+    -------
+    dict
+        The keys of `METRICS`; None where a number does not exist.
+    """
+    seen = np.isfinite(ndvi)
+    values = ndvi[seen].astype(np.float64)
+    found: dict[str, float | None] = dict.fromkeys(METRICS)
+    if len(values) < 9 or values.std() == 0:
+        return found
+    centred = values - values.mean()
+    variance = (centred**2).mean()
+    found["morans_i"] = morans_i(ndvi)
+    found["spatial_variance"] = float(variance)
+    found["spatial_skewness"] = float((centred**3).mean() / variance**1.5)
+    ground = black_white != MASKED
+    if ground.any():
+        found["cover"] = float((black_white == VEGETATION).sum() / ground.sum())
+    if seen.mean() < 1 - MOST_LOST:
+        return found
+    areas = patch_areas(black_white == VEGETATION)
+    found["patch_count"] = float(len(areas) / (ground.sum() * resolution**2) * 1e6)
+    if len(areas):
+        found["patch_mean_area"] = float(areas.mean() * resolution**2)
+        found["patch_largest_area"] = float(areas.max() * resolution**2)
+    return found | dominant_wave(ndvi, resolution)
+
+
+def morans_i(values: Array) -> float:
+    """Return Moran's I with the four neighbours at an edge, pairs with a missing pixel left out.
+
+    Parameters
+    ----------
+    values : (h, w) float array
+        NaN where missing.
+    """
+    centred = values - np.nanmean(values)
+    products = [centred[:, 1:] * centred[:, :-1], centred[1:] * centred[:-1]]
+    pairs = sum(np.isfinite(product).sum() for product in products)
+    total = sum(np.nansum(product) for product in products)
+    return float(total / max(pairs, 1) / np.nanmean(centred**2))
+
+
+def patch_areas(plants: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the pixels of each patch, joined at edges; patches that the image cuts are as large as what is seen."""
+    labels, number = ndimage.label(plants)
+    return np.bincount(labels.ravel(), minlength=number + 1)[1:]
+
+
+def patch_classes(black_white: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count patches by area: 1, 2-3, 4-7, ... pixels (`CLASSES`); (classes,) int."""
+    areas = patch_areas(black_white == VEGETATION)
+    return np.histogram(areas, bins=[*CLASSES, np.iinfo(np.int64).max])[0]
+
+
+def spectrum(values: Array) -> tuple[Array, Array, Array]:
+    """Return the power of all waves, with their frequencies.
+
+    Parameters
+    ----------
+    values : (h, w) float array
+        NaN where missing, which counts as the mean; a plane is taken off and the borders are tapered (Hann).
+
+    Returns
+    -------
+    power, along rows, along columns : (h, w) float64 arrays
+        Frequencies in cycles per pixel, rows positive southward, columns eastward.
+    """
+    seen = np.isfinite(values)
+    rows, columns = np.mgrid[: values.shape[0], : values.shape[1]].astype(float)
+    plane = np.column_stack([np.ones(seen.sum()), rows[seen], columns[seen]])
+    fitted, *_ = np.linalg.lstsq(plane, values[seen].astype(np.float64), rcond=None)
+    residual = np.where(seen, values - (fitted[0] + fitted[1] * rows + fitted[2] * columns), 0)
+    taper = np.outer(np.hanning(values.shape[0] + 2)[1:-1], np.hanning(values.shape[1] + 2)[1:-1])
+    power = np.abs(np.fft.fft2(residual * taper)) ** 2
+    south, east = np.meshgrid(*(np.fft.fftfreq(size) for size in values.shape), indexing="ij")
+    return power, south, east
+
+
+def r_spectrum(values: Array) -> tuple[Array, Array]:
+    """Return the radial spectrum: mean power of the waves of each ring, relative to that of all.
+
+    Returns
+    -------
+    frequency, power : (rings,) float64 arrays
+        Cycles per pixel, in rings of one cycle per shorter side, up to 0.5; white noise has a power of 1 everywhere.
+    """
+    power, south, east = spectrum(values)
+    side = min(values.shape)
+    ring = np.rint(np.hypot(south, east) * side).astype(int)
+    inside = (ring > 0) & (ring <= side // 2)
+    total = np.bincount(ring[inside], power[inside], minlength=side // 2 + 1)
+    number = np.bincount(ring[inside], minlength=side // 2 + 1)
+    mean = total[1:] / np.maximum(number[1:], 1)
+    return np.arange(1, side // 2 + 1) / side, mean / power[inside].mean()
+
+
+def dominant_wave(values: Array, resolution: float) -> dict[str, float | None]:
+    """Find the wavelength of a pattern, and its direction.
+
+    Parameters
+    ----------
+    values : (h, w) float array
+    resolution : float
+        m
+
+    Returns
+    -------
+    dict
+        wavelength (m): at the mean frequency of the peak of the radial spectrum and its two neighbours, by power; None
+        when the power only falls, or nothing rises above twice that of white noise. direction: across the bands,
+        degrees from north by east, 0 up to 180; anisotropy: length of the mean of exp(2 i angle) of the ring's power.
+    """
+    nothing = {"wavelength": None, "direction": None, "anisotropy": None}
+    frequency, power = r_spectrum(values)
+    side = min(values.shape)
+    first = int(np.ceil(1 / LONGEST))
+    if len(power) < first + 2:
+        return nothing
+    best = first - 1 + int(power[first - 1 :].argmax())
+    if best in (first - 1, len(power) - 1) or power[best] < 2 or power[best] < power[best - 1]:
+        return nothing
+    near = slice(best - 1, best + 2)
+    mean = float((frequency[near] * power[near]).sum() / power[near].sum())
+    waves, south, east = spectrum(values)
+    ring = np.abs(np.hypot(south, east) - frequency[best]) <= 1.5 / side
+    # north is up: an angle from north by east
+    angle = np.arctan2(east[ring], -south[ring])
+    turned = (waves[ring] * np.exp(2j * angle)).sum() / waves[ring].sum()
+    return {
+        "wavelength": resolution / mean,
+        "direction": float(np.degrees(np.angle(turned)) / 2 % 180),
+        "anisotropy": float(abs(turned)),
+    }
