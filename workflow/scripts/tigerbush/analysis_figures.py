@@ -206,16 +206,49 @@ def draw_spatial(analysis: Mapping) -> Figure:
     found = {name: one for name, one in analysis["spatial"].items() if _any(one["values"])}
     if not found:
         return _sentence("No date has a pattern that could be measured.")
+    return draw_grid(
+        found,
+        lambda axes, days, one: axes.plot(days, _array(one["values"]), marker=".", color=GREEN),
+    )
+
+
+def draw_grid(found: Mapping, draw: Callable[[Axes, list[date], Mapping], object]) -> Figure:
+    """Draw a panel for each series of `found`, in two columns; `draw` gets axes, days and the series."""
     rows = math.ceil(len(found) / 2)
-    figure = Figure(figsize=(WIDTH, 1.25 * rows + 0.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.25 * rows + 0.3), layout="constrained")
     panels = figure.subplots(rows, 2, squeeze=False, sharex=True)
     for axes in panels.flat[len(found) :]:
         axes.set_axis_off()
     for axes, one in zip(panels.flat, found.values(), strict=False):
-        axes.plot(_days(one["dates"]), _array(one["values"]), marker=".", color=GREEN)
+        draw(axes, _days(one["dates"]), one)
         axes.set_title("\n".join(_wrap(_title(one), 36)))
     for axes in panels[-1]:
         _time_axis(axes, 4)
+    return figure
+
+
+def sites_figure(comparison: Mapping) -> Figure:
+    """Draw Kendall's tau of the indicator named before for each site that was tested.
+
+    Parameters
+    ----------
+    comparison : dict
+        Contents of sites.json.
+    """
+    rows = [row for row in comparison["rows"] if row["tau"] is not None]
+    if not rows:
+        return _sentence("No site could be tested for early warning.")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.2 * len(rows) + 0.9), layout="constrained")
+        axes = figure.subplots()
+        for place, row in enumerate(rows):
+            colour = ORANGE if row["rejected"] else BLUE
+            axes.plot(row["tau"], place, marker="o" if row["rejected"] else "s", color=colour)
+        axes.axvline(0, color=BLACK, linewidth=0.8)
+        axes.set_yticks(range(len(rows)), [row["site"] for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(-1, 1)
+        axes.set_xlabel("Kendall's τ; round and orange: a sign of slowing")
     return figure
 
 

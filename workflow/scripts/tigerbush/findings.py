@@ -93,6 +93,16 @@ def first_and_last(
     return (float(np.mean(values[:third])), float(np.mean(values[-third:]))), "third"
 
 
+def median_error(one: Mapping) -> float | None:
+    """Return the median of the relative differences between measured and true values of a metric."""
+    pairs = [
+        (measured, true)
+        for measured, true in zip(one["measured"], one["truth"], strict=True)
+        if measured is not None and true
+    ]
+    return float(np.median([abs(measured / true - 1) for measured, true in pairs])) if pairs else None
+
+
 def pattern_change(spatial: Mapping) -> list[str]:
     """Say how cover, wavelength and patches changed."""
     words = {
@@ -170,20 +180,20 @@ def disagreement(variable: str, groups: Mapping, indicators: Mapping) -> str:
 def caveats(analysis: Mapping, simulated: bool) -> list[str]:
     """List what the reader has to keep in mind."""
     told = [
-        "Sub-images are parts of one place and share its weather and scenes; they are no replicates, and their spread "
-        "is no error of the mean.",
-        "Autocorrelation and variance also change when the number of observations per date, the satellites, their "
-        "orbits or the cloud masks change. Compare with the completeness below.",
+        "Sub-images are parts of one place and share its weather and scenes; they are no replicates, and "
+        "their spread is no error of the mean.",
+        "Autocorrelation and variance also change when the number of observations per date, the "
+        "satellites, their orbits or the cloud masks change. Compare with the completeness below.",
         "A median of slightly shifted scenes blurs a pattern, the more scenes the more.",
-        "Each indicator is shown by itself; there is no merged score, because the methods contradict each other over "
-        "most of the land.",
+        "Each indicator is shown by itself; there is no merged score, because the methods contradict each "
+        "other over most of the land.",
         "No indicator knows the future. A series without a warning may tip, and one with a warning may not.",
     ]
     if analysis["mode"] == "pyveg":
         told.insert(
             0,
-            "Mode pyveg follows pyveg: outliers dropped, gaps interpolated, first differences. Interpolation itself "
-            "raises autocorrelation; the mode is for comparison with pyveg's results.",
+            "Mode pyveg follows pyveg: outliers dropped, gaps interpolated, first differences. "
+            "Interpolation itself raises autocorrelation; the mode is for comparison with pyveg's results.",
         )
     if simulated:
         told.insert(0, "These products are simulated: nothing in this report was seen by a satellite.")
