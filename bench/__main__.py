@@ -19,6 +19,7 @@ ROWS = {
     "scripts": ("runs", "scripts"),
     "jobs": ("runs", "jobs"),
     "stream": ("stream", "stream"),
+    "analysis": ("analysis", "analysis"),
 }
 
 

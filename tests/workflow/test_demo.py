@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from fabricate import ROOT
+from tigerbush.files import read_json
 from tigerbush.grid import sub_images
-from tigerbush.images import read_png
+from tigerbush.images import black_white, grey_ndvi, read_png
 from tigerbush.resample import Grid
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
@@ -124,6 +126,59 @@ def test_the_ecosystem_dries_out_and_its_pattern_changes(finished, truth):
         for day in ("2020-02-15", "2023-02-15")
     )
     assert last.mean() < 0.6 * first.mean()
+
+
+@pytest.fixture(scope="module")
+def analysis(finished):
+    return read_json(finished.folder / "results" / "niger" / "analysis" / "analysis.json")
+
+
+def test_the_analysis_says_that_the_series_is_too_short(analysis, finished):
+    warning = analysis["early_warning"]
+    assert analysis["completeness"]["with_data"] == 36
+    assert warning["refused"].startswith("36 dates have data, and early warning needs more than 36")
+    assert warning["indicators"] == {} and warning["ornstein_uhlenbeck"] == {}
+    comparison = read_json(finished.folder / "results" / "analysis" / "sites.json")
+    assert comparison["n_tests"] == 0
+    assert comparison["rows"][0]["refused"] == warning["refused"]
+
+
+def test_the_analysis_shows_that_ndvi_falls(analysis, finished, truth):
+    ndvi = np.array(analysis["series"]["ndvi"]["mean"], dtype=float)
+    assert [gap["start"] for gap in analysis["series"]["ndvi"]["gaps"]] == [
+        "2020-09-16",
+        "2021-05-16",
+        "2022-07-16",
+    ]
+    assert ndvi[-1] < 0.45 * ndvi[0]
+    rows = (finished.folder / "results" / "niger" / "analysis" / "series.csv").read_text().splitlines()
+    assert sum('"ndvi","mean"' in row for row in rows) == 36
+
+
+def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth):
+    """The peak of the truth's own periodogram, and patches of its own black and white image."""
+    products = [str(name) for name in truth["product"]]
+    lineage = finished.summary("niger")["metadata"]["products"]
+    spatial = {
+        name: dict(zip(one["dates"], one["values"], strict=True)) for name, one in analysis["spatial"].items()
+    }
+    areas = []
+    for day in ("2020-02-15", "2021-06-16", "2023-02-15"):
+        place = products.index(lineage[day]["products"][0])
+        biomass = truth["biomass"][place][12:112, 14:114].astype(float)
+        power = (
+            np.abs(np.fft.fft2((biomass - biomass.mean()) * np.outer(np.hanning(100), np.hanning(100)))) ** 2
+        )
+        frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(100), np.fft.fftfreq(100)))
+        strong = power > power.max() / 4
+        expected = 20 / np.average(frequency[strong], weights=power[strong])
+        assert spatial["wavelength"][day] == pytest.approx(expected, rel=0.08)
+        clean = black_white(grey_ndvi(truth["ndvi"][place]))[WINDOW] == 0
+        number = ndimage.label(clean)[1]
+        assert spatial["patch_mean_area"][day] == pytest.approx(clean.sum() / number * 100, rel=0.25)
+        areas.append(spatial["patch_mean_area"][day])
+    # labyrinths fall apart into spots
+    assert areas[0] > areas[1] > 2 * areas[2]
 
 
 def test_the_same_seed_gives_the_same_json(finished, place):

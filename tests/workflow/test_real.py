@@ -60,6 +60,20 @@ def test_the_series_reaches_the_summary(series):
     assert "Nothing to be done" in series.snakemake()
 
 
+def test_the_series_is_too_short_for_early_warning_except_as_pyveg(series):
+    folder = series.folder / "results" / "ljubljana"
+    analysis = json.loads((folder / "analysis" / "analysis.json").read_text())
+    assert analysis["early_warning"]["refused"].startswith("18 dates have data")
+    assert analysis["spatial"]["morans_i"]["values"][0] > 0.5
+    arguments = ("--output", "pyveg", "--configfile", "config.yaml", "--config", "analysis={mode: pyveg}")
+    output = series.tigerbush("analyse", str(folder / "results_summary.json"), *arguments)
+    assert "18 of 21 dates have data" in output
+    pyveg = json.loads((series.folder / "pyveg" / "analysis.json").read_text())["early_warning"]
+    assert pyveg["refused"] is None
+    assert -1 <= pyveg["indicators"]["ndvi"]["ar1"]["tau"] <= 1
+    assert -1 <= pyveg["indicators"]["offset50"]["variance"]["tau"] <= 1
+
+
 def test_ndvi_of_every_product_is_the_truth(series, shared_data):
     truth = np.load(shared_data / "sentinel2" / "l1c_series" / "truth.npz")
     compared = 0

@@ -300,7 +300,7 @@ def _recovery(series: SiteSeries) -> dict:
         mean = site_mean(table)[0]
         cycles[variable] = annual_cycle(mean, series.days, series.dates)
         odd = anomalies(mean, series.days, series.days_per_step)
-        for one in recoveries(odd, series.days, spells, series.days_per_step):
+        for one in recoveries(odd, series.days, spells):
             index = one.pop("index")
             found.append({"start": series.dates[index], "variable": variable, **one})
     return {"annual_cycle": cycles, "dry_spells": found}

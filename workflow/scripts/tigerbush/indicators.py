@@ -147,7 +147,7 @@ def _rate_ou(values: Array, place: NDArray[np.int64], days: Array, width: int, d
         total = np.concatenate([np.zeros((len(values), 1)), np.cumsum(error, axis=1)], axis=1)
         logs = np.concatenate([[0], np.cumsum(np.log(spread))])
         squares = total[:, last - 1] - total[:, first] + start
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             score[:] = -0.5 * (number * np.log(squares) + logs[last - 1] - logs[first])
     _, where = peak(scores)
     step = np.log(RATES[1] / RATES[0])

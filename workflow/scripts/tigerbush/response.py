@@ -140,9 +140,7 @@ def dry_spells(
     return [(int(i), int(j) - 1) for i, j in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def recoveries(
-    vegetation: Array, days: Array, spells: Sequence[tuple[int, int]], days_per_step: float
-) -> list[dict]:
+def recoveries(vegetation: Array, days: Array, spells: Sequence[tuple[int, int]]) -> list[dict]:
     """Fit the return of the vegetation after each dry spell.
 
     Parameters
@@ -152,7 +150,6 @@ def recoveries(
     days : (n,) float64 array
     spells : sequence of (int, int)
         From `dry_spells`.
-    days_per_step : float
 
     Returns
     -------
@@ -161,12 +158,13 @@ def recoveries(
         The return is followed for a year or until the next spell.
     """
     results = []
-    for (first, last), following in zip(spells, [*spells[1:], (len(vegetation), 0)], strict=True):
+    following = [first for first, _ in spells[1:]] + [len(vegetation)]
+    for (first, last), until in zip(spells, following, strict=False):
         reach = vegetation[first : last + 3]
         if not np.isfinite(reach).any() or np.nanmin(reach) >= 0:
             continue
         low = first + int(np.nanargmin(reach))
-        end = min(following[0], int(np.searchsorted(days, days[low] + 365.25)))
+        end = min(until, int(np.searchsorted(days, days[low] + 365.25)))
         course = np.arange(low, max(end, low + 1))
         course = course[np.isfinite(vegetation[course])]
         fit = exponential_fit(days[course] - days[low], vegetation[course])

@@ -6,12 +6,13 @@ What needs images, the spatial measures of each date, is left out.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from tigerbush.analysis import analyse_site
 from tigerbush.cli import configuration
 from tigerbush.errors import TigerbushError
-from tigerbush.files import read_json, write_json
+from tigerbush.files import write_json
 from tigerbush.series import read_series, tidy_rows, write_series
 
 
@@ -28,10 +29,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         raise TigerbushError(f"analyse does not know {' '.join(rest)!r}; see ./tigerbush analyse --help.")
     settings = configuration.read_configuration(options)["analysis"]
     try:
-        contents = read_json(options.summary)
-    except OSError as error:
+        contents = json.loads(options.summary.read_text())
+    except (OSError, ValueError) as error:
         raise TigerbushError(
-            f"{options.summary} cannot be read ({error.strerror}); name a summary."
+            f"{options.summary} cannot be read as JSON ({error}); name a summary."
         ) from error
     series = read_series(contents, str(options.summary))
     result = analyse_site(series, settings)
