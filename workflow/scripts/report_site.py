@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.figures import shown_dates
+from tigerbush.figures import first_middle_last
 from tigerbush.files import job_log, read_json, write_bytes
 from tigerbush.images import read_png
 from tigerbush.maps import METRICS
@@ -20,11 +20,10 @@ def main(
     out: Path,
 ) -> None:
     paths = {pair[0].parent.name: pair for pair in zip(rgb, black_white, strict=True)}
-    shown = shown_dates(read_json(summary), 3)
     prefix = {".svg": "map_", ".webp": "animation_"}
     report = site_report(
         read_json(analysis),
-        {day: [read_png(path) for path in paths[day]] for day in shown},
+        {day: [read_png(path) for path in paths[day]] for day in first_middle_last(read_json(summary))},
         {path.stem: picture_uri(path) for path in (*figures, *truth[1:])}
         | {prefix[path.suffix] + path.stem: picture_uri(path) for path in maps},
         {path.stem: METRICS[path.stem][1] for path in maps},

@@ -49,12 +49,7 @@ def analysis_figures(analysis: Mapping) -> dict[str, Figure]:
         One that has nothing to show holds the reason.
     """
     with matplotlib.rc_context(STYLE):
-        figures = {name: draw(analysis) for name, draw in FIGURES.items()}
-    for figure in figures.values():
-        # laid out once, not for each format
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    return figures
+        return {name: draw(analysis) for name, draw in FIGURES.items()}
 
 
 def draw_series(analysis: Mapping) -> Figure:
@@ -62,7 +57,7 @@ def draw_series(analysis: Mapping) -> Figure:
     shown = {name: one for name, one in analysis["series"].items() if _any(one["mean"])}
     if not shown:
         return _sentence("No date has data.")
-    figure, panels = _stack(len(shown), 1.35)
+    figure, panels = _stack(len(shown), 1.05)
     step = timedelta(days=analysis["days_per_step"])
     for axes, (name, one) in zip(panels, shown.items(), strict=True):
         days, mean, spread = _days(one["dates"]), _array(one["mean"]), _array(one["std"])
@@ -97,7 +92,7 @@ def draw_completeness(analysis: Mapping) -> Figure:
     if found["products"]:
         rows["products"] = list(found["products"].values())
     rows = {name: row for name, row in rows.items() if row and len(row) == len(days)}
-    figure, panels = _stack(len(rows), 0.95)
+    figure, panels = _stack(len(rows), 0.65)
     for axes, (name, row) in zip(panels, rows.items(), strict=True):
         axes.bar(
             days, np.nan_to_num(_array(row)), width=0.8 * timedelta(analysis["days_per_step"]), color=BLUE
@@ -115,8 +110,7 @@ def draw_indicators(analysis: Mapping) -> Figure:
         return _sentence(f"Not computed. {warning['refused'] or ''}")
     names = list(dict.fromkeys(name for one in found.values() for name in one))
     labels = {name: one["label"] for each in found.values() for name, one in each.items()}
-    figure = Figure(figsize=(WIDTH, 1.15 * len(names) + 0.5), layout="constrained")
-    panels = figure.subplots(len(names), len(found), sharex=True, squeeze=False)
+    figure, panels = _panels(len(names), len(found), 0.85, left=1.2, top=0.45, sharex=True)
     for row, name in zip(panels, names, strict=True):
         for axes, (variable, one) in zip(row, found.items(), strict=True):
             if name not in one:
@@ -127,9 +121,12 @@ def draw_indicators(analysis: Mapping) -> Figure:
             )
             axes.set_title(f"τ = {one[name]['tau']:.2f}" if one[name]["tau"] is not None else "")
             axes.tick_params(labelsize=7)
-        row[0].set_ylabel("\n".join(_wrap(labels[name], 16)), fontsize=7)
+        row[0].annotate(
+            "\n".join(_wrap(labels[name], 14)), (-1.15, 0.5), xycoords=("axes points", "axes fraction"),
+            xytext=(-78, 0), textcoords="offset points", va="center", fontsize=7,
+        )  # fmt: skip
     for axes, variable in zip(panels[0], found, strict=True):
-        axes.set_title(f"{SHORT.get(variable, variable)}\n{axes.get_title('left')}")
+        axes.set_title(f"{SHORT.get(variable, variable)}\n{axes.get_title('left')}", fontsize=7.5)
     for axes in panels[-1]:
         _time_axis(axes, 3)
     return figure
@@ -143,8 +140,7 @@ def draw_sensitivity(analysis: Mapping) -> Figure:
         return _sentence(f"Not computed. {warning['refused'] or ''}")
     labels = warning["indicators"][warning["primary"]["variable"]]
     rows = math.ceil(len(found) / 2)
-    figure = Figure(figsize=(WIDTH, 1.3 * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, 2, squeeze=False)
+    figure, panels = _panels(rows, 2, 0.9, left=0.75, bottom=0.55, top=0.85, between=(0.62, 0.6))
     image = None
     for axes in panels.flat[len(found) :]:
         axes.set_axis_off()
@@ -159,9 +155,12 @@ def draw_sensitivity(analysis: Mapping) -> Figure:
         axes.set_xticks(range(tau.shape[1]), [f"{value:g}" for value in one["bandwidths"][: tau.shape[1]]])
         label = labels[name]["label"] if name in labels else name
         axes.set_title("\n".join(_wrap(label, 34)))
-    figure.supylabel("length of the window, share of the series", fontsize=8)
-    figure.supxlabel("bandwidth of the trend, share of the series", fontsize=8)
-    figure.colorbar(image, ax=panels, location="top", fraction=0.05, aspect=40, label="Kendall's τ")
+    tall = figure.get_figheight()
+    figure.text(0.02, 0.5, "length of the window, share of the series", fontsize=8, rotation=90, va="center")
+    figure.text(0.5, 0.15 / tall, "bandwidth of the trend, share of the series", fontsize=8, ha="center")
+    place = figure.add_axes((0.2, 1 - 0.4 / tall, 0.6, 0.12 / tall))
+    figure.colorbar(image, cax=place, orientation="horizontal")
+    figure.text(0.5, 1 - 0.2 / tall, "Kendall's τ", fontsize=8, ha="center")
     return figure
 
 
@@ -170,8 +169,7 @@ def draw_weather(analysis: Mapping) -> Figure:
     found = analysis["weather"]["lagged_correlation"]
     if not found:
         return _sentence("There is no precipitation to compare with.")
-    figure = Figure(figsize=(WIDTH, 2.2), layout="constrained")
-    axes = figure.subplots()
+    figure, ((axes,),) = _panels(1, 1, 1.6, bottom=0.45)
     for name, one in found.items():
         axes.plot(
             one["lags"], _array(one["correlation"]), marker="o",
@@ -192,7 +190,7 @@ def draw_recovery(analysis: Mapping) -> Figure:
     }
     if not found:
         return _sentence("There are too few dates for a mean annual cycle.")
-    figure, panels = _stack(len(found), 1.25)
+    figure, panels = _stack(len(found), 0.95, bottom=0.45)
     for axes, (name, one) in zip(panels, found.items(), strict=True):
         axes.plot(one["months"], _array(one["mean"]), marker="o", color=COLOURS.get(name, BLACK))
         axes.set_title(f"{SHORT.get(name, name)}, mean of each month")
@@ -215,8 +213,7 @@ def draw_spatial(analysis: Mapping) -> Figure:
 def draw_grid(found: Mapping, draw: Callable[[Axes, list[date], Mapping], object]) -> Figure:
     """Draw a panel for each series of `found`, in two columns; `draw` gets axes, days and the series."""
     rows = math.ceil(len(found) / 2)
-    figure = Figure(figsize=(WIDTH, 1.25 * rows + 0.3), layout="constrained")
-    panels = figure.subplots(rows, 2, squeeze=False, sharex=True)
+    figure, panels = _panels(rows, 2, 0.85, top=0.4, between=(0.5, 0.55), sharex=True)
     for axes in panels.flat[len(found) :]:
         axes.set_axis_off()
     for axes, one in zip(panels.flat, found.values(), strict=False):
@@ -239,8 +236,7 @@ def sites_figure(comparison: Mapping) -> Figure:
     if not rows:
         return _sentence("No site could be tested for early warning.")
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.2 * len(rows) + 0.9), layout="constrained")
-        axes = figure.subplots()
+        figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.5, bottom=0.5)
         for place, row in enumerate(rows):
             colour = ORANGE if row["rejected"] else BLUE
             axes.plot(row["tau"], place, marker="o" if row["rejected"] else "s", color=colour)
@@ -263,9 +259,44 @@ FIGURES: dict[str, Callable[[Mapping], Figure]] = {
 }
 
 
-def _stack(number: int, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, height * number + 0.3), layout="constrained")
-    return figure, list(figure.subplots(number, 1, sharex=True, squeeze=False)[:, 0])
+def _panels(
+    rows: int,
+    columns: int,
+    height: float,
+    *,
+    left: float = 0.6,
+    bottom: float = 0.35,
+    top: float = 0.25,
+    between: tuple[float, float] = (0.4, 0.55),
+    **options: object,
+) -> tuple[Figure, np.ndarray]:
+    """Make panels of a height with margins and lanes (down, across), all in inches.
+
+    A layout that measures every label would take longer than all the drawing.
+    """
+    tall = bottom + rows * height + (rows - 1) * between[0] + top
+    wide = (WIDTH - left - 0.1 - (columns - 1) * between[1]) / columns
+    figure = Figure(figsize=(WIDTH, tall))
+    panels = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / WIDTH,
+            "right": 1 - 0.1 / WIDTH,
+            "bottom": bottom / tall,
+            "top": 1 - top / tall,
+            "hspace": between[0] / height,
+            "wspace": between[1] / wide,
+        },
+        **options,
+    )
+    return figure, panels
+
+
+def _stack(number: int, height: float, **options: float) -> tuple[Figure, list[Axes]]:
+    figure, panels = _panels(number, 1, height, between=(0.32, 0), sharex=True, **options)
+    return figure, list(panels[:, 0])
 
 
 def _sentence(text: str) -> Figure:

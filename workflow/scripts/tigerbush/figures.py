@@ -40,6 +40,13 @@ def shown_dates(summary: Mapping, columns: int = COLUMNS) -> list[str]:
     ]
 
 
+def first_middle_last(summary: Mapping) -> list[str]:
+    """Return the first, the middle and the last date with data, each once."""
+    series = summary[VEGETATION_COLLECTION]["time-series-data"]
+    dates = [day for day, records in series.items() if records]
+    return [dates[i] for i in sorted({0, len(dates) // 2, len(dates) - 1})] if dates else []
+
+
 def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> Figure:
     """Draw a site: images of some dates above, the series of its measures below.
 

@@ -40,7 +40,7 @@ def coverage(analysis: Mapping) -> str:
     found = analysis["completeness"]
     text = f"{found['with_data']} of {found['dates']} dates have data."
     gaps = next((one["gaps"] for one in analysis["series"].values() if one["n"]), [])
-    if gaps:
+    if gaps and found["with_data"]:
         longest = max(gap["dates"] for gap in gaps)
         text += (
             f" There {'is 1 gap' if len(gaps) == 1 else f'are {len(gaps)} gaps'}, the longest of "

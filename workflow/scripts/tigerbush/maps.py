@@ -25,7 +25,7 @@ METRICS = {
 # dark is little for NDVI; offset50 is negative, and the more negative the more connected the bare ground
 NO_DATA = "0.85"
 COLOURS = matplotlib.colormaps["viridis"].with_extremes(bad=NO_DATA)
-WIDTH = 7.2  # inches
+WIDTH, LEGEND = 7.2, 0.7  # inches
 MILLISECONDS = 350
 COLUMNS = 8
 
@@ -108,20 +108,20 @@ def maps_figure(maps: Maps) -> Figure:
     # all maps in one axes, for an axes of each would take seconds
     lane = 0.15 * width + 0.15 * height
     span, drop = columns * (width + lane) - lane, rows * (height + lane)
-    figure = Figure(figsize=(WIDTH, WIDTH * drop / span + 0.7), layout="constrained")
-    axes = figure.subplots()
+    # places in inches: a layout that measures labels would take longer than the drawing
+    tall = WIDTH * drop / span + LEGEND
+    figure = Figure(figsize=(WIDTH, tall))
+    axes = figure.add_axes((0.01, LEGEND / tall, 0.98, 1 - LEGEND / tall))
     axes.set_axis_off()
     low, high = maps.limits
-    image = None
     for number, (day, layer) in enumerate(zip(_labels(maps.dates), maps.values, strict=True)):
         row, column = divmod(number, columns)
         left, top = column * (width + lane), row * (height + lane) + lane
         extent = (left, left + width, top + height, top)
         image = axes.imshow(layer, cmap=COLOURS, vmin=low, vmax=high, extent=extent, interpolation="nearest")
         axes.text(left + width / 2, top - 0.1 * lane, day, fontsize=7, ha="center")
-    if image:
-        bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.04, aspect=50, pad=0.01)
-        bar.set_label(f"{maps.label}; grey: no number")
+    place = figure.add_axes((0.1, 0.45 / tall, 0.8, 0.15 / tall))
+    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no number")
     # each picture had set them to its own
     axes.set_xlim(0, span)
     axes.set_ylim(drop, 0)
@@ -130,14 +130,15 @@ def maps_figure(maps: Maps) -> Figure:
 
 def animate_maps(maps: Maps) -> bytes:
     """Draw a metric as an animated WebP, a frame per date; it loops and has no loss."""
-    figure = Figure(figsize=(4.2, 4.6), dpi=100, layout="constrained")
+    figure = Figure(figsize=(4, 5), dpi=100)
     canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    axes = figure.add_axes((0.03, 0.16, 0.94, 0.76))
     axes.set_xticks([])
     axes.set_yticks([])
     low, high = maps.limits
     image = axes.imshow(maps.values[0], cmap=COLOURS, vmin=low, vmax=high, interpolation="nearest")
-    figure.colorbar(image, location="bottom", fraction=0.06, label=f"{maps.label}; grey: no number")
+    place = figure.add_axes((0.1, 0.1, 0.8, 0.03))
+    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no number")
     title = axes.set_title(maps.dates[0])
     # what is the same in every frame is drawn once
     for artist in (image, title):

@@ -197,7 +197,7 @@ def _truth_rows(truth: Mapping) -> list[dict[str, str]]:
         rows.append(
             {
                 "label": one["label"],
-                "unit": one["unit"],
+                "unit": one["unit"].replace("m2", "m²"),
                 "error": "–" if error is None else f"{100 * error:.1f} %",
             }
             | ends

@@ -95,5 +95,5 @@ def truth_figure(compared: Mapping) -> Figure:
 
     with matplotlib.rc_context(STYLE):
         figure = draw_grid(compared, draw)
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower right", ncols=2)
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="lower right", ncols=2)
     return figure
