@@ -56,7 +56,7 @@ def analyse(folder: Path, sites: int, settings: dict) -> None:
 def analysis(small: bool) -> Iterator[Row]:
     """Measure the analysis of sites in a process of its own, for two numbers of them."""
     settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
-    dates, numbers = (48, (1, 2)) if small else (60, (25, 50, 100))
+    dates, numbers = (48, (1, 2)) if small else (60, (25, 100))
     if small:
         settings |= {"surrogates": 99, "repetitions": 2}
     with tempfile.TemporaryDirectory() as name:

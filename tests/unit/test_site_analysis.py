@@ -10,7 +10,7 @@ import yaml
 from statsmodels.stats.multitest import multipletests
 
 from fabricate import ROOT
-from tigerbush.analysis import analyse_site, spatial_series, without_nan
+from tigerbush.analysis import analyse_site, patch_size_series, spatial_series, without_nan
 from tigerbush.cli.__main__ import main
 from tigerbush.indicators import INDICATORS
 from tigerbush.series import read_series
@@ -137,6 +137,12 @@ def test_what_is_not_finite_becomes_null():
     assert found == {
         "x": {"label": "X", "unit": "m", "dates": ["2017-01-16", "2017-02-15"], "values": [1.0, None]}
     }
+
+
+def test_patch_sizes_are_in_square_metres():
+    found = patch_size_series([("2017-01-16", [3, 1] + [0] * 15)], 10)
+    assert found["edges"][:3] == [100, 200, 400]
+    assert found["counts"] == [[3, 1] + [0] * 15] and len(found["edges"]) == 17
 
 
 def row(name, p, refused=None, slowing=(), opposite=()):

@@ -77,7 +77,7 @@ def test_patches_by_hand():
     assert sorted(patch_areas(plants).tolist()) == [1, 2, 3]
     assert len(patch_areas(plants & False)) == 0
     counts = patch_classes(np.where(plants, 0, 255).astype(np.uint8))
-    assert counts[:3].tolist() == [1, 2, 0] and len(counts) == len(CLASSES)
+    assert counts[:3] == [1, 2, 0] and len(counts) == len(CLASSES)
 
 
 def test_the_metrics_of_a_date():

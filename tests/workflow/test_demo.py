@@ -161,7 +161,7 @@ def test_the_analysis_shows_that_ndvi_falls(analysis, finished, truth):
 
 
 def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth):
-    """The peak of the truth's own periodogram, and patches of its own black and white image."""
+    """The peak of the biomass's own radial spectrum, and patches of the NDVI without clouds and noise."""
     products = [str(name) for name in truth["product"]]
     lineage = finished.summary("niger")["metadata"]["products"]
     spatial = {
@@ -171,13 +171,19 @@ def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth
     for day in ("2020-02-15", "2021-06-16", "2023-02-15"):
         place = products.index(lineage[day]["products"][0])
         biomass = truth["biomass"][place][12:112, 14:114].astype(float)
-        power = (
-            np.abs(np.fft.fft2((biomass - biomass.mean()) * np.outer(np.hanning(100), np.hanning(100)))) ** 2
+        taper = np.outer(np.hanning(102)[1:-1], np.hanning(102)[1:-1])
+        power = np.abs(np.fft.fft2((biomass - biomass.mean()) * taper)).ravel() ** 2
+        ring = (
+            np.hypot(*np.meshgrid(np.fft.fftfreq(100, 0.01), np.fft.fftfreq(100, 0.01)))
+            .round()
+            .astype(int)
+            .ravel()
         )
-        frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(100), np.fft.fftfreq(100)))
-        strong = power > power.max() / 4
-        expected = 20 / np.average(frequency[strong], weights=power[strong])
-        assert spatial["wavelength"][day] == pytest.approx(expected, rel=0.08)
+        mean = np.bincount(ring, power) / np.bincount(ring)
+        best = 4 + mean[4:51].argmax()
+        # 100 cells of 20 m
+        expected = 2000 / np.average([best - 1, best, best + 1], weights=mean[best - 1 : best + 2])
+        assert spatial["wavelength"][day] == pytest.approx(expected, rel=0.03)
         clean = black_white(grey_ndvi(truth["ndvi"][place]))[WINDOW] == 0
         number = ndimage.label(clean)[1]
         assert spatial["patch_mean_area"][day] == pytest.approx(clean.sum() / number * 100, rel=0.25)

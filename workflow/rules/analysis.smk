@@ -39,6 +39,7 @@ rule analyse_site:
         ),
         settings=config["analysis"],
         sites=len(SITES),
+        resolution=config["composite"]["resolution"],
     message:
         "Analysing {wildcards.site}"
     script:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tigerbush.analysis import analyse_site, spatial_series
+from tigerbush.analysis import analyse_site, patch_size_series, spatial_series
 from tigerbush.files import job_arguments, job_log, read_json, write_json
 from tigerbush.images import read_png
 from tigerbush.raster import read_raster
 from tigerbush.series import read_series, tidy_rows, write_series
-from tigerbush.spatial import METRICS, spatial_metrics
+from tigerbush.spatial import METRICS, patch_classes, spatial_metrics
 
 
 def main(
@@ -20,17 +20,24 @@ def main(
     *,
     settings: dict,
     sites: int,
+    resolution: int,
 ) -> None:
     series = read_series(read_json(summary), str(summary))
     result = analyse_site(series, settings, sites)
-    result["spatial"] = spatial_series(map(measured, ndvi, black_white), METRICS)
+    dates = list(map(measured, ndvi, black_white))
+    result["spatial"] = spatial_series([(day, metrics) for day, metrics, _ in dates], METRICS)
+    result["patch_sizes"] = patch_size_series([(day, counts) for day, _, counts in dates], resolution)
     write_series(tidy_rows(series), csv, parquet)
     write_json(analysis, result)
 
 
-def measured(ndvi: Path, black_white: Path) -> tuple[str, dict]:
-    raster = read_raster(ndvi)
-    return ndvi.parent.name, spatial_metrics(raster.data[0], read_png(black_white), raster.grid.resolution)
+def measured(ndvi: Path, black_white: Path) -> tuple[str, dict, list[int]]:
+    raster, image = read_raster(ndvi), read_png(black_white)
+    return (
+        ndvi.parent.name,
+        spatial_metrics(raster.data[0], image, raster.grid.resolution),
+        patch_classes(image),
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -35,6 +35,7 @@ from tigerbush.series import (
     site_mean,
 )
 from tigerbush.sites import surrogates_needed
+from tigerbush.spatial import CLASSES
 
 Array = NDArray[np.float64]
 
@@ -89,6 +90,17 @@ def spatial_series(found: Iterable[tuple[str, Mapping]], metrics: Mapping) -> di
             for name, (label, unit) in metrics.items()
         }
     )
+
+
+def patch_size_series(found: Iterable[tuple[str, Sequence[int]]], resolution: float) -> dict:
+    """Arrange the patches of dates by classes of area: lower edges in m2, dates, counts of each date and class."""
+    dated = list(found)
+    return {
+        "unit": "m2",
+        "edges": (CLASSES * resolution**2).tolist(),
+        "dates": [day for day, _ in dated],
+        "counts": [list(counts) for _, counts in dated],
+    }
 
 
 def without_nan(value: object) -> object:

@@ -96,10 +96,10 @@ def patch_areas(plants: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.bincount(labels.ravel(), minlength=number + 1)[1:]
 
 
-def patch_classes(black_white: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count patches by area: 1, 2-3, 4-7, ... pixels (`CLASSES`); (classes,) int."""
+def patch_classes(black_white: NDArray[np.uint8]) -> list[int]:
+    """Count patches by area: 1, 2-3, 4-7, ... pixels (`CLASSES`)."""
     areas = patch_areas(black_white == VEGETATION)
-    return np.histogram(areas, bins=[*CLASSES, np.iinfo(np.int64).max])[0]
+    return np.histogram(areas, bins=[*CLASSES, np.iinfo(np.int64).max])[0].tolist()
 
 
 def spectrum(values: Array) -> tuple[Array, Array, Array]:
