@@ -338,7 +338,17 @@ def test_the_report_shows_the_truth_of_the_simulation(finished, page):
 def test_figures_and_maps_are_there_as_png_and_svg(finished):
     analysis = finished.folder / "results" / "niger" / "analysis"
     drawn = {path.name for path in (analysis / "figures").iterdir()}
-    names = {"series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "truth"}
+    names = {
+        "series",
+        "completeness",
+        "indicators",
+        "sensitivity",
+        "weather",
+        "recovery",
+        "spatial",
+        "patches",
+        "truth",
+    }
     assert drawn == {f"{name}.{form}" for name in names for form in ("png", "svg")}
     mapped = {path.name for path in (analysis / "maps").iterdir()}
     assert mapped == {

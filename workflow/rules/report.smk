@@ -1,6 +1,6 @@
 """Per site and over sites: figures, maps and the reports."""
 
-FIGURES = ["series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial"]
+FIGURES = ["series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches"]
 MAPPED = ["offset50", "ndvi", "ndvi_veg"]
 
 
@@ -121,6 +121,7 @@ rule report_site:
             "findings",
             "grid",
             "images",
+            "indicators",
             "maps",
             "methods",
             "raster",
@@ -163,6 +164,7 @@ rule report_sites:
             "files",
             "findings",
             "images",
+            "indicators",
             "methods",
             "raster",
             "report",

@@ -210,6 +210,32 @@ def draw_spatial(analysis: Mapping) -> Figure:
     )
 
 
+def draw_patches(analysis: Mapping) -> Figure:
+    """Draw the distribution of patch sizes of the first, the middle and the last date that has patches."""
+    found = analysis.get("patch_sizes") or {"dates": []}
+    dated = [
+        (day, _array(counts))
+        for day, counts in zip(found["dates"], found.get("counts", ()), strict=True)
+        if any(counts)
+    ]
+    if not dated:
+        return _sentence("No date has patches of vegetation.")
+    figure, ((axes,),) = _panels(1, 1, 1.7, bottom=0.5)
+    shown = sorted({0, len(dated) // 2, len(dated) - 1})
+    for place, colour, mark in zip(shown, (GREEN, BLUE, ORANGE), "os^", strict=False):
+        day, counts = dated[place]
+        # how many are as large or larger: classes without any patch leave no hole
+        larger = counts[::-1].cumsum()[::-1]
+        some = larger > 0
+        axes.plot(np.array(found["edges"])[some], larger[some], marker=mark, color=colour, label=day)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("area (m²)")
+    axes.set_title("patches of vegetation of at least this area")
+    axes.legend(frameon=False, fontsize=7.5)
+    return figure
+
+
 def draw_grid(found: Mapping, draw: Callable[[Axes, list[date], Mapping], object]) -> Figure:
     """Draw a panel for each series of `found`, in two columns; `draw` gets axes, days and the series."""
     rows = math.ceil(len(found) / 2)
@@ -236,7 +262,7 @@ def sites_figure(comparison: Mapping) -> Figure:
     if not rows:
         return _sentence("No site could be tested for early warning.")
     with matplotlib.rc_context(STYLE):
-        figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.5, bottom=0.5)
+        figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.3, bottom=0.5, right=0.25)
         for place, row in enumerate(rows):
             colour = ORANGE if row["rejected"] else BLUE
             axes.plot(row["tau"], place, marker="o" if row["rejected"] else "s", color=colour)
@@ -256,6 +282,7 @@ FIGURES: dict[str, Callable[[Mapping], Figure]] = {
     "weather": draw_weather,
     "recovery": draw_recovery,
     "spatial": draw_spatial,
+    "patches": draw_patches,
 }
 
 
@@ -267,6 +294,7 @@ def _panels(
     left: float = 0.6,
     bottom: float = 0.35,
     top: float = 0.25,
+    right: float = 0.1,
     between: tuple[float, float] = (0.4, 0.55),
     **options: object,
 ) -> tuple[Figure, np.ndarray]:
@@ -275,7 +303,7 @@ def _panels(
     A layout that measures every label would take longer than all the drawing.
     """
     tall = bottom + rows * height + (rows - 1) * between[0] + top
-    wide = (WIDTH - left - 0.1 - (columns - 1) * between[1]) / columns
+    wide = (WIDTH - left - right - (columns - 1) * between[1]) / columns
     figure = Figure(figsize=(WIDTH, tall))
     panels = figure.subplots(
         rows,
@@ -283,7 +311,7 @@ def _panels(
         squeeze=False,
         gridspec_kw={
             "left": left / WIDTH,
-            "right": 1 - 0.1 / WIDTH,
+            "right": 1 - right / WIDTH,
             "bottom": bottom / tall,
             "top": 1 - top / tall,
             "hspace": between[0] / height,

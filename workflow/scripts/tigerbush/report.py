@@ -23,6 +23,7 @@ from tigerbush.findings import (
     short,
 )
 from tigerbush.images import encode_png
+from tigerbush.indicators import INDICATORS
 from tigerbush.methods import REFERENCES, methods, methods_over_sites
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -61,6 +62,7 @@ def site_report(
     """
     metadata, warning = analysis["metadata"], analysis["early_warning"]
     config = metadata.get("config") or {}
+    drawn = warning["subsampling"] or {}
     sample = config.get("source", {}).get("kind") == "sample"
     return _render(
         "site.html",
@@ -79,7 +81,8 @@ def site_report(
         outliers=[(one["label"], one["outliers"]) for one in analysis["series"].values() if one["outliers"]],
         missing=metadata.get("missing") or {},
         failed=metadata.get("failed_products") or {},
-        subsampling=(warning["subsampling"] or {}).get("variables"),
+        subsampling=drawn.get("variables", {}).get(warning["primary"]["variable"]),
+        observations=drawn.get("observations"),
         spatial_labels=[one["label"] for one in analysis["spatial"].values()],
         maps=maps,
         lags=analysis["weather"]["lagged_correlation"],
@@ -124,6 +127,7 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
             "Sites that share their weather are no independent witnesses.",
             *caveats({"mode": "default"}, simulated=False)[3:],
         ],
+        refused=[row for row in rows if row["p"] is None],
         disagreeing=[row for row in rows if row["disagreement"]],
         change_labels=list(CHANGES.values()),
         changes=[
@@ -153,6 +157,7 @@ def _render(template: str, **values: object) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence, "short": short}
+    environment.filters["indicator"] = lambda name: INDICATORS[name][0].partition(",")[0]
     environment.globals |= {"disagreement": disagreement, "version": __version__}
     return environment.get_template(template).render(**values)
 
