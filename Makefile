@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime $(VENV)/.plugins ## the whole workflow on the embedded sa
 	$(BIN)/snakemake --profile profiles/local $$progress
 	@$(BIN)/snakemake --cores 1 --quiet all --report results/report.html
 	@echo "Look at:"
-	@for file in niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done
+	@for file in niger/analysis/report.html niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done
 
 # bytecode is compiled now: on a cluster every job would do it again
 ifdef UV

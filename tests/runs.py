@@ -22,6 +22,8 @@ BASE = {
     "source": {"path": "products"},
     "subimages": {"size": 20},
 }
+# a target without analysis and reports, for runs that are about what comes before
+SUMMARIES = "results/products_checked.txt"
 
 
 class Run:

@@ -118,5 +118,9 @@ def comparable(results: dict[str, bytes]) -> dict[str, bytes]:
     kept = {
         name: content for name, content in results.items() if re.match(r"results/(?!downloads/)[^/]+/", name)
     }
-    stamped = ("results_summary.json", "analysis.json", "overview.png")
-    return {name: content for name, content in kept.items() if not name.endswith(stamped)}
+    # what is made of a summary holds the configuration too
+    return {
+        name: content
+        for name, content in kept.items()
+        if "/analysis/" not in name and not name.endswith("results_summary.json")
+    }

@@ -10,7 +10,7 @@ import pytest
 import utm
 
 from fabricate import name_of
-from runs import BASE, SITE, Run
+from runs import BASE, SITE, SUMMARIES, Run
 from tigerbush.remote import Store
 from tigerbush.s3 import list_store
 from tigerbush.safe import open_product
@@ -83,7 +83,7 @@ def test_stream_through_trouble_that_passes(faulty, proxy, local):
     ):  # fmt: skip
         proxy.fault(kind, path, times=2)
     run = faulty("stream")
-    run.snakemake("--resources", "connections=2")
+    run.snakemake(SUMMARIES, "--resources", "connections=2")
     same_summary(run, local)
     assert proxy.most == 2
     assert all(fault.times == 0 for fault in proxy.faults)
@@ -94,7 +94,7 @@ def test_stream_when_trouble_stays(faulty, proxy, local):
     proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
     run = faulty("stream")
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert "2 product(s) failed, everything else is finished; mend them and run ./tigerbush retry" in output
     failed = run.summary()["metadata"]["failed_products"]
     assert failed.keys() == {name_of(TWO), name_of(THREE)}
@@ -120,7 +120,7 @@ def test_storage_through_trouble_that_passes(faulty, proxy, local):
     ):
         proxy.fault(kind, path, times=2)
     run = faulty("storage")
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     same_summary(run, local)
     assert all(fault.times == 0 for fault in proxy.faults)
 
@@ -130,12 +130,12 @@ def test_storage_when_trouble_stays(faulty, proxy, local):
     proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
     run = faulty("storage")
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert re.search(rf"Failed to retrieve .*\s+.*{TWO}T\S*_B04\.jp2", output)
     assert not (run.folder / "results" / "downloads" / f"{name_of(TWO)}.zip").exists()
     assert not list(run.folder.rglob(f"*{TWO}T*_B04.jp2"))
     del proxy.faults[0]
-    run.snakemake(status=1)
+    run.snakemake(SUMMARIES, status=1)
     failed = run.summary()["metadata"]["failed_products"]
     assert failed.keys() == {name_of(THREE)}
     assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
@@ -151,20 +151,20 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     run = configured(tmp_path / "s3", proxy, KEYED, "refused/", access="storage")
     run.tigerbush("discover", "--configfile", "config.yaml")
     proxy.fault("429", "^/keyed/.*_B04")
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert re.search(
         r"Failed to retrieve storage object from s3://keyed/refused/\S*_B04\.jp2\s+.*TooManyRequests", output
     )
     proxy.mend()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert re.search(r"Failed to check existence of s3://keyed/\S+\s+.*\(403\)", output)
     assert "guessed" not in output
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["AWS_SECRET_ACCESS_KEY"])
     keys_of_one = [one["Key"] for one in weed.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]]
     [band] = [key for key in keys_of_one if "_B04" in key]
     weed.admin.delete_object(Bucket=KEYED, Key=band)
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert "Missing input files for rule download_product" in output
     assert band in output
 
@@ -218,11 +218,11 @@ def test_real_products(weed, keys, shared_data, tmp_path, folder, start, end, ac
     }
     path = shared_data / "sentinel2" / folder
     local = Run(tmp_path / "local", base | {"source": {"path": str(path)}}, [REAL])
-    local.snakemake()
+    local.snakemake(SUMMARIES)
     for safe in path.glob("*.SAFE"):
         weed.put_product(KEYED, safe, f"{folder}/")
     run = configured(tmp_path / "s3", weed, KEYED, f"{folder}/", [REAL], base, access=access)
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     same_summary(run, local, "ljubljana")
     assert len(list(run.folder.rglob("results/**/downloads/*.zip"))) >= 5
 

@@ -9,7 +9,7 @@ import utm
 
 from catalogues import images_of, item_of, serve, write_cog
 from fabricate import name_of, scene_of
-from runs import BASE, SITE, Run
+from runs import BASE, SITE, SUMMARIES, Run
 from test_s3 import same_summary
 from tigerbush.safe import open_product
 from tigerbush.safe_writer import write_product
@@ -96,7 +96,7 @@ def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, cata
         )
     store = {"endpoint_url": weed.url, "bucket": PUBLIC}
     run = configured(tmp_path / "stac", catalogue, **store)
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     same_summary(run, local)
     other = configured(tmp_path / "odata", catalogue, **store, catalogue=catalogue.odata)
     other.tigerbush("discover", "--configfile", "config.yaml")
@@ -116,7 +116,7 @@ def from_both(tmp_path, folder, catalogue, level, site, start, end):
     plain = Run(tmp_path / "local", base | {"source": {"path": str(folder)}}, [site])
     run = configured(tmp_path / "stac", catalogue, level, [site], base)
     for one in (plain, run):
-        one.snakemake()
+        one.snakemake(SUMMARIES)
     same_summary(run, plain)
     return run.summary()
 

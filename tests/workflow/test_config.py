@@ -3,6 +3,7 @@
 import pytest
 
 from fabricate import name_of
+from runs import SUMMARIES
 
 pytestmark = pytest.mark.workflow
 
@@ -112,7 +113,7 @@ def test_periods_are_those_of_pyveg(run):
     """Chained from one end to the next start; the middle day names the period."""
     period = {"start": "2016-01-31", "end": "2016-05-27", "step": "1m"}
     run.configure(run.config | {"period": period})
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     # 31 Jan, 29 Feb, 29 Mar, 29 Apr; the next would end on 29 May
     days = list(run.summary()["COPERNICUS/S2"]["time-series-data"])
     assert days == ["2016-02-14", "2016-03-14", "2016-04-13"]
@@ -121,5 +122,5 @@ def test_periods_are_those_of_pyveg(run):
 @pytest.mark.parametrize(("step", "days"), [("2w", ["2017-01-08", "2017-01-22"]), ("10d", ["2017-01-06", "2017-01-16", "2017-01-26"])])  # fmt: skip
 def test_weeks_and_days(run, step, days):
     run.configure(run.config | {"period": {"start": "2017-01-01", "end": "2017-02-01", "step": step}})
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     assert list(run.summary()["COPERNICUS/S2"]["time-series-data"]) == days

@@ -12,9 +12,12 @@ import pytest
 from scipy import ndimage
 
 from fabricate import ROOT
+from runs import SUMMARIES
 from tigerbush.files import read_json
+from tigerbush.findings import median_error
 from tigerbush.grid import sub_images
 from tigerbush.images import black_white, grey_ndvi, read_png
+from tigerbush.raster import read_raster
 from tigerbush.resample import Grid
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
@@ -22,7 +25,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
 # 4 x 4 sub-images of 50 pixels in the middle of the products
 SITE = Grid(461_080, 1_460_280, 10, 200, 200)
 WINDOW = np.s_[24:224, 28:228]
-ANALYSIS = ("plot_site", "analyse_site", "compare_sites")
+ANALYSIS = (
+    "analyse_site", "compare_sites", "compare_truth", "plot_site", "map_site", "report_site", "report_sites"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +194,7 @@ def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth
 
 def test_the_same_seed_gives_the_same_json(finished, place):
     run = place({"period": {"start": "2020-01-01", "end": "2020-04-01"}})
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     for day in ("2020-01-16", "2020-02-15", "2020-03-16"):
         for name in ("ndvi", "centrality", "weather", "summary"):
             path = Path("results") / "niger" / day / f"{name}.json"
@@ -200,7 +205,7 @@ def test_the_sample_through_copies(place):
     """`source.access: storage` takes the simulated products through results/downloads."""
     run = place({"period": {"start": "2020-01-01", "end": "2020-02-01"}, "source": {"access": "storage"}})
     assert run.planned()["download_product"] == 1
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     assert len(run.summary("niger")["COPERNICUS/S2"]["time-series-data"]["2020-01-16"]) == 15
 
 
@@ -248,7 +253,7 @@ def page(chromium):
 def test_the_report_opens_in_a_browser(report, page):
     page.goto(report.as_uri())
     page.get_by_text("These products are simulated").wait_for(timeout=30_000)
-    for category in ("Overview", "Images", "Results"):
+    for category in ("Overview", "Figures", "Maps", "Images", "Reports", "Results"):
         assert page.get_by_text(category, exact=True).first.is_visible()
     # the images of a date can be browsed to
     page.get_by_text("Images", exact=True).first.click()
@@ -269,6 +274,95 @@ def test_the_report_as_a_zip_holds_the_images(finished):
     assert sum(name.endswith("rgb.png") for name in names) == 37
     assert sum(name.endswith("results_summary.json") for name in names) == 1
     assert any(name.endswith("report.html") for name in names)
+
+
+def open_report(page, path):
+    """Open a report; every picture has to be seen, and nothing but the file itself to be asked for."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    pictures = page.locator("img")
+    sizes = pictures.evaluate_all("all => all.map(one => one.complete && one.naturalWidth)")
+    assert sizes and all(sizes)
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+
+
+def test_the_report_of_the_site_opens_in_a_browser_and_says_what_was_found(finished, page):
+    open_report(page, finished.folder / "results" / "niger" / "analysis" / "report.html")
+    found = page.locator(".found").inner_text()
+    assert re.search(r"NDVI was 0\.4\d* on average in the first year, 0\.2\d* in the last: 4\d % less", found)
+    assert "No early warning is given. 36 dates have data" in found
+    assert page.get_by_text("nothing in this report was seen by a satellite").is_visible()
+    assert page.locator("img[alt='']").count() == page.locator("img:not([alt])").count() == 0
+    assert page.locator(".images img").count() == 6
+    # on a phone nothing is wider than the screen, and writing stays legible
+    for width in (320, 390, 1400):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= 15
+
+
+def test_the_report_of_the_site_prints(finished, page):
+    open_report(page, finished.folder / "results" / "niger" / "analysis" / "report.html")
+    assert page.locator(".animations").is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator(".animations").is_visible()
+    printed = page.pdf(format="A4")
+    assert printed.startswith(b"%PDF")
+    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 15
+
+
+def test_the_report_over_sites_opens_in_a_browser(finished, page):
+    open_report(page, finished.folder / "results" / "analysis" / "report.html")
+    assert "Of 1 site, 0 could be tested" in page.locator(".found").inner_text()
+    assert page.get_by_text("36 dates have data").is_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_report_shows_the_truth_of_the_simulation(finished, page):
+    analysis = finished.folder / "results" / "niger" / "analysis"
+    truth = read_json(analysis / "truth.json")
+    errors = {metric: median_error(one) for metric, one in truth.items()}
+    assert errors["ndvi"] < 0.005
+    assert errors["wavelength"] < 0.01
+    assert errors["patch_count"] < 0.05 and errors["patch_mean_area"] < 0.05
+    # which the report explains: the images are split by local contrast
+    assert 0.05 < errors["cover"] < 0.5
+    open_report(page, analysis / "report.html")
+    row = page.locator("tr", has_text="wavelength of the pattern (m)")
+    measured, true = row.locator("td.number").all_inner_texts()[:2]
+    assert re.fullmatch(r"11\d → 10\d", measured) and re.fullmatch(r"11\d → 10\d", true)
+
+
+def test_figures_and_maps_are_there_as_png_and_svg(finished):
+    analysis = finished.folder / "results" / "niger" / "analysis"
+    drawn = {path.name for path in (analysis / "figures").iterdir()}
+    names = {
+        "series",
+        "completeness",
+        "indicators",
+        "sensitivity",
+        "weather",
+        "recovery",
+        "spatial",
+        "patches",
+        "truth",
+    }
+    assert drawn == {f"{name}.{form}" for name in names for form in ("png", "svg")}
+    mapped = {path.name for path in (analysis / "maps").iterdir()}
+    assert mapped == {
+        f"{metric}.{form}"
+        for metric in ("offset50", "ndvi", "ndvi_veg")
+        for form in ("png", "svg", "webp", "tif")
+    }
+    # a band per date; the upper-right sub-image of the first is beyond the swath
+    maps = read_raster(analysis / "maps" / "ndvi.tif")
+    assert maps.data.shape == (39, 4, 4)
+    assert maps.bands[0] == "2020-01-16"
+    assert np.isnan(maps.data[0, 0, 3]) and np.isnan(maps.data[0]).sum() == 1
+    first = finished.summary("niger")["COPERNICUS/S2"]["time-series-data"]["2020-01-16"]
+    assert np.nanmean(maps.data[0]) == pytest.approx(np.mean([part["ndvi_mean"] for part in first]), abs=1e-6)
 
 
 def test_the_overview_is_a_picture(finished):

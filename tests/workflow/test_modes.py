@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fabricate import ROOT
+from runs import SUMMARIES
 
 pytestmark = pytest.mark.workflow
 
@@ -63,10 +64,10 @@ def test_as_a_module_of_another_workflow(run):
 def test_an_edited_module_reruns_what_uses_it(run, tmp_path):
     source = tracked(tmp_path / "source")
     snakefile = source / "workflow" / "Snakefile"
-    run.snakemake(snakefile=snakefile)
+    run.snakemake(SUMMARIES, snakefile=snakefile)
     module = source / "workflow" / "scripts" / "tigerbush" / "centrality.py"
     module.write_text(module.read_text() + "\n# edited\n")
-    output = run.snakemake("--dry-run", snakefile=snakefile)
+    output = run.snakemake(SUMMARIES, "--dry-run", snakefile=snakefile)
     jobs = dict(re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE))
     for rule, count in {"compute_centrality": "2", "summarise_date": "2", "summarise_site": "1"}.items():
         assert jobs[rule] == count

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
+from runs import SUMMARIES
 from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.safe_writer import write_product
 
 pytestmark = pytest.mark.workflow
 
-ANALYSIS = ("plot_site", "analyse_site", "compare_sites")
+ANALYSIS = ("analyse_site", "compare_sites", "plot_site", "map_site", "report_site", "report_sites")
 PER_DATE = ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date")
 
 
@@ -83,9 +84,9 @@ def test_a_new_product_plans_only_what_it_touches(run):
 
 
 def test_results_outlive_their_products(run):
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     shutil.rmtree(run.folder / "products")
-    assert "Nothing to be done" in run.snakemake()
+    assert "Nothing to be done" in run.snakemake(SUMMARIES)
 
 
 def test_a_failed_refresh_keeps_the_table(run):
@@ -99,11 +100,11 @@ def test_a_failed_refresh_keeps_the_table(run):
 
 def test_discovery_keeps_products_that_are_gone(run):
     """Old products are deleted to make room; what was made of them stays in the summary."""
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     shutil.rmtree(run.folder / "products" / f"{name_of('20170110')}.SAFE")
     output = run.tigerbush("discover", "--configfile", "config.yaml")
     assert "1 products of the table are no longer in products" in output
-    assert "Nothing to be done" in run.snakemake()
+    assert "Nothing to be done" in run.snakemake(SUMMARIES)
 
 
 def test_a_source_that_breaks_while_it_is_read(run):
@@ -112,7 +113,7 @@ def test_a_source_that_breaks_while_it_is_read(run):
     path.unlink()
     path.symlink_to("/proc/self/mem")  # an input/output error
     for arguments in ((), ("--config", "source={access: storage, path: products}")):
-        run.snakemake(*arguments, status=1)
+        run.snakemake(SUMMARIES, *arguments, status=1)
         reason = run.summary()["metadata"]["failed_products"][name_of("20170210")]
         assert "Input/output error" in reason
         assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
@@ -124,7 +125,7 @@ def test_several_sites_and_weather(run):
     (run.folder / "here.csv").write_text("date,precipitation,temperature\n" + rows)
     shutil.copy(run.folder / "here.csv", run.folder / "there.csv")
     run.write_sites(("here", 14.5593, 45.8694, 0.0037), ("there", 14.5585, 45.8690, 0.0019))
-    run.snakemake("--config", "weather={path: '{site}.csv'}")
+    run.snakemake(SUMMARIES, "--config", "weather={path: '{site}.csv'}")
     assert len(run.summary("here")["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
     assert len(run.summary("there")["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 1
     weather = run.summary("there")["ECMWF/ERA5/MONTHLY"]["time-series-data"]
@@ -135,7 +136,7 @@ def test_several_sites_and_weather(run):
 
 def test_weather_that_does_not_cover_a_date(run):
     (run.folder / "weather.csv").write_text("date,precipitation,temperature\n2017-02,10,5\n")
-    run.snakemake("--config", "weather={path: weather.csv}")
+    run.snakemake(SUMMARIES, "--config", "weather={path: weather.csv}")
     weather = run.summary()["ECMWF/ERA5/MONTHLY"]["time-series-data"]
     assert [day for day, value in weather.items() if value] == ["2017-02-15"]
     assert run.summary()["metadata"]["num_data_points"] == 1
@@ -148,7 +149,7 @@ def break_product(run, day):
 def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
     break_product(run, "20170120")
     break_product(run, "20170210")
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert "2 product(s) failed, everything else is finished" in output
     metadata = run.summary()["metadata"]
     assert set(metadata["failed_products"]) == {name_of("20170120"), name_of("20170210")}
@@ -159,12 +160,12 @@ def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
     assert placeholder.tags[STATUS] == "failed"
     assert not placeholder.data.any()
     # only the gate is left to run
-    assert run.planned() == {"all": 1, "check_products": 1}
+    assert run.planned(SUMMARIES) == {"check_products": 1}
 
 
 def test_retry_forces_the_failed_products_and_nothing_else(run):
     break_product(run, "20170210")
-    run.snakemake(status=1)
+    run.snakemake(SUMMARIES, status=1)
     january = run.folder / "results" / "here" / "2017-01-16" / "composite.tif"
     before = january.stat().st_mtime_ns
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
@@ -180,14 +181,14 @@ def test_retry_forces_the_failed_products_and_nothing_else(run):
 
 def test_on_failure_report(run):
     break_product(run, "20170210")
-    run.snakemake("--config", "on_failure=report")
+    run.snakemake(SUMMARIES, "--config", "on_failure=report")
     lines = (run.folder / "results" / "products_checked.txt").read_text().splitlines()
     assert lines[0] == "1 failed"
     assert lines[1].startswith(name_of("20170210") + "\t")
 
 
 def test_storage_copies_products_first(run):
-    run.snakemake("--config", "source={access: storage, path: products}")
+    run.snakemake(SUMMARIES, "--config", "source={access: storage, path: products}")
     copies = sorted((run.folder / "results" / "downloads").iterdir())
     assert [path.stem for path in copies] == [name_of(day) for day in ("20170110", "20170120", "20170210")]
     assert run.summary()["metadata"]["missing"] == {"2017-03-16": "no product in the period"}
@@ -195,7 +196,7 @@ def test_storage_copies_products_first(run):
 
 def test_a_product_that_cannot_be_copied(run):
     break_product(run, "20170210")
-    run.snakemake("--config", "source={access: storage, path: products}", status=1)
+    run.snakemake(SUMMARIES, "--config", "source={access: storage, path: products}", status=1)
     assert "B4 is missing" in run.summary()["metadata"]["failed_products"][name_of("20170210")]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
     run.tigerbush(
@@ -225,17 +226,17 @@ def test_scenes_need_no_site(run):
 
 def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(run):
     break_product(run, "20170210")
-    run.snakemake(status=1)
+    run.snakemake(SUMMARIES, status=1)
     write_product(run.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
     run.tigerbush("discover", "--configfile", "config.yaml")
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     output = run.tigerbush("retry", "--configfile", "config.yaml")
     assert "No product of results/products.tsv failed" in output
 
 
 def test_retry_in_another_directory(run):
     break_product(run, "20170210")
-    run.snakemake(status=1)
+    run.snakemake(SUMMARIES, status=1)
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
     inside, run.folder = run.folder, run.folder.parent
     run.tigerbush("retry", "--directory", "work", "--configfile", "work/config.yaml")
@@ -261,7 +262,7 @@ def test_every_choice_of_centrality_and_resampling(run):
 
 def test_sub_images_are_written_under_pyvegs_names(run):
     run.configure(run.config | {"subimages": {"size": 20, "write": True, "limit": 3}})
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     folder = run.folder / "results" / "here" / "2017-02-15"
     records = run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]
     assert len(records) == 3
@@ -302,7 +303,7 @@ def test_a_period_with_only_clouds(run):
 
 def test_products_above_the_cloud_limit_are_left_out(run):
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, cloud_percent=50.1))
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     metadata = run.summary()["metadata"]
     reason = "more than 50 % cloud (composite.max_cloud_percent)"
     assert metadata["missing"]["2017-02-15"] == f"all 1 products left out: {reason}"
@@ -316,7 +317,7 @@ def test_what_is_missing_adds_up(run):
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
     write_product(run.folder / "products", name_of("20170212"), scene_of(5, cloud_percent=50.1))
     break_product(run, "20170120")
-    run.snakemake(status=1)
+    run.snakemake(SUMMARIES, status=1)
     with (run.folder / "results" / "here" / "missing.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     summary = run.summary()
@@ -339,7 +340,7 @@ def test_what_is_missing_adds_up(run):
 def test_relative_orbits(run):
     write_product(run.folder / "products", name_of("20170215", orbit="022"), scene_of(5))
     run.configure({**run.config, "composite": {"relative_orbits": [22]}})
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     metadata = run.summary()["metadata"]
     assert metadata["products"]["2017-02-15"]["products"] == [name_of("20170215", orbit="022")]
     assert metadata["missing"]["2017-01-16"].startswith("all 2 products left out: another orbit")
@@ -351,16 +352,16 @@ def test_of_two_levels_one_is_chosen(run):
         name_of("20170212", level="L2A", baseline="0400"),
         scene_of(5, level="L2A", offset=-1000, scl=np.full((63, 63), 4)),
     )
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert "site here has products of two levels (L1C and L2A)" in output
-    run.snakemake("--config", "source={level: L2A, path: products}")
+    run.snakemake(SUMMARIES, "--config", "source={level: L2A, path: products}")
     assert list(run.summary()["metadata"]["products"]["2017-02-15"]["platforms"]) == ["S2A"]
     assert set(run.summary()["metadata"]["missing"]) == {"2017-01-16", "2017-03-16"}
 
 
 def test_a_site_outside_every_tile(run):
     run.write_sites(("nowhere", 0.0, 0.0, 0.01))
-    output = run.snakemake(status=1)
+    output = run.snakemake(SUMMARIES, status=1)
     assert "site nowhere at 0, 0 lies outside every tile of results/products.tsv" in output
 
 

@@ -19,6 +19,7 @@ LIBRARY = {
     for path in (
         workflow.source_path("../scripts/tigerbush/__init__.py"),
         workflow.source_path("../scripts/tigerbush/analysis.py"),
+        workflow.source_path("../scripts/tigerbush/analysis_figures.py"),
         workflow.source_path("../scripts/tigerbush/catalogue.py"),
         workflow.source_path("../scripts/tigerbush/centrality.py"),
         workflow.source_path("../scripts/tigerbush/completeness.py"),
@@ -31,18 +32,22 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/failures.py"),
         workflow.source_path("../scripts/tigerbush/figures.py"),
         workflow.source_path("../scripts/tigerbush/files.py"),
+        workflow.source_path("../scripts/tigerbush/findings.py"),
         workflow.source_path("../scripts/tigerbush/grid.py"),
         workflow.source_path("../scripts/tigerbush/images.py"),
         workflow.source_path("../scripts/tigerbush/indicators.py"),
         workflow.source_path("../scripts/tigerbush/local.py"),
+        workflow.source_path("../scripts/tigerbush/maps.py"),
         workflow.source_path("../scripts/tigerbush/masks.py"),
         workflow.source_path("../scripts/tigerbush/measures.py"),
         workflow.source_path("../scripts/tigerbush/metadata.py"),
+        workflow.source_path("../scripts/tigerbush/methods.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/ranges.py"),
         workflow.source_path("../scripts/tigerbush/raster.py"),
         workflow.source_path("../scripts/tigerbush/remote.py"),
+        workflow.source_path("../scripts/tigerbush/report.py"),
         workflow.source_path("../scripts/tigerbush/resample.py"),
         workflow.source_path("../scripts/tigerbush/resilience.py"),
         workflow.source_path("../scripts/tigerbush/response.py"),
@@ -66,10 +71,16 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/summary.py"),
         workflow.source_path("../scripts/tigerbush/surrogates.py"),
         workflow.source_path("../scripts/tigerbush/tiles.py"),
+        workflow.source_path("../scripts/tigerbush/truth.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
         workflow.source_path("../scripts/tigerbush/weather_grids.py"),
     )
 }
+TEMPLATES = [
+    workflow.source_path("../scripts/tigerbush/templates/base.html"),
+    workflow.source_path("../scripts/tigerbush/templates/site.html"),
+    workflow.source_path("../scripts/tigerbush/templates/sites.html"),
+]
 
 
 wildcard_constraints:
@@ -83,8 +94,11 @@ def library(*modules):
 
     Not the files as inputs: those would re-run everything when the checkout moves.
     """
-    content = b"".join(Path(LIBRARY[module]).read_bytes() for module in ("__init__", *modules))
-    return hashlib.sha256(content).hexdigest()[:16]
+    return fingerprint(LIBRARY[module] for module in ("__init__", *modules))
+
+
+def fingerprint(paths):
+    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:16]
 
 
 def scene_parameters():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.grid import SubImage, pyveg_sub_images, sub_images
+from tigerbush.grid import SubImage, place_sub_images
 from tigerbush.images import read_png
 from tigerbush.measures import Coverage, coverage, examine_sub_images
 from tigerbush.raster import read_raster
@@ -66,9 +66,7 @@ def read_date(
         When an image cannot be read.
     """
     index, colours = read_raster(ndvi), read_png(rgb)
-    parts = sub_images(index.grid, index.epsg, site["size"])
-    if mode == "pyveg":
-        parts = pyveg_sub_images(site["longitude"], site["latitude"], site["region_size"], parts)
+    parts = place_sub_images(index.grid, index.epsg, site, mode)
     covered = coverage(index.data[0], colours, mode)
     return DateImages(
         ndvi=index.data[0],

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+import matplotlib
 import matplotlib.dates
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,6 +40,13 @@ def shown_dates(summary: Mapping, columns: int = COLUMNS) -> list[str]:
     ]
 
 
+def first_middle_last(summary: Mapping) -> list[str]:
+    """Return the first, the middle and the last date with data, each once."""
+    series = summary[VEGETATION_COLLECTION]["time-series-data"]
+    dates = [day for day, records in series.items() if records]
+    return [dates[i] for i in sorted({0, len(dates) // 2, len(dates) - 1})] if dates else []
+
+
 def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> Figure:
     """Draw a site: images of some dates above, the series of its measures below.
 
@@ -62,11 +70,16 @@ def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8
     return figure
 
 
-def encode_figure(figure: Figure) -> bytes:
-    """Encode a figure as PNG; a figure drawn anew gives the same bytes."""
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
-    return png.getvalue()
+def encode_figure(figure: Figure, form: str = "png") -> bytes:
+    """Encode a figure as "png" or "svg"; a figure drawn anew gives the same bytes."""
+    encoded = io.BytesIO()
+    # text stays text, and identifiers do not change from run to run
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tigerbush"}):
+        if form == "svg":
+            figure.savefig(encoded, format="svg", metadata={"Date": None, "Creator": None})
+        else:
+            figure.savefig(encoded, format="png", dpi=110, metadata={"Software": None})
+    return encoded.getvalue()
 
 
 def _title(metadata: Mapping) -> str:

@@ -1,6 +1,7 @@
 """Where a site lies on the pixel lattice of its tiles, and how it is cut into sub-images."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import utm
@@ -179,3 +180,21 @@ def pyveg_sub_images(
         )
         for i, part in enumerate(parts)
     ]
+
+
+def place_sub_images(grid: Grid, epsg: int, site: Mapping, mode: str) -> list[SubImage]:
+    """Cut a site into its sub-images, with the centres that its summary has.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the site's pixels.
+    epsg : int
+    site : dict
+        longitude, latitude, region_size in degrees; size of a sub-image in pixels.
+    mode : {"default", "pyveg"}
+    """
+    parts = sub_images(grid, epsg, site["size"])
+    if mode == "pyveg":
+        return pyveg_sub_images(site["longitude"], site["latitude"], site["region_size"], parts)
+    return parts

@@ -1,6 +1,7 @@
 """Call snakemake on this checkout's workflow."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +30,12 @@ def read_snakemake(arguments: list[str], program: tuple[str, ...] = ("-m", "snak
     Raises
     ------
     TigerbushError
-        When it fails; the end of what it prints goes to standard error then.
+        When it fails: with the sentence of the workflow, else the end of what is printed goes to standard error.
     """
     done = _run(arguments, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
+        if sentence := re.search(r"^WorkflowError[^\n]*:\n(?P<text>\S.+)$", done.stderr, re.MULTILINE):
+            raise TigerbushError(sentence["text"])
         print(*(done.stdout + done.stderr).splitlines()[-15:], sep="\n", file=sys.stderr)
         raise TigerbushError("snakemake cannot plan this run; see above.")
     return done.stdout

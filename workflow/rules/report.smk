@@ -1,0 +1,178 @@
+"""Per site and over sites: figures, maps and the reports."""
+
+FIGURES = ["series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches"]
+MAPPED = ["offset50", "ndvi", "ndvi_veg"]
+
+
+def in_report(path, caption, category, **labels):
+    """A file that Snakemake's own report shows."""
+    return report(
+        path, caption=f"../report/{caption}.rst", category=category, labels={"site": "{site}"} | labels
+    )
+
+
+rule plot_site:
+    input:
+        summary="results/{site}/results_summary.json",
+        analysis=rules.analyse_site.output.analysis,
+        rgb=images_of_dates("rgb"),
+        black_white=images_of_dates("bwndvi"),
+    output:
+        **{
+            "overview_png": in_report(
+                "results/{site}/analysis/overview.png", "overview", "Overview", figure="pattern and series"
+            ),
+            "overview_svg": "results/{site}/analysis/overview.svg",
+        },
+        **{
+            f"{figure}_png": in_report(
+                f"results/{{site}}/analysis/figures/{figure}.png", "figure", "Figures", figure=figure
+            )
+            for figure in FIGURES
+        },
+        **{f"{figure}_svg": f"results/{{site}}/analysis/figures/{figure}.svg" for figure in FIGURES},
+    log:
+        "logs/plot_site/{site}.log",
+    benchmark:
+        "benchmarks/plot_site/{site}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        library=library(
+            "analysis_figures", "errors", "figures", "files", "images", "raster", "resample", "summary"
+        ),
+    message:
+        "Drawing {wildcards.site}"
+    script:
+        "../scripts/plot_site.py"
+
+
+rule map_site:
+    input:
+        summary="results/{site}/results_summary.json",
+        # all dates have the grid of the first
+        ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
+    output:
+        **{
+            f"{metric}_png": in_report(
+                f"results/{{site}}/analysis/maps/{metric}.png", "map", "Maps", figure=f"{metric}, every date"
+            )
+            for metric in MAPPED
+        },
+        **{
+            f"{metric}_animation": in_report(
+                f"results/{{site}}/analysis/maps/{metric}.webp", "map", "Maps", figure=f"{metric}, animation"
+            )
+            for metric in MAPPED
+        },
+        **{f"{metric}_svg": f"results/{{site}}/analysis/maps/{metric}.svg" for metric in MAPPED},
+        **{f"{metric}_tif": f"results/{{site}}/analysis/maps/{metric}.tif" for metric in MAPPED},
+    log:
+        "logs/map_site/{site}.log",
+    benchmark:
+        "benchmarks/map_site/{site}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        library=library("errors", "figures", "files", "grid", "maps", "raster", "resample", "summary"),
+        site=site_window,
+        mode=config["mode"],
+    message:
+        "Mapping the sub-images of {wildcards.site}"
+    script:
+        "../scripts/map_site.py"
+
+
+rule report_site:
+    input:
+        analysis=rules.analyse_site.output.analysis,
+        summary="results/{site}/results_summary.json",
+        rgb=images_of_dates("rgb"),
+        black_white=images_of_dates("bwndvi"),
+        figures=[rules.plot_site.output[f"{figure}_svg"] for figure in FIGURES],
+        maps=[rules.map_site.output[f"{metric}_{form}"] for metric in MAPPED for form in ("svg", "animation")],
+        truth=(
+            [rules.compare_truth.output.truth, rules.compare_truth.output.svg]
+            if config["source"]["kind"] == "sample"
+            else []
+        ),
+    output:
+        in_report("results/{site}/analysis/report.html", "report_site", "Reports", file="report of the site"),
+    log:
+        "logs/report_site/{site}.log",
+    benchmark:
+        "benchmarks/report_site/{site}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        library=library(
+            "errors",
+            "figures",
+            "files",
+            "findings",
+            "grid",
+            "images",
+            "indicators",
+            "maps",
+            "methods",
+            "raster",
+            "report",
+            "resample",
+            "summary",
+        ),
+        templates=fingerprint(TEMPLATES),
+    message:
+        "Writing the report of {wildcards.site}"
+    script:
+        "../scripts/report_site.py"
+
+
+rule report_sites:
+    input:
+        comparison=rules.compare_sites.output.json,
+        analyses=rules.compare_sites.input.analyses,
+    output:
+        report=report(
+            "results/analysis/report.html",
+            caption="../report/report_sites.rst",
+            category="Reports",
+            labels={"site": "all", "file": "report over sites"},
+        ),
+        png="results/analysis/figures/sites.png",
+        svg="results/analysis/figures/sites.svg",
+    log:
+        "logs/report_sites.log",
+    benchmark:
+        "benchmarks/report_sites.tsv"
+    localrule: True
+    conda:
+        "../envs/tigerbush.yaml"
+    params:
+        library=library(
+            "analysis_figures",
+            "errors",
+            "figures",
+            "files",
+            "findings",
+            "images",
+            "indicators",
+            "methods",
+            "raster",
+            "report",
+            "resample",
+            "summary",
+        ),
+        templates=fingerprint(TEMPLATES),
+    message:
+        "Writing the report over sites"
+    script:
+        "../scripts/report_sites.py"

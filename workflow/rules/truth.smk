@@ -1,0 +1,51 @@
+"""Of the sample alone: what the simulation knows beside what was measured."""
+
+
+rule compare_truth:
+    input:
+        analysis=rules.analyse_site.output.analysis,
+        truth=rules.simulate_products.output.truth,
+        ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
+    output:
+        truth="results/{site}/analysis/truth.json",
+        png=report(
+            "results/{site}/analysis/figures/truth.png",
+            caption="../report/truth.rst",
+            category="Figures",
+            labels={"site": "{site}", "figure": "truth"},
+        ),
+        svg="results/{site}/analysis/figures/truth.svg",
+    log:
+        "logs/compare_truth/{site}.log",
+    benchmark:
+        "benchmarks/compare_truth/{site}.tsv"
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        library=library(
+            "analysis_figures",
+            "errors",
+            "figures",
+            "files",
+            "images",
+            "local",
+            "metadata",
+            "pattern",
+            "products",
+            "raster",
+            "resample",
+            "safe",
+            "safe_writer",
+            "sample",
+            "spatial",
+            "stac_item",
+            "summary",
+            "truth",
+        ),
+    message:
+        "Comparing {wildcards.site} with the truth of the simulation"
+    script:
+        "../scripts/compare_truth.py"

@@ -1,0 +1,31 @@
+"""Put the truth of the sample beside what was measured."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tigerbush.figures import encode_figure
+from tigerbush.files import job_log, read_json, write_bytes, write_json
+from tigerbush.raster import read_raster
+from tigerbush.truth import compare_truth, truth_figure
+
+
+def main(analysis: Path, truth: Path, ndvi: Path, out: Path, png: Path, svg: Path) -> None:
+    with np.load(truth) as stored:
+        # each look into the file unpacks an array anew
+        known = {name: stored[name] for name in ("product", "biomass", "ndvi")}
+    compared = compare_truth(read_json(analysis), known, read_raster(ndvi).grid)
+    write_json(out, compared)
+    figure = truth_figure(compared)
+    write_bytes(png, encode_figure(figure))
+    write_bytes(svg, encode_figure(figure, "svg"))
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            Path(snakemake.input.analysis),
+            Path(snakemake.input.truth),
+            Path(snakemake.input.ndvi[0]),
+            *(Path(snakemake.output[name]) for name in ("truth", "png", "svg")),
+        )

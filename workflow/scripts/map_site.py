@@ -1,0 +1,32 @@
+"""Draw the maps of a site: each metric of every sub-image, per date and as an animation."""
+
+from pathlib import Path
+
+from tigerbush.figures import encode_figure
+from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.grid import place_sub_images
+from tigerbush.maps import METRICS, animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.raster import read_raster, write_raster
+
+
+def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: dict, mode: str) -> None:
+    contents, image = read_json(summary), read_raster(ndvi)
+    parts = place_sub_images(image.grid, image.epsg, site, mode)
+    for metric in METRICS:
+        maps = map_metric(contents, metric, parts, image.grid, image.epsg, site["size"])
+        figure = maps_figure(maps)
+        write_bytes(out[f"{metric}_png"], encode_figure(figure))
+        write_bytes(out[f"{metric}_svg"], encode_figure(figure, "svg"))
+        write_bytes(out[f"{metric}_animation"], animate_maps(maps))
+        write_raster(out[f"{metric}_tif"], maps_raster(maps))
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            Path(snakemake.input.summary),
+            Path(snakemake.input.ndvi[0]),
+            {name: Path(path) for name, path in snakemake.output.items()},
+            site=snakemake.params.site,
+            mode=snakemake.params.mode,
+        )

@@ -1,0 +1,45 @@
+"""Write the report of a site: one HTML file that opens anywhere."""
+
+from pathlib import Path
+
+from tigerbush.figures import first_middle_last
+from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.images import read_png
+from tigerbush.maps import METRICS
+from tigerbush.report import picture_uri, site_report
+
+
+def main(
+    analysis: Path,
+    summary: Path,
+    rgb: list[Path],
+    black_white: list[Path],
+    figures: list[Path],
+    maps: list[Path],
+    truth: list[Path],
+    out: Path,
+) -> None:
+    paths = {pair[0].parent.name: pair for pair in zip(rgb, black_white, strict=True)}
+    prefix = {".svg": "map_", ".webp": "animation_"}
+    report = site_report(
+        read_json(analysis),
+        {day: [read_png(path) for path in paths[day]] for day in first_middle_last(read_json(summary))},
+        {path.stem: picture_uri(path) for path in (*figures, *truth[1:])}
+        | {prefix[path.suffix] + path.stem: picture_uri(path) for path in maps},
+        {path.stem: METRICS[path.stem][1] for path in maps},
+        read_json(truth[0]) if truth else None,
+    )
+    write_bytes(out, report.encode())
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            Path(snakemake.input.analysis),
+            Path(snakemake.input.summary),
+            *(
+                [Path(path) for path in snakemake.input.get(name, [])]
+                for name in ("rgb", "black_white", "figures", "maps", "truth")
+            ),
+            Path(snakemake.output[0]),
+        )

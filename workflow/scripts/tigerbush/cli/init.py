@@ -1,0 +1,207 @@
+"""Write the configuration of a site of your own: a YAML file and its table of sites.
+
+What the options leave out is asked for. Nothing that exists is overwritten. For example:
+./tigerbush init --site sudan --longitude 27.94 --latitude 11.58 --start 2016-01-01 --end 2020-01-01 --source cdse
+"""
+
+import argparse
+import math
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from tigerbush.cli import configuration
+from tigerbush.cli.snakemake import SNAKEFILE, read_snakemake
+from tigerbush.errors import TigerbushError
+from tigerbush.files import write_bytes
+
+READY = SNAKEFILE.parents[1] / "config"
+SOURCES = ("local", "cdse", "creodias", "wekeo", "aws-cogs")
+SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+STEP = re.compile(r"[1-9][0-9]{0,3}[dwmy]")
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise ValueError(f"{text[:40]!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def _day(text: str) -> str:
+    try:
+        # the same day in other forms would not be what the schema expects
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is not a day, as 2016-01-01") from None
+
+
+def _word(pattern: re.Pattern, expected: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text[:80]!r} is not {expected}")
+        return text
+
+    return read
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the configuration needs to know: its option, how it is asked, how an answer is read."""
+
+    name: str
+    text: str
+    read: Callable[[str], object]
+    default: str | None = None
+
+    @property
+    def option(self) -> str:
+        """The option of the command line that answers it."""
+        return "--" + self.name.replace("_", "-")
+
+    def answer(self, text: str) -> object:
+        """Read an answer.
+
+        Raises
+        ------
+        TigerbushError
+            One sentence that says what was expected.
+        """
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise TigerbushError(f"{self.option}: {error}; correct it.") from None
+
+
+QUESTIONS = (
+    Question("site", "name of the site", _word(SITE, "a name of letters, digits, - and _")),
+    Question("longitude", "longitude of its centre, degrees east", _number(-180, 180)),
+    Question("latitude", "latitude of its centre, degrees north", _number(-80, 84)),
+    Question("region_size", "its side in degrees of latitude", _number(1e-6, 0.5), "0.08"),
+    Question("start", "first day", _day),
+    Question("end", "the day after the last", _day),
+    Question("step", "length of a period: 10d, 2w, 1m, 1y", _word(STEP, "a step as 10d, 2w, 1m or 1y"), "1m"),
+    Question(
+        "source", f"where products come from: {', '.join(SOURCES)}",
+        _word(re.compile("|".join(SOURCES)), f"one of {', '.join(SOURCES)}"),
+    ),
+)  # fmt: skip
+FOLDER = Question("path", "folder of your .SAFE products", _word(re.compile(r"[^\x00-\x1f]+"), "a path"))
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare one option per question."""
+    for question in QUESTIONS:
+        default = f" (default: {question.default})" if question.default else ""
+        command.add_argument(question.option, metavar="X", help=question.text + default)
+    command.add_argument(FOLDER.option, metavar="FOLDER", help=f"{FOLDER.text} (source local)")
+    command.add_argument(
+        "--output",
+        type=Path,
+        default=Path("config"),
+        metavar="FOLDER",
+        help="where SITE.yaml and SITE_sites.tsv go (default: config)",
+    )
+
+
+def run(options: argparse.Namespace, rest: list[str]) -> int:
+    """Ask what is not given, check all of it as the workflow does, write two files."""
+    if rest:
+        raise TigerbushError(f"init does not know {rest[0]!r}; see ./tigerbush init --help.")
+    given = _check_given(options)
+    answers = {question.name: _ask(question, given) for question in QUESTIONS}
+    if answers["source"] == "local":
+        answers["path"] = _ask(FOLDER, given)
+    elif "path" in given:
+        raise TigerbushError(f"--path goes with --source local, not {answers['source']}; leave it out.")
+    table, config = (options.output / f"{answers['site']}{end}" for end in ("_sites.tsv", ".yaml"))
+    for target in (table, config):
+        if target.exists():
+            raise TigerbushError(
+                f"{target} exists and is not overwritten; choose another --site or --output, or edit that file."
+            )
+    _check(answers)
+    write_bytes(table, table_of(answers).encode())
+    write_bytes(config, config_of(answers, table, config).encode())
+    print(f"Written: {table} and {config}. Look before you run:")
+    for command in ("./tigerbush doctor", "./tigerbush plan", ".venv/bin/snakemake --profile profiles/local"):
+        print(f"  {command} --configfile {config}")
+    return 0
+
+
+def table_of(answers: dict) -> str:
+    """Return the table of sites with the one site."""
+    columns = ("site", "longitude", "latitude", "region_size")
+    return "\t".join(columns) + "\n" + "\t".join(str(answers[column]) for column in columns) + "\n"
+
+
+def config_of(answers: dict, table: Path, config: Path) -> str:
+    """Return the configuration: what differs from the default one, the source as the ready file has it."""
+    ready = (READY / f"{answers['source']}.yaml").read_text(encoding="utf-8")
+    source = ready[ready.index("\nsource:") + 1 :]
+    if "path" in answers:
+        path = yaml.safe_dump({"path": answers["path"]}, allow_unicode=True, width=float("inf"))
+        source = re.sub("path: .*\n", lambda _: path, source)
+    sites = yaml.safe_dump({"sites": str(table)}, allow_unicode=True, width=float("inf"))
+    return (
+        f"# Site {answers['site']}, products of {answers['source']}; first written by ./tigerbush init:\n"
+        f"#   snakemake --profile profiles/local --configfile {config}\n"
+        "# Only what differs from config/config.yaml; every key is explained in config/README.md.\n\n"
+        f"{sites}\n"
+        f'period:\n  start: "{answers["start"]}"\n  end: "{answers["end"]}"       # the day after the last\n'
+        f"  step: {answers['step']}\n\n{source}"
+    )
+
+
+def _check_given(options: argparse.Namespace) -> dict[str, object]:
+    return {
+        question.name: question.answer(text)
+        for question in (*QUESTIONS, FOLDER)
+        if (text := getattr(options, question.name)) is not None
+    }
+
+
+def _ask(question: Question, given: dict[str, object]) -> object:
+    """Return what was given, the default where nobody can be asked, or what the user types."""
+    if question.name in given:
+        return given[question.name]
+    if not sys.stdin.isatty():
+        if question.default is None:
+            raise TigerbushError(f"{question.option} is missing ({question.text}); give it.")
+        return question.answer(question.default)
+    while True:
+        default = f" [{question.default}]" if question.default else ""
+        try:
+            text = input(f"{question.text}{default}: ").strip() or question.default or ""
+        except (EOFError, KeyboardInterrupt):
+            print()
+            raise TigerbushError("init ended without all answers; nothing was written.") from None
+        try:
+            return question.answer(text)
+        except TigerbushError as error:
+            print(f"  {error}")
+
+
+def _check(answers: dict) -> None:
+    """Let the schema and the workflow itself read what would be written."""
+    if answers["start"] >= answers["end"]:
+        raise TigerbushError(f"--end {answers['end']} must be after --start {answers['start']}; correct one.")
+    with tempfile.TemporaryDirectory() as folder:
+        table, config = Path(folder, "sites.tsv"), Path(folder, "config.yaml")
+        table.write_text(table_of(answers), encoding="utf-8")
+        config.write_text(config_of(answers, table, config), encoding="utf-8")
+        options = argparse.Namespace(configfile=[str(config)], config=[], directory=Path())
+        configuration.read_configuration(options)
+        read_snakemake(["--configfile", str(config), "--list-target-rules", "--quiet"])
