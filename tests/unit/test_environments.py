@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from fabricate import ROOT
 
 WORKFLOW = ROOT / "workflow"
+# what the repository itself brings
+OWN = {"tigerbush", *(path.stem for path in (ROOT / "plugins").iterdir())}
 ENVIRONMENT = WORKFLOW / "envs" / "tigerbush.yaml"
 # scenes by SNAP, by a job each or by ranks, start with these
 SNAP_ENVIRONMENT = WORKFLOW / "envs" / "snap.yaml"
@@ -52,7 +54,7 @@ def imported(jobs_only=False):
                 continue
             for module in modules:
                 top = module.partition(".")[0]
-                if top not in sys.stdlib_module_names and top != "tigerbush":
+                if top not in sys.stdlib_module_names and top not in OWN:
                     found.setdefault(top, set()).add(path.name)
     return found
 

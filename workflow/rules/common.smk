@@ -328,6 +328,13 @@ def images_of_dates(image):
     )
 
 
+def in_report(path, caption, category, **labels):
+    """A file that Snakemake's own report shows."""
+    return report(
+        path, caption=f"../report/{caption}.rst", category=category, labels={"site": "{site}"} | labels
+    )
+
+
 def ndvi_of_dates(wildcards):
     """The NDVI of every date of a site that has products."""
     return expand(

@@ -4,13 +4,6 @@ FIGURES = ["series", "completeness", "indicators", "sensitivity", "weather", "re
 MAPPED = ["offset50", "ndvi", "ndvi_veg"]
 
 
-def in_report(path, caption, category, **labels):
-    """A file that Snakemake's own report shows."""
-    return report(
-        path, caption=f"../report/{caption}.rst", category=category, labels={"site": "{site}"} | labels
-    )
-
-
 rule plot_site:
     input:
         summary="results/{site}/results_summary.json",
