@@ -13,7 +13,7 @@ import time
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from runs import BASE, Run
+from runs import BASE, SUMMARIES, Run
 from slurm import comm, marked, slurm_cluster, wait_until, with_children
 from tigerbush.safe_writer import write_product
 
@@ -23,8 +23,6 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 DAYS = ("20170105", "20170110", "20170120", "20170210", "20170220", "20170310")
 # ask soon, and no more CPUs than a node of the test cluster has
 SOON = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", "--cores", "2")
-# all but the figure, which would be one more job to wait for
-SUMMARIES = "results/products_checked.txt"
 EACH = ("--group-components", "product=1", "date=1")
 
 
@@ -127,14 +125,14 @@ def cluster():
 def local(tmp_path_factory):
     """The results of the same products on this machine alone."""
     run = fabricated(tmp_path_factory.mktemp("local"), Run)
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     return contents(run)
 
 
 def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     """Orphans finish in SLURM; the next run keeps what is done, and the results are those of one machine."""
     run = fabricated(tmp_path / "work")
-    with run.started(*EACH) as process:
+    with run.started(SUMMARIES, *EACH) as process:
         # six jobs on four CPUs: all of two nodes are busy
         wait_until(
             lambda: {job["node"] for job in running(cluster).values()} == {"n1", "n2"}, 90, "no job runs"
@@ -154,14 +152,15 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     assert len([name for name in before if name.endswith("_mask.tif")]) == len(DAYS)
     assert "--unlock" in run.on_cluster(status=1)
     run.on_cluster("--unlock")
-    run.on_cluster(*EACH)
+    run.on_cluster(SUMMARIES, *EACH)
     after = results(run)
     assert {name: after[name] for name in before} == before
     assert contents(run) == local
     # every product and date was a job of its own; the second run made no product again
     comments = [job["comment"] for job in cluster.jobs().values()]
     assert sum("subset_product" in one for one in comments) == len(DAYS)
-    assert set(status(run)["sites"]["here"]) == {"done"}
+    # only what was not asked for waits
+    assert set(status(run)["sites"]["here"]) == {"done", "waiting"}
 
 
 def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_path):
@@ -174,7 +173,7 @@ def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_pat
     wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 30, "jobs are left")
     known = set(cluster.jobs())
     run.on_cluster(SUMMARIES)
-    assert contents(run) == summaries(local)
+    assert contents(run) == local
     # all products in one job, all dates in another
     assert len(set(cluster.jobs()) - known) == 2
 

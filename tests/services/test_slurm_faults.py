@@ -9,11 +9,14 @@ import time
 
 import pytest
 
+from runs import SUMMARIES
 from slurm import slurm_cluster, wait_until
-from test_slurm import EACH, SUMMARIES, contents, fabricated, running, signalled, summaries
+from test_slurm import EACH, contents, fabricated, running, signalled, summaries
 from test_slurm import local as local
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
+
+FIGURE = "results/here/analysis/overview.png"
 
 
 def test_a_lost_node_a_cancelled_job_too_little_memory_and_no_controller(local, tmp_path):
@@ -26,7 +29,7 @@ def test_a_lost_node_a_cancelled_job_too_little_memory_and_no_controller(local, 
             # Snakemake alone takes more than the first attempt has
             "--set-resources", "plot_site:mem_mb=150*attempt+150*(attempt-1)*attempt",
         )  # fmt: skip
-        with run.started(*EACH) as process:
+        with run.started(SUMMARIES, FIGURE, *EACH) as process:
             wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
             jobs = running(cluster)
             first = next(number for number, job in jobs.items() if job["node"] == "n1")
@@ -45,7 +48,7 @@ def test_a_lost_node_a_cancelled_job_too_little_memory_and_no_controller(local, 
         states = cluster.run(
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=JobID,State,Comment"
         )
-    assert contents(run) == local
+    assert summaries(contents(run)) == local
     assert "CANCELLED" in states and "NODE_FAIL" in states, states
     figure = [row.split("|")[1] for row in states.splitlines() if "plot_site" in row]
     assert len(figure) > 1 and figure[-1] == "COMPLETED" and figure[0] != "COMPLETED"
@@ -67,5 +70,5 @@ def test_a_job_over_its_time_limit_gets_more(local, tmp_path):
         again = cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={next(iter(running(cluster)))}")
         assert process.wait(300) == 0, run.printed()
     assert (asked.strip(), again.strip()) == ("2:00:00", "4:00:00")
-    assert contents(run) == summaries(local)
+    assert contents(run) == local
     assert json.loads((run.folder / "results" / "here" / "results_summary.json").read_text())
