@@ -26,7 +26,7 @@ LEAST_DATES = 12
 WINDOWS = (0.25, 0.375, 0.5, 0.625, 0.75)
 BANDWIDTHS = (0.1, 0.2, 0.3, 0.5, 0.75)
 # share of series whose AR(1) rises from 0.3 to 0.9 that the tau of AR(1) finds at 5 % (docs/evidence.md)
-POWER = {36: 0.13, 60: 0.22, 120: 0.42, 240: 0.74}
+POWER = {36: 0.07, 60: 0.15, 120: 0.30, 240: 0.63}
 
 
 @dataclass(frozen=True)
