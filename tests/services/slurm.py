@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from absent import absent
 from weed import free_port
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
@@ -279,12 +280,11 @@ def slurm_cluster(
 
 def require(programs) -> None:
     """Skip, or in CI fail, when a cluster cannot be started here."""
-    absent = [name for name in programs if shutil.which(name, path=search_path()) is None]
-    reason = f"a test cluster needs {', '.join(absent)} (Debian: slurm-wlm, munge, mariadb-server)"
     if os.geteuid() != 0:
-        absent, reason = ["root"], "a test cluster needs root"
-    if absent:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        absent("a test cluster needs root")
+    missing = [name for name in programs if shutil.which(name, path=search_path()) is None]
+    if missing:
+        absent(f"a test cluster needs {', '.join(missing)} (Debian: slurm-wlm, munge, mariadb-server)")
 
 
 def clean_up() -> None:

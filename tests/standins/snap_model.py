@@ -1,14 +1,15 @@
 """What SNAP does with a Sentinel-2 product, as far as the workflow asks for it; a stand-in for tests, not SNAP.
 
 It restates what is known of SNAP's reader, Resample, Subset and GeoTIFF writer, apart from the library that it tests;
-its Resample is held against output recorded from SNAP's own. What is not modelled is refused.
+its Resample is held against output recorded from SNAP's own. Interpolation is refused.
 """
 
 import os
 import re
 import struct
 from dataclasses import dataclass, replace
-from math import ceil, floor
+from fractions import Fraction
+from math import ceil, floor, trunc
 from pathlib import Path
 
 import numpy as np
@@ -156,26 +157,58 @@ def resampled(band, product, resolution, upsampling="Nearest", downsampling="Fir
         invalid = np.nan if out.dtype.kind == "f" else 0
         out[: len(rows), : len(columns)] = np.where(valid, band.pixels[part], invalid)
         return out
-    if method not in REDUCE or single or resolution % band.resolution or out.dtype.kind == "f":
-        raise NotImplementedError(f"{method} from {band.resolution} to {resolution} m is not modelled")
-    step = resolution // band.resolution
-    for row in range(shape[0]):
-        for column in range(shape[1]):
-            window = np.s_[row * step : (row + 1) * step, column * step : (column + 1) * step]
-            block = band.pixels[window]
-            # integers skip the no-data value 0, declared or not
-            good = block[(block != 0) if band.valid is None else (block != 0) & band.valid[window]]
-            if good.size:
-                out[row, column] = REDUCE[method](sorted(int(value) for value in good))
+    if method not in REDUCE:
+        # interpolation: no test asks for it
+        raise RuntimeError(
+            f"org.esa.snap.core.gpf.OperatorException: the stand-in does not know the method '{method}'"
+        )
+    shift = Fraction(resolution - band.resolution, 2 * band.resolution) if single else Fraction(0)
+    rows, columns = (
+        [covered(d, Fraction(resolution, band.resolution), shift, size) for d in range(count)]
+        for count, size in zip(shape, band.pixels.shape, strict=True)
+    )
+    whole = out.dtype.kind != "f"
+    for place in np.ndindex(*shape):
+        good = [
+            (band.pixels[i, j].item(), share * part)
+            for i, share in rows[place[0]]
+            for j, part in columns[place[1]]
+            if (band.valid is None or band.valid[i, j]) and not (whole and band.pixels[i, j] == 0)
+        ]
+        good = [(value, share) for value, share in good if value == value]
+        empty = 0 if whole else np.nan
+        out[place] = REDUCE[method](good, whole) if good else empty
     return out
 
 
-def middle(values):
-    half = len(values) // 2
-    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) // 2
+def covered(d, ratio, shift, size):
+    """The source pixels below target pixel `d`, each with its share; the first of the band may weigh more than 1."""
+    begin, end = d * ratio - shift, (d + 1) * ratio - shift
+    return [
+        (i, min(end, Fraction(i + 1)) - (begin if i == max(floor(begin), 0) else i))
+        for i in range(max(floor(begin), 0), min(ceil(end), size))
+    ]
 
 
-REDUCE = {"Mean": lambda values: sum(values) // len(values), "Median": middle, "Min": min, "Max": max}
+def mean(good, whole):
+    """Integers: each product and the quotient are cut."""
+    total = sum(trunc(value * share) if whole else value * float(share) for value, share in good)
+    result = total / float(sum(share for _, share in good))
+    return trunc(result) if whole else result
+
+
+def median(good, whole):
+    values = sorted(value for value, _ in good)
+    below, above = values[(len(values) - 1) // 2], values[len(values) // 2]
+    return (below + above) // 2 if whole else (below + above) / 2
+
+
+REDUCE = {
+    "Mean": mean,
+    "Median": median,
+    "Min": lambda good, _: min(value for value, _ in good),
+    "Max": lambda good, _: max(value for value, _ in good),
+}
 
 
 def subset(parameters, product):

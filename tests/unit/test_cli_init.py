@@ -3,6 +3,7 @@
 import os
 import pty
 import subprocess
+from functools import partial
 
 import pytest
 import yaml
@@ -30,20 +31,9 @@ def no_check(monkeypatch):
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capsys):
-    """Run the command; give its one sentence, having checked that it wrote nothing."""
+def refused(refused_command, monkeypatch):
     monkeypatch.chdir(ROOT)
-
-    def run(*words):
-        assert main(["init", "--output", str(tmp_path / "config"), *words]) == 1
-        assert not (tmp_path / "config").exists()
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.startswith("tigerbush: ")
-        assert err.count("\n") == 1
-        return err
-
-    return run
+    return partial(refused_command, "init")
 
 
 def test_flags_alone_write_what_the_workflow_accepts_and_never_again(tmp_path):

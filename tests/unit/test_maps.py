@@ -10,7 +10,7 @@ from tigerbush.images import read_png
 from tigerbush.maps import animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.raster import read_raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.summary import VEGETATION_COLLECTION
+from tigerbush.series import read_series
 
 # 3 x 2 sub-images of 5 pixels
 GRID, EPSG, SIZE = Grid(461_080, 1_460_280, 10, 15, 10), 32631, 5
@@ -36,8 +36,8 @@ def maps(parts):
         for part in parts
     ]
     series = {DAYS[0]: records[:2] + records[3:], DAYS[1]: None, DAYS[2]: records}
-    summary = {VEGETATION_COLLECTION: {"time-series-data": series}}
-    return lambda metric: map_metric(summary, metric, parts, GRID, EPSG, SIZE)
+    summary = {"COPERNICUS/S2": {"type": "vegetation", "time-series-data": series}}
+    return lambda metric: map_metric(read_series(summary, "it"), metric, parts, GRID, EPSG, SIZE)
 
 
 def test_numbers_are_where_their_sub_images_are(maps):

@@ -148,7 +148,8 @@ def test_patch_sizes_are_in_square_metres():
 def row(name, p, refused=None, slowing=(), opposite=()):
     """The part of analysis.json that a comparison reads."""
     indicator = {"ndvi": {"ar1": {"tau": 0.5, "p": {"ar1": p}}}} if p is not None else {}
-    groups = {"ndvi": {"slowing": list(slowing), "opposite": list(opposite)}} if p is not None else {}
+    one = {"slowing": list(slowing), "opposite": list(opposite), "contradictory": bool(slowing and opposite)}
+    groups = {"ndvi": one} if p is not None else {}
     return {
         "site": name,
         "completeness": {"with_data": 60},

@@ -76,11 +76,6 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/weather_grids.py"),
     )
 }
-TEMPLATES = [
-    workflow.source_path("../scripts/tigerbush/templates/base.html"),
-    workflow.source_path("../scripts/tigerbush/templates/site.html"),
-    workflow.source_path("../scripts/tigerbush/templates/sites.html"),
-]
 
 
 wildcard_constraints:
@@ -99,6 +94,15 @@ def library(*modules):
 
 def fingerprint(paths):
     return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:16]
+
+
+TEMPLATES = fingerprint(
+    [
+        workflow.source_path("../scripts/tigerbush/templates/base.html"),
+        workflow.source_path("../scripts/tigerbush/templates/site.html"),
+        workflow.source_path("../scripts/tigerbush/templates/sites.html"),
+    ]
+)
 
 
 def scene_parameters():

@@ -35,7 +35,15 @@ rule plot_site:
         runtime=growing(10),
     params:
         library=library(
-            "analysis_figures", "errors", "figures", "files", "images", "raster", "resample", "summary"
+            "analysis_figures",
+            "errors",
+            "figures",
+            "files",
+            "findings",
+            "images",
+            "raster",
+            "resample",
+            "summary",
         ),
     message:
         "Drawing {wildcards.site}"
@@ -73,7 +81,18 @@ rule map_site:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        library=library("errors", "figures", "files", "grid", "maps", "raster", "resample", "summary"),
+        library=library(
+            "detrend",
+            "errors",
+            "figures",
+            "files",
+            "grid",
+            "maps",
+            "raster",
+            "resample",
+            "series",
+            "summary",
+        ),
         site=site_window,
         mode=config["mode"],
     message:
@@ -108,21 +127,21 @@ rule report_site:
         runtime=growing(10),
     params:
         library=library(
+            "detrend",
             "errors",
             "figures",
             "files",
             "findings",
-            "grid",
             "images",
             "indicators",
-            "maps",
             "methods",
             "raster",
             "report",
             "resample",
+            "series",
             "summary",
         ),
-        templates=fingerprint(TEMPLATES),
+        templates=TEMPLATES,
     message:
         "Writing the report of {wildcards.site}"
     script:
@@ -164,7 +183,7 @@ rule report_sites:
             "resample",
             "summary",
         ),
-        templates=fingerprint(TEMPLATES),
+        templates=TEMPLATES,
     message:
         "Writing the report over sites"
     script:

@@ -30,6 +30,7 @@ rule compare_truth:
             "errors",
             "figures",
             "files",
+            "findings",
             "images",
             "local",
             "metadata",

@@ -5,15 +5,16 @@ from pathlib import Path
 from tigerbush.figures import encode_figure
 from tigerbush.files import job_log, read_json, write_bytes
 from tigerbush.grid import place_sub_images
-from tigerbush.maps import METRICS, animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.maps import animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.raster import read_raster, write_raster
+from tigerbush.series import VEGETATION, read_series
 
 
 def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: dict, mode: str) -> None:
-    contents, image = read_json(summary), read_raster(ndvi)
+    series, image = read_series(read_json(summary), str(summary)), read_raster(ndvi)
     parts = place_sub_images(image.grid, image.epsg, site, mode)
-    for metric in METRICS:
-        maps = map_metric(contents, metric, parts, image.grid, image.epsg, site["size"])
+    for metric in VEGETATION:
+        maps = map_metric(series, metric, parts, image.grid, image.epsg, site["size"])
         figure = maps_figure(maps)
         write_bytes(out[f"{metric}_png"], encode_figure(figure))
         write_bytes(out[f"{metric}_svg"], encode_figure(figure, "svg"))

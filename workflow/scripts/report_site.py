@@ -5,8 +5,8 @@ from pathlib import Path
 from tigerbush.figures import first_middle_last
 from tigerbush.files import job_log, read_json, write_bytes
 from tigerbush.images import read_png
-from tigerbush.maps import METRICS
 from tigerbush.report import picture_uri, site_report
+from tigerbush.series import VEGETATION
 
 
 def main(
@@ -26,7 +26,7 @@ def main(
         {day: [read_png(path) for path in paths[day]] for day in first_middle_last(read_json(summary))},
         {path.stem: picture_uri(path) for path in (*figures, *truth[1:])}
         | {prefix[path.suffix] + path.stem: picture_uri(path) for path in maps},
-        {path.stem: METRICS[path.stem][1] for path in maps},
+        {path.stem: VEGETATION[path.stem][0] for path in maps},
         read_json(truth[0]) if truth else None,
     )
     write_bytes(out, report.encode())

@@ -1,6 +1,7 @@
 """Figures of what the analysis of a site found: narrow, so that they can be read on a phone, and in few colours."""
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tigerbush.figures import BLUE, GREEN, ORANGE
+from tigerbush.findings import short
 
 PURPLE, BLACK = "#CC79A7", "0.2"
 COLOURS = {
@@ -20,7 +22,6 @@ COLOURS = {
     "total_precipitation": BLUE,
     "temperature": PURPLE,
 }
-SHORT = {"offset50": "offset50", "ndvi": "NDVI", "ndvi_veg": "NDVI of vegetation"}
 WIDTH = 5.4  # inches
 STYLE = {
     "font.size": 8.5,
@@ -122,11 +123,11 @@ def draw_indicators(analysis: Mapping) -> Figure:
             axes.set_title(f"τ = {one[name]['tau']:.2f}" if one[name]["tau"] is not None else "")
             axes.tick_params(labelsize=7)
         row[0].annotate(
-            "\n".join(_wrap(labels[name], 14)), (-1.15, 0.5), xycoords=("axes points", "axes fraction"),
+            _wrap(labels[name], 14), (-1.15, 0.5), xycoords=("axes points", "axes fraction"),
             xytext=(-78, 0), textcoords="offset points", va="center", fontsize=7,
         )  # fmt: skip
     for axes, variable in zip(panels[0], found, strict=True):
-        axes.set_title(f"{SHORT.get(variable, variable)}\n{axes.get_title('left')}", fontsize=7.5)
+        axes.set_title(f"{short(variable)}\n{axes.get_title('left')}", fontsize=7.5)
     for axes in panels[-1]:
         _time_axis(axes, 3)
     return figure
@@ -154,7 +155,7 @@ def draw_sensitivity(analysis: Mapping) -> Figure:
         axes.set_yticks(range(tau.shape[0]), [f"{value:g}" for value in one["windows"][: tau.shape[0]]])
         axes.set_xticks(range(tau.shape[1]), [f"{value:g}" for value in one["bandwidths"][: tau.shape[1]]])
         label = labels[name]["label"] if name in labels else name
-        axes.set_title("\n".join(_wrap(label, 34)))
+        axes.set_title(_wrap(label, 34))
     tall = figure.get_figheight()
     figure.text(0.02, 0.5, "length of the window, share of the series", fontsize=8, rotation=90, va="center")
     figure.text(0.5, 0.15 / tall, "bandwidth of the trend, share of the series", fontsize=8, ha="center")
@@ -173,7 +174,7 @@ def draw_weather(analysis: Mapping) -> Figure:
     for name, one in found.items():
         axes.plot(
             one["lags"], _array(one["correlation"]), marker="o",
-            color=COLOURS.get(name, BLACK), label=SHORT.get(name, name),
+            color=COLOURS.get(name, BLACK), label=short(name),
         )  # fmt: skip
     axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_ylim(-1, 1)
@@ -193,7 +194,7 @@ def draw_recovery(analysis: Mapping) -> Figure:
     figure, panels = _stack(len(found), 0.95, bottom=0.45)
     for axes, (name, one) in zip(panels, found.items(), strict=True):
         axes.plot(one["months"], _array(one["mean"]), marker="o", color=COLOURS.get(name, BLACK))
-        axes.set_title(f"{SHORT.get(name, name)}, mean of each month")
+        axes.set_title(f"{short(name)}, mean of each month")
         axes.set_xticks(range(1, 13))
     panels[-1].set_xlabel("month")
     return figure
@@ -244,7 +245,7 @@ def draw_grid(found: Mapping, draw: Callable[[Axes, list[date], Mapping], object
         axes.set_axis_off()
     for axes, one in zip(panels.flat, found.values(), strict=False):
         draw(axes, _days(one["dates"]), one)
-        axes.set_title("\n".join(_wrap(_title(one), 36)))
+        axes.set_title(_wrap(_title(one), 36))
     for axes in panels[-1]:
         _time_axis(axes, 4)
     return figure
@@ -328,19 +329,14 @@ def _stack(number: int, height: float, **options: float) -> tuple[Figure, list[A
 
 
 def _sentence(text: str) -> Figure:
-    lines = _wrap(text.strip(), 75)
-    figure = Figure(figsize=(WIDTH, 0.25 * len(lines) + 0.4))
-    figure.text(0.02, 0.5, "\n".join(lines), va="center")
+    lines = _wrap(text, 75)
+    figure = Figure(figsize=(WIDTH, 0.25 * (lines.count("\n") + 1) + 0.4))
+    figure.text(0.02, 0.5, lines, va="center")
     return figure
 
 
-def _wrap(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+def _wrap(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _title(one: Mapping) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.detrend import design, gaussian_operator, harmonics_of, stl_operator
+from tigerbush.detrend import YEAR, design, gaussian_operator, harmonics_of, stl_operator
 from tigerbush.indicators import INDICATORS, kendall, moving
 from tigerbush.resilience import SeasonalProcess, fit_site, noise_share
 from tigerbush.surrogates import p_value, phase_randomised
@@ -94,7 +94,7 @@ class Windows:
         if self.treatment.detrending == "none":
             return np.eye(number) - 1 / number
         if self.treatment.detrending == "stl":
-            return stl_operator(record.positions, max(round(365.2425 / record.days_per_step), 2))
+            return stl_operator(record.positions, max(round(YEAR / record.days_per_step), 2))
         return gaussian_operator(record.days, self.treatment.bandwidth, self.harmonics)
 
     @cached_property

@@ -41,15 +41,10 @@ def make_scene(
 
     Parameters
     ----------
-    path : Path
-        Product folder or zip.
-    target : Path
-        GeoTIFF.
+    path, target, scene, limits
+        As of `run_engine`.
     product : str
         Its name, for the placeholder.
-    scene : mapping
-        As of `run_engine`.
-    limits : Limits
     last_attempt : bool
         Whether trouble that might pass is final now.
 

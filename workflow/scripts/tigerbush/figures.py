@@ -82,10 +82,16 @@ def encode_figure(figure: Figure, form: str = "png") -> bytes:
     return encoded.getvalue()
 
 
+def place_of(metadata: Mapping) -> str:
+    """Write where a site is: degrees north or south, east or west."""
+    north, east = metadata["latitude"], metadata["longitude"]
+    return f"{abs(north):g}° {'N' if north >= 0 else 'S'}, {abs(east):g}° {'E' if east >= 0 else 'W'}"
+
+
 def _title(metadata: Mapping) -> str:
-    place = f"{abs(metadata['latitude']):g}° {'N' if metadata['latitude'] >= 0 else 'S'}"
-    place += f", {abs(metadata['longitude']):g}° {'E' if metadata['longitude'] >= 0 else 'W'}"
-    return f"{metadata['coords_id']} ({place}), {metadata['start_date']} to {metadata['end_date']}"
+    return (
+        f"{metadata['coords_id']} ({place_of(metadata)}), {metadata['start_date']} to {metadata['end_date']}"
+    )
 
 
 def _draw_images(figure: Figure, images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> None:

@@ -14,6 +14,13 @@ NAMES = {
 }
 NO_VERDICT = "What a kind of pattern says about the direction of change is contested, so no verdict follows."
 
+# caveats of a site and over sites alike
+OF_ALL = (
+    "Each indicator is shown by itself; there is no merged score, because the methods contradict each other over most "
+    "of the land.",
+    "No indicator knows the future. A series without a warning may tip, and one with a warning may not.",
+)
+
 
 def findings(analysis: Mapping) -> list[str]:
     """Say what was found at a site.
@@ -185,9 +192,7 @@ def caveats(analysis: Mapping, simulated: bool) -> list[str]:
         "Autocorrelation and variance also change when the number of observations per date, the "
         "satellites, their orbits or the cloud masks change. Compare with the completeness below.",
         "A median of slightly shifted scenes blurs a pattern, the more scenes the more.",
-        "Each indicator is shown by itself; there is no merged score, because the methods contradict each "
-        "other over most of the land.",
-        "No indicator knows the future. A series without a warning may tip, and one with a warning may not.",
+        *OF_ALL,
     ]
     if analysis["mode"] == "pyveg":
         told.insert(

@@ -1,7 +1,7 @@
 """Maps of what was measured in each sub-image: per date, side by side, one after the other, and as a GeoTIFF."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 from tigerbush.grid import SubImage
 from tigerbush.raster import Raster
 from tigerbush.resample import Grid
-from tigerbush.summary import VEGETATION_COLLECTION
+from tigerbush.series import VEGETATION, SiteSeries
 
-# per metric: key of the record, label, factor and addend from the key's number
-METRICS = {
-    "offset50": ("offset50", "network centrality (offset50)", 1, 0),
-    "ndvi": ("ndvi_mean", "NDVI", 1, 0),
-    "ndvi_veg": ("ndvi_veg", "NDVI of vegetation", 2 / 255, -1),
-}
 # dark is little for NDVI; offset50 is negative, and the more negative the more connected the bare ground
 NO_DATA = "0.85"
 COLOURS = matplotlib.colormaps["viridis"].with_extremes(bad=NO_DATA)
@@ -37,7 +31,7 @@ class Maps:
     Attributes
     ----------
     metric : str
-        A key of `METRICS`.
+        Of `tigerbush.series.VEGETATION`.
     dates : list of str
     values : (dates, rows, columns) float32 array
         NaN where a sub-image has no number; row 0 is north.
@@ -55,7 +49,7 @@ class Maps:
     @property
     def label(self) -> str:
         """What the metric is, for legends."""
-        return METRICS[self.metric][1]
+        return VEGETATION[self.metric][0]
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -66,16 +60,15 @@ class Maps:
 
 
 def map_metric(
-    summary: Mapping, metric: str, parts: Sequence[SubImage], grid: Grid, epsg: int, size: int
+    series: SiteSeries, metric: str, parts: Sequence[SubImage], grid: Grid, epsg: int, size: int
 ) -> Maps:
     """Put a metric of every date on the grid of sub-images.
 
     Parameters
     ----------
-    summary : dict
-        Contents of results_summary.json.
+    series : SiteSeries
     metric : str
-        A key of `METRICS`.
+        Of `tigerbush.series.VEGETATION`.
     parts : sequence of SubImage
         Every sub-image of the site, with the centres that the summary has.
     grid : Grid
@@ -84,20 +77,16 @@ def map_metric(
     size : int
         Side of a sub-image in pixels.
     """
-    key, _, factor, addend = METRICS[metric]
     places = {
         (part.latitude, part.longitude): (part.rows.start // size, part.columns.start // size)
         for part in parts
     }
-    series = summary[VEGETATION_COLLECTION]["time-series-data"]
-    values = np.full((len(series), grid.height // size, grid.width // size), np.nan, np.float32)
-    for layer, records in zip(values, series.values(), strict=True):
-        for record in records or ():
-            place = places.get((record["latitude"], record["longitude"]))
-            if place and record.get(key) is not None:
-                layer[place] = record[key] * factor + addend
+    values = np.full((len(series.dates), grid.height // size, grid.width // size), np.nan, np.float32)
+    for place, numbers in zip(series.places, series.vegetation[metric].T, strict=True):
+        if place in places:
+            values[:, *places[place]] = numbers
     side = grid.resolution * size
-    return Maps(metric, list(series), values, Grid(grid.x, grid.y, side, *values.shape[:0:-1]), epsg)
+    return Maps(metric, list(series.dates), values, Grid(grid.x, grid.y, side, *values.shape[:0:-1]), epsg)
 
 
 def maps_figure(maps: Maps) -> Figure:

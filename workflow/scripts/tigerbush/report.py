@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tigerbush import __version__
+from tigerbush.figures import place_of
 from tigerbush.findings import (
+    OF_ALL,
     caveats,
     disagreement,
     findings,
@@ -70,7 +72,7 @@ def site_report(
         metadata=metadata,
         warning=warning,
         pictures=pictures,
-        place=_place(metadata),
+        place=place_of(metadata),
         findings=findings(analysis),
         caveats=caveats(analysis, sample),
         images=[
@@ -125,7 +127,7 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
             "Each site has one test, of the indicator that was named before; nothing was picked by its "
             "result.",
             "Sites that share their weather are no independent witnesses.",
-            *caveats({"mode": "default"}, simulated=False)[3:],
+            *OF_ALL,
         ],
         refused=[row for row in rows if row["p"] is None],
         disagreeing=[row for row in rows if row["disagreement"]],
@@ -160,11 +162,6 @@ def _render(template: str, **values: object) -> str:
     environment.filters["indicator"] = lambda name: INDICATORS[name][0].partition(",")[0]
     environment.globals |= {"disagreement": disagreement, "version": __version__}
     return environment.get_template(template).render(**values)
-
-
-def _place(metadata: Mapping) -> str:
-    north, east = metadata["latitude"], metadata["longitude"]
-    return f"{abs(north):g}° {'N' if north >= 0 else 'S'}, {abs(east):g}° {'E' if east >= 0 else 'W'}"
 
 
 def _roles(number_of_images: int) -> Sequence[str]:

@@ -7,7 +7,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.detrend import design, harmonics_of
+from tigerbush.detrend import YEAR, design, harmonics_of
+from tigerbush.series import runs
 
 Array = NDArray[np.float64]
 
@@ -135,9 +136,7 @@ def dry_spells(
     )
     if not np.isfinite(sums).any() or np.nanstd(sums) == 0:
         return []
-    dry = np.nan_to_num(sums / np.nanstd(sums)) < DRY
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], dry, [0]]).astype(int)))
-    return [(int(i), int(j) - 1) for i, j in zip(edges[::2], edges[1::2], strict=True)]
+    return runs(np.nan_to_num(sums / np.nanstd(sums)) < DRY)
 
 
 def recoveries(vegetation: Array, days: Array, spells: Sequence[tuple[int, int]]) -> list[dict]:
@@ -164,7 +163,7 @@ def recoveries(vegetation: Array, days: Array, spells: Sequence[tuple[int, int]]
         if not np.isfinite(reach).any() or np.nanmin(reach) >= 0:
             continue
         low = first + int(np.nanargmin(reach))
-        end = min(until, int(np.searchsorted(days, days[low] + 365.25)))
+        end = min(until, int(np.searchsorted(days, days[low] + YEAR)))
         course = np.arange(low, max(end, low + 1))
         course = course[np.isfinite(vegetation[course])]
         fit = exponential_fit(days[course] - days[low], vegetation[course])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tigerbush.detrend import YEAR
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
 
@@ -88,7 +89,7 @@ class SiteSeries:
     @property
     def steps_per_year(self) -> float:
         """Periods in a year."""
-        return 365.2425 / self.days_per_step
+        return YEAR / self.days_per_step
 
     @property
     def with_data(self) -> NDArray[np.bool_]:
@@ -241,11 +242,15 @@ def outliers(days: Array, values: Array) -> NDArray[np.bool_]:
     return found
 
 
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """List runs of True: the first index of each, and the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask, [0]]).astype(int)))
+    return [(int(i), int(j) - 1) for i, j in zip(edges[::2], edges[1::2], strict=True)]
+
+
 def gaps(present: NDArray[np.bool_], dates: Sequence[str]) -> list[dict]:
     """List runs of dates without data: start, end, number of dates."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], ~present, [0]]).astype(int)))
-    runs = zip(edges[::2], edges[1::2], strict=True)
-    return [{"start": dates[i], "end": dates[j - 1], "dates": int(j - i)} for i, j in runs]
+    return [{"start": dates[i], "end": dates[j], "dates": j - i + 1} for i, j in runs(~present)]
 
 
 def pyveg_treatment(series: SiteSeries) -> SiteSeries:
@@ -259,7 +264,7 @@ def pyveg_treatment(series: SiteSeries) -> SiteSeries:
     -------
     SiteSeries
         With smoothed vegetation (statsmodels' lowess, 3 robust iterations, as pyveg's analysis_preprocessing), at the
-        nominal dates. Gaps stay NaN; `pyveg_series` interpolates the site's mean.
+        nominal dates. Gaps stay NaN; `interpolated` fills those of the site's mean.
     """
     days = np.array([date.fromisoformat(day).toordinal() for day in series.dates], dtype=float)
     treated = {name: _smooth_parts(days, table) for name, table in series.vegetation.items()}

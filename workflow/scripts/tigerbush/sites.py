@@ -23,6 +23,8 @@ COLUMNS = (
     "opposite",
     "disagreement",
 )
+# of a variable that was not analysed
+NOTHING = {"slowing": [], "opposite": [], "contradictory": False}
 METHODS = {"by": "Benjamini-Yekutieli", "bh": "Benjamini-Hochberg"}
 
 
@@ -68,7 +70,7 @@ def _row(analysis: Mapping) -> dict:
     warning = analysis["early_warning"]
     primary = warning["primary"]
     found = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
-    groups = warning["disagreement"].get(primary["variable"], {"slowing": [], "opposite": []})
+    groups = warning["disagreement"].get(primary["variable"], NOTHING)
     return {
         "site": analysis["site"],
         "variable": primary["variable"],
@@ -81,7 +83,7 @@ def _row(analysis: Mapping) -> dict:
         "refused": warning["refused"],
         "slowing": ", ".join(groups["slowing"]),
         "opposite": ", ".join(groups["opposite"]),
-        "disagreement": bool(groups["slowing"] and groups["opposite"]),
+        "disagreement": groups["contradictory"],
     }
 
 

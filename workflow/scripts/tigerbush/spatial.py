@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tigerbush.images import MASKED_GREY, VEGETATION
+
 Array = NDArray[np.float64]
 
 # metric to label and unit
@@ -24,7 +26,6 @@ METRICS = {
     "direction": ("direction across the bands, from north by east", "degree"),
     "anisotropy": ("strength of the direction, 0 none to 1", "1"),
 }
-VEGETATION, MASKED = 0, 127
 # more of the image missing, and neither patches nor waves are measured
 MOST_LOST = 0.25
 # waves longer than this share of the side are no pattern but a trend
@@ -62,7 +63,7 @@ def spatial_metrics(
     found["morans_i"] = morans_i(ndvi)
     found["spatial_variance"] = float(variance)
     found["spatial_skewness"] = float((centred**3).mean() / variance**1.5)
-    ground = black_white != MASKED
+    ground = black_white != MASKED_GREY
     if ground.any():
         found["cover"] = float((black_white == VEGETATION).sum() / ground.sum())
     if seen.mean() < 1 - MOST_LOST:
