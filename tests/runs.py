@@ -62,13 +62,15 @@ class Run:
         """Run ./tigerbush and return what it prints."""
         return self.call([str(ROOT / "tigerbush"), *arguments], status)
 
+    @property
+    def environment(self):
+        return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | self.variables
+
     def call(self, command, status=0):
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        environment |= self.variables
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=600,

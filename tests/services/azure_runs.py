@@ -1,6 +1,5 @@
 """Runs whose outputs are in Blob storage, in a working directory with the sources, as users of Azure have it."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -61,16 +60,10 @@ class AzureRun(Run):
     def __init__(self, folder: Path, config: dict, azure, store, name: str, **options):
         super().__init__(folder, config, **options)
         self.azure, self.store, self.name = azure, store, name
+        self.variables = azure.caller()
         (folder / "config").mkdir(exist_ok=True)
         subprocess.run(["git", "add", "sites.tsv"], cwd=folder, check=True)
         (folder / "config" / "azure.yaml").write_text(yaml.safe_dump(NAMES | {"run": name}))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {
-            key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "TIGERBUSH_AZURE"}
-        }
-        return kept | self.azure.caller()
 
     def stored(self) -> list[str]:
         """Return the options that put outputs into Blob storage."""

@@ -45,10 +45,9 @@ class SlurmRun(Run):
     @contextlib.contextmanager
     def started(self, *arguments):
         """A run in the background; it is not left running."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         with (self.folder / "run.log").open("wb") as log:
             process = subprocess.Popen(
-                self.command(*arguments), cwd=self.folder, env=environment, stdout=log, stderr=log,
+                self.command(*arguments), cwd=self.folder, env=self.environment, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
             try:
