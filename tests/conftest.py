@@ -1,6 +1,7 @@
 """Fixtures of all tests: the real data, and small products that the tests write."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,11 @@ from fabricate import ROOT, name_of, scene_of
 from tigerbush.safe_writer import write_product
 
 SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_configure():
+    """A shell that starts tests in the background has them ignore Ctrl-C, and with them the runs that they interrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
