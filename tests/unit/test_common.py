@@ -18,7 +18,7 @@ def common():
     files = [ROOT / "workflow" / "rules" / f"{name}.smk" for name in ("config", "tables", "common")]
     text = "\n".join(path.read_text() for path in files).partition("\ncheck_config()\n")[0]
     text = re.sub(r"^wildcard_constraints:\n(    .*\n)+", "", text, flags=re.MULTILINE)
-    workflow = SimpleNamespace(source_path=lambda path: path)
+    workflow = SimpleNamespace(source_path=lambda path: ROOT / "workflow" / "rules" / path)
     names = {"workflow": workflow, "WorkflowError": WorkflowError, "config": {}}
     exec(compile(text, "rules", "exec"), names)  # noqa: S102 - our own file
     return SimpleNamespace(**names)
