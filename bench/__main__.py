@@ -18,6 +18,7 @@ ROWS = {
     "dag": ("runs", "dag"),
     "scripts": ("runs", "scripts"),
     "jobs": ("runs", "jobs"),
+    "cluster": ("cluster", "cluster"),
     "stream": ("stream", "stream"),
     "analysis": ("analysis", "analysis"),
 }

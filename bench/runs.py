@@ -129,28 +129,28 @@ def scripts(small: bool) -> Iterator[Row]:
         yield Row(f"  start of {path.stem}", *started(code, repeats))
 
 
-def jobs(small: bool) -> Iterator[Row]:
-    """Measure a real run of the cheapest jobs: one product a date, 4 sub-images of 20 x 20 pixels."""
-    months = 1 if small else 12
+def small_products(folder: Path, months: int) -> None:
+    """Write a configuration of the cheapest jobs: one product a date, 4 sub-images of 20 x 20 pixels."""
     random = np.random.default_rng(0)
+    for month in range(1, months + 1):
+        bands = {
+            band: random.integers(200, 4000, (126, 126)).astype(np.uint16)
+            for band in ("B2", "B3", "B4", "B8")
+        }
+        product = f"S2A_MSIL1C_2017{month:02}16T100000_N0204_R122_T33TVL_2017{month:02}16T110000"
+        write_product(folder / "products", product, Scene(bands, 465180, 5080260, 32633, 126, 126, clouds=[]))
+    end = f"{2017 + months // 12}-{months % 12 + 1:02}-01"
+    period = {"start": "2017-01-01", "end": end, "step": "1m"}
+    site = ("here", 14.5593, 45.8694, 0.0037)
+    source = {"kind": "local", "path": "products"}
+    configure(folder, [site], period=period, source=source, subimages={"size": 20})
+
+
+def jobs(small: bool) -> Iterator[Row]:
+    """Measure a real run of the cheapest jobs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for month in range(1, months + 1):
-            bands = {
-                band: random.integers(200, 4000, (126, 126)).astype(np.uint16)
-                for band in ("B2", "B3", "B4", "B8")
-            }
-            product = f"S2A_MSIL1C_2017{month:02}16T100000_N0204_R122_T33TVL_2017{month:02}16T110000"
-            scene = Scene(bands, 465180, 5080260, 32633, 126, 126, clouds=[])
-            write_product(folder / "products", product, scene)
-        period = {
-            "start": "2017-01-01",
-            "end": f"{2017 + months // 12}-{months % 12 + 1:02}-01",
-            "step": "1m",
-        }
-        site = ("here", 14.5593, 45.8694, 0.0037)
-        source = {"kind": "local", "path": "products"}
-        configure(folder, [site], period=period, source=source, subimages={"size": 20})
+        small_products(folder, 1 if small else 12)
         usage = in_child(snakemake, folder)
         count = int(re.search(r"(\d+) of \1 steps", (folder / "output.txt").read_text())[1])
     yield Row(

@@ -42,7 +42,7 @@ def same_summary(one, other, site="here"):
 @pytest.fixture(scope="module")
 def local(written, tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(written)}})
-    run.snakemake("all", "scenes")
+    run.snakemake(SUMMARIES, "scenes")
     return run
 
 
@@ -51,12 +51,12 @@ def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, a
     for safe in written.iterdir():
         weed.put_product(bucket, safe, f"{access}/")
     run = configured(tmp_path / "s3", weed, bucket, f"{access}/", access=access)
-    run.snakemake("all", "scenes")
+    run.snakemake(SUMMARIES, "scenes")
     same_summary(run, local)
     for one in (local.folder / "results" / "scenes").iterdir():
         assert (run.folder / "results" / "scenes" / one.name).read_bytes() == one.read_bytes()
     assert len(list((run.folder / "results" / "here" / "downloads").glob("*"))) == 3 * (access == "stream")
-    assert "Nothing to be done" in run.snakemake("all", "scenes")
+    assert "Nothing to be done" in run.snakemake(SUMMARIES, "scenes")
     text = "".join(path.read_text() for path in run.folder.rglob("logs/**/*.log"))
     assert "reads-only" not in text
 

@@ -36,7 +36,7 @@ def l2a(tmp_path_factory):
 @pytest.fixture(scope="module")
 def local(l2a, tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(l2a)}})
-    run.snakemake("all", "scenes")
+    run.snakemake(SUMMARIES, "scenes")
     return run
 
 
@@ -64,7 +64,7 @@ def configured(folder, server, level="L2A", sites=(SITE,), base=BASE, **source):
 def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
     add_cogs(catalogue, l2a)
     run = configured(tmp_path / "stac", catalogue, access=access)
-    targets = ["all", "scenes"] if access == "storage" else ["all"]
+    targets = [SUMMARIES, "scenes"] if access == "storage" else [SUMMARIES]
     run.snakemake(*targets)
     same_summary(run, local)
     for one in (local.folder / "results" / "scenes").iterdir() if "scenes" in targets else ():

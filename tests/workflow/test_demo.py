@@ -201,9 +201,10 @@ def test_the_same_seed_gives_the_same_json(finished, place):
             assert (run.folder / path).read_bytes() == (finished.folder / path).read_bytes(), path
 
 
-def test_the_sample_through_copies(place):
+def test_the_sample_through_copies(finished, place):
     """`source.access: storage` takes the simulated products through results/downloads."""
     run = place({"period": {"start": "2020-01-01", "end": "2020-02-01"}, "source": {"access": "storage"}})
+    shutil.copytree(finished.folder / "data", run.folder / "data")
     assert run.planned()["download_product"] == 1
     run.snakemake(SUMMARIES)
     assert len(run.summary("niger")["COPERNICUS/S2"]["time-series-data"]["2020-01-16"]) == 15

@@ -42,7 +42,7 @@ def test_from_the_source_archive_without_git(run, tmp_path):
 def test_from_another_working_directory(run, tmp_path):
     run.snakemake("--directory", str(tmp_path / "elsewhere"), status=1)  # its sites.tsv is not there
     shutil.copytree(run.folder, tmp_path / "moved")
-    run.snakemake("--directory", str(tmp_path / "moved"))
+    run.snakemake(SUMMARIES, "--directory", str(tmp_path / "moved"))
     assert (tmp_path / "moved" / "results" / "here" / "results_summary.json").exists()
     assert not (run.folder / "results").exists()
 
@@ -76,9 +76,9 @@ def test_an_edited_module_reruns_what_uses_it(run, tmp_path):
 
 
 def test_results_stay_when_the_checkout_moves(run, tmp_path):
-    run.snakemake(snakefile=tracked(tmp_path / "one") / "workflow" / "Snakefile")
+    run.snakemake(SUMMARIES, snakefile=tracked(tmp_path / "one") / "workflow" / "Snakefile")
     other = tracked(tmp_path / "other") / "workflow" / "Snakefile"
-    assert "Nothing to be done" in run.snakemake(snakefile=other)
+    assert "Nothing to be done" in run.snakemake(SUMMARIES, snakefile=other)
 
 
 def imports(path: Path) -> set[str]:

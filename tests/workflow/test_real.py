@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT
+from runs import SUMMARIES
 from test_summary import read_as_pyveg
 from tigerbush.raster import PRODUCT, STATUS, read_raster
 from tigerbush.safe import open_product, read_band
@@ -121,7 +122,7 @@ def five_dates(shared_data, start_run, tmp_path_factory):
     for name in ("l1c_5dates", "l1c_5dates_offset"):
         path = shared_data / "sentinel2" / name
         run = configured(start_run, tmp_path_factory.mktemp(name), path, end="2015-10-01")
-        run.snakemake("all", "scenes")
+        run.snakemake(SUMMARIES, "scenes")
         runs.append(run)
     return runs
 
@@ -163,7 +164,7 @@ def test_a_scene_is_every_second_pixel(five_dates, shared_data):
 def test_lost_pixels_are_no_data_not_vegetation(shared_data, start_run, tmp_path):
     path = shared_data / "sentinel2" / "l1c_partial"
     run = configured(start_run, tmp_path, path, start="2016-12-01", end="2017-03-01")
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     folder = run.folder / "results" / "ljubljana"
     fractions = []
     for date in ("2016-12-16", "2017-01-16", "2017-02-15"):
@@ -203,7 +204,7 @@ def test_level_2a_with_its_scene_classification(shared_data, start_run, tmp_path
         },
         [("crop", longitude, latitude, 0.02)],
     )
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     [point] = run.summary("crop")["COPERNICUS/S2"]["time-series-data"].values()
     assert len(point) == 16
     lineage = run.summary("crop")["metadata"]["products"]["2022-10-16"]

@@ -63,10 +63,10 @@ def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
 
 
 def test_a_new_product_plans_only_what_it_touches(run):
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     before = (run.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns
     write_product(run.folder / "products", name_of("20170220"), scene_of(9))
-    assert "Nothing to be done" in run.snakemake()
+    assert "Nothing to be done" in run.snakemake(SUMMARIES)
     run.tigerbush("discover", "--configfile", "config.yaml")
     expected = {
         "all": 1,
@@ -77,7 +77,7 @@ def test_a_new_product_plans_only_what_it_touches(run):
         "subset_product": 1,
     }
     assert run.planned() == expected | dict.fromkeys(PER_DATE, 1)
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     assert (run.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns == before
     tags = read_tags(run.folder / "results" / "here" / "2017-02-15" / "composite.tif")
     assert json.loads(tags[LINEAGE])["n_takes"] == 2
@@ -249,7 +249,7 @@ def test_every_choice_of_centrality_and_resampling(run):
     run.configure(
         run.config | {"scene": scene, "centrality": {"neighbours": 8, "method": "networkx", "quantiles": 10}}
     )
-    run.snakemake("all", "scenes")
+    run.snakemake(SUMMARIES, "scenes")
     point = run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"][0]
     assert len(point["feature_vec"]) == 10
     written = read_raster(run.folder / "results" / "scenes" / f"{name_of('20170110')}.tif")
@@ -293,7 +293,7 @@ def test_mode_pyveg(run):
 def test_a_period_with_only_clouds(run):
     ring = [(465000, 5080500), (466600, 5080500), (466600, 5078900), (465000, 5078900)]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
-    run.snakemake()
+    run.snakemake(SUMMARIES)
     assert (
         run.summary()["metadata"]["missing"]["2017-02-15"]
         == "too few clear pixels in every sub-image of 1 products"

@@ -42,7 +42,12 @@ rule summarise_site:
             category="Results",
             labels={"site": "{site}", "file": "results_summary.json"},
         ),
-        missing="results/{site}/missing.tsv",
+        missing=report(
+            "results/{site}/missing.tsv",
+            caption="../report/missing.rst",
+            category="Results",
+            labels={"site": "{site}", "file": "missing.tsv"},
+        ),
     log:
         "logs/summarise_site/{site}.log",
     benchmark:

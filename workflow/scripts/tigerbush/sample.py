@@ -140,8 +140,8 @@ def _pass(
     cloud: tuple[float, float],
     made: int = 12,
 ) -> Pass:
-    year, number = divmod(FIRST_MONTH[1] - 1 + month, 12)
-    time = datetime(FIRST_MONTH[0] + year, number + 1, day, 10, 20, 21, tzinfo=UTC)
+    first = month_start(month)
+    time = datetime(first.year, first.month, day, 10, 20, 21, tzinfo=UTC)
     baseline = "0400" if time.date() >= NEW_BASELINE else "0300"
     product = (
         f"{platform}_MSIL1C_{time:%Y%m%dT%H%M%S}_N{baseline}_{orbit}_T{TILE_NAME}_{time:%Y%m%d}T{made}0000"
