@@ -24,6 +24,8 @@ DAYS = ("20170105", "20170110", "20170210", "20170220")
 # ask soon, and no more CPUs than a node of the test cluster has
 SOON = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", "--cores", "2")
 EACH = ("--group-components", "product=1", "date=1")
+# Each step of a group starts Snakemake: where a test is about what dies, most of a date runs beside the main process.
+FEW_STEPS = {"run": {"local_rules": ["render_date", "compute_ndvi", "compute_centrality", "summarise_date"]}}
 
 
 class SlurmRun(Run):
@@ -64,7 +66,7 @@ class SlurmRun(Run):
 def fabricated(folder, cls=SlurmRun):
     for seed, day in enumerate(DAYS):
         write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
-    return cls(folder, BASE)
+    return cls(folder, BASE | FEW_STEPS)
 
 
 def results(run):
@@ -185,16 +187,19 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
         pair.append(SlurmRun(tmp_path / name, config, sites=()))
     pair[1].snakemake(SUMMARIES)
     shutil.copytree(pair[1].folder / "data", pair[0].folder / "data")
-    pair[0].on_cluster(SUMMARIES)
+    known = set(cluster.jobs())
+    pair[0].on_cluster(SUMMARIES, *EACH)
     assert contents(pair[0]) == contents(pair[1])
     assert len(contents(pair[0])) > 20
+    jobs = cluster.jobs()
+    assert {jobs[number]["node"] for number in jobs.keys() - known} == {"n1", "n2"}
 
 
 @pytest.mark.data
 def test_the_real_series_gives_the_results_of_one_machine(cluster, shared_data, tmp_path):
     config = {
         "sites": "sites.tsv",
-        "period": {"start": "2015-12-01", "end": "2016-03-01", "step": "1m"},
+        "period": {"start": "2015-12-01", "end": "2016-01-01", "step": "1m"},
         "source": {"path": str(shared_data / "sentinel2" / "l1c_series")},
         "composite": {"max_cloud_percent": 100},
     }
