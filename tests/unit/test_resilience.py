@@ -10,7 +10,7 @@ from tigerbush.cli.calibration import Cell, binomial_interval, grow, positions_o
 from tigerbush.detrend import design
 from tigerbush.early_warning import POWER, Record, Treatment, Windows, analyse_record, power_sentence, refusal
 from tigerbush.indicators import RATES
-from tigerbush.resilience import CHANGES, CONSTANT, SeasonalProcess, fit_site, interval, noise_share
+from tigerbush.resilience import CHANGES, CONSTANT, DEGREE, SeasonalProcess, fit_site, interval, noise_share
 from tigerbush.surrogates import ornstein_uhlenbeck, p_value, phase_randomised
 
 STEP = 30.4
@@ -19,7 +19,7 @@ DAYS = np.delete(np.arange(50), [3, 4, 20, 33]) * STEP + np.random.default_rng(7
 
 def dense(values, days, covariance, harmonics):
     """The restricted log likelihood by its textbook formula, s2 profiled out."""
-    means = design(days, harmonics)
+    means = design(days, harmonics, DEGREE)
     inverse = np.linalg.inv(covariance)
     inner = means.T @ inverse @ means
     rest = values - means @ np.linalg.solve(inner, means.T @ inverse @ values)

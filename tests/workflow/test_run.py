@@ -346,6 +346,23 @@ def test_relative_orbits(run):
     assert metadata["missing"]["2017-01-16"].startswith("all 2 products left out: another orbit")
 
 
+def test_as_many_data_takes_at_each_date(run):
+    """The clearest of two takes is used, and of the one that is two products both."""
+    folder = run.folder / "products"
+    for day in ("20170110", "20170120"):
+        write_product(folder, name_of(day), scene_of(4, cloud_percent=10, clouds=[]))
+    for made in ("20170115T120000", "20170115T130000"):
+        write_product(folder, name_of("20170115", made=made), scene_of(5, clouds=[]))
+    run.configure({**run.config, "composite": {"max_takes": 1}})
+    run.snakemake(SUMMARIES)
+    january = run.summary()["metadata"]["products"]["2017-01-16"]
+    assert (january["n_takes"], len(january["products"])) == (1, 2)
+    reason = "1 clearer data takes are used (composite.max_takes)"
+    assert january["left_out"] == {name_of("20170110"): reason, name_of("20170120"): reason}
+    # one product alone is below the limit
+    assert run.summary()["metadata"]["products"]["2017-02-15"]["products"] == [name_of("20170210")]
+
+
 def test_of_two_levels_one_is_chosen(run):
     write_product(
         run.folder / "products",

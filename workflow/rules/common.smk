@@ -148,7 +148,8 @@ def _plan(site, path, stamp):
     spans = list(PERIODS.items())
     starts = [start for _, (start, _) in spans]
     dates = {}
-    for row in sorted(products_of(site, _products_table(path, stamp)), key=lambda row: row["product"]):
+    table = _products_table(path, stamp)
+    for row in sorted(products_of(site, table), key=lambda row: row["product"]):
         day = row["sensing_time"][:10]
         i = bisect_right(starts, day) - 1
         if i < 0 or day >= spans[i][1][1]:
@@ -158,7 +159,27 @@ def _plan(site, path, stamp):
             todo["left_out"][row["product"]] = reason
         else:
             todo["products"].append(row["product"])
+    if limit := config["composite"]["max_takes"]:
+        for todo in dates.values():
+            leave_out_cloudier(todo, table, limit)
     return dates
+
+
+def leave_out_cloudier(todo, table, limit):
+    """Keep so many data takes of a date, those with the least cloud; a take may be several products."""
+    takes = {}
+    for product in todo["products"]:
+        row = table[product]
+        takes.setdefault((row["sensing_time"], row["platform"]), []).append(product)
+
+    def cloud(take):
+        return sum(table[product]["cloud_percent"] for product in takes[take]) / len(takes[take])
+
+    clearest = sorted(takes, key=lambda take: (cloud(take), take))
+    reason = f"{limit} clearer data takes are used (composite.max_takes)"
+    for product in (product for take in clearest[limit:] for product in takes[take]):
+        todo["products"].remove(product)
+        todo["left_out"][product] = reason
 
 
 def products_of(site, products):

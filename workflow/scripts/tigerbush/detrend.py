@@ -19,11 +19,16 @@ def harmonics_of(days: Array, days_per_step: float, wanted: int) -> int:
     return max(min(wanted, int((YEAR / days_per_step - 1) // 2), (len(days) - 6) // 6), 0)
 
 
-def design(days: Array, harmonics: int) -> Array:
-    """Return the regressors level, trend and sine and cosine of the year, (n, 2 + 2 harmonics) float64."""
+def design(days: Array, harmonics: int, degree: int = 1) -> Array:
+    """Return the regressors level, powers of time up to a degree, and sine and cosine of the year.
+
+    Returns
+    -------
+    (n, 1 + degree + 2 harmonics) float64 array
+    """
     angle = 2 * np.pi * days[:, None] * np.arange(1, harmonics + 1) / YEAR
     centred = (days - days.mean()) / max(np.ptp(days), 1e-9)
-    return np.column_stack([np.ones_like(days), centred, np.cos(angle), np.sin(angle)])
+    return np.column_stack([centred[:, None] ** np.arange(degree + 1), np.cos(angle), np.sin(angle)])
 
 
 def gaussian_operator(days: Array, bandwidth: float, harmonics: int) -> Array:

@@ -2,8 +2,9 @@
 
     x(t+D) = m(t+D) + (x(t) - m(t)) exp(-rate D) + e,   Var e = s2 (1 - exp(-2 rate D)) / (2 rate)
 
-with m = level + trend + harmonics of the year. The rate may change exponentially over the record: rate(t) = rate
-exp(change (t - middle) / length). Level, trend, season and s2 are profiled out (restricted likelihood, which takes away
+with m = level + trend + curvature + harmonics of the year. Without curvature a decline that is no straight line would
+look like a process that never returns. The rate may change exponentially over the record: rate(t) = rate
+exp(change (t - middle) / length). The mean and s2 are profiled out (restricted likelihood, which takes away
 most of the bias that they cause); what is left is a grid of rates and changes, so that thousands of bootstrap series
 are fitted at once. Rates are bounded to 0.03 .. 4 per step, where series stop telling them apart.
 """
@@ -27,6 +28,8 @@ CONSTANT = len(CHANGES) // 2
 # variance of the noise of an observation, relative to that of the process
 SHARES = np.array([0.0, 0.1, 0.25, 0.5, 1.0])
 LEVEL = 0.95
+# of the mean over time, besides the season
+DEGREE = 2
 
 
 class SeasonalProcess:
@@ -56,7 +59,7 @@ class SeasonalProcess:
     ) -> None:
         self.days = days
         self.days_per_step = days_per_step
-        self.means = design(days, harmonics)
+        self.means = design(days, harmonics, DEGREE)
         noise = np.zeros(len(days)) if weights is None else share * np.mean(weights) / weights
         self.noise = noise if noise.any() else 0.0
         self.length = days[-1] - days[0]
@@ -84,7 +87,7 @@ class SeasonalProcess:
         return _Whitening(self.days, self.rates(rate, change), self.means, self.noise)
 
     def simulate(self, rate: int, change: float, size: int, random: np.random.Generator) -> Array:
-        """Draw series of a rate of the grid and a change, (size, n) float64; their season and trend are 0."""
+        """Draw series of a rate of the grid and a change, (size, n) float64; their mean is 0."""
         return ornstein_uhlenbeck(self.days, self.rates(rate, change), size, random, self.noise)
 
     def fit(self, values: Array) -> "Fits":
