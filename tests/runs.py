@@ -73,7 +73,7 @@ class Run:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1200,
             check=False,
         )
         output = done.stdout + done.stderr
