@@ -88,3 +88,14 @@ class Run:
 
     def summary(self, site="here"):
         return json.loads((self.folder / "results" / site / "results_summary.json").read_text())
+
+
+def bench(*arguments, status=0):
+    """Run the benchmark and return its table."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": "workflow/scripts"}, capture_output=True, text=True, timeout=600,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr

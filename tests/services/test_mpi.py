@@ -32,6 +32,7 @@ def launcher(monkeypatch):
         "OMPI_ALLOW_RUN_AS_ROOT",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
         "OMPI_MCA_rmaps_base_oversubscribe",
+        "OMPI_MCA_mpi_yield_when_idle",
     ):
         monkeypatch.setenv(name, "1")
 

@@ -1,15 +1,17 @@
 """Nodes, jobs and the controller of SLURM die: the run ends well by itself, and no finished result is made twice.
 
-A module of its own: each test starts the cluster that it needs, while that of test_slurm.py does not run.
+A module of its own: each test starts the cluster that it needs, while that of test_slurm.py does not run. So does the
+benchmark.
 """
 
 import json
+import re
 import signal
 import time
 
 import pytest
 
-from runs import SUMMARIES
+from runs import SUMMARIES, bench
 from slurm import slurm_cluster, wait_until
 from test_slurm import EACH, contents, fabricated, running, signalled, summaries
 from test_slurm import local as local
@@ -72,3 +74,11 @@ def test_a_job_over_its_time_limit_gets_more(local, tmp_path):
     assert (asked.strip(), again.strip()) == ("2:00:00", "4:00:00")
     assert contents(run) == local
     assert json.loads((run.folder / "results" / "here" / "results_summary.json").read_text())
+
+
+def test_the_benchmark_counts_jobs_and_what_they_cost():
+    rows = bench("--small", "--rows", "cluster").splitlines()[-2:]
+    assert re.match(r"\d+ small jobs on one machine +\d+\.\d+ s", rows[0])
+    # the chain of the product and that of the date; everything else that is not local is a job of its own
+    submitted = int(re.search(r"(\d+) jobs submitted", rows[1])[1])
+    assert 2 < submitted < int(rows[0].split()[0])
