@@ -146,7 +146,8 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     signalled(cluster, signal.SIGCONT)
     assert "scancel --name " + next(iter(cluster.jobs().values()))["name"] in told["advice"]
     wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 120, "orphans do not end")
-    assert status(run)["run"] == "killed" and "--unlock" in status(run)["advice"]
+    told = status(run)
+    assert told["run"] == "killed" and "--unlock" in told["advice"]
     before = finished(run)
     assert len([name for name in before if name.endswith("_mask.tif")]) == len(DAYS)
     assert "--unlock" in run.on_cluster(status=1)

@@ -5,6 +5,7 @@ import importlib.metadata
 import re
 import sys
 import tomllib
+from functools import cache
 
 import pytest
 import yaml
@@ -36,6 +37,7 @@ def names(requirements):
     return {canonicalize_name(Requirement(line).name) for line in requirements}
 
 
+@cache
 def imported(jobs_only=False):
     """The third-party modules that scripts and library import, each with the files that do.
 
@@ -59,6 +61,7 @@ def imported(jobs_only=False):
     return found
 
 
+@cache
 def used(jobs_only=False):
     """The distributions behind the imports: sets of alternatives, since a namespace may have several."""
     providers = importlib.metadata.packages_distributions()
@@ -67,6 +70,7 @@ def used(jobs_only=False):
     }
 
 
+@cache
 def conda_environment(path=ENVIRONMENT):
     """The packages of a conda environment by name, with the version or None; those that pip installs are listed last."""
     packages = {}
@@ -79,6 +83,7 @@ def conda_environment(path=ENVIRONMENT):
     return packages
 
 
+@cache
 def imported_by(path):
     """The top-level modules that a script imports, directly or through the library."""
     found = set()
@@ -95,6 +100,7 @@ def imported_by(path):
     return found - set(sys.stdlib_module_names) - {"tigerbush"}
 
 
+@cache
 def locked(python):
     """The versions of requirements.txt for a Python version."""
     marker = {"python_version": python, "python_full_version": f"{python}.0"}

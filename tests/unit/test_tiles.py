@@ -21,7 +21,7 @@ def test_tiles_of_places(longitude, latitude, tile):
     assert tile in site_tiles(longitude, latitude, 0.01)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(-179.9, 179.9), st.floats(-79.9, 83.9), st.floats(0.001, 0.5))
 def test_the_same_rule_as_at_parse_time(common, longitude, latitude, region_size):  # noqa: F811
     place = site(longitude, latitude, region_size)
