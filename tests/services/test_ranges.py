@@ -68,7 +68,7 @@ def test_a_window_costs_its_tiles(proxy, row, pixels, x, y, side, tiles):
 
 def test_windows_of_several_bands_overlap(proxy, row):
     """Latency is what a window costs; those of four bands are asked for at the same time."""
-    proxy.latency = 0.05
+    proxy.latency = 0.3
     connected = store(proxy)
     with stream.ThreadPoolExecutor(connected.connections) as pool:
         stream._all(
