@@ -72,7 +72,7 @@ def test_a_job_over_its_time_limit_gets_more(local, tmp_path):
         wait_until(lambda: running(cluster), 240, "it is not tried again")
         again = cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={next(iter(running(cluster)))}")
         assert process.wait(300) == 0, run.printed()
-    assert (asked.strip(), again.strip()) == ("2:00:00", "4:00:00")
+    assert (asked.strip(), again.strip()) == ("1:20:00", "2:40:00")
     assert contents(run) == local
     assert json.loads((run.folder / "results" / "here" / "results_summary.json").read_text())
 

@@ -74,5 +74,5 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
     told = status(run)
     assert told["run"] == "killed" and "--unlock" in told["advice"]
     run.snakemake("--unlock")
-    run.snakemake()
+    run.snakemake("--rerun-incomplete")
     assert status(run)["run"] == "ended"
