@@ -73,7 +73,8 @@ class AzureRun(Run):
         ]  # fmt: skip
 
     def command(self, *arguments) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", *arguments]
+        # one file: what follows may be a target
+        return [sys.executable, "-m", "snakemake", "--configfile=config.yaml", *arguments]
 
     def start(self, *arguments) -> subprocess.Popen:
         return subprocess.Popen(
