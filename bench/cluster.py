@@ -1,34 +1,21 @@
 """Rows that run the same jobs here and on a SLURM of two nodes on this machine: what submitting costs."""
 
-import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
-from bench.runs import ROOT, small_products
-from bench.table import Row
+from bench.runs import ROOT, small_products, snakemake
+from bench.table import Row, Usage, in_child
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 # the chains of products and dates, which are many, and not what is made once
 SUMMARIES = "results/products_checked.txt"
 # in place of the profile's: no file system to wait for, and no more CPUs than a node has
 HERE = {"latency-wait": 5, "cores": 2}
-
-
-class Measured(NamedTuple):
-    """A run: CPU seconds of all its processes, seconds of time, Snakemake's jobs and SLURM's."""
-
-    cpu: float
-    wall: float
-    steps: int
-    submitted: int
 
 
 def cluster(small: bool) -> Iterator[Row]:
@@ -38,8 +25,10 @@ def cluster(small: bool) -> Iterator[Row]:
 
     months = 1 if small else 12
     with tempfile.TemporaryDirectory() as name:
-        local = run_locally(Path(name), months)
-    yield Row(f"{local.steps} small jobs on one machine", local.cpu, f"{local.wall:.0f} s of time")
+        local = run(Path(name), months)
+        steps = int(re.search(r"(\d+) of \1 steps", (Path(name) / "output.txt").read_text())[1])
+    here = local.seconds + local.children
+    yield Row(f"{steps} small jobs on one machine", here, f"{local.wall:.0f} s of time")
     profile = yaml.safe_load(PROFILE.read_text()) | HERE
     alone = {key: value for key, value in profile.items() if not key.startswith("group")}
     chains = profile | {"group-components": ["product=1", "date=1"]}
@@ -50,50 +39,36 @@ def cluster(small: bool) -> Iterator[Row]:
         for title, settings in ways.items():
             settings["default-resources"] = [*settings["default-resources"], f"slurm_account={ACCOUNT}"]
             with tempfile.TemporaryDirectory() as name:
-                run = run_on(running, Path(name), months, settings)
-            over = run.cpu - local.cpu
+                profile_of(Path(name), settings)
+                usage = run(Path(name), months, "--profile", "profile")
+                jobs = cpu_of_jobs(running, Path(name))
+            cpu = usage.seconds + usage.children + sum(jobs)
             remark = (
-                f"{run.submitted} jobs submitted, {over / run.submitted:.1f} s more CPU for each, "
-                f"{run.cpu / local.cpu:.1f} x one machine; {run.wall:.0f} s of time"
+                f"{len(jobs)} jobs submitted, {(cpu - here) / len(jobs):.1f} s more CPU for each, "
+                f"{cpu / here:.1f} x one machine; {usage.wall:.0f} s of time"
             )
-            yield Row(f"  on SLURM, {title}", run.cpu, remark)
+            yield Row(f"  on SLURM, {title}", cpu, remark)
 
 
-def run_locally(folder: Path, months: int) -> Measured:
-    """Run on two cores of this machine."""
+def run(folder: Path, months: int, *arguments: str) -> Usage:
+    """Run on two cores of this machine, or where the arguments say."""
     small_products(folder, months)
-    return snakemake(folder, ROOT / "profiles" / "default", "--cores", "2")
+    return in_child(snakemake, folder, SUMMARIES, *arguments)
 
 
-def run_on(running, folder: Path, months: int, profile: dict) -> Measured:
-    """Run with a profile on a cluster; SLURM's accounting knows the CPU time of its jobs."""
-    small_products(folder, months)
+def profile_of(folder: Path, settings: dict) -> None:
+    """Write a profile of one's own."""
     (folder / "profile").mkdir()
-    (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(profile))
-    main = snakemake(folder, folder / "profile")
+    (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(settings))
+
+
+def cpu_of_jobs(running, folder: Path) -> list[float]:
+    """Return the CPU time of each job of a run, from SLURM's accounting."""
     name = re.search(r"SLURM run ID: (\S+)", (folder / "output.txt").read_text())[1]
     # of the steps, too: without them the sum over a job is 0
     rows = running.run("sacct", "--noheader", "--parsable2", f"--name={name}", "--format=JobID,TotalCPU")
     jobs = dict(row.split("|") for row in rows.splitlines() if "." not in row.partition("|")[0])
-    return main._replace(cpu=main.cpu + sum(map(seconds, jobs.values())), submitted=len(jobs))
-
-
-def snakemake(folder: Path, profile: Path, *arguments: str) -> Measured:
-    """Run Snakemake with a profile; count its own CPU time and that of its children."""
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"),
-        "--configfile", "config.yaml", "--profile", str(profile), *arguments, SUMMARIES,
-    ]  # fmt: skip
-    begin, before = time.perf_counter(), os.times()
-    with (folder / "output.txt").open("w") as output:
-        done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, check=False)  # noqa: S603
-    wall, after = time.perf_counter() - begin, os.times()
-    printed = (folder / "output.txt").read_text()
-    if done.returncode:
-        raise RuntimeError(printed)
-    steps = int(re.search(r"(\d+) of \1 steps", printed)[1])
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Measured(cpu, wall, steps, 0)
+    return [seconds(time) for time in jobs.values()]
 
 
 def seconds(text: str) -> float:

@@ -87,12 +87,6 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle_one_request()
 
     def _handle(self):
-        with self.proxy.under_way():
-            self._forward()
-
-    def _forward(self):
-        if self.proxy.latency:
-            time.sleep(self.proxy.latency)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = next((one.kind for one in self.proxy.faults if one.strikes(self.command, self.path)), None)
         if kind in {"503", "429", "429 with Retry-After"}:
@@ -110,7 +104,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.stopped.wait(STALL_SECONDS)
             self.close_connection = True
             return
-        answer, content = self._ask(body)
+        # until the answer leaves: a client that has it may ask again before this thread ends
+        with self.proxy.under_way():
+            if self.proxy.latency:
+                time.sleep(self.proxy.latency)
+            answer, content = self._ask(body)
         self.proxy.requests.append((self.command, self.path, len(content)))
         skipped = {"connection", "transfer-encoding", "content-length"}
         headers = [item for item in answer.getheaders() if item[0].lower() not in skipped]

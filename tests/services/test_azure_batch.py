@@ -11,7 +11,7 @@ from azure_proxy import SECRET
 from azure_runs import CONTAINER, AzureRun, checkout, comparable, results_of
 from azurite import KEY
 from fabricate import ROOT, name_of, scene_of
-from runs import BASE, SUMMARIES
+from runs import BASE
 from tigerbush.safe_writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
@@ -34,12 +34,18 @@ def finished(azure_session, store, tmp_path_factory):
     source = {"kind": "local", "path": "products", "access": "storage"}
     run = AzureRun(
         folder,
-        BASE | {"source": source, "run": {"local_rules": ["summarise_date"]}},
+        BASE
+        | {
+            "source": source,
+            "run": {
+                "local_rules": ["plot_site", "summarise_date", "analyse_site", "map_site", "report_site"]
+            },
+        },
         azure_session,
         store,
         "whole",
     )
-    output = run.finish(SUMMARIES, *PROFILE)
+    output = run.finish(*PROFILE)
     return SimpleNamespace(
         run=run,
         output=output,
@@ -56,7 +62,7 @@ def test_results_are_those_of_a_disk(finished, azure, store, tmp_path):
     checkout(tmp_path)
     (tmp_path / "products").symlink_to(finished.run.folder / "products")
     disk = AzureRun(tmp_path, finished.run.config, azure, store, "disk")
-    disk.finish(SUMMARIES, "--cores", "2")
+    disk.finish("--cores", "2")
     expected = comparable(results_of(tmp_path))
     assert len(expected) > 20
     assert comparable(finished.run.results()) == expected
@@ -124,7 +130,7 @@ def test_no_secret_is_anywhere(finished):
 
 
 def test_a_second_run_makes_no_pool(finished, azure):
-    assert "Nothing to be done" in finished.run.finish(SUMMARIES, *PROFILE)
+    assert "Nothing to be done" in finished.run.finish(*PROFILE)
     assert not azure.account.created
 
 
@@ -140,9 +146,7 @@ def test_status_looks_into_the_storage(finished):
     ]
     told = json.loads(finished.run.call(command))
     assert told["run"] == "ended"
-    # only what was not asked for waits
-    assert set(told["sites"]["here"]) == {"done", "waiting"}
-    assert told["rules"]["composite_date"] == {"done": 2}
+    assert set(told["sites"]["here"]) == {"done"}
 
 
 def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path):

@@ -16,7 +16,7 @@ SITE = ("ljubljana", 14.5579, 45.8704, 0.009)
 
 def test_the_sample(azure, store, tmp_path):
     checkout(tmp_path / "work")
-    config = {"period": {"end": "2020-02-01"}}
+    config = {"period": {"end": "2020-03-01"}}
     run = AzureRun(tmp_path / "work", config, azure, store, "sample", sites=())
     run.finish("--cores", "2", *run.stored())
     stored = run.results()
@@ -31,7 +31,7 @@ def test_the_sample(azure, store, tmp_path):
     output = disk.finish(SUMMARIES, "--cores", "2")
     assert "simulate_products" not in output
     expected = comparable(results_of(disk.folder))
-    assert len(expected) > 10
+    assert len(expected) > 20
     assert comparable(stored) == expected
     assert b"<html" in stored["results/niger/analysis/report.html"]
     assert "Nothing to be done" in run.finish("--cores", "2", *run.stored())

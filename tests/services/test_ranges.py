@@ -74,8 +74,7 @@ def test_windows_of_several_bands_overlap(proxy, row):
         stream._all(
             pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50)), [row] * 4
         )
-    # a request that a busy machine repeats counts, too
-    assert proxy.most >= 4
+    assert proxy.most == 4
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])

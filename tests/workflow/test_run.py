@@ -357,7 +357,7 @@ def test_as_many_data_takes_at_each_date(run):
     run.snakemake(SUMMARIES)
     january = run.summary()["metadata"]["products"]["2017-01-16"]
     assert (january["n_takes"], len(january["products"])) == (1, 2)
-    reason = "1 clearer data takes are used (composite.max_takes)"
+    reason = "more cloud than the data takes that are used (composite.max_takes)"
     assert january["left_out"] == {name_of("20170110"): reason, name_of("20170120"): reason}
     # one product alone is below the limit
     assert run.summary()["metadata"]["products"]["2017-02-15"]["products"] == [name_of("20170210")]

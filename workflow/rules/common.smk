@@ -176,10 +176,9 @@ def leave_out_cloudier(todo, table, limit):
         return sum(table[product]["cloud_percent"] for product in takes[take]) / len(takes[take])
 
     clearest = sorted(takes, key=lambda take: (cloud(take), take))
-    reason = f"{limit} clearer data takes are used (composite.max_takes)"
     for product in (product for take in clearest[limit:] for product in takes[take]):
         todo["products"].remove(product)
-        todo["left_out"][product] = reason
+        todo["left_out"][product] = "more cloud than the data takes that are used (composite.max_takes)"
 
 
 def products_of(site, products):
