@@ -14,8 +14,8 @@ from bench.table import Row, Usage, in_child
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 # the chains of products and dates, which are many, and not what is made once
 SUMMARIES = "results/products_checked.txt"
-# in place of the profile's: no file system to wait for, and no more CPUs than a node has
-HERE = {"latency-wait": 5, "cores": 2}
+# in place of the profile's: no file system to wait for, no more CPUs than a node has, no queue to be polite to
+HERE = {"latency-wait": 5, "cores": 2, "slurm-batch-init-seconds-before-status-checks": 5}
 
 
 def cluster(small: bool) -> Iterator[Row]:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import MappingProxyType
 import yaml
 
 from fabricate import ROOT
+from warm_snakemake import starter
 
 # in the middle of the products that the tests write: 2 x 2 sub-images of 20 pixels
 SITE = ("here", 14.5593, 45.8694, 0.0037)
@@ -48,15 +50,13 @@ class Run:
     def snakemake(self, *arguments, status=0, snakefile=ROOT / "workflow" / "Snakefile"):
         """Run snakemake and return what it prints."""
         command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(snakefile),
-            "--configfile",
-            "config.yaml",
-        ]
-        return self.call([*command, "--cores", "2", "--keep-going", *arguments], status)
+            "--snakefile", str(snakefile), "--configfile", "config.yaml", "--cores", "2", "--keep-going", *arguments
+        ]  # fmt: skip
+        with tempfile.NamedTemporaryFile() as printed:
+            returned = starter().run(command, str(self.folder), self.environment, printed.name, 1200)
+            output = printed.read().decode()
+        assert status is None or returned == status, output
+        return output
 
     def tigerbush(self, *arguments, status=0):
         """Run ./tigerbush and return what it prints."""

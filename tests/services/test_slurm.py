@@ -21,8 +21,8 @@ from tigerbush.safe_writer import write_product
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
 DAYS = ("20170105", "20170110", "20170210", "20170220")
-# no file system to wait for, and no more CPUs than a node of the test cluster has
-HERE = ("--latency-wait", "5", "--cores", "2")
+# no file system to wait for, no more CPUs than a node of the test cluster has, and no queue to be polite to
+HERE = ("--latency-wait", "5", "--cores", "2", "--slurm-batch-init-seconds-before-status-checks", "5")
 EACH = ("--group-components", "product=1", "date=1")
 
 
@@ -102,14 +102,26 @@ def running(cluster):
     return {number: job for number, job in cluster.jobs("RUNNING").items() if job["node"]}
 
 
-def signalled(cluster, how, nodes=None):
-    """Send a signal to what jobs run on nodes (all by default), for example to hold them; return their number."""
+def control(cluster, what, numbers):
+    """Suspend or resume jobs; whether all of them are now."""
+    left = [
+        number
+        for number in numbers
+        if (cluster.jobs()[number]["state"] == "SUSPENDED") != (what == "suspend")
+    ]
+    for number in left:
+        cluster.run("scontrol", what, number, check=False)
+    return not left
+
+
+def stopped(cluster, nodes):
+    """Stop what jobs run on nodes by a signal, which SLURM does not know of; return the number of processes."""
     count = 0
-    for node in nodes or cluster.nodes:
+    for node in nodes:
         for pid in with_children(marked(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
             if comm(pid).startswith(("python", "snakemake")):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, how)
+                    os.kill(pid, signal.SIGSTOP)
                     count += 1
     return count
 
@@ -137,15 +149,19 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
             lambda: {job["node"] for job in running(cluster).values()} == {"n1", "n2"}, 90, "no job runs"
         )
         # held, so that they are still there when status has looked
-        signalled(cluster, signal.SIGSTOP)
+        held = list(running(cluster))
+        wait_until(lambda: control(cluster, "suspend", held), 30, "jobs cannot be held")
         assert status(run)["run"] == "running"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
     told = status(run)
-    assert (told["run"], len(told["queue"])) == ("orphaned", len(cluster.jobs("RUNNING,PENDING")))
-    signalled(cluster, signal.SIGCONT)
+    live = cluster.jobs("RUNNING,SUSPENDED,PENDING")
+    assert (told["run"], len(told["queue"])) == ("orphaned", len(live)) and set(held) <= set(live)
+    wait_until(lambda: control(cluster, "resume", held), 30, "jobs cannot go on")
     assert "scancel --name " + next(iter(cluster.jobs().values()))["name"] in told["advice"]
-    wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 120, "orphans do not end")
+    wait_until(
+        lambda: not cluster.jobs("RUNNING,SUSPENDED,PENDING,COMPLETING"), 120, "orphans do not end"
+    )
     told = status(run)
     assert told["run"] == "killed" and "--unlock" in told["advice"]
     before = finished(run)
@@ -168,6 +184,9 @@ def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_pat
     run = fabricated(tmp_path / "work")
     with run.started(SUMMARIES) as process:
         wait_until(lambda: running(cluster), 90, "no job runs")
+        # four products ask for the time of four
+        number = next(iter(running(cluster)))
+        assert cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={number}").strip() == "1:20:00"
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(120) != 0
     wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 30, "jobs are left")

@@ -54,7 +54,7 @@ def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str
     }
     if config["scene"]["engine"] != "rasterio":
         chosen["engine"] = lambda: engine(config["scene"]["engine"])
-    if profile.get("executor") == "slurm":
+    if profile.get("executor") in ("slurm", "slurm-batch"):
         chosen["slurm"] = lambda: slurm(profile)
     if "azure" in f"{profile.get('executor')} {profile.get('default-storage-provider')}":
         chosen["azure"] = lambda: azure(profile)
