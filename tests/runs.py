@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from types import MappingProxyType
 
 import yaml
 
-from fabricate import ROOT
+from fabricate import ROOT, name_of
 from warm_snakemake import starter
 
 # in the middle of the products that the tests write: 2 x 2 sub-images of 20 pixels
@@ -24,6 +25,8 @@ BASE = {
     "source": {"path": "products"},
     "subimages": {"size": 20},
 }
+# of the products of the fixture `run`
+DAYS = ("20170110", "20170120", "20170210")
 # a target without analysis and reports, for runs that are about what comes before
 SUMMARIES = "results/products_checked.txt"
 
@@ -52,8 +55,12 @@ class Run:
         command = [
             "--snakefile", str(snakefile), "--configfile", "config.yaml", "--cores", "2", "--keep-going", *arguments
         ]  # fmt: skip
+        return self.forked(command, status)
+
+    def forked(self, arguments, status=0):
+        """Run `python -m snakemake` with arguments, without its imports, and return what it prints."""
         with tempfile.NamedTemporaryFile() as printed:
-            returned = starter().run(command, str(self.folder), self.environment, printed.name, 1200)
+            returned = starter().run(arguments, str(self.folder), self.environment, printed.name, 1200)
             output = printed.read().decode()
         assert status is None or returned == status, output
         return output
@@ -88,6 +95,17 @@ class Run:
 
     def summary(self, site="here"):
         return json.loads((self.folder / "results" / site / "results_summary.json").read_text())
+
+
+def break_product(run, day):
+    """Take the file of a band from the product of a day."""
+    next((run.folder / "products").glob(f"*{day}T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
+
+
+def keep(run, *days):
+    """Leave only the products of some days, for a test that needs no others."""
+    for day in set(DAYS) - set(days):
+        shutil.rmtree(run.folder / "products" / f"{name_of(day)}.SAFE")
 
 
 def bench(*arguments, status=0):

@@ -23,11 +23,17 @@ class Starter:
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         atexit.register(self.process.stdin.close)
 
-    def run(self, arguments: list[str], folder: str, environment: dict[str, str], output: str, seconds: float) -> int:
+    def run(
+        self, arguments: list[str], folder: str, environment: dict[str, str], output: str, seconds: float
+    ) -> int:
         """Run snakemake to its end, with what it prints in a file, and return its exit status."""
         request = {"arguments": arguments, "folder": folder, "environment": environment, "output": output}
         self.process.stdin.write(json.dumps(request) + "\n")

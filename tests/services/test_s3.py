@@ -19,7 +19,8 @@ from tigerbush.stream import stream_product
 from tigerbush.tiles import site_tiles
 from weed import KEYED, KEYS, PUBLIC
 
-pytestmark = pytest.mark.workflow
+# one worker: the local run is made once
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("s3")]
 
 
 def configured(folder, server, bucket, root, sites=(SITE,), base=BASE, **source):

@@ -40,7 +40,7 @@ class SlurmRun(Run):
         ]  # fmt: skip
 
     def on_cluster(self, *arguments, status=0):
-        return self.call(self.command(*arguments), status)
+        return self.forked(self.command(*arguments)[3:], status)
 
     @contextlib.contextmanager
     def started(self, *arguments):
@@ -159,9 +159,10 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     assert (told["run"], len(told["queue"])) == ("orphaned", len(live)) and set(held) <= set(live)
     wait_until(lambda: control(cluster, "resume", held), 30, "jobs cannot go on")
     assert "scancel --name " + next(iter(cluster.jobs().values()))["name"] in told["advice"]
-    wait_until(
-        lambda: not cluster.jobs("RUNNING,SUSPENDED,PENDING,COMPLETING"), 120, "orphans do not end"
-    )
+    wait_until(lambda: not cluster.jobs("RUNNING,SUSPENDED,PENDING,COMPLETING"), 120, "orphans do not end")
+    # no step of a job started Snakemake again
+    logs = (run.folder / ".snakemake" / "slurm_logs").rglob("*.log")
+    assert [log.read_text().count("Building DAG of jobs") for log in logs] == [1] * len(DAYS)
     told = status(run)
     assert told["run"] == "killed" and "--unlock" in told["advice"]
     before = finished(run)
@@ -230,7 +231,7 @@ def test_the_real_series_gives_the_results_of_one_machine(cluster, shared_data, 
 
 
 def test_job_arrays_still_lose_results(cluster, tmp_path):
-    """When this fails the plugin has been mended: switch slurm-array-jobs on in the profiles, and delete this test."""
+    """When this fails the plugin has been mended: let slurm-batch have arrays, and delete this test."""
     (tmp_path / "Snakefile").write_text(
         "rule all:\n    input: expand('{n}.txt', n=range(3))\n"
         "rule one:\n    output: '{n}.txt'\n    resources: runtime=1, mem_mb=600\n"

@@ -15,7 +15,8 @@ from tigerbush.safe import open_product
 from tigerbush.safe_writer import write_product
 from weed import PUBLIC
 
-pytestmark = pytest.mark.workflow
+# one worker: the local run is made once
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("stac")]
 
 C1 = "sentinel-2-c1-l2a"
 

@@ -86,11 +86,32 @@ def test_a_scene_costs_what_its_bands_have_of_pixels():
 
 
 def test_a_virtual_machine_without_a_price():
-    found = cost.estimate(
-        CONFIG | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {}, remote=True
-    )
+    found = cost.estimate(CONFIG | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {})
     assert found["cost"] == {"vm_size": "other", "total": None}
     assert "no price of other in plan.prices" in cost.report(found)
+
+
+@pytest.mark.parametrize(
+    ("profile", "submitted"),
+    [
+        ({}, 1 + 20 + 20 + 9 + 9),
+        ({"groups": {"resample_product": "product", "subset_product": "product"}}, 1 + 20 + 9 + 9),
+        (
+            {
+                "groups": [
+                    "resample_product=product", "subset_product=product", "composite_date=date", "render_date=date"
+                ],
+                "group-components": ["product=8", "date=8"],
+            },
+            1 + 3 + 2,
+        ),
+    ],
+)  # fmt: skip
+def test_a_job_of_a_cluster_holds_the_chains_of_a_group(profile, submitted):
+    jobs = {"all": 1, "resample_product": 20, "subset_product": 20, "composite_date": 9, "render_date": 9}
+    assert cost.submitted_jobs(jobs, profile) == submitted
+    found = cost.estimate(CONFIG, SITES, {}, [], {}, starts=submitted)
+    assert found["cpu_hours"] == pytest.approx(submitted * cost.START_SECONDS / 3600, abs=1e-4)
 
 
 def test_what_snakemake_prints():

@@ -1,19 +1,57 @@
 """Real snakemake runs on small configurations."""
 
+import shutil
+
 import pytest
 
 from fabricate import name_of, scene_of
-from runs import BASE, Run
+from runs import BASE, DAYS, SUMMARIES, Run, break_product
 from tigerbush.safe_writer import write_product
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Three dates: two products on 16 January (one cloudy by its mask), one in February, none in March."""
-    folder = tmp_path / "work" / "products"
-    for seed, day in enumerate(("20170110", "20170120", "20170210")):
-        write_product(folder, name_of(day), scene_of(seed, clouds=[]))
-    return Run(tmp_path / "work", BASE)
+    """Three dates: two products in January, one in February, none in March."""
+    return written(tmp_path / "work")
+
+
+def written(folder):
+    for seed, day in enumerate(DAYS):
+        write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
+    return Run(folder, BASE)
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory):
+    run = written(tmp_path_factory.mktemp("finished"))
+    run.snakemake(SUMMARIES)
+    return run
+
+
+@pytest.fixture
+def finished(finished_once, tmp_path):
+    """A run whose summaries are made."""
+    return copied(finished_once, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def failed_once(tmp_path_factory):
+    run = written(tmp_path_factory.mktemp("failed"))
+    break_product(run, "20170210")
+    run.snakemake(SUMMARIES, status=1)
+    return run
+
+
+@pytest.fixture
+def failed(failed_once, tmp_path):
+    """A run in which the product of February failed."""
+    return copied(failed_once, tmp_path)
+
+
+def copied(run, tmp_path):
+    """A copy of a run to go on with; Snakemake compares times of files, which are copied too."""
+    shutil.copytree(run.folder, tmp_path / "work")
+    return Run(tmp_path / "work", run.config)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 
 from fabricate import name_of
-from runs import SUMMARIES
+from runs import SUMMARIES, keep
 
 pytestmark = pytest.mark.workflow
 
@@ -121,6 +121,7 @@ def test_periods_are_those_of_pyveg(run):
 
 @pytest.mark.parametrize(("step", "days"), [("2w", ["2017-01-08", "2017-01-22"]), ("10d", ["2017-01-06", "2017-01-16", "2017-01-26"])])  # fmt: skip
 def test_weeks_and_days(run, step, days):
+    keep(run, "20170110")
     run.configure(run.config | {"period": {"start": "2017-01-01", "end": "2017-02-01", "step": step}})
     run.snakemake(SUMMARIES)
     assert list(run.summary()["COPERNICUS/S2"]["time-series-data"]) == days

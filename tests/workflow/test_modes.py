@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fabricate import ROOT
-from runs import SUMMARIES
+from runs import SUMMARIES, keep
 
 pytestmark = pytest.mark.workflow
 
@@ -30,6 +30,7 @@ def tracked(target: Path) -> Path:
 
 
 def test_from_the_source_archive_without_git(run, tmp_path):
+    keep(run, "20170110")
     source = tracked(tmp_path / "source")
     with tarfile.open(tmp_path / "source.tar.gz", "w:gz") as archive:
         archive.add(source, "tigerbush")
@@ -40,6 +41,7 @@ def test_from_the_source_archive_without_git(run, tmp_path):
 
 
 def test_from_another_working_directory(run, tmp_path):
+    keep(run, "20170110")
     run.snakemake("--directory", str(tmp_path / "elsewhere"), status=1)  # its sites.tsv is not there
     shutil.copytree(run.folder, tmp_path / "moved")
     run.snakemake(SUMMARIES, "--directory", str(tmp_path / "moved"))
@@ -48,6 +50,7 @@ def test_from_another_working_directory(run, tmp_path):
 
 
 def test_as_a_module_of_another_workflow(run):
+    keep(run, "20170110")
     (run.folder / "Snakefile").write_text(
         'configfile: "config.yaml"\n\n\n'
         "module vegetation:\n"
@@ -62,6 +65,7 @@ def test_as_a_module_of_another_workflow(run):
 
 
 def test_an_edited_module_reruns_what_uses_it(run, tmp_path):
+    keep(run, "20170110", "20170210")
     source = tracked(tmp_path / "source")
     snakefile = source / "workflow" / "Snakefile"
     run.snakemake(SUMMARIES, snakefile=snakefile)
@@ -76,6 +80,7 @@ def test_an_edited_module_reruns_what_uses_it(run, tmp_path):
 
 
 def test_results_stay_when_the_checkout_moves(run, tmp_path):
+    keep(run, "20170110")
     run.snakemake(SUMMARIES, snakefile=tracked(tmp_path / "one") / "workflow" / "Snakefile")
     other = tracked(tmp_path / "other") / "workflow" / "Snakefile"
     assert "Nothing to be done" in run.snakemake(SUMMARIES, snakefile=other)

@@ -12,7 +12,8 @@ from test_summary import read_as_pyveg
 from tigerbush.raster import PRODUCT, STATUS, read_raster
 from tigerbush.safe import open_product, read_band
 
-pytestmark = [pytest.mark.workflow, pytest.mark.data]
+# one worker: its runs are made once
+pytestmark = [pytest.mark.workflow, pytest.mark.data, pytest.mark.xdist_group("real")]
 
 # 2 x 2 sub-images of 50 pixels in the 102 x 102 pixels of the L1C products
 SITE = ("ljubljana", 14.5579, 45.8704, 0.009)

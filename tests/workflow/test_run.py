@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from runs import SUMMARIES
+from runs import SUMMARIES, break_product, keep
 from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.safe_writer import write_product
 
-pytestmark = pytest.mark.workflow
+# one worker: the runs that tests go on with are made once
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("run")]
 
 ANALYSIS = ("analyse_site", "compare_sites", "plot_site", "map_site", "report_site", "report_sites")
 PER_DATE = ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date")
@@ -62,12 +63,11 @@ def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
     assert run.planned() == expected | dict.fromkeys(PER_DATE, 2)
 
 
-def test_a_new_product_plans_only_what_it_touches(run):
-    run.snakemake(SUMMARIES)
-    before = (run.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns
-    write_product(run.folder / "products", name_of("20170220"), scene_of(9))
-    assert "Nothing to be done" in run.snakemake(SUMMARIES)
-    run.tigerbush("discover", "--configfile", "config.yaml")
+def test_a_new_product_plans_only_what_it_touches(finished):
+    before = (finished.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns
+    write_product(finished.folder / "products", name_of("20170220"), scene_of(9))
+    assert "Nothing to be done" in finished.snakemake(SUMMARIES)
+    finished.tigerbush("discover", "--configfile", "config.yaml")
     expected = {
         "all": 1,
         "check_products": 1,
@@ -76,17 +76,18 @@ def test_a_new_product_plans_only_what_it_touches(run):
         "resample_product": 1,
         "subset_product": 1,
     }
-    assert run.planned() == expected | dict.fromkeys(PER_DATE, 1)
-    run.snakemake(SUMMARIES)
-    assert (run.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns == before
-    tags = read_tags(run.folder / "results" / "here" / "2017-02-15" / "composite.tif")
+    assert finished.planned() == expected | dict.fromkeys(PER_DATE, 1)
+    finished.snakemake(SUMMARIES)
+    assert (
+        finished.folder / "results" / "here" / "2017-01-16" / "composite.tif"
+    ).stat().st_mtime_ns == before
+    tags = read_tags(finished.folder / "results" / "here" / "2017-02-15" / "composite.tif")
     assert json.loads(tags[LINEAGE])["n_takes"] == 2
 
 
-def test_results_outlive_their_products(run):
-    run.snakemake(SUMMARIES)
-    shutil.rmtree(run.folder / "products")
-    assert "Nothing to be done" in run.snakemake(SUMMARIES)
+def test_results_outlive_their_products(finished):
+    shutil.rmtree(finished.folder / "products")
+    assert "Nothing to be done" in finished.snakemake(SUMMARIES)
 
 
 def test_a_failed_refresh_keeps_the_table(run):
@@ -98,17 +99,17 @@ def test_a_failed_refresh_keeps_the_table(run):
     assert (run.folder / "results" / "products.tsv").read_text() == table
 
 
-def test_discovery_keeps_products_that_are_gone(run):
+def test_discovery_keeps_products_that_are_gone(finished):
     """Old products are deleted to make room; what was made of them stays in the summary."""
-    run.snakemake(SUMMARIES)
-    shutil.rmtree(run.folder / "products" / f"{name_of('20170110')}.SAFE")
-    output = run.tigerbush("discover", "--configfile", "config.yaml")
+    shutil.rmtree(finished.folder / "products" / f"{name_of('20170110')}.SAFE")
+    output = finished.tigerbush("discover", "--configfile", "config.yaml")
     assert "1 products of the table are no longer in products" in output
-    assert "Nothing to be done" in run.snakemake(SUMMARIES)
+    assert "Nothing to be done" in finished.snakemake(SUMMARIES)
 
 
 def test_a_source_that_breaks_while_it_is_read(run):
     """Trouble that might pass is tried again; then the product fails, not its site."""
+    keep(run, "20170110", "20170210")
     path = next((run.folder / "products").glob("*20170210T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
     path.symlink_to("/proc/self/mem")  # an input/output error
@@ -121,6 +122,7 @@ def test_a_source_that_breaks_while_it_is_read(run):
 
 
 def test_several_sites_and_weather(run):
+    keep(run, "20170110")
     rows = "".join(f"2017-{month:02},{10 * month},{month}\n" for month in (1, 2, 3))
     (run.folder / "here.csv").write_text("date,precipitation,temperature\n" + rows)
     shutil.copy(run.folder / "here.csv", run.folder / "there.csv")
@@ -131,19 +133,16 @@ def test_several_sites_and_weather(run):
     weather = run.summary("there")["ECMWF/ERA5/MONTHLY"]["time-series-data"]
     # also for the month without a product
     assert weather["2017-03-16"] == {"total_precipitation": 0.03, "mean_2m_air_temperature": 276.15}
-    assert run.summary("there")["metadata"]["num_data_points"] == 2
+    assert run.summary("there")["metadata"]["num_data_points"] == 1
 
 
 def test_weather_that_does_not_cover_a_date(run):
+    keep(run, "20170110", "20170210")
     (run.folder / "weather.csv").write_text("date,precipitation,temperature\n2017-02,10,5\n")
     run.snakemake(SUMMARIES, "--config", "weather={path: weather.csv}")
     weather = run.summary()["ECMWF/ERA5/MONTHLY"]["time-series-data"]
     assert [day for day, value in weather.items() if value] == ["2017-02-15"]
     assert run.summary()["metadata"]["num_data_points"] == 1
-
-
-def break_product(run, day):
-    next((run.folder / "products").glob(f"*{day}T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
 
 
 def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
@@ -163,23 +162,22 @@ def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
     assert run.planned(SUMMARIES) == {"check_products": 1}
 
 
-def test_retry_forces_the_failed_products_and_nothing_else(run):
-    break_product(run, "20170210")
-    run.snakemake(SUMMARIES, status=1)
-    january = run.folder / "results" / "here" / "2017-01-16" / "composite.tif"
+def test_retry_forces_the_failed_products_and_nothing_else(failed):
+    january = failed.folder / "results" / "here" / "2017-01-16" / "composite.tif"
     before = january.stat().st_mtime_ns
-    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
-    output = run.tigerbush("retry", "--configfile", "config.yaml")
+    write_product(failed.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
+    output = failed.tigerbush("retry", "--configfile", "config.yaml")
     assert "1 placeholder(s) of failed products" in output
-    assert run.summary()["metadata"]["failed_products"] == {}
-    assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]) == 4
+    assert failed.summary()["metadata"]["failed_products"] == {}
+    assert len(failed.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]) == 4
     assert january.stat().st_mtime_ns == before
-    assert "No product of results/products.tsv failed" in run.tigerbush(
+    assert "No product of results/products.tsv failed" in failed.tigerbush(
         "retry", "--configfile", "config.yaml"
     )
 
 
 def test_on_failure_report(run):
+    keep(run, "20170210")
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, "--config", "on_failure=report")
     lines = (run.folder / "results" / "products_checked.txt").read_text().splitlines()
@@ -195,6 +193,7 @@ def test_storage_copies_products_first(run):
 
 
 def test_a_product_that_cannot_be_copied(run):
+    keep(run, "20170210")
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, "--config", "source={access: storage, path: products}", status=1)
     assert "B4 is missing" in run.summary()["metadata"]["failed_products"][name_of("20170210")]
@@ -206,6 +205,7 @@ def test_a_product_that_cannot_be_copied(run):
 
 
 def test_scenes(run):
+    keep(run, "20170110", "20170210")
     break_product(run, "20170210")
     output = run.snakemake("scenes", status=1)
     assert "1 product(s) failed" in output
@@ -219,32 +219,30 @@ def test_scenes(run):
 
 
 def test_scenes_need_no_site(run):
+    keep(run, "20170210")
     run.write_sites(("nowhere", 0.0, 0.0, 0.01))
     run.snakemake("scenes")
     assert "Nothing to be done" in run.snakemake("scenes")
 
 
-def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(run):
-    break_product(run, "20170210")
-    run.snakemake(SUMMARIES, status=1)
-    write_product(run.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
-    run.tigerbush("discover", "--configfile", "config.yaml")
-    run.snakemake(SUMMARIES)
-    output = run.tigerbush("retry", "--configfile", "config.yaml")
+def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(failed):
+    write_product(failed.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
+    failed.tigerbush("discover", "--configfile", "config.yaml")
+    failed.snakemake(SUMMARIES)
+    output = failed.tigerbush("retry", "--configfile", "config.yaml")
     assert "No product of results/products.tsv failed" in output
 
 
-def test_retry_in_another_directory(run):
-    break_product(run, "20170210")
-    run.snakemake(SUMMARIES, status=1)
-    write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
-    inside, run.folder = run.folder, run.folder.parent
-    run.tigerbush("retry", "--directory", "work", "--configfile", "work/config.yaml")
-    run.folder = inside
-    assert run.summary()["metadata"]["failed_products"] == {}
+def test_retry_in_another_directory(failed):
+    write_product(failed.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
+    inside, failed.folder = failed.folder, failed.folder.parent
+    failed.tigerbush("retry", "--directory", "work", "--configfile", "work/config.yaml")
+    failed.folder = inside
+    assert failed.summary()["metadata"]["failed_products"] == {}
 
 
 def test_every_choice_of_centrality_and_resampling(run):
+    keep(run, "20170110")
     scene = {"resolution": 20, "bands": ["B4", "B1", "B8A"], "upsampling": "Bilinear", "downsampling": "Mean"}
     run.configure(
         run.config | {"scene": scene, "centrality": {"neighbours": 8, "method": "networkx", "quantiles": 10}}
@@ -261,6 +259,7 @@ def test_every_choice_of_centrality_and_resampling(run):
 
 
 def test_sub_images_are_written_under_pyvegs_names(run):
+    keep(run, "20170210")
     run.configure(run.config | {"subimages": {"size": 20, "write": True, "limit": 3}})
     run.snakemake(SUMMARIES)
     folder = run.folder / "results" / "here" / "2017-02-15"
@@ -277,6 +276,7 @@ def test_sub_images_are_written_under_pyvegs_names(run):
 
 
 def test_mode_pyveg(run):
+    keep(run, "20170110", "20170120")
     write_product(run.folder / "products", name_of("20170120"), scene_of(1, cloud_percent=50, clouds=[]))
     run.configure(run.config | {"mode": "pyveg"})
     run.snakemake()
@@ -291,6 +291,7 @@ def test_mode_pyveg(run):
 
 
 def test_a_period_with_only_clouds(run):
+    keep(run, "20170210")
     ring = [(465000, 5080500), (466600, 5080500), (466600, 5078900), (465000, 5078900)]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
     run.snakemake(SUMMARIES)
@@ -384,6 +385,7 @@ def test_a_site_outside_every_tile(run):
 
 def test_from_the_checkout_with_the_local_profile(run, tmp_path):
     """As README says: the profile, and the configuration on top of the default one."""
+    keep(run, "20170110")
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in ("workflow", "config", "profiles"):

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from fabricate import ROOT, name_of
+from runs import SUMMARIES, keep
 
 pytestmark = pytest.mark.workflow
 
@@ -54,10 +55,11 @@ def test_a_hard_failure_blocks_its_date_only(run):
 
 
 def test_a_run_in_progress_and_one_that_was_killed(run):
+    keep(run, "20170110", "20170210")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow" / "Snakefile",
-         "--configfile", "config.yaml", "--cores", "1", "--quiet", "all"],
+         "--configfile", "config.yaml", "--cores", "1", "--quiet", "all", "--", SUMMARIES],
         cwd=run.folder, env=environment, start_new_session=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -74,5 +76,5 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
     told = status(run)
     assert told["run"] == "killed" and "--unlock" in told["advice"]
     run.snakemake("--unlock")
-    run.snakemake("--rerun-incomplete")
+    run.snakemake(SUMMARIES, "--rerun-incomplete")
     assert status(run)["run"] == "ended"

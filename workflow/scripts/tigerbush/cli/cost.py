@@ -35,8 +35,8 @@ CPU_SECONDS = {
 OTHER_SECONDS = 0.3
 # of a scene per megapixel and band at the band's own resolution: decoding above all (20.8 s for 121 megapixels)
 SCENE_SECONDS = 0.2
-# a job of a cluster starts snakemake twice, 1.8 CPU seconds each
-REMOTE_SECONDS = 3.6
+# of a job on a cluster or a pool, beside what its steps take: it starts snakemake
+START_SECONDS = 1.8
 # bytes per megapixel of the site
 PRODUCT_BYTES = 5.5e6
 DATE_BYTES = 20e6
@@ -73,7 +73,7 @@ def estimate(
     outputs: Sequence[Output],
     files: Mapping[str, Sequence[Mapping[str, str]]],
     *,
-    remote: bool = False,
+    starts: int = 0,
 ) -> dict:
     """Add up what a run takes.
 
@@ -89,8 +89,8 @@ def estimate(
         Of the whole plan, finished ones too.
     files : dict of str to rows of files.tsv
         Per product.
-    remote : bool
-        Whether each job starts snakemake anew, as on a cluster.
+    starts : int
+        How often snakemake is started for jobs (`submitted_jobs`).
 
     Returns
     -------
@@ -99,10 +99,8 @@ def estimate(
     """
     pending = [output for output in outputs if output.pending]
     megapixels = {name: _megapixels(config, site) for name, site in sites.items()}
-    seconds = sum(
-        count * CPU_SECONDS.get(rule, (OTHER_SECONDS, 0))[0] + count * REMOTE_SECONDS * remote
-        for rule, count in jobs.items()
-    )
+    seconds = sum(count * CPU_SECONDS.get(rule, (OTHER_SECONDS, 0))[0] for rule, count in jobs.items())
+    seconds += starts * START_SECONDS
     seconds += sum(_pixel_seconds(config, output, outputs, megapixels) for output in pending)
     hours = seconds / 3600
     products = {output.name for output in pending if output.name.startswith("S2")}
@@ -116,6 +114,28 @@ def estimate(
         "disk_bytes": round(_disk(config, pending, megapixels)) + transfer,
         "cost": _price(config["plan"], hours),
     }
+
+
+def submitted_jobs(jobs: Mapping[str, int], profile: Mapping) -> int:
+    """Return as how many jobs a profile submits those of a workflow: groups together, the rest one by one.
+
+    Parameters
+    ----------
+    jobs : dict of str to int
+        Per rule.
+    profile : dict
+        `groups` and `group-components` as Snakemake takes them: dicts, or lists of `name=value`.
+    """
+    groups, components = (
+        dict(one.split("=") for one in found) if isinstance(found, list) else found
+        for found in (profile.get("groups") or {}, profile.get("group-components") or {})
+    )
+    # a chain has at most one job of each of its rules
+    chains: dict[str, int] = {}
+    for rule, count in jobs.items():
+        name = groups.get(rule, rule)
+        chains[name] = max(chains.get(name, 0), count)
+    return sum(math.ceil(count / int(components.get(name, 1))) for name, count in chains.items())
 
 
 def _megapixels(config: Mapping, site: Mapping) -> float:

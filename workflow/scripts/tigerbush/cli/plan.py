@@ -44,9 +44,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     arguments = [*options.targets, *_QUIET, *configuration.snakemake_arguments(options)]
     jobs = jobs_of(read_snakemake(["--dry-run", *arguments]))
     outputs = outputs_of(read_snakemake(["--summary", *arguments]))
-    remote = configuration.read_profile(options.profile).get("executor", "local") != "local"
+    profile = configuration.read_profile(options.profile)
+    starts = cost.submitted_jobs(jobs, profile) if profile.get("executor", "local") != "local" else 0
     sites = configuration.read_sites(options.directory / config["sites"])
-    estimate = cost.estimate(config, sites, jobs, outputs, file_sizes(table), remote=remote)
+    estimate = cost.estimate(config, sites, jobs, outputs, file_sizes(table), starts=starts)
     print(json.dumps(estimate, indent=1) if options.json else cost.report(estimate))
     return 0
 
