@@ -153,7 +153,7 @@ def analyse_record(
     -------
     indicators, rate : dict
         Per indicator: label, ends (numbers of periods), values, tau, direction, p of both kinds, surrogates. Of the
-        rate: see `tigerbush.resilience.fit_site`.
+        rate: see `tigerbush.resilience.fit_site`; and p_trend_phase, its test against phase surrogates.
 
     Notes
     -----
@@ -165,12 +165,14 @@ def analyse_record(
     share = 0.0 if record.weights is None else noise_share(*times, record.values, record.weights)
     process = SeasonalProcess(*times, record.weights, share)
     rate = fit_site(process, record.values, surrogates, random) | {"noise_share": share}
-    null = rate.pop("null")
+    null, root = rate.pop("null"), rate.pop("root")
     values = record.values[None]
     found = windows.indicators(values, names)
     observed = {name: float(kendall(found[name])[0]) for name in names}
     ar1 = windows.taus(process.simulate(null, 0.0, surrogates, random), names)
-    phase = windows.taus(windows.phase_surrogates(surrogates, random), names)
+    drawn = windows.phase_surrogates(surrogates, random)
+    phase = windows.taus(drawn, names)
+    rate["p_trend_phase"] = p_value(root, process.fit_change(drawn).root, -1)
     for name, number in (extra or {}).items():
         if number > surrogates:
             more = windows.taus(process.simulate(null, 0.0, number - surrogates, random), [name])

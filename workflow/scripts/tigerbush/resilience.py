@@ -222,7 +222,8 @@ def fit_site(process: SeasonalProcess, values: Array, size: int, random: np.rand
     dict
         rate (bias corrected), low, high (95 %; None where the interval reaches the bound of the grid, open), unit,
         trend, trend_low, trend_high (change of ln rate per year), p_trend (of a falling rate), p_trend_two_sided,
-        bootstrap, converged (the estimate lies within the bounds), null_rate.
+        bootstrap, converged (the estimate lies within the bounds), null_rate. For the caller's own tests: null (its
+        point of the grid), root (of the likelihood ratio).
 
     Notes
     -----
@@ -261,6 +262,7 @@ def fit_site(process: SeasonalProcess, values: Array, size: int, random: np.rand
         "converged": bool(0 < where < len(RATES) - 1),
         "null_rate": float(RATES[null] / process.days_per_step),
         "null": null,
+        "root": root,
     }
 
 

@@ -75,7 +75,7 @@ def nulls(series: int, phase_series: int, surrogates: int, sizes: tuple[int, ...
     """Yield the rates of rejection of series that do not change, and the worth of estimates and bounds."""
     yield f"## False alarms: {series} series a row, tests at 5 %, {surrogates} surrogates of each rate"
     yield ""
-    tests = [*INDICATORS, "trend", *(f"{name}, phase" for name in PHASE)]
+    tests = [*INDICATORS, "trend", *(f"{name}, phase" for name in (*PHASE, "trend"))]
     yield f"| dates | times | phi | {' | '.join(tests)} | median phi | 95 % bounds hold |"
     yield "|" + "---|" * (len(tests) + 5)
     all_shares = []

@@ -90,9 +90,9 @@ class Cell:
             self._nulls[rate] = {name: np.sort(one) for name, one in self.statistics(drawn).items()}
         return self._nulls[rate]
 
-    def statistics(self, values: Array) -> dict[str, Array]:
-        """Return tau of each indicator and the root of the likelihood ratio, (b,) each."""
-        taus = self.windows.taus(values, self.names)
+    def statistics(self, values: Array, names: tuple[str, ...] | None = None) -> dict[str, Array]:
+        """Return tau of indicators (all by default) and the root of the likelihood ratio, (b,) each."""
+        taus = self.windows.taus(values, self.names if names is None else names)
         return taus | {"trend": self.process.fit_change(values).root}
 
     def p_values(self, values: Array) -> dict[str, Array]:
@@ -100,22 +100,23 @@ class Cell:
         rates, observed = self.null_rates(values), self.statistics(values)
         found = {}
         for name, ours in observed.items():
-            direction = -1 if name == "trend" else INDICATORS[name][1]
             found[name] = np.array(
-                [_p(one, self.null(rate)[name], direction) for one, rate in zip(ours, rates, strict=True)]
+                [
+                    _p(one, self.null(rate)[name], _direction(name))
+                    for one, rate in zip(ours, rates, strict=True)
+                ]
             )
         return found
 
     def phase_p_values(self, values: Array, surrogates: int, names: tuple[str, ...]) -> dict[str, Array]:
         """Return p against phase surrogates of each series, (b,)."""
-        found: dict[str, list[float]] = {name: [] for name in names}
-        observed = self.windows.taus(values, names)
+        found: dict[str, list[float]] = {name: [] for name in (*names, "trend")}
+        observed = self.statistics(values, names)
         for i, series in enumerate(values):
             windows = Windows(self.record(series), self.windows.treatment)
-            windows.__dict__["operator"] = self.windows.operator
-            taus = self.windows.taus(windows.phase_surrogates(surrogates, self.random), names)
-            for name in names:
-                found[name].append(_p(observed[name][i], np.sort(taus[name]), INDICATORS[name][1]))
+            drawn = self.statistics(windows.phase_surrogates(surrogates, self.random), names)
+            for name, p in found.items():
+                p.append(_p(observed[name][i], np.sort(drawn[name]), _direction(name)))
         return {name: np.array(one) for name, one in found.items()}
 
     @cached_property
@@ -142,6 +143,10 @@ class Cell:
         corrected = [one - self._biases[round(float(one))] for one in fits.peak[1]]
         middle = np.exp(np.interp(np.median(corrected), np.arange(len(RATES)), np.log(RATES)))
         return float(np.exp(-middle)), inside / size
+
+
+def _direction(name: str) -> int:
+    return -1 if name == "trend" else INDICATORS[name][1]
 
 
 def _p(observed: float, ordered: Array, direction: int) -> float:
@@ -190,7 +195,7 @@ def warned(values: Array, surrogates: int, seed: int) -> dict[str, float]:
     names = ("ar1", "variance", "rate_ou")
     found, rate = analyse_record(record, Treatment(), surrogates, np.random.default_rng([seed, 8]), names)
     of_names = {f"{name}, {kind}": found[name]["p"][kind] for name in names for kind in ("ar1", "phase")}
-    return of_names | {"trend": rate["p_trend"]}
+    return of_names | {"trend": rate["p_trend"], "trend, phase": rate["p_trend_phase"]}
 
 
 def binomial_interval(size: int, share: float = LEVEL, level: float = 0.99) -> tuple[float, float]:
