@@ -49,7 +49,7 @@ $(VENV)/.plugins: | $(BIN)/python
 	@touch $@
 
 test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need ../shared/data)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
 	$(BIN)/ruff format --check .

@@ -9,11 +9,18 @@ from fabricate import ROOT, name_of, scene_of
 from tigerbush.safe_writer import write_product
 
 SHARED = ROOT.parent / "shared" / "data"
+# groups of tests that one worker runs
+LONGEST_FIRST = ("slurm", "sample", "run", "real", "s3", "stac", "azure-batch")
 
 
 def pytest_configure():
     """A shell that starts tests in the background has them ignore Ctrl-C, and with them the runs that they interrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def group_of(item):
+    marker = item.get_closest_marker("xdist_group")
+    return marker.args[0] if marker else None
 
 
 def pytest_report_header():
@@ -22,7 +29,10 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """Real data may be missing on a clone of one's own, but never in CI."""
+    """Groups that take longest begin first. Real data may be missing on a clone of one's own, but never in CI."""
+    items.sort(
+        key=lambda item: LONGEST_FIRST.index(group) if (group := group_of(item)) in LONGEST_FIRST else 99
+    )
     if SHARED.is_dir() or os.environ.get("CI"):
         return
     for item in items:
