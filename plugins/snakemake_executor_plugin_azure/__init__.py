@@ -95,7 +95,7 @@ class Executor(upstream.Executor):
         if secrets := sorted(name for name in names if trouble.SECRET.search(name)):
             raise WorkflowError(
                 f"{', '.join(secrets)} would be readable in the Batch account; give the identity of the pool a role "
-                "instead, or run the rules that need it here (local_rules in config/azure.yaml)."
+                "instead, or run the rules that need it here (run.local_rules of the configuration)."
             )
 
     def init_batch_client(self) -> None:

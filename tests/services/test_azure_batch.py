@@ -37,9 +37,7 @@ def finished(azure_session, store, tmp_path_factory):
         BASE
         | {
             "source": source,
-            "run": {
-                "local_rules": ["plot_site", "summarise_date", "analyse_site", "map_site", "report_site"]
-            },
+            "run": {"local_rules": ["plot_site", "analyse_site", "map_site", "report_site"]},
         },
         azure_session,
         store,
@@ -153,6 +151,9 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     """Refused before anything is made."""
     checkout(tmp_path)
     run = AzureRun(tmp_path, finished.run.config, azure, store, "refused")
+    text = run.finish(*PROFILE, "--config", "run={name: refused, local_rules: [summarise_date]}", status=1)
+    assert "run.local_rules has summarise_date, which `groups` of the profile have, too" in text
+    assert not store.blobs(CONTAINER, "refused/")
     (tmp_path / "sites.tsv").rename(tmp_path / "untracked.tsv")
     text = run.finish(*PROFILE, "--config", "sites=untracked.tsv", status=1)
     assert "untracked.tsv would not reach the nodes, because git does not track it" in text

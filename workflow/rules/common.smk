@@ -393,10 +393,6 @@ LOCAL_RULES = config["run"]["local_rules"] + (
 )
 # with the names that they have when the workflow is a module of another one
 workflow.localrules(*map(workflow.modifier.modify_rulename, LOCAL_RULES))
-for name in LOCAL_RULES:
-    # a rule in a group goes where its group goes
-    if name in workflow.group_settings.overwrite_groups:
-        del workflow.group_settings.overwrite_groups[name]
 # What the table of products depends on; a folder is listed for all sites and dates alike.
 DISCOVERY = {
     "source": (
