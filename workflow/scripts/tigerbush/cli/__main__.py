@@ -2,51 +2,46 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 
 from tigerbush import __version__
-from tigerbush.cli import (
-    analyse,
-    calibrate,
-    centrality,
-    compare_engines,
-    discover,
-    doctor,
-    init,
-    pattern,
-    plan,
-    results,
-    retry,
-    status,
-)
 from tigerbush.errors import TigerbushError, WriteError
 
-COMMANDS = {
-    "analyse": analyse,
-    "calibrate": calibrate,
-    "centrality": centrality,
-    "compare-engines": compare_engines,
-    "discover": discover,
-    "doctor": doctor,
-    "init": init,
-    "pattern": pattern,
-    "plan": plan,
-    "results": results,
-    "retry": retry,
-    "status": status,
-}
+COMMANDS = (
+    "analyse",
+    "calibrate",
+    "centrality",
+    "compare-engines",
+    "discover",
+    "doctor",
+    "init",
+    "pattern",
+    "plan",
+    "results",
+    "retry",
+    "status",
+)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Build the parser; each subcommand's help is its module's docstring."""
+def module_of(command: str) -> ModuleType:
+    """Import what a subcommand is made of; together they import half of the environment."""
+    return import_module(f"tigerbush.cli.{command.replace('-', '_')}")
+
+
+def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Build the parser of subcommands; each one's help is its module's docstring."""
     top = argparse.ArgumentParser(
         prog="tigerbush",
         description="Measure how patterned vegetation changes. The workflow itself runs with snakemake.",
     )
     top.add_argument("--version", action="version", version=f"tigerbush {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
+    parsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in commands:
+        module = module_of(name)
         text = module.__doc__
-        command = commands.add_parser(
+        command = parsers.add_parser(
             name,
             help=text.splitlines()[0],
             description=text,
@@ -58,9 +53,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; return the exit status."""
-    options, rest = parser().parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options, rest = parser(words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS).parse_known_args(
+        words
+    )
     try:
-        return COMMANDS[options.command].run(options, rest)
+        return module_of(options.command).run(options, rest)
     except (TigerbushError, WriteError) as error:
         print(f"tigerbush: {error}", file=sys.stderr)
         return 1
