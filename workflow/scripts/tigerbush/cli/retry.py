@@ -42,7 +42,12 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if scenes and (options.directory / manifest).exists():
         # one MPI job makes all scenes: it runs again, and skips what is finished
         failed.append(manifest)
-    # --forcerun takes every word up to the next option
-    forced = ["--forcerun", *map(str, failed), *configuration.snakemake_arguments(options)]
+    # --forcerun takes every word up to the next option; what a run that ended at once left half made is made again, too
+    forced = [
+        "--forcerun",
+        *map(str, failed),
+        "--rerun-incomplete",
+        *configuration.snakemake_arguments(options),
+    ]
     profile = ["--profile", options.profile] if options.profile else []
     return snakemake([*targets, *forced, *profile, *rest])
