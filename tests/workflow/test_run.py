@@ -85,6 +85,16 @@ def test_a_new_product_plans_only_what_it_touches(finished):
     assert json.loads(tags[LINEAGE])["n_takes"] == 2
 
 
+def test_the_scheduler_wakes_up_no_more_often_than_jobs_finish(run):
+    """Snakemake's limit of jobs per time would have it look again and again; one of the user's own stays."""
+    keep(run, "20170110", "20170120")
+    output = run.snakemake(SUMMARIES, "--verbose")
+    assert output.count("Resources before job selection") <= output.count("Finished jobid")
+    shutil.rmtree(run.folder / "results" / "here")
+    composite = "results/here/2017-01-16/composite.tif"
+    assert "Job rate limit reached" in run.snakemake(composite, "--max-jobs-per-timespan", "1/2s")
+
+
 def test_results_outlive_their_products(finished):
     shutil.rmtree(finished.folder / "products")
     assert "Nothing to be done" in finished.snakemake(SUMMARIES)
