@@ -149,7 +149,7 @@ def test_phase_surrogates_in_small():
     cell = Cell(60, "complete", 99, ("ar1",))
     values = cell.simulate(0.7, 300, np.random.default_rng(8))
     low, high = binomial_interval(300, level=0.999)
-    for name, p in cell.phase_p_values(values, 99, ("ar1",)).items():
+    for name, p in cell.phase_p_values(values, 99, ("ar1", "trend")).items():
         assert low <= (p <= 0.05).mean() <= high, name
 
 
@@ -199,6 +199,15 @@ def test_the_same_seed_gives_the_same_numbers():
         assert one[0][name]["p"] == other[0][name]["p"]
     assert one[0]["ar1"]["surrogates"] == 250
     assert one[0]["variance"]["surrogates"] == 99
+
+
+def test_a_record_with_gaps_has_no_test_of_the_trend_against_phases():
+    places = np.arange(48)
+    for positions in (places, np.delete(places, 20)):
+        record = Record(np.sin(positions**1.5), positions * STEP, positions, STEP)
+        _, rate = analyse_record(record, Treatment(), 99, np.random.default_rng(3), ("ar1",))
+        assert (rate["p_trend_phase"] is None) == (len(positions) < 48)
+        assert 0 < rate["p_trend"] <= 1
 
 
 def test_surrogates_have_the_gaps_of_the_series():

@@ -87,17 +87,19 @@ class Cell:
         """Return the statistics of the surrogates of a rate, sorted."""
         if rate not in self._nulls:
             drawn = self.process.simulate(rate, 0.0, self.surrogates, self.random)
-            self._nulls[rate] = {name: np.sort(one) for name, one in self.statistics(drawn).items()}
+            self._nulls[rate] = {
+                name: np.sort(one) for name, one in self.statistics(drawn, (*self.names, "trend")).items()
+            }
         return self._nulls[rate]
 
-    def statistics(self, values: Array, names: tuple[str, ...] | None = None) -> dict[str, Array]:
-        """Return tau of indicators (all by default) and the root of the likelihood ratio, (b,) each."""
-        taus = self.windows.taus(values, self.names if names is None else names)
-        return taus | {"trend": self.process.fit_change(values).root}
+    def statistics(self, values: Array, names: tuple[str, ...]) -> dict[str, Array]:
+        """Return tau of indicators, and for "trend" the root of the likelihood ratio, (b,) each."""
+        found = self.windows.taus(values, [name for name in names if name != "trend"])
+        return found | {"trend": self.process.fit_change(values).root} if "trend" in names else found
 
     def p_values(self, values: Array) -> dict[str, Array]:
         """Return p of each test of each series, (b,)."""
-        rates, observed = self.null_rates(values), self.statistics(values)
+        rates, observed = self.null_rates(values), self.statistics(values, (*self.names, "trend"))
         found = {}
         for name, ours in observed.items():
             found[name] = np.array(
@@ -110,7 +112,7 @@ class Cell:
 
     def phase_p_values(self, values: Array, surrogates: int, names: tuple[str, ...]) -> dict[str, Array]:
         """Return p against phase surrogates of each series, (b,)."""
-        found: dict[str, list[float]] = {name: [] for name in (*names, "trend")}
+        found: dict[str, list[float]] = {name: [] for name in names}
         observed = self.statistics(values, names)
         for i, series in enumerate(values):
             windows = Windows(self.record(series), self.windows.treatment)
