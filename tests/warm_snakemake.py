@@ -1,8 +1,8 @@
 """`python -m snakemake`, forked from a process that has imported it: of 3 s of CPU a start then costs one.
 
 Snakemake imports every plugin that is installed. A run of its own imports nothing less: the fork holds what
-`python -m snakemake` would have imported, in a process, a working directory and an environment of its own. Runs on SLURM
-and Azure, interrupted ones and those of ./tigerbush start as users start them.
+`python -m snakemake` would have imported, in a process, a working directory and an environment of its own. Jobs on SLURM
+and Azure, runs that are interrupted and those of ./tigerbush start as users start them.
 """
 
 import atexit
