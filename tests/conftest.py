@@ -30,9 +30,7 @@ def pytest_report_header():
 
 def pytest_collection_modifyitems(items):
     """Groups that take longest begin first. Real data may be missing on a clone of one's own, but never in CI."""
-    items.sort(
-        key=lambda item: LONGEST_FIRST.index(group) if (group := group_of(item)) in LONGEST_FIRST else 99
-    )
+    items.sort(key=lambda item: (*LONGEST_FIRST, group_of(item)).index(group_of(item)))
     if SHARED.is_dir() or os.environ.get("CI"):
         return
     for item in items:

@@ -25,6 +25,8 @@ BASE = {
     "source": {"path": "products"},
     "subimages": {"size": 20},
 }
+# as a user starts it
+SNAKEMAKE = (sys.executable, "-m", "snakemake")
 # of the products of the fixture `run`
 DAYS = ("20170110", "20170120", "20170210")
 # a target without analysis and reports, for runs that are about what comes before

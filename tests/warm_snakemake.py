@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import select
+import signal
 import subprocess
 import sys
 
@@ -40,7 +41,7 @@ class Starter:
         self.process.stdin.flush()
         ready, _, _ = select.select([self.process.stdout], [], [], seconds)
         if not ready:
-            os.killpg(self.process.pid, 9)
+            os.killpg(self.process.pid, signal.SIGKILL)
             starter.cache_clear()
             raise TimeoutError(f"snakemake {arguments} did not end within {seconds:g} s; see {output}")
         return int(self.process.stdout.readline())

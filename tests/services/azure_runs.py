@@ -3,14 +3,13 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import yaml
 
 from azurite import ACCOUNT
 from fabricate import ROOT
-from runs import Run
+from runs import SNAKEMAKE, Run
 
 CONTAINER = "runs"
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
@@ -72,13 +71,12 @@ class AzureRun(Run):
             "--storage-azure-account-name", ACCOUNT,
         ]  # fmt: skip
 
-    def command(self, *arguments) -> list[str]:
-        # one file: what follows may be a target
-        return [sys.executable, "-m", "snakemake", "--configfile=config.yaml", *arguments]
+    # one word, for what follows may be a target
+    configured = "--configfile=config.yaml"
 
     def start(self, *arguments) -> subprocess.Popen:
         return subprocess.Popen(
-            self.command(*arguments),
+            [*SNAKEMAKE, self.configured, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -88,7 +86,7 @@ class AzureRun(Run):
         )
 
     def finish(self, *arguments, status=0) -> str:
-        return self.forked(self.command(*arguments)[3:], status)
+        return self.forked([self.configured, *arguments], status)
 
     def results(self) -> dict[str, bytes]:
         """Return the results in the container, by their paths."""

@@ -187,7 +187,7 @@ def test_ctrl_c_and_sigkill(small, caller):
     process.communicate()
     assert list(account.pools) == [f"tigerbush-{small.name}"]
     [left] = account.jobs
-    small.call([*small.command("--unlock"), "--snakefile", "two.smk"])
+    small.forked([small.configured, "--unlock", "--snakefile", "two.smk"])
     output = small.finish("--rerun-incomplete", killed=1)
     assert f"Using the pool tigerbush-{small.name} that is there." in output
     assert left not in account.jobs

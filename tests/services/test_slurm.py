@@ -7,13 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from runs import BASE, SUMMARIES, Run
+from runs import BASE, SNAKEMAKE, SUMMARIES, Run
 from slurm import comm, marked, slurm_cluster, wait_until, with_children
 from tigerbush.safe_writer import write_product
 
@@ -32,22 +31,21 @@ class SlurmRun(Run):
     profile = "slurm-squeue"
     more = ()
 
-    def command(self, *arguments):
+    def options(self, *arguments):
         return [
-            sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow" / "Snakefile"),
-            "--configfile", "config.yaml", "--profile", str(ROOT / "profiles" / self.profile),
-            *HERE, *arguments, *self.more,
+            "--snakefile", str(ROOT / "workflow" / "Snakefile"), "--configfile", "config.yaml",
+            "--profile", str(ROOT / "profiles" / self.profile), *HERE, *arguments, *self.more,
         ]  # fmt: skip
 
     def on_cluster(self, *arguments, status=0):
-        return self.forked(self.command(*arguments)[3:], status)
+        return self.forked(self.options(*arguments), status)
 
     @contextlib.contextmanager
     def started(self, *arguments):
         """A run in the background; it is not left running."""
         with (self.folder / "run.log").open("wb") as log:
             process = subprocess.Popen(
-                self.command(*arguments), cwd=self.folder, env=self.environment, stdout=log, stderr=log,
+                [*SNAKEMAKE, *self.options(*arguments)], cwd=self.folder, env=self.environment, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
             try:
@@ -238,7 +236,7 @@ def test_job_arrays_still_lose_results(cluster, tmp_path):
         "    shell: 'test {wildcards.n} != 1 && echo done > {output}'\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--executor", "slurm", "--jobs", "3", "--keep-going",
+        [*SNAKEMAKE, "--executor", "slurm", "--jobs", "3", "--keep-going",
          "--slurm-array-jobs", "all", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5"],
         cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from fabricate import ROOT, name_of
-from runs import SUMMARIES, keep
+from runs import SNAKEMAKE, SUMMARIES, keep
 
 pytestmark = pytest.mark.workflow
 
@@ -58,7 +57,7 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
     keep(run, "20170110", "20170210")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow" / "Snakefile",
+        [*SNAKEMAKE, "--snakefile", ROOT / "workflow" / "Snakefile",
          "--configfile", "config.yaml", "--cores", "1", "--quiet", "all", "--", SUMMARIES],
         cwd=run.folder, env=environment, start_new_session=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip

@@ -172,7 +172,7 @@ def analyse_record(
     ar1 = windows.taus(process.simulate(null, 0.0, surrogates, random), names)
     drawn = windows.phase_surrogates(surrogates, random)
     phase = windows.taus(drawn, names)
-    # gaps that are filled for their spectrum make surrogates whose rate changes too little (docs/evidence.md)
+    # with gaps, which are filled for their spectrum, it alarms too often (docs/evidence.md)
     complete = len(record.values) == windows.ends[-1] - record.positions[0] + 1
     rate["p_trend_phase"] = p_value(root, process.fit_change(drawn).root, -1) if complete else None
     for name, number in (extra or {}).items():

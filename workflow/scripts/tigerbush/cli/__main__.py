@@ -54,9 +54,8 @@ def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    options, rest = parser(words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS).parse_known_args(
-        words
-    )
+    named = [word for word in words[:1] if word in COMMANDS]
+    options, rest = parser(named or COMMANDS).parse_known_args(words)
     try:
         return module_of(options.command).run(options, rest)
     except (TigerbushError, WriteError) as error:

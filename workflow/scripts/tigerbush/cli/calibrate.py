@@ -2,7 +2,7 @@
 
 Prints Markdown: how often 5 % tests reject series that do not change (4 to 6.5 % is accepted), how often they find
 series that do, how good estimates and bounds of the restoring rate are, and the same for vegetation of the simulator
-under constant and under falling rain. Takes some 20 minutes on one core; --small takes seconds and proves little.
+under constant and under falling rain. Takes more than an hour on one core; --small takes seconds and proves little.
 """
 
 import argparse
