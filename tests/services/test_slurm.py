@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 DAYS = ("20170105", "20170110", "20170210", "20170220")
 # no file system to wait for, no more CPUs than a node of the test cluster has, and no queue to be polite to
 HERE = ("--latency-wait", "5", "--cores", "2", "--slurm-batch-init-seconds-before-status-checks", "5")
+LIVE = "RUNNING,SUSPENDED,PENDING"
+# what Snakemake prints first
+STARTED = "Building DAG of jobs"
 EACH = ("--group-components", "product=1", "date=1")
 
 
@@ -100,16 +103,25 @@ def running(cluster):
     return {number: job for number, job in cluster.jobs("RUNNING").items() if job["node"]}
 
 
-def control(cluster, what, numbers):
-    """Suspend or resume jobs; whether all of them are now."""
-    left = [
-        number
-        for number in numbers
-        if (cluster.jobs()[number]["state"] == "SUSPENDED") != (what == "suspend")
-    ]
-    for number in left:
-        cluster.run("scontrol", what, number, check=False)
-    return not left
+def held(cluster, run):
+    """Suspend the jobs whose Snakemake runs, and return the suspended ones; suspended before, they may lose it."""
+    logs = job_logs(run)
+    for number in cluster.jobs("RUNNING"):
+        if STARTED in logs.get(number, ""):
+            cluster.run("scontrol", "suspend", number, check=False)
+    return cluster.jobs("SUSPENDED")
+
+
+def released(cluster):
+    """Resume the suspended jobs; whether none is left."""
+    for number in cluster.jobs("SUSPENDED"):
+        cluster.run("scontrol", "resume", number, check=False)
+    return not cluster.jobs("SUSPENDED")
+
+
+def job_logs(run):
+    """What the jobs of a run have printed so far, by id."""
+    return {log.stem: log.read_text() for log in (run.folder / ".snakemake" / "slurm_logs").rglob("*.log")}
 
 
 def stopped(cluster, nodes):
@@ -142,25 +154,23 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     """Orphans finish in SLURM; the next run keeps what is done, and the results are those of one machine."""
     run = fabricated(tmp_path / "work")
     with run.started(SUMMARIES, *EACH) as process:
-        # four jobs on four CPUs: all of two nodes are busy
+        # four jobs on four CPUs: both nodes are busy. Held, the jobs are still there when status has looked
         wait_until(
-            lambda: {job["node"] for job in running(cluster).values()} == {"n1", "n2"}, 90, "no job runs"
+            lambda: {job["node"] for job in held(cluster, run).values()} == {"n1", "n2"},
+            90,
+            "no jobs to hold",
         )
-        # held, so that they are still there when status has looked
-        held = list(running(cluster))
-        wait_until(lambda: control(cluster, "suspend", held), 30, "jobs cannot be held")
         assert status(run)["run"] == "running"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
     told = status(run)
-    live = cluster.jobs("RUNNING,SUSPENDED,PENDING")
-    assert (told["run"], len(told["queue"])) == ("orphaned", len(live)) and set(held) <= set(live)
-    wait_until(lambda: control(cluster, "resume", held), 30, "jobs cannot go on")
+    assert (told["run"], len(told["queue"])) == ("orphaned", len(cluster.jobs(LIVE)))
+    wait_until(lambda: released(cluster), 30, "jobs cannot go on")
     assert "scancel --name " + next(iter(cluster.jobs().values()))["name"] in told["advice"]
-    wait_until(lambda: not cluster.jobs("RUNNING,SUSPENDED,PENDING,COMPLETING"), 120, "orphans do not end")
+    wait_until(lambda: not cluster.jobs(f"{LIVE},COMPLETING"), 120, "orphans do not end")
     # no step of a job started Snakemake again
-    logs = (run.folder / ".snakemake" / "slurm_logs").rglob("*.log")
-    assert [log.read_text().count("Building DAG of jobs") for log in logs] == [1] * len(DAYS)
+    logs = job_logs(run)
+    assert [log.count(STARTED) for log in logs.values()] == [1] * len(DAYS), logs
     told = status(run)
     assert told["run"] == "killed" and "--unlock" in told["advice"]
     before = finished(run)
