@@ -15,7 +15,7 @@ from types import MappingProxyType
 import yaml
 
 from fabricate import ROOT, name_of
-from warm_snakemake import starter
+from warm import VARIABLE, server
 
 # in the middle of the products that the tests write: 2 x 2 sub-images of 20 pixels
 SITE = ("here", 14.5593, 45.8694, 0.0037)
@@ -37,6 +37,8 @@ class Run:
     """A working directory with a configuration, and snakemake in it; `variables` go on top of the environment."""
 
     variables: Mapping[str, str] = MappingProxyType({})
+    # whether scripts of jobs are forked, too; not where jobs run elsewhere
+    warm_scripts = True
 
     def __init__(self, folder: Path, config: dict, sites=(SITE,)):
         self.folder = folder
@@ -61,8 +63,11 @@ class Run:
 
     def forked(self, arguments, status=0):
         """Run `python -m snakemake` with arguments, without its imports, and return what it prints."""
+        environment = self.environment | ({VARIABLE: str(server().address)} if self.warm_scripts else {})
         with tempfile.NamedTemporaryFile() as printed:
-            returned = starter().run(arguments, str(self.folder), self.environment, printed.name, 1200)
+            returned = server().run(
+                ["-m", "snakemake", *arguments], str(self.folder), environment, printed.name, 1200
+            )
             output = printed.read().decode()
         assert status is None or returned == status, output
         return output

@@ -56,6 +56,8 @@ class AzureRun(Run):
     name : str
     """
 
+    warm_scripts = False
+
     def __init__(self, folder: Path, config: dict, azure, store, name: str, **options):
         super().__init__(folder, config, **options)
         self.azure, self.store, self.name = azure, store, name

@@ -33,6 +33,7 @@ class SlurmRun(Run):
 
     profile = "slurm-squeue"
     more = ()
+    warm_scripts = False
 
     def options(self, *arguments):
         return [

@@ -1,0 +1,182 @@
+"""`python -m snakemake` and `python script.py`, forked from a process that has imported what they import.
+
+Most of what runs on small products take is imports: 2.5 of the 3.5 s of CPU of a start of Snakemake, 0.5 of the 0.6 s of
+a job. A run of its own imports nothing less: the fork has the third-party modules, in a process, a working directory
+and an environment of its own, and imports tigerbush itself. Jobs on SLURM and Azure, runs that are interrupted and
+those of ./tigerbush start as users start them.
+"""
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# names the server to the python that Snakemake starts scripts with
+VARIABLE = "TIGERBUSH_WARM"
+
+
+class Server:
+    """The process that forks.
+
+    Attributes
+    ----------
+    address : Path
+        Where it listens.
+    """
+
+    def __init__(self):
+        folder = tempfile.TemporaryDirectory(prefix="warm-")
+        self.address = Path(folder.name) / "socket"
+        write_python(python_of(self.address))
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, self.address], stdout=subprocess.PIPE, start_new_session=True
+        )
+        atexit.register(folder.cleanup)
+        atexit.register(self.kill)
+        # it listens
+        self.process.stdout.readline()
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def run(
+        self, arguments: list[str], folder: str, environment: dict[str, str], output: str, seconds: float
+    ) -> int:
+        """Run python with arguments to its end, with what it prints in a file, and return its exit status."""
+        with (
+            socket.socket(socket.AF_UNIX) as connection,
+            Path(os.devnull).open() as nothing,
+            Path(output).open("wb") as file,
+        ):
+            connection.connect(str(self.address))
+            request = {"arguments": arguments, "folder": folder, "environment": environment}
+            socket.send_fds(connection, [b" "], [nothing.fileno(), file.fileno(), file.fileno()])
+            connection.sendall(json.dumps(request).encode())
+            connection.shutdown(socket.SHUT_WR)
+            if not select.select([connection], [], [], seconds)[0]:
+                server.cache_clear()
+                self.kill()
+                raise TimeoutError(f"python {arguments} did not end within {seconds:g} s; see {output}")
+            return int(connection.recv(16))
+
+
+@functools.cache
+def server() -> Server:
+    """Return the one of this test session."""
+    return Server()
+
+
+def python_of(address: Path) -> Path:
+    """Return the path of the python that asks a server to run its arguments."""
+    return address.with_name("python")
+
+
+def write_python(path: Path) -> None:
+    # without site-packages it starts in 0.03 s
+    path.write_text(f"#!{sys.executable} -SI\n" + (HERE / "warm_python.py").read_text())
+    path.chmod(0o700)
+
+
+def import_all() -> None:
+    """Import what Snakemake and the scripts import, and forget what is of this project."""
+    from snakemake.cli import get_argument_parser
+
+    # which imports the plugins
+    get_argument_parser()
+    scripts = HERE.parent / "workflow" / "scripts"
+    sys.path.insert(0, str(scripts))
+    for path in scripts.glob("*.py"):
+        importlib.import_module(path.stem)
+    del sys.path[0]
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(scripts)):
+            del sys.modules[name]
+    # the garbage collector would touch, and so copy, all memory that forks share
+    gc.collect()
+    gc.freeze()
+
+
+def serve(address: str) -> list[str]:
+    """Fork for each request; a fork returns, with the arguments of the python that it becomes."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen(64)
+    print("listens", flush=True)
+    # of forks that have ended nothing stays
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            return answer(connection)
+        connection.close()
+
+
+def answer(connection: socket.socket) -> list[str]:
+    """Take a request in a fork of its own, and tell the exit status of that."""
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("rb") as stream:
+        request = json.load(stream)
+    if pid := os.fork():
+        _, status = os.waitpid(pid, 0)
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        os._exit(0)
+    connection.close()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    return request["arguments"]
+
+
+def become(arguments: list[str]) -> None:
+    """Do what `python` does with these arguments."""
+    if arguments[0] == "-m":
+        if VARIABLE in os.environ:
+            sys.executable = str(python_of(Path(os.environ[VARIABLE])))
+        sys.path[0] = str(Path.cwd())
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = str(Path(arguments[0]).parent)
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+class Leave:
+    """End a fork without freeing its memory, which would be copied for that, once all else is done at its exit."""
+
+    status = 1
+
+    def __call__(self):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.status)
+
+
+if __name__ == "__main__":
+    # what is registered first is called last
+    leave = atexit.register(Leave())
+    import_all()
+    arguments = serve(sys.argv[1])
+    try:
+        become(arguments)
+        leave.status = 0
+    except SystemExit as ended:
+        leave.status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise

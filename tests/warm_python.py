@@ -1,0 +1,18 @@
+"""Have the server of warm.py run python with the arguments of this program."""
+
+import json
+import os
+import socket
+import sys
+
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(os.environ["TIGERBUSH_WARM"])
+    # pathlib would be half of what this program imports
+    folder = os.getcwd()  # noqa: PTH109
+    request = {"arguments": sys.argv[1:], "folder": folder, "environment": dict(os.environ)}
+    socket.send_fds(connection, [b" "], [0, 1, 2])
+    connection.sendall(json.dumps(request).encode())
+    connection.shutdown(socket.SHUT_WR)
+    status = int(connection.recv(16))
+# a shell says 128 + N of what signal N has ended
+sys.exit(status if status >= 0 else 128 - status)
