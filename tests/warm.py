@@ -39,8 +39,12 @@ class Server:
         folder = tempfile.TemporaryDirectory(prefix="warm-")
         self.address = Path(folder.name) / "socket"
         write_python(python_of(self.address))
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self.process = subprocess.Popen(
-            [sys.executable, __file__, self.address], stdout=subprocess.PIPE, start_new_session=True
+            [sys.executable, __file__, self.address],
+            env=environment,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         atexit.register(folder.cleanup)
         atexit.register(self.kill)
@@ -146,16 +150,21 @@ def answer(connection: socket.socket) -> list[str]:
 
 def become(arguments: list[str]) -> None:
     """Do what `python` does with these arguments."""
+    # the server has none
+    sys.path[:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if arguments[0] == "-m":
         if VARIABLE in os.environ:
             sys.executable = str(python_of(Path(os.environ[VARIABLE])))
-        sys.path[0] = str(Path.cwd())
+        sys.path.insert(0, str(Path.cwd()))
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        return
+    if arguments[0] == "-P":
+        del arguments[0]
     else:
-        sys.path[0] = str(Path(arguments[0]).parent)
-        sys.argv = arguments
-        runpy.run_path(arguments[0], run_name="__main__")
+        sys.path.insert(0, str(Path(arguments[0]).parent))
+    sys.argv = arguments
+    runpy.run_path(arguments[0], run_name="__main__")
 
 
 class Leave:

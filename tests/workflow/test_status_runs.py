@@ -66,6 +66,8 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
         while not list(run.folder.glob("results/here/products/*_mask.tif")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
+        # held, so that it does not end while status looks
+        os.killpg(process.pid, signal.SIGSTOP)
         told = status(run)
         assert told["run"] == "running" and told["advice"] is None
         assert sum(counts.get("running", 0) for counts in told["rules"].values()) <= 1
