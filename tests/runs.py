@@ -37,8 +37,6 @@ class Run:
     """A working directory with a configuration, and snakemake in it; `variables` go on top of the environment."""
 
     variables: Mapping[str, str] = MappingProxyType({})
-    # whether scripts of jobs are forked, too; not where jobs run elsewhere
-    warm_scripts = True
 
     def __init__(self, folder: Path, config: dict, sites=(SITE,)):
         self.folder = folder
@@ -61,9 +59,12 @@ class Run:
         ]  # fmt: skip
         return self.forked(command, status)
 
-    def forked(self, arguments, status=0):
-        """Run `python -m snakemake` with arguments, without its imports, and return what it prints."""
-        environment = self.environment | ({VARIABLE: str(server().address)} if self.warm_scripts else {})
+    def forked(self, arguments, status=0, warm_scripts=True):
+        """Run `python -m snakemake` with arguments, without its imports, and return what it prints.
+
+        Scripts of its jobs are forked like it, if they run on this machine.
+        """
+        environment = self.environment | ({VARIABLE: str(server().address)} if warm_scripts else {})
         with tempfile.NamedTemporaryFile() as printed:
             returned = server().run(
                 ["-m", "snakemake", *arguments], str(self.folder), environment, printed.name, 1200
@@ -75,6 +76,10 @@ class Run:
     def tigerbush(self, *arguments, status=0):
         """Run ./tigerbush and return what it prints."""
         return self.call([str(ROOT / "tigerbush"), *arguments], status)
+
+    def retry(self, *arguments):
+        """Retry what failed, without analysis and reports."""
+        return self.tigerbush("retry", "--configfile", "config.yaml", "--until", "check_products", *arguments)
 
     @property
     def environment(self):

@@ -56,8 +56,6 @@ class AzureRun(Run):
     name : str
     """
 
-    warm_scripts = False
-
     def __init__(self, folder: Path, config: dict, azure, store, name: str, **options):
         super().__init__(folder, config, **options)
         self.azure, self.store, self.name = azure, store, name
@@ -88,7 +86,11 @@ class AzureRun(Run):
         )
 
     def finish(self, *arguments, status=0) -> str:
-        return self.forked([self.configured, *arguments], status)
+        return self.forked([self.configured, *arguments], status, warm_scripts=False)
+
+    def here(self, *arguments) -> str:
+        """Run all jobs on this machine."""
+        return self.forked([self.configured, "--cores", "2", *arguments])
 
     def results(self) -> dict[str, bytes]:
         """Return the results in the container, by their paths."""

@@ -60,7 +60,7 @@ def test_results_are_those_of_a_disk(finished, azure, store, tmp_path):
     checkout(tmp_path)
     (tmp_path / "products").symlink_to(finished.run.folder / "products")
     disk = AzureRun(tmp_path, finished.run.config, azure, store, "disk")
-    disk.finish("--cores", "2")
+    disk.here()
     expected = comparable(results_of(tmp_path))
     assert len(expected) > 20
     assert comparable(finished.run.results()) == expected

@@ -18,7 +18,7 @@ def test_the_sample(azure, store, tmp_path):
     checkout(tmp_path / "work")
     config = {"period": {"end": "2020-03-01"}}
     run = AzureRun(tmp_path / "work", config, azure, store, "sample", sites=())
-    run.finish("--cores", "2", *run.stored())
+    run.here(*run.stored())
     stored = run.results()
     assert not [path for path in (run.folder / "results").rglob("*") if path.is_file()]
     # on a disk, from the same simulated products
@@ -28,13 +28,13 @@ def test_the_sample(azure, store, tmp_path):
         if name.startswith("data/"):
             (disk.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (disk.folder / name).write_bytes(content)
-    output = disk.finish(SUMMARIES, "--cores", "2")
+    output = disk.here(SUMMARIES)
     assert "simulate_products" not in output
     expected = comparable(results_of(disk.folder))
     assert len(expected) > 20
     assert comparable(stored) == expected
     assert b"<html" in stored["results/niger/analysis/report.html"]
-    assert "Nothing to be done" in run.finish("--cores", "2", *run.stored())
+    assert "Nothing to be done" in run.here(*run.stored())
 
 
 @pytest.mark.data
@@ -47,7 +47,7 @@ def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_dat
     }
     checkout(tmp_path / "disk")
     disk = AzureRun(tmp_path / "disk", config, azure, store, "disk", sites=[SITE])
-    disk.finish(SUMMARIES, "--cores", "2")
+    disk.here(SUMMARIES)
     checkout(tmp_path / "work")
     run = AzureRun(tmp_path / "work", config, azure, store, "series", sites=[SITE])
     process = run.start(SUMMARIES, "--cores", "2", *run.stored())
@@ -55,8 +55,8 @@ def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_dat
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     before = written(store, "") | finished
-    run.finish("--unlock", *run.stored())
-    output = run.finish(SUMMARIES, "--cores", "2", "--rerun-incomplete", *run.stored())
+    run.here("--unlock", *run.stored())
+    output = run.here(SUMMARIES, "--rerun-incomplete", *run.stored())
     assert comparable(run.results()) == comparable(results_of(disk.folder))
     assert len(comparable(run.results())) > 20
     # what was finished was not made again

@@ -105,7 +105,7 @@ def test_stream_when_trouble_stays(faulty, proxy, local):
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
     proxy.mend()
     proxy.requests.clear()
-    run.tigerbush("retry", "--configfile", "config.yaml")
+    run.retry()
     same_summary(run, local)
     # of each failed product only what was missing was fetched
     assert sorted(path[-7:-4] for method, path, _ in proxy.requests if method == "GET") == ["B04", "B08"]
@@ -142,7 +142,7 @@ def test_storage_when_trouble_stays(faulty, proxy, local):
     assert failed.keys() == {name_of(THREE)}
     assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
     proxy.mend()
-    run.tigerbush("retry", "--configfile", "config.yaml")
+    run.retry()
     same_summary(run, local)
 
 

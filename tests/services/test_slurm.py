@@ -33,7 +33,6 @@ class SlurmRun(Run):
 
     profile = "slurm-squeue"
     more = ()
-    warm_scripts = False
 
     def options(self, *arguments):
         return [
@@ -42,7 +41,7 @@ class SlurmRun(Run):
         ]  # fmt: skip
 
     def on_cluster(self, *arguments, status=0):
-        return self.forked(self.options(*arguments), status)
+        return self.forked(self.options(*arguments), status, warm_scripts=False)
 
     @contextlib.contextmanager
     def started(self, *arguments):

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from runs import SUMMARIES
+
 pytestmark = pytest.mark.workflow
 
 
@@ -18,12 +20,12 @@ def test_the_plan_is_what_the_run_does(run):
     copied = ("--config", "source={access: storage, path: products}")
     stored = json.loads(run.tigerbush("plan", "--configfile", "config.yaml", *copied, "--json"))
     assert stored["jobs"]["download_product"] == 3
-    run.snakemake(*copied)
+    run.snakemake(SUMMARIES, *copied)
     bytes_copied = sum(path.stat().st_size for path in (run.folder / "results" / "downloads").iterdir())
     # the zips also hold names, and every file begins a new block of them
     assert 0 <= bytes_copied - stored["transfer_bytes"] < 0.1 * bytes_copied
     # what is finished costs nothing more; the scenes are still to be made
-    left = run.tigerbush("plan", "all", "scenes", "--configfile", "config.yaml", *copied)
+    left = run.tigerbush("plan", SUMMARIES, "scenes", "--configfile", "config.yaml", *copied)
     assert "jobs     5\n" in left
     assert "3 resample_scene" in left
     assert "transfer 0.00 MB" in left

@@ -208,9 +208,7 @@ def test_a_product_that_cannot_be_copied(run):
     run.snakemake(SUMMARIES, "--config", "source={access: storage, path: products}", status=1)
     assert "B4 is missing" in run.summary()["metadata"]["failed_products"][name_of("20170210")]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
-    run.tigerbush(
-        "retry", "--configfile", "config.yaml", "--config", "source={access: storage, path: products}"
-    )
+    run.retry("--config", "source={access: storage, path: products}")
     assert run.summary()["metadata"]["failed_products"] == {}
 
 
@@ -239,14 +237,16 @@ def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(failed):
     write_product(failed.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
     failed.tigerbush("discover", "--configfile", "config.yaml")
     failed.snakemake(SUMMARIES)
-    output = failed.tigerbush("retry", "--configfile", "config.yaml")
+    output = failed.retry()
     assert "No product of results/products.tsv failed" in output
 
 
 def test_retry_in_another_directory(failed):
     write_product(failed.folder / "products", name_of("20170210"), scene_of(5, clouds=[]))
     inside, failed.folder = failed.folder, failed.folder.parent
-    failed.tigerbush("retry", "--directory", "work", "--configfile", "work/config.yaml")
+    failed.tigerbush(
+        "retry", "--directory", "work", "--configfile", "work/config.yaml", "--until", "check_products"
+    )
     failed.folder = inside
     assert failed.summary()["metadata"]["failed_products"] == {}
 
