@@ -64,18 +64,23 @@ class Run:
 
         Scripts of its jobs are forked like it, if they run on this machine.
         """
-        environment = self.environment | ({VARIABLE: str(server().address)} if warm_scripts else {})
+        warm = {VARIABLE: str(server().address)} if warm_scripts else {}
+        return self.python(["-m", "snakemake", *arguments], status, warm)
+
+    def tigerbush(self, *arguments, status=0):
+        """Do what ./tigerbush does, and return what it prints."""
+        paths = f"{ROOT}/workflow/scripts:{ROOT}/plugins"
+        variables = {VARIABLE: str(server().address), "PYTHONPATH": paths}
+        return self.python(["-P", "-m", "tigerbush.cli", *arguments], status, variables)
+
+    def python(self, arguments, status, variables):
+        """Fork a python with more variables, and return what it prints."""
         with tempfile.NamedTemporaryFile() as printed:
-            returned = server().run(
-                ["-m", "snakemake", *arguments], str(self.folder), environment, printed.name, 1200
-            )
+            environment = self.environment | variables
+            returned = server().run(arguments, str(self.folder), environment, printed.name, 1200)
             output = printed.read().decode()
         assert status is None or returned == status, output
         return output
-
-    def tigerbush(self, *arguments, status=0):
-        """Run ./tigerbush and return what it prints."""
-        return self.call([str(ROOT / "tigerbush"), *arguments], status)
 
     def retry(self, *arguments):
         """Retry what failed, without analysis and reports."""

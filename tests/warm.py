@@ -1,9 +1,9 @@
-"""`python -m snakemake` and `python script.py`, forked from a process that has imported what they import.
+"""`python -m snakemake`, scripts and ./tigerbush, forked from a process that has imported what they import.
 
 Most of what runs on small products take is imports: 2.5 of the 3.5 s of CPU of a start of Snakemake, 0.5 of the 0.6 s of
 a job. A run of its own imports nothing less: the fork has the third-party modules, in a process, a working directory
 and an environment of its own, and imports tigerbush itself. Jobs on SLURM and Azure, runs that are interrupted and
-those of ./tigerbush start as users start them.
+those of the documentation start as users start them.
 """
 
 import atexit
@@ -152,19 +152,19 @@ def become(arguments: list[str]) -> None:
     """Do what `python` does with these arguments."""
     # the server has none
     sys.path[:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    if arguments[0] == "-m":
+    if safe := arguments[0] == "-P":
+        arguments = arguments[1:]
+    if module := arguments[0] == "-m":
+        arguments = arguments[1:]
         if VARIABLE in os.environ:
             sys.executable = str(python_of(Path(os.environ[VARIABLE])))
-        sys.path.insert(0, str(Path.cwd()))
-        sys.argv = arguments[1:]
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-        return
-    if arguments[0] == "-P":
-        del arguments[0]
-    else:
-        sys.path.insert(0, str(Path(arguments[0]).parent))
+    if not safe:
+        sys.path.insert(0, str(Path.cwd() if module else Path(arguments[0]).parent))
     sys.argv = arguments
-    runpy.run_path(arguments[0], run_name="__main__")
+    if module:
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
 class Leave:
