@@ -2,8 +2,8 @@
 
 Most of what runs on small products take is imports: 2.5 of the 3.5 s of CPU of a start of Snakemake, 0.5 of the 0.6 s of
 a job. A run of its own imports nothing less: the fork has the third-party modules, in a process, a working directory
-and an environment of its own, and imports tigerbush itself. Jobs on SLURM and Azure, runs that are interrupted and
-those of the documentation start as users start them.
+and an environment of its own, and imports tigerbush itself. Jobs on SLURM and Azure and runs that are interrupted start
+as users start them, and so does ./tigerbush in tests of its own.
 """
 
 import atexit
