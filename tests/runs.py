@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import MappingProxyType
 import yaml
 
 from fabricate import ROOT, name_of
-from warm import VARIABLE, server
+from warm import VARIABLE, warm_python
 
 # in the middle of the products that the tests write: 2 x 2 sub-images of 20 pixels
 SITE = ("here", 14.5593, 45.8694, 0.0037)
@@ -64,23 +63,14 @@ class Run:
 
         Scripts of its jobs are forked like it, if they run on this machine.
         """
-        warm = {VARIABLE: str(server().address)} if warm_scripts else {}
-        return self.python(["-m", "snakemake", *arguments], status, warm)
+        variables = {VARIABLE: warm_python()} if warm_scripts else {}
+        return self.call([warm_python(), "-m", "snakemake", *arguments], status, variables)
 
     def tigerbush(self, *arguments, status=0):
         """Do what ./tigerbush does, and return what it prints."""
         paths = f"{ROOT}/workflow/scripts:{ROOT}/plugins"
-        variables = {VARIABLE: str(server().address), "PYTHONPATH": paths}
-        return self.python(["-P", "-m", "tigerbush.cli", *arguments], status, variables)
-
-    def python(self, arguments, status, variables):
-        """Fork a python with more variables, and return what it prints."""
-        with tempfile.NamedTemporaryFile() as printed:
-            environment = self.environment | variables
-            returned = server().run(arguments, str(self.folder), environment, printed.name, 1200)
-            output = printed.read().decode()
-        assert status is None or returned == status, output
-        return output
+        variables = {VARIABLE: warm_python(), "PYTHONPATH": paths}
+        return self.call([warm_python(), "-P", "-m", "tigerbush.cli", *arguments], status, variables)
 
     def retry(self, *arguments):
         """Retry what failed, without analysis and reports."""
@@ -90,11 +80,12 @@ class Run:
     def environment(self):
         return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | self.variables
 
-    def call(self, command, status=0):
+    def call(self, command, status=0, variables=MappingProxyType({})):
+        """Run a command with more variables, and return what it prints."""
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | variables,
             capture_output=True,
             text=True,
             timeout=1200,

@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import runpy
-import select
 import signal
 import socket
 import subprocess
@@ -22,75 +21,29 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# names the server to the python that Snakemake starts scripts with
+# the python that a forked Snakemake starts scripts with, and ./tigerbush Snakemake
 VARIABLE = "TIGERBUSH_WARM"
 
 
-class Server:
-    """The process that forks.
-
-    Attributes
-    ----------
-    address : Path
-        Where it listens.
-    """
-
-    def __init__(self):
-        folder = tempfile.TemporaryDirectory(prefix="warm-")
-        self.address = Path(folder.name) / "socket"
-        write_python(python_of(self.address))
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, self.address],
-            env=environment,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        atexit.register(folder.cleanup)
-        atexit.register(self.kill)
-        # it listens
-        self.process.stdout.readline()
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def run(
-        self, arguments: list[str], folder: str, environment: dict[str, str], output: str, seconds: float
-    ) -> int:
-        """Run python with arguments to its end, with what it prints in a file, and return its exit status."""
-        with (
-            socket.socket(socket.AF_UNIX) as connection,
-            Path(os.devnull).open() as nothing,
-            Path(output).open("wb") as file,
-        ):
-            connection.connect(str(self.address))
-            request = {"arguments": arguments, "folder": folder, "environment": environment}
-            socket.send_fds(connection, [b" "], [nothing.fileno(), file.fileno(), file.fileno()])
-            connection.sendall(json.dumps(request).encode())
-            connection.shutdown(socket.SHUT_WR)
-            if not select.select([connection], [], [], seconds)[0]:
-                server.cache_clear()
-                self.kill()
-                raise TimeoutError(f"python {arguments} did not end within {seconds:g} s; see {output}")
-            return int(connection.recv(16))
-
-
 @functools.cache
-def server() -> Server:
-    """Return the one of this test session."""
-    return Server()
-
-
-def python_of(address: Path) -> Path:
-    """Return the path of the python that asks a server to run its arguments."""
-    return address.with_name("python")
-
-
-def write_python(path: Path) -> None:
+def warm_python() -> str:
+    """Return the path of a python whose runs are forked, until this test session ends."""
+    folder = tempfile.TemporaryDirectory(prefix="warm-")
+    python = Path(folder.name) / "python"
     # without site-packages it starts in 0.03 s
-    path.write_text(f"#!{sys.executable} -SI\n" + (HERE / "warm_python.py").read_text())
-    path.chmod(0o700)
+    python.write_text(f"#!{sys.executable} -SI\n" + (HERE / "warm_python.py").read_text())
+    python.chmod(0o700)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    server = subprocess.Popen(
+        [sys.executable, __file__, python.with_name("socket")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    atexit.register(folder.cleanup)
+    atexit.register(os.killpg, server.pid, signal.SIGKILL)
+    assert server.stdout.readline() == b"listens\n", "the server of warm.py does not start; see above"
+    return str(python)
 
 
 def import_all() -> None:
@@ -156,8 +109,7 @@ def become(arguments: list[str]) -> None:
         arguments = arguments[1:]
     if module := arguments[0] == "-m":
         arguments = arguments[1:]
-        if VARIABLE in os.environ:
-            sys.executable = str(python_of(Path(os.environ[VARIABLE])))
+        sys.executable = os.environ.get(VARIABLE, sys.executable)
     if not safe:
         sys.path.insert(0, str(Path.cwd() if module else Path(arguments[0]).parent))
     sys.argv = arguments

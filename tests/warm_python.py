@@ -1,4 +1,4 @@
-"""Have the server of warm.py run python with the arguments of this program."""
+"""Have the server of warm.py, whose socket lies beside this program, run python with the same arguments."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import socket
 import sys
 
 with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect(os.environ["TIGERBUSH_WARM"])
+    connection.connect(__file__.removesuffix("python") + "socket")
     # pathlib would be half of what this program imports
     folder = os.getcwd()  # noqa: PTH109
     request = {"arguments": sys.argv[1:], "folder": folder, "environment": dict(os.environ)}
