@@ -31,7 +31,7 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.output[0]),
-            source=snakemake.params.source,
+            source=snakemake.params.store,
             files=snakemake.params.files,
             site=snakemake.params.site,
             buffer=snakemake.params.buffer,
