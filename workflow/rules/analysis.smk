@@ -7,7 +7,7 @@ rule analyse_site:
         ndvi=ndvi_of_dates,
         black_white=images_of_dates("bwndvi"),
     output:
-        fingerprint="results/{site}/analysis/fingerprints/analyse_site.json",
+        fingerprint="results/{site}/fingerprints/analyse_site.json",
         analysis="results/{site}/analysis/analysis.json",
         csv="results/{site}/analysis/series.csv",
         parquet="results/{site}/analysis/series.parquet",
@@ -52,7 +52,7 @@ rule compare_sites:
     input:
         analyses=expand("results/{site}/analysis/analysis.json", site=SITES),
     output:
-        fingerprint="results/analysis/fingerprints/compare_sites.json",
+        fingerprint="results/fingerprints/compare_sites.json",
         csv="results/analysis/sites.csv",
         json="results/analysis/sites.json",
     log:

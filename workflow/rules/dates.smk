@@ -7,7 +7,7 @@ rule composite_date:
         masks=composited_products("results/{site}/products/{product}_mask.tif"),
     output:
         update("results/{site}/{date}/composite.tif"),
-        fingerprint="results/{site}/{date}/fingerprints/composite_date.json",
+        fingerprint="results/{site}/fingerprints/{date}/composite_date.json",
     log:
         "logs/composite_date/{site}/{date}.log",
     benchmark:
@@ -42,7 +42,7 @@ rule render_date:
     input:
         composite=rules.composite_date.output[0],
     output:
-        fingerprint="results/{site}/{date}/fingerprints/render_date.json",
+        fingerprint="results/{site}/fingerprints/{date}/render_date.json",
         ndvi="results/{site}/{date}/ndvi.tif",
         rgb_image=report(
             "results/{site}/{date}/rgb.png",
@@ -92,7 +92,7 @@ rule compute_ndvi:
         ndvi_image=rules.render_date.output.ndvi_image,
     output:
         "results/{site}/{date}/ndvi.json",
-        fingerprint="results/{site}/{date}/fingerprints/compute_ndvi.json",
+        fingerprint="results/{site}/fingerprints/{date}/compute_ndvi.json",
     log:
         "logs/compute_ndvi/{site}/{date}.log",
     benchmark:
@@ -129,7 +129,7 @@ rule compute_centrality:
         rgb=rules.render_date.output.rgb_image,
     output:
         "results/{site}/{date}/centrality.json",
-        fingerprint="results/{site}/{date}/fingerprints/compute_centrality.json",
+        fingerprint="results/{site}/fingerprints/{date}/compute_centrality.json",
     log:
         "logs/compute_centrality/{site}/{date}.log",
     benchmark:
@@ -168,7 +168,7 @@ rule write_subimages:
         ndvi_image=rules.render_date.output.ndvi_image,
     output:
         "results/{site}/{date}/subimages.zip",
-        fingerprint="results/{site}/{date}/fingerprints/write_subimages.json",
+        fingerprint="results/{site}/fingerprints/{date}/write_subimages.json",
     log:
         "logs/write_subimages/{site}/{date}.log",
     benchmark:

@@ -17,6 +17,8 @@ OF_TABLE = str(Path(config["products"]).with_name("fingerprints") / "discover_pr
 SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
 # Parameters that do not change a result: code has its own fingerprint, the others say how and whence it is read.
 UNIMPORTANT = {"library", "templates", "path", "retries", "store"}
+# sections of the configuration that change no result: prices, and what becomes of products that are gone
+WITHOUT_RESULT = ("plan", "on_gone")
 # Of results without a fingerprint the summary says the configuration: the keys that each rule has a parameter of.
 WINDOW = ["composite.resolution", "subimages.size"]
 MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
@@ -34,7 +36,7 @@ KEYS = {
     "compute_centrality": [*CHOICE, "centrality"],
     "write_subimages": CHOICE,
     "read_weather": ["weather.date", "weather.precipitation", "weather.temperature", "period"],
-    "summarise_site": [key for key in config if key != "plan"],
+    "summarise_site": [key for key in config if key not in WITHOUT_RESULT],
     "analyse_site": ["analysis", "composite.resolution"],
     "compare_sites": ["analysis.fdr"],
     "map_site": [*WINDOW, "mode"],

@@ -34,7 +34,7 @@ rule download_product:
         product=lambda wildcards: simulated_products(wildcards.product),
     output:
         update("results/downloads/{product}.zip"),
-        fingerprint="results/downloads/fingerprints/{product}.json",
+        fingerprint="results/fingerprints/{product}/download_product.json",
     log:
         "logs/download_product/{product}.log",
     benchmark:
@@ -64,7 +64,7 @@ rule stream_product:
         discovered,
     output:
         update("results/{site}/downloads/{product}.zip"),
-        fingerprint="results/{site}/downloads/fingerprints/{product}.json",
+        fingerprint="results/{site}/fingerprints/{product}/stream_product.json",
     log:
         "logs/stream_product/{site}/{product}.log",
     benchmark:
@@ -93,7 +93,7 @@ rule resample_product:
     input:
         product=product_of_site,
     output:
-        fingerprint="results/{site}/products/fingerprints/{product}.resample_product.json",
+        fingerprint="results/{site}/fingerprints/{product}/resample_product.json",
         image=temp("results/{site}/products/{product}.window.tif"),
         mask=temp("results/{site}/products/{product}.window_mask.tif"),
     log:
@@ -143,7 +143,7 @@ rule subset_product:
         image=rules.resample_product.output.image,
         mask=rules.resample_product.output.mask,
     output:
-        fingerprint="results/{site}/products/fingerprints/{product}.subset_product.json",
+        fingerprint="results/{site}/fingerprints/{product}/subset_product.json",
         image=update("results/{site}/products/{product}.tif"),
         mask=update("results/{site}/products/{product}_mask.tif"),
     log:

@@ -11,7 +11,7 @@ rule plot_site:
         rgb=images_of_dates("rgb"),
         black_white=images_of_dates("bwndvi"),
     output:
-        fingerprint="results/{site}/analysis/fingerprints/plot_site.json",
+        fingerprint="results/{site}/fingerprints/plot_site.json",
         **{
             "overview_png": in_report(
                 "results/{site}/analysis/overview.png", "overview", "Overview", figure="pattern and series"
@@ -59,7 +59,7 @@ rule map_site:
         # all dates have the grid of the first
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
     output:
-        fingerprint="results/{site}/analysis/fingerprints/map_site.json",
+        fingerprint="results/{site}/fingerprints/map_site.json",
         **{
             f"{metric}_png": in_report(
                 f"results/{{site}}/analysis/maps/{metric}.png", "map", "Maps", figure=f"{metric}, every date"
@@ -120,7 +120,7 @@ rule report_site:
         ),
     output:
         in_report("results/{site}/analysis/report.html", "report_site", "Reports", file="report of the site"),
-        fingerprint="results/{site}/analysis/fingerprints/report_site.json",
+        fingerprint="results/{site}/fingerprints/report_site.json",
     log:
         "logs/report_site/{site}.log",
     benchmark:
@@ -159,7 +159,7 @@ rule report_sites:
         comparison=rules.compare_sites.output.json,
         analyses=rules.compare_sites.input.analyses,
     output:
-        fingerprint="results/analysis/fingerprints/report_sites.json",
+        fingerprint="results/fingerprints/report_sites.json",
         report=report(
             "results/analysis/report.html",
             caption="../report/report_sites.rst",

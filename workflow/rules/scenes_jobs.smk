@@ -7,7 +7,7 @@ rule resample_scene:
         product=product_whole,
     output:
         update("results/scenes/{product}.tif"),
-        fingerprint="results/scenes/fingerprints/{product}.json",
+        fingerprint="results/fingerprints/{product}/resample_scene.json",
     log:
         "logs/resample_scene/{product}.log",
     benchmark:

@@ -54,7 +54,7 @@ rule resample_scenes:
         ],
     output:
         manifest="results/scenes_mpi/manifest.json",
-        fingerprint="results/scenes_mpi/fingerprints/resample_scenes.json",
+        fingerprint="results/fingerprints/resample_scenes.json",
     log:
         "logs/resample_scenes.log",
     benchmark:
@@ -89,7 +89,7 @@ rule publish_scene:
         manifest=rules.resample_scenes.output.manifest,
     output:
         update("results/scenes/{product}.tif"),
-        fingerprint="results/scenes/fingerprints/{product}.json",
+        fingerprint="results/fingerprints/{product}/publish_scene.json",
     log:
         "logs/publish_scene/{product}.log",
     benchmark:

@@ -10,7 +10,7 @@ rule summarise_date:
         subimages="results/{site}/{date}/subimages.zip" if config["subimages"]["write"] else [],
     output:
         "results/{site}/{date}/summary.json",
-        fingerprint="results/{site}/{date}/fingerprints/summarise_date.json",
+        fingerprint="results/{site}/fingerprints/{date}/summarise_date.json",
     log:
         "logs/summarise_date/{site}/{date}.log",
     benchmark:
@@ -64,8 +64,7 @@ rule summarise_site:
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        # prices change no result
-        config={key: value for key, value in config.items() if key != "plan"},
+        config={key: value for key, value in config.items() if key not in WITHOUT_RESULT},
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"

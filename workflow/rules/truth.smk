@@ -7,7 +7,7 @@ rule compare_truth:
         truth=rules.simulate_products.output.truth,
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
     output:
-        fingerprint="results/{site}/analysis/fingerprints/compare_truth.json",
+        fingerprint="results/{site}/fingerprints/compare_truth.json",
         truth="results/{site}/analysis/truth.json",
         png=report(
             "results/{site}/analysis/figures/truth.png",

@@ -7,7 +7,7 @@ rule read_weather:
         temperature=weather_file("temperature"),
     output:
         "results/{site}/{date}/weather.json",
-        fingerprint="results/{site}/{date}/fingerprints/read_weather.json",
+        fingerprint="results/{site}/fingerprints/{date}/read_weather.json",
     log:
         "logs/read_weather/{site}/{date}.log",
     benchmark:
