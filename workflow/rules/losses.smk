@@ -68,6 +68,9 @@ async def lost_results():
     made = await results_made_of(read) if read else {}
     if not made:
         return {}
+    for file in checkpoints.discover_products.get().output:
+        if file.is_storage:
+            await file.retrieve_from_storage()
     table = products_table()
     rows = [table[product] for product in sorted(set().union(*made.values()))]
     library = from_library("gone")
@@ -107,25 +110,27 @@ async def results_made_of(products):
             result, mine = f"results/scenes/{job.wildcards.product}", [job.wildcards.product]
         else:
             continue
-        finished = [product for product in mine if product in products and await made_of(job, product)]
-        if finished:
+        read = [product for product in mine if product in products]
+        if finished := await made_of(job, read) if read else []:
             made[result] = finished
     return made
 
 
-async def made_of(job, product):
-    """Whether what a job made in an earlier run holds a product; placeholders of failed ones are no loss."""
+async def made_of(job, products):
+    """Those of some products that are in what a job made in an earlier run; placeholders of failed ones are no loss."""
     image = job.output[0]
     if not await image.exists():
-        return any([await has_results(other.output) for other in workflow.dag.depending[job]])
+        # where only the image was deleted, what was made of it would be lost
+        later = [await has_results(other.output) for other in workflow.dag.depending[job]]
+        return products if any(later) else []
     if image.is_storage:
         await image.retrieve_from_storage()
     raster = from_library("raster")
     try:
         tags = raster.read_tags(Path(image))
         if raster.LINEAGE not in tags:
-            return tags[raster.STATUS] != "failed"
+            return [] if tags[raster.STATUS] == "failed" else products
         lineage = json.loads(tags[raster.LINEAGE])
-        return product in lineage["products"] or product in lineage["left_out"]
+        return [product for product in products if product in lineage["products"] or product in lineage["left_out"]]
     except (*raster.GDAL_ERRORS, KeyError, ValueError):
-        return False
+        return []
