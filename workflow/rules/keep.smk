@@ -80,6 +80,8 @@ async def keep_outputs(original, job):
     """Before a job, in the process that runs it."""
     if not ours(job):
         return await original(job)
+    # Snakemake does so when the job may have begun already, and only what is marked is put back after a kill
+    job.dag.workflow.persistence.started(job)
     for file in job.output:
         if is_flagged(file, "temp"):
             await file.remove()
@@ -138,6 +140,19 @@ async def end_of_job(original, job, *args, error=False, **options):
     if not error and runs_here(job):
         for file in job.output:
             second_name(job, file).unlink(missing_ok=True)
+
+
+@around(PersistenceBase, "backup_output")
+def back_up_output(original, persistence, path):
+    """Of outputs with the flag `update`, where they have no second name; in a storage nothing needs one."""
+    if path.exists() and not (persistence.path / "kept" / str(path).lstrip("/")).exists():
+        original(persistence, path)
+
+
+@around(PersistenceBase, "restore_output")
+def restore_backup(original, persistence, path):
+    """Not from a copy, whose time would be that of the failure: its inputs would seem older than it."""
+    return persistence._get_backup_path(path).exists() and original(persistence, path)
 
 
 @around(PersistenceBase, "finished")
