@@ -206,6 +206,18 @@ def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_pat
     assert len(set(cluster.jobs()) - known) == 2
 
 
+def test_refused_jobs_take_no_result_of_an_earlier_run_away(cluster, tmp_path):
+    run = fabricated(tmp_path / "work")
+    run.snakemake(SUMMARIES)
+    before = results(run)
+    run.configure(BASE | {"composite": {"mask_buffer": 1}})
+    run.on_cluster(SUMMARIES, "--retries", "0", "--default-resources", "slurm_partition=nowhere", status=1)
+    assert results(run) == before
+    # nothing has passed for made with the parameters of today
+    expected = {"resample_product": 4, "subset_product": 4, "composite_date": 2, "render_date": 2}
+    assert expected.items() <= dict(run.planned(SUMMARIES)).items()
+
+
 def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     config = {"period": {"start": "2020-01-01", "end": "2020-03-01"}}
     pair = []

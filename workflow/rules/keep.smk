@@ -110,7 +110,8 @@ async def restore_outputs(original, job, skip_outputs):
     """After a job that failed, in its own process and in the one that waits for it; a storage has nothing of it."""
     if not ours(job):
         return await original(job, skip_outputs)
-    there = vars(job.dag.workflow.persistence).get("there_before", {}).get(job, ())
+    # a job that was refused has never begun, and has made nothing
+    there = vars(job.dag.workflow.persistence).get("there_before", {}).get(job)
     removed = []
     for file in job.output:
         kept = second_name(job, file)
@@ -118,7 +119,7 @@ async def restore_outputs(original, job, skip_outputs):
             await file.remove(only_local=True)
         elif kept.exists():
             put_back(kept, Path(file))
-        elif str(file) not in there and os.path.exists(file):
+        elif there is not None and str(file) not in there and os.path.exists(file):
             removed.append(str(file))
             await file.remove()
     if removed:
