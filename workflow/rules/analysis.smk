@@ -35,6 +35,7 @@ rule analyse_site:
             "series",
             "sites",
             "spatial",
+            "spreadsheet",
             "surrogates",
         ),
         settings=config["analysis"],
@@ -60,7 +61,7 @@ rule compare_sites:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("errors", "files", "sites"),
+        library=library("errors", "files", "sites", "spreadsheet"),
         fdr=config["analysis"]["fdr"],
     message:
         "Comparing the sites"

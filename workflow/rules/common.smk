@@ -43,6 +43,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/metadata.py"),
         workflow.source_path("../scripts/tigerbush/methods.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
+        workflow.source_path("../scripts/tigerbush/pages.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/ranges.py"),
         workflow.source_path("../scripts/tigerbush/raster.py"),
@@ -66,7 +67,9 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/sites.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
         workflow.source_path("../scripts/tigerbush/spatial.py"),
+        workflow.source_path("../scripts/tigerbush/spreadsheet.py"),
         workflow.source_path("../scripts/tigerbush/stac_item.py"),
+        workflow.source_path("../scripts/tigerbush/store_trouble.py"),
         workflow.source_path("../scripts/tigerbush/stream.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
         workflow.source_path("../scripts/tigerbush/surrogates.py"),
@@ -74,6 +77,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/truth.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
         workflow.source_path("../scripts/tigerbush/weather_grids.py"),
+        workflow.source_path("../scripts/tigerbush/web.py"),
     )
 }
 
@@ -108,6 +112,12 @@ TEMPLATES = fingerprint(
 def scene_parameters():
     """How a scene is made, whoever makes it."""
     return {key: value for key, value in config["scene"].items() if key != "mpi"}
+
+
+def recorded_config():
+    """What a summary says of the configuration: prices, and which hosts may be asked, change no result."""
+    source = {key: value for key, value in config["source"].items() if key != "hosts"}
+    return {key: value for key, value in config.items() if key != "plan"} | {"source": source}
 
 
 def growing(amount):

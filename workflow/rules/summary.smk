@@ -56,14 +56,13 @@ rule summarise_site:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("completeness", "errors", "files", "products", "summary"),
+        library=library("completeness", "errors", "files", "spreadsheet", "summary"),
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        # prices change no result
-        config={key: value for key, value in config.items() if key != "plan"},
+        config=recorded_config(),
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"
@@ -86,7 +85,7 @@ rule check_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("errors", "files", "raster", "resample"),
+        library=library("errors", "files", "raster", "resample", "spreadsheet"),
         on_failure=config["on_failure"],
     message:
         "Checking the sites for failed products"
