@@ -109,8 +109,8 @@ class Store:
         except BotoCoreError as error:
             raise TigerbushError(
                 f"{self.endpoint} cannot be asked with the settings of the environment ({_first_line(error)}); set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, both, "
-                "and check AWS_PROFILE."
+                "both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and "
+                "_SECRET_KEY, and check AWS_PROFILE."
             ) from error
         self._web = self._open_web()
 
