@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import boto3
@@ -104,14 +105,16 @@ class Store:
         self._timeout = timeout
         self._tries = tries
         self._payer = {"RequestPayer": "requester"} if requester_pays else {}
-        try:
-            self._client = _client(endpoint_url, region, anonymous, connections, timeout)
-        except BotoCoreError as error:
-            raise TigerbushError(
-                f"{self.endpoint} cannot be asked with the settings of the environment ({_first_line(error)}); set "
-                "both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and "
-                "_SECRET_KEY, and check AWS_PROFILE."
-            ) from error
+        self._options = {
+            "endpoint_url": endpoint_url,
+            "region": region,
+            "anonymous": anonymous,
+            "connections": connections,
+            "timeout": timeout,
+        }
+        if bucket:
+            # credentials that cannot be used are told now, and not as the fault of a product
+            _ = self._client
         self._web = self._open_web()
 
     def beside(self, catalogue: str) -> "Store":
@@ -120,6 +123,17 @@ class Store:
         other.hosts = replace(self.hosts, home=catalogue)
         other._web = other._open_web()
         return other
+
+    @cached_property
+    def _client(self) -> BaseClient:
+        try:
+            return _client(**self._options)
+        except BotoCoreError as error:
+            raise TigerbushError(
+                f"{self.endpoint} cannot be asked with the settings of the environment ({_first_line(error)}); set "
+                "both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and "
+                "_SECRET_KEY, and check AWS_PROFILE."
+            ) from error
 
     def _open_web(self) -> Web:
         return Web(self.hosts, public=True, connections=self.connections, timeout=self._timeout)
@@ -154,6 +168,7 @@ class Store:
                     Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **options, **token, **self._payer
                 ),
             )
+            # what is XML but no listing, as a page to log in
             if "IsTruncated" not in page:
                 raise TigerbushError(no_store(label, self.endpoint))
             yield page

@@ -11,7 +11,6 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
-from botocore.parsers import ResponseParserError
 
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.web import explain as explain_web
@@ -21,7 +20,6 @@ TROUBLE = (
     BotoCoreError,
     ClientError,
     RemoteError,
-    ResponseParserError,
     requests.RequestException,
     urllib3.exceptions.HTTPError,
 )
@@ -42,8 +40,6 @@ def explain(error: Exception, label: str, endpoint: str) -> TigerbushError | Rem
         return error
     if isinstance(error, requests.RequestException):
         return explain_web(error, label)
-    if isinstance(error, ResponseParserError):
-        return TigerbushError(no_store(label, endpoint))
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return TigerbushError(
             f"{label}: there are no credentials for {endpoint}; set AWS_ACCESS_KEY_ID and "
@@ -61,7 +57,9 @@ def explain(error: Exception, label: str, endpoint: str) -> TigerbushError | Rem
     # not the server's message, which may repeat the key
     code = re.sub(r"[^A-Za-z0-9]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
     if status == 429 or status >= 500 or code in _PASSING:
-        return RemoteError(f"{label}: {endpoint} is overloaded or down ({status} {code})")
+        # no code of its own: an answer that is no XML, to which botocore gives 500
+        what = "overloaded, down or no object store" if code == str(status) else "overloaded or down"
+        return RemoteError(f"{label}: {endpoint} is {what} ({status} {code})")
     return TigerbushError(_refusal(label, endpoint, status, code))
 
 
