@@ -42,9 +42,9 @@ def test_a_listing_that_is_none(content, sentence, requests):
 
 
 def test_a_page_to_log_in_that_is_no_xml():
-    with serving(lambda _: (200, {}, b"<!DOCTYPE html><p>Log in<br>")) as server:
-        with pytest.raises(RemoteError) as error:
-            Store("bucket", endpoint_url=server.url, anonymous=True, tries=2).objects("p/")
+    page = 200, {}, b"<!DOCTYPE html><p>Log in<br>"
+    with serving(lambda _: page) as server, pytest.raises(RemoteError) as error:
+        Store("bucket", endpoint_url=server.url, anonymous=True, tries=2).objects("p/")
     assert str(error.value) == (
         f"s3://bucket/p/: {server.url} is overloaded, down or no object store (500 500)"
     )

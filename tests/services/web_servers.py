@@ -1,6 +1,7 @@
 """Web servers that answer as they are told and keep what they were asked."""
 
 import json
+import re
 import ssl
 import threading
 import urllib.error
@@ -87,6 +88,20 @@ def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None)
     finally:
         server.shutdown()
         server.server_close()
+
+
+def files_below(folder: Path):
+    """Answer with the files of a folder, or parts of them."""
+
+    def answer(asked: Asked):
+        content = (folder / asked.path.removeprefix("/")).read_bytes()
+        match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", asked.headers.get("range", ""))
+        if not match:
+            return 200, {}, content
+        start, stop = int(match[1]), min(int(match[2]) + 1, len(content))
+        return 206, {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}, content[start:stop]
+
+    return answer
 
 
 @contextmanager
