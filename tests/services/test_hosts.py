@@ -12,6 +12,8 @@ from tigerbush import remote, web
 from tigerbush.cli.doctor_source import answers
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.remote import Store
+from tigerbush.resample import Grid
+from tigerbush.stream import read_remote_window
 from tigerbush.web import HostRefusedError
 from web_servers import before, serving
 from weed import free_port
@@ -347,6 +349,21 @@ def test_no_more_is_read_than_was_asked_for(elsewhere):
     assert one.size_of(url) == 1_000_000
     with pytest.raises(RemoteError, match=r"x\.tif: 11 bytes came, 10 were expected$"):
         one.read(url, 10)
+
+
+def test_a_remote_image_names_no_other_files(elsewhere, tmp_path):
+    """What GDAL would take for a description of other files (VRT), at an address that is not asked."""
+    content = (
+        '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f'<SourceFilename relativeToVRT="0">/vsicurl/{elsewhere.url}/secret.tif</SourceFilename>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    ).encode()
+    grid = Grid(0, 90, 10, 9, 9)
+    with serving(lambda _: (200, {}, content)) as home:
+        row = {"name": "B02.tif", "key": f"{home.url}/B02.tif", "size": str(len(content)), "etag": ""}
+        with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif does not decode"):
+            read_remote_window(store(catalogue=home.url), row, grid, grid)
+    assert elsewhere.asked == []
 
 
 def test_a_silent_data_host_is_its_products_failure(three_days, caplog):

@@ -64,9 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(content))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
-    do_GET = do_POST = do_CONNECT = _handle  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_CONNECT = _handle  # noqa: N815
 
 
 @contextmanager
