@@ -7,6 +7,7 @@ rule analyse_site:
         ndvi=ndvi_of_dates,
         black_white=images_of_dates("bwndvi"),
     output:
+        fingerprint="results/{site}/fingerprints/analyse_site.json",
         analysis="results/{site}/analysis/analysis.json",
         csv="results/{site}/analysis/series.csv",
         parquet="results/{site}/analysis/series.parquet",
@@ -21,6 +22,7 @@ rule analyse_site:
         runtime=growing(30),
     params:
         library=library(
+            "analyse_site",
             "analysis",
             "detrend",
             "early_warning",
@@ -51,6 +53,7 @@ rule compare_sites:
     input:
         analyses=expand("results/{site}/analysis/analysis.json", site=SITES),
     output:
+        fingerprint="results/fingerprints/compare_sites.json",
         csv="results/analysis/sites.csv",
         json="results/analysis/sites.json",
     log:
@@ -61,7 +64,7 @@ rule compare_sites:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("errors", "files", "sites", "spreadsheet"),
+        library=library("compare_sites", "errors", "files", "sites", "spreadsheet"),
         fdr=config["analysis"]["fdr"],
     message:
         "Comparing the sites"

@@ -13,6 +13,9 @@ from pathlib import Path
 RETRIES = 2
 SITE_BANDS = ["B2", "B3", "B4", "B8"]
 
+# Dates (results/site/date) and scenes whose results of an earlier run stay, because products are gone (on_gone: keep).
+KEPT = {}
+
 # Registered one by one: only what is named here reaches jobs that run from the source archive.
 LIBRARY = {
     Path(path).stem: path
@@ -33,6 +36,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/figures.py"),
         workflow.source_path("../scripts/tigerbush/files.py"),
         workflow.source_path("../scripts/tigerbush/findings.py"),
+        workflow.source_path("../scripts/tigerbush/gone.py"),
         workflow.source_path("../scripts/tigerbush/grid.py"),
         workflow.source_path("../scripts/tigerbush/images.py"),
         workflow.source_path("../scripts/tigerbush/indicators.py"),
@@ -88,12 +92,13 @@ wildcard_constraints:
     product=PRODUCT,
 
 
-def library(*modules):
-    """Fingerprint of library modules, as a parameter: an edit re-runs what uses them and nothing else.
+def library(script, *modules):
+    """Fingerprint of a script and of library modules, as a parameter: an edit re-runs what uses them and nothing else.
 
     Not the files as inputs: those would re-run everything when the checkout moves.
     """
-    return fingerprint(LIBRARY[module] for module in ("__init__", *modules))
+    code = workflow.source_path(f"../scripts/{script}.py")
+    return fingerprint([code, *(LIBRARY[module] for module in ("__init__", *modules))])
 
 
 def fingerprint(paths):
@@ -112,12 +117,6 @@ TEMPLATES = fingerprint(
 def scene_parameters():
     """How a scene is made, whoever makes it."""
     return {key: value for key, value in config["scene"].items() if key != "mpi"}
-
-
-def recorded_config():
-    """What a summary says of the configuration: prices, and which hosts may be asked, change no result."""
-    source = {key: value for key, value in config["source"].items() if key != "hosts"}
-    return {key: value for key, value in config.items() if key != "plan"} | {"source": source}
 
 
 def growing(amount):
@@ -169,10 +168,19 @@ def _plan(site, path, stamp):
             todo["left_out"][row["product"]] = reason
         else:
             todo["products"].append(row["product"])
+    for day, todo in dates.items():
+        if why := KEPT.get(f"results/{site}/{day}"):
+            todo["left_out"] |= dict.fromkeys(todo["products"], why)
+            todo["products"] = []
     if limit := config["composite"]["max_takes"]:
         for todo in dates.values():
             leave_out_cloudier(todo, table, limit)
     return dates
+
+
+def scenes():
+    """The products of the target `scenes`, without those whose scenes are kept as they are."""
+    return [name for name in products_table() if f"results/scenes/{name}" not in KEPT]
 
 
 def leave_out_cloudier(todo, table, limit):

@@ -6,7 +6,8 @@ rule composite_date:
         images=composited_products("results/{site}/products/{product}.tif"),
         masks=composited_products("results/{site}/products/{product}_mask.tif"),
     output:
-        "results/{site}/{date}/composite.tif",
+        update("results/{site}/{date}/composite.tif"),
+        fingerprint="results/{site}/fingerprints/{date}/composite_date.json",
     log:
         "logs/composite_date/{site}/{date}.log",
     benchmark:
@@ -18,6 +19,7 @@ rule composite_date:
         runtime=growing(10),
     params:
         library=library(
+            "composite_date",
             "composite",
             "errors",
             "files",
@@ -40,6 +42,7 @@ rule render_date:
     input:
         composite=rules.composite_date.output[0],
     output:
+        fingerprint="results/{site}/fingerprints/{date}/render_date.json",
         ndvi="results/{site}/{date}/ndvi.tif",
         rgb_image=report(
             "results/{site}/{date}/rgb.png",
@@ -72,7 +75,7 @@ rule render_date:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        library=library("errors", "files", "images", "raster", "resample"),
+        library=library("render_date", "errors", "files", "images", "raster", "resample"),
         mode=config["mode"],
     message:
         "Rendering {wildcards.site} at {wildcards.date}"
@@ -89,6 +92,7 @@ rule compute_ndvi:
         ndvi_image=rules.render_date.output.ndvi_image,
     output:
         "results/{site}/{date}/ndvi.json",
+        fingerprint="results/{site}/fingerprints/{date}/compute_ndvi.json",
     log:
         "logs/compute_ndvi/{site}/{date}.log",
     benchmark:
@@ -101,6 +105,7 @@ rule compute_ndvi:
     params:
         **SUBIMAGES,
         library=library(
+            "compute_ndvi",
             "centrality",
             "date_images",
             "errors",
@@ -124,6 +129,7 @@ rule compute_centrality:
         rgb=rules.render_date.output.rgb_image,
     output:
         "results/{site}/{date}/centrality.json",
+        fingerprint="results/{site}/fingerprints/{date}/compute_centrality.json",
     log:
         "logs/compute_centrality/{site}/{date}.log",
     benchmark:
@@ -136,6 +142,7 @@ rule compute_centrality:
     params:
         **SUBIMAGES,
         library=library(
+            "compute_centrality",
             "centrality",
             "date_images",
             "errors",
@@ -161,6 +168,7 @@ rule write_subimages:
         ndvi_image=rules.render_date.output.ndvi_image,
     output:
         "results/{site}/{date}/subimages.zip",
+        fingerprint="results/{site}/fingerprints/{date}/write_subimages.json",
     log:
         "logs/write_subimages/{site}/{date}.log",
     benchmark:
@@ -173,6 +181,7 @@ rule write_subimages:
     params:
         **SUBIMAGES,
         library=library(
+            "write_subimages",
             "centrality",
             "date_images",
             "errors",

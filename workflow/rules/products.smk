@@ -33,7 +33,8 @@ rule download_product:
         stored=stored_files,
         product=lambda wildcards: simulated_products(wildcards.product),
     output:
-        "results/downloads/{product}.zip",
+        update("results/downloads/{product}.zip"),
+        fingerprint="results/fingerprints/{product}/download_product.json",
     log:
         "logs/download_product/{product}.log",
     benchmark:
@@ -49,7 +50,7 @@ rule download_product:
     params:
         path=product_url,
         bands=None if SNAP else config["scene"]["bands"],
-        source=STORE,
+        store=STORE,
         files=files_of(SITE_BANDS + config["scene"]["bands"]),
         retries=RETRIES,
     message:
@@ -62,7 +63,8 @@ rule stream_product:
     input:
         discovered,
     output:
-        "results/{site}/downloads/{product}.zip",
+        update("results/{site}/downloads/{product}.zip"),
+        fingerprint="results/{site}/fingerprints/{product}/stream_product.json",
     log:
         "logs/stream_product/{site}/{product}.log",
     benchmark:
@@ -76,7 +78,7 @@ rule stream_product:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        source=STORE,
+        store=STORE,
         files=files_of(SITE_BANDS),
         site=site_window,
         buffer=config["composite"]["mask_buffer"],
@@ -91,6 +93,7 @@ rule resample_product:
     input:
         product=product_of_site,
     output:
+        fingerprint="results/{site}/fingerprints/{product}/resample_product.json",
         image=temp("results/{site}/products/{product}.window.tif"),
         mask=temp("results/{site}/products/{product}.window_mask.tif"),
     log:
@@ -106,6 +109,7 @@ rule resample_product:
         runtime=growing(30),
     params:
         library=library(
+            "resample_product",
             "errors",
             "failures",
             "files",
@@ -139,8 +143,9 @@ rule subset_product:
         image=rules.resample_product.output.image,
         mask=rules.resample_product.output.mask,
     output:
-        image="results/{site}/products/{product}.tif",
-        mask="results/{site}/products/{product}_mask.tif",
+        fingerprint="results/{site}/fingerprints/{product}/subset_product.json",
+        image=update("results/{site}/products/{product}.tif"),
+        mask=update("results/{site}/products/{product}_mask.tif"),
     log:
         "logs/subset_product/{site}/{product}.log",
     benchmark:
@@ -152,6 +157,7 @@ rule subset_product:
         runtime=growing(10),
     params:
         library=library(
+            "subset_product",
             "errors",
             "files",
             "grid",

@@ -11,6 +11,7 @@ rule plot_site:
         rgb=images_of_dates("rgb"),
         black_white=images_of_dates("bwndvi"),
     output:
+        fingerprint="results/{site}/fingerprints/plot_site.json",
         **{
             "overview_png": in_report(
                 "results/{site}/analysis/overview.png", "overview", "Overview", figure="pattern and series"
@@ -35,6 +36,7 @@ rule plot_site:
         runtime=growing(10),
     params:
         library=library(
+            "plot_site",
             "analysis_figures",
             "errors",
             "figures",
@@ -57,6 +59,7 @@ rule map_site:
         # all dates have the grid of the first
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
     output:
+        fingerprint="results/{site}/fingerprints/map_site.json",
         **{
             f"{metric}_png": in_report(
                 f"results/{{site}}/analysis/maps/{metric}.png", "map", "Maps", figure=f"{metric}, every date"
@@ -82,6 +85,7 @@ rule map_site:
         runtime=growing(10),
     params:
         library=library(
+            "map_site",
             "detrend",
             "errors",
             "figures",
@@ -117,6 +121,7 @@ rule report_site:
         ),
     output:
         in_report("results/{site}/analysis/report.html", "report_site", "Reports", file="report of the site"),
+        fingerprint="results/{site}/fingerprints/report_site.json",
     log:
         "logs/report_site/{site}.log",
     benchmark:
@@ -128,6 +133,7 @@ rule report_site:
         runtime=growing(10),
     params:
         library=library(
+            "report_site",
             "detrend",
             "errors",
             "figures",
@@ -155,6 +161,7 @@ rule report_sites:
         comparison=rules.compare_sites.output.json,
         analyses=rules.compare_sites.input.analyses,
     output:
+        fingerprint="results/fingerprints/report_sites.json",
         report=report(
             "results/analysis/report.html",
             caption="../report/report_sites.rst",
@@ -172,6 +179,7 @@ rule report_sites:
         "../envs/tigerbush.yaml"
     params:
         library=library(
+            "report_sites",
             "analysis_figures",
             "errors",
             "figures",

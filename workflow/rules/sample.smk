@@ -3,6 +3,7 @@
 
 rule simulate_products:
     output:
+        fingerprint=f"{config['source']['path']}/fingerprints/simulate_products.json",
         products=simulated_products(),
         weather=f"{config['source']['path']}/weather.csv",
         truth=f"{config['source']['path']}/truth.npz",
@@ -17,6 +18,7 @@ rule simulate_products:
         runtime=growing(10),
     params:
         library=library(
+            "simulate_products",
             "errors",
             "files",
             "local",

@@ -3,9 +3,10 @@
 
 use rule check_products as check_scenes with:
     input:
-        scenes=lambda wildcards: expand("results/scenes/{product}.tif", product=products_table()),
+        scenes=lambda wildcards: expand("results/scenes/{product}.tif", product=scenes()),
     output:
         "results/scenes_checked.txt",
+        fingerprint="results/fingerprints/check_scenes.json",
     log:
         "logs/check_scenes.log",
     benchmark:

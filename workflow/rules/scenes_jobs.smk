@@ -6,7 +6,8 @@ rule resample_scene:
     input:
         product=product_whole,
     output:
-        "results/scenes/{product}.tif",
+        update("results/scenes/{product}.tif"),
+        fingerprint="results/fingerprints/{product}/resample_scene.json",
     log:
         "logs/resample_scene/{product}.log",
     benchmark:
@@ -21,6 +22,7 @@ rule resample_scene:
         runtime=growing(60),
     params:
         library=library(
+            "resample_scene",
             "engines",
             "errors",
             "failures",

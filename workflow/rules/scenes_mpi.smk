@@ -12,6 +12,7 @@ if workflow.storage_settings.default_storage_provider:
 
 RANKS = config["scene"]["mpi"]["ranks"]
 SCENE_LIBRARY = library(
+    "resample_scenes",
     "engines",
     "errors",
     "failures",
@@ -35,7 +36,7 @@ def scenes_paths():
     """Of every product the local copy when there is one, else where it lies."""
     return {
         name: [*product_whole(SimpleNamespace(product=name)), row["url"]][0]
-        for name, row in products_table().items()
+        for name, row in ((name, products_table()[name]) for name in scenes())
     }
 
 
@@ -49,10 +50,11 @@ def ranks_folder():
 rule resample_scenes:
     input:
         products=lambda wildcards: [
-            path for name in products_table() for path in product_whole(SimpleNamespace(product=name))
+            path for name in scenes() for path in product_whole(SimpleNamespace(product=name))
         ],
     output:
         manifest="results/scenes_mpi/manifest.json",
+        fingerprint="results/fingerprints/resample_scenes.json",
     log:
         "logs/resample_scenes.log",
     benchmark:
@@ -86,7 +88,8 @@ rule publish_scene:
     input:
         manifest=rules.resample_scenes.output.manifest,
     output:
-        "results/scenes/{product}.tif",
+        update("results/scenes/{product}.tif"),
+        fingerprint="results/fingerprints/{product}/publish_scene.json",
     log:
         "logs/publish_scene/{product}.log",
     benchmark:

@@ -1,5 +1,15 @@
 """What a run does before its first job, when its options are known; the Snakefile is read before they are."""
 
+import importlib
+import sys
+
+def from_library(module):
+    """Import a module of the library: in the main process alone, jobs would pay for it at every start."""
+    folder = str(Path(LIBRARY["__init__"]).parents[1])
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(f"tigerbush.{module}")
+
 
 def refuse_local_rules_in_groups():
     """Snakemake keeps a rule of `groups` in its group, wherever it is to run."""
@@ -26,3 +36,4 @@ def drop_rate_limit():
 onstart:
     refuse_local_rules_in_groups()
     drop_rate_limit()
+    restore_interrupted()

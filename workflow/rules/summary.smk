@@ -10,6 +10,7 @@ rule summarise_date:
         subimages="results/{site}/{date}/subimages.zip" if config["subimages"]["write"] else [],
     output:
         "results/{site}/{date}/summary.json",
+        fingerprint="results/{site}/fingerprints/{date}/summarise_date.json",
     log:
         "logs/summarise_date/{site}/{date}.log",
     benchmark:
@@ -20,7 +21,7 @@ rule summarise_date:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        library=library("errors", "files", "raster", "resample", "summary"),
+        library=library("summarise_date", "errors", "files", "raster", "resample", "summary"),
     message:
         "Summarising {wildcards.site} at {wildcards.date}"
     script:
@@ -36,6 +37,7 @@ rule summarise_site:
         ),
         weather=weather_of(dates_without_products),
     output:
+        fingerprint="results/{site}/fingerprints/summarise_site.json",
         summary=report(
             "results/{site}/results_summary.json",
             caption="../report/results_summary.rst",
@@ -56,13 +58,13 @@ rule summarise_site:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("completeness", "errors", "files", "spreadsheet", "summary"),
+        library=library("summarise_site", "completeness", "errors", "files", "spreadsheet", "summary"),
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        config=recorded_config(),
+        config=recorded(config),
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"
@@ -76,6 +78,7 @@ rule check_products:
         summaries=expand("results/{site}/results_summary.json", site=SITES),
     output:
         "results/products_checked.txt",
+        fingerprint="results/fingerprints/check_products.json",
     log:
         "logs/check_products.log",
     benchmark:
@@ -85,7 +88,7 @@ rule check_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("errors", "files", "raster", "resample", "spreadsheet"),
+        library=library("check_products", "errors", "files", "raster", "resample", "spreadsheet"),
         on_failure=config["on_failure"],
     message:
         "Checking the sites for failed products"

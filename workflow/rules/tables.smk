@@ -40,7 +40,7 @@ FILE_PATTERNS = {
     "etag": "[A-Za-z0-9-]{0,200}",
 }
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-RESERVED = ("analysis", "scenes", "downloads")
+RESERVED = ("analysis", "downloads", "fingerprints", "scenes")
 
 
 def read_table(path, columns):

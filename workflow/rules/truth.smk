@@ -7,6 +7,7 @@ rule compare_truth:
         truth=rules.simulate_products.output.truth,
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
     output:
+        fingerprint="results/{site}/fingerprints/compare_truth.json",
         truth="results/{site}/analysis/truth.json",
         png=report(
             "results/{site}/analysis/figures/truth.png",
@@ -26,6 +27,7 @@ rule compare_truth:
         runtime=growing(10),
     params:
         library=library(
+            "compare_truth",
             "analysis_figures",
             "errors",
             "figures",

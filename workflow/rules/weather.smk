@@ -7,6 +7,7 @@ rule read_weather:
         temperature=weather_file("temperature"),
     output:
         "results/{site}/{date}/weather.json",
+        fingerprint="results/{site}/fingerprints/{date}/read_weather.json",
     log:
         "logs/read_weather/{site}/{date}.log",
     benchmark:
@@ -18,7 +19,7 @@ rule read_weather:
         runtime=growing(5),
     params:
         **{key: config["weather"][key] for key in ("date", "precipitation", "temperature")},
-        library=library("errors", "files", "weather", "weather_grids"),
+        library=library("read_weather", "errors", "files", "weather", "weather_grids"),
         period=lambda wildcards: PERIODS[wildcards.date],
         site=lambda wildcards: SITES[wildcards.site],
     message:

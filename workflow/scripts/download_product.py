@@ -39,7 +39,7 @@ if __name__ == "__main__":
             # None: the whole product, which SNAP needs
             bands=snakemake.params.bands,
             # who may be asked changes no result, so it is no parameter
-            source=snakemake.config["source"] | snakemake.params.source,
+            source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             fetched=[Path(path) for path in snakemake.input.stored],
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

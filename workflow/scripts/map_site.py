@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.figures import encode_figure
-from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.files import job_log, job_outputs, read_json, write_bytes
 from tigerbush.grid import place_sub_images
 from tigerbush.maps import animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.raster import read_raster, write_raster
@@ -27,7 +27,7 @@ if __name__ == "__main__":
         main(
             Path(snakemake.input.summary),
             Path(snakemake.input.ndvi[0]),
-            {name: Path(path) for name, path in snakemake.output.items()},
+            job_outputs(snakemake.output),
             site=snakemake.params.site,
             mode=snakemake.params.mode,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tigerbush.analysis_figures import analysis_figures
 from tigerbush.figures import encode_figure, shown_dates, site_figure
-from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.files import job_log, job_outputs, read_json, write_bytes
 from tigerbush.images import read_png
 
 
@@ -28,5 +28,5 @@ if __name__ == "__main__":
             Path(snakemake.input.analysis),
             [Path(path) for path in snakemake.input.rgb],
             [Path(path) for path in snakemake.input.black_white],
-            {name: Path(path) for name, path in snakemake.output.items()},
+            job_outputs(snakemake.output),
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log, write_bytes
+from tigerbush.files import job_log, job_outputs, write_bytes
 from tigerbush.images import encode_png, render
 from tigerbush.raster import read_raster, write_raster
 
@@ -21,6 +21,6 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.input.composite),
-            *(Path(path) for path in snakemake.output),
+            **job_outputs(snakemake.output),
             mode=snakemake.params.mode,
         )

@@ -32,7 +32,7 @@ if __name__ == "__main__":
         main(
             Path(snakemake.output[0]),
             # who may be asked changes no result, so it is no parameter
-            source=snakemake.config["source"] | snakemake.params.source,
+            source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             site=snakemake.params.site,
             buffer=snakemake.params.buffer,

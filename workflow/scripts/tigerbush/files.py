@@ -159,3 +159,8 @@ def job_log(path: Path) -> Iterator[None]:
 def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters of a job for its script's main: all but the fingerprint of the library."""
     return {name: value for name, value in params.items() if name != "library"}
+
+
+def job_outputs(output: Mapping[str, str]) -> dict[str, Path]:
+    """Return the outputs of a job for its script's main: all but the fingerprint, which Snakemake's side writes."""
+    return {name: Path(path) for name, path in output.items() if name != "fingerprint"}

@@ -157,7 +157,11 @@ def _site(job: Job) -> str:
     name = min(job.outputs)
     # in a storage: az://container/run/results/...
     parts = PurePosixPath(name.partition("://")[2].partition("/")[2].partition("/")[2] or name).parts
-    if parts[:1] == ("results",) and len(parts) > 2 and parts[1] not in ("analysis", "downloads"):
+    if (
+        parts[:1] == ("results",)
+        and len(parts) > 2
+        and parts[1] not in ("analysis", "downloads", "fingerprints")
+    ):
         return "scenes" if parts[1].startswith("scenes") else parts[1]
     return "all"
 

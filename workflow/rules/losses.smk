@@ -1,0 +1,126 @@
+"""Before the first job: finished results whose products are gone are not made again from what is left."""
+
+from snakemake.workflow import Workflow
+
+# what reads products where they lie, or what has been made of them, as rules are called in this workflow or as its part
+PLAIN_NAMES = {
+    workflow.modifier.modify_rulename(name): name
+    for name in ("download_product", "stream_product", "resample_product", "resample_scene", "resample_scenes")
+}
+COMPOSITE_DATE = workflow.modifier.modify_rulename("composite_date")
+
+
+def makes_results():
+    """Whether this process is that of a run, and no job, dry run or question."""
+    return (
+        workflow.exec_mode == ExecMode.DEFAULT
+        and workflow._executor_plugin is not None
+        and not (workflow.dryrun or workflow.touch)
+    )
+
+
+@around(Workflow, "_build_dag")
+def keep_what_cannot_be_made_again(original, self):
+    """Plan; where products are gone, plan again without what was made of them, or end (on_gone)."""
+    original(self)
+    if not makes_results():
+        return
+    if losses := self.async_run(lost_results()):
+        if config["on_gone"] == "stop":
+            raise WorkflowError(from_library("gone").loss_sentence(losses))
+        for result, products in losses.items():
+            reasons = "; ".join(f"{product} {reason}" for product, reason in products.items())
+            logger.warning(f"{result} stays as an earlier run made it: {reasons}.")
+            KEPT[result] = f"the results of an earlier run are kept, because {reasons}"
+        _plan.cache_clear()
+        plan_again(self)
+        original(self)
+    vars(self.dag)["planned"] = True
+
+
+def plan_again(self):
+    """What Workflow.execute does before it plans."""
+    settings = self.execution_settings
+    self._prepare_dag(
+        forceall=self.dag_settings.forceall,
+        ignore_incomplete=settings.ignore_incomplete,
+        lock_warn_only=False,
+        nolock=not settings.lock,
+        shadow_prefix=settings.shadow_prefix,
+    )
+
+
+@around(DAG, "postprocess_after_update")
+async def refuse_what_cannot_be_made_again(original, dag):
+    """After discovery, which may have shown that more is to be made: what is planned then can only end."""
+    await original(dag)
+    if vars(dag).get("planned") and makes_results() and (losses := await lost_results()):
+        sentence = from_library("gone").loss_sentence(losses)
+        again = " Start the run again for that." if config["on_gone"] == "keep" else ""
+        raise WorkflowError(sentence + again)
+
+
+async def lost_results():
+    """The finished results that this run would make again without products that are gone, with product and reason."""
+    read = {product for job in workflow.dag.needrun_jobs() for product in products_read(job)}
+    made = await results_made_of(read) if read else {}
+    if not made:
+        return {}
+    table = products_table()
+    rows = [table[product] for product in sorted(set().union(*made.values()))]
+    library = from_library("gone")
+    gone = library.gone_products(rows, files_table(), lambda: from_library("sources").open_store(config["source"]))
+    if config["on_gone"] == "keep":
+        gone |= library.unreadable_products(Path("results").glob("**/*.unreadable.json"))
+    losses = {
+        result: {product: gone[product] for product in products if product in gone}
+        for result, products in made.items()
+    }
+    return {result: reasons for result, reasons in losses.items() if reasons}
+
+
+def products_read(job):
+    """The products that a job reads where they lie; simulated ones and copies are made again when they are gone."""
+    name = PLAIN_NAMES.get(job.rule.name)
+    if name is None or config["source"]["kind"] == "sample":
+        return []
+    if name == "resample_scenes":
+        return [product for product in scenes() if not product_whole(SimpleNamespace(product=product))]
+    if name.startswith("resample") and job.input:
+        return []
+    return [job.wildcards.product]
+
+
+async def results_made_of(products):
+    """The finished results among the outputs of a run that were made of some products, with those."""
+    made = {}
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name == COMPOSITE_DATE:
+            result = f"results/{job.wildcards.site}/{job.wildcards.date}"
+            mine = plan(job.wildcards.site)[job.wildcards.date]["products"]
+        elif job.output and job.output[0].endswith(f"results/scenes/{getattr(job.wildcards, 'product', None)}.tif"):
+            result, mine = f"results/scenes/{job.wildcards.product}", [job.wildcards.product]
+        else:
+            continue
+        finished = [product for product in mine if product in products and await made_of(job, product)]
+        if finished:
+            made[result] = finished
+    return made
+
+
+async def made_of(job, product):
+    """Whether what a job made in an earlier run holds a product; placeholders of failed ones are no loss."""
+    image = job.output[0]
+    if not await image.exists():
+        return any([await has_results(other.output) for other in workflow.dag.depending[job]])
+    if image.is_storage:
+        await image.retrieve_from_storage()
+    raster = from_library("raster")
+    try:
+        tags = raster.read_tags(Path(image))
+        if raster.LINEAGE not in tags:
+            return tags[raster.STATUS] != "failed"
+        lineage = json.loads(tags[raster.LINEAGE])
+        return product in lineage["products"] or product in lineage["left_out"]
+    except (*raster.GDAL_ERRORS, KeyError, ValueError):
+        return False

@@ -1,0 +1,142 @@
+"""Products that a source no longer holds as they were listed, asked by folder or day, never one by one."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from tigerbush.errors import RemoteError, TigerbushError
+
+Row = Mapping[str, str]
+
+
+def gone_products(
+    rows: Iterable[Row], files: Mapping[str, Sequence[Row]], open_store: Callable[[], object]
+) -> dict[str, str]:
+    """Return which products are gone, and why one cannot be read any more.
+
+    Parameters
+    ----------
+    rows : rows of products.tsv
+        The products to look for.
+    files : mapping of product to rows of files.tsv
+        What was listed of them.
+    open_store : callable
+        Returns the `tigerbush.remote.Store` of the source; called only when a product lies elsewhere than in a folder.
+
+    Returns
+    -------
+    dict of product to reason
+        A store that does not answer takes no product away.
+
+    Raises
+    ------
+    TigerbushError
+        When a folder of products is not there or may not be listed: its disk is not mounted, or the configuration is
+        wrong, and no product can be to blame.
+    """
+    gone, remote = {}, []
+    listed: dict[Path, set[str]] = {}
+    for row in rows:
+        if "://" in row["url"]:
+            remote.append(row)
+            continue
+        path = Path(row["url"])
+        if path.parent not in listed:
+            listed[path.parent] = _names_in(path.parent)
+        if path.name not in listed[path.parent]:
+            gone[row["product"]] = f"is no longer in {path.parent}"
+        elif reason := _changed(path, files.get(row["product"], ())):
+            gone[row["product"]] = reason
+    return gone | (_gone_remote(remote, files, open_store()) if remote else {})
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise TigerbushError(
+            f"the folder {folder} of products whose finished results would be made again cannot be listed "
+            f"({error.strerror}); mount its disk, or correct source.path."
+        ) from error
+
+
+def _changed(path: Path, files: Sequence[Row]) -> str | None:
+    """Say how a product differs from what was listed; nothing is read but names and sizes."""
+    try:
+        sizes = _sizes(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        return f"cannot be read any more ({getattr(error, 'strerror', None) or error})"
+    for row in files:
+        size = sizes(row["name"])
+        if size is None:
+            return f"has lost its file {row['name']}"
+        if size != int(row["size"]):
+            return f"has {size} bytes of {row['name']}, of which {row['size']} were listed"
+    return None
+
+
+def _sizes(path: Path) -> Callable[[str], int | None]:
+    """Return what tells the size of a file of a product."""
+    if path.is_dir():
+        return lambda name: (path / name).stat().st_size if (path / name).is_file() else None
+    safe = path.name.removesuffix(".zip").removesuffix(".SAFE")
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    return lambda name: sizes.get(f"{safe}.SAFE/{name}")
+
+
+def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store: object) -> dict[str, str]:
+    gone = {}
+    listed: dict[str, set[str]] = {}
+    for row in rows:
+        url, product = row["url"].rstrip("/"), row["product"]
+        try:
+            if url.startswith(f"s3://{store.bucket}/"):
+                key = url.removeprefix(f"s3://{store.bucket}/")
+                parent = f"{PurePosixPath(key).parent}/"
+                if parent not in listed:
+                    listed[parent] = set(store.folders(parent))
+                if f"{key}/" not in listed[parent]:
+                    gone[product] = f"is no longer in s3://{store.bucket}/{parent}"
+            elif bands := [file["key"] for file in files.get(product, ()) if file["role"] == "band"]:
+                store.size_of(bands[0])
+        except RemoteError:
+            # the job asks again, and waits longer
+            continue
+        except TigerbushError as error:
+            gone[product] = f"cannot be read any more ({error})"
+    return gone
+
+
+def unreadable_products(records: Iterable[Path]) -> dict[str, str]:
+    """Return what jobs have recorded of products that they could not read again, as product to reason."""
+    found = {}
+    for path in records:
+        try:
+            record = json.loads(path.read_text())
+            found[str(record["product"])] = f"could not be read again ({record['reason']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            # what says nothing keeps nothing
+            continue
+    return found
+
+
+def loss_sentence(losses: Mapping[str, Mapping[str, str]]) -> str:
+    """Return what a run says that would replace finished results by what is left.
+
+    Parameters
+    ----------
+    losses : mapping of result to mapping of product to reason
+        For example `results/here/2017-01-16`.
+    """
+    products = {product: reason for reasons in losses.values() for product, reason in reasons.items()}
+    named = "; ".join(f"{product} {reason}" for product, reason in list(products.items())[:5])
+    results = ", ".join(list(losses)[:10]) + (f" and {len(losses) - 10} more" if len(losses) > 10 else "")
+    more = f"; and {len(products) - 5} more" if len(products) > 5 else ""
+    return (
+        f"{len(products)} product(s) whose finished results this run would make again cannot be read: {named}{more}. "
+        f"Nothing was changed; the results are {results}. Restore the products (after a change on purpose run "
+        "./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of "
+        "the summary."
+    )
