@@ -12,7 +12,6 @@ from urllib.parse import urljoin
 
 import pystac_client
 import requests
-from pystac.link import Link
 from pystac_client.stac_api_io import StacApiIO
 
 from tigerbush.errors import TigerbushError
@@ -191,8 +190,8 @@ class _StacPages(StacApiIO):
         self._pages = pages
 
     def read_text(self, source: object, *_: object, **options: object) -> str:
-        if not isinstance(source, Link):
-            return self.request(str(source), **options)
+        if isinstance(source, str):
+            return self.request(source, **options)
         # whatever else the link has, such as headers, is not used
         link = source.to_dict()
         body = link.get("body", {})
