@@ -155,7 +155,8 @@ def summary_differs(job):
     if summary is None or job.rule.name not in KEYS:
         return None
     old, new = (
-        {key: value_of(recorded(tree), key) for key in KEYS[job.rule.name]} for tree in (summary["config"], config)
+        {key: value_of(recorded(tree), key) for key in KEYS[job.rule.name]}
+        for tree in (summary["config"], config)
     )
     if "subimages.size" in old:
         old |= {key: summary[key] for key in SITE_COLUMNS[1:]}
