@@ -97,12 +97,16 @@ class Run:
 
     def planned(self, *arguments):
         """The number of jobs per rule that a dry run shows."""
-        output = self.snakemake("--dry-run", *arguments)
-        table = re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE)
-        return Counter({rule: int(count) for rule, count in table if rule != "total"})
+        return counted(self.snakemake("--dry-run", *arguments))
 
     def summary(self, site="here"):
         return json.loads((self.folder / "results" / site / "results_summary.json").read_text())
+
+
+def counted(output):
+    """The number of jobs per rule in what a dry run printed."""
+    table = re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE)
+    return Counter({rule: int(count) for rule, count in table if rule != "total"})
 
 
 def break_product(run, day):

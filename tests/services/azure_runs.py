@@ -3,13 +3,14 @@
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import yaml
 
 from azurite import ACCOUNT
 from fabricate import ROOT
-from runs import SNAKEMAKE, Run
+from runs import SNAKEMAKE, Run, counted
 
 CONTAINER = "runs"
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
@@ -88,9 +89,13 @@ class AzureRun(Run):
     def finish(self, *arguments, status=0) -> str:
         return self.forked([self.configured, *arguments], status, warm_scripts=False)
 
-    def here(self, *arguments) -> str:
+    def here(self, *arguments, status=0) -> str:
         """Run all jobs on this machine."""
-        return self.forked([self.configured, "--cores", "2", *arguments])
+        return self.forked([self.configured, "--cores", "2", *arguments], status)
+
+    def planned_here(self, *arguments) -> Counter:
+        """The number of jobs per rule that a dry run on this machine shows."""
+        return counted(self.here("--dry-run", *arguments))
 
     def results(self) -> dict[str, bytes]:
         """Return the results in the container, by their paths."""

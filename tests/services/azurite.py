@@ -1,6 +1,7 @@
 """A real Blob service, Azurite (npm), over TLS and with tokens, on a free port."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -26,11 +27,15 @@ class Azurite:
     port : int
     """
 
-    def __init__(self, port: int, ca: Path):
-        self.port = port
+    def __init__(self, port: int, ca: Path, log: Path):
+        self.port, self.log = port, log
         self.service = BlobServiceClient(
             f"https://127.0.0.1:{port}/{ACCOUNT}", credential=KEY, connection_verify=str(ca)
         )
+
+    def requests(self) -> list[str]:
+        """Return the method and the path of each request that it has had."""
+        return re.findall(r'"((?:GET|HEAD|PUT|POST|DELETE) [^ "]+)', self.log.read_text())
 
     def container(self, name: str) -> None:
         self.service.create_container(name)
@@ -53,7 +58,7 @@ def azurite_server(folder: Path):
     port = free_port()
     command = [
         program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence",
-        "--disableTelemetry", "--skipApiVersionCheck", "--silent", "--oauth", "basic",
+        "--disableTelemetry", "--skipApiVersionCheck", "--oauth", "basic",
         "--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem"),
     ]  # fmt: skip
     environment = os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
@@ -66,7 +71,7 @@ def azurite_server(folder: Path):
                 folder / "azurite.log"
             ).read_text()
             time.sleep(0.1)
-        yield Azurite(port, folder / "ca.pem")
+        yield Azurite(port, folder / "ca.pem", folder / "azurite.log")
     finally:
         process.kill()
         process.wait(20)

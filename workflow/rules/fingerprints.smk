@@ -236,7 +236,7 @@ def fill_inventory(dag):
     prefix = f"{workflow.storage_settings.default_storage_prefix}/"
     cache = workflow.iocache
     for job in dag.jobs:
-        for file in (*job.input, *job.output):
+        for file in (*job.input, *job.output, *job.log, *([job.benchmark] if job.benchmark else [])):
             if file.is_storage and file.storage_object.query.startswith(prefix) and file not in cache.exists_in_storage:
                 blob = stored().get(file.storage_object.query)
                 cache.exists_in_storage[file] = blob is not None

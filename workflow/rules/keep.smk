@@ -150,7 +150,7 @@ async def record_only_success(original, persistence, job):
 
 
 def restore_interrupted():
-    """Before the first job of a run: put back what the jobs of a killed run were about to replace."""
+    """Before a run plans: put back what the jobs of a killed run were about to replace."""
     persistence = workflow.persistence
     folder = persistence.path / "kept"
     for kept in [path for path in folder.rglob("*") if path.is_file()]:

@@ -22,9 +22,11 @@ def makes_results():
 @around(Workflow, "_build_dag")
 def keep_what_cannot_be_made_again(original, self):
     """Plan; where products are gone, plan again without what was made of them, or end (on_gone)."""
-    original(self)
     if not makes_results():
-        return
+        return original(self)
+    if not self.persistence.locked:
+        restore_interrupted()
+    original(self)
     if losses := self.async_run(lost_results()):
         if config["on_gone"] == "stop":
             raise WorkflowError(from_library("gone").loss_sentence(losses))
@@ -69,7 +71,10 @@ async def lost_results():
     table = products_table()
     rows = [table[product] for product in sorted(set().union(*made.values()))]
     library = from_library("gone")
-    gone = library.gone_products(rows, files_table(), lambda: from_library("sources").open_store(config["source"]))
+    try:
+        gone = library.gone_products(rows, files_table(), lambda: from_library("sources").open_store(config["source"]))
+    except library.TigerbushError as error:
+        raise WorkflowError(str(error)) from None
     if config["on_gone"] == "keep":
         gone |= library.unreadable_products(Path("results").glob("**/*.unreadable.json"))
     losses = {

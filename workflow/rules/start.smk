@@ -36,4 +36,3 @@ def drop_rate_limit():
 onstart:
     refuse_local_rules_in_groups()
     drop_rate_limit()
-    restore_interrupted()
