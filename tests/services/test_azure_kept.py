@@ -53,5 +53,8 @@ def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
     february = [name for name in whole if "2017-02-15" in name or "20170210" in name]
     assert len(february) > 15
     assert {name: after[name] for name in february} == {name: whole[name] for name in february}
-    assert after["kept/results/here/2017-01-16/composite.tif"] > whole["kept/results/here/2017-01-16/composite.tif"]
+    assert (
+        after["kept/results/here/2017-01-16/composite.tif"]
+        > whole["kept/results/here/2017-01-16/composite.tif"]
+    )
     assert "Nothing to be done" in run.here(SUMMARIES, *stored)

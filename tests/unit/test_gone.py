@@ -60,7 +60,9 @@ def test_what_is_gone_or_another_is_said(folder):
     gone = gone_products(rows, by_product(files), no_store)
     assert gone == {
         name_of(DAYS[0]): f"is no longer in {folder}",
-        name_of(DAYS[1]): f"has 7 bytes of {band.relative_to(safes[1]).as_posix()}, of which {size} were listed",
+        name_of(
+            DAYS[1]
+        ): f"has 7 bytes of {band.relative_to(safes[1]).as_posix()}, of which {size} were listed",
         name_of(DAYS[2]): f"has lost its file {lost.relative_to(safes[2]).as_posix()}",
         name_of(DAYS[4]): "cannot be read any more (File is not a zip file)",
     }
@@ -103,7 +105,11 @@ def remote_row(day, folder="s3://eodata/L1C/2017/01"):
 
 
 def test_a_bucket_is_listed_once_a_day():
-    rows = [remote_row("20170110"), remote_row("20170110") | {"product": name_of("20170110", orbit="007")}, remote_row("20170120")]
+    rows = [
+        remote_row("20170110"),
+        remote_row("20170110") | {"product": name_of("20170110", orbit="007")},
+        remote_row("20170120"),
+    ]
     rows[1]["url"] = rows[1]["url"].replace("R122", "R007")
     store = Shelf(name_of("20170110"), name_of("20170120"))
     assert gone_products(rows, {}, lambda: store) == {
@@ -132,7 +138,9 @@ def test_files_on_web_servers_are_asked_for_one_by_one():
     }
     gone = f"https://data.example/{DAYS[1]}/B02.tif"
     store = Shelf(trouble={gone: TigerbushError("it is not there.")})
-    assert gone_products(rows, files, lambda: store) == {name_of(DAYS[1]): "cannot be read any more (it is not there.)"}
+    assert gone_products(rows, files, lambda: store) == {
+        name_of(DAYS[1]): "cannot be read any more (it is not there.)"
+    }
     assert store.asked == [f"https://data.example/{DAYS[0]}/B02.tif", gone]
 
 
@@ -145,7 +153,10 @@ def test_what_jobs_recorded_is_read_and_damaged_records_are_not(tmp_path):
 
 
 def test_a_long_list_is_shortened():
-    losses = {f"results/here/2017-{month:02}-16": {f"P{month}": "is no longer in products"} for month in range(1, 13)}
+    losses = {
+        f"results/here/2017-{month:02}-16": {f"P{month}": "is no longer in products"}
+        for month in range(1, 13)
+    }
     products = "; ".join(f"P{month} is no longer in products" for month in range(1, 6))
     results = ", ".join(f"results/here/2017-{month:02}-16" for month in range(1, 11))
     assert loss_sentence(losses) == (

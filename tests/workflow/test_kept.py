@@ -36,7 +36,12 @@ CHANGES = [
 
 def changed(run, change):
     """The configuration of a run with some keys changed."""
-    run.configure({key: BASE.get(key, {}) | value if isinstance(value, dict) else value for key, value in (BASE | change).items()})
+    run.configure(
+        {
+            key: BASE.get(key, {}) | value if isinstance(value, dict) else value
+            for key, value in (BASE | change).items()
+        }
+    )
 
 
 def planned(run, *arguments):
@@ -48,7 +53,10 @@ def contents(run, pattern="results/**/*"):
     """The checksum and the time of every file of a run."""
     files = [path for path in run.folder.glob(pattern) if path.is_file()]
     return {
-        path.relative_to(run.folder).as_posix(): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        path.relative_to(run.folder).as_posix(): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_mtime_ns,
+        )
         for path in files
     }
 
@@ -73,9 +81,13 @@ def sentence(output):
 
 def test_a_new_clone_of_a_finished_run_has_nothing_to_do(finished):
     shutil.rmtree(finished.folder / ".snakemake")
-    assert "Nothing to be done" in finished.snakemake(SUMMARIES, "--rerun-triggers", "mtime", "params", "input")
+    assert "Nothing to be done" in finished.snakemake(
+        SUMMARIES, "--rerun-triggers", "mtime", "params", "input"
+    )
     without_fingerprints(finished)
-    assert "Nothing to be done" in finished.snakemake(SUMMARIES, "--rerun-triggers", "mtime", "params", "input")
+    assert "Nothing to be done" in finished.snakemake(
+        SUMMARIES, "--rerun-triggers", "mtime", "params", "input"
+    )
 
 
 @pytest.mark.parametrize("fingerprints", [True, False], ids=["fingerprints", "summary"])
@@ -107,12 +119,16 @@ def test_a_product_that_is_left_out_now_changes_its_date(finished):
     table = finished.folder / "results" / "products.tsv"
     lines = [line for line in table.read_text().splitlines(keepends=True) if name_of("20170120") not in line]
     table.write_text("".join(lines))
-    january = dict.fromkeys(("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1)
+    january = dict.fromkeys(
+        ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1
+    )
     assert planned(finished, "--rerun-triggers", "mtime") == january | SITE_SUMMARY
 
 
 def test_a_damaged_fingerprint_makes_its_result_again(finished):
-    (finished.folder / "results" / "here" / "fingerprints" / JANUARY / "compute_centrality.json").write_bytes(b"\xff{")
+    (finished.folder / "results" / "here" / "fingerprints" / JANUARY / "compute_centrality.json").write_bytes(
+        b"\xff{"
+    )
     assert planned(finished) == {"compute_centrality": 1, "summarise_date": 1} | SITE_SUMMARY
 
 
@@ -147,7 +163,9 @@ def test_results_of_products_that_are_gone_stay(finished):
     assert "Nothing to be done" in finished.snakemake(SUMMARIES)
     # and when it is back it is made again
     bring_back()
-    february = dict.fromkeys(("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1)
+    february = dict.fromkeys(
+        ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1
+    )
     assert planned(finished) == {"resample_product": 1, "subset_product": 1} | february | SITE_SUMMARY
 
 
@@ -186,7 +204,9 @@ def test_a_job_that_fails_leaves_what_an_earlier_run_made(finished):
     assert contents(finished, f"results/here/{JANUARY}/*") == before
     assert not [path for path in (finished.folder / ".snakemake" / "kept").rglob("*") if path.is_file()]
     # what failed is still to be made, though its files are there
-    january = dict.fromkeys(("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1)
+    january = dict.fromkeys(
+        ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1
+    )
     assert planned(finished) == january | SITE_SUMMARY
     window.write_bytes(whole)
     finished.snakemake(SUMMARIES)
@@ -196,9 +216,19 @@ def test_a_job_that_fails_leaves_what_an_earlier_run_made(finished):
 def test_a_killed_run_leaves_what_an_earlier_run_made(finished):
     before = contents(finished, f"results/here/{JANUARY}/*")
     changed(finished, {"mode": "pyveg"})
-    command = [*SNAKEMAKE, "--snakefile", str(ROOT / "workflow" / "Snakefile"), "--configfile", "config.yaml", "--cores", "1"]
+    command = [
+        *SNAKEMAKE,
+        "--snakefile",
+        str(ROOT / "workflow" / "Snakefile"),
+        "--configfile",
+        "config.yaml",
+        "--cores",
+        "1",
+    ]
     rendered = f"results/here/{JANUARY}/ndvi.png"
-    process = subprocess.Popen([*command, rendered], cwd=finished.folder, env=finished.environment, start_new_session=True)
+    process = subprocess.Popen(
+        [*command, rendered], cwd=finished.folder, env=finished.environment, start_new_session=True
+    )
     second = finished.folder / ".snakemake" / "kept" / rendered
     end = time.monotonic() + 120
     while not second.exists():
@@ -225,7 +255,9 @@ def test_scenes_of_products_that_are_gone_stay(run):
     before = contents(run, "results/scenes/*")
     move_away(run, "20170110")
     run.configure(config | {"scene": {"bands": ["B4"], "resolution": 20}})
-    assert f"the results are results/scenes/{name_of('20170110')}." in sentence(run.snakemake("scenes", status=1))
+    assert f"the results are results/scenes/{name_of('20170110')}." in sentence(
+        run.snakemake("scenes", status=1)
+    )
     assert contents(run, "results/scenes/*") == before
     run.configure(config | {"scene": {"bands": ["B4"], "resolution": 20}, "on_gone": "keep"})
     run.snakemake("scenes")

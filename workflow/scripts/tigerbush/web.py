@@ -117,6 +117,7 @@ class Web:
         pools = {"pool_maxsize": connections, "pool_block": True, "max_retries": retries}
         self._hosts = hosts
         self._timeout = timeout
+        self._environment: dict[tuple, dict] = {}
         self._known = plain_session(HTTPAdapter(**pools))
         self._public = plain_session(_PublicAdapter(**pools)) if public else None
 
@@ -153,7 +154,7 @@ class Web:
         """
         for _ in range(MOST_REDIRECTS + 1):
             session, request = self._allowed(requests.Request(method, url, headers=headers, json=json))
-            settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            settings = self._settings(session, request.url)
             with session.send(request, allow_redirects=False, timeout=self._timeout, **settings) as answer:
                 target = session.get_redirect_target(answer)
                 if target is None:
@@ -165,6 +166,13 @@ class Web:
         raise TigerbushError(
             f"{urlsplit(request.url).netloc} redirects more than {MOST_REDIRECTS} times; check the address."
         )
+
+    def _settings(self, session: requests.Session, url: str) -> dict:
+        """Return proxy and certificates for a host, as the environment has them; looked up once."""
+        place = urlsplit(url)[:2]
+        if place not in self._environment:
+            self._environment[place] = session.merge_environment_settings(url, {}, True, None, None)
+        return self._environment[place]
 
     def _allowed(self, request: requests.Request) -> tuple[requests.Session, requests.PreparedRequest]:
         """Return the request as it is sent, and the session for its host.
