@@ -1,5 +1,6 @@
 """Real servers for all tests: an S3 store with a proxy before it for each, and Azure as far as it runs here."""
 
+import copy
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from azure_proxy import azure_standin
 from azure_runs import CONTAINER
 from azurite import azurite_server
+from catalogues import item_of, serve
 from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
@@ -79,3 +81,24 @@ def azure(azure_session):
     azure_session.mend()
     azure_session.account.mend()
     return azure_session
+
+
+@pytest.fixture(scope="session")
+def items(tmp_path_factory):
+    """Items of three days, without files."""
+    folder = tmp_path_factory.mktemp("items")
+    made = []
+    for day in ("20170110", "20170116", "20170122"):
+        name = name_of(day, level="L2A", baseline="0500")
+        safe = write_product(folder, name, scene_of(level="L2A", offset=-1000))
+        made.append(item_of(safe, "sentinel-2-l2a", {}))
+    return made
+
+
+@pytest.fixture
+def three_days(items, tmp_path, monkeypatch):
+    """A catalogue of these items, which is asked once."""
+    monkeypatch.setattr("tigerbush.catalogue.RETRIES", 0)
+    with serve(tmp_path) as running:
+        running.items = copy.deepcopy(items)
+        yield running

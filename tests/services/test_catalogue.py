@@ -39,9 +39,9 @@ def item(catalogue, files):
     return item_of(safe, "sentinel-2-l2a", dict.fromkeys(("B2", "B3", "B4", "B8"), href))
 
 
-def listed(catalogue, *items, address=None, bucket="eodata", **options):
+def listed(catalogue, *items, address=None, bucket="eodata", hosts=(), **options):
     catalogue.items = list(items)
-    store = Store(bucket, endpoint_url="http://127.0.0.1:9", anonymous=True, tries=1)
+    store = Store(bucket, endpoint_url="http://127.0.0.1:9", anonymous=True, tries=1, hosts=hosts)
     choice = {"level": "L2A", "sites": [PLACE], "tiles": {"33TVL"}} | options
     return list_catalogue(
         store, address or catalogue.url, start=date(2017, 1, 1), end=date(2017, 4, 1), **choice

@@ -13,6 +13,7 @@ from runs import BASE, SITE, SUMMARIES, Run
 from test_s3 import same_summary
 from tigerbush.safe import open_product
 from tigerbush.safe_writer import write_product
+from web_servers import files_below, serving
 from weed import PUBLIC
 
 # one worker: the local run is made once
@@ -105,6 +106,31 @@ def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, cata
         assert (run.folder / "results" / table).read_bytes() == (
             other.folder / "results" / table
         ).read_bytes()
+
+
+def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
+    """Not public: its product's failure, which source.hosts and a retry mend. Who may be asked makes nothing anew."""
+    add_cogs(catalogue, l2a)
+    del catalogue.items[1:]
+    with serving(files_below(catalogue.folder), certificates) as other:
+        for asset in catalogue.items[0]["assets"].values():
+            asset["href"] = asset["href"].replace(f"{catalogue.url}/files", other.url)
+        run = configured(tmp_path / "stac", catalogue)
+        run.variables = {"REQUESTS_CA_BUNDLE": str(certificates / "ca.pem")}
+        run.snakemake(SUMMARIES, status=1)
+        product = name_of("20170110", level="L2A", baseline="0500")
+        assert run.summary()["metadata"]["failed_products"] == {
+            product: "localhost has the address 127.0.0.1, which is not public, so it is not asked; if it may be, "
+            "allow it by source.hosts: ['localhost']."
+        }
+        assert other.asked == []
+        run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.place]}})
+        run.retry()
+        assert run.summary()["metadata"]["failed_products"] == {}
+        assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
+        assert "hosts" not in run.summary()["metadata"]["config"]["source"]
+    run.configure(run.config | {"source": run.config["source"] | {"hosts": ["another.example"]}})
+    assert "Nothing to be done" in run.snakemake(SUMMARIES)
 
 
 def from_both(tmp_path, folder, catalogue, level, site, start, end):

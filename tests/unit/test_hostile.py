@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabricate import CORNER, name_of, scene_of
-from tigerbush.errors import TigerbushError, WriteError
+from tigerbush.errors import RemoteError, TigerbushError, WriteError
 from tigerbush.files import replacing, write_bytes, write_json
 from tigerbush.local import copy_product, list_local
 from tigerbush.masks import read_mask
+from tigerbush.ranges import check_decodes
 from tigerbush.raster import Raster, read_raster, write_raster
 from tigerbush.resample import Grid
 from tigerbush.safe import open_product, read_band
@@ -227,6 +228,34 @@ def test_a_copy_that_is_cut_at_its_end_is_noticed(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match=r"a\.tif cannot be written"):
         write_raster(tmp_path / "a.tif", Raster(data, Grid(0, 0, 10, 300, 300), 32633, ("B2",), 0))
     assert not list(tmp_path.iterdir())
+
+
+def vrt(source):
+    return (
+        '<VRTDataset rasterXSize="126" rasterYSize="126"><SRS>EPSG:32633</SRS>'
+        f"<GeoTransform>{CORNER['x']}, 10, 0, {CORNER['y']}, 0, -10</GeoTransform>"
+        '<VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f'<SourceFilename relativeToVRT="0">{source}</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    ).encode()
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".jp2"])
+def test_an_image_names_no_other_files(safe, tmp_path, suffix):
+    """GDAL would read this one, and with it any file of the machine and any address."""
+    [band] = safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")
+    secret = band.rename(tmp_path / "secret.jp2")
+    content = vrt(secret)
+    with rasterio.MemoryFile(content) as file, file.open() as image, rasterio.open(secret) as plain:
+        np.testing.assert_array_equal(image.read(), plain.read())
+    disguised = band.with_suffix(suffix)
+    disguised.write_bytes(content)
+    with pytest.raises(TigerbushError) as error:
+        read_band(open_product(safe), "B4", open_product(safe).grids[10])
+    assert str(disguised) in str(error.value)
+    row = {"name": disguised.name, "etag": ""}
+    with pytest.raises(RemoteError, match=r"^x: what came does not decode"):
+        check_decodes("x", row, content)
 
 
 def test_an_output_folder_that_cannot_be(tmp_path):

@@ -124,6 +124,38 @@ def test_a_bad_item_ends_in_a_sentence(path, value, sentence):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**350, 5e-324, 1e308])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("assets", "blue", "raster:bands", 0, "offset"),
+        ("assets", "blue", "raster:bands", 0, "scale"),
+        ("assets", "blue", "proj:transform", 0),
+        ("assets", "blue", "proj:transform", 2),
+        ("assets", "blue", "proj:shape", 0),
+        ("properties", "proj:epsg"),
+    ],
+)
+def test_numbers_of_any_size_are_sentences(path, number):
+    item = changed(path, number)
+    if "offset" in path and number == 5e-324:
+        item["properties"]["proj:epsg"] = 4326
+    if path[-2:] == ("proj:transform", 2) and abs(number) == 1e308:
+        item["properties"]["proj:epsg"] = 4326
+    with pytest.raises(TigerbushError, match=r"^stac\.json: ") as error:
+        read(item)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_that_python_does_not_read():
+    """It reads whole numbers up to some thousands of digits; longer ones are infinite."""
+    text = json.dumps(changed(["properties", "eo:cloud_cover"], 77777)).replace("77777", "7" * 5000)
+    assert read_item(text.encode(), "stac.json", parse_name(NAME)).cloud_percent is None
+    text = json.dumps(changed(["properties", "proj:epsg"], 77777)).replace("77777", "7" * 5000)
+    with pytest.raises(TigerbushError, match="proj:epsg inf is not the EPSG code of a UTM zone"):
+        read_item(text.encode(), "stac.json", parse_name(NAME))
+
+
 def test_what_is_no_json():
     for content in (b"", b"<xml/>", b"[]", b"\xff", b"[" * 100_000):
         with pytest.raises(TigerbushError, match=r"stac\.json is not an item of a STAC catalogue"):

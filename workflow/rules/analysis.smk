@@ -37,6 +37,7 @@ rule analyse_site:
             "series",
             "sites",
             "spatial",
+            "spreadsheet",
             "surrogates",
         ),
         settings=config["analysis"],
@@ -63,7 +64,7 @@ rule compare_sites:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("compare_sites", "errors", "files", "sites"),
+        library=library("compare_sites", "errors", "files", "sites", "spreadsheet"),
         fdr=config["analysis"]["fdr"],
     message:
         "Comparing the sites"

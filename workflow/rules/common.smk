@@ -47,6 +47,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/metadata.py"),
         workflow.source_path("../scripts/tigerbush/methods.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
+        workflow.source_path("../scripts/tigerbush/pages.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/ranges.py"),
         workflow.source_path("../scripts/tigerbush/raster.py"),
@@ -70,7 +71,9 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/sites.py"),
         workflow.source_path("../scripts/tigerbush/sources.py"),
         workflow.source_path("../scripts/tigerbush/spatial.py"),
+        workflow.source_path("../scripts/tigerbush/spreadsheet.py"),
         workflow.source_path("../scripts/tigerbush/stac_item.py"),
+        workflow.source_path("../scripts/tigerbush/store_trouble.py"),
         workflow.source_path("../scripts/tigerbush/stream.py"),
         workflow.source_path("../scripts/tigerbush/summary.py"),
         workflow.source_path("../scripts/tigerbush/surrogates.py"),
@@ -78,6 +81,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/truth.py"),
         workflow.source_path("../scripts/tigerbush/weather.py"),
         workflow.source_path("../scripts/tigerbush/weather_grids.py"),
+        workflow.source_path("../scripts/tigerbush/web.py"),
     )
 }
 

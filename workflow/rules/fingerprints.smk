@@ -44,6 +44,12 @@ KEYS = {
 }
 
 
+def recorded(tree):
+    """What a summary holds of a configuration; which hosts may be asked changes no result either."""
+    source = {key: value for key, value in tree["source"].items() if key != "hosts"}
+    return {key: value for key, value in tree.items() if key not in WITHOUT_RESULT} | {"source": source}
+
+
 def parameters_of(job):
     """What a job is made with: its parameters, and the results that it reads."""
     prefix = workflow.storage_settings.default_storage_prefix
@@ -148,8 +154,10 @@ def summary_differs(job):
     summary = configuration_of_summary(site)
     if summary is None or job.rule.name not in KEYS:
         return None
-    old = {key: value_of(summary["config"], key) for key in KEYS[job.rule.name]}
-    new = {key: value_of(config, key) for key in KEYS[job.rule.name]}
+    old, new = (
+        {key: value_of(recorded(tree), key) for key in KEYS[job.rule.name]}
+        for tree in (summary["config"], config)
+    )
     if "subimages.size" in old:
         old |= {key: summary[key] for key in SITE_COLUMNS[1:]}
         new |= {key: SITES[site][key] for key in SITE_COLUMNS[1:]}

@@ -58,13 +58,13 @@ rule summarise_site:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("summarise_site", "completeness", "errors", "files", "products", "summary"),
+        library=library("summarise_site", "completeness", "errors", "files", "spreadsheet", "summary"),
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        config={key: value for key, value in config.items() if key not in WITHOUT_RESULT},
+        config=recorded(config),
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"
@@ -88,7 +88,7 @@ rule check_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("check_products", "errors", "files", "raster", "resample"),
+        library=library("check_products", "errors", "files", "raster", "resample", "spreadsheet"),
         on_failure=config["on_failure"],
     message:
         "Checking the sites for failed products"

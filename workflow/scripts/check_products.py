@@ -6,6 +6,7 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 from tigerbush.files import job_arguments, job_log, read_json, write_bytes
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
+from tigerbush.spreadsheet import cell
 
 
 def failed_products(summaries: list[Path], scenes: list[Path]) -> dict[str, str]:
@@ -29,7 +30,8 @@ def main(summaries: list[Path], scenes: list[Path], out: Path, *, on_failure: st
             f"{len(failed)} product(s) failed, everything else is finished; mend them and run ./tigerbush retry, "
             "or set on_failure: report."
         )
-    lines = [f"{len(failed)} failed", *(f"{product}\t{reason}" for product, reason in failed.items())]
+    rows = (f"{cell(product)}\t{cell(' '.join(reason.split()))}" for product, reason in failed.items())
+    lines = [f"{len(failed)} failed", *rows]
     write_bytes(out, "".join(f"{line}\n" for line in lines).encode())
 
 

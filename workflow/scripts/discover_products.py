@@ -28,7 +28,8 @@ if __name__ == "__main__":
         main(
             Path(snakemake.output.products),
             Path(snakemake.output.files),
-            source=snakemake.params.source,
+            # who may be asked changes no result, so it is no parameter
+            source=snakemake.config["source"] | snakemake.params.source,
             sites=snakemake.params.sites,
             period=snakemake.params.period,
             connections=snakemake.resources.connections,

@@ -38,7 +38,8 @@ if __name__ == "__main__":
             path=[*snakemake.input.product, snakemake.params.path][0],
             # None: the whole product, which SNAP needs
             bands=snakemake.params.bands,
-            source=snakemake.params.store,
+            # who may be asked changes no result, so it is no parameter
+            source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             fetched=[Path(path) for path in snakemake.input.stored],
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

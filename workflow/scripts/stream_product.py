@@ -31,7 +31,8 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.output[0]),
-            source=snakemake.params.store,
+            # who may be asked changes no result, so it is no parameter
+            source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             site=snakemake.params.site,
             buffer=snakemake.params.buffer,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tigerbush.completeness import COLUMNS, missing_rows
-from tigerbush.files import job_arguments, job_log, read_json, write_json
-from tigerbush.products import write_table
+from tigerbush.files import job_arguments, job_log, read_json, write_bytes, write_json
+from tigerbush.spreadsheet import rows_text
 from tigerbush.summary import summarise_site
 
 
@@ -30,7 +30,7 @@ def main(
         config=config,
         config_files=config_files,
     )
-    write_table(missing, missing_rows(summary, of_dates), COLUMNS)
+    write_bytes(missing, rows_text(missing_rows(summary, of_dates), COLUMNS, "\t").encode())
     write_json(out, summary)
 
 

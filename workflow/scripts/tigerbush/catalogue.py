@@ -6,33 +6,52 @@ assets are the files, and the item itself is the metadata.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import date, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from math import cos, radians
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-import pystac_client
-import requests
-from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from urllib3 import Retry
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.pages import Search, catalogue_sentences, odata_entries, stac_items
 from tigerbush.products import BANDS, STAC_ITEM, ProductName, file_row, parse_name, role, table_row
-from tigerbush.remote import Store, is_address
+from tigerbush.remote import LONGEST_WAIT_SECONDS, TIMEOUT_SECONDS, Store, is_address
 from tigerbush.s3 import Found, Row, describe_listed, describe_products
 from tigerbush.stac_item import band_of, cloud_percent, product_of, resolution_of
+from tigerbush.web import HostRefusedError, Web
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 20
-RETRIES = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None)
-PAGE = 100
-# the first of these that a catalogue has: of Earth Search the reprocessed one
-COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
+RETRIES = Retry(
+    total=4,
+    backoff_factor=0.5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    raise_on_status=False,
+    retry_after_max=LONGEST_WAIT_SECONDS,
+)
+# how many items that are passed over are named
+_NAMED = 20
+# fields of an item that are looked into or make it one, and their kinds
+_FIELDS = {"id": str, "geometry": Mapping | None, "properties": Mapping, "assets": Mapping}
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is needed of an item whose files are its assets.
+
+    Attributes
+    ----------
+    cloud_percent : float or None
+    assets : sequence of (key, name, address, bytes)
+        Key in the item, name in SAFE layout; 0 bytes where the item does not say how many.
+    """
+
+    cloud_percent: float | None
+    assets: Sequence[tuple[str, str, str, int]]
 
 
 def list_catalogue(
@@ -79,43 +98,33 @@ def list_catalogue(
         When the catalogue does not answer, refuses, or is none.
     """
     catalogue = catalogue.rstrip("/")
+    store = store.beside(catalogue)
     boxes = [bounding_box(**site) for site in sites]
+    search = Search(catalogue, collections, level, boxes, start, end)
+    web = Web(store.hosts, public=False, timeout=TIMEOUT_SECONDS, retries=RETRIES)
     found: dict[str, Found] = {}
-    items: dict[str, Mapping] = {}
-    passed_over = 0
-    with _sentences(catalogue):
-        if "/odata/" in f"{catalogue}/":
-            entries = _odata(catalogue, level, boxes, start, end)
-        else:
-            entries = _search(catalogue, collections, level, boxes, start, end)
-        for entry in entries:
-            one = (
-                _found_in_odata(entry, store) if "Name" in entry else _found_in_stac(entry, store, catalogue)
-            )
-            if one is None:
-                passed_over += 1
-                continue
-            name = one.name
+    items: dict[str, Item] = {}
+    passed_over = _PassedOver(catalogue)
+    with catalogue_sentences(catalogue):
+        for product, item in _products(web, store, search, passed_over):
+            name = product.name
             if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
-                found.setdefault(name.product, one)
+                found.setdefault(name.product, product)
                 # what the store describes need not be held
-                if not one.url.startswith("s3://"):
-                    items.setdefault(one.url, entry)
-    if passed_over:
-        log.warning(
-            "%s: %d items passed over, which are no Sentinel-2 products or lie in another bucket than source.bucket",
-            catalogue,
-            passed_over,
-        )
+                if item:
+                    items.setdefault(product.url, item)
+    passed_over.tell()
     if not found:
         raise TigerbushError(
             f"{catalogue} has no {level} products of the sites' tiles from {start} to {end} "
-            f"({passed_over} items passed over); check period, source.level, source.bucket and source.collections."
+            f"({passed_over.count} items passed over); check period, source.level, source.bucket and "
+            "source.collections."
         )
+    silent: set[str] = set()
 
-    def describe(store: Store, one: Found) -> tuple[Row, list[Row]]:
-        item = items.get(one.url)
-        return _describe_item(store, one, item, catalogue) if item else describe_listed(store, one)
+    def describe(store: Store, product: Found) -> tuple[Row, list[Row]]:
+        item = items.get(product.url)
+        return _describe_item(store, product, item, silent) if item else describe_listed(store, product)
 
     return describe_products(store, found, describe, old=old, old_files=old_files)
 
@@ -133,154 +142,112 @@ def bounding_box(longitude: float, latitude: float, region_size: float) -> tuple
     )
 
 
-@contextmanager
-def _sentences(catalogue: str) -> Iterator[None]:
-    """Turn what a catalogue does wrong into sentences."""
-    try:
-        yield
-    except TigerbushError:
-        raise
-    except APIError as error:
-        # without a status there was no answer, or none that is JSON
-        status = getattr(error, "status_code", None)
-        what = f"refuses the search ({status})" if status else f"does not answer ({str(error)[:200]!r})"
-        raise TigerbushError(
-            f"{catalogue} {what}; check source.catalogue and source.collections, or try again later."
-        ) from error
-    except requests.RequestException as error:
-        raise TigerbushError(
-            f"{catalogue} does not answer ({type(error).__name__}); check source.catalogue, or try again later."
-        ) from error
-    except Exception as error:  # pystac raises many kinds for documents that are none
-        raise TigerbushError(
-            f"source.catalogue {catalogue} does not answer like a STAC API or an OData catalogue "
-            f"({type(error).__name__}: {str(error)[:200]}); check the address."
-        ) from error
+class _PassedOver:
+    """The entries of a catalogue that are no products to use: some by name, all by number."""
+
+    def __init__(self, catalogue: str) -> None:
+        self.count = 0
+        self._catalogue = catalogue
+
+    def add(self, name: object, reason: object) -> None:
+        self.count += 1
+        if self.count <= _NAMED:
+            # as Python writes it: a name of an answer may hold anything
+            log.warning("%s: %.120r passed over: %s", self._catalogue, name, str(reason)[:200])
+
+    def tell(self) -> None:
+        if self.count:
+            log.warning("%s: %d items passed over", self._catalogue, self.count)
 
 
-def _search(
-    catalogue: str,
-    collections: Sequence[str] | None,
-    level: str,
-    boxes: Iterable[tuple],
-    start: date,
-    end: date,
-) -> Iterator[Mapping]:
-    """Search a STAC API, site by site."""
-    client = pystac_client.Client.open(
-        catalogue, stac_io=StacApiIO(timeout=TIMEOUT_SECONDS, max_retries=RETRIES)
-    )
-    if not collections:
-        there = {collection.id for collection in client.get_collections()}
-        collections = [name for name in COLLECTIONS[level] if name in there][:1]
-        if not collections:
-            raise TigerbushError(
-                f"{catalogue} has none of the collections {', '.join(COLLECTIONS[level])}; name yours in "
-                "source.collections."
+def _products(
+    web: Web, store: Store, search: Search, passed_over: _PassedOver
+) -> Iterator[tuple[Found, Item | None]]:
+    """Yield the products of a catalogue, and the item of those whose files are its assets."""
+    odata = "/odata/" in f"{search.catalogue}/"
+    for entry in odata_entries(web, search) if odata else stac_items(web, search):
+        try:
+            product = (
+                (_found_in_odata(entry, store), None)
+                if odata
+                else _found_in_stac(entry, store, search.catalogue)
             )
-    last = end - timedelta(days=1)
-    for box in boxes:
-        search = client.search(
-            collections=list(collections), bbox=box, datetime=f"{start}/{last}", limit=PAGE
-        )
-        yield from _new_on_each(catalogue, (page["features"] for page in search.pages_as_dicts()), "id")
-
-
-def _new_on_each(catalogue: str, pages: Iterable[Sequence[Mapping]], key: str) -> Iterator[Mapping]:
-    """Pass on what pages hold; a page without anything new would go on for ever."""
-    seen: set[str] = set()
-    for page in pages:
-        new = [entry for entry in page if isinstance(entry, Mapping) and str(entry.get(key)) not in seen]
-        if page and not new:
-            raise TigerbushError(f"{catalogue} gives the same page again and again; try again later.")
-        seen.update(str(entry.get(key)) for entry in new)
-        yield from new
-
-
-def _odata(catalogue: str, level: str, boxes: Iterable[tuple], start: date, end: date) -> Iterator[Mapping]:
-    """Ask an OData catalogue, site by site."""
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
-        for west, south, east, north in boxes:
-            ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
-            conditions = (
-                "Collection/Name eq 'SENTINEL-2'",
-                f"contains(Name,'MSI{level}')",
-                f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')",
-                f"ContentDate/Start ge {start}T00:00:00.000Z",
-                f"ContentDate/Start lt {end}T00:00:00.000Z",
+        except Exception as error:  # whatever an entry holds, the others are found
+            passed_over.add(
+                entry.get("Name" if odata else "id") if isinstance(entry, Mapping) else entry, error
             )
-            query = {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": PAGE}
-            yield from _new_on_each(catalogue, _odata_pages(session, catalogue, query), "Name")
+        else:
+            yield product
 
 
-def _odata_pages(session: requests.Session, catalogue: str, query: Mapping) -> Iterator[Sequence[Mapping]]:
-    answer = session.get(f"{catalogue}/Products", params=query, timeout=TIMEOUT_SECONDS)
-    while True:
-        if not answer.ok:
-            raise TigerbushError(f"{catalogue} refuses the search ({answer.status_code}); try again later.")
-        page = answer.json()
-        yield page["value"]
-        following = page.get("@odata.nextLink")
-        if not following:
-            return
-        if urlsplit(following)[:2] != urlsplit(catalogue)[:2]:
-            raise TigerbushError(
-                f"{catalogue} continues on another server ({following[:120]!r}); that is refused."
-            )
-        answer = session.get(following, timeout=TIMEOUT_SECONDS)
-
-
-def _found_in_odata(entry: Mapping, store: Store) -> Found | None:
+def _found_in_odata(entry: Mapping, store: Store) -> Found:
     bucket, _, key = str(entry.get("S3Path", "")).lstrip("/").partition("/")
-    try:
-        name = parse_name(str(entry["Name"]))
-    except TigerbushError:
-        return None
-    right = bucket == store.bucket and is_address(key) and PurePosixPath(key).name == f"{name.product}.SAFE"
-    return Found(name, f"s3://{bucket}/{key}") if right else None
+    name = parse_name(str(entry.get("Name")))
+    if bucket != store.bucket or not is_address(key) or PurePosixPath(key).name != f"{name.product}.SAFE":
+        raise TigerbushError("its S3Path is not its folder in source.bucket")
+    return Found(name, f"s3://{bucket}/{key}")
 
 
-def _found_in_stac(item: Mapping, store: Store, catalogue: str) -> Found | None:
+def _found_in_stac(item: Mapping, store: Store, catalogue: str) -> tuple[Found, Item | None]:
     """Return an item's product: its folder in the bucket where it has one, else the item's own address."""
+    for field, kind in _FIELDS.items():
+        if field not in item or not isinstance(item[field], kind):
+            raise TigerbushError(f"its {field} is missing or of another kind than in STAC")
+    cloud = cloud_percent(item["properties"])
+    if cloud is None and item["properties"].get("eo:cloud_cover") is not None:
+        raise TigerbushError("its eo:cloud_cover is no number from 0 to 100")
     name = product_of(item)
     if name is None:
-        return None
+        raise TigerbushError("neither s2:product_uri nor its id is the name of a Sentinel-2 product")
     inside = f"/{name.product}.SAFE/"
     for asset in _assets(item).values():
         href = str(asset.get("href"))
         folder, _, rest = href.partition(inside)
         if rest and folder.startswith("s3://"):
-            right = folder.startswith(f"s3://{store.bucket}/") and is_address(href)
-            return Found(name, folder + inside.rstrip("/")) if right else None
-    address = f"{catalogue}/collections/{item.get('collection')}/items/{item.get('id')}"
-    return Found(name, address) if is_address(address) else None
+            if not folder.startswith(f"s3://{store.bucket}/") or not is_address(href):
+                raise TigerbushError("it lies in another bucket than source.bucket")
+            return Found(name, folder + inside.rstrip("/")), None
+    address = f"{catalogue}/collections/{item.get('collection')}/items/{item['id']}"
+    if not is_address(address):
+        raise TigerbushError("its collection and id are no plain names")
+    return Found(name, address), Item(cloud, tuple(_item_files(name, item, store)))
 
 
 def _assets(item: Mapping) -> dict[str, Mapping]:
-    assets = item.get("assets")
-    pairs = assets.items() if isinstance(assets, Mapping) else ()
-    return {str(key): asset for key, asset in pairs if isinstance(asset, Mapping)}
+    return {key: asset for key, asset in item["assets"].items() if isinstance(asset, Mapping)}
 
 
-def _describe_item(store: Store, found: Found, item: Mapping, catalogue: str) -> tuple[Row, list[Row]]:
+def _item_files(name: ProductName, item: Mapping, store: Store) -> Iterator[tuple[str, str, str, int]]:
+    """Yield key, name in SAFE layout, address and bytes of the assets that are bands or the scene classification."""
+    for key, asset in sorted(_assets(item).items()):
+        try:
+            href = str(asset.get("href"))
+            safe = _safe_name(name, key, asset)
+            if safe is not None:
+                _check_href(href, store)
+                yield key, safe, href, _size(asset)
+        except (TigerbushError, ValueError) as error:
+            # the product then fails for want of the band, and is named
+            log.warning("%s: asset %s passed over: %s", name.product, key, error)
+
+
+def _size(asset: Mapping) -> int:
+    size = asset.get("file:size")
+    known = isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**15
+    return size if known else 0
+
+
+def _describe_item(store: Store, found: Found, item: Item, silent: set[str]) -> tuple[Row, list[Row]]:
     """Return the rows of a product whose files are an item's assets."""
     product = found.name.product
     files = {STAC_ITEM: file_row(product, ("metadata", ""), STAC_ITEM, found.url, 0)}
-    for key, asset in sorted(_assets(item).items()):
-        name = _safe_name(found.name, key, asset)
-        if name is None or name in files:
+    for key, name, href, size in item.assets:
+        if name in files:
             continue
-        href = str(asset.get("href"))
         try:
-            _check_href(href, store, catalogue)
-            size = asset.get("file:size")
-            known = isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**15
-            size = size if known else store.size_of(href)
+            size = size or _size_of(store, href, silent)
         except TigerbushError as error:
-            # the product then fails for want of the band, and is named
-            log.warning("%s: asset %s passed over: %s", product, key[:60], error)
+            log.warning("%s: asset %s passed over: %s", product, key, error)
             continue
         files[name] = file_row(product, role(name), name, href, size)
     row = table_row(
@@ -288,9 +255,28 @@ def _describe_item(store: Store, found: Found, item: Mapping, catalogue: str) ->
         url=found.url,
         granule=_granule(found.name),
         size_bytes=sum(int(file["size"]) for file in files.values()),
-        cloud_percent=cloud_percent(item["properties"]),
+        cloud_percent=item.cloud_percent,
     )
     return row, list(files.values())
+
+
+def _size_of(store: Store, href: str, silent: set[str]) -> int:
+    """Ask how many bytes a file has; 0 where a web server is silent or not to be asked, which then fails the product.
+
+    A server that did not answer once is in `silent` and not asked again.
+    """
+    server = urlsplit(href)[:2]
+    if server in silent:
+        return 0
+    try:
+        return store.size_of(href)
+    except (HostRefusedError, RemoteError) as error:
+        # the store of the configuration is no matter of one product
+        if href.startswith("s3://"):
+            raise
+        silent.add(server)
+        log.warning("%s; what lies there fails when it is fetched", str(error).rstrip("."))
+        return 0
 
 
 def _granule(name: ProductName) -> str:
@@ -300,8 +286,10 @@ def _granule(name: ProductName) -> str:
 def _safe_name(name: ProductName, key: str, asset: Mapping) -> str | None:
     """Return the name in SAFE layout of an asset that is a band or the scene classification, or None."""
     band = band_of(key)
+    if band is None:
+        return None
     suffix = PurePosixPath(urlsplit(str(asset.get("href"))).path).suffix
-    if band is None or suffix not in {".jp2", ".tif"}:
+    if suffix not in {".jp2", ".tif"}:
         return None
     resolution = resolution_of(key, asset, BANDS.get(band, 20))
     number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
@@ -309,20 +297,21 @@ def _safe_name(name: ProductName, key: str, asset: Mapping) -> str | None:
     return f"GRANULE/{_granule(name)}/IMG_DATA/R{resolution}m/{stem}{suffix}"
 
 
-def _check_href(href: str, store: Store, catalogue: str) -> None:
+def _check_href(href: str, store: Store) -> None:
     """Refuse what leads to the machine itself, to another bucket, or out of encryption.
 
     Raises
     ------
     TigerbushError
     """
-    parts, home = urlsplit(href), urlsplit(catalogue)
+    parts = urlsplit(href)
     allowed = (
         parts.scheme == "https"
-        or (parts.scheme == "http" and parts[:2] == home[:2])
+        or (parts.scheme == "http" and store.hosts.known(parts) is not None)
         or (parts.scheme == "s3" and parts.netloc == store.bucket)
     )
     if not allowed or not is_address(href):
         raise TigerbushError(
-            f"its address {href[:120]!r} is neither https:// nor in the bucket of source.bucket, of plain characters"
+            f"its address {href[:120]!r} is neither https://, nor http:// of a known host (source.hosts), nor in the "
+            "bucket of source.bucket, of plain characters"
         )

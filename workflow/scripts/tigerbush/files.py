@@ -15,6 +15,8 @@ from tigerbush.errors import EngineError, RemoteError, TigerbushError, WriteErro
 
 # what only the place that is written to can be to blame for
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+# more than any float has; Python refuses to read some thousands
+_MOST_DIGITS = 400
 
 
 @contextmanager
@@ -93,6 +95,18 @@ def link_or_copy(source: Path, target: Path) -> None:
 def write_json(target: Path, data: object) -> None:
     """Write `data` as JSON, whole or not at all; NaN and infinity are refused with ValueError."""
     write_bytes(target, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
+
+
+def parse_json(content: bytes | str) -> object:
+    """Read JSON; a whole number of more digits than any float has becomes infinite.
+
+    Raises
+    ------
+    ValueError, RecursionError
+    """
+    return json.loads(
+        content, parse_int=lambda digits: (int if len(digits) <= _MOST_DIGITS else float)(digits)
+    )
 
 
 def read_json(path: Path) -> object:

@@ -9,7 +9,7 @@ import rasterio
 from rasterio.io import DatasetReader
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS
+from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS, image_driver
 from tigerbush.remote import KEY, Store, is_checksum
 
 # What is fetched first, a header, and the least that one request fetches. To find a JPEG 2000 tile a
@@ -53,7 +53,7 @@ def check_decodes(label: str, row: Mapping[str, str], content: bytes) -> None:
     if is_checksum(row["etag"]) or PurePosixPath(row["name"]).suffix not in {".jp2", ".tif"}:
         return
     try:
-        with rasterio.MemoryFile(content) as file, file.open() as image:
+        with rasterio.MemoryFile(content) as file, file.open(driver=image_driver(row["name"])) as image:
             for _, window in image.block_windows(1):
                 image.read(window=window)
     except GDAL_ERRORS as error:
@@ -162,7 +162,7 @@ def open_remote(file: RemoteFile, name: str) -> Iterator[DatasetReader]:
     try:
         with (
             rasterio.Env(**_OPTIONS),
-            rasterio.open(name, opener=opener) as image,
+            rasterio.open(name, driver=image_driver(name), opener=opener) as image,
         ):
             yield image
     except Exception:

@@ -73,6 +73,14 @@ class Raster:
         return self.data[self.bands.index(name)]
 
 
+def image_driver(name: str) -> str:
+    """Return GDAL's driver for an image of a product by its suffix, `.jp2` or `.tif`.
+
+    GDAL would go by the content, and some drivers (VRT) read whatever files and addresses the content names.
+    """
+    return "JP2OpenJPEG" if name.endswith(".jp2") else "GTiff"
+
+
 def transform_of(grid: Grid) -> rasterio.Affine:
     """Return the affine transform of `grid` (pixel corner to metres)."""
     return rasterio.Affine(grid.resolution, 0, grid.x, 0, -grid.resolution, grid.y)

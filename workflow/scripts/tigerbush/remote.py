@@ -10,24 +10,22 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import boto3
 import botocore
-import urllib3
+import requests
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.store_trouble import TROUBLE, changed, explain, no_store
+from tigerbush.web import Hosts, Web, refusal
 
 # Requests for one thing, and the wait after the first; it doubles from one to the next.
 TRIES = 5
@@ -40,15 +38,8 @@ KEY = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[A-Za-z0-9_.=+-]+(?:/[A-Za-z0-9_.=
 ADDRESS = re.compile(r"(?:s3|https?)://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?/(?P<key>.+)")
 LONGEST_KEY = 1024
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_KEYS_REFUSED = {
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidToken",
-    "ExpiredToken",
-    "TokenRefreshRequired",
-}
-_ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
-_PASSING = {"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"}
+# bytes of a file of unknown size
+LARGEST = 2_000_000_000
 
 Result = TypeVar("Result")
 
@@ -87,6 +78,10 @@ class Store:
         Seconds without an answer.
     tries : int
         Requests for one thing.
+    hosts : sequence of str
+        Web servers (`host` or `host:port`) that may be asked though they are not public, or without encryption.
+    catalogue : str, optional
+        Address of the catalogue, whose host may be asked likewise.
     """
 
     def __init__(
@@ -100,15 +95,48 @@ class Store:
         connections: int = 4,
         timeout: float = TIMEOUT_SECONDS,
         tries: int = TRIES,
+        hosts: Sequence[str] = (),
+        catalogue: str | None = None,
     ) -> None:
         self.bucket = bucket
         self.endpoint = endpoint_url or "AWS"
         self.connections = connections
+        self.hosts = Hosts(catalogue, tuple(hosts))
         self._timeout = timeout
         self._tries = tries
         self._payer = {"RequestPayer": "requester"} if requester_pays else {}
-        self._client = _client(endpoint_url, region, anonymous, connections, timeout)
-        self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
+        self._options = {
+            "endpoint_url": endpoint_url,
+            "region": region,
+            "anonymous": anonymous,
+            "connections": connections,
+            "timeout": timeout,
+        }
+        if bucket:
+            # credentials that cannot be used are told now, and not as the fault of a product
+            _ = self._client
+        self._web = self._open_web()
+
+    def beside(self, catalogue: str) -> "Store":
+        """Return the same store, which may also read from the host of a catalogue."""
+        other = copy(self)
+        other.hosts = replace(self.hosts, home=catalogue)
+        other._web = other._open_web()
+        return other
+
+    @cached_property
+    def _client(self) -> BaseClient:
+        try:
+            return _client(**self._options)
+        except BotoCoreError as error:
+            raise TigerbushError(
+                f"{self.endpoint} cannot be asked with the settings of the environment ({_first_line(error)}); set "
+                "both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and "
+                "_SECRET_KEY, and check AWS_PROFILE."
+            ) from error
+
+    def _open_web(self) -> Web:
+        return Web(self.hosts, public=True, connections=self.connections, timeout=self._timeout)
 
     def folders(self, prefix: str) -> list[str]:
         """List the folders right below a prefix, as whole prefixes that end in `/`."""
@@ -129,21 +157,31 @@ class Store:
 
     def size_of(self, key: str) -> int:
         """Return the bytes of an object, by asking for the first; errors are those of `read`."""
-        return self._patiently(self.label(key), lambda: self._get(key, "", {"Range": "bytes=0-0"})[1])
+        return self._patiently(self.label(key), lambda: self._get(key, "", {"Range": "bytes=0-0"}, 1)[1])
 
     def _pages(self, prefix: str, delimiter: str, **options: int) -> Iterator[dict]:
-        token = {}
+        label, token, seen = f"s3://{self.bucket}/{prefix}", {}, set()
         while True:
             page = self._patiently(
-                f"s3://{self.bucket}/{prefix}",
+                label,
                 lambda token=token: self._client.list_objects_v2(
                     Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **options, **token, **self._payer
                 ),
             )
+            # what is XML but no listing, as a page to log in
+            if "IsTruncated" not in page:
+                raise TigerbushError(no_store(label, self.endpoint))
             yield page
-            if not page.get("IsTruncated"):
+            if not page["IsTruncated"]:
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            following = page.get("NextContinuationToken")
+            if following is None or following in seen:
+                raise TigerbushError(
+                    f"{label}: {self.endpoint} says that its listing goes on, but gives the same page again or none; "
+                    "try again later, or ask who runs it."
+                )
+            seen.add(following)
+            token = {"ContinuationToken": following}
 
     def read(self, key: str, size: int | None = None, etag: str = "") -> bytes:
         """Read a whole object; accepted when its size, and its checksum where the ETag is one, agree.
@@ -166,7 +204,7 @@ class Store:
         """
 
         def whole() -> bytes:
-            content, _ = self._get(key, etag, {})
+            content, _ = self._get(key, etag, {}, LARGEST if size is None else size)
             check_content(self.label(key), content, size, etag)
             return content
 
@@ -177,9 +215,9 @@ class Store:
         label = self.label(key)
 
         def part() -> bytes:
-            content, total = self._get(key, etag, {"Range": f"bytes={start}-{start + length - 1}"})
+            content, total = self._get(key, etag, {"Range": f"bytes={start}-{start + length - 1}"}, length)
             if total != size:
-                raise TigerbushError(_changed(label, f"has {total} bytes, the table says {size}"))
+                raise TigerbushError(changed(label, f"has {total} bytes, the table says {size}"))
             if len(content) != length:
                 raise RemoteError(f"{label}: {len(content)} of {length} bytes came")
             return content
@@ -190,8 +228,8 @@ class Store:
         """Return the whole address of a key."""
         return key if "://" in key else f"s3://{self.bucket}/{key}"
 
-    def _get(self, key: str, etag: str, headers: dict[str, str]) -> tuple[bytes, int]:
-        """Return what one request gives, and the size of the whole object."""
+    def _get(self, key: str, etag: str, headers: dict[str, str], most: int) -> tuple[bytes, int]:
+        """Return what one request gives (of a web server `most` bytes and one at most), and the size of the object."""
         if not is_address(key):
             raise TigerbushError(f"{key[:120]!r} is not the key of an object; run ./tigerbush discover.")
         address = self.label(key)
@@ -203,78 +241,29 @@ class Store:
             answer = self._client.get_object(Bucket=bucket, Key=name, **options, **self._payer)
             with answer["Body"] as body:
                 return body.read(), _total(answer.get("ContentRange"), answer["ContentLength"])
-        answer = self._http.request("GET", address, headers=headers, timeout=self._timeout)
-        if answer.status not in {200, 206}:
-            raise ClientError(
-                {
-                    "Error": {"Code": str(answer.status)},
-                    "ResponseMetadata": {"HTTPStatusCode": answer.status, "HTTPHeaders": answer.headers},
-                },
-                "GET",
-            )
-        return answer.data, _total(answer.headers.get("Content-Range"), len(answer.data))
+        # bytes as they are stored
+        answer = self._web.request(
+            "GET", address, headers={**headers, "Accept-Encoding": "identity"}, most=most
+        )
+        if answer.status == requests.codes.precondition_failed:
+            raise TigerbushError(changed(address, "is another one"))
+        if answer.status not in {200, 206} or answer.headers.get("Content-Type", "").startswith("text/html"):
+            raise refusal(answer, address)
+        length = answer.headers.get("Content-Length", "")
+        whole = int(length) if length.isdecimal() else len(answer.content)
+        return answer.content, _total(answer.headers.get("Content-Range"), whole)
 
     def _patiently(self, label: str, request: Callable[[], Result]) -> Result:
         """Return what a request gives; trouble that may pass is waited for, longer from time to time."""
         for attempt in range(self._tries):
             try:
                 return request()
-            except (BotoCoreError, ClientError, urllib3.exceptions.HTTPError, RemoteError) as error:
-                trouble = self._explain(error, label)
+            except TROUBLE as error:
+                trouble = explain(error, label, self.endpoint)
                 if isinstance(trouble, TigerbushError) or attempt + 1 == self._tries:
                     raise trouble from error
                 time.sleep(_wait(error, attempt))
         raise AssertionError("not reached")
-
-    def _explain(self, error: Exception, label: str) -> TigerbushError | RemoteError:
-        """Return the sentence for the user; its class says whether another try may help."""
-        if isinstance(error, RemoteError):
-            return error
-        if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-            return TigerbushError(
-                f"{label}: there are no credentials for {self.endpoint}; set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY in the environment, or source.anonymous: true for a public bucket."
-            )
-        if isinstance(error, ParamValidationError):
-            return TigerbushError(f"{label} is no address of an object; check source.bucket.")
-        if not isinstance(error, ClientError):
-            return RemoteError(
-                f"{label}: {self.endpoint} did not answer, or not to the end ({type(error).__name__})"
-            )
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        # not the server's message, which may repeat the key
-        code = re.sub(r"[^A-Za-z0-9]", "", str(error.response.get("Error", {}).get("Code", "")))[:60]
-        if status == 429 or status >= 500 or code in _PASSING:
-            return RemoteError(f"{label}: {self.endpoint} is overloaded or down ({status} {code})")
-        return TigerbushError(self._refusal(label, status, code))
-
-    def _refusal(self, label: str, status: int, code: str) -> str:
-        if code == "NoSuchBucket":
-            return (
-                f"{label}: {self.endpoint} has no such bucket; check source.bucket and source.endpoint_url."
-            )
-        if code == "RequestTimeTooSkewed":
-            return f"{label}: the clock of this machine differs from that of {self.endpoint}; set it."
-        if code in _KEYS_REFUSED:
-            return (
-                f"{label}: {self.endpoint} does not accept the credentials ({code}); renew the keys in the "
-                "environment, then run ./tigerbush retry."
-            )
-        if code in _ELSEWHERE or status in {301, 307}:
-            return f"{label}: the bucket lies in another region; set source.region."
-        if status in {401, 403}:
-            return (
-                f"{label}: {self.endpoint} allows no access ({code}); check the keys in the environment, "
-                "source.bucket, source.anonymous and source.requester_pays, then run ./tigerbush retry."
-            )
-        if status == 404:
-            return (
-                f"{label} is not there (any more); check source.bucket, run ./tigerbush discover, then "
-                "./tigerbush retry."
-            )
-        if status == 412:
-            return _changed(label, "is another one")
-        return f"{label}: {self.endpoint} refuses the request ({status} {code}); check source.*."
 
 
 def _object(entry: dict) -> Object:
@@ -337,17 +326,16 @@ def _total(content_range: str | None, length: int) -> int:
     return int(total) if total.isdecimal() else length
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")[:200]
+
+
 def _wait(error: Exception, attempt: int) -> float:
     """Return the seconds to wait: doubled each time, with a jitter so that jobs do not come back together."""
     # S311: no secret is made of it
     wait = WAIT_SECONDS * 2**attempt * (0.75 + random.random() / 2)  # noqa: S311
-    response = getattr(error, "response", None) or {}
-    asked = str(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", ""))
+    headers = getattr(error, "headers", None) or {}
+    if isinstance(error, ClientError):
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    asked = str(headers.get("retry-after", ""))
     return min(max(wait, int(asked)), LONGEST_WAIT_SECONDS) if asked.isdecimal() else wait
-
-
-def _changed(label: str, what: str) -> str:
-    return (
-        f"{label} {what}: it has changed since it was listed; take the product's line out of the table of "
-        "products, run ./tigerbush discover, then ./tigerbush retry."
-    )

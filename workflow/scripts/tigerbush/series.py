@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tigerbush.detrend import YEAR
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
+from tigerbush.spreadsheet import cell
 
 Array = NDArray[np.float64]
 
@@ -388,9 +389,10 @@ def write_series(rows: Sequence[Mapping], csv: Path, parquet: Path) -> None:
     kinds = {"sub_image": pyarrow.int32(), "n": pyarrow.int32()}
     kinds |= dict.fromkeys(("latitude", "longitude", "value"), pyarrow.float64())
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in TIDY])
-    table = pyarrow.Table.from_pylist(list(rows), schema=schema)
+    cells = [{name: cell(value) for name, value in row.items()} for row in rows]
     options = pyarrow.csv.WriteOptions(quoting_style="needed")
     with replacing(csv) as temporary:
-        pyarrow.csv.write_csv(table, temporary, options)
+        pyarrow.csv.write_csv(pyarrow.Table.from_pylist(cells, schema=schema), temporary, options)
+    table = pyarrow.Table.from_pylist(list(rows), schema=schema)
     with replacing(parquet) as temporary:
         pyarrow.parquet.write_table(table, temporary)

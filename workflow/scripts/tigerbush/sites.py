@@ -4,10 +4,10 @@ A site has one indicator that was named before (analysis.primary). Sub-images ar
 scenes and neighbours. There is no merged score; indicators that disagree are shown as such.
 """
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
+
+from tigerbush.spreadsheet import rows_text
 
 COLUMNS = (
     "site",
@@ -89,8 +89,4 @@ def _row(analysis: Mapping) -> dict:
 
 def table_text(comparison: Mapping) -> str:
     """Return sites.csv: the rows of a comparison, empty where there is nothing."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(comparison["rows"])
-    return text.getvalue()
+    return rows_text(comparison["rows"], COLUMNS)

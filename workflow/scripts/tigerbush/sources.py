@@ -98,8 +98,13 @@ def list_products(
 
 
 def open_store(source: Mapping, connections: int = 1) -> Store:
-    """Return the object store that the keys of `source` in the configuration name."""
-    return Store(**{key: source[key] for key in STORE_KEYS}, connections=connections)
+    """Return the object store that the keys of `source` in the configuration name, and the web servers it may ask."""
+    return Store(
+        **{key: source[key] for key in STORE_KEYS},
+        connections=connections,
+        hosts=source.get("hosts", ()),
+        catalogue=source.get("catalogue"),
+    )
 
 
 def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, store: Store) -> None:

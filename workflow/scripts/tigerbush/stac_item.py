@@ -1,11 +1,12 @@
 """The item of a STAC catalogue as the metadata of a product: grid, scale and offset of its assets."""
 
-import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 
 from tigerbush.errors import TigerbushError
+from tigerbush.files import parse_json
 from tigerbush.metadata import Metadata
 from tigerbush.products import TILE_METRES, ProductName, parse_name
 from tigerbush.resample import Grid
@@ -50,7 +51,7 @@ def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
         When it is of another product, or a field is missing, malformed or contradicts the baseline.
     """
     try:
-        item = json.loads(content)
+        item = parse_json(content)
         properties, assets = dict(item["properties"]), dict(item["assets"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TigerbushError(
@@ -104,7 +105,8 @@ def resolution_of(key: str, asset: Mapping, default: int) -> int:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # a whole number may be larger than any float
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _raster(asset: Mapping, properties: Mapping, field: str) -> object:
@@ -123,7 +125,7 @@ def _scale(asset: Mapping, properties: Mapping, label: str) -> int:
     scale = _raster(asset, properties, "scale")
     if scale is None:
         return QUANTIFICATION
-    if _is_number(scale) and 0 < scale <= 1:
+    if _is_number(scale) and 1 / 65536 < scale <= 1:
         value = round(1 / scale)
         if value <= 65535 and math.isclose(value * scale, 1, rel_tol=1e-6):
             return value

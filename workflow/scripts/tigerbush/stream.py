@@ -151,7 +151,9 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.n
     RemoteError
     """
     label = store.label(row["key"])
-    file = RemoteFile(store, row["key"], int(row["size"]), row["etag"])
+    # 0: its server did not answer when it was listed
+    size = int(row["size"]) or store.size_of(row["key"])
+    file = RemoteFile(store, row["key"], size, row["etag"])
     name = PurePosixPath(row["name"]).name
     if name.endswith(".jp2"):
         check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)

@@ -12,6 +12,7 @@ from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import read_rows
 from tigerbush.remote import Store
 from tigerbush.sources import STORE_KEYS
+from tigerbush.web import plain_session
 
 # of one request; an answer that takes longer would make a run crawl, too
 SECONDS = 3
@@ -29,7 +30,7 @@ def source(config: dict, directory: Path) -> Iterator[Finding]:
         yield from answers("catalogue", chosen["catalogue"], "source.catalogue")
     table = directory / config["products"]
     if kind == "stac" and not chosen["bucket"]:
-        yield from one_file(_store(chosen), table)
+        yield from one_file(chosen, table)
     elif kind in {"s3", "stac"}:
         region = chosen["region"] or "us-east-1"
         endpoint = chosen["endpoint_url"] or f"https://s3.{region}.amazonaws.com"
@@ -53,8 +54,9 @@ def answers(name: str, url: str, key: str) -> Iterator[Finding]:
     """See that a server answers at all, and compare its clock with ours."""
     try:
         # not followed: the address itself is what jobs will ask
-        answer = requests.get(url, timeout=SECONDS, stream=True, allow_redirects=False)
-        answer.close()
+        with plain_session() as session:
+            answer = session.get(url, timeout=SECONDS, stream=True, allow_redirects=False)
+            answer.close()
     except requests.Timeout:
         yield Finding(name, False, f"{url} does not answer within {SECONDS} s; check {key} and the network")
         return
@@ -74,8 +76,8 @@ def answers(name: str, url: str, key: str) -> Iterator[Finding]:
 
 def bucket(chosen: dict) -> Iterator[Finding]:
     """List the bucket and read a few bytes of one object, with the keys of a run."""
-    store = _store(chosen)
     try:
+        store = _store(chosen)
         found = store.first_object((chosen["prefixes"] or [""])[0])
         yield Finding("bucket", True, f"s3://{chosen['bucket']} can be listed")
         if found:
@@ -86,10 +88,11 @@ def bucket(chosen: dict) -> Iterator[Finding]:
         yield Finding("bucket", False, str(error))
 
 
-def one_file(store: Store, table: Path) -> Iterator[Finding]:
+def one_file(chosen: dict, table: Path) -> Iterator[Finding]:
     """Read a few bytes of a file that discovery found on a web server."""
     rows = (row for row in read_rows(table.with_name("files.tsv")) if row["role"] == "band")
     try:
+        store = _store(chosen)
         for row in rows:
             yield _read(store, row["key"], int(row["size"]), row["etag"])
             return
@@ -98,10 +101,12 @@ def one_file(store: Store, table: Path) -> Iterator[Finding]:
 
 
 def _store(chosen: dict) -> Store:
-    return Store(**{key: chosen[key] for key in STORE_KEYS}, timeout=SECONDS, tries=1)
+    servers = {"hosts": chosen["hosts"], "catalogue": chosen["catalogue"]}
+    return Store(**{key: chosen[key] for key in STORE_KEYS}, **servers, timeout=SECONDS, tries=1)
 
 
 def _read(store: Store, key: str, size: int, etag: str) -> Finding:
+    size = size or store.size_of(key)
     length = min(size, 16)
     store.read_range(key, 0, length, size, etag)
     return Finding("reading", True, f"{length} bytes of {store.label(key)}")

@@ -25,6 +25,7 @@ from tigerbush.cli.result_places import Item, Place, open_place
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing, write_bytes
 from tigerbush.remote import KEY, LONGEST_KEY
+from tigerbush.spreadsheet import cell
 
 # what each option takes, by the end of the name
 KINDS = {"rgb": ("/rgb.png",), "ndvi": ("/ndvi.png", "/bwndvi.png", "/ndvi.tif"), "json": (".json",)}
@@ -152,7 +153,7 @@ def _write_zip(path: Path, parts: Path, items: Sequence[Item]) -> None:
                 zipfile.ZIP_STORED if item.name.endswith((".png", ".tif", ".zip")) else zipfile.ZIP_DEFLATED
             )
             archive.writestr(item.name, content, compress_type=method)
-            lines.append(f"{item.name}\t{item.size}\t{hashlib.sha256(content).hexdigest()}\n")
+            lines.append(f"{cell(item.name)}\t{item.size}\t{hashlib.sha256(content).hexdigest()}\n")
         archive.writestr(MANIFEST, "".join(lines))
 
 

@@ -1,0 +1,159 @@
+"""Whatever an item of a catalogue holds, the others are found."""
+
+import copy
+import json
+
+import pytest
+
+from fabricate import name_of
+from front import found
+from test_catalogue import listed
+from tigerbush.errors import TigerbushError
+from web_servers import before
+
+TOO_LONG = "1" * 5000
+
+
+def spoil(*path, value=None):
+    def change(item):
+        for key in path[:-1]:
+            item = item[key]
+        if value is None:
+            del item[path[-1]]
+        else:
+            item[path[-1]] = value
+
+    return change
+
+
+class Null:
+    """Stands for null where None means missing."""
+
+
+SPOILT = {
+    "cloud of 400 digits": spoil("properties", "eo:cloud_cover", value=10**399),
+    "cloud of 401 digits": spoil("properties", "eo:cloud_cover", value=10**400),
+    "cloud as text": spoil("properties", "eo:cloud_cover", value="12"),
+    "cloud as list": spoil("properties", "eo:cloud_cover", value=[12]),
+    "cloud below 0": spoil("properties", "eo:cloud_cover", value=-1),
+    "cloud above 100": spoil("properties", "eo:cloud_cover", value=101),
+    "cloud nan": spoil("properties", "eo:cloud_cover", value=float("nan")),
+    "cloud infinite": spoil("properties", "eo:cloud_cover", value=float("inf")),
+    "cloud true": spoil("properties", "eo:cloud_cover", value=True),
+    "properties null": spoil("properties", value=Null),
+    "properties list": spoil("properties", value=[]),
+    "properties missing": spoil("properties"),
+    "assets list": spoil("assets", value=["blue"]),
+    "assets null": spoil("assets", value=Null),
+    "assets missing": spoil("assets"),
+    "geometry missing": spoil("geometry"),
+    "geometry text": spoil("geometry", value="POINT(0 0)"),
+    "id number": spoil("id", value=5),
+    "id list": spoil("id", value=[{}]),
+    "id missing": spoil("id"),
+    "collection mapping": spoil("collection", value={"a": 1}),
+    "name mapping": lambda item: item | {"id": "x"} or item["properties"].update({"s2:product_uri": {}}),
+}
+WHOLE = {"null": None, "number": 5, "text": "item", "list": [], "mapping": {}, "nested": [[[{}]]]}
+
+
+def with_nulls(value):
+    if isinstance(value, dict):
+        return {key: with_nulls(child) for key, child in value.items()}
+    return None if value is Null else value
+
+
+def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
+    good = three_days.items[0]
+    bad = []
+    for number, (name, change) in enumerate(SPOILT.items()):
+        item = copy.deepcopy(three_days.items[1]) | {"id": name}
+        item["properties"]["s2:product_uri"] = (
+            f"{name_of(f'201702{number + 1:02d}', level='L2A', baseline='0500')}.SAFE"
+        )
+        change(item)
+        bad.append(with_nulls(item))
+
+    def change(at, document):
+        if at == "/search":
+            document["features"] = [*bad, *WHOLE.values(), good]
+            document["links"] = []
+
+    with before(three_days, change) as front:
+        caplog.clear()
+        days = found(three_days, front.url)
+    assert days == ["2017-01-10"]
+    said = [record.getMessage() for record in caplog.records]
+    assert said[-1] == f"{front.url}: {len(SPOILT) + len(WHOLE)} items passed over"
+    named = [line.partition(" passed over: ")[0].removeprefix(f"{front.url}: ") for line in said[:-1]]
+    without_id = {"id number": "5", "id list": "[{}]", "id missing": "None"}
+    assert named == [without_id.get(name, repr(name)) for name in SPOILT][:20]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'"eo:cloud_cover": {TOO_LONG}',
+        f'"eo:cloud_cover": -{TOO_LONG}',
+        f'"eo:cloud_cover": {TOO_LONG}.5e99999',
+        '"eo:cloud_cover": 1e400',
+    ],
+    ids=["long", "negative", "fraction", "infinite"],
+)
+def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text, caplog):
+    def change(at, document):
+        if at != "/search":
+            return None
+        content = json.dumps(document)
+        assert content.count('"eo:cloud_cover"') == 2
+        first, _, rest = content.partition('"eo:cloud_cover": ')
+        return 200, {}, f"{first}{text}{rest[rest.index(',') :]}".encode()
+
+    three_days.items = three_days.items[:2]
+    with before(three_days, change) as front:
+        assert found(three_days, front.url) == ["2017-01-16"]
+    assert (
+        f"'{three_days.items[0]['id']}' passed over: its eo:cloud_cover is no number from 0 to 100"
+        in caplog.text
+    )
+
+
+def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
+    three_days.items[0] |= {"id": "a\nERROR: \x1b[2J\ud800" + "x" * 500}
+    three_days.items[0]["properties"]["s2:product_uri"] = "x"
+    assert len(found(three_days, three_days.url)) == 2
+    [line] = [record.getMessage() for record in caplog.records if " passed over: " in record.getMessage()]
+    assert line.startswith(f"{three_days.url}: 'a\\nERROR: \\x1b[2J\\ud800xxx")
+    assert len(line) < 350
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"features": {"a": 1}}, {"features": "text"}, {"features": 5}, [], 5, {"links": 5}, {"links": [5]}],
+)
+def test_a_page_that_is_none_is_a_sentence(three_days, page):
+    def change(at, document):
+        if at == "/search":
+            return 200, {}, json.dumps({**document, **page} if isinstance(page, dict) else page).encode()
+        return None
+
+    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
+        found(three_days, front.url)
+    assert "\n" not in str(error.value)
+
+
+def test_an_item_of_assets_that_are_none_is_kept_and_named(three_days, caplog):
+    """Its product fails for want of the band."""
+    three_days.items = three_days.items[:1]
+    three_days.items[0]["assets"] = {
+        "blue": None,
+        "green": [],
+        "red": {"href": "https://[::1/B04.tif"},
+        "nir": {"href": {"a": 1}, "proj:transform": [[]]},
+        "visual": 5,
+    }
+    rows, files = listed(three_days, *three_days.items, bucket=None)
+    assert [row["product"] for row in rows] == [name_of("20170110", level="L2A", baseline="0500")]
+    assert [row["role"] for row in files] == ["metadata"]
+    assert "asset red passed over: " in caplog.text

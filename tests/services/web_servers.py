@@ -1,0 +1,131 @@
+"""Web servers that answer as they are told and keep what they were asked."""
+
+import json
+import re
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived; names of headers in small letters."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """The running server.
+
+    Attributes
+    ----------
+    url, place : str
+        With and without the scheme.
+    asked : list of Asked
+    answer : callable
+        Takes what is asked; gives status, headers and content.
+    """
+
+    url: str
+    answer: Callable[[Asked], tuple[int, dict[str, str], bytes]]
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        return self.url.partition("://")[2]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server_told: Server
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+    def _handle(self):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(
+            self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0)))
+        )
+        self.server_told.asked.append(asked)
+        status, headers, content = self.server_told.answer(asked)
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD = do_POST = do_CONNECT = _handle  # noqa: N815
+
+
+@contextmanager
+def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None):
+    """Run a server on 127.0.0.1; with certificates by https, as localhost."""
+    handler = type("Handler", (_Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    url = f"http://127.0.0.1:{server.server_port}"
+    if certificates:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        url = f"https://localhost:{server.server_port}"
+    handler.server_told = Server(url, answer)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield handler.server_told
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def files_below(folder: Path):
+    """Answer with the files of a folder, or parts of them."""
+
+    def answer(asked: Asked):
+        content = (folder / asked.path.removeprefix("/")).read_bytes()
+        match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", asked.headers.get("range", ""))
+        if not match:
+            return 200, {}, content
+        start, stop = int(match[1]), min(int(match[2]) + 1, len(content))
+        return 206, {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}, content[start:stop]
+
+    return answer
+
+
+@contextmanager
+def before(catalogue, change):
+    """Run a server that passes everything on to a catalogue, as if it were its own.
+
+    `change(path, document)` edits a JSON document of the answer, or gives (status, headers, content) instead of it.
+    """
+
+    def answer(asked: Asked):
+        url = catalogue.url + asked.path
+        request = urllib.request.Request(url, asked.body or None, method=asked.method)  # noqa: S310 - of the test
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request) as reply:  # noqa: S310
+                content = reply.read().replace(catalogue.url.encode(), server.url.encode())
+        except urllib.error.HTTPError as error:
+            return error.code, {}, b""
+        if asked.path.startswith("/files/"):
+            return 200, {}, content
+        document = json.loads(content)
+        given = change(asked.path.partition("?")[0], document)
+        return given or (200, {"Content-Type": "application/geo+json"}, json.dumps(document).encode())
+
+    with serving(answer) as server:
+        yield server
