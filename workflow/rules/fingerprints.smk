@@ -23,7 +23,13 @@ WITHOUT_RESULT = ("plan", "on_gone")
 WINDOW = ["composite.resolution", "subimages.size"]
 MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
 CHOICE = [*WINDOW, "subimages.max_masked_fraction", "subimages.limit", "mode"]
-DATES = ["composite.max_cloud_percent", "composite.relative_orbits", "composite.max_takes", "mode", "source.level"]
+DATES = [
+    "composite.max_cloud_percent",
+    "composite.relative_orbits",
+    "composite.max_takes",
+    "mode",
+    "source.level",
+]
 KEYS = {
     "discover_products": [f"source.{key}" for key in DISCOVERY["source"]],
     "stream_product": [*WINDOW, "composite.mask_buffer"],
@@ -35,7 +41,7 @@ KEYS = {
     "compute_ndvi": CHOICE,
     "compute_centrality": [*CHOICE, "centrality"],
     "write_subimages": CHOICE,
-    "read_weather": ["weather.date", "weather.precipitation", "weather.temperature", "period"],
+    "read_weather": ["weather", "period.start", "period.step"],
     "summarise_site": [key for key in config if key not in WITHOUT_RESULT],
     "analyse_site": ["analysis", "composite.resolution"],
     "compare_sites": ["analysis.fdr"],
@@ -51,12 +57,17 @@ def recorded(tree):
 
 
 def parameters_of(job):
-    """What a job is made with: its parameters, and the results that it reads."""
+    """What a job is made with: its parameters, and the names of what it reads beside products."""
     prefix = workflow.storage_settings.default_storage_prefix
-    inputs = [file.storage_object.query.removeprefix(f"{prefix}/") if file.is_storage else str(file) for file in job.input]
-    results = sorted(name for name in inputs if name.startswith("results/"))
+    inputs = [
+        file.storage_object.query.removeprefix(f"{prefix}/") if file.is_storage else str(file)
+        for file in job.input
+    ]
+    # not whence products come: a mirror holds the same
+    source = config["source"]["path"]
+    read = [name for name in inputs if "://" not in name and not (source and name.startswith(f"{source}/"))]
     values = {name: value for name, value in job.params.items() if name not in UNIMPORTANT}
-    return values | {"inputs": hashlib.sha256("\n".join(results).encode()).hexdigest()[:16]}
+    return values | {"inputs": hashlib.sha256("\n".join(sorted(read)).encode()).hexdigest()[:16]}
 
 
 def fingerprint_of(job):
@@ -91,7 +102,9 @@ def flat(tree, prefix=""):
     """The values of nested mappings by their dotted keys."""
     if not isinstance(tree, dict):
         return {prefix.rstrip("."): tree}
-    return {name: leaf for key, value in tree.items() for name, leaf in flat(value, f"{prefix}{key}.").items()}
+    return {
+        name: leaf for key, value in tree.items() for name, leaf in flat(value, f"{prefix}{key}.").items()
+    }
 
 
 def shortened(value):
@@ -107,7 +120,9 @@ async def why_outdated(job):
             found = read_result(OF_TABLE)
         elif stored() is not None:
             # the content is asked for only when its checksum in the listing is another one
-            found = today if has_checksum(job.output.fingerprint, today) else read_stored(job.output.fingerprint)
+            found = (
+                today if has_checksum(job.output.fingerprint, today) else read_stored(job.output.fingerprint)
+            )
         else:
             if job.output.fingerprint.is_storage and await job.output.fingerprint.exists():
                 await job.output.fingerprint.retrieve_from_storage()
@@ -191,7 +206,9 @@ def read_result(path):
 
 
 def read_stored(file):
-    return read_result(file.storage_object.query.removeprefix(f"{workflow.storage_settings.default_storage_prefix}/"))
+    return read_result(
+        file.storage_object.query.removeprefix(f"{workflow.storage_settings.default_storage_prefix}/")
+    )
 
 
 def write_result(path, content):
@@ -199,7 +216,9 @@ def write_result(path, content):
     if stored() is None:
         write_text(Path(path), content)
     else:
-        place, _, name = f"{workflow.storage_settings.default_storage_prefix}/{path}".removeprefix("az://").partition("/")
+        place, _, name = f"{workflow.storage_settings.default_storage_prefix}/{path}".removeprefix(
+            "az://"
+        ).partition("/")
         blob_client(place, name).upload_blob(content, overwrite=True)
 
 
@@ -237,7 +256,11 @@ def fill_inventory(dag):
     cache = workflow.iocache
     for job in dag.jobs:
         for file in (*job.input, *job.output, *job.log, *([job.benchmark] if job.benchmark else [])):
-            if file.is_storage and file.storage_object.query.startswith(prefix) and file not in cache.exists_in_storage:
+            if (
+                file.is_storage
+                and file.storage_object.query.startswith(prefix)
+                and file not in cache.exists_in_storage
+            ):
                 blob = stored().get(file.storage_object.query)
                 cache.exists_in_storage[file] = blob is not None
                 if blob is not None:

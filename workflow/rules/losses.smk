@@ -5,7 +5,13 @@ from snakemake.workflow import Workflow
 # what reads products where they lie, or what has been made of them, as rules are called in this workflow or as its part
 PLAIN_NAMES = {
     workflow.modifier.modify_rulename(name): name
-    for name in ("download_product", "stream_product", "resample_product", "resample_scene", "resample_scenes")
+    for name in (
+        "download_product",
+        "stream_product",
+        "resample_product",
+        "resample_scene",
+        "resample_scenes",
+    )
 }
 COMPOSITE_DATE = workflow.modifier.modify_rulename("composite_date")
 
@@ -75,7 +81,9 @@ async def lost_results():
     rows = [table[product] for product in sorted(set().union(*made.values()))]
     library = from_library("gone")
     try:
-        gone = library.gone_products(rows, files_table(), lambda: from_library("sources").open_store(config["source"]))
+        gone = library.gone_products(
+            rows, files_table(), lambda: from_library("sources").open_store(config["source"])
+        )
     except library.TigerbushError as error:
         raise WorkflowError(str(error)) from None
     if config["on_gone"] == "keep":
@@ -106,7 +114,9 @@ async def results_made_of(products):
         if job.rule.name == COMPOSITE_DATE:
             result = f"results/{job.wildcards.site}/{job.wildcards.date}"
             mine = plan(job.wildcards.site)[job.wildcards.date]["products"]
-        elif job.output and job.output[0].endswith(f"results/scenes/{getattr(job.wildcards, 'product', None)}.tif"):
+        elif job.output and job.output[0].endswith(
+            f"results/scenes/{getattr(job.wildcards, 'product', None)}.tif"
+        ):
             result, mine = f"results/scenes/{job.wildcards.product}", [job.wildcards.product]
         else:
             continue
@@ -131,6 +141,10 @@ async def made_of(job, products):
         if raster.LINEAGE not in tags:
             return [] if tags[raster.STATUS] == "failed" else products
         lineage = json.loads(tags[raster.LINEAGE])
-        return [product for product in products if product in lineage["products"] or product in lineage["left_out"]]
+        return [
+            product
+            for product in products
+            if product in lineage["products"] or product in lineage["left_out"]
+        ]
     except (*raster.GDAL_ERRORS, KeyError, ValueError):
         return []

@@ -11,7 +11,6 @@ rule plot_site:
         rgb=images_of_dates("rgb"),
         black_white=images_of_dates("bwndvi"),
     output:
-        fingerprint="results/{site}/fingerprints/plot_site.json",
         **{
             "overview_png": in_report(
                 "results/{site}/analysis/overview.png", "overview", "Overview", figure="pattern and series"
@@ -25,6 +24,7 @@ rule plot_site:
             for figure in FIGURES
         },
         **{f"{figure}_svg": f"results/{{site}}/analysis/figures/{figure}.svg" for figure in FIGURES},
+        fingerprint="results/{site}/fingerprints/plot_site.json",
     log:
         "logs/plot_site/{site}.log",
     benchmark:
@@ -59,7 +59,6 @@ rule map_site:
         # all dates have the grid of the first
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
     output:
-        fingerprint="results/{site}/fingerprints/map_site.json",
         **{
             f"{metric}_png": in_report(
                 f"results/{{site}}/analysis/maps/{metric}.png", "map", "Maps", figure=f"{metric}, every date"
@@ -74,6 +73,7 @@ rule map_site:
         },
         **{f"{metric}_svg": f"results/{{site}}/analysis/maps/{metric}.svg" for metric in MAPPED},
         **{f"{metric}_tif": f"results/{{site}}/analysis/maps/{metric}.tif" for metric in MAPPED},
+        fingerprint="results/{site}/fingerprints/map_site.json",
     log:
         "logs/map_site/{site}.log",
     benchmark:

@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+
 def from_library(module):
     """Import a module of the library: in the main process alone, jobs would pay for it at every start."""
     folder = str(Path(LIBRARY["__init__"]).parents[1])
