@@ -20,6 +20,7 @@ rule composite_date:
         library=library(
             "composite",
             "errors",
+            "failures",
             "files",
             "masks",
             "metadata",

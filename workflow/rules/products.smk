@@ -153,6 +153,7 @@ rule subset_product:
     params:
         library=library(
             "errors",
+            "failures",
             "files",
             "grid",
             "masks",

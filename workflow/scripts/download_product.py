@@ -27,7 +27,13 @@ def main(
         else:
             fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched)
 
-    or_placeholder(copy, lambda reason: write_failed_copy(out, reason), last_attempt)
+    or_placeholder(
+        copy,
+        lambda reason: write_failed_copy(out, reason),
+        last_attempt,
+        source=Path(path) if source["kind"] in FOLDERS else None,
+        result=out,
+    )
 
 
 if __name__ == "__main__":

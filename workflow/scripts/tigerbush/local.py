@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, refuse_fault
 from tigerbush.files import replacing
 from tigerbush.products import file_row, newest_baseline, role, table_row
 from tigerbush.safe import FAILED, Product, list_files, list_folders, open_product, product_name
@@ -34,6 +34,8 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
     ------
     TigerbushError
         When the folder is missing or holds no product (of that level).
+    MachineError
+        When the machine keeps a product from being read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -73,6 +75,7 @@ def _local_row(path: Path) -> dict[str, str]:
             cloud_percent=product.cloud_percent,
         )
     except (TigerbushError, OSError) as error:
+        refuse_fault(error, path)
         log.warning("%s", error)
         return table_row(product_name(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
 
@@ -80,7 +83,8 @@ def _local_row(path: Path) -> dict[str, str]:
 def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     try:
         files = list_files(path)
-    except (TigerbushError, OSError):
+    except (TigerbushError, OSError) as error:
+        refuse_fault(error, path)
         return []  # already reported with the product's row
     return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
 

@@ -33,7 +33,7 @@ JP2_HEAD, JP2_TAIL = 12, 2
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 # What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
 # compression that it does not know and for encryption.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise TigerbushError(
             f"{path} is not a readable zip ({error}); fetch it again, then run ./tigerbush retry."
         ) from error
