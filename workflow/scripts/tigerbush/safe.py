@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from tigerbush.errors import TigerbushError
 from tigerbush.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
 from tigerbush.products import BANDS, STAC_ITEM, ProductName, parse_name
-from tigerbush.raster import GDAL_ERRORS
+from tigerbush.raster import GDAL_ERRORS, ONE_THREAD
 from tigerbush.resample import Grid, halo, resample
 from tigerbush.stac_item import read_item
 
@@ -279,7 +279,7 @@ def read_window(
     _check_whole(product, name)
     source = covering(grid, target, halo(method))
     try:
-        with rasterio.open(_gdal_path(product.path, name)) as image:
+        with rasterio.Env(**ONE_THREAD), rasterio.open(_gdal_path(product.path, name)) as image:
             return read_part(image, label, grid, source), source
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error

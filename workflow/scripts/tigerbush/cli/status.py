@@ -212,8 +212,8 @@ def _print(report: dict) -> None:
     if kept := report["kept_products"]:
         product, reason = next(iter(kept.items()))
         console.print(
-            f"{len(kept)} product(s) could not be read again, the first {product} ({reason.rstrip('.')}); results of an "
-            "earlier run are kept; ./tigerbush retry makes them again.",
+            f"{len(kept)} product(s) could not be read again, the first {product} ({reason.rstrip('.')}); results of "
+            "an earlier run are kept; ./tigerbush retry makes them again.",
             markup=False,
         )
     for one in report["queue"]:
