@@ -12,7 +12,7 @@ import yaml
 from fabricate import ROOT, name_of, scene_of
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.engines import make_scene
-from tigerbush.errors import KeptError, MachineError
+from tigerbush.errors import KeptError, MachineError, TigerbushError
 from tigerbush.failures import failed_outputs, is_finished, kept_results, or_placeholder
 from tigerbush.files import write_json
 from tigerbush.local import copy_product, write_failed_copy
@@ -329,6 +329,47 @@ def test_a_copy_of_a_product_is_kept(product, tmp_path):
     assert files_of(out.parent) == [out.name]
 
 
+def test_a_copy_is_not_replaced_by_one_that_lacks_a_band(product, tmp_path):
+    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
+    of_folder(safe, out)
+    without_band(safe)
+    with keeping(
+        out,
+        f"{NAME}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry.",
+    ):
+        of_folder(safe, out)
+    # the first copy takes what there is: what is missing is missed where it is read
+    out.unlink()
+    of_folder(safe, out)
+    assert is_finished(out)
+
+
+def test_a_copy_may_lose_a_band_that_is_not_wanted(product, tmp_path):
+    safe, out = product(), tmp_path / f"{NAME}.zip"
+    copy_product(safe, out, ["B2", "B4"])
+    copy_product(safe, out, ["B2"])
+    without_band(safe)
+    copy_product(safe, out, ["B2"])
+    copy_product(safe, tmp_path / "whole" / out.name, None)
+    next(safe.glob("GRANULE/*/IMG_DATA/*_B8A.jp2")).unlink()
+    with pytest.raises(TigerbushError) as error:
+        copy_product(safe, tmp_path / "whole" / out.name, None)
+    assert str(error.value) == (
+        f"{NAME}: the file of band B8A is missing; fetch the product again, then run ./tigerbush retry."
+    )
+
+
+def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_path):
+    """What a new listing of the store no longer holds."""
+    out = tmp_path / f"{NAME}.zip"
+    copy_product(product(), out, ["B2", "B4"])
+    rows = [ROW, ROW | {"name": "GRANULE/L1C_T33TVL/MTD_TL.xml"}]
+    with keeping(
+        out, f"{NAME}: the file of band B2 is missing; fetch the product again, then run ./tigerbush retry."
+    ):
+        DOWNLOAD(out, path="s3://b/k", bands=[], source=STORE, files=rows, fetched=[], last_attempt=False)
+
+
 @pytest.mark.parametrize("damage", ["cut", "a byte", "failed"])
 def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
     safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
@@ -387,7 +428,7 @@ def fetched(out, last_attempt):
 def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
     monkeypatch.setattr("tigerbush.remote.WAIT_SECONDS", 0)
     out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
-    copy_product(product(), out, None)
+    copy_product(product(), out, [])
     # what may pass is tried again first
     with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not answer"):
         fetch(out, last_attempt=False)

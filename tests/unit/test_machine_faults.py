@@ -180,13 +180,19 @@ def test_a_product_without_permission_fails(place, kind):
         tags = resampled(path, place)
     path.chmod(0o755)
     assert tags[STATUS] == "failed"
-    assert (
-        tags[REASON]
-        == {
-            "SAFE": f"{path} has 0 files MTD_MSIL1C.xml, expected one; fetch the product again, then run ./tigerbush retry.",
-            "zip": f"PermissionError: [Errno 13] Permission denied: '{path}'",
-        }[kind]
-    )
+    assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{path}'"
+
+
+def test_a_folder_of_a_product_without_permission_is_no_empty_one(place):
+    """A product whose masks cannot be listed is none without masks."""
+    safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
+    masks = next(safe.glob("GRANULE/*/QI_DATA"))
+    masks.chmod(0o000)
+    with without_privileges():
+        tags = resampled(safe, place)
+    masks.chmod(0o755)
+    assert tags[STATUS] == "failed"
+    assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{masks}'"
 
 
 def test_a_listing_tells_a_closed_product_from_a_disk_that_is_not_mounted(place):
@@ -245,6 +251,38 @@ def test_a_command_that_may_not_be_started(place, monkeypatch):
     assert (
         str(error.value) == "gpt cannot be started (Permission denied); docs/snap.md tells how to install it."
     )
+
+
+SNAP_SAYS = {
+    "echo 'Error: Java heap space'; exit 1": "{path}: SNAP ran out of memory; the next attempt gets more, or raise mem_mb of "
+    "the rule (Error: Java heap space).",
+    "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP may not open enough files; raise the limit "
+    "(ulimit -n) (Error: /t/a.tif (Too many open files)).",
+    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; make room in the folder of temporary "
+    "files (TMPDIR) (Error: Disk quota exceeded).",
+    "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is not complete; "
+    "check mem_mb of the rule and the installation (docs/snap.md) (Error: Could not create the Java Virtual Machine.).",
+    "exit 127": "gpt cannot be started (it ended with 127 and no message); docs/snap.md tells how to install it.",
+    "exit 137": "gpt was ended by signal 9; run again.",
+    "kill -9 $$": "gpt was ended by signal 9; run again.",
+}
+
+
+@pytest.mark.parametrize("script", SNAP_SAYS)
+def test_what_snap_says_of_the_machine(place, monkeypatch, script):
+    (place / "gpt").write_text(f"#!/bin/sh\n{script}\n")
+    (place / "gpt").chmod(0o755)
+    monkeypatch.setenv("PATH", str(place))
+    path = place / "products" / SAFE
+    (path / "DATASTRIP").mkdir(exist_ok=True)
+    with pytest.raises(EngineError) as error:
+        or_placeholder(
+            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            str,
+            last_attempt=True,
+            source=path,
+        )
+    assert str(error.value) == SNAP_SAYS[script].format(path=path)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import logging
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError, refuse_fault
@@ -108,7 +108,9 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
         When the product cannot be read.
     """
     product = open_product(path)
-    names = list(product.files) if bands is None else _needed(product, tuple(bands))
+    bands = None if bands is None else tuple(bands)
+    refuse_less(target, product.files, bands)
+    names = list(product.files) if bands is None else _needed(product, bands)
     safe = f"{product.name.product}.SAFE"
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
@@ -117,6 +119,35 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
                 archive.mkdir(f"{safe}/{name}")
         for name in names:
             archive.writestr(f"{safe}/{name}", product.read_bytes(name))
+
+
+def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
+    """Refuse to replace a copy by one that lacks a band or metadata of it.
+
+    Parameters
+    ----------
+    target : Path
+        `{product}.zip`; one that is not there or damaged is refused nothing.
+    names : iterable of str
+        The product's files now, in SAFE layout.
+    bands : collection of str, optional
+        Those that are wanted; None wants all.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    try:
+        held = {role(name) for name in list_files(target)}
+    except TigerbushError:
+        return
+    lost = sorted(kind for kind in held - {role(name) for name in names} if kind and kind[0] != "mask")
+    for kind, band in lost:
+        if kind == "metadata" or bands is None or band in bands:
+            what = f"the file of band {band} is" if band else "metadata are"
+            raise TigerbushError(
+                f"{target.stem}: {what} missing; fetch the product again, then run ./tigerbush retry."
+            )
 
 
 def write_failed_copy(target: Path, reason: str) -> None:

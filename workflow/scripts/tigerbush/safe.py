@@ -4,6 +4,7 @@ Bands are read one by one from their own JP2 files and never through GDAL's SENT
 returns zeros, without an error, for a file that is missing.
 """
 
+import os
 import re
 import zipfile
 import zlib
@@ -105,11 +106,13 @@ def list_files(path: Path) -> dict[str, int]:
     ------
     TigerbushError
         When there is no such product, or the zip is damaged.
+    OSError
+        When a folder of it cannot be listed.
     """
     if path.is_dir():
         return {
             file.relative_to(path).as_posix(): file.stat().st_size
-            for file in sorted(path.rglob("*"))
+            for file in sorted(folder / name for folder, _, names in _walk(path) for name in names)
             if file.is_file()
         }
     prefix = f"{product_name(path).product}.SAFE/"
@@ -128,11 +131,22 @@ def list_files(path: Path) -> dict[str, int]:
 def list_folders(path: Path) -> list[str]:
     """List the folders of a product relative to its `.SAFE` folder; of a zip those that have an entry of their own."""
     if path.is_dir():
-        return sorted(part.relative_to(path).as_posix() for part in path.rglob("*") if part.is_dir())
+        return sorted(
+            (folder / name).relative_to(path).as_posix() for folder, names, _ in _walk(path) for name in names
+        )
     prefix = f"{product_name(path).product}.SAFE/"
     with _zip(path) as archive:
         names = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
     return sorted({name.rstrip("/") for name in names if name.endswith("/") and _stays_inside(name)})
+
+
+def _walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Walk through a folder; one that cannot be listed is an error, and not an empty one."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    return ((Path(folder), folders, files) for folder, folders, files in os.walk(path, onerror=refuse))
 
 
 def _stays_inside(name: str) -> bool:
