@@ -35,3 +35,11 @@ def scene_of(seed=0, *, offset=0, level="L1C", place=CORNER, **options):
     if offset:
         options["offsets"] = dict.fromkeys(BANDS, offset)
     return Scene(bands, **place, **options)
+
+
+def flat_scene(side, value=300):
+    """A scene of several JPEG 2000 tiles (of 1024 pixels), of one value: quickly written."""
+    place = CORNER | {"width": side, "height": side}
+    grids = {band: Scene({}, **place).grid(resolution) for band, resolution in BANDS.items()}
+    bands = {band: np.full((grid.height, grid.width), value, np.uint16) for band, grid in grids.items()}
+    return Scene(bands, **place)

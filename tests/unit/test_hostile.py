@@ -1,6 +1,7 @@
 """Input made to harm: only our own sentences come out, quickly, and nothing is lost."""
 
 import contextlib
+import re
 import resource
 import struct
 import time
@@ -12,7 +13,7 @@ import rasterio.shutil
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fabricate import CORNER, name_of, scene_of
+from fabricate import CORNER, flat_scene, name_of, scene_of
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
 from tigerbush.files import replacing, write_bytes, write_json
 from tigerbush.local import copy_product, list_local
@@ -112,6 +113,20 @@ def test_a_damaged_image_raises_nothing_but_a_sentence(tmp_path_factory, data):
     path.write_bytes(content)
     with contextlib.suppress(TigerbushError):
         assert read_all(safe).shape == (12, 12)
+
+
+@pytest.mark.parametrize("tile", [0, 1, 3])
+def test_a_tile_without_its_header_is_noticed(tmp_path, tile):
+    """Also when it is read together with others."""
+    safe = write_product(tmp_path, name_of(), flat_scene(1800))
+    path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
+    content = bytearray(path.read_bytes())
+    header = [match.start() for match in re.finditer(rb"\xff\x90\x00\x0a", content)][tile]
+    content[header + 2 : header + 12] = bytes(10)
+    path.write_bytes(content)
+    product = open_product(safe)
+    with pytest.raises(TigerbushError, match=r"_B04\.jp2 does not decode"):
+        read_band(product, "B4", product.grids[10])
 
 
 @pytest.mark.parametrize("side", [2**31 - 1, 10**6])

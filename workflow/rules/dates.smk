@@ -22,6 +22,7 @@ rule composite_date:
             "composite_date",
             "composite",
             "errors",
+            "failures",
             "files",
             "masks",
             "metadata",

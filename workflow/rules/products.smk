@@ -159,6 +159,7 @@ rule subset_product:
         library=library(
             "subset_product",
             "errors",
+            "failures",
             "files",
             "grid",
             "masks",

@@ -2,13 +2,32 @@
 
 from pathlib import Path
 
-from tigerbush.composite import composite_products
+from tigerbush.composite import composite_products, lost_products
+from tigerbush.errors import KeptError
+from tigerbush.failures import is_finished, record_unreadable
 from tigerbush.files import job_log
-from tigerbush.raster import write_raster
+from tigerbush.raster import Raster, read_tags, write_raster
+
+
+def keep_whole(out: Path, new: Raster, folder: Path) -> None:
+    """Refuse to replace a composite by one of fewer products; a date is made of all of its products or not at all."""
+    lost = lost_products(read_tags(out), new.tags) if is_finished(out) else {}
+    for product, reason in lost.items():
+        record_unreadable(folder / f"{product}.tif", reason)
+    if lost:
+        product, reason = next(iter(lost.items()))
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise KeptError(
+            f"{product}{more} cannot be used again ({reason.rstrip('.')}); {out} of an earlier run, made of it, "
+            "is kept as it is: mend the product, then run ./tigerbush retry, or delete that file to go on without it.",
+            reason,
+        )
 
 
 def main(images: list[Path], masks: list[Path], out: Path, *, mask: str) -> None:
-    write_raster(out, composite_products(list(zip(images, masks, strict=True)), mask))
+    composite = composite_products(list(zip(images, masks, strict=True)), mask)
+    keep_whole(out, composite, images[0].parent)
+    write_raster(out, composite)
 
 
 if __name__ == "__main__":

@@ -19,15 +19,23 @@ def main(
     fetched: list[Path],
     last_attempt: bool,
 ) -> None:
+    wanted = None if bands is None else list(dict.fromkeys([*SITE_BANDS, *bands]))
+
     def copy() -> None:
         if source["kind"] in FOLDERS:
-            copy_product(Path(path), out, None if bands is None else dict.fromkeys([*SITE_BANDS, *bands]))
+            copy_product(Path(path), out, wanted)
         elif bands is None:
             fetch_whole_product(out.stem, files, out, store=open_store(source))
         else:
-            fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched)
+            fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched, bands=wanted)
 
-    or_placeholder(copy, lambda reason: write_failed_copy(out, reason), last_attempt)
+    or_placeholder(
+        copy,
+        lambda reason: write_failed_copy(out, reason),
+        last_attempt,
+        source=Path(path) if source["kind"] in FOLDERS else None,
+        result=out,
+    )
 
 
 if __name__ == "__main__":

@@ -3,17 +3,23 @@
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
+from tigerbush.failures import keep_finished, record_of
 from tigerbush.files import job_log, link_or_copy, read_json
-from tigerbush.scene_ranks import scene_part
+from tigerbush.scene_ranks import KEPT, scene_part
 
 
 def main(manifest: Path, out: Path, *, product: str) -> None:
-    part = scene_part(read_json(manifest)["folder"], product)
+    made = read_json(manifest)
+    part = scene_part(made["folder"], product)
     if not part.exists():
         raise TigerbushError(
             f"{part} is missing; delete {manifest} and run again: only what is missing is made."
         )
+    outcome = made["scenes"].get(product, {})
+    if outcome.get("status") in ("failed", KEPT):
+        keep_finished(out, outcome["reason"])
     link_or_copy(part, out)
+    record_of(out).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def main(
         lambda: resample_site(Path(path), **site, options=MaskOptions(**mask_options)),
         lambda reason: site_placeholder(product, reason, **site),
         last_attempt,
+        source=Path(path),
     )
     for target, raster in zip((image, mask), rasters, strict=True):
         write_raster(target, raster)

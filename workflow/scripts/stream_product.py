@@ -24,6 +24,7 @@ def main(
         lambda: stream_product(store, out.stem, files, out, site=site, buffer=buffer),
         lambda reason: write_failed_copy(out, reason),
         last_attempt,
+        result=out,
     )
 
 

@@ -2,15 +2,26 @@
 
 from pathlib import Path
 
+from tigerbush.errors import KeptError
+from tigerbush.failures import keep_finished, record_of
 from tigerbush.files import job_log
-from tigerbush.raster import read_raster, write_raster
+from tigerbush.raster import REASON, STATUS, read_raster, write_raster
 from tigerbush.site import subset_site
 
 
 def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: dict) -> None:
-    rasters = subset_site(read_raster(image), read_raster(mask), **site)
+    window = read_raster(image)
+    if window.tags[STATUS] == "failed":
+        try:
+            keep_finished(out_image, window.tags[REASON])
+        except KeptError:
+            # a later run has to look at the product again, not at what stands for it
+            image.unlink()
+            raise
+    rasters = subset_site(window, read_raster(mask), **site)
     for target, raster in zip((out_image, out_mask), rasters, strict=True):
         write_raster(target, raster)
+    record_of(out_image).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

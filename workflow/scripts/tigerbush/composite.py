@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -130,6 +130,24 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
         units=(*("reflectance" for _ in first.bands), "count"),
         tags={LINEAGE: json.dumps(lineage), "TIGERBUSH_VERSION": __version__},
     )
+
+
+def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Return the products that an earlier composite was made of and that a new one cannot use, with the reasons.
+
+    Parameters
+    ----------
+    old, new : mapping of str to str
+        Tags of the composites.
+    """
+    try:
+        used = json.loads(old[LINEAGE])["products"]
+        return {
+            product: why for product, why in json.loads(new[LINEAGE])["failed"].items() if product in used
+        }
+    except (KeyError, TypeError, ValueError):
+        # nothing is known of how it was made
+        return {}
 
 
 def _form(image: Raster) -> tuple:

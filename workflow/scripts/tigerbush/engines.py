@@ -52,11 +52,15 @@ def make_scene(
     ------
     OSError
         Trouble that might pass, before the last attempt.
-    WriteError, EngineError
-        When `target` cannot be written or the engine does not work here.
+    MachineError, MemoryError, ImportError
+        When the machine is to blame: `target` cannot be written, the engine does not work here, and the like.
+    KeptError
+        When the product fails, and `target` is finished.
     """
 
     def stand_in(reason: str) -> None:
         write_raster(target, scene_placeholder(product, reason, scene["bands"], scene["resolution"]))
 
-    or_placeholder(lambda: run_engine(path, target, scene, limits), stand_in, last_attempt)
+    or_placeholder(
+        lambda: run_engine(path, target, scene, limits), stand_in, last_attempt, source=path, result=target
+    )

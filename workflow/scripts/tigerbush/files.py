@@ -1,6 +1,5 @@
 """Files that are either whole or not there, and the log of a job."""
 
-import errno
 import json
 import logging
 import os
@@ -11,10 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import EngineError, RemoteError, TigerbushError, WriteError
+from tigerbush.errors import NO_ROOM, MachineError, RemoteError, TigerbushError, WriteError, machine_fault
 
-# what only the place that is written to can be to blame for
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 # more than any float has; Python refuses to read some thousands
 _MOST_DIGITS = 400
 
@@ -44,7 +41,7 @@ def replacing(target: Path) -> Iterator[Path]:
         try:
             yield temporary
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise write_error(target, error) from error
             raise
         with _blamed_on(target):
@@ -124,14 +121,31 @@ def read_json(path: Path) -> object:
 
 
 @contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """Yield a folder among the temporary files, removed in the end.
+
+    Raises
+    ------
+    WriteError
+        When it cannot be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        raise write_error(Path("the folder of temporary files (TMPDIR)"), error) from error
+    with folder as name:
+        yield Path(name).resolve()
+
+
+@contextmanager
 def job_log(path: Path) -> Iterator[None]:
     """Send log messages to `path` and stderr; end a job with its sentence instead of a traceback.
 
     Raises
     ------
     SystemExit
-        With status 1 when the block raises one of `tigerbush.errors`; any other exception is logged with its traceback
-        and passes.
+        With status 1 when the block raises one of `tigerbush.errors`, or the machine is to blame; any other exception
+        is logged with its traceback and passes.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     # emptied, then appended to: the processes that a job starts write there, too
@@ -148,10 +162,13 @@ def job_log(path: Path) -> Iterator[None]:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         yield
-    except (TigerbushError, EngineError, RemoteError, WriteError) as error:
+    except (TigerbushError, MachineError, RemoteError) as error:
         logging.error("%s", error)
         raise SystemExit(1) from None
-    except Exception:
+    except Exception as error:
+        if fault := machine_fault(error):
+            logging.error("%s", fault)
+            raise SystemExit(1) from None
         logging.exception("this is a defect of tigerbush or trouble of the machine:")
         raise
 

@@ -2,10 +2,10 @@
 
 import logging
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, refuse_fault
 from tigerbush.files import replacing
 from tigerbush.products import file_row, newest_baseline, role, table_row
 from tigerbush.safe import FAILED, Product, list_files, list_folders, open_product, product_name
@@ -34,6 +34,8 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
     ------
     TigerbushError
         When the folder is missing or holds no product (of that level).
+    MachineError
+        When the machine keeps a product from being read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -73,6 +75,7 @@ def _local_row(path: Path) -> dict[str, str]:
             cloud_percent=product.cloud_percent,
         )
     except (TigerbushError, OSError) as error:
+        refuse_fault(error, path)
         log.warning("%s", error)
         return table_row(product_name(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
 
@@ -80,7 +83,8 @@ def _local_row(path: Path) -> dict[str, str]:
 def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     try:
         files = list_files(path)
-    except (TigerbushError, OSError):
+    except (TigerbushError, OSError) as error:
+        refuse_fault(error, path)
         return []  # already reported with the product's row
     return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
 
@@ -104,7 +108,9 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
         When the product cannot be read.
     """
     product = open_product(path)
-    names = list(product.files) if bands is None else _needed(product, tuple(bands))
+    bands = None if bands is None else tuple(bands)
+    refuse_less(target, product.files, bands)
+    names = list(product.files) if bands is None else _needed(product, bands)
     safe = f"{product.name.product}.SAFE"
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
@@ -113,6 +119,35 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
                 archive.mkdir(f"{safe}/{name}")
         for name in names:
             archive.writestr(f"{safe}/{name}", product.read_bytes(name))
+
+
+def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
+    """Refuse to replace a copy by one that lacks a band or metadata of it.
+
+    Parameters
+    ----------
+    target : Path
+        `{product}.zip`; one that is not there or damaged is refused nothing.
+    names : iterable of str
+        The product's files now, in SAFE layout.
+    bands : collection of str, optional
+        Those that are wanted; None wants all.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    try:
+        held = {role(name) for name in list_files(target)}
+    except TigerbushError:
+        return
+    lost = sorted(kind for kind in held - {role(name) for name in names} if kind and kind[0] != "mask")
+    for kind, band in lost:
+        if kind == "metadata" or bands is None or band in bands:
+            what = f"the file of band {band} is" if band else "metadata are"
+            raise TigerbushError(
+                f"{target.stem}: {what} missing; fetch the product again, then run ./tigerbush retry."
+            )
 
 
 def write_failed_copy(target: Path, reason: str) -> None:

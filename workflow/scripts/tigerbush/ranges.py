@@ -9,7 +9,7 @@ import rasterio
 from rasterio.io import DatasetReader
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS, image_driver
+from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS, ONE_THREAD, image_driver
 from tigerbush.remote import KEY, Store, is_checksum
 
 # What is fetched first, a header, and the least that one request fetches. To find a JPEG 2000 tile a
@@ -21,9 +21,7 @@ WHOLE_BYTES = 2_000_000
 _OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": CACHE_BYTES,
-    # With more threads the JP2 driver opens the file again in each, where there is no opener; its pixels
-    # are then undefined, without an error.
-    "GDAL_NUM_THREADS": "1",
+    **ONE_THREAD,
 }
 
 
@@ -53,7 +51,11 @@ def check_decodes(label: str, row: Mapping[str, str], content: bytes) -> None:
     if is_checksum(row["etag"]) or PurePosixPath(row["name"]).suffix not in {".jp2", ".tif"}:
         return
     try:
-        with rasterio.MemoryFile(content) as file, file.open(driver=image_driver(row["name"])) as image:
+        with (
+            rasterio.Env(**ONE_THREAD),
+            rasterio.MemoryFile(content) as file,
+            file.open(driver=image_driver(row["name"])) as image,
+        ):
             for _, window in image.block_windows(1):
                 image.read(window=window)
     except GDAL_ERRORS as error:

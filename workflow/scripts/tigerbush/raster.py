@@ -26,6 +26,9 @@ COG_OPTIONS = {
     "predictor": "YES",
 }
 BLOCK = 512
+# With more threads the JP2 driver passes over what fails in one of them, damage or a lack of memory: the pixels are
+# then undefined, without an error.
+ONE_THREAD = {"GDAL_NUM_THREADS": "1"}
 # what rasterio raises; the second kind escapes where GDAL fails late
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 # data set tags of everything that was made from one product

@@ -4,6 +4,7 @@ Bands are read one by one from their own JP2 files and never through GDAL's SENT
 returns zeros, without an error, for a file that is missing.
 """
 
+import os
 import re
 import zipfile
 import zlib
@@ -22,7 +23,7 @@ from rasterio.windows import Window
 from tigerbush.errors import TigerbushError
 from tigerbush.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
 from tigerbush.products import BANDS, STAC_ITEM, ProductName, parse_name
-from tigerbush.raster import GDAL_ERRORS, image_driver
+from tigerbush.raster import GDAL_ERRORS, ONE_THREAD, image_driver
 from tigerbush.resample import Grid, halo, resample
 from tigerbush.stac_item import read_item
 
@@ -33,7 +34,7 @@ JP2_HEAD, JP2_TAIL = 12, 2
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 # What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
 # compression that it does not know and for encryption.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,13 @@ def list_files(path: Path) -> dict[str, int]:
     ------
     TigerbushError
         When there is no such product, or the zip is damaged.
+    OSError
+        When a folder of it cannot be listed.
     """
     if path.is_dir():
         return {
             file.relative_to(path).as_posix(): file.stat().st_size
-            for file in sorted(path.rglob("*"))
+            for file in sorted(folder / name for folder, _, names in _walk(path) for name in names)
             if file.is_file()
         }
     prefix = f"{product_name(path).product}.SAFE/"
@@ -128,11 +131,22 @@ def list_files(path: Path) -> dict[str, int]:
 def list_folders(path: Path) -> list[str]:
     """List the folders of a product relative to its `.SAFE` folder; of a zip those that have an entry of their own."""
     if path.is_dir():
-        return sorted(part.relative_to(path).as_posix() for part in path.rglob("*") if part.is_dir())
+        return sorted(
+            (folder / name).relative_to(path).as_posix() for folder, names, _ in _walk(path) for name in names
+        )
     prefix = f"{product_name(path).product}.SAFE/"
     with _zip(path) as archive:
         names = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
     return sorted({name.rstrip("/") for name in names if name.endswith("/") and _stays_inside(name)})
+
+
+def _walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Walk through a folder; one that cannot be listed is an error, and not an empty one."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    return ((Path(folder), folders, files) for folder, folders, files in os.walk(path, onerror=refuse))
 
 
 def _stays_inside(name: str) -> bool:
@@ -165,7 +179,7 @@ def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise TigerbushError(
             f"{path} is not a readable zip ({error}); fetch it again, then run ./tigerbush retry."
         ) from error
@@ -279,7 +293,8 @@ def read_window(
     _check_whole(product, name)
     source = covering(grid, target, halo(method))
     try:
-        with rasterio.open(_gdal_path(product.path, name), driver=image_driver(name)) as image:
+        path = _gdal_path(product.path, name)
+        with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
             return read_part(image, label, grid, source), source
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error

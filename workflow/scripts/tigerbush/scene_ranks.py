@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tigerbush.engines import make_scene
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.files import read_json
 from tigerbush.raster import GDAL_ERRORS, REASON, STATUS, read_tags
 from tigerbush.snap import Limits
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # what ranks report of a product that may succeed in the next attempt
 TRANSIENT = "transient"
+# and of one that failed though its scene is finished
+KEPT = "kept"
 
 
 def scene_part(folder: Path, product: str) -> Path:
@@ -64,7 +66,8 @@ def work_through(
     Returns
     -------
     dict of product to {status, reason}
-        `status` is ok, outside, failed, or transient when the next attempt may succeed.
+        `status` is ok, outside, failed, kept when the product failed and a finished scene stays, or transient when the
+        next attempt may succeed.
     """
     return {name: _one(name, Path(products[name]), folder, scene, limits, last_attempt) for name in names}
 
@@ -75,6 +78,8 @@ def _one(
     part = scene_part(folder, name)
     try:
         make_scene(path, part, name, scene, limits=limits, last_attempt=last_attempt)
+    except KeptError as error:
+        return {"status": KEPT, "reason": error.reason}
     except OSError as error:
         return {"status": TRANSIENT, "reason": " ".join(str(error).split())}
     except Exception as error:

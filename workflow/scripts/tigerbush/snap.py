@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tigerbush import snap_worker
 from tigerbush.errors import EngineError, TigerbushError
-from tigerbush.files import read_json, write_json
+from tigerbush.files import read_json, scratch_folder, write_json
 from tigerbush.raster import write_raster
 from tigerbush.safe import Product, check_band, open_product, unpack_product
 from tigerbush.scene import scene_grid, scene_outside, scene_region
@@ -27,10 +27,39 @@ log = logging.getLogger(__name__)
 WORKER = Path(snap_worker.__file__)
 # without them SNAP's reader refuses a product
 NEEDED_FOLDERS = ("DATASTRIP", "GRANULE")
+# a shell's status for a command that may not be executed, and for one that is not there
+_NOT_STARTED = (126, 127)
 # what SNAP says when the machine is to blame, not the product
 _MACHINE = {
-    "OutOfMemoryError": "ran out of memory; the next attempt gets more, or raise mem_mb of the rule",
-    "No space left on device": "found the disk full; make room in the folder of temporary files (TMPDIR)",
+    "ran out of memory; the next attempt gets more, or raise mem_mb of the rule": (
+        "OutOfMemoryError",
+        "MemoryError",
+        "Java heap space",
+        "GC overhead limit",
+        "Cannot allocate memory",
+        "insufficient memory",
+    ),
+    "found the disk full; make room in the folder of temporary files (TMPDIR)": (
+        "No space left on device",
+        "Disk quota exceeded",
+        "File too large",
+        "Read-only file system",
+    ),
+    "may not open enough files; raise the limit (ulimit -n)": ("Too many open files",),
+    "lost a disk; mount it again": (
+        "Stale file handle",
+        "Transport endpoint is not connected",
+        "Host is down",
+    ),
+    "does not start or is not complete; check mem_mb of the rule and the installation (docs/snap.md)": (
+        "Java Virtual Machine",
+        "initialization of VM",
+        "NoClassDefFoundError",
+        "ClassNotFoundException",
+        "UnsatisfiedLinkError",
+        "ImportError",
+        "ModuleNotFoundError",
+    ),
 }
 
 
@@ -109,8 +138,7 @@ def write_snap_scene(
     if grid is None:
         write_raster(target, scene_outside(product.name.product, bands, resolution))
         return
-    with tempfile.TemporaryDirectory(prefix="tigerbush-snap-") as name:
-        folder = Path(name).resolve()
+    with scratch_folder("tigerbush-snap-") as folder:
         (folder / "user").mkdir()
         plain = folder / "scene.tif"
         if region is not None:
@@ -186,8 +214,17 @@ def _run_gpt(safe: Path, plain: Path, steps: Sequence[Step], folder: Path, limit
         done = _child(gpt_command(graph, folder, limits), folder)
     except FileNotFoundError:
         raise EngineError("gpt is not on the PATH; docs/snap.md tells how to install ESA SNAP.") from None
-    if done.returncode < 0:
-        raise EngineError(f"gpt was ended by signal {-done.returncode}; run again.")
+    except OSError as error:
+        raise EngineError(
+            f"gpt cannot be started ({error.strerror}); docs/snap.md tells how to install it."
+        ) from error
+    # a shell adds 128 to the signal that ended what it had started
+    if done.returncode < 0 or done.returncode > 128:
+        raise EngineError(f"gpt was ended by signal {abs(done.returncode) % 128}; run again.")
+    if done.returncode in _NOT_STARTED:
+        raise EngineError(
+            f"gpt cannot be started ({_last_line(done)}); docs/snap.md tells how to install it."
+        )
     if done.returncode == 0 and plain.exists():
         return None
     lines = [line for line in done.stdout.splitlines() if "Error" in line]
@@ -217,8 +254,8 @@ def _last_line(done: subprocess.CompletedProcess) -> str:
 
 def _explain(product: Product, reason: str) -> Exception:
     """Return the error for what SNAP says; the machine's faults are none of the product."""
-    for sign, sentence in _MACHINE.items():
-        if sign in reason:
+    for sentence, signs in _MACHINE.items():
+        if any(sign in reason for sign in signs):
             return EngineError(f"{product.path}: SNAP {sentence} ({reason}).")
     return TigerbushError(
         f"{product.path}: SNAP failed ({reason}); fetch the product again, then run ./tigerbush retry, or set "

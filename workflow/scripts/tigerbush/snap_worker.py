@@ -96,7 +96,9 @@ def process(job: dict) -> dict[str, str]:
         ProductIO.writeProduct(products[-1], job["target"], job["format"])
     except Exception as error:
         # jpy raises RuntimeError for whatever Java throws
-        return {"status": "failed", "reason": first_line(error)}
+        reason = first_line(error)
+        own = isinstance(error, (ImportError, MemoryError))
+        return {"status": "failed", "reason": f"{type(error).__name__}: {reason}" if own else reason}
     finally:
         for product in reversed(products):
             if product is not None:

@@ -1,14 +1,14 @@
 """Where products come from: every kind of source behind one function, and whole files of remote ones."""
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from tigerbush.catalogue import list_catalogue
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
-from tigerbush.local import list_local
+from tigerbush.local import list_local, refuse_less
 from tigerbush.products import keep_gone
 from tigerbush.ranges import check_decodes, checked_name
 from tigerbush.remote import Store, check_content, is_address
@@ -125,6 +125,7 @@ def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, sto
     """
     prefix = _safe_prefix(product, files)
     objects = [one for one in store.objects(prefix) if is_address(one.key) and one.key != prefix]
+    refuse_less(target, [one.key.removeprefix(prefix) for one in objects], None)
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for one in objects:
             row = {"name": one.key.removeprefix(prefix), "etag": one.etag}
@@ -152,6 +153,7 @@ def fetch_product(
     *,
     store: Store,
     fetched: Sequence[Path] = (),
+    bands: Collection[str] | None = None,
 ) -> None:
     """Put whole files of a product into one stored zip in SAFE layout; each has to be what was listed.
 
@@ -166,11 +168,14 @@ def fetch_product(
         Where files are read from that were not fetched before.
     fetched : sequence of Path
         In the order of `files`, what something else fetched.
+    bands : collection of str, optional
+        Those that are wanted: a copy that has one is not replaced by one without.
 
     Raises
     ------
     TigerbushError, RemoteError
     """
+    refuse_less(target, [row["name"] for row in files], bands)
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for i, row in enumerate(files):
             # 0: not known before, as of the item of a catalogue

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import rasterio
+from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import replacing, write_bytes
+from tigerbush.files import replacing, write_bytes, write_error
 from tigerbush.masks import mask_file, mask_method
 from tigerbush.ranges import RemoteFile, checked_name, open_remote
 from tigerbush.raster import GDAL_ERRORS, transform_of
@@ -176,8 +177,14 @@ def _write_window(path: Path, data: np.ndarray, grid: Grid) -> None:
         "zlevel": 1,
         "predictor": 2,
     }
-    with rasterio.open(path, "w", **profile) as out:
-        out.write(data)
+    try:
+        with rasterio.open(path, "w", **profile) as out:
+            out.write(data)
+        # GDAL does not tell when the last block did not fit on the disk
+        with rasterio.open(path) as written:
+            written.read(window=Window(written.width - 1, written.height - 1, 1, 1))
+    except (*GDAL_ERRORS, SystemError) as error:
+        raise write_error(path, error) from error
 
 
 def _zip_folder(folder: Path, target: Path) -> None:

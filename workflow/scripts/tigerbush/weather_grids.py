@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, machine_fault
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +84,11 @@ def _decoding(path: Path) -> Iterator[None]:
     """Turn what the decoders raise into a sentence; trouble of the machine passes."""
     try:
         yield
-    except (TigerbushError, MemoryError):
+    except TigerbushError:
         raise
     except Exception as error:
         # NetCDF numbers its own errors below zero
-        if isinstance(error, OSError) and (error.errno or 0) > 0:
+        if machine_fault(error) or (isinstance(error, OSError) and (error.errno or 0) > 0):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise TigerbushError(f"{path} cannot be read ({reason}); download it again.") from error

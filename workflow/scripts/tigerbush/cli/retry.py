@@ -1,4 +1,4 @@
-"""Process the failed products again, and what hangs on them; nothing else.
+"""Process the failed products again, also those that could not be read again, and what hangs on them; nothing else.
 
 Further options go to snakemake and should be those of the run, for example:
 ./tigerbush retry --profile profiles/local --configfile config/local.yaml
@@ -10,7 +10,7 @@ from pathlib import Path
 from tigerbush.cli import configuration
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import failed_outputs
+from tigerbush.failures import failed_outputs, kept_results, record_of
 from tigerbush.products import read_rows
 
 
@@ -20,21 +20,27 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Force the placeholders of failed products."""
+    """Force the placeholders of failed products, and what is kept of those that could not be read again."""
     table = options.directory / configuration.read_configuration(options)["products"]
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
     known = {row["product"] for row in read_rows(table)}
     # a product that a newer baseline replaced is in no plan any more
-    failed = [
-        path.relative_to(options.directory)
-        for path in failed_outputs(options.directory / "results")
-        if path.stem in known
-    ]
+    results = options.directory / "results"
+    failed = [path.relative_to(options.directory) for path in failed_outputs(results) if path.stem in known]
     if not failed:
         print(f"No product of {table} failed.")
         return 0
-    print(f"{len(failed)} placeholder(s) of failed products:", *failed, sep="\n  ")
+    kept = [path for path in kept_results(results) if path.stem in known]
+    again = [path for path in failed if options.directory / path not in kept]
+    if again:
+        print(f"{len(again)} placeholder(s) of failed products:", *again, sep="\n  ")
+    if kept:
+        names = [path.relative_to(options.directory) for path in kept]
+        print(f"{len(kept)} kept result(s) of products that could not be read again:", *names, sep="\n  ")
+    for path in kept:
+        # written again by a job that fails again
+        record_of(path).unlink()
     scenes = any(path.parent.name == "scenes" for path in failed)
     sites = any(path.parent.name == "products" for path in failed)
     targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)

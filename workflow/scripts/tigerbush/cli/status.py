@@ -22,7 +22,7 @@ from tigerbush.cli.queue_slurm import QueueJob, slurm_queue
 from tigerbush.cli.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import failed_outputs
+from tigerbush.failures import failed_outputs, kept_results
 
 # Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
 PLAN = (str(Path(__file__).with_name("jobs.py")),)
@@ -53,6 +53,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     queue, trouble = _queue(latest, profile)
     live = latest.alive or any(one.state not in ENDED for one in queue)
     states = classify(jobs, latest.failed, unfinished(options.directory) if live else set())
+    results = options.directory / "results"
+    kept = kept_results(results)
     report = {
         "run": run_state(latest, queue),
         "discovered": (options.directory / config["products"]).exists(),
@@ -63,12 +65,15 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             for job, state in zip(jobs, states, strict=True)
             if state == "failed"
         ],
-        "failed_products": sorted({path.stem for path in failed_outputs(options.directory / "results")}),
+        "failed_products": sorted(
+            {path.stem for path in failed_outputs(results)} - {path.stem for path in kept}
+        ),
+        "kept_products": {path.stem: reason for path, reason in kept.items()},
         "queue": [asdict(one) for one in queue],
         "advice": advice(latest, queue, trouble),
     }
     print(json.dumps(report, indent=1)) if options.json else _print(report)
-    return 1 if report["failed"] or report["failed_products"] else 0
+    return 1 if report["failed"] or report["failed_products"] or report["kept_products"] else 0
 
 
 def classify(jobs: list[Job], failed: Iterable[str], begun: set[str]) -> list[str]:
@@ -206,6 +211,13 @@ def _print(report: dict) -> None:
     if products := report["failed_products"]:
         console.print(
             f"{len(products)} product(s) failed, the first {products[0]}; ./tigerbush retry makes them again.",
+            markup=False,
+        )
+    if kept := report["kept_products"]:
+        product, reason = next(iter(kept.items()))
+        console.print(
+            f"{len(kept)} product(s) could not be read again, the first {product} ({reason.rstrip('.')}); results of "
+            "an earlier run are kept; ./tigerbush retry makes them again.",
             markup=False,
         )
     for one in report["queue"]:

@@ -1,0 +1,504 @@
+"""A finished result is never replaced by a placeholder: every script that writes one."""
+
+import contextlib
+import json
+import runpy
+import shutil
+import zipfile
+
+import pytest
+import yaml
+
+from fabricate import ROOT, name_of, scene_of
+from tigerbush.cli.__main__ import main as tigerbush
+from tigerbush.engines import make_scene
+from tigerbush.errors import KeptError, MachineError, TigerbushError
+from tigerbush.failures import failed_outputs, is_finished, kept_results, or_placeholder
+from tigerbush.files import write_json
+from tigerbush.local import copy_product, write_failed_copy
+from tigerbush.raster import LINEAGE, REASON, STATUS, read_raster, read_tags, write_raster
+from tigerbush.scene import scene_placeholder
+from tigerbush.scene_ranks import KEPT, to_do, work_through
+from tigerbush.site import resample_site, site_placeholder, subset_site
+from tigerbush.snap import Limits
+
+SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+OUTSIDE = SITE | {"longitude": 15.5}
+SCENE = {
+    "engine": "rasterio",
+    "bands": ["B4"],
+    "resolution": 60,
+    "upsampling": "Nearest",
+    "downsampling": "First",
+}
+NAME = name_of()
+
+
+def script(name):
+    return runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"))["main"]
+
+
+SUBSET, COMPOSITE, PUBLISH = script("subset_product"), script("composite_date"), script("publish_scene")
+DOWNLOAD, STREAM = script("download_product"), script("stream_product")
+
+
+def kept_sentence(path, reason):
+    """The sentence for a kept result; reasons have no full stop here."""
+    return (
+        f"{path.stem} cannot be read again ({reason}); {path} of an earlier run is kept as it is: mend the product, then run "
+        "./tigerbush retry, or delete that file to go on without it."
+    )
+
+
+@contextlib.contextmanager
+def keeping(path, reason):
+    """The block ends with the sentence for a kept result, which keeps its bytes and gets its record."""
+    before = path.read_bytes()
+    with pytest.raises(KeptError) as error:
+        yield
+    assert str(error.value) == kept_sentence(path, reason.rstrip("."))
+    assert path.read_bytes() == before
+    record = path.with_name(f"{path.stem}.unreadable.json")
+    assert json.loads(record.read_text()) == {"product": path.stem, "reason": reason}
+
+
+def files_of(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+class Subset:
+    """The windows and the results of one product of a site."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.image, self.mask = folder / f"{NAME}.tif", folder / f"{NAME}_mask.tif"
+        self.windows = folder / f"{NAME}.window.tif", folder / f"{NAME}.window_mask.tif"
+
+    def run(self, rasters, site=SITE):
+        for path, raster in zip(self.windows, rasters, strict=True):
+            write_raster(path, raster)
+        SUBSET(*self.windows, self.image, self.mask, site=site)
+
+
+@pytest.fixture
+def subset(tmp_path):
+    return Subset(tmp_path / "results" / "here" / "products")
+
+
+@pytest.mark.parametrize(("site", "status"), [(SITE, "ok"), (OUTSIDE, "outside")])
+def test_the_window_of_a_site_is_kept(product, subset, site, status):
+    safe = product()
+    subset.run(resample_site(safe, **site), site)
+    mask = subset.mask.read_bytes()
+    assert read_tags(subset.image)[STATUS] == status
+    with keeping(subset.image, "B4 is missing."):
+        subset.run(site_placeholder(NAME, "B4 is missing.", **site), site)
+    assert subset.mask.read_bytes() == mask
+    # the next run looks at the product again
+    assert not subset.windows[0].exists()
+    subset.run(resample_site(safe, **site), site)
+    assert files_of(subset.folder) == sorted(
+        path.name for path in (*subset.windows, subset.image, subset.mask)
+    )
+
+
+def test_the_placeholder_of_a_site_replaces_what_is_not_finished(product, subset):
+    subset.run(site_placeholder(NAME, "first", **SITE))
+    subset.run(site_placeholder(NAME, "second", **SITE))
+    assert read_tags(subset.image)[REASON] == "second"
+    subset.run(resample_site(product(), **SITE))
+    content = subset.image.read_bytes()
+    for damage in (content[:-100], content[:30], b""):
+        subset.image.write_bytes(damage)
+        assert not is_finished(subset.image)
+        subset.run(site_placeholder(NAME, "third", **SITE))
+        assert read_tags(subset.image)[REASON] == "third"
+    assert not subset.folder.joinpath(f"{NAME}.unreadable.json").exists()
+
+
+def test_what_cannot_be_looked_at_is_not_replaced(product, subset, monkeypatch):
+    """As on a stale mount or without permission."""
+    subset.run(resample_site(product(), **SITE))
+    before = subset.image.read_bytes()
+    monkeypatch.setattr(
+        "tigerbush.failures._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
+    )
+    with pytest.raises(MachineError) as error:
+        subset.run(site_placeholder(NAME, "gone", **SITE))
+    assert str(error.value) == "/a: Permission denied; mend that and run again."
+    assert subset.image.read_bytes() == before
+
+
+def raising(error):
+    def work(*_):
+        raise error
+
+    return work
+
+
+class Date:
+    """Two products of a date and its composite."""
+
+    days = ("20170116", "20170126")
+
+    def __init__(self, root, product):
+        self.products, self.out = root / "here" / "products", root / "here" / "2017-01-16" / "composite.tif"
+        self.windows = {}
+        for seed, day in enumerate(self.days):
+            safe = product(day, scene=scene_of(seed, clouds=[]))
+            self.windows[name_of(day)] = subset_site(*resample_site(safe, **SITE), **SITE)
+
+    def run(self, failed=(), left=(), mask="if_present"):
+        names = [name for name in self.windows if name not in left]
+        images = [self.products / f"{name}.tif" for name in names]
+        masks = [self.products / f"{name}_mask.tif" for name in names]
+        for name, *paths in zip(names, images, masks, strict=True):
+            rasters = site_placeholder(name, "gone.", **SITE) if name in failed else self.windows[name]
+            for path, raster in zip(paths, rasters, strict=True):
+                write_raster(path, raster)
+        COMPOSITE(images, masks, self.out, mask=mask)
+
+
+@pytest.fixture
+def date(tmp_path, product):
+    return Date(tmp_path / "results", product)
+
+
+def test_a_composite_is_made_of_all_of_its_products_or_not_at_all(date):
+    first, second = date.windows
+    date.run()
+    before = date.out.read_bytes()
+    with pytest.raises(KeptError) as error:
+        date.run(failed=[second])
+    assert str(error.value) == (
+        f"{second} cannot be used again (gone); {date.out} of an earlier run, made of it, is kept as it is: mend the "
+        "product, then run ./tigerbush retry, or delete that file to go on without it."
+    )
+    with pytest.raises(KeptError) as error:
+        date.run(failed=[first, second])
+    assert str(error.value).startswith(f"{first} and 1 more cannot be used again (gone); ")
+    assert date.out.read_bytes() == before
+    records = [path.name for path in date.products.glob("*.json")]
+    assert sorted(records) == [f"{first}.unreadable.json", f"{second}.unreadable.json"]
+    date.out.unlink()
+    date.run(failed=[second])
+    assert json.loads(read_tags(date.out)[LINEAGE])["products"] == [first]
+
+
+def test_a_composite_of_windows_of_two_configurations_is_refused(date):
+    _, second = date.windows
+    date.run()
+    before = date.out.read_bytes()
+    date.windows[second] = subset_site(
+        *site_placeholder(second, "", **SITE | {"size": 10}), **SITE | {"size": 10}
+    )
+    image = date.windows[second][0]
+    image.tags[STATUS] = "ok"
+    with pytest.raises(KeptError) as error:
+        date.run()
+    assert str(error.value).startswith(
+        f"{second} cannot be used again (its grid or quantification differs from that of the other products of the date); "
+    )
+    assert date.out.read_bytes() == before
+
+
+def test_a_composite_may_lose_what_it_was_not_made_of(date):
+    """What had failed before may fail again, and a plan may leave a product out."""
+    first, second = date.windows
+    date.run(failed=[second])
+    date.run(failed=[second])
+    date.run()
+    date.run(left=[second])
+    assert json.loads(read_tags(date.out)[LINEAGE])["products"] == [first]
+
+
+def test_a_composite_that_is_damaged_is_made_again(date):
+    date.run()
+    date.out.write_bytes(date.out.read_bytes()[:-200])
+    date.run(failed=[list(date.windows)[1]])
+    assert read_raster(date.out).bands[-1] == "n_obs"
+
+
+def of_scene(path, target, **options):
+    make_scene(path, target, NAME, SCENE, limits=Limits(1, 1000), last_attempt=True, **options)
+
+
+def without_band(safe):
+    for path in safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"):
+        path.unlink()
+    return f"{safe}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry."
+
+
+def test_a_scene_is_kept(product, tmp_path):
+    safe, target = product(), tmp_path / "results" / "scenes" / f"{NAME}.tif"
+    of_scene(safe, target)
+    reason = without_band(safe)
+    with keeping(target, reason):
+        of_scene(safe, target)
+    shutil.rmtree(safe)
+    of_scene(product(), target)
+    assert files_of(target.parent) == [target.name]
+    reason = without_band(safe)
+    target.unlink()
+    of_scene(safe, target)
+    assert read_tags(target)[REASON] == reason
+
+
+@pytest.fixture
+def ranks(product, tmp_path):
+    """What one rank makes of a product, and its place among the results."""
+    safe = product()
+    folder, out = tmp_path / "results" / "scenes_mpi" / "a", tmp_path / "results" / "scenes" / f"{NAME}.tif"
+    manifest = folder.parent / "manifest.json"
+
+    def make():
+        outcomes = work_through(
+            [NAME], {NAME: str(safe)}, folder, SCENE, limits=Limits(1, 1000), last_attempt=True
+        )
+        write_json(manifest, {"folder": str(folder), "scenes": outcomes})
+        return outcomes
+
+    return safe, folder, out, make, lambda: PUBLISH(manifest, out, product=NAME)
+
+
+def test_a_rank_keeps_its_scene_and_that_of_the_results(ranks, product):
+    safe, folder, out, make, publish = ranks
+    make()
+    publish()
+    before = (folder / f"{NAME}.tif").read_bytes()
+    reason = without_band(safe)
+    assert to_do({NAME: str(safe)}, folder) == []
+    assert make() == {NAME: {"status": KEPT, "reason": reason}}
+    assert (folder / f"{NAME}.tif").read_bytes() == before
+    with keeping(out, reason):
+        publish()
+    shutil.rmtree(safe)
+    product()
+    assert make() == {NAME: {"status": "ok", "reason": ""}}
+    publish()
+    assert files_of(out.parent) == [out.name]
+    assert files_of(folder) == [f"{NAME}.tif"]
+
+
+def test_a_scene_of_other_parameters_is_kept_too(ranks):
+    """Their ranks write into another folder."""
+    safe, folder, out, make, publish = ranks
+    make()
+    publish()
+    (folder / f"{NAME}.tif").unlink()
+    reason = without_band(safe)
+    assert make() == {NAME: {"status": "failed", "reason": reason}}
+    with keeping(out, reason):
+        publish()
+    out.unlink()
+    publish()
+    assert read_tags(out)[STATUS] == "failed"
+    assert files_of(out.parent) == [out.name]
+
+
+def test_a_scene_that_a_rank_kept_is_published_where_there_is_none(ranks):
+    safe, _, out, make, publish = ranks
+    make()
+    without_band(safe)
+    make()
+    publish()
+    assert read_tags(out)[STATUS] == "ok"
+
+
+def of_folder(path, out, *, last_attempt=True):
+    DOWNLOAD(
+        out,
+        path=str(path),
+        bands=["B4"],
+        source={"kind": "local"},
+        files=[],
+        fetched=[],
+        last_attempt=last_attempt,
+    )
+
+
+def test_a_copy_of_a_product_is_kept(product, tmp_path):
+    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
+    of_folder(safe, out)
+    (safe / "MTD_MSIL1C.xml").unlink()
+    reason = f"{safe} has 0 files MTD_MSIL1C.xml, expected one; fetch the product again, then run ./tigerbush retry."
+    with keeping(out, reason):
+        of_folder(safe, out, last_attempt=False)
+    shutil.rmtree(safe)
+    of_folder(product(), out)
+    assert files_of(out.parent) == [out.name]
+
+
+def test_a_copy_is_not_replaced_by_one_that_lacks_a_band(product, tmp_path):
+    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
+    of_folder(safe, out)
+    without_band(safe)
+    with keeping(
+        out,
+        f"{NAME}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry.",
+    ):
+        of_folder(safe, out)
+    # the first copy takes what there is: what is missing is missed where it is read
+    out.unlink()
+    of_folder(safe, out)
+    assert is_finished(out)
+
+
+def test_a_copy_may_lose_a_band_that_is_not_wanted(product, tmp_path):
+    safe, out = product(), tmp_path / f"{NAME}.zip"
+    copy_product(safe, out, ["B2", "B4"])
+    copy_product(safe, out, ["B2"])
+    without_band(safe)
+    copy_product(safe, out, ["B2"])
+    copy_product(safe, tmp_path / "whole" / out.name, None)
+    next(safe.glob("GRANULE/*/IMG_DATA/*_B8A.jp2")).unlink()
+    with pytest.raises(TigerbushError) as error:
+        copy_product(safe, tmp_path / "whole" / out.name, None)
+    assert str(error.value) == (
+        f"{NAME}: the file of band B8A is missing; fetch the product again, then run ./tigerbush retry."
+    )
+
+
+def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_path):
+    """What a new listing of the store no longer holds."""
+    out = tmp_path / f"{NAME}.zip"
+    copy_product(product(), out, ["B2", "B4"])
+    rows = [ROW, ROW | {"name": "GRANULE/L1C_T33TVL/MTD_TL.xml"}]
+    with keeping(
+        out, f"{NAME}: the file of band B2 is missing; fetch the product again, then run ./tigerbush retry."
+    ):
+        DOWNLOAD(out, path="s3://b/k", bands=[], source=STORE, files=rows, fetched=[], last_attempt=False)
+
+
+@pytest.mark.parametrize("damage", ["cut", "a byte", "failed"])
+def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
+    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
+    copy_product(safe, out, None)
+    if damage == "failed":
+        write_failed_copy(out, "earlier")
+    elif damage == "cut":
+        out.write_bytes(out.read_bytes()[:-300])
+    else:
+        content = bytearray(out.read_bytes())
+        content[len(content) // 2] ^= 1
+        out.write_bytes(content)
+    shutil.rmtree(safe)
+    (safe.parent / "another").touch()
+    of_folder(safe, out)
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("TIGERBUSH_FAILED.txt").decode() == (
+            f"{safe}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+        )
+
+
+STORE = {
+    "kind": "s3",
+    "bucket": "b",
+    # nobody listens there
+    "endpoint_url": "http://127.0.0.1:9",
+    "region": None,
+    "anonymous": True,
+    "requester_pays": False,
+}
+ROW = {
+    "product": NAME,
+    "role": "metadata",
+    "band": "",
+    "name": "MTD_MSIL1C.xml",
+    "key": "k",
+    "size": "9",
+    "etag": "",
+}
+UNREACHED = (
+    "RemoteError: s3://b/k: http://127.0.0.1:9 did not answer, or not to the end (EndpointConnectionError)"
+)
+
+
+def streamed(out, last_attempt):
+    STREAM(out, source=STORE, files=[ROW], site=SITE, buffer=0, connections=1, last_attempt=last_attempt)
+
+
+def fetched(out, last_attempt):
+    DOWNLOAD(
+        out, path="s3://b/k", bands=["B4"], source=STORE, files=[ROW], fetched=[], last_attempt=last_attempt
+    )
+
+
+@pytest.mark.parametrize("fetch", [streamed, fetched])
+def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
+    monkeypatch.setattr("tigerbush.remote.WAIT_SECONDS", 0)
+    out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
+    copy_product(product(), out, [])
+    # what may pass is tried again first
+    with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not answer"):
+        fetch(out, last_attempt=False)
+    assert files_of(out.parent) == [out.name]
+    with keeping(out, UNREACHED):
+        fetch(out, last_attempt=True)
+    out.unlink()
+    fetch(out, last_attempt=True)
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("TIGERBUSH_FAILED.txt").decode() == UNREACHED
+    assert f"{NAME}.unreadable.json" not in files_of(out.parent)
+
+
+def test_success_needs_no_record(tmp_path):
+    result = tmp_path / f"{NAME}.tif"
+    write_json(tmp_path / f"{NAME}.unreadable.json", {"product": NAME, "reason": "gone"})
+    assert or_placeholder(lambda: 1, str, last_attempt=True, result=result) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Records of every kind, beside results that are finished."""
+    raster = scene_placeholder(NAME, "", ["B2"], 20)
+    raster.tags[STATUS] = "ok"
+    results = tmp_path / "results"
+    places = [results / "scenes", results / "here" / "products"]
+    for folder in places:
+        write_raster(folder / f"{NAME}.tif", raster)
+    for folder in (results / "downloads", results / "here" / "downloads"):
+        copy_product_into(folder)
+        places.append(folder)
+    assert failed_outputs(results) == []
+    for folder in places:
+        write_json(folder / f"{NAME}.unreadable.json", {"product": NAME, "reason": "B4 is missing."})
+    return tmp_path
+
+
+def copy_product_into(folder):
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / f"{NAME}.zip", "w") as archive:
+        archive.writestr(f"{NAME}.SAFE/MTD_MSIL1C.xml", "x")
+
+
+PATHS = [
+    f"downloads/{NAME}.zip",
+    f"here/downloads/{NAME}.zip",
+    f"here/products/{NAME}.tif",
+    f"scenes/{NAME}.tif",
+]
+
+
+def test_records_count_as_failed(records):
+    results = records / "results"
+    assert failed_outputs(results) == [results / path for path in PATHS]
+    assert kept_results(results) == {results / path: "B4 is missing." for path in PATHS}
+
+
+def test_retry_forces_what_was_kept_and_removes_the_records(records, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr("tigerbush.cli.retry.snakemake", lambda words: calls.append(words) or 0)
+    config = records / "config.yaml"
+    whole = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    config.write_text(yaml.safe_dump(whole | {"products": "products.tsv"}))
+    (records / "products.tsv").write_text(f"product\n{NAME}\n")
+    assert tigerbush(["retry", "--directory", str(records), "--configfile", str(config)]) == 0
+    forced = calls[0][calls[0].index("--forcerun") + 1 :][:4]
+    assert forced == [f"results/{path}" for path in PATHS]
+    assert capsys.readouterr().out == (
+        "4 kept result(s) of products that could not be read again:\n"
+        + "".join(f"  results/{path}\n" for path in PATHS)
+    )
+    assert not list(records.rglob("*.unreadable.json"))

@@ -1,0 +1,557 @@
+"""Whose fault a failure is: that of a product is a placeholder, that of the machine or the configuration is raised."""
+
+import contextlib
+import errno
+import json
+import os
+import resource
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from rasterio.errors import RasterioIOError
+
+from fabricate import ROOT, flat_scene, name_of, scene_of
+from tigerbush.errors import EngineError, MachineError, RemoteError, TigerbushError, WriteError
+from tigerbush.failures import or_placeholder
+from tigerbush.files import job_log, scratch_folder
+from tigerbush.local import copy_product, list_local
+from tigerbush.raster import REASON, STATUS, read_raster
+from tigerbush.safe import open_product, read_band, unpack_product
+from tigerbush.safe_writer import write_product
+from tigerbush.snap import Limits, write_snap_scene
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+RESAMPLE = runpy.run_path(str(SCRIPTS / "resample_product.py"))["main"]
+SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SAFE = f"{name_of()}.SAFE"
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def without_privileges():
+    """No permission that root alone has: in CI everything runs as root."""
+    if os.geteuid():
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@pytest.fixture
+def place():
+    """A folder that everybody may enter and write to; pytest's own is closed."""
+    folder = Path(tempfile.mkdtemp(prefix="tigerbush-test-"))
+    folder.chmod(0o777)
+    (folder / "products").mkdir()
+    write_product(folder / "products", name_of(), scene_of())
+    yield folder
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "products").chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def zip_of(safe):
+    path = safe.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in safe.rglob("*"):
+            archive.write(file, file.relative_to(safe.parent))
+    return path
+
+
+def resampled(path, folder, *, last_attempt=True, buffer=0):
+    """Run the script resample_product; give the tags of its window."""
+    image = folder / "windows" / f"{name_of()}.window.tif"
+    mask_options = {"cirrus": True, "snow": False, "buffer": buffer}
+    RESAMPLE(
+        image,
+        image.with_name(f"{name_of()}.window_mask.tif"),
+        product=name_of(),
+        path=str(path),
+        site=SITE,
+        mask_options=mask_options,
+        last_attempt=last_attempt,
+    )
+    return read_raster(image).tags
+
+
+def refused(path, folder, **options):
+    """Give the sentence of a job that fails at its first attempt, having written nothing."""
+    with pytest.raises(MachineError) as error:
+        resampled(path, folder, last_attempt=False, **options)
+    assert not list(folder.glob("windows/*"))
+    return str(error.value)
+
+
+def closed(folder, reason):
+    return (
+        f"the folder of products {folder} cannot be used ({reason}); mount or restore it, or correct source.path, "
+        "then run again."
+    )
+
+
+@pytest.mark.parametrize("kind", ["SAFE", "zip"])
+@pytest.mark.parametrize("mode", [0o000, 0o600, 0o100], ids=["closed", "not entered", "not listed"])
+def test_a_source_folder_without_permission(place, kind, mode):
+    path = place / "products" / SAFE
+    if kind == "zip":
+        path = zip_of(path)
+    if mode == 0o100:
+        # what may be entered alone still gives its products, and tells nothing of one that is gone
+        shutil.rmtree(path) if kind == "SAFE" else path.unlink()
+    (place / "products").chmod(mode | mode >> 6)
+    with without_privileges():
+        assert refused(path, place) == closed(place / "products", "Permission denied")
+
+
+def test_a_folder_above_the_source_without_permission(place):
+    (place / "disk").mkdir()
+    (place / "products").rename(place / "disk" / "products")
+    (place / "disk").chmod(0o000)
+    with without_privileges():
+        path = place / "disk" / "products" / SAFE
+        assert refused(path, place) == closed(path.parent, "Permission denied")
+    (place / "disk").chmod(0o755)
+
+
+@pytest.mark.parametrize("kind", ["SAFE", "zip"])
+def test_a_source_folder_that_is_not_there(place, kind):
+    path = place / "elsewhere" / f"{name_of()}.{kind}"
+    assert refused(path, place) == closed(path.parent, "No such file or directory")
+
+
+def test_a_source_folder_that_is_none(place):
+    (place / "file").write_text("not a folder")
+    assert refused(place / "file" / SAFE, place) == closed(place / "file", "Not a directory")
+
+
+def test_a_disk_that_is_not_mounted_leaves_an_empty_folder(place):
+    (place / "disk").mkdir()
+    assert refused(place / "disk" / SAFE, place) == closed(place / "disk", "it is empty")
+
+
+def test_a_link_to_a_disk_that_is_not_mounted(place):
+    link = place / "products" / f"{name_of('20170210')}.SAFE"
+    link.symlink_to(place / "disk" / link.name)
+    assert refused(link, place) == closed(place / "disk", "No such file or directory")
+
+
+def test_a_product_that_is_gone_fails(place):
+    (place / "products" / "another").touch()
+    shutil.rmtree(place / "products" / SAFE)
+    tags = resampled(place / "products" / SAFE, place, last_attempt=False)
+    assert tags[STATUS] == "failed"
+    assert tags[REASON] == (
+        f"{place}/products/{SAFE}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+    )
+
+
+def test_a_file_of_a_product_without_permission_is_its_failure(place):
+    path = next((place / "products" / SAFE).glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
+    path.chmod(0o000)
+    with without_privileges():
+        with pytest.raises(PermissionError):
+            resampled(place / "products" / SAFE, place, last_attempt=False)
+        tags = resampled(place / "products" / SAFE, place)
+    assert tags[STATUS] == "failed"
+    assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{path}'"
+
+
+@pytest.mark.parametrize("kind", ["SAFE", "zip"])
+def test_a_product_without_permission_fails(place, kind):
+    path = place / "products" / SAFE
+    if kind == "zip":
+        path = zip_of(path)
+    path.chmod(0o000)
+    with without_privileges():
+        tags = resampled(path, place)
+    path.chmod(0o755)
+    assert tags[STATUS] == "failed"
+    assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{path}'"
+
+
+def test_a_folder_of_a_product_without_permission_is_no_empty_one(place):
+    """A product whose masks cannot be listed is none without masks."""
+    safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
+    masks = next(safe.glob("GRANULE/*/QI_DATA"))
+    masks.chmod(0o000)
+    with without_privileges():
+        tags = resampled(safe, place)
+    masks.chmod(0o755)
+    assert tags[STATUS] == "failed"
+    assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{masks}'"
+
+
+def test_a_listing_tells_a_closed_product_from_a_disk_that_is_not_mounted(place):
+    (place / "products" / SAFE / "MTD_MSIL1C.xml").chmod(0o000)
+    with without_privileges():
+        rows, _ = list_local(place / "products")
+        assert [(row["product"], row["cloud_percent"]) for row in rows] == [(name_of(), "")]
+    (place / "products" / f"{name_of('20170210')}.SAFE").symlink_to(place / "disk" / "a.SAFE")
+    with pytest.raises(MachineError) as error:
+        list_local(place / "products")
+    assert str(error.value) == closed(place / "disk", "No such file or directory")
+
+
+def test_results_that_may_not_be_written(place):
+    (place / "windows").mkdir(mode=0o555)
+    with without_privileges(), pytest.raises(WriteError) as error:
+        resampled(place / "products" / SAFE, place)
+    assert str(error.value) == (
+        f"{place}/windows/{name_of()}.window.tif cannot be written (Permission denied); mend that and run again."
+    )
+
+
+SCENE = {"bands": ["B4"], "resolution": 60, "upsampling": "Nearest", "downsampling": "First"}
+
+
+def test_temporary_files_that_may_not_be_written(place, monkeypatch):
+    (place / "closed").mkdir(mode=0o555)
+    monkeypatch.setattr(tempfile, "tempdir", str(place / "closed"))
+    with without_privileges(), pytest.raises(WriteError) as error:
+        or_placeholder(
+            lambda: write_snap_scene(
+                place / "products" / SAFE, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE
+            ),
+            str,
+            last_attempt=True,
+            source=place / "products" / SAFE,
+        )
+    assert str(error.value) == (
+        "the folder of temporary files (TMPDIR) cannot be written (Permission denied); mend that and run again."
+    )
+
+
+def test_a_command_that_may_not_be_started(place, monkeypatch):
+    (place / "gpt").write_text("#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(place))
+    for folder in ("DATASTRIP", "GRANULE"):
+        (place / "products" / SAFE / folder).mkdir(exist_ok=True)
+    path = place / "products" / SAFE
+    with pytest.raises(EngineError) as error:
+        or_placeholder(
+            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            str,
+            last_attempt=True,
+            source=path,
+        )
+    assert (
+        str(error.value) == "gpt cannot be started (Permission denied); docs/snap.md tells how to install it."
+    )
+
+
+SNAP_SAYS = {
+    "echo 'Error: Java heap space'; exit 1": "{path}: SNAP ran out of memory; the next attempt gets more, or raise mem_mb of "
+    "the rule (Error: Java heap space).",
+    "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP may not open enough files; raise the limit "
+    "(ulimit -n) (Error: /t/a.tif (Too many open files)).",
+    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; make room in the folder of temporary "
+    "files (TMPDIR) (Error: Disk quota exceeded).",
+    "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is not complete; "
+    "check mem_mb of the rule and the installation (docs/snap.md) (Error: Could not create the Java Virtual Machine.).",
+    "exit 127": "gpt cannot be started (it ended with 127 and no message); docs/snap.md tells how to install it.",
+    "exit 137": "gpt was ended by signal 9; run again.",
+    "kill -9 $$": "gpt was ended by signal 9; run again.",
+}
+
+
+@pytest.mark.parametrize("script", SNAP_SAYS)
+def test_what_snap_says_of_the_machine(place, monkeypatch, script):
+    (place / "gpt").write_text(f"#!/bin/sh\n{script}\n")
+    (place / "gpt").chmod(0o755)
+    monkeypatch.setenv("PATH", str(place))
+    path = place / "products" / SAFE
+    (path / "DATASTRIP").mkdir(exist_ok=True)
+    with pytest.raises(EngineError) as error:
+        or_placeholder(
+            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            str,
+            last_attempt=True,
+            source=path,
+        )
+    assert str(error.value) == SNAP_SAYS[script].format(path=path)
+
+
+@contextlib.contextmanager
+def small_disk(size=4096):
+    """No file larger than `size` bytes can be written, as on a full disk."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+
+
+def test_a_full_disk(place):
+    with small_disk():
+        sentence = refused(place / "products" / SAFE, place)
+    # what GDAL says between the brackets names a temporary file
+    start, _, end = sentence.partition(" (")
+    assert start == f"{place}/windows/{name_of()}.window.tif cannot be written"
+    assert end.endswith("); mend that and run again.")
+
+
+def test_a_full_disk_of_temporary_files(place):
+    """What SNAP is given is unpacked there."""
+    path = zip_of(place / "products" / SAFE)
+    with scratch_folder("tigerbush-test-") as folder, small_disk(), pytest.raises(MachineError) as error:
+        or_placeholder(lambda: unpack_product(path, folder), str, last_attempt=True, source=path)
+    assert str(error.value) == "File too large; mend that and run again."
+
+
+def test_a_full_disk_under_a_copy(place):
+    path, target = place / "products" / SAFE, place / "copies" / f"{name_of()}.zip"
+    with small_disk(), pytest.raises(WriteError) as error:
+        or_placeholder(lambda: copy_product(path, target, None), str, last_attempt=True, source=path)
+    assert str(error.value) == f"{target} cannot be written (File too large); mend that and run again."
+    assert not list(target.parent.iterdir())
+
+
+@contextlib.contextmanager
+def files_left(number):
+    """The process may open so many more files."""
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, old[1]))
+    held = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(number):
+            os.close(held.pop())
+        yield
+    finally:
+        for one in held:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+
+@pytest.mark.parametrize(("kind", "left"), [("SAFE", 0), ("zip", 0), ("zip", 1)])
+def test_too_many_open_files(place, kind, left):
+    """GDAL takes a file in a zip that it cannot open for one that is missing."""
+    path = place / "products" / SAFE
+    if kind == "zip":
+        path = zip_of(path)
+    product = open_product(path)
+    with files_left(left), pytest.raises(MachineError) as error:
+        or_placeholder(
+            lambda: read_band(product, "B4", product.grids[10]), str, last_attempt=True, source=path
+        )
+    sentence = str(error.value).removeprefix(f"{product.path}: ")
+    sentence = sentence.removeprefix(f"{path}/{product.band_file('B4')[0]}: ")
+    assert sentence == "Too many open files; raise the limit of open files (ulimit -n) and run again."
+
+
+MEMORY = """
+import json, os, re, resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tigerbush.errors import MachineError
+from tigerbush.failures import or_placeholder
+from tigerbush.safe import open_product, read_band
+path = Path(sys.argv[2])
+product = open_product(path)
+grid = product.grids[10]
+# everything that is loaded late
+small = open_product(Path(sys.argv[3]))
+read_band(small, "B4", small.grids[10])
+for more in range(0, 26, 2):
+    reader, writer = os.pipe()
+    if os.fork():
+        os.close(writer)
+        print(json.dumps([more, os.read(reader, 10000).decode()]))
+        os.wait()
+        continue
+    size = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (size + more * 2**20,) * 2)
+    try:
+        done = or_placeholder(lambda: read_band(product, "B8", grid), str, True, source=path)
+        text = f"placeholder {done}" if isinstance(done, str) else f"done {(done == 300).all()}"
+    except (MachineError, MemoryError) as error:
+        text = f"{type(error).__name__} {error}"
+    os.write(writer, text.encode())
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS and /proc are Linux's")
+def test_memory_that_is_used_up(tmp_path):
+    """Wherever the memory ends, in numpy, in GDAL's blocks or in OpenJPEG's tiles: never a placeholder."""
+    safe = write_product(tmp_path, name_of(), flat_scene(1800))
+    small = write_product(tmp_path / "small", name_of(), scene_of())
+    command = [sys.executable, "-c", MEMORY, *map(str, (SCRIPTS, safe, small))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    outcomes = [json.loads(line)[1] for line in done.stdout.splitlines() if line.startswith("[")]
+    assert len(outcomes) == 13
+    assert {text.partition(" ")[0] for text in outcomes} - {"_ArrayMemoryError"} == {"MachineError", "done"}
+    assert "done False" not in outcomes
+    for text in outcomes:
+        if text.startswith("MachineError"):
+            assert text.startswith("MachineError the memory of the job is used up (")
+            assert text.endswith("); give it more (mem_mb of its rule) and run again.")
+
+
+def of_gdal(kind, text):
+    """The sentence for an image that GDAL cannot read, raised as rasterio does."""
+    from rasterio import _err
+
+    cause = RasterioIOError("Read failed. See previous exception for details.")
+    cause.__cause__ = getattr(_err, kind)(3, 2, text)
+    error = TigerbushError("a.jp2 does not decode.")
+    error.__cause__ = cause
+    return error
+
+
+def raising(error):
+    def work():
+        raise error
+
+    return work
+
+
+def outcome(error, **options):
+    try:
+        return or_placeholder(raising(error), lambda reason: f"placeholder: {reason}", True, **options)
+    except MachineError as fault:
+        return str(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "cannot allocate 2097152 bytes",
+            "the memory of the job is used up (cannot allocate 2097152 bytes); give it more (mem_mb of its rule) and run "
+            "again.",
+        ),
+        ("cannot allocate 2199023255552 bytes", "placeholder: a.jp2 does not decode."),
+    ],
+)
+def test_a_header_that_asks_for_absurd_memory_is_damage(text, expected):
+    assert outcome(of_gdal("CPLE_OutOfMemoryError", text)) == expected
+
+
+def test_a_decoder_that_complains_of_memory_where_there_is_some_has_read_damage():
+    error = of_gdal("CPLE_AppDefinedError", "Not enough memory to decode tile")
+    assert outcome(error) == "placeholder: a.jp2 does not decode."
+
+
+MACHINE = {
+    "ENOSPC": "mend that",
+    "EDQUOT": "mend that",
+    "EROFS": "mend that",
+    "EFBIG": "mend that",
+    "ESTALE": "mend that",
+    "ENOTCONN": "mend that",
+    "EHOSTDOWN": "mend that",
+    "ENODEV": "mend that",
+    "EMFILE": "raise the limit of open files (ulimit -n)",
+    "ENFILE": "raise the limit of open files (ulimit -n)",
+}
+
+
+@pytest.mark.parametrize("name", MACHINE)
+@pytest.mark.parametrize("told_by", ["python", "a wrapped error", "GDAL"])
+def test_trouble_of_the_machine(name, told_by):
+    number = getattr(errno, name)
+    text = os.strerror(number)
+    error = OSError(number, text)
+    if told_by == "GDAL":
+        error, text = of_gdal("CPLE_FileIOError", f"write: {text}"), f"write: {text}"
+    elif told_by == "a wrapped error":
+        cause, error = error, TigerbushError("B4 cannot be read.")
+        error.__cause__ = cause
+    assert outcome(error) == f"{text}; {MACHINE[name]} and run again."
+
+
+def test_no_memory_for_a_buffer():
+    assert outcome(OSError(errno.ENOMEM, "Cannot allocate memory")) == (
+        "the memory of the job is used up ([Errno 12] Cannot allocate memory); give it more (mem_mb of its rule) and run "
+        "again."
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "Input/output error"), OSError(errno.EACCES, "Permission denied"), OSError("reset")],
+    ids=str,
+)
+def test_trouble_of_a_product(error):
+    assert outcome(error) == f"placeholder: OSError: {error}".replace(
+        "OSError: [Errno 13]", "PermissionError: [Errno 13]"
+    )
+    with pytest.raises(OSError) as raised:
+        or_placeholder(raising(error), str, last_attempt=False)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("name", ["ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT", "ECONNREFUSED"])
+def test_a_host_that_does_not_answer_is_no_trouble_of_the_machine(name):
+    error = RemoteError("s3://b/k: the store did not answer")
+    error.__cause__ = OSError(getattr(errno, name), "no answer")
+    assert outcome(error) == "placeholder: RemoteError: s3://b/k: the store did not answer"
+
+
+def test_no_socket_for_a_host_is_trouble_of_the_machine():
+    error = RemoteError("s3://b/k: the store did not answer")
+    error.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    assert outcome(error) == "Too many open files; raise the limit of open files (ulimit -n) and run again."
+
+
+def job_ends(tmp_path, work):
+    """Give the log of a job that ends with status 1."""
+    with pytest.raises(SystemExit) as end, job_log(tmp_path / "job.log"):
+        work()
+    assert end.value.code == 1
+    return (tmp_path / "job.log").read_text()
+
+
+def test_a_module_that_is_missing_ends_the_job(place, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
+    log = job_ends(place, lambda: resampled(safe, place, buffer=1))
+    assert log == (
+        "ERROR: the environment is incomplete (import of cv2 halted; None in sys.modules); make it again (make env), then "
+        "run again.\n"
+    )
+    assert not list(place.glob("windows/*"))
+
+
+def test_a_gdal_without_jpeg_2000(place):
+    code = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[1:3]\n"
+        "import test_machine_faults as t; t.resampled(Path(sys.argv[3]), Path(sys.argv[4]))"
+    )
+    paths = [ROOT / "tests" / "unit", ROOT / "tests", place / "products" / SAFE, place]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n{code}", *map(str, paths)],
+        env=os.environ | {"GDAL_SKIP": "JP2OpenJPEG"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "tigerbush.errors.MachineError: the environment is incomplete (GDAL has no driver JP2OpenJPEG); make it again "
+        "(make env), then run again."
+    )
+    assert not list(place.glob("windows/*"))
+
+
+def test_memory_ends_a_job_with_a_sentence(tmp_path):
+    assert job_ends(tmp_path, raising(MemoryError("Unable to allocate 9 GiB"))) == (
+        "ERROR: the memory of the job is used up (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
+        "again.\n"
+    )
