@@ -26,6 +26,7 @@ rule resample_scene:
             "failures",
             "files",
             "metadata",
+            "polygon",
             "products",
             "raster",
             "resample",

@@ -17,6 +17,7 @@ SCENE_LIBRARY = library(
     "failures",
     "files",
     "metadata",
+    "polygon",
     "products",
     "raster",
     "resample",

@@ -25,7 +25,7 @@ def run_engine(path: Path, target: Path, scene: Mapping, limits: Limits) -> None
 
     Raises
     ------
-    TigerbushError, EngineError, WriteError
+    TigerbushError, ConfigurationError, EngineError, WriteError
     """
     options = {key: value for key, value in scene.items() if key != "engine"}
     if scene["engine"] == "rasterio":
@@ -52,8 +52,8 @@ def make_scene(
     ------
     OSError
         Trouble that might pass, before the last attempt.
-    WriteError, EngineError
-        When `target` cannot be written or the engine does not work here.
+    ConfigurationError, EngineError, WriteError
+        When the region is no polygon, the engine does not work here, or `target` cannot be written.
     """
 
     def stand_in(reason: str) -> None:

@@ -15,6 +15,10 @@ class WriteError(OSError):
     """
 
 
+class ConfigurationError(Exception):
+    """A value of the configuration that cannot be used: never the fault of a product; the message is one sentence."""
+
+
 class EngineError(OSError):
     """An engine that does not work on this machine: never the fault of a product; the message is one sentence."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tigerbush.errors import EngineError, TigerbushError, WriteError
+from tigerbush.errors import ConfigurationError, EngineError, TigerbushError, WriteError
 from tigerbush.raster import GDAL_ERRORS, STATUS, read_tags
 from tigerbush.safe import FAILED
 
@@ -37,14 +37,14 @@ def or_placeholder(
     ------
     OSError
         Before the last attempt.
-    WriteError, EngineError
-        Always: a full disk, or an engine that is not there, is no fault of the product.
+    ConfigurationError, EngineError, WriteError
+        Always: a wrong configuration, a full disk, or an engine that is not there, is no fault of the product.
     """
     try:
         return work()
     except TigerbushError as error:
         reason = str(error)
-    except (EngineError, WriteError):
+    except (ConfigurationError, EngineError, WriteError):
         raise
     except OSError as error:
         if not last_attempt:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import EngineError, RemoteError, TigerbushError, WriteError
+from tigerbush.errors import ConfigurationError, EngineError, RemoteError, TigerbushError, WriteError
 
 # what only the place that is written to can be to blame for
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -134,7 +134,7 @@ def job_log(path: Path) -> Iterator[None]:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         yield
-    except (TigerbushError, EngineError, RemoteError, WriteError) as error:
+    except (TigerbushError, ConfigurationError, EngineError, RemoteError, WriteError) as error:
         logging.error("%s", error)
         raise SystemExit(1) from None
     except Exception:
