@@ -52,9 +52,11 @@ def check_config():
 
 def check_folders(submitted):
     """Refuse a working folder whose name jobs would not take as it is."""
-    refusing(
-        CONFIGURATION.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted
-    )
+    # an environment of conda brings a Python of its own
+    own = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    python = "" if own and not submitted else sys.executable
+    places = os.getcwd(), str(workflow.main_snakefile), python
+    refusing(CONFIGURATION.check_folders, *places, submitted)
 
 
 def is_submitting():

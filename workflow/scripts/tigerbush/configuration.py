@@ -37,7 +37,8 @@ _WILDCARD = re.compile(r"[{}\ud800-\udfff]")
 # between quotes these still mean something to the shells that a command passes through, or to SLURM in names of logs
 _EXPANDED = re.compile(r"[$`\\%\x00-\x1f\x7f]|'.*\"|\".*'", re.DOTALL)
 # and these without quotes
-_SPECIAL = re.compile(r"[\s'\"\\$`;&|<>()*?\[\]{}\x00-\x1f\x7f]")
+_SPECIAL = re.compile(r"[ '\"\\$`;&|<>()*?\[\]{}\x00-\x1f\x7f]")
+_NAMES = {" ": "a space", "\n": "a line break", "\t": "a tab"}
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFCHR: "a device",
@@ -280,11 +281,11 @@ def check_table_of_sites(config: Mapping, directory: Path = Path()) -> None:
     RefusedError
     """
     path = directory / config["sites"]
-    if not os.path.lexists(path):
+    check_file("sites", path)
+    if not path.exists():
         raise RefusedError(
             f"sites: {path} cannot be read as a table, because it is not there; write it or correct sites."
         )
-    check_file("sites", path)
 
 
 def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path()) -> None:
@@ -335,12 +336,12 @@ def check_file(key: str, path: Path) -> None:
         raise RefusedError(
             f"{key}: {path} is {_KINDS.get(kind, 'no file')}, not a file; name a file that can be read."
         )
-    if not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK, effective_ids=True):
         raise RefusedError(f"{key}: {path} may not be read by this user; change its permissions.")
 
 
 def check_folders(folder: str, workflow: str, python: str, submitted: bool) -> None:
-    """Refuse places whose names Snakemake, or the shells that a submitted job passes through, take for something else.
+    """Refuse places whose names Snakemake, or the shells that start its jobs, take for something else.
 
     Parameters
     ----------
@@ -357,16 +358,17 @@ def check_folders(folder: str, workflow: str, python: str, submitted: bool) -> N
     ------
     RefusedError
     """
-    refused = [("working folder", folder, _NO_TEXT), ("folder of the workflow", workflow, _WILDCARD)]
+    places = [
+        ("working folder", folder, _NO_TEXT),
+        ("folder of the workflow", workflow, _WILDCARD),
+        ("folder of Python", python, _SPECIAL),
+    ]
     if submitted:
-        refused += [
-            ("working folder", folder, _EXPANDED),
-            ("folder of the workflow", workflow, _EXPANDED),
-            ("folder of Python", python, _SPECIAL),
-        ]
-    for what, path, pattern in refused:
+        places += [("working folder", folder, _EXPANDED), ("folder of the workflow", workflow, _EXPANDED)]
+    for what, path, pattern in places:
         if match := pattern.search(path):
+            character = _NAMES.get(match[0], ascii(match[0]))
             job = "a submitted job" if submitted else "a job"
             raise RefusedError(
-                f"the {what} {path!a} has {match[0]!a} in its name, with which {job} cannot start; rename it."
+                f"the {what} {path!a} has {character} in its path, with which {job} cannot start; rename or move it."
             )

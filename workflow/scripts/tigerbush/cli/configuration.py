@@ -223,4 +223,6 @@ def _mapping(path: Path) -> dict:
         cause = error.__context__ if isinstance(error.__context__, yaml.YAMLError | OSError) else error
         if isinstance(cause, WorkflowError):
             raise TigerbushError(f"{path} holds no keys; see config/README.md.") from None
-        raise TigerbushError(f"{path} cannot be read as YAML: {' '.join(str(cause).split())}.") from None
+        raise TigerbushError(
+            f"{path} cannot be read as YAML: {' '.join(str(cause).split()).rstrip('.')}."
+        ) from None
