@@ -284,13 +284,13 @@ PYTHON = "/home/me/tigerbush/.venv/bin/python"
 SNAKEFILE = "/home/me/tigerbush/workflow/Snakefile"
 
 
-@pytest.mark.parametrize("name", ["plain", "a b", "a'b", 'a"b', "tränke", "a#b", "a*b", "a!b", "a;b", "a&b", "(a)", "~a", "-a", "'a'"])  # fmt: skip
+@pytest.mark.parametrize("name", ["plain", "a b", "a'b", 'a"b', "tränke", "a#b", "a*b", "a!b", "a;b", "a&b", "(a)", "~a", "-a", "'a'", "a{b", "50 %"])  # fmt: skip
 def test_working_folders_in_which_jobs_start(name):
     for submitted in (False, True):
         check_folders(f"/work/{name}", SNAKEFILE, PYTHON, submitted)
 
 
-@pytest.mark.parametrize(("name", "character"), [("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\tb", "a tab"), ("a'b\"c", "'\\'b\"'")])  # fmt: skip
+@pytest.mark.parametrize(("name", "character"), [("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\tb", "a tab"), ("a'b\"c", "'\\'b\"'"), ("a{site}b", "'{site}'"), ("a%jb", "'%j'")])  # fmt: skip
 def test_working_folders_in_which_only_local_jobs_start(name, character):
     check_folders(f"/work/{name}", SNAKEFILE, PYTHON, submitted=False)
     with pytest.raises(ValueError) as error:

@@ -35,7 +35,7 @@ _NO_TEXT = re.compile(r"[\ud800-\udfff]")
 # what is in braces Snakemake takes for a wildcard of an environment
 _WILDCARD = re.compile(r"[{}\ud800-\udfff]")
 # between quotes these still mean something to the shells that a command passes through, or to SLURM in names of logs
-_EXPANDED = re.compile(r"[$`\\%\x00-\x1f\x7f]|'.*\"|\".*'", re.DOTALL)
+_EXPANDED = re.compile(r"[$`\\\x00-\x1f\x7f]|%[%0-9AaJjNnstux]|\{.*\}|'.*\"|\".*'", re.DOTALL)
 # and these without quotes
 _SPECIAL = re.compile(r"[ '\"\\$`;&|<>()*?\[\]{}\x00-\x1f\x7f]")
 _NAMES = {" ": "a space", "\n": "a line break", "\t": "a tab"}
