@@ -81,6 +81,7 @@ FLAT = "encloses no area, or as much clockwise as anticlockwise"
         ("POLYGON((100.1 0.2, 100.2 0.4, 100.3 0.6, 100.1 0.2))", FLAT),
         ("POLYGON((0 0, 1 1, 1 0, 0 1, 0 0))", FLAT),
         ("POLYGON((0 0, 2 2, 2 0, 0 1, 0 0))", "crosses itself: list the corners in their order around it"),
+        ("POLYGON((0 0, 6 0, 6 4, 3 4, 4 -1, 2 4, 0 4, 0 0))", "crosses itself: list the corners in their order around it"),
     ],
 )  # fmt: skip
 def test_what_is_no_polygon(text, reason):
