@@ -52,9 +52,9 @@ def values(schema: dict) -> str:
 def span(schema: dict) -> str:
     """Say the range of a number."""
     low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
-    start = f"above {above:g}" if above is not None else f"{low:g}" if low is not None else ""
+    start = f"above {above}" if above is not None else f"{low}" if low is not None else ""
     end = (
-        f"{'up ' if above is not None else ''}to {high:g}"
+        f"{'up ' if above is not None else ''}to {high}"
         if high is not None
         else "or more"
         if low is not None

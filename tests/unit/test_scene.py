@@ -8,13 +8,15 @@ import rasterio
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
-from tigerbush.errors import TigerbushError
+from tigerbush.engines import make_scene
+from tigerbush.errors import ConfigurationError, TigerbushError
 from tigerbush.failures import failed_outputs, or_placeholder
 from tigerbush.local import write_failed_copy
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.resample import Grid
 from tigerbush.scene import scene_placeholder, scene_region, write_scene
 from tigerbush.site import SITE_BANDS, resample_site, site_placeholder, subset_site
+from tigerbush.snap import Limits
 
 # centre of the 126 x 126 pixels of CORNER, one site of 2 x 2 sub-images of 20 pixels
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
@@ -159,19 +161,30 @@ def test_a_geographic_region_reaches_outward_to_whole_pixels():
     assert part == Grid(465300, 5080020, 20, 11, 11)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "POINT(1 2)",
-        "POLYGON((1 2, 3 4))",
-        "POLYGON((1 2, 3 4, 5 x, 1 2))",
-        "POLYGON((1 200, 3 4, 5 6, 1 2))",
-    ],
-)
-def test_a_polygon_that_is_none(text):
-    with pytest.raises(TigerbushError, match="is not a polygon in degrees"):
-        scene_region(WHOLE, 32633, None, text)
+def test_a_region_that_is_no_polygon_is_no_fault_of_a_product(product, tmp_path):
+    """Whoever calls it: no placeholder is written, also in the last attempt."""
+    safe, target = product(), tmp_path / "scene.tif"
+    scene = {
+        "engine": "rasterio",
+        "bands": ["B4"],
+        "resolution": 60,
+        "upsampling": "Nearest",
+        "downsampling": "First",
+    }
+    text = "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9)"
+    sentence = f"scene.geo_region {text!r} is not POLYGON((longitude latitude, ...)) with one ring."
+    with pytest.raises(ConfigurationError) as error:
+        make_scene(
+            safe, target, name_of(), scene | {"geo_region": text}, limits=Limits(1, 1000), last_attempt=True
+        )
+    assert str(error.value) == sentence
+    assert not target.exists()
+
+
+def test_a_region_on_the_other_side_of_the_earth_is_outside():
+    # a quarter of the earth from the meridian of zone 33, where its projection ends
+    assert scene_region(WHOLE, 32633, None, "POLYGON((105 0, 106 0, 106 1, 105 0))") is None
+    assert scene_region(WHOLE, 32633, None, "POLYGON((-166 45, -165 45, -165 46, -166 45))") is None
 
 
 def test_a_scene_outside_the_region(product, scene_file):

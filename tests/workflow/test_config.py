@@ -1,9 +1,12 @@
 """Bad configuration, sites and tables end in one sentence before anything runs."""
 
+import os
+import re
+
 import pytest
 
-from fabricate import name_of
-from runs import SUMMARIES, keep
+from fabricate import ROOT, name_of
+from runs import BASE, SUMMARIES, Run, keep
 
 pytestmark = pytest.mark.workflow
 
@@ -30,7 +33,7 @@ def refused(run, *sentences):
         ({"period": {"start": "2017-04-01", "end": "2017-01-01", "step": "1m"}}, ["period.end 2017-01-01 must be after period.start 2017-04-01"]),
         ({"period": {"start": "2017-02-30", "end": "2017-04-01", "step": "1m"}}, ["period.start '2017-02-30'", "must be days"]),
         ({"period": {"start": "2017-01-01", "end": "2017-01-20", "step": "1m"}}, ["period.step 1m cuts 2017-01-01 to 2017-01-20 into 0 dates"]),
-        ({"period": {"start": "0001-01-01", "end": "9999-12-31", "step": "1d"}}, ["period.step 1d cuts", "change one of them"]),
+        ({"period": {"start": "0001-01-01", "end": "9999-12-31", "step": "1d"}}, ["period.step 1d cuts 0001-01-01 to 9999-12-31 into more than 5,000 dates; choose a narrower period"]),
         ({"source": {"kind": "s3", "level": "L1C"}}, ["source.bucket is not set, but source.kind s3 needs it"]),
         ({"source": {"kind": "s3", "bucket": "eodata"}}, ["source.level is not set, but source.kind s3 needs it"]),
         ({"source": {"kind": "stac", "level": "L2A"}}, ["source.catalogue is not set, but source.kind stac needs it"]),
@@ -48,6 +51,71 @@ def refused(run, *sentences):
 def test_bad_configuration(run, change, sentences):
     run.configure(run.config | change)
     refused(run, *sentences)
+
+
+def same_sentence(run, command=("doctor",)):
+    """What snakemake refuses, in a dry run, and ./tigerbush too, in the same words."""
+    output = run.snakemake("--dry-run", status=1)
+    text = re.search(r"^WorkflowError[^\n]*:\n(.+)$", output, re.MULTILINE)[1]
+    told = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
+    # the doctor's lines begin with what was looked at
+    assert text in [re.sub(r"^(tigerbush: |wrong +\w+ +)", "", line) for line in told.splitlines()], told
+    assert "Traceback" not in output + told
+    return text
+
+
+@pytest.mark.parametrize(
+    ("change", "command", "start"),
+    [
+        ({"subimages": {"size": 20, "max_masked_fraction": float("nan")}}, ["doctor"], "subimages.max_masked_fraction: nan is not a finite number."),
+        ({"scene": {"geo_region": "POLYGON((0 0, 1 0, 1 1, 0 0)"}}, ["plan"], "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON"),
+        ({"plan": {"vm_size": "big"}}, ["status"], "plan.vm_size 'big' has no price in plan.prices"),
+        ({"analysis": {"seed": 1e308}}, ["retry"], "analysis.seed: 1e+308 is greater than the maximum"),
+        ({"period": {"start": "2000-01-01", "end": "2017-04-01", "step": "1d"}}, ["discover"], "period.step 1d cuts"),
+        ({"sites": "/dev/zero"}, ["doctor"], "sites: /dev/zero is a device, not a file;"),
+        ({"sitez": "sites.tsv"}, ["analyse", "summary.json"], "the configuration: 'sitez' is not a key, did you mean 'sites'?"),
+    ],
+)  # fmt: skip
+def test_both_refuse_the_same_in_the_same_words(run, change, command, start):
+    run.configure(run.config | change)
+    assert same_sentence(run, command).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("key", "change"), [("products", {}), ("weather.path", {"weather": {"path": "{site}.csv"}})]
+)
+def test_a_pipe_does_not_block(run, key, change):
+    (run.folder / "results").mkdir()
+    os.mkfifo(run.folder / ("results/files.tsv" if key == "products" else "here.csv"))
+    run.configure(run.config | change)
+    assert same_sentence(run).startswith(f"{key}: ")
+
+
+def test_the_yaml_error_of_a_command_names_the_file(run):
+    (run.folder / "config.yaml").write_text("sites: [")
+    for command in (["doctor"], ["plan"], ["status"], ["retry"], ["discover"], ["analyse", "summary.json"]):
+        told = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
+        assert "config.yaml cannot be read as YAML: while parsing a flow node" in told, command
+
+
+def test_a_folder_in_which_submitted_jobs_would_not_start(tmp_path):
+    """The dry run tells, with the profile of SLURM; local jobs start there."""
+    run = Run(tmp_path / "a$b", BASE)
+    (run.folder / "products").mkdir()
+    text = f"the working folder '{run.folder}' has '$' in its path, with which a submitted job cannot start; rename or move it."
+    profile = ("--profile", str(ROOT / "profiles" / "slurm"))
+    assert text in lines(run.snakemake("--dry-run", *profile, status=1))
+    assert text in run.tigerbush("doctor", "--configfile", "config.yaml", *profile, status=1)
+    # an executor of one's own is known when the run starts
+    assert text in lines(
+        run.snakemake("results/products.tsv", "--executor", "slurm-batch", "--jobs", "1", status=1)
+    )
+    assert not (run.folder / "results").exists()
+    run.snakemake("--dry-run")
+
+
+def lines(output):
+    return [line.strip() for line in output.splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/centrality.py"),
         workflow.source_path("../scripts/tigerbush/completeness.py"),
         workflow.source_path("../scripts/tigerbush/composite.py"),
+        workflow.source_path("../scripts/tigerbush/configuration.py"),
         workflow.source_path("../scripts/tigerbush/date_images.py"),
         workflow.source_path("../scripts/tigerbush/engines.py"),
         workflow.source_path("../scripts/tigerbush/detrend.py"),
@@ -48,6 +49,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/methods.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/pages.py"),
+        workflow.source_path("../scripts/tigerbush/polygon.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/ranges.py"),
         workflow.source_path("../scripts/tigerbush/raster.py"),
@@ -389,11 +391,10 @@ def dates_without_products(wildcards):
 
 
 check_config()
-check_source()
-check_weather()
 check_cloud()
 check_engine(LIBRARY["snap_worker"])
 SITES = read_sites(config["sites"])
+check_files(SITES)
 PERIODS = read_periods(**config["period"])
 # SNAP resamples: it reads whole products, and its Java takes more than arrays do (estimated, never measured)
 SNAP = config["scene"]["engine"] != "rasterio"

@@ -1,68 +1,80 @@
 """The configuration, checked and filled in; bad values end in one sentence."""
 
-import difflib
+import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from snakemake.utils import validate
 from snakemake.settings.types import DeploymentMethod
 from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
 
-# keys of source that a kind cannot do without
-NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
+
+def standalone(path):
+    """A file of the library that needs nothing of the rest, as a module: the rules never import the library."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+CONFIGURATION = standalone(workflow.source_path("../scripts/tigerbush/configuration.py"))
+POLYGON = standalone(workflow.source_path("../scripts/tigerbush/polygon.py"))
+
+
+def refusing(function, *arguments):
+    """What a function returns; what it refuses is an error of the workflow, in one sentence."""
+    try:
+        return function(*arguments)
+    except CONFIGURATION.RefusedError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def is_main_process():
+    """Whether this is what the user started; a job need not look again at what that has seen."""
+    return not workflow.remote_exec and workflow.exec_mode == ExecMode.DEFAULT
 
 
 def check_config():
-    """Fill in the defaults; refuse what the schema does not know, in one sentence."""
-    if isinstance(config.get("period"), dict):
-        # YAML turns an unquoted 2016-01-01 into a date
-        config["period"] = {key: str(value) for key, value in config["period"].items()}
+    """Fill in the defaults; refuse what cannot be used, in one sentence."""
+    if is_main_process():
+        check_folders(is_submitting())
+    refusing(CONFIGURATION.prepare, config)
     try:
         validate(config, "../schemas/config.schema.yaml")
     except WorkflowError as error:
-        raise WorkflowError(config_sentence(error.__context__)) from None
-    fill_in_kind()
+        raise WorkflowError(CONFIGURATION.schema_sentence(error.__context__)) from None
+    refusing(CONFIGURATION.complete, config, POLYGON.read_polygon)
+    if is_main_process():
+        refusing(CONFIGURATION.check_table_of_sites, config)
 
 
-def fill_in_kind():
-    """What null becomes depends on the kind of source: the sample brings tables and weather of its own."""
-    source, weather = config["source"], config["weather"]
-    sample = source["kind"] == "sample"
-    if sample:
-        source["path"] = source["path"] or "data/sample"
-        weather["path"] = weather["path"] or f"{source['path']}/weather.csv"
-    elif source["kind"] == "local" and source["path"] is None:
-        raise WorkflowError(
-            "source.path is null; set it to the folder of your .SAFE products. See config/README.md."
-        )
-    table = "config/sample/products.tsv" if sample else "results/products.tsv"
-    config["products"] = config["products"] or table
+def check_folders(submitted):
+    """Refuse a working folder whose name jobs would not take as it is."""
+    # an environment of conda brings a Python of its own
+    own = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    python = "" if own and not submitted else sys.executable
+    places = os.getcwd(), str(workflow.main_snakefile), python
+    refusing(CONFIGURATION.check_folders, *places, submitted)
 
 
-def check_source():
-    """Refuse a source without what its kind needs."""
-    source = config["source"]
-    if source["kind"] in NEEDED:
-        for key in NEEDED[source["kind"]]:
-            if source[key] is None:
-                raise WorkflowError(
-                    f"source.{key} is not set, but source.kind {source['kind']} needs it; see config/README.md."
-                )
-        if source["requester_pays"] and source["access"] == "storage":
-            raise WorkflowError(
-                "source.requester_pays cannot go with source.access storage, whose requests do not say who pays; set "
-                "source.access: stream."
-            )
+def is_submitting():
+    """Whether jobs are submitted and find the folders of this machine, as far as that is known before the executor."""
+    usage = workflow.storage_settings.shared_fs_usage
+    some = SharedFSUsage.SOURCES in usage and usage != SharedFSUsage.all()
+    return some and workflow.resource_settings.nodes is not None
 
 
-def check_weather():
-    """Refuse a file for one quantity where no weather is asked for."""
-    for quantity in ("precipitation", "temperature"):
-        if config["weather"][quantity]["path"] and not config["weather"]["path"]:
-            raise WorkflowError(
-                f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
-            )
+def check_files(sites):
+    """Refuse tables and weather that would block for ever."""
+    if is_main_process():
+        refusing(CONFIGURATION.check_files, config, sites)
+
+
+def read_periods(start, end, step):
+    """Date (middle day) to (start, end) of each period."""
+    return refusing(CONFIGURATION.read_periods, start, end, step)
 
 
 def check_cloud():
@@ -84,21 +96,16 @@ def check_cloud():
 
 
 def check_engine(worker):
-    """Refuse an engine that is not here, and what SNAP cannot do, before the first job instead of in each."""
-    scene = config["scene"]
-    engine = scene["engine"]
+    """Refuse an engine that is not here before the first job instead of in each."""
+    engine = config["scene"]["engine"]
     if engine == "rasterio":
         return
-    refused = snap_refuses(scene)
-    if refused:
-        raise WorkflowError(f"{refused} or set scene.engine: rasterio.")
     if SharedFSUsage.SOURCES not in workflow.storage_settings.shared_fs_usage:
         raise WorkflowError(
             f"scene.engine {engine}: the nodes do not share the disk of this machine and bring no SNAP; set scene.engine: "
             "rasterio."
         )
-    # a job need not look again what the main process has seen
-    if workflow.remote_exec or workflow.exec_mode != ExecMode.DEFAULT:
+    if not is_main_process():
         return
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         if engine == "snap" and not os.path.isdir(os.environ.get("SNAP_HOME", "")):
@@ -112,32 +119,3 @@ def check_engine(worker):
     if done.returncode:
         lines = (done.stdout or done.stderr or "no message").strip().splitlines()
         raise WorkflowError(f"scene.engine {engine}: {lines[-1]}")
-
-
-def snap_refuses(scene):
-    """The sentence for what rasterio does and SNAP does not, up to the way out; None when there is nothing."""
-    for key in ("upsampling", "downsampling"):
-        if not isinstance(scene[key], str):
-            return f"scene.{key} names methods per band, but scene.engine {scene['engine']} takes one for all; name one,"
-    _, _, width, height = scene["region"] or (0, 0, *[109_800 // scene["resolution"]] * 2)
-    # SNAP 14 and later adds two masks to each band, and all are written with 16 bits
-    if width * height * len(scene["bands"]) * 3 * 2 >= 2**32:
-        return (
-            f"scene.bands names {len(scene['bands'])} bands, for which SNAP might write more than the 4 GiB of a "
-            "GeoTIFF; name fewer, set scene.region"
-        )
-    return None
-
-
-def config_sentence(error):
-    """What the schema refused, and the key that was meant, if one is close."""
-    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
-    what = error.message
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = sorted(str(key) for key in error.instance if key not in known)[0]
-        close = difflib.get_close_matches(unknown, known, 1)
-        what = f"{unknown!r} is not a key" + (
-            f", did you mean {close[0]!r}?" if close else f" (known: {known})."
-        )
-    return f"{where}: {what} See config/README.md."

@@ -28,6 +28,7 @@ rule resample_scene:
             "failures",
             "files",
             "metadata",
+            "polygon",
             "products",
             "raster",
             "resample",

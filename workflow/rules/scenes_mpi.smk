@@ -18,6 +18,7 @@ SCENE_LIBRARY = library(
     "failures",
     "files",
     "metadata",
+    "polygon",
     "products",
     "raster",
     "resample",

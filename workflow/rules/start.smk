@@ -23,6 +23,13 @@ def refuse_local_rules_in_groups():
         )
 
 
+def refuse_folders_of_jobs():
+    """Any executor that submits jobs is known here; those of our profiles are before, so that a dry run tells."""
+    usage = workflow.storage_settings.shared_fs_usage
+    if SharedFSUsage.SOURCES in usage and workflow.executor_plugin.common_settings.non_local_exec:
+        check_folders(submitted=True)
+
+
 def drop_rate_limit():
     """For its limit of jobs per time Snakemake 9.27 wakes up again and again, a second after each time it found work.
 
@@ -36,4 +43,5 @@ def drop_rate_limit():
 
 onstart:
     refuse_local_rules_in_groups()
+    refuse_folders_of_jobs()
     drop_rate_limit()

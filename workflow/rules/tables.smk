@@ -1,9 +1,8 @@
-"""The tables of sites, dates, products and files, checked field by field, and the tiles that reach a site."""
+"""The tables of sites, products and files, checked field by field, and the tiles that reach a site."""
 
 import csv
 import re
-from calendar import monthrange
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import utm
@@ -97,42 +96,6 @@ def read_sites(path):
     if not sites:
         raise WorkflowError(f"{path} names no site; add a line with {', '.join(SITE_COLUMNS)}.")
     return sites
-
-
-def step_from(day, step):
-    """The day one step later, as pyveg counts: months keep the day where the month has it."""
-    number, unit = int(step[:-1]), step[-1]
-    if unit in "dw":
-        return day + timedelta(days=number * (7 if unit == "w" else 1))
-    months = day.year * 12 + day.month - 1 + number * (12 if unit == "y" else 1)
-    year, month = months // 12, months % 12 + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
-
-
-def read_periods(start, end, step):
-    """Date (middle day) to (start, end) of each period of [start, end); an incomplete last one is dropped."""
-    try:
-        day, last = date.fromisoformat(start), date.fromisoformat(end)
-    except ValueError as error:
-        raise WorkflowError(f"period.start {start!r} and period.end {end!r} must be days: {error}.")
-    if day >= last:
-        raise WorkflowError(f"period.end {end} must be after period.start {start}.")
-    periods = {}
-    while len(periods) <= 100_000:
-        try:
-            following = step_from(day, step)
-        except (ValueError, OverflowError):
-            break
-        if following > last:
-            break
-        middle = day + (following - day) // 2
-        periods[middle.isoformat()] = (day.isoformat(), following.isoformat())
-        day = following
-    if not 0 < len(periods) <= 100_000:
-        raise WorkflowError(
-            f"period.step {step} cuts {start} to {end} into {len(periods)} dates; change one of them."
-        )
-    return periods
 
 
 def read_products(path):

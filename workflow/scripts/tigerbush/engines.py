@@ -25,7 +25,7 @@ def run_engine(path: Path, target: Path, scene: Mapping, limits: Limits) -> None
 
     Raises
     ------
-    TigerbushError, EngineError, WriteError
+    TigerbushError, ConfigurationError, EngineError, WriteError
     """
     options = {key: value for key, value in scene.items() if key != "engine"}
     if scene["engine"] == "rasterio":

@@ -64,6 +64,10 @@ class WriteError(MachineError):
     """
 
 
+class ConfigurationError(MachineError):
+    """A value of the configuration that cannot be used: never the fault of a product; the message is one sentence."""
+
+
 class EngineError(MachineError):
     """An engine that does not work on this machine: never the fault of a product; the message is one sentence."""
 

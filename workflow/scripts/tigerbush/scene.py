@@ -1,7 +1,6 @@
 """Whole products at one resolution: what SNAP's Resample and Subset make of them."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import numpy as np
 from rasterio.warp import transform
 
 from tigerbush import __version__
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import ConfigurationError
+from tigerbush.polygon import Corner, read_polygon
 from tigerbush.products import parse_name
-from tigerbush.raster import PRODUCT, REASON, STATUS, Raster, write_raster, write_strips
+from tigerbush.raster import GDAL_ERRORS, PRODUCT, REASON, STATUS, Raster, write_raster, write_strips
 from tigerbush.resample import Grid, target_grid
 from tigerbush.safe import NODATA, Product, open_product, read_band
 
@@ -121,7 +121,9 @@ def write_scene(
     Raises
     ------
     TigerbushError
-        When the product or the region cannot be read; nothing is left at `target` then.
+        When the product cannot be read; nothing is left at `target` then.
+    ConfigurationError
+        When `geo_region` is not a WKT polygon in degrees.
     """
     product = open_product(path)
     grid = scene_region(scene_grid(product, resolution), product.epsg, region, geo_region)
@@ -154,7 +156,7 @@ def scene_region(
 
     Raises
     ------
-    TigerbushError
+    ConfigurationError
         When `geo_region` is not a WKT polygon in degrees.
     """
     left, top, right, bottom = 0, 0, grid.width, grid.height
@@ -162,7 +164,12 @@ def scene_region(
         x, y, width, height = region
         left, top, right, bottom = x, y, x + width, y + height
     elif geo_region is not None:
-        xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*_polygon(geo_region), strict=True))
+        corners = _corners(geo_region)
+        try:
+            xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*corners, strict=True))
+        except GDAL_ERRORS:
+            # a quarter of the earth or more from the tile's meridian
+            return None
         left = math.floor((min(xs) - grid.x) / grid.resolution)
         right = math.ceil((max(xs) - grid.x) / grid.resolution)
         top = math.floor((grid.y - max(ys)) / grid.resolution)
@@ -175,17 +182,11 @@ def scene_region(
     return Grid(grid.x + left * step, grid.y - top * step, step, right - left, bottom - top)
 
 
-def _polygon(text: str) -> list[tuple[float, float]]:
-    match = re.fullmatch(r"\s*POLYGON\s*\(\(([^()]*)\)\)\s*", text, re.IGNORECASE)
+def _corners(text: str) -> list[Corner]:
     try:
-        corners = [tuple(map(float, corner.split())) for corner in match[1].split(",")]
-        if len(corners) >= 4 and all(abs(x) <= 180 and abs(y) <= 90 for x, y in corners):
-            return corners
-    except (TypeError, ValueError):
-        pass
-    raise TigerbushError(
-        f"scene.geo_region {text[:120]!r} is not a polygon in degrees; expected POLYGON((longitude latitude, ...))."
-    )
+        return read_polygon(text)
+    except ValueError as error:
+        raise ConfigurationError(f"scene.geo_region {text[:120]!r} {error}.") from None
 
 
 def _strips(product: Product, grid: Grid) -> Iterator[Grid]:

@@ -2,17 +2,29 @@
 
 import argparse
 import csv
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 import yte
-from jsonschema import ValidationError
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
 from tigerbush.cli.snakemake import SNAKEFILE
+from tigerbush.configuration import (
+    RefusedError,
+    check_file,
+    check_files,
+    check_folders,
+    check_table_of_sites,
+    complete,
+    prepare,
+    schema_sentence,
+)
 from tigerbush.errors import TigerbushError
+from tigerbush.polygon import read_polygon
 
 DEFAULT = Path("config/config.yaml")
 SCHEMA = SNAKEFILE.parent / "schemas" / "config.schema.yaml"
@@ -51,37 +63,79 @@ def snakemake_arguments(options: argparse.Namespace) -> list[str]:
     return arguments
 
 
+def run_arguments(options: argparse.Namespace) -> list[str]:
+    """Return the options of a run, its profile too, as snakemake takes them."""
+    return [*snakemake_arguments(options), *(["--profile", options.profile] if options.profile else [])]
+
+
 def read_configuration(options: argparse.Namespace) -> dict:
     """Read, merge and check the configuration; the schema fills in the defaults.
 
     Raises
     ------
     TigerbushError
-        When a file is missing or the schema refuses the whole.
+        When a file is missing or the whole is refused, as the workflow refuses it.
     """
+    _take_from_profile(options)
     default = options.directory / DEFAULT
     paths = [default] if default.exists() or not options.configfile else []
     config: dict = {}
-    for path in [*paths, *map(Path, options.configfile)]:
-        update_config(config, _mapping(path))
-    for word in options.config:
-        key, _, value = word.partition("=")
-        update_config(config, {key: yaml.safe_load(value)})
-    if isinstance(config.get("period"), dict):
-        # YAML turns an unquoted 2016-01-01 into a date
-        config["period"] = {key: str(value) for key, value in config["period"].items()}
     try:
+        for path in [*paths, *map(Path, options.configfile)]:
+            update_config(config, _mapping(path))
+        for word in options.config:
+            update_config(config, _pair(word))
+        prepare(config)
         validate(config, str(SCHEMA))
+        complete(config, read_polygon)
     except WorkflowError as error:
-        raise TigerbushError(_sentence(error.__context__ or error)) from None
-    # what null becomes, as fill_in_kind of rules/config.smk has it
-    sample = config["source"]["kind"] == "sample"
-    config["products"] = config["products"] or ("config/sample" if sample else "results") + "/products.tsv"
-    if sample:
-        config["source"]["path"] = config["source"]["path"] or "data/sample"
-    elif config["source"]["kind"] == "local" and config["source"]["path"] is None:
-        raise TigerbushError("source.path is null; set it to the folder of your .SAFE products.")
+        raise TigerbushError(schema_sentence(error.__context__)) from None
+    except RefusedError as error:
+        raise TigerbushError(str(error)) from None
     return config
+
+
+def read_run(options: argparse.Namespace) -> dict:
+    """Read the configuration of a run, and refuse files that it names and that would block a run for ever.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    config = read_configuration(options)
+    refuse_folders(options)
+    refuse_files(config, options.directory)
+    return config
+
+
+def refuse_folders(options: argparse.Namespace) -> None:
+    """Refuse a working folder in which the jobs of the profile would not start, as the workflow does.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    profile = _profile_here(options)
+    shared = profile.get("shared-fs-usage") or "sources"
+    submitted = profile.get("executor", "local") != "local" and "sources" in shared
+    try:
+        check_folders(str(options.directory.absolute()), str(SNAKEFILE), sys.executable, submitted)
+    except RefusedError as error:
+        raise TigerbushError(str(error)) from None
+
+
+def refuse_files(config: dict, directory: Path) -> None:
+    """Refuse tables and weather that are no files, as the workflow does.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    try:
+        check_table_of_sites(config, directory)
+        check_files(config, read_sites(directory / config["sites"]), directory)
+    except RefusedError as error:
+        raise TigerbushError(str(error)) from None
 
 
 def read_profile(folder: str | None) -> dict:
@@ -98,15 +152,18 @@ def read_profile(folder: str | None) -> dict:
     found = sorted(Path(folder).glob("config*.yaml"), key=lambda path: path.name == "config.yaml")
     if not found:
         raise TigerbushError(f"--profile {folder} is not a folder with a config.yaml; check its name.")
-    content = _mapping(found[0])
-    if not content.get("__use_yte__"):
-        return content
     try:
-        return yte.process_yaml(found[0].read_text(encoding="utf-8"), require_use_yte=True)
+        check_file("--profile", found[0])
+        content = yte.process_yaml(found[0].read_text(encoding="utf-8"), require_use_yte=True)
+    except RefusedError as error:
+        raise TigerbushError(str(error)) from None
     except Exception as error:
-        # whatever the expressions raise: their text says what is wrong
+        # whatever its expressions raise: their text says what is wrong
         text = str(error.__cause__ or error).rpartition("AccountError: ")[2]
-        raise TigerbushError(f"{found[0]} cannot be used: {text}") from None
+        raise TigerbushError(f"{found[0]} cannot be used: {' '.join(text.split())}") from None
+    if not isinstance(content or {}, dict):
+        raise TigerbushError(f"{found[0]} holds no keys; compare profiles/local/config.yaml.")
+    return content or {}
 
 
 def read_sites(path: Path) -> dict[str, dict]:
@@ -125,18 +182,47 @@ def names(options: argparse.Namespace) -> Sequence[str]:
     return [*default, *options.configfile]
 
 
-def _mapping(path: Path) -> dict:
+def _take_from_profile(options: argparse.Namespace) -> None:
+    """Let the profile give what the command line does not, as for snakemake."""
+    profile = _profile_here(options)
+    if not options.configfile:
+        files = profile.get("configfile", profile.get("configfiles")) or []
+        paths = [files] if isinstance(files, str) else files
+        options.configfile = [
+            str(path) if (path := Path(options.profile, name)).exists() else name for name in paths
+        ]
+    if not options.config:
+        pairs = profile.get("config") or []
+        options.config = (
+            [f"{key}={value}" for key, value in pairs.items()] if isinstance(pairs, dict) else pairs
+        )
+
+
+def _profile_here(options: argparse.Namespace) -> dict:
+    """Read the profile, unless snakemake looks for its name elsewhere."""
+    folder = getattr(options, "profile", None)
+    return read_profile(folder) if folder and Path(folder).is_dir() else {}
+
+
+def _pair(word: str) -> dict:
+    """Read a single value of the command line; what is no YAML is text, as for snakemake."""
+    key, _, value = word.partition("=")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TigerbushError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(content or {}, dict):
-        raise TigerbushError(f"{path} holds no keys; see config/README.md.")
-    return content or {}
+        return {key: yaml.safe_load(value)}
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {key: value}
 
 
-def _sentence(error: BaseException) -> str:
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())
-    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
-    return f"{where}: {error.message}; see config/README.md."
+def _mapping(path: Path) -> dict:
+    """Read a file as snakemake does: JSON, YAML, or YAML with Python in it (`__use_yte__`)."""
+    check_file("--configfile", path)
+    try:
+        return dict(load_configfile(path))
+    except Exception as error:
+        # whatever Python in it raises; snakemake's own sentence hides that of the parser
+        cause = error.__context__ if isinstance(error.__context__, yaml.YAMLError | OSError) else error
+        if isinstance(cause, WorkflowError):
+            raise TigerbushError(f"{path} holds no keys; see config/README.md.") from None
+        raise TigerbushError(
+            f"{path} cannot be read as YAML: {' '.join(str(cause).split()).rstrip('.')}."
+        ) from None

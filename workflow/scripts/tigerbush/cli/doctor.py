@@ -34,6 +34,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     try:
         config = configuration.read_configuration(options)
         profile = configuration.read_profile(options.profile)
+        configuration.refuse_folders(options)
     except TigerbushError as error:
         findings = [Finding("configuration", False, str(error))]
     else:

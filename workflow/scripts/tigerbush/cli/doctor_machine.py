@@ -9,6 +9,7 @@ from pathlib import Path
 import rasterio
 from rasterio.env import GDALVersion
 
+from tigerbush.cli.configuration import refuse_files
 from tigerbush.cli.finding import Finding
 from tigerbush.snap import check_engine
 
@@ -19,6 +20,7 @@ SECONDS = 3
 
 def tables(config: dict, directory: Path) -> Iterator[Finding]:
     """Look for the tables of sites and of products."""
+    refuse_files(config, directory)
     path = directory / config["sites"]
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Ask snakemake, add up, print."""
     if rest:
         raise TigerbushError(f"plan does not know {' '.join(rest)!r}; see ./tigerbush plan --help.")
-    config = configuration.read_configuration(options)
+    config = configuration.read_run(options)
     table = options.directory / config["products"]
     if not table.exists():
         raise TigerbushError(

@@ -21,7 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Force the placeholders of failed products, and what is kept of those that could not be read again."""
-    table = options.directory / configuration.read_configuration(options)["products"]
+    table = options.directory / configuration.read_run(options)["products"]
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
     known = {row["product"] for row in read_rows(table)}
@@ -53,7 +53,6 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "--forcerun",
         *map(str, failed),
         "--rerun-incomplete",
-        *configuration.snakemake_arguments(options),
+        *configuration.run_arguments(options),
     ]
-    profile = ["--profile", options.profile] if options.profile else []
-    return snakemake([*targets, *forced, *profile, *rest])
+    return snakemake([*targets, *forced, *rest])

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Read, classify, print."""
     if rest:
         raise TigerbushError(f"status does not know {' '.join(rest)!r}; see ./tigerbush status --help.")
-    config = configuration.read_configuration(options)
+    config = configuration.read_run(options)
     profile = configuration.read_profile(options.profile)
     latest = read_run(options.directory)
     arguments = [*options.targets, *configuration.snakemake_arguments(options)]

@@ -1,0 +1,102 @@
+"""A region as well-known text: polygons on the earth, and whatever else is refused with its reason."""
+
+import math
+
+import pytest
+
+from tigerbush.polygon import read_polygon
+
+TRIANGLE = [(14.5, 45.8), (14.6, 45.8), (14.6, 45.9), (14.5, 45.8)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8))",
+        "POLYGON ((14.5 45.8,14.6 45.8,14.6 45.9,14.5 45.8))",
+        " polygon ( ( 14.5  45.8 ,\t14.6 45.8, +14.60 45.9, 1.45e1 45.8 ) )\n",
+    ],
+)
+def test_how_a_polygon_may_be_written(text):
+    assert read_polygon(text) == TRIANGLE
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        # clockwise, across the antimeridian, up to the ends of the earth, smaller than a pixel far from zero
+        [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0)],
+        [(179, 0), (-179, 0), (-179, 1), (179, 1), (179, 0)],
+        [(-180, -90), (180, -90), (180, 90), (-180, 90), (-180, -90)],
+        [(179.99999, 45), (179.999991, 45), (179.999991, 45.000001), (179.99999, 45)],
+        # not convex; with a corner twice
+        [(0, 0), (4, 0), (2, 1), (4, 4), (0, 0)],
+        [(0, 0), (1, 0), (1, 0), (1, 1), (0, 0)],
+    ],
+)
+def test_corners_are_read_as_they_are(corners):
+    assert read_polygon(wkt(corners)) == corners
+
+
+def wkt(corners):
+    return f"POLYGON(({', '.join(f'{x!r} {y!r}' for x, y in corners)}))"
+
+
+SHAPE = "is not POLYGON((longitude latitude, ...)) with one ring"
+OPEN = "is not closed: the last corner must be the first one again"
+FLAT = "encloses no area, or as much clockwise as anticlockwise"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", SHAPE),
+        ("14.5 45.8 14.6 45.9", SHAPE),
+        ("POINT(1 2)", SHAPE),
+        ("POLYGON EMPTY", SHAPE),
+        ("POLYGON((0 0, 1 0, 1 1, 0 0)", SHAPE),
+        ("POLYGON(0 0, 1 0, 1 1, 0 0)", SHAPE),
+        ("POLYGON((0 0, 1 0, 1 1, 0 0)) and more", SHAPE),
+        ("POLYGON((0 0, 1 0, 1 1, 0 0)), POLYGON((0 0, 1 0, 1 1, 0 0))", SHAPE),
+        ("POLYGON((0 0, 3 0, 3 3, 0 0), (1 0.5, 2 0.5, 2 1, 1 0.5))", SHAPE),
+        ("POLYGON Z ((0 0 0, 1 0 0, 1 1 0, 0 0 0))", SHAPE),
+        ("MULTIPOLYGON(((0 0, 1 0, 1 1, 0 0)))", SHAPE),
+        ("SRID=4326;POLYGON((0 0, 1 0, 1 1, 0 0))", SHAPE),
+        ("POLYGON(())", "has a corner '' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0 5, 1 0 5, 1 1 5, 0 0 5))", "has a corner '0 0 5' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0, 1 0, 1 x, 0 0))", "has a corner '1 x' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0, 1 0, 1, 1, 0 0))", "has a corner '1' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0, 1 0, nan 1, 0 0))", "has a corner 'nan 1' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0, 1 0, 1 -inf, 0 0))", "has a corner '1 -inf' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0, 1_0 0, 1 1, 0 0))", "has a corner '1_0 0' that is not two numbers, longitude and latitude"),
+        ("POLYGON((0 0, 1e400 0, 1 1, 0 0))", "has the longitude inf, which is not from -180 to 180 (longitude is first)"),
+        ("POLYGON((0 0, -180.1 0, 1 1, 0 0))", "has the longitude -180.1, which is not from -180 to 180 (longitude is first)"),
+        ("POLYGON((45.8 114.5, 45.9 114.5, 45.9 114.6, 45.8 114.5))", "has the latitude 114.5, which is not from -90 to 90 (longitude is first)"),
+        ("POLYGON((500000 5000000, 500100 5000000, 500100 5000100, 500000 5000000))", "has the longitude 500000, which is not from -180 to 180 (longitude is first)"),
+        ("POLYGON((0 0, 1 0, 1 1, 0 1))", OPEN),
+        ("POLYGON((0 0, 1 0, 1 1, 0 0.0000001))", OPEN),
+        ("POLYGON((0 0))", "has fewer than 3 different corners"),
+        ("POLYGON((0 0, 1 1, 0 0, 1 1, 0 0))", "has fewer than 3 different corners"),
+        ("POLYGON((0 0, 1 0, 2 0, 0 0))", FLAT),
+        ("POLYGON((100.1 0.2, 100.2 0.4, 100.3 0.6, 100.1 0.2))", FLAT),
+        ("POLYGON((0 0, 1 1, 1 0, 0 1, 0 0))", FLAT),
+        ("POLYGON((0 0, 2 2, 2 0, 0 1, 0 0))", "crosses itself: list the corners in their order around it"),
+        ("POLYGON((0 0, 6 0, 6 4, 3 4, 4 -1, 2 4, 0 4, 0 0))", "crosses itself: list the corners in their order around it"),
+    ],
+)  # fmt: skip
+def test_what_is_no_polygon(text, reason):
+    with pytest.raises(ValueError) as error:
+        read_polygon(text)
+    assert str(error.value) == reason
+
+
+def test_a_coast_of_many_corners():
+    """Edges that are far apart are not compared: 20,000 corners take a second, not an hour."""
+    angles = [2 * math.pi * i / 20_000 for i in range(20_000)]
+    corners = [(10 + math.cos(a), 40 + (1 + 0.1 * math.sin(50 * a)) * math.sin(a)) for a in angles]
+    corners.append(corners[0])
+    assert read_polygon(wkt(corners)) == corners
+    # one corner is taken to the other side
+    corners[5000] = (10.0, 38.0)
+    with pytest.raises(ValueError, match="crosses itself"):
+        read_polygon(wkt(corners))
