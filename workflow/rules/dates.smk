@@ -21,6 +21,8 @@ rule composite_date:
             "composite",
             "errors",
             "files",
+            "jp2",
+            "jp2_header",
             "masks",
             "metadata",
             "products",

@@ -19,6 +19,8 @@ rule simulate_products:
         library=library(
             "errors",
             "files",
+            "jp2",
+            "jp2_header",
             "local",
             "metadata",
             "pattern",

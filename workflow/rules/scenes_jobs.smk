@@ -25,6 +25,8 @@ rule resample_scene:
             "errors",
             "failures",
             "files",
+            "jp2",
+            "jp2_header",
             "metadata",
             "products",
             "raster",

@@ -16,6 +16,8 @@ SCENE_LIBRARY = library(
     "errors",
     "failures",
     "files",
+    "jp2",
+    "jp2_header",
     "metadata",
     "products",
     "raster",
