@@ -118,11 +118,12 @@ def find_codestream(read: Read, size: int) -> tuple[int, int]:
 
 def segments(read: Read, position: int, end: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
     """Yield code, content and end of marker segments up to the marker `stop`, which comes last, without content."""
-    while position + 4 <= end:
-        code, length = struct.unpack(">HH", read(position, 4))
+    while position + 2 <= end:
+        code = int.from_bytes(read(position, 2), "big")
         if code == stop:
             yield code, b"", position + 2
             return
+        length = int.from_bytes(read(position + 2, 2), "big")
         if code < 0xFF00 or length < 2 or position + 2 + length > end:
             break
         content = read(position + 4, length - 2)
