@@ -2,13 +2,16 @@
 
 import re
 import struct
+from collections import Counter
 
 import numpy as np
 import pytest
 import rasterio
 
+from tigerbush.errors import RemoteError
 from tigerbush.jp2 import check_codestream
 from tigerbush.jp2_header import DamagedError
+from tigerbush.ranges import check_decodes
 
 WIDTH, HEIGHT, SIDE = 384, 380, 128  # 3 x 3 tiles
 LOSSLESS = {"REVERSIBLE": "YES", "QUALITY": "100", "RESOLUTIONS": "6"}
@@ -279,6 +282,38 @@ def test_more_tiles_than_there_can_be(files):
     size = content.index(b"\xff\x51") + 6
     huge = changed(content, size, struct.pack(">II", 2**31 - 1, 2**31 - 1))
     assert refused(huge) == f"it has {(2**24) ** 2} tiles"
+
+
+def test_random_damage_raises_nothing_else(files):
+    """Wherever bytes change, also in headers: a sentence, or one of the two words."""
+    random, outcomes = np.random.default_rng(0), Counter()
+    for content in files.values():
+        first = content.index(b"jp2c")
+        for number in range(60):
+            damaged = bytearray(content)
+            at = int(random.integers(first, first + 300 if number % 2 else len(content)))
+            damaged[at : at + 4] = random.integers(0, 256, 4, np.uint8).tobytes()
+            try:
+                outcomes[check(damaged)] += 1
+            except DamagedError as error:
+                outcomes["noticed"] += 1
+                assert "\n" not in str(error)
+    assert outcomes.keys() == {"checked", "unchecked", "noticed"}
+
+
+def test_a_whole_file_without_a_checksum(files):
+    """An upload in several parts: what decodes may still be damaged."""
+    content = files["nothing"]
+    row = {"name": "IMG_DATA/a_B04.jp2", "etag": "0123-2"}
+    check_decodes("s3://b/a", row, content)
+    start, length, _ = parts(content)[4]
+    damaged = changed(content, start + length - 1000, bytes(1000))
+    with pytest.raises(RemoteError) as error:
+        check_decodes("s3://b/a", row, damaged)
+    assert re.fullmatch(
+        r"s3://b/a: what came is damaged: tile 4 holds 70 bytes of 0x00 in a row, \d+ bytes from its start",
+        str(error.value),
+    )
 
 
 ODD = {

@@ -112,7 +112,9 @@ def check_codestream(read: Read, size: int, window: tuple[int, int, int, int] | 
         tiles = {number: Tile(number, header.coding) for number in header.touched(window)}
         for number, position, length in _tile_parts(read, header, end, tiles.keys()):
             _check_part(read(position, length), header, tiles[number])
-    except (struct.error, IndexError) as error:
+    except DamagedError:
+        raise
+    except (struct.error, IndexError, ValueError) as error:
         raise DamagedError("a marker segment is cut short") from error
     found = [_all_packets(header, tile) for tile in tiles.values()]
     return CHECKED if all(found) else UNCHECKED

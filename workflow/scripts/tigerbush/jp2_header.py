@@ -137,7 +137,7 @@ def read_header(read: Read, start: int, end: int) -> Header:
 
     Raises
     ------
-    DamagedError, struct.error, IndexError
+    DamagedError, struct.error, IndexError, ValueError
         When it is none, or a marker segment is cut short.
     """
     if read(start, 2) != _SOC:
