@@ -20,6 +20,7 @@ ROWS = {
     "jobs": ("runs", "jobs"),
     "cluster": ("cluster", "cluster"),
     "stream": ("stream", "stream"),
+    "damage": ("damage", "damage"),
     "analysis": ("analysis", "analysis"),
 }
 

@@ -31,8 +31,8 @@ LATENCY = 0.05
 BANDS = 4
 
 
-def write_band(path: Path, side: int) -> None:
-    """Write a band with noise of 5 bits, which makes it as large as a real one."""
+def write_band(path: Path, side: int, **options: object) -> None:
+    """Write a band with noise of 5 bits, which makes it as large as a real one; options are those of GDAL."""
     random = np.random.default_rng(0)
     coarse = random.normal(1500, 400, (side // 60, side // 60)).astype(np.float32)
     band = np.kron(coarse, np.ones((60, 60), np.float32))
@@ -47,6 +47,8 @@ def write_band(path: Path, side: int) -> None:
         "quality": 100,
         "blockxsize": TILE,
         "blockysize": TILE,
+        "tiled": True,
+        **options,
     }
     with rasterio.open(path, "w", **profile) as image:
         image.write(np.clip(band, 1, 20000).astype(np.uint16), 1)

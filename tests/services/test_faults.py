@@ -10,6 +10,7 @@ from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import FILE_COLUMNS, file_row, role
 from tigerbush.remote import Store
 from tigerbush.safe import open_product, read_band
+from tigerbush.site import resample_site
 from tigerbush.sources import fetch_product
 from tigerbush.stream import stream_product
 from weed import KEYED, KEYS, PUBLIC
@@ -131,6 +132,12 @@ def test_a_missing_bucket_is_told_by_a_listing(weed, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "writes-too")
     with pytest.raises(TigerbushError, match=r"has no such bucket; check source\.bucket"):
         store(weed, bucket="missing").folders("x/")
+
+
+def test_the_windows_tell_whether_packets_could_be_checked(weed, files, tmp_path):
+    fetch("stream", store(weed, timeout=5), files, tmp_path / f"{NAME}.zip")
+    image, _ = resample_site(tmp_path / f"{NAME}.zip", **SITE)
+    assert image.tags["TIGERBUSH_CODESTREAM"] == "unchecked"
 
 
 def test_no_server(weed, files, tmp_path):

@@ -8,7 +8,7 @@ import rasterio.shutil
 from tigerbush import remote, stream
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import file_row
-from tigerbush.ranges import WHOLE_BYTES
+from tigerbush.ranges import WHOLE_BYTES, RemoteFile, open_remote
 from tigerbush.remote import Store
 from tigerbush.resample import Grid
 from tigerbush.stream import read_remote_window
@@ -113,9 +113,57 @@ def test_an_image_that_is_cut_short_in_the_store(weed, row):
 
 
 def test_damage_of_the_same_length(proxy, row, pixels):
-    """What cannot be noticed: JPEG 2000 has no checksum. Of a COG the compression tells."""
+    """What may not be noticed: JPEG 2000 has no checksum. Of a COG the compression tells."""
     proxy.fault("corrupt", "B04")
     try:
         read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
-    except TigerbushError as error:
+    except (TigerbushError, RemoteError) as error:
         assert "B04" in str(error)
+
+
+@pytest.fixture
+def damaged(weed, row):
+    """The row of a copy of the band, with changed bytes."""
+
+    def put(name, change):
+        content = bytearray(weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read())
+        change(content)
+        key = f"large/{name}/{row['key'].rpartition('/')[2]}"
+        weed.put(PUBLIC, key, bytes(content))
+        [one] = store(weed).objects(key)
+        return row | {"key": one.key, "etag": one.etag}
+
+    return put
+
+
+def zeros_at_the_end_of_tile_11(content):
+    start = content.index(b"\xff\x90\x00\x0a")
+    for _ in range(11):
+        start += int.from_bytes(content[start + 6 : start + 10], "big")
+    end = start + int.from_bytes(content[start + 6 : start + 10], "big")
+    content[end - 40_000 : end] = bytes(40_000)
+
+
+@pytest.mark.parametrize("row", ["jp2"], indirect=True)
+def test_a_tile_that_ends_in_zeros(weed, proxy, damaged, pixels):
+    """Another try may bring the right bytes; windows beside the tile are as they were."""
+    row = damaged("zeros", zeros_at_the_end_of_tile_11)
+    with pytest.raises(
+        RemoteError,
+        match=rf"^s3://{PUBLIC}/{row['key']}: what came is damaged: tile 11 holds 6\d bytes of 0x00 in a row, "
+        r"\d+ bytes from its start$",
+    ):
+        read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+    data = read_remote_window(store(proxy), row, GRID, window(560, 300, 50))
+    np.testing.assert_array_equal(data[0], pixels[300:350, 560:610])
+
+
+@pytest.mark.parametrize("row", ["jp2"], indirect=True)
+def test_a_check_asks_for_little_more_than_the_decoder(proxy, row):
+    """Its end of the file, and where the tile after the last one begins."""
+    with open_remote(RemoteFile(store(proxy), row["key"], int(row["size"]), row["etag"]), "a.jp2") as image:
+        image.read(window=((1300, 1350), (1300, 1350)))
+    decoder = len(proxy.requests)
+    proxy.requests.clear()
+    read_remote_window(store(proxy), row, GRID, window(1300, 1300, 50))
+    assert decoder <= len(proxy.requests) <= decoder + 2

@@ -6,11 +6,12 @@ import subprocess
 import zipfile
 
 import pytest
+from azure.storage.blob import ContentSettings
 
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
 from tigerbush.cli.result_places import Item, open_place
-from tigerbush.cli.results import pull, safe
+from tigerbush.cli.results import _part_name, pull, safe
 from tigerbush.errors import RemoteError, TigerbushError
 from weed import KEYED
 
@@ -113,6 +114,59 @@ def test_from_an_object_store(weed, keys, tmp_path):
     assert all(found[name] == FILES[name] for name in found if name != "manifest.tsv")
 
 
+# of b"content"
+MD5 = bytearray.fromhex("9a0364b9e99bb480dd25e1f0284c8555")
+
+
+def test_checksums_of_blob_storage(blob, store, certificates, tmp_path):
+    """What the store says of the content is compared, also of what an earlier try has left."""
+    blob |= {"REQUESTS_CA_BUNDLE": str(certificates / "ca.pem")}
+    names = ["results/a/one.json", "results/a/two.json", "results/a/three.json"]
+    client = store.service.get_container_client("pulled")
+    for name in names:
+        client.upload_blob(f"sums/{name}", b"content", overwrite=True)
+    for name, settings in zip(names, [MD5, MD5, None], strict=True):
+        client.get_blob_client(f"sums/{name}").set_http_headers(ContentSettings(content_md5=settings))
+    target = tmp_path / "a.zip"
+    output = tigerbush("pull", "az://pulled/sums", "--zip", target, **blob)
+    assert "compared with the checksum of the store: 2; without one there: 1" in output.splitlines()
+    wrong = bytearray(16)
+    client.get_blob_client(f"sums/{names[1]}").set_http_headers(ContentSettings(content_md5=wrong))
+    target.unlink()
+    output = tigerbush("pull", "az://pulled/sums", "--zip", target, status=1, **blob)
+    assert output.splitlines()[-1] == (
+        "tigerbush: results/a/two.json: what came differs from the checksum that the store gives"
+    )
+    assert not target.exists()
+
+
+def test_checksums_of_an_object_store(weed, keys, tmp_path):
+    """What an earlier try has left is compared, too; of an upload in several parts there is nothing to compare."""
+    name = "results/a/big.json"
+    weed.put(KEYED, "sums/results/a/one.json", b"content")
+    upload = weed.admin.create_multipart_upload(Bucket=KEYED, Key=f"sums/{name}")["UploadId"]
+    made = []
+    for number, part in enumerate((b"x" * 5 * 1024**2, b"y"), 1):
+        options = {"Bucket": KEYED, "Key": f"sums/{name}", "UploadId": upload, "PartNumber": number}
+        made.append({"ETag": weed.admin.upload_part(**options, Body=part)["ETag"], "PartNumber": number})
+    weed.admin.complete_multipart_upload(
+        Bucket=KEYED, Key=f"sums/{name}", UploadId=upload, MultipartUpload={"Parts": made}
+    )
+    target = tmp_path / "a.zip"
+    address = ("pull", f"s3://{KEYED}/sums", "--endpoint-url", weed.url, "--zip", target)
+    place = open_place(f"s3://{KEYED}/sums", endpoint_url=weed.url)
+    items = {item.name: item for item in place.items()}
+    parts = tmp_path / "a.zip.part"
+    parts.mkdir()
+    for item, left in ((items["results/a/one.json"], b"damaged"), (items[name], b"cut")):
+        (parts / _part_name(item)).write_bytes(left)
+    output = tigerbush(*address)
+    assert "compared with the checksum of the store: 1; without one there: 1" in output.splitlines()
+    found = contents(target)
+    assert found["results/a/one.json"] == b"content"
+    assert found[name] == b"x" * 5 * 1024**2 + b"y"
+
+
 class Failing:
     """A place that fails at one file until it is mended."""
 
@@ -146,6 +200,25 @@ def test_an_interrupted_pull_goes_on(tmp_path):
     assert set(place.reads) == {names[0], names[-1]}
     assert contents(target)[names[0]] == b'{"a": 2}'
     assert [path.name for path in tmp_path.iterdir()] == ["out.zip"]
+
+
+def test_a_file_that_differs_from_its_checksum_is_read_again(tmp_path):
+    name = "results/a/x.json"
+    item = Item(name, 2, "tag", "99914b932bd37a50b983c5e7c90ae93b")
+
+    class Changing(Failing):
+        def read(self, item):
+            self.reads.append(item.name)
+            return b"{]" if len(self.reads) <= self.broken else b"{}"
+
+    place = Changing({}, 2)
+    pull(place, [item], tmp_path / "a.zip", lambda item: None)
+    assert (place.reads, contents(tmp_path / "a.zip")[name]) == ([name] * 3, b"{}")
+    place = Changing({}, 3)
+    with pytest.raises(RemoteError) as error:
+        pull(place, [item], tmp_path / "b.zip", lambda item: None)
+    assert str(error.value) == f"{name}: what came differs from the checksum that the store gives"
+    assert place.reads == [name] * 3 and not (tmp_path / "b.zip").exists()
 
 
 def test_names_that_lead_elsewhere_are_left_out():

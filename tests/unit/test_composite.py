@@ -8,16 +8,16 @@ import pytest
 from fabricate import name_of
 from tigerbush import masks
 from tigerbush.composite import Observation, composite_products, median, mosaic, observation
-from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
+from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
 from tigerbush.resample import Grid
 from tigerbush.site import SITE_BANDS
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 
 
-def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", reason="", grid=GRID):
+def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", reason="", grid=GRID, **more):
     """The files of one product: every band has the DN given (a number or (2, 3) array)."""
-    tags = {PRODUCT: name, STATUS: status, REASON: reason}
+    tags = {PRODUCT: name, STATUS: status, REASON: reason, **more}
     data = np.broadcast_to(np.asarray(dn, np.uint16), (4, 2, 3)).copy()
     classes = np.broadcast_to(np.asarray(mask, np.uint8), (1, 2, 3)).copy()
     paths = folder / f"{name}.tif", folder / f"{name}_mask.tif"
@@ -158,3 +158,15 @@ def test_rows_do_not_show(tmp_path, monkeypatch):
     whole = composite_products(pairs)
     monkeypatch.setattr("tigerbush.composite.ROWS", 1)
     np.testing.assert_array_equal(composite_products(pairs).data, whole.data)
+
+
+def test_the_lineage_tells_whose_packets_could_be_checked(tmp_path):
+    """Of the products that are used; GeoTIFFs of a catalogue have no packets."""
+    names = [name_of(f"2017011{day}") for day in range(4)]
+    pairs = []
+    for name, found in zip(names, ("checked", "unchecked", "", "checked"), strict=True):
+        status = "failed" if name == names[3] else "ok"
+        tags = {CODESTREAM: found} if found else {}
+        pairs.append(write_pair(tmp_path, name, 100, status=status, reason="why", **tags))
+    lineage = json.loads(composite_products(pairs).tags[LINEAGE])
+    assert lineage["codestream"] == {names[0]: "checked", names[1]: "unchecked"}

@@ -1,5 +1,6 @@
 """Reading products that the tests write, whole and damaged."""
 
+import re
 import shutil
 import zipfile
 
@@ -13,10 +14,11 @@ from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
 from tigerbush.masks import MASKED, MaskOptions, read_mask
 from tigerbush.products import BANDS
+from tigerbush.raster import read_tags
 from tigerbush.resample import Grid
-from tigerbush.safe import covering, open_product, read_band
+from tigerbush.safe import check_band, covering, open_product, read_band
 from tigerbush.safe_writer import Scene, write_product
-from tigerbush.scene import scene_grid
+from tigerbush.scene import product_raster, scene_grid, write_scene
 
 
 def zipped(safe):
@@ -140,6 +142,76 @@ def test_a_corrupt_band_is_refused(product):
     content[40:200] = bytes(160)
     path.write_bytes(content)
     fails(safe, "does not decode")
+
+
+def zeros_at_the_end(path):
+    """Lose the rest of a tile: what is left decodes, to other pixels."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-2002] + bytes(2000) + content[-2:])
+
+
+@pytest.mark.parametrize("pack", [lambda safe: safe, zipped])
+def test_a_band_that_ends_in_zeros_is_refused(product, pack):
+    safe = product()
+    band = band_path(safe, "B04")
+    zeros_at_the_end(band)
+    name = band.relative_to(safe)
+    path = pack(safe)
+    opened = open_product(path)
+    for work in (
+        lambda: read_band(opened, "B4", opened.grids[10]),
+        lambda: check_band(opened, "B4"),
+        lambda: write_scene(path, path.with_name("a.tif"), bands=["B4"], resolution=10, upsampling="Nearest", downsampling="First"),
+    ):  # fmt: skip
+        with pytest.raises(TigerbushError) as error:
+            work()
+        assert re.fullmatch(
+            rf"{re.escape(f'{path}/{name}')} is damaged: tile 0 holds \d\d bytes of 0x00 in a row, \d+ bytes from its "
+            r"start; fetch the product again, then run \./tigerbush retry\.",
+            str(error.value),
+        )
+    assert not path.with_name("a.tif").exists()
+
+
+def test_a_mask_that_ends_in_zeros_is_refused(product):
+    classi = np.random.default_rng(0).integers(0, 2, (3, 21, 21)).astype(np.uint8)
+    safe = product(scene=scene_of(classi=classi))
+    path = next(safe.glob("GRANULE/*/QI_DATA/MSK_CLASSI_B00.jp2"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-102] + bytes(100) + content[-2:])
+    opened = open_product(safe)
+    with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 is damaged: tile 0 holds"):
+        read_mask(opened, opened.grids[60])
+
+
+def with_packet_lengths(path):
+    """Write a band again, as ESA's encoder does."""
+    with rasterio.open(path) as image:
+        data, profile = image.read(), image.profile
+    path.unlink()
+    with rasterio.open(path, "w", **profile | {"reversible": "YES", "quality": 100, "plt": "YES"}) as image:
+        image.write(data)
+
+
+def test_whether_packets_could_be_checked_is_told(product):
+    """Of what was read: one file that does not tell where its packets lie is enough."""
+    safe = product()
+    opened = open_product(safe)
+    assert opened.codestream is None
+    for number in ("B03", "B04"):
+        with_packet_lengths(band_path(safe, number))
+    opened = open_product(safe)
+    for band in ("B3", "B4"):
+        read_band(opened, band, opened.grids[10])
+    assert opened.codestream == "checked"
+    tags = product_raster(opened, ["B3"], opened.grids[10], np.ones((1, 2, 2))).tags
+    assert tags["TIGERBUSH_CODESTREAM"] == "checked"
+    read_band(opened, "B2", opened.grids[10])
+    assert opened.codestream == "unchecked"
+    for bands, found in ((["B4", "B3"], "checked"), (["B4", "B2"], "unchecked")):
+        target = safe.with_name("a.tif")
+        write_scene(safe, target, bands=bands, resolution=20, upsampling="Nearest", downsampling="First")
+        assert read_tags(target)["TIGERBUSH_CODESTREAM"] == found
 
 
 def test_a_band_of_another_size_is_refused(product):

@@ -41,6 +41,8 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/grid.py"),
         workflow.source_path("../scripts/tigerbush/images.py"),
         workflow.source_path("../scripts/tigerbush/indicators.py"),
+        workflow.source_path("../scripts/tigerbush/jp2.py"),
+        workflow.source_path("../scripts/tigerbush/jp2_header.py"),
         workflow.source_path("../scripts/tigerbush/local.py"),
         workflow.source_path("../scripts/tigerbush/maps.py"),
         workflow.source_path("../scripts/tigerbush/masks.py"),

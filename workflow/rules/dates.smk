@@ -24,6 +24,8 @@ rule composite_date:
             "errors",
             "failures",
             "files",
+            "jp2",
+            "jp2_header",
             "masks",
             "metadata",
             "products",

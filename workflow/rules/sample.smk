@@ -21,6 +21,8 @@ rule simulate_products:
             "simulate_products",
             "errors",
             "files",
+            "jp2",
+            "jp2_header",
             "local",
             "metadata",
             "pattern",

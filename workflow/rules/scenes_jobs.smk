@@ -27,6 +27,8 @@ rule resample_scene:
             "errors",
             "failures",
             "files",
+            "jp2",
+            "jp2_header",
             "metadata",
             "polygon",
             "products",

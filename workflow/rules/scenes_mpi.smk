@@ -17,6 +17,8 @@ SCENE_LIBRARY = library(
     "errors",
     "failures",
     "files",
+    "jp2",
+    "jp2_header",
     "metadata",
     "polygon",
     "products",

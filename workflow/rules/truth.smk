@@ -34,6 +34,8 @@ rule compare_truth:
             "files",
             "findings",
             "images",
+            "jp2",
+            "jp2_header",
             "local",
             "metadata",
             "pattern",

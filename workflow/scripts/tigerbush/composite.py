@@ -13,7 +13,7 @@ import numpy as np
 
 from tigerbush import __version__, masks
 from tigerbush.products import ProductName, parse_name
-from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
+from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
 
 SATURATED = 65535
 ROWS = 128
@@ -107,7 +107,7 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
         were not is the JSON tag TIGERBUSH_LINEAGE.
     """
     opened = [(read_raster(image), read_raster(cloud)) for image, cloud in products]
-    lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {}}
+    lineage = {"products": [], "unmasked": [], "codestream": {}, "left_out": {}, "failed": {}}
     usual = _usual_form([image for image, _ in opened])
     usable = [pair for pair in opened if _enter(lineage, *pair, mask, usual)]
     first = (usable or opened)[0][0]
@@ -178,6 +178,8 @@ def _enter(lineage: dict, image: Raster, cloud: Raster, mask: str, usual: tuple 
         log.warning("%s has no cloud mask and is used unmasked", product)
         lineage["unmasked"].append(product)
     lineage["products"].append(product)
+    if CODESTREAM in image.tags:
+        lineage["codestream"][product] = image.tags[CODESTREAM]
     return True
 
 

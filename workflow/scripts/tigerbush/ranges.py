@@ -9,6 +9,8 @@ import rasterio
 from rasterio.io import DatasetReader
 
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.jp2 import check_codestream
+from tigerbush.jp2_header import DamagedError
 from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS, ONE_THREAD, image_driver
 from tigerbush.remote import KEY, Store, is_checksum
 
@@ -41,7 +43,7 @@ def checked_name(row: Mapping[str, str]) -> str:
 
 
 def check_decodes(label: str, row: Mapping[str, str], content: bytes) -> None:
-    """Decode a whole image whose ETag is no checksum: the only way to notice that it is damaged.
+    """Decode a whole image whose ETag is no checksum, and check its codestream: what else could tell of damage.
 
     Raises
     ------
@@ -58,8 +60,12 @@ def check_decodes(label: str, row: Mapping[str, str], content: bytes) -> None:
         ):
             for _, window in image.block_windows(1):
                 image.read(window=window)
+        if row["name"].endswith(".jp2"):
+            check_codestream(lambda start, length: content[start : start + length], len(content))
     except GDAL_ERRORS as error:
         raise RemoteError(f"{label}: what came does not decode ({error})") from error
+    except DamagedError as error:
+        raise RemoteError(f"{label}: what came is damaged: {error}") from error
 
 
 class RemoteFile:

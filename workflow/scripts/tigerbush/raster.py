@@ -35,6 +35,8 @@ GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 PRODUCT = "TIGERBUSH_PRODUCT"
 STATUS = "TIGERBUSH_STATUS"
 REASON = "TIGERBUSH_REASON"
+# whether the packets of the JPEG 2000 files that were read could be checked (`tigerbush.jp2`)
+CODESTREAM = "TIGERBUSH_CODESTREAM"
 # tag of a composite: which products were used, and why others were not (JSON)
 LINEAGE = "TIGERBUSH_LINEAGE"
 

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -21,16 +21,17 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
+from tigerbush.jp2 import CHECKED, JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
+from tigerbush.jp2_header import DamagedError
 from tigerbush.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
 from tigerbush.products import BANDS, STAC_ITEM, ProductName, parse_name
-from tigerbush.raster import GDAL_ERRORS, ONE_THREAD, image_driver
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, image_driver
 from tigerbush.resample import Grid, halo, resample
 from tigerbush.stac_item import read_item
 
 NODATA = 0
 # the only member of a zip that stands for a failed download; it holds the reason
 FAILED = "TIGERBUSH_FAILED.txt"
-JP2_HEAD, JP2_TAIL = 12, 2
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 # What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
 # compression that it does not know and for encryption.
@@ -48,11 +49,21 @@ class Product(Metadata):
     name : ProductName
     files : mapping of str to int
         Relative names and sizes in bytes.
+    codestreams : dict of str to str
+        Of each JPEG 2000 file that was read so far, whether its packets could be checked.
     """
 
     path: Path
     name: ProductName
     files: Mapping[str, int]
+    codestreams: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def codestream(self) -> str | None:
+        """Whether the packets of all JPEG 2000 files that were read could be checked; None without any such file."""
+        if not self.codestreams:
+            return None
+        return CHECKED if set(self.codestreams.values()) == {CHECKED} else UNCHECKED
 
     @cached_property
     def granule(self) -> str:
@@ -290,24 +301,38 @@ def read_window(
         The part of `grid` that was read; at least one pixel, also where `target` lies outside.
     """
     label = f"{product.path}/{name}"
-    _check_whole(product, name)
     source = covering(grid, target, halo(method))
+    _check_whole(product, name)
     try:
         path = _gdal_path(product.path, name)
         with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
-            return read_part(image, label, grid, source), source
+            data = read_part(image, label, grid, source)
+            if found := image.tags().get(CODESTREAM):
+                product.codestreams[name] = found
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error
+    _check_tiles(product, name, pixels(grid, source))
+    return data, source
 
 
-def check_band(product: Product, band: str) -> None:
-    """Refuse a product whose file of a band is missing or cut short; it is not decoded.
+def check_band(product: Product, band: str, target: Grid | None = None) -> None:
+    """Refuse a product whose file of a band is missing, cut short or damaged; it is not decoded.
+
+    Parameters
+    ----------
+    product : Product
+    band : str
+    target : Grid, optional
+        Only what touches it; without it the whole band.
 
     Raises
     ------
     TigerbushError
     """
-    _check_whole(product, product.band_file(band)[0])
+    name, resolution = product.band_file(band)
+    grid = product.grids[resolution]
+    _check_whole(product, name)
+    _check_tiles(product, name, pixels(grid, covering(grid, target, 0)) if target else None)
 
 
 def _check_whole(product: Product, name: str) -> None:
@@ -316,6 +341,26 @@ def _check_whole(product: Product, name: str) -> None:
             head = file.read(JP2_HEAD)
             file.seek(max(product.files[name] - JP2_TAIL, 0))
             check_jp2(head, file.read(JP2_TAIL), f"{product.path}/{name}")
+
+
+def _check_tiles(product: Product, name: str, window: tuple[int, int, int, int] | None) -> None:
+    """Refuse a JP2 file that is damaged in a window of pixels; note whether its packets could be checked."""
+    if not name.endswith(".jp2"):
+        return
+    with _open(product.path, name) as file:
+
+        def read(position: int, length: int) -> bytes:
+            file.seek(position)
+            return file.read(length)
+
+        try:
+            found = check_codestream(read, product.files[name], window)
+        except DamagedError as error:
+            raise TigerbushError(
+                f"{product.path}/{name} is damaged: {error}; fetch the product again, then run ./tigerbush retry."
+            ) from error
+    # of the strips of a scene one may be checked and another not
+    product.codestreams[name] = UNCHECKED if product.codestreams.get(name) == UNCHECKED else found
 
 
 def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.ndarray:
@@ -348,6 +393,12 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.
     return image.read(window=Window(column, row, source.width, source.height))
 
 
+def pixels(grid: Grid, part: Grid) -> tuple[int, int, int, int]:
+    """Return column, row, width and height of a part of a grid in its pixels."""
+    column, row = round((part.x - grid.x) / grid.resolution), round((grid.y - part.y) / grid.resolution)
+    return column, row, part.width, part.height
+
+
 def does_not_decode(label: str, error: Exception) -> TigerbushError:
     """Return the sentence for an image that GDAL cannot decode."""
     return TigerbushError(
@@ -372,22 +423,3 @@ def covering(grid: Grid, target: Grid, margin: int) -> Grid:
         right - left,
         bottom - top,
     )
-
-
-def check_jp2(head: bytes, tail: bytes, label: str) -> None:
-    """Refuse a JP2 that was cut short: decoders fill the lost part without an error.
-
-    ISO/IEC 15444-1: a file of boxes, of which the codestream box comes last in Sentinel-2 products
-    and ends with the marker EOC (FF D9).
-
-    Parameters
-    ----------
-    head, tail : bytes
-        The first JP2_HEAD and the last JP2_TAIL bytes of the file.
-    label : str
-        The file, for the sentence.
-    """
-    if head != b"\x00\x00\x00\x0cjP  \r\n\x87\n" or tail != b"\xff\xd9":
-        raise TigerbushError(
-            f"{label} is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
-        )

@@ -11,9 +11,18 @@ from tigerbush import __version__
 from tigerbush.errors import ConfigurationError
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.products import parse_name
-from tigerbush.raster import GDAL_ERRORS, PRODUCT, REASON, STATUS, Raster, write_raster, write_strips
+from tigerbush.raster import (
+    CODESTREAM,
+    GDAL_ERRORS,
+    PRODUCT,
+    REASON,
+    STATUS,
+    Raster,
+    write_raster,
+    write_strips,
+)
 from tigerbush.resample import Grid, target_grid
-from tigerbush.safe import NODATA, Product, open_product, read_band
+from tigerbush.safe import NODATA, Product, check_band, open_product, read_band
 
 # Strips end where the JPEG 2000 tiles of the 10 m and the 20 m bands both end (1024 and 640 pixels), so
 # that nothing is decoded twice.
@@ -61,8 +70,9 @@ def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsamp
 
 
 def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
-    """Return stored DN with everything that makes them reflectance."""
+    """Return stored DN with everything that makes them reflectance; what reading found is told, too."""
     quantification = product.quantification
+    codestream = {CODESTREAM: product.codestream} if product.codestream else {}
     return Raster(
         data=data,
         grid=grid,
@@ -72,7 +82,7 @@ def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.
         scale=(1 / quantification,) * len(bands),
         offset=tuple(product.offsets[band] / quantification for band in bands),
         units=("reflectance",) * len(bands),
-        tags=product_tags(product.name.product, "ok", ""),
+        tags=product_tags(product.name.product, "ok", "") | codestream,
     )
 
 
@@ -130,6 +140,9 @@ def write_scene(
     if grid is None:
         write_raster(target, scene_outside(product.name.product, bands, resolution))
         return
+    for band in bands:
+        # before decoding, which takes minutes; and whether packets could be checked is a tag of the file
+        check_band(product, band, grid)
     strips = (
         (strip, number, _read(product, band, strip, upsampling, downsampling)[None])
         for strip in _strips(product, grid)

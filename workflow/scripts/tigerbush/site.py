@@ -65,8 +65,9 @@ def resample_site(
         return placeholder(
             product.name.product, "the product does not reach the site", grid, product.epsg, status="outside"
         )
-    image = product_raster(product, SITE_BANDS, window, read_bands(product, SITE_BANDS, window))
+    data = read_bands(product, SITE_BANDS, window)
     classes, name = masks.read_mask(product, window, options)
+    image = product_raster(product, SITE_BANDS, window, data)
     return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
 
 

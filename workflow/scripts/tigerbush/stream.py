@@ -16,21 +16,21 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import replacing, write_bytes, write_error
+from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
+from tigerbush.jp2_header import DamagedError
 from tigerbush.masks import mask_file, mask_method
 from tigerbush.ranges import RemoteFile, checked_name, open_remote
-from tigerbush.raster import GDAL_ERRORS, transform_of
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, transform_of
 from tigerbush.remote import Store
 from tigerbush.resample import Grid, halo
 from tigerbush.safe import (
-    JP2_HEAD,
-    JP2_TAIL,
     Product,
-    check_jp2,
     covering,
     does_not_decode,
     open_product,
+    pixels,
     read_part,
 )
 from tigerbush.site import SITE_BANDS, site_window
@@ -127,9 +127,9 @@ def _fetch(store: Store, row: Row, safe: Path, grid: Grid | None, source: Grid |
     path = (safe / checked_name(row)).with_suffix(".tif")
     if path.exists():
         return
-    data = read_remote_window(store, row, grid, source)
+    data, codestream = _read_window(store, row, grid, source)
     with replacing(path) as temporary:
-        _write_window(temporary, data, source)
+        _write_window(temporary, data, source, {CODESTREAM: codestream} if codestream else {})
 
 
 def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.ndarray:
@@ -150,22 +150,32 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.n
     TigerbushError
         When the image is not there, not whole, of another size, or does not decode.
     RemoteError
+        Also when its tiles are damaged: another try may bring the right bytes.
     """
+    return _read_window(store, row, grid, source)[0]
+
+
+def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.ndarray, str | None]:
+    """Return the pixels of a window, and whether the packets of its tiles could be checked."""
     label = store.label(row["key"])
     # 0: its server did not answer when it was listed
     size = int(row["size"]) or store.size_of(row["key"])
     file = RemoteFile(store, row["key"], size, row["etag"])
-    name = PurePosixPath(row["name"]).name
+    name, codestream = PurePosixPath(row["name"]).name, None
     if name.endswith(".jp2"):
         check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)
+        try:
+            codestream = check_codestream(file.read, file.size, pixels(grid, source))
+        except DamagedError as error:
+            raise RemoteError(f"{label}: what came is damaged: {error}") from error
     try:
         with open_remote(file, name) as image:
-            return read_part(image, label, grid, source)
+            return read_part(image, label, grid, source), codestream
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error
 
 
-def _write_window(path: Path, data: np.ndarray, grid: Grid) -> None:
+def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, str]) -> None:
     profile = {
         "driver": "GTiff",
         "count": len(data),
@@ -180,6 +190,7 @@ def _write_window(path: Path, data: np.ndarray, grid: Grid) -> None:
     try:
         with rasterio.open(path, "w", **profile) as out:
             out.write(data)
+            out.update_tags(**tags)
         # GDAL does not tell when the last block did not fit on the disk
         with rasterio.open(path) as written:
             written.read(window=Window(written.width - 1, written.height - 1, 1, 1))

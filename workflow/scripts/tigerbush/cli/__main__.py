@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 from tigerbush import __version__
-from tigerbush.errors import TigerbushError, WriteError
+from tigerbush.errors import RemoteError, TigerbushError, WriteError
 
 COMMANDS = (
     "analyse",
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser(named or COMMANDS).parse_known_args(words)
     try:
         return module_of(options.command).run(options, rest)
-    except (TigerbushError, WriteError) as error:
+    except (TigerbushError, RemoteError, WriteError) as error:
         print(f"tigerbush: {error}", file=sys.stderr)
         return 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tigerbush.errors import TigerbushError
-from tigerbush.remote import KEY, Store
+from tigerbush.remote import KEY, Store, is_checksum
 
 _CONTAINER = r"[a-z0-9](?:-?[a-z0-9]){2,62}"
 # a part of an address that leads nowhere else
@@ -17,11 +17,24 @@ _PREFIX = rf"(?:/(?P<prefix>{KEY.pattern}))?/?"
 
 @dataclass(frozen=True)
 class Item:
-    """A file among results: its name below the place, its size in bytes, and what changes when it does."""
+    """A file among results.
+
+    Attributes
+    ----------
+    name : str
+        Below the place.
+    size : int
+        Bytes.
+    tag : str
+        Changes when the file does.
+    md5 : str
+        Of the content, in hexadecimal digits; empty where the place keeps none.
+    """
 
     name: str
     size: int
     tag: str
+    md5: str = ""
 
 
 class Place(Protocol):
@@ -66,7 +79,9 @@ class Bucket:
     def items(self) -> Iterator[Item]:
         """List the objects below the prefix."""
         for one in self.store.objects(self.prefix):
-            yield Item(one.key.removeprefix(self.prefix), one.size, one.etag)
+            # an upload in several parts has another kind of ETag
+            md5 = one.etag if is_checksum(one.etag) else ""
+            yield Item(one.key.removeprefix(self.prefix), one.size, one.etag, md5)
 
     def read(self, item: Item) -> bytes:
         """Return an object, if it is still the one that was listed."""
@@ -99,7 +114,8 @@ class Container:
 
         try:
             for blob in self.client.list_blobs(name_starts_with=self.prefix or None):
-                yield Item(blob.name.removeprefix(self.prefix), blob.size, blob.etag.strip('"'))
+                md5 = bytes(blob.content_settings.content_md5 or b"").hex()
+                yield Item(blob.name.removeprefix(self.prefix), blob.size, blob.etag.strip('"'), md5)
         except AzureError as error:
             raise self._sentence(error) from None
 

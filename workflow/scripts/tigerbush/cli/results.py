@@ -3,8 +3,9 @@
 ./tigerbush results list --container runs
 ./tigerbush results pull az://runs/sahel-2016 --zip sahel.zip --rgb --json
 
-A pull that was interrupted goes on where it stopped. The zip appears when it is whole; manifest.tsv in it names every
-file with size and SHA-256.
+A pull that was interrupted goes on where it stopped. What comes, and what came before, is compared with the checksum
+that the store keeps (Content-MD5, or the ETag of an upload in one part). The zip appears when it is whole; manifest.tsv
+in it names every file with size and SHA-256.
 """
 
 import argparse
@@ -22,15 +23,17 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tigerbush.cli.result_places import Item, Place, open_place
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import replacing, write_bytes
-from tigerbush.remote import KEY, LONGEST_KEY
+from tigerbush.remote import KEY, LONGEST_KEY, check_content
 from tigerbush.spreadsheet import cell
 
 # what each option takes, by the end of the name
 KINDS = {"rgb": ("/rgb.png",), "ndvi": ("/ndvi.png", "/bwndvi.png", "/ndvi.tif"), "json": (".json",)}
 MANIFEST = "manifest.tsv"
 CONNECTIONS = 4
+# readings of a file that differs from its checksum
+TRIES = 3
 _NAME = re.compile(
     r"(?:(?P<run>.+)/)?results/(?P<site>[A-Za-z0-9][\w-]*)/(?:(?P<date>\d{4}-\d\d-\d\d)/)?[^/].*"
 )
@@ -79,7 +82,9 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(options.zip.name, total=sum(item.size for item in items))
         pull(place, items, options.zip, lambda item: progress.advance(task, item.size))
+    bare = sum(not item.md5 for item in items)
     print(f"{options.zip}: {len(items)} files, {sum(item.size for item in items) / 1e6:.1f} MB")
+    print(f"compared with the checksum of the store: {len(items) - bare}; without one there: {bare}")
     return 0
 
 
@@ -112,7 +117,7 @@ def pull(place: Place, items: Sequence[Item], target: Path, done: Callable[[Item
     Raises
     ------
     TigerbushError, RemoteError
-        When a file cannot be read; the others are kept for the next try.
+        When a file cannot be read, or differs from its checksum; the others are kept for the next try.
     WriteError
         When there is no room.
     """
@@ -121,8 +126,8 @@ def pull(place: Place, items: Sequence[Item], target: Path, done: Callable[[Item
 
     def fetch(item: Item) -> None:
         part = parts / _part_name(item)
-        if not part.exists():
-            write_bytes(part, place.read(item))
+        if not _is_whole(part, item):
+            write_bytes(part, _read(place, item))
         done(item)
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -136,6 +141,28 @@ def pull(place: Place, items: Sequence[Item], target: Path, done: Callable[[Item
     with replacing(target) as temporary:
         _write_zip(temporary, parts, items)
     shutil.rmtree(parts)
+
+
+def _is_whole(part: Path, item: Item) -> bool:
+    """Tell whether an earlier try has fetched a file, and it is still what the store has."""
+    try:
+        check_content(item.name, part.read_bytes(), item.size, item.md5)
+    except (FileNotFoundError, RemoteError):
+        return False
+    return True
+
+
+def _read(place: Place, item: Item) -> bytes:
+    """Read a file, again when it differs from its checksum."""
+    for attempt in range(1, TRIES + 1):
+        content = place.read(item)
+        try:
+            check_content(item.name, content, item.size, item.md5)
+            return content
+        except RemoteError:
+            if attempt == TRIES:
+                raise
+    raise AssertionError("not reached")
 
 
 def _part_name(item: Item) -> str:
