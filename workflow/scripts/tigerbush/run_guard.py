@@ -1,6 +1,7 @@
 """One run at a time on the same results; the end of a run that has lost them."""
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -95,13 +96,35 @@ def alone(
     _holds.append(hold)
     keeper.start()
     try:
-        yield
+        with _ended_by_sigterm():
+            yield
     finally:
         ended.set()
         # what it renews afterwards would stay
         keeper.join(30)
         _holds.remove(hold)
         place.release(hold.mark)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block like Ctrl-C, until Snakemake's scheduler, which waits for its jobs, handles it."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is _exit:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def know(**values: str) -> None:
