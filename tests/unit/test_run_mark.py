@@ -18,7 +18,7 @@ from tigerbush.run_folder import Folder, read
 from tigerbush.run_judge import Judge
 from tigerbush.run_mark import LostError, Mark, decoded, own_mark, started, state
 
-TOKEN = "01234567-89ab-cdef-0123-456789abcdef"
+TOKEN = "01234567-89ab-cdef-0123-456789abcdef"  # noqa: S105 - the name of a run
 RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
 UNLOCK = "start snakemake with --unlock, then as usual; finished results stay"
 

@@ -90,20 +90,27 @@ def alone(
         return
     directory = Path.cwd()
     hold = Hold(place, own_mark(executor, directory))
-    place.take(hold.mark, Judge(place.name, directory), say)
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(hold, ended, unlock), daemon=True)
-    _holds.append(hold)
-    keeper.start()
-    try:
-        with _ended_by_sigterm():
+    held = True
+    with _ended_by_sigterm():
+        try:
+            try:
+                place.take(hold.mark, Judge(place.name, directory), say)
+            except (TigerbushError, OSError):
+                held = False
+                raise
+            _holds.append(hold)
+            keeper.start()
             yield
-    finally:
-        ended.set()
-        # what it renews afterwards would stay
-        keeper.join(30)
-        _holds.remove(hold)
-        place.release(hold.mark)
+        finally:
+            ended.set()
+            if hold in _holds:
+                # what it renews afterwards would stay
+                keeper.join(30)
+                _holds.remove(hold)
+            if held:
+                place.release(hold.mark)
 
 
 @contextmanager

@@ -21,8 +21,8 @@ LEASE_SECONDS = 60
 _WAIT_SECONDS = 90
 _POLL_SECONDS = 2
 _PAUSE_SECONDS = 0.2
-# of one request; what is not answered is asked again by who calls
-_OPTIONS = {"retry_total": 2, "connection_timeout": 10, "read_timeout": 20}
+# of one request; the library would wait for 15 s before it asks again
+_OPTIONS = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 20}
 
 
 class Lease:
