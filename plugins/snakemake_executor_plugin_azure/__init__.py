@@ -242,9 +242,9 @@ class Executor(upstream.Executor):
         self.workflow._source_archive = None
         account = self.settings.batch_account_name
         raise WorkflowError(
-            f"The Batch job {self.job_id} or its pool is gone: another run of the name has ended it, or somebody has "
-            "deleted it. This run ends and deletes nothing; what is finished is kept. What no other run works with costs "
-            f"money until it is deleted: az batch pool delete --pool-id {self.pool_id} --account-name {account}; "
+            f"The Batch job {self.job_id} or its pool is gone: another run of the name has ended it, or somebody "
+            "has deleted it. This run ends and deletes nothing; what is finished is kept. What no other run works with "
+            f"costs money until it is deleted: az batch pool delete --pool-id {self.pool_id} --account-name {account}; "
             f"az batch job delete --job-id {self.job_id} --account-name {account}"
         )
 

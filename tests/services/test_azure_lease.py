@@ -1,5 +1,6 @@
 """Two runs on one prefix of Blob storage: the lease against a real server, and real runs."""
 
+import base64
 import contextlib
 import json
 import os
@@ -171,7 +172,7 @@ def test_unlock_takes_the_mark_of_the_dead_only(place, ended, short):
 def test_storage_that_refuses(store, certificates):
     wrong = BlobServiceClient(
         f"https://127.0.0.1:{store.port}/{ACCOUNT}",
-        credential="d3Jvbmc=",
+        credential=base64.b64encode(b"wrong" * 8).decode(),
         connection_verify=str(certificates / "ca.pem"),
     )
     with pytest.raises(TigerbushError) as raised:
@@ -193,7 +194,7 @@ def written(folder, azure, store, name):
     """A checkout with one product."""
     checkout(folder)
     write_product(folder / "products", name_of("20170110"), scene_of(0, clouds=[]))
-    return AzureRun(folder, BASE, azure, store, name)
+    return AzureRun(folder, BASE | {"source": {"kind": "local", "path": "products"}}, azure, store, name)
 
 
 def mark_in(store, name):
@@ -215,7 +216,7 @@ def begun(run, process, seconds=120):
 def test_runs_of_two_checkouts(azure, store, tmp_path):
     """The second is refused; after kill -9 it goes on; a run that has lost its lease deletes nothing."""
     one, two = (written(tmp_path / name, azure, store, "two") for name in "ab")
-    options = ("--cores", "1", *one.stored(), SUMMARIES)
+    options = (SUMMARIES, "--cores", "1", *one.stored())
     process = one.start(*options)
     try:
         begun(one, process)
@@ -245,6 +246,8 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
     BlobLeaseClient(lease.blob).break_lease(0)
     other = take(lease, elsewhere())
     before = set(one.results())
+    # it would have renewed it by now
+    time.sleep(Lease.renew_seconds + 1)
     os.killpg(process.pid, signal.SIGCONT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1

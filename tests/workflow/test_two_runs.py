@@ -48,7 +48,7 @@ def wait_until(found, process, run, seconds=90):
 
 def sentence(output):
     """What a refused run says, without times."""
-    [text] = re.findall(r"^WorkflowError in file .+\n(.+)$", output, re.MULTILINE)
+    [text] = re.findall(r"^WorkflowError:\n(.+)$", output, re.MULTILINE)
     return re.sub(
         r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago", "since T, last sign of life N s ago", text
     )

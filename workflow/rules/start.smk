@@ -1,9 +1,7 @@
 """What a run does before its first job, when its options are known; the Snakefile is read before they are."""
 
-import functools
 import importlib
 import sys
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -24,46 +22,6 @@ def place_of_results():
         return from_library("run_guard").place_of(RESULTS)
     service = workflow.storage_registry.default_storage_provider.bsc
     return from_library("run_guard").place_of(RESULTS, service, settings.default_storage_prefix)
-
-
-@contextmanager
-def held(executor):
-    """Hold the results, or end with the sentence that says who else does."""
-    errors = from_library("errors")
-    with ExitStack() as stack:
-        try:
-            hold = from_library("run_guard").alone(
-                place_of_results(), executor, say=logger.warning, unlock=lambda: workflow.persistence.unlock()
-            )
-            stack.enter_context(hold)
-        except (errors.TigerbushError, errors.WriteError) as error:
-            raise WorkflowError(str(error)) from None
-        yield
-
-
-def alone(method):
-    """Let a method of the workflow that changes results run only while no other run does."""
-
-    @functools.wraps(method)
-    def guarded(*arguments, **options):
-        plugin = options.get("executor_plugin")
-        if options.get("dryrun") or (plugin and plugin.common_settings.dryrun_exec):
-            return method(*arguments, **options)
-        with held(plugin.name if plugin else "local"):
-            return method(*arguments, **options)
-
-    return guarded
-
-
-def unlocking(method):
-    """Let `--unlock` take away the mark of a dead run, too."""
-
-    @functools.wraps(method)
-    def guarded():
-        from_library("run_guard").unlock(place_of_results(), logger.warning)
-        return method()
-
-    return guarded
 
 
 def name_slurm_jobs():
@@ -99,9 +57,7 @@ RESULTS = Path(workflow.modifier.path_modifier.prefix or "", "results")
 
 # before Snakemake locks the folder, and reads what another run may be changing
 if workflow.is_main_process:
-    workflow.execute = alone(workflow.execute)
-    workflow.delete_output = alone(workflow.delete_output)
-    workflow.unlock = unlocking(workflow.unlock)
+    from_library("run_guard").guard(workflow, place_of_results, refusal=WorkflowError, say=logger.warning)
 
 
 onstart:

@@ -1,14 +1,15 @@
 """One run at a time on the same results; the end of a run that has lost them."""
 
+import functools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tigerbush.errors import TigerbushError
 from tigerbush.run_folder import Folder
@@ -58,6 +59,52 @@ class Hold:
 
 # of this process; more than one when the workflow is there twice, as modules of another
 _holds: list[Hold] = []
+
+
+def guard(
+    workflow: Any, place: Callable[[], Place], *, refusal: type[Exception], say: Callable[[str], None] = print
+) -> None:
+    """Let the methods of a workflow that change results run only while no other run does.
+
+    They are wrapped here and not in the Snakefile, which Snakemake would blame for whatever goes wrong in them.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    place : callable
+        Returns the place of the results.
+    refusal : type of exception
+        Is raised with the sentence, when the results cannot be held.
+    say : callable
+        Gets sentences that are no reason to end.
+    """
+
+    def wrapped(method: Callable) -> Callable:
+        @functools.wraps(method)
+        def run(*arguments: object, **options: Any) -> object:
+            plugin = options.get("executor_plugin")
+            if options.get("dryrun") or (plugin and plugin.common_settings.dryrun_exec):
+                return method(*arguments, **options)
+            name = plugin.name if plugin else "local"
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(
+                        alone(place(), name, say=say, unlock=lambda: workflow.persistence.unlock())
+                    )
+                except (TigerbushError, OSError) as error:
+                    raise refusal(str(error)) from None
+                return method(*arguments, **options)
+
+        return run
+
+    def unlocking() -> object:
+        unlock(place(), say)
+        return unlock_folder()
+
+    unlock_folder = workflow.unlock
+    workflow.execute = wrapped(workflow.execute)
+    workflow.delete_output = wrapped(workflow.delete_output)
+    workflow.unlock = unlocking
 
 
 @contextmanager
