@@ -241,7 +241,8 @@ def queue(tmp_path, monkeypatch):
 def test_jobs_in_slurm_are_waited_for(results, ended, queue, place):
     since = "2026-11-29 12:00:00 UTC"
     dead = elsewhere(results.parent) if place == "elsewhere" else here(results.parent, pid=ended, since=since)
-    left(results, replace(dead, slurm=RUN_ID), 25 * 60)
+    dead = replace(dead, executor="slurm-batch", slurm=RUN_ID)
+    left(results, dead, 25 * 60)
     name = (
         f"a run on results is dead (process {dead.pid} on {dead.host} in {results.parent}, since {since}, last sign of "
         "life 25 minutes ago)"
@@ -259,6 +260,12 @@ def test_jobs_in_slurm_are_waited_for(results, ended, queue, place):
         f"{name}, and whether it has jobs in SLURM is not known: squeue fails (); ask again later. If it has none, {UNLOCK}."
     )
     queue(0)
+    left(results, replace(dead, slurm=""), 25 * 60)
+    assert refused(results) == (
+        f"{name}, and whether it has jobs in SLURM is not known: it ended before it had named them. If it has none, "
+        f"{UNLOCK}."
+    )
+    left(results, dead, 25 * 60)
     if place == "elsewhere":
         assert refused(results) == f"{name}, and neither SLURM nor Batch has jobs of it: {UNLOCK}."
     queue(0, status=1)

@@ -52,8 +52,8 @@ def drop_rate_limit():
         workflow.scheduler.job_rate_limiter = None
 
 
-# below the prefix that a module has
-RESULTS = Path(workflow.modifier.path_modifier.prefix or "", "results")
+# where they are when the workflow is a module of another one
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 
 # before Snakemake locks the folder, and reads what another run may be changing
 if workflow.is_main_process:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.queue_slurm import slurm_queue
+from tigerbush.queue_slurm import QueueJob, slurm_queue
 from tigerbush.run_mark import SILENT_SECONDS, Mark, jobs_here, machine, state, who
 
 UNLOCK = "start snakemake with --unlock, then as usual; finished results stay"
@@ -94,18 +94,18 @@ class Judge:
             raise self._dead(other, age, f", and neither SLURM nor Batch has jobs of it: {UNLOCK}")
 
     def _refuse_slurm(self, other: Mark, age: float) -> None:
-        if not other.slurm:
+        if not other.executor.startswith("slurm"):
             return
         try:
-            jobs = slurm_queue(other.slurm)
+            jobs = slurm_jobs(other)
         except TigerbushError as error:
-            if not self.unlocking:
-                raise self._dead(
-                    other,
-                    age,
-                    f", and whether it has jobs in SLURM is not known: {error} If it has none, {UNLOCK}",
-                ) from None
-            return
+            if self.unlocking:
+                return
+            raise self._dead(
+                other,
+                age,
+                f", and whether it has jobs in SLURM is not known: {error} If it has none, {UNLOCK}",
+            ) from None
         if jobs:
             raise self._dead(
                 other,
@@ -116,3 +116,16 @@ class Judge:
 
     def _dead(self, other: Mark, age: float, rest: str) -> TigerbushError:
         return TigerbushError(f"a run on {self.results} is dead ({who(other, age)}){rest}.")
+
+
+def slurm_jobs(mark: Mark) -> list[QueueJob]:
+    """Return the jobs of a run that wait or run in SLURM.
+
+    Raises
+    ------
+    TigerbushError
+        When it cannot be told.
+    """
+    if not mark.slurm:
+        raise TigerbushError("it ended before it had named them.")
+    return slurm_queue(mark.slurm)
