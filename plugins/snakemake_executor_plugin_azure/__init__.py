@@ -190,6 +190,7 @@ class Executor(upstream.Executor):
         try:
             self.batch_client.task.add(self.job_id, task)
         except Exception as error:
+            self.leave_if_gone(error)
             self.report_job_error(info, msg=f"The task cannot be added: {trouble.sentence(error)}\n")
         else:
             self.report_job_submission(info)
@@ -209,6 +210,7 @@ class Executor(upstream.Executor):
         except WorkflowError:
             raise
         except Exception as error:
+            self.leave_if_gone(error)
             self.tolerate(error)
             for info in active_jobs:
                 yield info
@@ -224,6 +226,27 @@ class Executor(upstream.Executor):
                 self.report_job_success(info)
             else:
                 self.report_job_error(info, msg=self.why(task))
+
+    def leave_if_gone(self, error: Exception) -> None:
+        """Repair: of two runs of one name each deleted, in the end, what the other worked with.
+
+        Raises
+        ------
+        WorkflowError
+            When the job or the pool is gone.
+        """
+        if not self.started or trouble.status_of(error) != 404:
+            return
+        self.started = False
+        # the other run may have uploaded the same sources
+        self.workflow._source_archive = None
+        account = self.settings.batch_account_name
+        raise WorkflowError(
+            f"The Batch job {self.job_id} or its pool is gone: another run of the name has ended it, or somebody "
+            "has deleted it. This run ends and deletes nothing; what is finished is kept. What no other run works with "
+            f"costs money until it is deleted: az batch pool delete --pool-id {self.pool_id} --account-name {account}; "
+            f"az batch job delete --job-id {self.job_id} --account-name {account}"
+        )
 
     def tolerate(self, error: Exception) -> None:
         """Count polls without an answer; too many in a row end the run."""

@@ -1,6 +1,9 @@
 """The whole way on a Batch pool of two nodes: profiles/azure as it is, real tasks, real Blob storage, tokens."""
 
 import json
+import re
+import socket
+import time
 from collections import Counter
 from types import SimpleNamespace
 
@@ -43,9 +46,15 @@ def finished(azure_session, store, tmp_path_factory):
         store,
         "whole",
     )
-    output = run.finish(*PROFILE)
+    process = run.start(*PROFILE)
+    running(account, process)
+    second = run.finish(*PROFILE, status=1)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
     return SimpleNamespace(
         run=run,
+        process=process,
+        second=second,
         output=output,
         tasks=list(account.finished),
         most=account.most,
@@ -54,6 +63,29 @@ def finished(azure_session, store, tmp_path_factory):
         requests=list(azure_session.requests),
         tokens=list(azure_session.tokens),
     )
+
+
+def running(account, process, seconds=120):
+    """Wait until a task is there."""
+    end = time.monotonic() + seconds
+    while not any(account.tasks.values()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_second_process_of_the_name_is_refused(finished):
+    """And has deleted nothing: the other tests are about what the first has made."""
+    text = re.sub(
+        r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago",
+        "since T, last sign of life N s ago",
+        finished.second,
+    )
+    assert (
+        f"another run is at work on az://{CONTAINER}/whole (process {finished.process.pid} on {socket.gethostname()} in "
+        f"{finished.run.folder}, since T, last sign of life N s ago): wait for its end, or interrupt it there.\n"
+    ) in text
+    assert "results/.run.json" not in finished.run.results()
 
 
 def test_results_are_those_of_a_disk(finished, azure, store, tmp_path):

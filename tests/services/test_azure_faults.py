@@ -164,6 +164,28 @@ def test_the_queue_tells_why_a_task_failed(small, caller):
     small.check_clean()
 
 
+def test_the_job_is_gone(small):
+    """As when another run of the name ends it: nothing that the other may work with is deleted."""
+    account = small.azure.account
+    process = small.start(*OPTIONS[:-1], "sleep=300")
+    running(small, process)
+    [job], [pool] = account.jobs, account.pools
+    account.data("DELETE", f"/jobs/{job}", None)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    name = NAMES["batch_account"]
+    assert output.count("Error in rule") == 0
+    assert (
+        f"The Batch job {job} or its pool is gone: another run of the name has ended it, or somebody has deleted it. This "
+        "run ends and deletes nothing; what is finished is kept. What no other run works with costs money until it is "
+        f"deleted: az batch pool delete --pool-id {pool} --account-name {name}; az batch job delete --job-id {job} "
+        f"--account-name {name}\n"
+    ) in output
+    assert list(account.pools) == [pool]
+    assert len([key for key in small.results() if key.startswith("snakemake-workflow-sources")]) == 1
+    assert not [request for request in small.azure.requests if request[0] == "DELETE"]
+
+
 def test_ctrl_c_and_sigkill(small, caller):
     """Ctrl-C leaves nothing; what a killed run leaves, the next run of the name uses and deletes."""
     options = [*OPTIONS[:-1], "sleep=300"]

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tigerbush.cli.queue_slurm import QueueJob
 from tigerbush.cli.records import Job, Run, failures, read_jobs, unfinished
 from tigerbush.cli.status import advice, classify, run_state
+from tigerbush.queue_slurm import QueueJob
 
 
 def chain():

@@ -2,6 +2,9 @@
 
 import importlib
 import sys
+from pathlib import Path
+
+from snakemake.logging import logger
 
 
 def from_library(module):
@@ -10,6 +13,21 @@ def from_library(module):
     if folder not in sys.path:
         sys.path.append(folder)
     return importlib.import_module(f"tigerbush.{module}")
+
+
+def place_of_results():
+    """Where the mark of the run is: beside the results."""
+    settings = workflow.storage_settings
+    if settings.default_storage_provider != "azure":
+        return from_library("run_guard").place_of(RESULTS)
+    service = workflow.storage_registry.default_storage_provider.bsc
+    return from_library("run_guard").place_of(RESULTS, service, settings.default_storage_prefix)
+
+
+def name_slurm_jobs():
+    """By this name jobs are found in SLURM after the run has died."""
+    if name := getattr(workflow.scheduler._executor, "run_uuid", None):
+        from_library("run_guard").know(slurm=name)
 
 
 def refuse_local_rules_in_groups():
@@ -41,7 +59,16 @@ def drop_rate_limit():
         workflow.scheduler.job_rate_limiter = None
 
 
+# where they are when the workflow is a module of another one
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
+
+# before Snakemake locks the folder, and reads what another run may be changing
+if workflow.is_main_process:
+    from_library("run_guard").guard(workflow, place_of_results, refusal=WorkflowError, say=logger.warning)
+
+
 onstart:
     refuse_local_rules_in_groups()
     refuse_folders_of_jobs()
     drop_rate_limit()
+    name_slurm_jobs()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import requests
 
 from tigerbush.cli.doctor_azure import BATCH, BATCH_VERSION, POOLS
-from tigerbush.cli.queue_slurm import QueueJob
 from tigerbush.errors import TigerbushError
+from tigerbush.queue_slurm import QueueJob
 
 SECONDS = 20
 _STATES = {"active": "waiting", "preparing": "running", "running": "running"}

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tigerbush.run_folder import read
+from tigerbush.run_mark import NAME, state
+
 # a run's log: an error of a job (alone or in a group), and what takes it back
 _EVENT = re.compile(
     r"^Error in (?P<group>group)"
@@ -56,7 +59,7 @@ class Run:
     slurm_id : str or None
         The name of its jobs in SLURM.
     locked, alive : bool
-        Whether it has locked the folder, and whether its process runs on this machine.
+        Whether it has locked the folder, and whether its process runs here, or gives signs of life elsewhere.
     """
 
     log: Path | None
@@ -87,7 +90,7 @@ def read_run(directory: Path) -> Run:
         failed=failures(text),
         slurm_id=slurm[1] if slurm else None,
         locked=any((records / "locks").glob("*.lock")),
-        alive=any(_main_processes(directory)),
+        alive=any(_main_processes(directory)) or _marked_alive(directory / "results" / NAME),
     )
 
 
@@ -129,6 +132,14 @@ def _decoded(names: Iterable[str]) -> Iterator[str]:
             yield base64.urlsafe_b64decode(name).decode()
         except (binascii.Error, UnicodeDecodeError):
             continue
+
+
+def _marked_alive(path: Path) -> bool:
+    """Whether the mark beside the results is that of a run that is alive, maybe of another folder or machine."""
+    try:
+        return state(*read(path)) == "alive"
+    except OSError:
+        return False
 
 
 def _main_processes(directory: Path) -> Iterator[int]:

@@ -18,11 +18,11 @@ from rich.table import Table
 
 from tigerbush.cli import configuration
 from tigerbush.cli.queue_azure import azure_queue
-from tigerbush.cli.queue_slurm import QueueJob, slurm_queue
 from tigerbush.cli.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.failures import failed_outputs, kept_results
+from tigerbush.queue_slurm import QueueJob, slurm_queue
 
 # Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
 PLAN = (str(Path(__file__).with_name("jobs.py")),)

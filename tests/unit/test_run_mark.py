@@ -1,0 +1,492 @@
+"""Who works on results: the mark of a run, whether it is alive, and that only one of several takes it."""
+
+import json
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from tigerbush import run_folder, run_guard, run_mark
+from tigerbush.errors import TigerbushError, WriteError
+from tigerbush.run_folder import Folder, read
+from tigerbush.run_judge import Judge
+from tigerbush.run_mark import LostError, Mark, decoded, own_mark, started, state
+
+TOKEN = "01234567-89ab-cdef-0123-456789abcdef"  # noqa: S105 - the name of a run
+RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
+UNLOCK = "start snakemake with --unlock, then as usual; finished results stay"
+
+
+@pytest.fixture
+def ended():
+    """The number of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results"
+
+
+def here(directory, **values):
+    """A mark of this process, or of one that differs."""
+    return replace(own_mark("local", directory), **values)
+
+
+def elsewhere(directory, **values):
+    return here(
+        directory, host="login1", machine="another", pid=4711, since="2026-11-29 12:00:00 UTC", **values
+    )
+
+
+def left(results, mark, age=0):
+    """The mark that another run has left, so many seconds ago."""
+    results.mkdir(exist_ok=True)
+    path = results / ".run.json"
+    path.write_bytes(mark.encoded())
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def refused(results, **options):
+    """The sentence for a run that would start now."""
+    with pytest.raises(TigerbushError) as raised:
+        Folder(results).take(here(results.parent), Judge("results", results.parent, **options))
+    return re.sub(r"last sign of life \d s ago", "last sign of life N s ago", str(raised.value))
+
+
+def test_a_process_is_told_by_its_number_and_its_start(tmp_path, ended):
+    mark = own_mark("local", tmp_path)
+    assert state(mark, 10_000) == "alive"
+    assert state(replace(mark, pid=ended), 0) == "dead"
+    # the number was given to another process
+    assert state(replace(mark, started="1"), 0) == "dead"
+    # hidden from us
+    assert started(os.getpid()) not in ("", None, "1")
+    assert started(2**31 - 1) is None
+
+
+def test_a_process_that_nobody_has_waited_for_is_dead(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    mark = replace(own_mark("local", tmp_path), pid=process.pid, started=started(process.pid))
+    assert process.stdout.read() == b""
+    end = time.monotonic() + 10
+    while (found := state(mark, 0)) == "alive" and time.monotonic() < end:
+        time.sleep(0.01)
+    assert found == "dead"
+    process.wait()
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, "alive"), (599, "alive"), (600, "silent")])
+def test_elsewhere_a_run_is_alive_while_its_mark_is_renewed(tmp_path, age, expected):
+    # on another machine, or on one of the same name
+    assert state(elsewhere(tmp_path), age) == expected
+    assert state(here(tmp_path, machine="the same name, started again"), age) == expected
+    # of no one
+    assert state(Mark(), age) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 9000, b'{"token": 1}']
+    + [
+        json.dumps(asdict(Mark(token=TOKEN, pid=1)) | change).encode()
+        for change in (
+            {"token": "../../../etc/passwd"},
+            {"token": TOKEN + "\n"},
+            {"pid": -1},
+            {"pid": 2**31},
+            {"pid": "x"},
+            {"pid": float("inf")},
+            {"slurm": "a b"},
+            {"slurm": "a;b"},
+        )
+    ],
+)
+def test_what_is_no_mark_is_one_of_an_unknown_run(content):
+    assert decoded(content) == Mark()
+
+
+def test_a_mark_is_read_as_it_was_written(tmp_path):
+    mark = here(tmp_path, slurm=RUN_ID)
+    assert decoded(mark.encoded()) == mark
+
+
+def test_the_first_run_is_alone(results):
+    first = here(results.parent)
+    folder = Folder(results)
+    folder.take(first, Judge("results", results.parent))
+    assert read(results / ".run.json")[0] == first
+    assert refused(results) == (
+        f"another run is at work on results (process {os.getpid()} on {first.host} in {results.parent}, since "
+        f"{first.since}, last sign of life N s ago): wait for its end, or interrupt it there."
+    )
+    folder.release(first)
+    # nothing came into it
+    assert not results.exists()
+
+
+def test_a_folder_that_was_there_or_is_filled_stays(results):
+    mark = here(results.parent)
+    for content in ("before", "after"):
+        folder = Folder(results)
+        if content == "before":
+            results.mkdir()
+        folder.take(mark, Judge("results", results.parent))
+        if content == "after":
+            (results / "a.txt").touch()
+        folder.release(mark)
+        assert results.exists()
+        assert not (results / ".run.json").exists()
+        if content == "before":
+            results.rmdir()
+
+
+def test_a_dead_run_on_this_machine_is_succeeded_at_once(results, ended):
+    left(results, here(results.parent / "other", pid=ended))
+    mark = here(results.parent)
+    Folder(results).take(mark, Judge("results", results.parent))
+    assert read(results / ".run.json")[0] == mark
+    assert [path.name for path in results.iterdir()] == [".run.json"]
+
+
+def test_a_locked_folder_needs_unlock(results, ended):
+    """Snakemake itself would refuse, without a word on who has died."""
+    dead = here(results.parent, pid=ended, since="2026-11-29 12:00:00 UTC")
+    left(results, dead, 300)
+    locks = results.parent / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").touch()
+    assert refused(results) == (
+        f"a run on results is dead (process {ended} on {dead.host} in {results.parent}, since 2026-11-29 12:00:00 UTC, "
+        f"last sign of life 5 minutes ago), and neither SLURM nor Batch has jobs of it: {UNLOCK}."
+    )
+    left(results, replace(dead, executor="azure"), 300)
+    assert refused(results).endswith(f": {UNLOCK}, and tasks of it that Batch still has are ended.")
+    said = []
+    run_guard.unlock(Folder(results), said.append)
+    assert said == [] and list(results.iterdir()) == []
+
+
+def test_a_run_elsewhere_is_waited_for(results):
+    left(results, elsewhere(Path("/work/a")), 300)
+    assert refused(results) == (
+        "another run is at work on results (process 4711 on login1 in /work/a, since 2026-11-29 12:00:00 UTC, last sign "
+        "of life 5 minutes ago): wait for its end, or interrupt it there; if its machine is gone, wait for 10 minutes "
+        "without a sign."
+    )
+    # --unlock does not help
+    assert refused(results, unlocking=True) == refused(results)
+    said = []
+    run_guard.unlock(Folder(results), said.append)
+    assert [sentence.replace(str(results), "results") for sentence in said] == [refused(results)]
+    assert (results / ".run.json").exists()
+
+
+def test_a_silent_run_elsewhere_is_unlocked(results):
+    left(results, elsewhere(Path("/work/a")), 25 * 60 + 1)
+    assert refused(results) == (
+        "a run on results is dead (process 4711 on login1 in /work/a, since 2026-11-29 12:00:00 UTC, last sign of life "
+        f"25 minutes ago), and neither SLURM nor Batch has jobs of it: {UNLOCK}."
+    )
+    run_guard.unlock(Folder(results))
+    assert not (results / ".run.json").exists()
+    Folder(results).take(here(results.parent), Judge("results", results.parent))
+
+
+def test_a_mark_that_cannot_be_read_is_judged_by_its_age(results):
+    left(results, Mark(), 2).write_bytes(b"")
+    os.utime(results / ".run.json", (time.time() - 120,) * 2)
+    assert refused(results) == (
+        "another run is at work on results (an unknown process, since ?, last sign of life 2 minutes ago): wait for its "
+        "end, or interrupt it there; if its machine is gone, wait for 10 minutes without a sign."
+    )
+    os.utime(results / ".run.json", (time.time() - 601,) * 2)
+    assert refused(results).endswith(f"neither SLURM nor Batch has jobs of it: {UNLOCK}.")
+    run_guard.unlock(Folder(results))
+    assert list(results.iterdir()) == []
+
+
+def test_texts_of_a_mark_are_printed_in_one_line_of_limited_length(results):
+    left(results, replace(elsewhere(Path("/work/a\nb\x1b[31m")), host="h" * 9000))
+    assert f"on {'h' * 300} in /work/a?b?[31m, since" in refused(results)
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """A squeue that knows so many jobs of the run."""
+
+    def install(jobs, status=0):
+        program = tmp_path / "bin" / "squeue"
+        program.parent.mkdir(exist_ok=True)
+        lines = "".join(f"{i}|RUNNING|n1|rule_date\\n" for i in range(jobs))
+        program.write_text(
+            f'#!/bin/sh\ncase "$*" in *--name={RUN_ID}*) printf "{lines}";; esac\nexit {status}\n'
+        )
+        program.chmod(0o700)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return install
+
+
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+def test_jobs_in_slurm_are_waited_for(results, ended, queue, place):
+    since = "2026-11-29 12:00:00 UTC"
+    dead = elsewhere(results.parent) if place == "elsewhere" else here(results.parent, pid=ended, since=since)
+    dead = replace(dead, executor="slurm-batch", slurm=RUN_ID)
+    left(results, dead, 25 * 60)
+    name = (
+        f"a run on results is dead (process {dead.pid} on {dead.host} in {results.parent}, since {since}, last sign of "
+        "life 25 minutes ago)"
+    )
+    queue(2)
+    sentence = (
+        f"{name}, but 2 of its jobs are still in SLURM: wait until `squeue --name {RUN_ID}` is empty, or cancel them with "
+        f"`scancel --name {RUN_ID}`, then start again."
+    )
+    assert refused(results) == sentence
+    # not even --unlock: both would write the same results
+    assert refused(results, unlocking=True) == sentence
+    queue(0, status=1)
+    assert refused(results) == (
+        f"{name}, and whether it has jobs in SLURM is not known: squeue fails (); ask again later. If it has none, {UNLOCK}."
+    )
+    queue(0)
+    left(results, replace(dead, slurm=""), 25 * 60)
+    assert refused(results) == (
+        f"{name}, and whether it has jobs in SLURM is not known: it ended before it had named them. If it has none, "
+        f"{UNLOCK}."
+    )
+    left(results, dead, 25 * 60)
+    if place == "elsewhere":
+        assert refused(results) == f"{name}, and neither SLURM nor Batch has jobs of it: {UNLOCK}."
+    queue(0, status=1)
+    run_guard.unlock(Folder(results))
+    assert not (results / ".run.json").exists()
+
+
+def test_jobs_on_this_machine_are_waited_for(results, ended):
+    """Those of a main process that was killed alone, as for its memory, go on."""
+    results.parent.mkdir(exist_ok=True)
+    script = results.parent / ".snakemake" / "scripts" / "tmp1.one.py"
+    script.parent.mkdir(parents=True)
+    script.write_text("import time\nprint(flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen([sys.executable, script], cwd=results.parent, stdout=subprocess.PIPE) as job:
+        assert job.stdout.readline() == b"\n"
+        dead = here(results.parent, pid=ended, since="2026-11-29 12:00:00 UTC")
+        left(results, dead)
+        assert refused(results) == (
+            f"a run on results is dead (process {ended} on {dead.host} in {results.parent}, since 2026-11-29 12:00:00 "
+            "UTC, last sign of life N s ago), but jobs of it still run here: wait for their end, or kill them (processes "
+            f"{job.pid})."
+        )
+        job.kill()
+    Folder(results).take(here(results.parent), Judge("results", results.parent))
+
+
+def test_clocks_of_machines_do_not_count(results, monkeypatch):
+    """The time of a mark is of the file server, and so is the time that it is compared with."""
+    left(results, elsewhere(Path("/work/a")), 20)
+    for error in (-86_400, 86_400):
+        monkeypatch.setattr(time, "time", lambda error=error: 1.8e9 + error)
+        assert 19 < read(results / ".run.json")[1] < 25
+
+
+def test_a_mark_from_the_future_is_young(results):
+    left(results, elsewhere(Path("/work/a")), -3600)
+    assert read(results / ".run.json")[1] == 0
+
+
+def test_a_renewed_mark_is_young_again(results):
+    mark = here(results.parent)
+    left(results, mark, 300)
+    Folder(results).renew(mark)
+    assert read(results / ".run.json")[1] < 5
+    # somebody has deleted it
+    (results / ".run.json").unlink()
+    Folder(results).renew(mark)
+    assert read(results / ".run.json")[0] == mark
+
+
+def test_what_is_known_later_is_added(results):
+    place = Folder(results)
+    with run_guard.alone(place, "slurm-batch"):
+        before = read(results / ".run.json")[0]
+        run_guard.know(slurm=RUN_ID)
+        assert read(results / ".run.json")[0] == replace(before, slurm=RUN_ID)
+        # as modules of one workflow
+        with run_guard.alone(Folder(results), "slurm-batch"):
+            pass
+        assert (results / ".run.json").exists()
+    assert not results.exists()
+
+
+def test_the_mark_goes_whatever_happens(results):
+    for error in (KeyboardInterrupt, SystemExit, ValueError):
+        with pytest.raises(error), run_guard.alone(Folder(results), "local"):
+            raise error
+        assert not results.exists()
+
+
+def test_a_run_that_has_lost_its_results_ends_at_once(results):
+    """With its jobs; what is behind the block would delete something."""
+    code = (
+        "import subprocess, sys, time; from pathlib import Path; from tigerbush import run_guard\n"
+        "from tigerbush.run_folder import Folder\n"
+        "Folder.renew_seconds = 0.1\n"
+        "try:\n"
+        "    with run_guard.alone(Folder(Path('results')), 'local', unlock=lambda: print('unlocked', flush=True)):\n"
+        "        job = subprocess.Popen(['sleep', '60'])\n"
+        "        print(job.pid, flush=True)\n"
+        "        job.wait()\n"
+        "finally:\n"
+        "    print('deletes', flush=True)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(run_mark.__file__).parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=results.parent, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    job = int(process.stdout.readline())
+    other = elsewhere(Path("/work/a"))
+    (results / "other").write_bytes(other.encoded())
+    (results / "other").rename(results / ".run.json")
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output) == (1, "unlocked\n")
+    assert re.sub(r"\d s ago", "N s ago", errors) == (
+        "tigerbush: results is in the hands of another run (process 4711 on login1 in /work/a, since 2026-11-29 12:00:00 "
+        "UTC, last sign of life N s ago); this run ends here and deletes nothing.\n"
+    )
+    assert started(job) is None
+    assert read(results / ".run.json")[0] == other
+
+
+def test_only_the_owner_takes_a_mark_away(results):
+    other = elsewhere(Path("/work/a"))
+    left(results, other)
+    Folder(results).release(here(results.parent))
+    assert read(results / ".run.json")[0] == other
+    with pytest.raises(
+        LostError, match=r"^results is in the hands of another run \(process 4711 on login1 in /work/a, "
+    ):
+        place = Folder(results)
+        place.name = "results"
+        place.renew(here(results.parent))
+
+
+def test_a_place_that_cannot_be_marked(results):
+    results.write_text("a file")
+    with pytest.raises(WriteError) as raised:
+        Folder(results).take(here(results.parent), Judge("results", results.parent))
+    path = results / ".run.json"
+    assert str(raised.value) == f"{path} cannot be written (File exists); mend that and run again."
+    results.unlink()
+    results.mkdir()
+    # a name without a file can neither be made nor read
+    path.symlink_to("nowhere")
+    with pytest.raises(WriteError) as raised:
+        Folder(results).take(here(results.parent), Judge("results", results.parent))
+    assert str(raised.value) == f"{path} cannot be written (File exists); mend that and run again."
+
+
+def test_a_link_to_shared_results_is_followed(tmp_path):
+    (tmp_path / "shared").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results").symlink_to(tmp_path / "shared")
+    first = here(tmp_path / "a")
+    Folder(tmp_path / "a" / "results").take(first, Judge("results", tmp_path / "a"))
+    assert refused(tmp_path / "b" / "results").startswith(
+        f"another run is at work on results (process {os.getpid()} on {first.host} in {tmp_path / 'a'}, since "
+    )
+    Folder(tmp_path / "a" / "results").release(first)
+    assert (tmp_path / "shared").exists()
+
+
+def compete(folder, start, seconds, successes):
+    """Take, hold and give back again and again; count, and notice when another holds it, too."""
+    start.wait()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        mark = own_mark("local", folder)
+        place = Folder(folder)
+        try:
+            place.take(mark, Judge("results", folder))
+        except TigerbushError:
+            continue
+        alone = folder / "alone"
+        # nobody else is between these lines
+        handle = os.open(alone, os.O_CREAT | os.O_EXCL)
+        os.close(handle)
+        time.sleep(0.001)
+        alone.unlink()
+        successes.put(os.getpid())
+        if successes.qsize() % 2:
+            place.release(mark)
+        else:
+            # as if killed: this process never was
+            (folder / "dead").write_bytes(replace(mark, started="1").encoded())
+            (folder / "dead").rename(folder / ".run.json")
+
+
+def test_of_many_at_once_one_wins(tmp_path):
+    """Over fresh folders and over marks of the dead, again and again."""
+    context = multiprocessing.get_context("fork")
+    start, successes = context.Event(), context.Queue()
+    processes = [context.Process(target=compete, args=(tmp_path, start, 2, successes)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    start.set()
+    taken = []
+    while any(process.is_alive() for process in processes) or not successes.empty():
+        try:
+            taken.append(successes.get(timeout=0.1))
+        except Exception:  # noqa: S112 - nothing for a moment
+            continue
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert len(taken) > 20
+    assert len(set(taken)) > 1
+    assert {path.name for path in tmp_path.iterdir()} <= {".run.json"}
+
+
+def test_a_successor_that_died_is_succeeded(results, ended):
+    """Killed between two steps of taking a mark over."""
+    dead = here(results.parent / "other", pid=ended)
+    left(results, dead)
+    (results / f".run-{dead.token}.json").write_bytes(here(results.parent / "other", pid=ended).encoded())
+    mark = here(results.parent)
+    Folder(results).take(mark, Judge("results", results.parent))
+    assert read(results / ".run.json")[0] == mark
+    assert [path.name for path in results.iterdir()] == [".run.json"]
+
+
+def test_who_comes_late_takes_nothing(results, ended):
+    """Between looking at a dead run and taking its place, another run has done so."""
+    dead = here(results.parent / "other", pid=ended)
+    taken = here(results.parent / "other")
+    left(results, taken)
+    place = Folder(results)
+    assert not place._succeed(dead, here(results.parent), Judge("results", results.parent))
+    assert read(results / ".run.json")[0] == taken
+    assert [path.name for path in results.iterdir()] == [".run.json"]
+
+
+def test_a_mark_is_waited_for_until_it_is_filled(results):
+    results.mkdir()
+    path = results / ".run.json"
+    path.touch()
+    mark = here(results.parent)
+    context = multiprocessing.get_context("fork")
+    writer = context.Process(target=lambda: (time.sleep(0.2), path.write_bytes(mark.encoded())))
+    writer.start()
+    assert read(path)[0] == mark
+    writer.join()
+    assert run_folder._PATIENCE_SECONDS < 5
