@@ -14,9 +14,11 @@ from tigerbush.products import COLUMNS, parse_name, table_row, write_table
 
 @pytest.fixture(scope="module")
 def common():
-    """The functions of config.smk, tables.smk and common.smk, up to where the configuration is read."""
-    files = [ROOT / "workflow" / "rules" / f"{name}.smk" for name in ("config", "tables", "common")]
-    text = "\n".join(path.read_text() for path in files).partition("\ncheck_config()\n")[0]
+    """The functions of the rules that every job reads, up to where the configuration is read."""
+    files = [
+        ROOT / "workflow" / "rules" / f"{name}.smk" for name in ("secrets", "config", "tables", "common")
+    ]
+    text = "\n".join(path.read_text() for path in files).partition("\ncheck_secrets()\n")[0]
     text = re.sub(r"^wildcard_constraints:\n(    .*\n)+", "", text, flags=re.MULTILINE)
     workflow = SimpleNamespace(source_path=lambda path: ROOT / "workflow" / "rules" / path)
     names = {"workflow": workflow, "WorkflowError": WorkflowError, "config": {}}

@@ -23,6 +23,16 @@ def drop_rate_limit():
         workflow.scheduler.job_rate_limiter = None
 
 
+def refuse_secrets():
+    """What every job would show on its command line ends the run before the first one."""
+    try:
+        refuse_secrets_for_jobs()
+    except WorkflowError:
+        workflow.cleanup_source_archive()
+        raise
+
+
 onstart:
     refuse_local_rules_in_groups()
+    refuse_secrets()
     drop_rate_limit()

@@ -11,6 +11,7 @@ from jsonschema import ValidationError
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
+from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.cli.snakemake import SNAKEFILE
 from tigerbush.errors import TigerbushError
 
@@ -57,7 +58,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
     Raises
     ------
     TigerbushError
-        When a file is missing or the schema refuses the whole.
+        When a file is missing, a URL holds a password or the schema refuses the whole.
     """
     default = options.directory / DEFAULT
     paths = [default] if default.exists() or not options.configfile else []
@@ -67,6 +68,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
     for word in options.config:
         key, _, value = word.partition("=")
         update_config(config, {key: yaml.safe_load(value)})
+    refuse_credentials(config, "")
     if isinstance(config.get("period"), dict):
         # YAML turns an unquoted 2016-01-01 into a date
         config["period"] = {key: str(value) for key, value in config["period"].items()}

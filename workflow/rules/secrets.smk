@@ -1,0 +1,188 @@
+"""No key, token or password where others read it: command lines, configurations, tables, and what travels to nodes.
+
+Only the main process looks; its jobs get what has passed.
+"""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
+
+from snakemake.executors import local as local_executor
+from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
+from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
+
+# What comes before the host of a URL, and keys and signatures of storage accounts. Behind the colon of a host only a port
+# may follow, so that a password with a slash is seen, too; the digest of an image, docker://name@sha256:..., is none.
+CREDENTIAL = re.compile(
+    r"^[^\s/:@]+:(?!//)[^\s@]+@(?!sha256:)[\w.-]|"
+    r"//(?:[^\s/?#]*@(?!sha256:)|[^\s/?#:@\[]*:(?![0-9]{0,5}(?:[/?#'\"\s]|$))\S*@(?!sha256:))|"
+    r"[?&](?:sig|signature|x-amz-signature|x-amz-security-token|access_token)=|"
+    r"\b(?:accountkey|sharedaccesskey|sharedaccesssignature)=",
+    re.IGNORECASE,
+)
+# the end of a name whose value is nobody else's business
+_END = r"(?:KEY|KEY_ID|SECRET|TOKEN|PASS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|CONNECTION_STRING|SAS)"
+SECRET = re.compile(rf"{_END}$", re.IGNORECASE)
+# a secret that is written where a shell sets a variable; a reference to another variable is none
+ASSIGNMENT = re.compile(rf"\b([A-Z][A-Z0-9_]*{_END}|{_END})=['\"]*[^\s$'\",]")
+# shorter values stand anywhere by chance
+SHORTEST = 8
+ENVIRONMENTS = ("AWS_", "AZURE_", "SNAKEMAKE_", "TIGERBUSH_")
+
+
+# For `run:` and `shadow:` Snakemake starts itself with the keys of storage plugins on the command line; they are inherited.
+local_executor.common_settings.pass_envvar_declarations_to_cmd = False
+
+
+def gives_away(text):
+    """Whether a text holds a credential; nearly none holds what each of them needs."""
+    return ("@" in text or "=" in text) and CREDENTIAL.search(text) is not None
+
+
+def texts_of(value, where):
+    """Each text within lists and dictionaries, keys included, and the name of its place."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield where, str(key)
+            yield from texts_of(inner, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            yield from texts_of(inner, f"{where}.{number}")
+    elif isinstance(value, str):
+        yield where, value
+
+
+def refuse_credentials(value, where):
+    """Refuse user:password@ in a URL and signatures of storage accounts; the sentence never shows what it found."""
+    for place, text in texts_of(value, where):
+        if gives_away(text):
+            raise WorkflowError(
+                f"{where if gives_away(place) else place or 'the configuration'} holds a user, password, key or signature in "
+                "a URL, which everyone sees who reads a configuration, log or result; take it out, and give keys by the "
+                "environment (docs/sources.md)."
+            )
+
+
+@lru_cache(maxsize=1)
+def secret_values():
+    """The secrets of the environment by the names of their variables; a path is none."""
+    # Snakemake's plugins take TAG::VALUE, too
+    values = {
+        name: value.rpartition("::")[2]
+        for name, value in os.environ.items()
+        if SECRET.search(name) and not os.path.exists(value)
+    }
+    return {name: value for name, value in values.items() if len(value) >= SHORTEST}
+
+
+def decoded(text):
+    """A command line with what Snakemake encodes in it."""
+    parts = re.findall(r"base64//([A-Za-z0-9+/]+=*)", text)
+    return " ".join([text, *(base64.b64decode(part).decode("utf-8", "replace") for part in parts)])
+
+
+def refuse_given_openly(plugin, settings):
+    """Refuse a secret of a plugin that does not come from its environment variable."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if not SECRET.search(field.name) or not value:
+            continue
+        variable = plugin.get_envvar(field.name)
+        if str(value) not in os.environ.get(variable, ""):
+            raise WorkflowError(
+                f"{plugin.get_cli_arg(field.name)} was given on the command line or in a profile, where others can read "
+                f"it; set {variable} in the environment instead, and renew what was shown."
+            )
+
+
+def refuse_secrets_in_settings():
+    """Refuse what Snakemake was started with: options of storage plugins, words of the command line, endpoints."""
+    for name, tagged in workflow.storage_provider_settings.items():
+        plugin = StoragePluginRegistry().get_plugin(name)
+        for settings in tagged:
+            if plugin.settings_cls is None:
+                continue
+            refuse_given_openly(plugin, settings)
+            for field in fields(settings):
+                if not SECRET.search(field.name):
+                    refuse_credentials(getattr(settings, field.name), plugin.get_cli_arg(field.name))
+    for name, value in secret_values().items():
+        if any(value in word for word in sys.argv):
+            raise WorkflowError(
+                f"the value of {name} stands on the command line, where every user of this machine can read it; take it "
+                "out: the environment is enough. Renew it, it was shown."
+            )
+    refuse_credentials(workflow.storage_settings.default_storage_prefix, "--default-storage-prefix")
+    for name, value in os.environ.items():
+        if name.startswith(ENVIRONMENTS) and not SECRET.search(name):
+            refuse_credentials(value, name)
+
+
+def refuse_secrets_in_sources():
+    """Refuse files that travel to the nodes, through a blob that others can read, with a secret in them."""
+    options = [
+        plugin.get_cli_arg(field.name).removeprefix("--")
+        for plugin in map(
+            StoragePluginRegistry().get_plugin, StoragePluginRegistry().get_registered_plugins()
+        )
+        if plugin.settings_cls
+        for field in fields(plugin.settings_cls)
+        if SECRET.search(field.name)
+    ]
+    option = re.compile(rf"^\s*['\"]?({'|'.join(options)})['\"]?\s*[:=]", re.MULTILINE)
+    tracked = subprocess.run(["git", "ls-files", "-z", "."], capture_output=True).stdout
+    for path in [*tracked.decode(errors="replace").split("\0"), *map(str, workflow.configfiles)]:
+        if not os.path.isfile(path):
+            continue
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        named = [name for name, value in secret_values().items() if value in text]
+        if path.endswith((".yaml", ".yml")):
+            named += option.findall(text)
+        if named:
+            raise WorkflowError(
+                f"{path} holds {named[0]}, and travels to the nodes by a blob that others can read; take it out, give it "
+                "by the environment, and renew it."
+            )
+
+
+def refuse_secrets_for_jobs():
+    """Refuse what would stand in the command line of every job, once all options of the run are known."""
+    plugin, factory = workflow.executor_plugin, workflow.spawned_job_args_factory
+    if plugin.settings_cls is not None:
+        refuse_given_openly(plugin, workflow.executor_settings)
+        for field in fields(workflow.executor_settings):
+            if not SECRET.search(field.name):
+                refuse_credentials(
+                    getattr(workflow.executor_settings, field.name), plugin.get_cli_arg(field.name)
+                )
+    text = decoded(
+        f"{factory.precommand(plugin.common_settings)} {factory.general_args(plugin.common_settings)}"
+    )
+    named = [name for name, value in secret_values().items() if value in text] + ASSIGNMENT.findall(text)
+    if named:
+        raise WorkflowError(
+            f"{named[0]} stands with its value among the options of this run, and every job would show it on its command "
+            "line; take it out, and give it by the environment."
+        )
+    refuse_credentials(text, "an option of this run")
+    # the jobs of upstream's slurm print their whole environment then
+    if plugin.name == "slurm" and workflow.output_settings.verbose and secret_values():
+        raise WorkflowError(
+            f"with --verbose, executor slurm writes {', '.join(secret_values())} into the log of each job; use executor "
+            "slurm-batch, or leave --verbose."
+        )
+
+
+def check_secrets():
+    """Refuse secrets that others could read, before anything is made or printed."""
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        return
+    refuse_credentials(config, "")
+    refuse_secrets_in_settings()
+    if SharedFSUsage.SOURCES not in workflow.storage_settings.shared_fs_usage:
+        refuse_secrets_in_sources()
