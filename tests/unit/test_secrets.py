@@ -158,10 +158,10 @@ def test_a_key_that_is_not_from_the_environment(rules, monkeypatch, settings, va
     plugin = StoragePluginRegistry().get_plugin("s3")
     chosen = StorageProviderSettings(**settings)
     if option is None:
-        rules.refuse_given_openly(plugin, chosen)
+        rules.refuse_settings(plugin, chosen)
         return
     with pytest.raises(WorkflowError) as raised:
-        rules.refuse_given_openly(plugin, chosen)
+        rules.refuse_settings(plugin, chosen)
     variable = f"SNAKEMAKE_STORAGE_S3_{option.replace('-', '_').upper()}"
     assert str(raised.value) == (
         f"--storage-s3-{option} was given on the command line or in a profile, where others can read it; set {variable} "

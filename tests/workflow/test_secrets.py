@@ -96,12 +96,22 @@ def test_a_key_in_a_profile(given):
         (
             ["--storage-s3-token", CANARY],
             {"SNAKEMAKE_STORAGE_S3_TOKEN": CANARY},
-            "the value of SNAKEMAKE_STORAGE_S3_TOKEN stands on the command line, where every user of this machine",
+            "the command line would show the value of SNAKEMAKE_STORAGE_S3_TOKEN to others; take it out, set",
         ),
         (
             ["--default-resources", f"slurm_extra='--export=A_KEY={CANARY}'"],
             {},
-            "A_KEY stands with its value among the options of this run, and every job would show it",
+            "the command line would show the value of A_KEY to others; take it out, set A_KEY in the environment",
+        ),
+        (
+            ["--profile", "mine"],
+            {},
+            "the resources of jobs would show the value of A_KEY to others; take it out, set A_KEY in the environment",
+        ),
+        (
+            ["--default-storage-prefix", f"https://host/?sig={CANARY}"],
+            {},
+            "the command line holds a user, password, key or signature in a URL",
         ),
         (
             ["--config", f"source={{endpoint_url: 'https://user:{CANARY}@host'}}"],
@@ -126,6 +136,11 @@ def test_a_key_in_a_profile(given):
     ],
 )  # fmt: skip
 def test_a_secret_given_openly(given, arguments, variables, sentence):
+    (given.folder / "mine").mkdir()
+    (given.folder / "mine" / "config.yaml").write_text(
+        yaml.safe_dump({"set-resources": [f"compute_ndvi:slurm_extra='--export=A_KEY={CANARY}'"]})
+        + "default-resources: [mem_mb=500]\n"
+    )
     assert f"\n{sentence}" in openly(given, *arguments, variables=variables)
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from snakemake.executors import local as local_executor
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
@@ -86,55 +87,75 @@ def decoded(text):
     return " ".join([text, *(base64.b64decode(part).decode("utf-8", "replace") for part in parts)])
 
 
-def refuse_given_openly(plugin, settings):
-    """Refuse a secret of a plugin that does not come from its environment variable."""
+def refuse_values(text, where):
+    """Refuse the value of a secret in what command lines and logs show."""
+    text = decoded(text)
+    named = [name for name, value in secret_values().items() if value in text] + ASSIGNMENT.findall(text)
+    if named:
+        raise WorkflowError(
+            f"{where} would show the value of {named[0]} to others; take it out, set {named[0]} in the environment, and "
+            "renew what was shown."
+        )
+    refuse_credentials(text, where)
+
+
+def secret_options():
+    """The options of plugins that take a secret, and their environment variables."""
+    for registry in (StoragePluginRegistry(), ExecutorPluginRegistry()):
+        for plugin in map(registry.get_plugin, registry.get_registered_plugins()):
+            for field in fields(plugin.settings_cls) if plugin.settings_cls else ():
+                if SECRET.search(field.name):
+                    yield plugin.get_cli_arg(field.name), plugin.get_envvar(field.name)
+
+
+def given_openly(option, variable):
+    return WorkflowError(
+        f"{option} was given on the command line or in a profile, where others can read it; set {variable} in the "
+        "environment instead, and renew what was shown."
+    )
+
+
+def refuse_settings(plugin, settings):
+    """Refuse a secret of a plugin that does not come from its environment variable, and addresses with a password."""
     for field in fields(settings):
-        value = getattr(settings, field.name)
-        if not SECRET.search(field.name) or not value:
-            continue
-        variable = plugin.get_envvar(field.name)
-        if str(value) not in os.environ.get(variable, ""):
-            raise WorkflowError(
-                f"{plugin.get_cli_arg(field.name)} was given on the command line or in a profile, where others can read "
-                f"it; set {variable} in the environment instead, and renew what was shown."
-            )
+        value, option = getattr(settings, field.name), plugin.get_cli_arg(field.name)
+        if not SECRET.search(field.name):
+            refuse_credentials(value, option)
+        elif value and str(value) not in os.environ.get(plugin.get_envvar(field.name), ""):
+            raise given_openly(option, plugin.get_envvar(field.name))
 
 
 def refuse_secrets_in_settings():
-    """Refuse what Snakemake was started with: options of storage plugins, words of the command line, endpoints."""
+    """Refuse what Snakemake was started with: options of storage plugins, resources, endpoints of the environment."""
     for name, tagged in workflow.storage_provider_settings.items():
-        plugin = StoragePluginRegistry().get_plugin(name)
         for settings in tagged:
-            if plugin.settings_cls is None:
-                continue
-            refuse_given_openly(plugin, settings)
-            for field in fields(settings):
-                if not SECRET.search(field.name):
-                    refuse_credentials(getattr(settings, field.name), plugin.get_cli_arg(field.name))
-    for name, value in secret_values().items():
-        if any(value in word for word in sys.argv):
-            raise WorkflowError(
-                f"the value of {name} stands on the command line, where every user of this machine can read it; take it "
-                "out: the environment is enough. Renew it, it was shown."
-            )
+            refuse_settings(StoragePluginRegistry().get_plugin(name), settings)
+    resources = workflow.resource_settings.default_resources
+    refuse_values(" ".join(resources.args if resources else []), "the resources of jobs")
+    refuse_values(
+        " ".join(workflow.spawned_job_args_factory.get_set_resources_args()), "the resources of jobs"
+    )
     refuse_credentials(workflow.storage_settings.default_storage_prefix, "--default-storage-prefix")
     for name, value in os.environ.items():
         if name.startswith(ENVIRONMENTS) and not SECRET.search(name):
             refuse_credentials(value, name)
 
 
+def refuse_secrets_in_words(words):
+    """Refuse a command line with a secret: every user of a machine can read it, and Snakemake's log has it, too."""
+    names = [word.partition("=")[0] for word in words if re.match("--[a-z]", word)]
+    for option, variable in secret_options():
+        # Snakemake takes the beginning of an option
+        if any(option.startswith(name) for name in names):
+            raise given_openly(option, variable)
+    for word in words:
+        refuse_values(word, "the command line")
+
+
 def refuse_secrets_in_sources():
     """Refuse files that travel to the nodes, through a blob that others can read, with a secret in them."""
-    options = [
-        plugin.get_cli_arg(field.name).removeprefix("--")
-        for plugin in map(
-            StoragePluginRegistry().get_plugin, StoragePluginRegistry().get_registered_plugins()
-        )
-        if plugin.settings_cls
-        for field in fields(plugin.settings_cls)
-        if SECRET.search(field.name)
-    ]
-    option = re.compile(rf"^\s*['\"]?({'|'.join(options)})['\"]?\s*[:=]", re.MULTILINE)
+    options = "|".join(option.removeprefix("--") for option, _ in secret_options())
+    option = re.compile(rf"^\s*['\"]?({options})['\"]?\s*[:=]", re.MULTILINE)
     tracked = subprocess.run(["git", "ls-files", "-z", "."], capture_output=True).stdout
     for path in [*tracked.decode(errors="replace").split("\0"), *map(str, workflow.configfiles)]:
         if not os.path.isfile(path):
@@ -154,22 +175,9 @@ def refuse_secrets_for_jobs():
     """Refuse what would stand in the command line of every job, once all options of the run are known."""
     plugin, factory = workflow.executor_plugin, workflow.spawned_job_args_factory
     if plugin.settings_cls is not None:
-        refuse_given_openly(plugin, workflow.executor_settings)
-        for field in fields(workflow.executor_settings):
-            if not SECRET.search(field.name):
-                refuse_credentials(
-                    getattr(workflow.executor_settings, field.name), plugin.get_cli_arg(field.name)
-                )
-    text = decoded(
-        f"{factory.precommand(plugin.common_settings)} {factory.general_args(plugin.common_settings)}"
-    )
-    named = [name for name, value in secret_values().items() if value in text] + ASSIGNMENT.findall(text)
-    if named:
-        raise WorkflowError(
-            f"{named[0]} stands with its value among the options of this run, and every job would show it on its command "
-            "line; take it out, and give it by the environment."
-        )
-    refuse_credentials(text, "an option of this run")
+        refuse_settings(plugin, workflow.executor_settings)
+    for command in (factory.precommand, factory.general_args):
+        refuse_values(command(plugin.common_settings), "the command line of each job")
     # the jobs of upstream's slurm print their whole environment then
     if plugin.name == "slurm" and workflow.output_settings.verbose and secret_values():
         raise WorkflowError(
@@ -184,5 +192,6 @@ def check_secrets():
         return
     refuse_credentials(config, "")
     refuse_secrets_in_settings()
+    refuse_secrets_in_words(sys.argv[1:])
     if SharedFSUsage.SOURCES not in workflow.storage_settings.shared_fs_usage:
         refuse_secrets_in_sources()
