@@ -5,7 +5,8 @@ import yaml
 
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT
-from runs import SNAKEMAKE, SUMMARIES, keep
+from runs import BASE, SNAKEMAKE, SUMMARIES, Run, keep
+from warm import warm_python
 
 pytestmark = pytest.mark.workflow
 
@@ -58,9 +59,9 @@ def openly(run, *arguments, variables=None):
 
 
 @pytest.fixture
-def given(run):
-    from warm import warm_python
-
+def given(tmp_path):
+    """Without products, which no run comes to."""
+    run = Run(tmp_path / "work", BASE)
     run.python = warm_python()
     return run
 
@@ -96,12 +97,22 @@ def test_a_key_in_a_profile(given):
         (
             ["--storage-s3-token", CANARY],
             {"SNAKEMAKE_STORAGE_S3_TOKEN": CANARY},
-            "the command line would show the value of SNAKEMAKE_STORAGE_S3_TOKEN to others; take it out, set",
+            "--storage-s3-token was given on the command line or in a profile",
+        ),
+        (
+            ["--wrapper-prefix", f"https://host/{CANARY}"],
+            {"AWS_SECRET_ACCESS_KEY": CANARY},
+            "the command line would show the value of AWS_SECRET_ACCESS_KEY to others; take it out, set",
         ),
         (
             ["--default-resources", f"slurm_extra='--export=A_KEY={CANARY}'"],
             {},
-            "the command line would show the value of A_KEY to others; take it out, set A_KEY in the environment",
+            "the resources of jobs would show the value of A_KEY to others; take it out, set A_KEY in the environment",
+        ),
+        (
+            ["--configfile", "config.yaml", "named.yaml"],
+            {"CDSE_PASSWORD": CANARY},
+            "run.name would show the value of CDSE_PASSWORD to others; take it out, set CDSE_PASSWORD in the environment",
         ),
         (
             ["--profile", "mine"],
@@ -111,7 +122,7 @@ def test_a_key_in_a_profile(given):
         (
             ["--default-storage-prefix", f"https://host/?sig={CANARY}"],
             {},
-            "the command line holds a user, password, key or signature in a URL",
+            "--default-storage-prefix holds a user, password, key or signature in a URL",
         ),
         (
             ["--config", f"source={{endpoint_url: 'https://user:{CANARY}@host'}}"],
@@ -136,6 +147,7 @@ def test_a_key_in_a_profile(given):
     ],
 )  # fmt: skip
 def test_a_secret_given_openly(given, arguments, variables, sentence):
+    (given.folder / "named.yaml").write_text(yaml.safe_dump({"run": {"name": CANARY}}))
     (given.folder / "mine").mkdir()
     (given.folder / "mine" / "config.yaml").write_text(
         yaml.safe_dump({"set-resources": [f"compute_ndvi:slurm_extra='--export=A_KEY={CANARY}'"]})

@@ -46,7 +46,7 @@ def gives_away(text):
 
 
 def texts_of(value, where):
-    """Each text within lists and dictionaries, keys included, and the name of its place."""
+    """Each text within lists and dictionaries, a key before its value, and the name of its place."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield where, str(key)
@@ -63,9 +63,8 @@ def refuse_credentials(value, where):
     for place, text in texts_of(value, where):
         if gives_away(text):
             raise WorkflowError(
-                f"{where if gives_away(place) else place or 'the configuration'} holds a user, password, key or signature in "
-                "a URL, which everyone sees who reads a configuration, log or result; take it out, and give keys by the "
-                "environment (docs/sources.md)."
+                f"{place or 'the configuration'} holds a user, password, key or signature in a URL, which everyone sees who "
+                "reads a configuration, log or result; take it out, and give keys by the environment (docs/sources.md)."
             )
 
 
@@ -176,8 +175,9 @@ def refuse_secrets_for_jobs():
     plugin, factory = workflow.executor_plugin, workflow.spawned_job_args_factory
     if plugin.settings_cls is not None:
         refuse_settings(plugin, workflow.executor_settings)
-    for command in (factory.precommand, factory.general_args):
-        refuse_values(command(plugin.common_settings), "the command line of each job")
+    precommand = workflow.remote_execution_settings.precommand or ""
+    for text in (precommand, factory.general_args(plugin.common_settings)):
+        refuse_values(text, "the command line of each job")
     # the jobs of upstream's slurm print their whole environment then
     if plugin.name == "slurm" and workflow.output_settings.verbose and secret_values():
         raise WorkflowError(
@@ -190,7 +190,8 @@ def check_secrets():
     """Refuse secrets that others could read, before anything is made or printed."""
     if workflow.exec_mode != ExecMode.DEFAULT:
         return
-    refuse_credentials(config, "")
+    for place, text in texts_of(config, ""):
+        refuse_values(text, place or "the configuration")
     refuse_secrets_in_settings()
     refuse_secrets_in_words(sys.argv[1:])
     if SharedFSUsage.SOURCES not in workflow.storage_settings.shared_fs_usage:
