@@ -37,13 +37,11 @@ class Search:
     """Looks for secrets, given by their names, in whatever a run leaves."""
 
     def __init__(self, secrets: dict[str, str]):
-        self.pattern = {
-            name: re.compile(b"|".join(map(re.escape, forms(value)))) for name, value in secrets.items()
-        }
+        self.forms = {name: forms(value) for name, value in secrets.items()}
 
     def named(self, content: bytes | str) -> set[str]:
         content = content.encode() if isinstance(content, str) else content
-        return {name for name, pattern in self.pattern.items() if pattern.search(content)}
+        return {name for name, found in self.forms.items() if any(form in content for form in found)}
 
     def files(self, *folders: Path, but: Iterable[str] = ()) -> dict[str, set[str]]:
         """The files below folders that hold a secret, and which; `but` names files that are not looked into."""
@@ -57,20 +55,22 @@ class Search:
 
 
 class Processes:
-    """The processes of this machine while a block runs: command lines with secrets, and who inherits them.
+    """The processes of this machine while a block runs: command lines with secrets, and which jobs inherit them.
+
+    `jobs` is an expression for the beginning of the command lines of jobs; other tests may run at the same time.
 
     Attributes
     ----------
     shown : set of (str, str)
         Secrets in command lines, and the command lines.
     inherited : set of str
-        Secrets in the environment of processes whose command line has `marker`.
-    seen : int
-        Processes with the marker that were seen.
+        Secrets in the environment of jobs.
+    seen : set of str
+        The jobs that were seen.
     """
 
-    def __init__(self, search: Search, marker: str):
-        self.search, self.marker = search, marker.encode()
+    def __init__(self, search: Search, jobs: str):
+        self.search, self.jobs = search, re.compile(jobs.encode())
         self.shown: set[tuple[str, str]] = set()
         self.inherited: set[str] = set()
         self.seen: set[str] = set()
@@ -86,7 +86,7 @@ class Processes:
         self.thread.join()
 
     def _watch(self):
-        while not self.ended.wait(0.03):
+        while not self.ended.wait(0.1):
             for path in Path("/proc").iterdir():
                 if path.name.isdigit():
                     self._look(path)
@@ -95,7 +95,7 @@ class Processes:
         try:
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ")
             self.shown |= {(name, command.decode(errors="replace")) for name in self.search.named(command)}
-            if self.marker in command:
+            if self.jobs.match(command):
                 self.seen.add(path.name)
                 self.inherited |= self.search.named((path / "environ").read_bytes())
         except OSError:

@@ -219,7 +219,7 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     # keys that nothing of it needs
     pair[0].variables = ENVIRONMENT
     search = Search(ENVIRONMENT)
-    with Processes(search, "--mode remote") as processes:
+    with Processes(search, rf"\S*python\S* -m snakemake .*{pair[0].folder}/") as processes:
         output = pair[0].on_cluster(SUMMARIES, *EACH, "--verbose", "--envvars", "AWS_SECRET_ACCESS_KEY")
     assert contents(pair[0]) == contents(pair[1])
     assert len(contents(pair[0])) > 20

@@ -8,10 +8,12 @@ import pytest
 from azure.mgmt.batch.models import BatchPoolIdentity, Pool, ResourceFile, StartTask
 from snakemake.exceptions import WorkflowError
 from snakemake_executor_plugin_azure_batch import build
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from snakemake_storage_plugin_s3 import StorageProviderSettings
 
 from canaries import ENVIRONMENT
 from fabricate import ROOT
+from rules import functions
 from snakemake_executor_plugin_azure import pool, tasks
 from tigerbush.cli import credentials
 from tigerbush.cli.result_places import open_place
@@ -55,11 +57,7 @@ HARMLESS = [
 
 @pytest.fixture(scope="module")
 def rules():
-    """The functions of secrets.smk."""
-    names = {"WorkflowError": WorkflowError}
-    text = (ROOT / "workflow" / "rules" / "secrets.smk").read_text()
-    exec(compile(text, "secrets.smk", "exec"), names)  # noqa: S102 - our own file
-    return SimpleNamespace(**names)
+    return SimpleNamespace(**functions({}))
 
 
 def test_the_rules_and_the_commands_look_for_the_same(rules):
@@ -220,3 +218,41 @@ def test_any_user_may_work_in_the_image():
     assert "install --directory --mode 1777 /work\n" in text
     assert re.findall(r"^WORKDIR (\S+)$", text, re.MULTILINE) == ["/work"]
     assert re.search(r"^ENV .*HOME=/work\b", text, re.MULTILINE)
+
+
+NODES, BOTH = frozenset(), ["stream_product", "download_product"]
+ROW = {"role": "band", "band": "B4", "key": "Sentinel-2/B04.jp2", "name": "B04.jp2"}
+COG = ROW | {"key": "https://host/B04.tif"}
+
+
+@pytest.mark.parametrize(
+    ("shared", "remote", "local_rules", "anonymous", "row", "refused"),
+    [
+        (NODES, False, [], False, ROW, True),
+        (NODES, False, ["stream_product"], False, ROW, True),
+        (NODES, False, [], False, ROW | {"key": "s3://bucket/B04.jp2"}, True),
+        (NODES, False, [], False, COG, False),
+        (NODES, False, [], True, ROW, False),
+        (NODES, False, BOTH, False, ROW, False),
+        # within a task, and where jobs inherit the environment
+        (NODES, True, [], False, ROW, False),
+        (SharedFSUsage.all(), False, [], False, ROW, False),
+    ],
+)
+def test_nodes_that_would_need_a_key(shared, remote, local_rules, anonymous, row, refused):
+    names = functions(
+        {"run": {"local_rules": local_rules}, "source": {"anonymous": anonymous}},
+        storage_settings=SimpleNamespace(shared_fs_usage=shared),
+        remote_exec=remote,
+    )
+    names["REMOTE"] = True
+    names["files_table"] = lambda: {"P": [row]}
+    if not refused:
+        assert names["files_of"](["B4"])(SimpleNamespace(product="P")) == [row]
+        return
+    with pytest.raises(WorkflowError) as raised:
+        names["files_of"](["B4"])(SimpleNamespace(product="P"))
+    assert str(raised.value) == (
+        "P, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account could "
+        "read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
+    )

@@ -33,7 +33,7 @@ def test_keys_are_inherited_and_shown_nowhere(run):
     keep(run, "20170110")
     (run.folder / "Snakefile").write_text(MODULE)
     search = Search(ENVIRONMENT)
-    with Processes(search, "/.snakemake/scripts/") as processes:
+    with Processes(search, rf"\S*python\S* {run.folder}/\.snakemake/scripts/") as processes:
         command = [*SNAKEMAKE, "--cores", "2", "--verbose", "told", "--envvars", "AWS_SECRET_ACCESS_KEY"]
         output = run.call(command, variables=ENVIRONMENT)
     assert len(processes.seen) >= 3
