@@ -5,9 +5,9 @@ RUN /tmp/install /opt/tigerbush /tmp/requirements.txt
 
 FROM python:3.12.8-slim-bookworm
 COPY --from=build /opt/tigerbush /opt/tigerbush
-RUN useradd --create-home --uid 1000 tigerbush
-ENV PATH=/opt/tigerbush/bin:$PATH LANG=C.UTF-8 HOME=/home/tigerbush
+# Tasks work here (the executor asks for the working directory of the image), as whatever user Batch makes for them.
+RUN useradd --uid 1000 tigerbush && install --directory --mode 1777 /work
+ENV PATH=/opt/tigerbush/bin:$PATH LANG=C.UTF-8 HOME=/work USER=tigerbush
 USER tigerbush
-# tasks work here (the executor asks for the working directory of the image)
-WORKDIR /home/tigerbush
+WORKDIR /work
 CMD ["python", "-m", "snakemake", "--version"]

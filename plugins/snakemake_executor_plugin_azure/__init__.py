@@ -23,7 +23,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_azure import pool, trouble
+from snakemake_executor_plugin_azure import pool, tasks, trouble
 
 # Upstream: every task spends 50 s on `pip install` of what the image has, and secrets show in command lines.
 common_settings = dataclasses.replace(
@@ -92,11 +92,12 @@ class Executor(upstream.Executor):
     def refuse_secrets(self) -> None:
         """Repair: upstream writes the values of `--envvars` into settings that every reader of the account sees."""
         names = {*self.workflow.remote_execution_settings.envvars, *self.workflow.envvars}
-        if secrets := sorted(name for name in names if trouble.SECRET.search(name)):
-            raise WorkflowError(
-                f"{', '.join(secrets)} would be readable in the Batch account; give the identity of the pool a role "
-                "instead, or run the rules that need it here (run.local_rules of the configuration)."
-            )
+        if sentence := tasks.refused(names):
+            raise WorkflowError(sentence)
+
+    def envvars(self) -> dict[str, str]:
+        """Repair: with what storage plugins need, upstream sends the keys that they were given."""
+        return tasks.public(super().envvars())
 
     def init_batch_client(self) -> None:
         """Repair: the scope lacked /.default; no credentials gave an AttributeError."""
@@ -173,10 +174,7 @@ class Executor(upstream.Executor):
         return min(wanted, self.tasks_per_node)
 
     def run_job(self, job: JobExecutorInterface) -> None:
-        """Repair: ids over 64 characters, one slot for every task, tasks watched that were never added.
-
-        Tasks work in the working directory of the image: its user may not write to the node's.
-        """
+        """Repair: ids over 64 characters, one slot for every task, tasks watched that were never added."""
         self.start()
         slots = self.slots(job)
         self._cores = slots if self.tasks_per_node > 1 else None
@@ -185,7 +183,7 @@ class Executor(upstream.Executor):
         task.display_name = label(job)
         task.id = f"{task.display_name.split()[0][:27]}-{uuid.uuid4()}"
         task.required_slots = slots
-        task.container_settings.working_directory = bm.ContainerWorkingDirectory.container_image_default
+        tasks.repair(task)
         info = SubmittedJobInfo(job, external_jobid=task.id)
         try:
             self.batch_client.task.add(self.job_id, task)
@@ -206,7 +204,7 @@ class Executor(upstream.Executor):
         try:
             async with self.status_rate_limiter:
                 self.check_nodes()
-                tasks = {task.id: task for task in self.batch_client.task.list(self.job_id)}
+                known = {task.id: task for task in self.batch_client.task.list(self.job_id)}
         except WorkflowError:
             raise
         except Exception as error:
@@ -217,7 +215,7 @@ class Executor(upstream.Executor):
             return
         self.failed_polls = 0
         for info in active_jobs:
-            task = tasks.get(info.external_jobid)
+            task = known.get(info.external_jobid)
             if task is None:
                 self.report_job_error(info, msg="Its task is gone from the Batch job; who deleted it?\n")
             elif task.state != bm.TaskState.completed:

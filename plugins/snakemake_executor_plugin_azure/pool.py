@@ -1,9 +1,11 @@
 """Repairs of the pool that upstream asks Azure Resource Manager for."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from azure.mgmt.batch.models import (
     AutoScaleSettings,
+    ComputeNodeIdentityReference,
     FixedScaleSettings,
     NodeCommunicationMode,
     Pool,
@@ -39,6 +41,17 @@ def repair(parameters: Pool, settings: object) -> None:
         if registry.identity_reference is not None:
             # upstream sends the text "None" for both
             registry.user_name = registry.password = None
+    read_start_script(parameters)
+
+
+def read_start_script(parameters: Pool) -> None:
+    """Let the identity of the pool read a start script from Blob storage, which upstream reads by a signed URL."""
+    if parameters.start_task is None or parameters.identity is None:
+        return
+    [resource] = parameters.identity.user_assigned_identities
+    for file in parameters.start_task.resource_files:
+        if (urlsplit(file.http_url).hostname or "").endswith(".blob.core.windows.net"):
+            file.identity_reference = ComputeNodeIdentityReference(resource_id=resource)
 
 
 def scale(settings: object) -> ScaleSettings:

@@ -12,8 +12,6 @@ from azure.batch.models import (
 )
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-# names of environment variables whose values are nobody else's business
-SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING", re.IGNORECASE)
 LOGIN = "Run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
 QUOTA = (
     "Ask for more quota in the portal (Batch account, Quotas), or set fewer nodes or a smaller VM in "

@@ -13,6 +13,7 @@ import yaml
 from azure_proxy import SECRET
 from azure_runs import CONTAINER, AzureRun, checkout, comparable, results_of
 from azurite import KEY
+from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT, name_of, scene_of
 from runs import BASE
 from tigerbush.safe_writer import write_product
@@ -46,16 +47,19 @@ def finished(azure_session, store, tmp_path_factory):
         store,
         "whole",
     )
-    process = run.start(*PROFILE)
-    running(account, process)
-    second = run.finish(*PROFILE, status=1)
-    output, _ = process.communicate(timeout=600)
+    run.variables = run.variables | ENVIRONMENT
+    with Processes(Search(ENVIRONMENT), rf"\S*python\S* -m snakemake .*az://{CONTAINER}/whole") as processes:
+        process = run.start(*PROFILE)
+        running(account, process)
+        second = run.finish(*PROFILE, status=1)
+        output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     return SimpleNamespace(
         run=run,
         process=process,
         second=second,
         output=output,
+        processes=processes,
         tasks=list(account.finished),
         most=account.most,
         created=list(account.created),
@@ -135,7 +139,7 @@ def test_the_pool_is_the_one_of_the_profile(finished):
         assert len(task.body["id"]) <= 64
         assert "pip install" not in task.body["commandLine"]
         names = {one["name"] for one in task.body["environmentSettings"]}
-        assert names <= {"SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME", "SNAKEMAKE_STORAGE_S3_REGION"}
+        assert names == {"SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME", "SNAKEMAKE_STORAGE_S3_REGION"}
 
 
 def test_nothing_is_left_behind(finished, store):
@@ -144,19 +148,29 @@ def test_nothing_is_left_behind(finished, store):
 
 
 def test_no_secret_is_anywhere(finished):
-    secrets = [SECRET, KEY, *finished.tokens]
+    """Not in what Batch was sent, what tasks found on their nodes, results, logs and lists of processes."""
+    [beginning] = {token.partition(".")[0] for token in finished.tokens}
     assert len(finished.tokens) > 10
-    places = {"output": finished.output}
-    places |= {f"request {path}": path + body for _, _, path, body in finished.requests}
-    places |= {f"blob {name}": blob.decode("latin-1") for name, blob in finished.run.results().items()}
+    search = Search(ENVIRONMENT | {"AZURE_CLIENT_SECRET": SECRET, "account key": KEY, "token": beginning})
+    assert search.named(finished.output) == set()
+    assert search.named(json.dumps(finished.requests)) == set()
+    assert search.named(json.dumps([task.body for task in finished.tasks])) == set()
+    results = finished.run.results()
+    assert {name: search.named(blob) for name, blob in results.items()} == {name: set() for name in results}
+    assert search.files(finished.run.folder, *(task.folder for task in finished.tasks)) == {}
+    # the processes of the tasks were seen, and were given none
+    assert len(finished.processes.seen) >= len(finished.tasks)
+    assert (finished.processes.shown, finished.processes.inherited) == (set(), set())
+
+
+def test_tasks_are_no_administrators(finished):
     for task in finished.tasks:
-        places[f"stderr of {task.body['id']}"] = (task.folder / "stderr.txt").read_text()
-        places[f"stdout of {task.body['id']}"] = (task.folder / "stdout.txt").read_text()
-    for path in finished.run.folder.rglob("*"):
-        if path.is_file():
-            places[str(path)] = path.read_bytes().decode("latin-1")
-    found = [place for place, text in places.items() if any(secret in text for secret in secrets)]
-    assert not found
+        assert task.body["userIdentity"] == {"autoUser": {"scope": "task", "elevationLevel": "nonadmin"}}
+        assert task.body["containerSettings"] == {
+            "imageName": "tigerbush.azurecr.io/tigerbush:0.1.0",
+            "containerRunOptions": "--rm",
+            "workingDirectory": "containerImageDefault",
+        }
 
 
 def test_a_second_run_makes_no_pool(finished, azure):
@@ -195,6 +209,41 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     text = run.finish(*PROFILE, status=2)
     assert "config/azure.yaml: subscription is not set; it is the id that 'az account show" in text
     assert not azure.account.created
+
+
+def test_keys_that_nodes_would_need_or_read(finished, azure, store, tmp_path):
+    """Refused before anything is made, whatever they were given by."""
+    checkout(tmp_path)
+    run = AzureRun(tmp_path, finished.run.config, azure, store, "keys")
+    run.variables = run.variables | ENVIRONMENT
+    keyed = "source={kind: s3, level: L1C, bucket: keyed}"
+    assert (
+        "source.kind s3 needs keys, and nodes get none: everyone with access to the Batch account could read them. Set "
+        "run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket.\n"
+    ) in run.finish(*PROFILE, "--config", keyed, status=1)
+    text = run.finish(*PROFILE, "--azure-container-registry-pass", "a-canary", status=1)
+    assert "\n--azure-container-registry-pass was given on the command line or in a profile" in text
+    # in the environment as well, so that Snakemake takes that one
+    profile = tmp_path / "profiles" / "azure" / "config.yaml"
+    before = profile.read_text()
+    for line, name in (
+        ("storage-s3-secret-key: a-canary", "storage-s3-secret-key"),
+        (f"# {ENVIRONMENT['AWS_SESSION_TOKEN']}", "AWS_SESSION_TOKEN"),
+    ):
+        profile.write_text(f"{before}\n{line}\n")
+        text = run.finish(*PROFILE, status=1)
+        assert (
+            f"\nprofiles/azure/config.yaml holds {name}, and travels to the nodes by a blob that others"
+            in text
+        )
+    # known when the sources have been sent, which are taken back
+    profile.write_text(before + 'precommand: "export B_TOKEN=a-canary"\n')
+    assert "\nthe command line of each job would show the value of B_TOKEN to others" in run.finish(
+        *PROFILE, status=1
+    )
+    assert store.blobs(CONTAINER, "keys/snakemake-workflow-sources") == {}
+    assert not azure.account.created
+    assert Search(ENVIRONMENT | {"given": "a-canary"}).files(tmp_path / ".snakemake") == {}
 
 
 def test_the_template_names_every_value():

@@ -1,11 +1,14 @@
 """What the user reads when Azure fails, and that no pool, job or archive is left behind."""
 
+import json
 import signal
 import time
 
 import pytest
 
 from azure_runs import CONTAINER, NAMES, AzureRun, checkout
+from azurite import ACCOUNT, KEY
+from canaries import ENVIRONMENT, Search
 from tigerbush.cli.queue_azure import azure_queue
 
 pytestmark = pytest.mark.workflow
@@ -138,10 +141,35 @@ def test_polls_fail_for_good(small):
     assert "start the run again to go on" in output
 
 
-def test_a_secret_for_the_nodes_is_refused(small):
-    output = small.finish("--envvars", "AZURE_CLIENT_SECRET", status=1)
-    assert "AZURE_CLIENT_SECRET would be readable in the Batch account" in output
+def test_variables_for_the_nodes_are_refused(small):
+    """All but names and addresses, whatever they are called."""
+    output = small.finish("--envvars", "AZURE_CLIENT_SECRET", "HTTPS_PROXY", status=1)
+    assert "--envvars: AZURE_CLIENT_SECRET, HTTPS_PROXY would be readable by everyone with access" in output
     assert not small.azure.account.created
+
+
+def test_keys_of_the_caller_stay_here(small, store):
+    """With other rules than ours, too: from the environment, a profile and the command line."""
+    profile = small.folder / "profiles" / "azure" / "config.yaml"
+    profile.write_text(profile.read_text() + "storage-s3-secret-key: canary-of-the-profile\n")
+    small.call(["git", "rm", "--quiet", "-f", "--cached", "profiles/azure/config.yaml"])
+    connection = (
+        f"AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint=https://127.0.0.1:{store.port}/{ACCOUNT};"
+    )
+    secrets = ENVIRONMENT | {"AZURITE_CONNECTION_STRING": connection}
+    del secrets["SNAKEMAKE_STORAGE_S3_SECRET_KEY"]
+    small.variables = small.variables | secrets
+    small.finish("--storage-s3-access-key", "canary-of-the-command-line")
+    assert small.results()["results/b.txt"] == b"a\n"
+    given = {"profile": "canary-of-the-profile", "command line": "canary-of-the-command-line", "key": KEY}
+    search = Search(secrets | given)
+    for task in small.azure.account.finished:
+        assert search.named(json.dumps(task.body)) == set()
+        assert {one["name"]: one["value"] for one in task.body["environmentSettings"]} == {
+            "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME": ACCOUNT, "SNAKEMAKE_STORAGE_S3_REGION": "us-east-1"
+        }  # fmt: skip
+    assert search.files(*(task.folder for task in small.azure.account.finished)) == {}
+    assert search.named(json.dumps(small.azure.requests)) == set()
 
 
 def test_the_queue_tells_why_a_task_failed(small, caller):

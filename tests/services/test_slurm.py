@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT, name_of, scene_of
 from runs import BASE, SNAKEMAKE, SUMMARIES, Run
 from slurm import comm, marked, slurm_cluster, wait_until, with_children
@@ -227,11 +228,25 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     pair[1].snakemake(SUMMARIES)
     shutil.copytree(pair[1].folder / "data", pair[0].folder / "data")
     known = set(cluster.jobs())
-    pair[0].on_cluster(SUMMARIES, *EACH)
+    # keys that nothing of it needs
+    pair[0].variables = ENVIRONMENT
+    search = Search(ENVIRONMENT)
+    with Processes(search, rf"\S*python\S* -m snakemake .*{pair[0].folder}/") as processes:
+        output = pair[0].on_cluster(SUMMARIES, *EACH, "--verbose", "--envvars", "AWS_SECRET_ACCESS_KEY")
     assert contents(pair[0]) == contents(pair[1])
     assert len(contents(pair[0])) > 20
     jobs = cluster.jobs()
     assert {jobs[number]["node"] for number in jobs.keys() - known} == {"n1", "n2"}
+    # they reach the jobs by the environment that SLURM keeps for each, and nothing else shows them
+    assert processes.inherited == set(ENVIRONMENT)
+    assert processes.shown == set()
+    assert search.named(output) == set()
+    assert search.files(pair[0].folder) == {}
+    assert search.files(cluster.folder, but=["environment"]) == {}
+    for number in jobs.keys() - known:
+        told = cluster.run("scontrol", "write", "batch_script", number, "-")
+        assert "-m snakemake" in told
+        assert search.named(told + cluster.run("scontrol", "show", "job", number)) == set()
 
 
 @pytest.mark.data

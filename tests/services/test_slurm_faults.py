@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from canaries import ENVIRONMENT, Search
 from runs import SUMMARIES, bench
 from slurm import slurm_cluster, wait_until
 from test_slurm import EACH, contents, fabricated, running, stopped, summaries
@@ -23,6 +24,7 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
     """All in one run with accounting: it ends well by itself, and no finished result is made twice."""
     run = fabricated(tmp_path / "work")
     run.profile = "slurm"
+    run.variables = ENVIRONMENT
     with slurm_cluster(nodes=2, cpus=2, accounting=True) as cluster:
         run.more = (
             "--default-resources", "slurm_account=tests",
@@ -49,7 +51,15 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
         told = cluster.run(
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=State,Timelimit,Comment"
         )
+        submitted = cluster.run(
+            "sacct", "--noheader", "--parsable2", "--format=SubmitLine,JobName,Comment,WorkDir"
+        )
     assert summaries(contents(run)) == local
+    # accounting, and the logs of whatever died, show no key
+    search = Search(ENVIRONMENT)
+    assert "--wrap=" in submitted
+    assert search.named(submitted + run.printed()) == set()
+    assert search.files(run.folder) == {}
     rows = [row.split("|") for row in told.splitlines()]
     products = [(state.split()[0], limit) for state, limit, comment in rows if "subset_product" in comment]
     assert sorted(state for state, _ in products if state != "COMPLETED") == [

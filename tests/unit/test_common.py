@@ -1,6 +1,5 @@
 """The helpers of the rules: tiles, periods and tables, without a run of snakemake."""
 
-import re
 from types import SimpleNamespace
 
 import pytest
@@ -8,20 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from snakemake.exceptions import WorkflowError
 
-from fabricate import ROOT, name_of
+from fabricate import name_of
+from rules import functions
 from tigerbush.products import COLUMNS, parse_name, table_row, write_table
 
 
 @pytest.fixture(scope="module")
 def common():
-    """The functions of config.smk, tables.smk and common.smk, up to where the configuration is read."""
-    files = [ROOT / "workflow" / "rules" / f"{name}.smk" for name in ("config", "tables", "common")]
-    text = "\n".join(path.read_text() for path in files).partition("\ncheck_config()\n")[0]
-    text = re.sub(r"^wildcard_constraints:\n(    .*\n)+", "", text, flags=re.MULTILINE)
-    workflow = SimpleNamespace(source_path=lambda path: ROOT / "workflow" / "rules" / path)
-    names = {"workflow": workflow, "WorkflowError": WorkflowError, "config": {}}
-    exec(compile(text, "rules", "exec"), names)  # noqa: S102 - our own file
-    return SimpleNamespace(**names)
+    return SimpleNamespace(**functions({}))
 
 
 def site(longitude, latitude, region_size=0.01):

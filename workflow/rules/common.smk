@@ -323,6 +323,8 @@ def files_of(bands):
     def rows(wildcards):
         table = files_table() if REMOTE else {}
         others, finest = [], {}
+        if any(not row["key"].startswith("http") for row in table.get(wildcards.product, [])):
+            refuse_keyless(f"{wildcards.product}, which lies in an object store,")
         for row in table.get(wildcards.product, []):
             if row["role"] != "band":
                 others.append(row)
@@ -398,6 +400,7 @@ def dates_without_products(wildcards):
     return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
 
 
+check_secrets()
 check_config()
 check_cloud()
 check_engine(LIBRARY["snap_worker"])

@@ -77,11 +77,29 @@ def read_periods(start, end, step):
     return refusing(CONFIGURATION.read_periods, start, end, step)
 
 
+def keyless(rule):
+    """Whether a rule runs on nodes, which get no keys of an object store."""
+    shared = SharedFSUsage.SOURCES in workflow.storage_settings.shared_fs_usage
+    return not (workflow.remote_exec or shared or rule in config["run"]["local_rules"])
+
+
+def refuse_keyless(what):
+    """Refuse nodes that would need a key of an object store."""
+    needing = [rule for rule in ("stream_product", "download_product") if keyless(rule)]
+    if needing and not config["source"]["anonymous"]:
+        raise WorkflowError(
+            f"{what} needs keys, and nodes get none: everyone with access to the Batch account could read them. Set "
+            "run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
+        )
+
+
 def check_cloud():
     """Refuse what nodes without the disk of this machine would not find; what git tracks travels to them."""
     if workflow.remote_exec or SharedFSUsage.SOURCES in workflow.storage_settings.shared_fs_usage:
         return
     source, sites = config["source"], config["sites"]
+    if source["kind"] == "s3":
+        refuse_keyless("source.kind s3")
     if source["kind"] == "local" and source["access"] == "stream":
         raise WorkflowError(
             f"the nodes do not see source.path {source['path']}; set source.access: storage, which copies products to the "

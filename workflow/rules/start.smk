@@ -59,6 +59,15 @@ def drop_rate_limit():
         workflow.scheduler.job_rate_limiter = None
 
 
+def refuse_secrets():
+    """What every job would show on its command line ends the run before the first one."""
+    try:
+        refuse_secrets_for_jobs()
+    except WorkflowError:
+        workflow.cleanup_source_archive()
+        raise
+
+
 # where they are when the workflow is a module of another one
 RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 
@@ -70,5 +79,6 @@ if workflow.is_main_process:
 onstart:
     refuse_local_rules_in_groups()
     refuse_folders_of_jobs()
+    refuse_secrets()
     drop_rate_limit()
     name_slurm_jobs()

@@ -12,6 +12,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
+from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.cli.snakemake import SNAKEFILE
 from tigerbush.configuration import (
     RefusedError,
@@ -74,7 +75,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
     Raises
     ------
     TigerbushError
-        When a file is missing or the whole is refused, as the workflow refuses it.
+        When a file is missing, a URL holds a password or the whole is refused, as the workflow refuses it.
     """
     _take_from_profile(options)
     default = options.directory / DEFAULT
@@ -85,6 +86,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
             update_config(config, _mapping(path))
         for word in options.config:
             update_config(config, _pair(word))
+        refuse_credentials(config, "")
         prepare(config)
         validate(config, str(SCHEMA))
         complete(config, read_polygon)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.errors import TigerbushError
 from tigerbush.remote import KEY, Store, is_checksum
 
@@ -162,6 +163,8 @@ def open_place(
     TigerbushError
         When the address is none of these.
     """
+    refuse_credentials(address, "the address of results")
+    refuse_credentials(endpoint_url, "--endpoint-url")
     if match := re.fullmatch(rf"az://(?P<name>{_CONTAINER}){_PREFIX}", address):
         return Container(match["name"], match["prefix"] or "", account)
     if match := re.fullmatch(rf"s3://(?P<name>[a-z0-9][a-z0-9.-]{{1,62}}){_PREFIX}", address):

@@ -1,0 +1,258 @@
+"""What is taken for a secret, by the rules and by ./tigerbush, and what may go to a Batch task."""
+
+import base64
+import re
+from types import SimpleNamespace
+
+import pytest
+from azure.mgmt.batch.models import BatchPoolIdentity, Pool, ResourceFile, StartTask
+from snakemake.exceptions import WorkflowError
+from snakemake_executor_plugin_azure_batch import build
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
+from snakemake_storage_plugin_s3 import StorageProviderSettings
+
+from canaries import ENVIRONMENT
+from fabricate import ROOT
+from rules import functions
+from snakemake_executor_plugin_azure import pool, tasks
+from tigerbush.cli import credentials
+from tigerbush.cli.result_places import open_place
+from tigerbush.errors import TigerbushError
+
+NOUN = "holds a user, password, key or signature in a URL, which everyone sees who reads a configuration, log or result"
+SENTENCE = f"{{}} {NOUN}; take it out, and give keys by the environment (docs/sources.md)."
+SHOWN = [
+    "https://user:secret@host",
+    "https://user@host/path",
+    "https://:secret@host",
+    "HTTPS://user:secret@host:8443/",
+    "s3://user:secret@bucket/key",
+    "smb://user:sec/ret@host/share",
+    "https://user:12345@host",
+    "https://user:sec?ret@host",
+    "//user:secret@host/share",
+    "user:secret@host:9000",
+    "see https://user:secret@host for more",
+    "https://store.blob.core.windows.net/c?sv=2024&sig=abc",
+    "https://host/key?X-Amz-Signature=abc",
+    "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=abc==",
+    "BlobEndpoint=https://store;SharedAccessSignature=sv=2024",
+]
+HARMLESS = [
+    "https://host",
+    "https://host:9000",
+    "https://host:9000/a/b@c",
+    "http://[::1]:9000/a@b",
+    "https://host/a?b=c@d",
+    "az://runs/sahel",
+    "s3://bucket/S2A_MSIL1C@x",
+    "docker://name@sha256:0123",
+    "registry.azurecr.io/tigerbush@sha256:0123",
+    "registry.azurecr.io:443/tigerbush:1@sha256:0123",
+    "someone@example.org",
+    "2016-01-01T10:00:00",
+    "a=b",
+]
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return SimpleNamespace(**functions({}))
+
+
+def test_the_rules_and_the_commands_look_for_the_same(rules):
+    """The rules may not import the library."""
+    assert rules.CREDENTIAL == credentials.CREDENTIAL
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_a_credential_in_a_url(rules, text):
+    config = {"source": {"prefixes": ["a/", text]}}
+    with pytest.raises(WorkflowError) as raised:
+        rules.refuse_credentials(config, "")
+    assert str(raised.value) == SENTENCE.format("source.prefixes.1")
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_credentials(config, "")
+    assert str(raised.value) == SENTENCE.format("source.prefixes.1")
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_is_no_credential(rules, text):
+    rules.refuse_credentials({text: [text]}, "")
+    credentials.refuse_credentials({text: [text]}, "")
+
+
+def test_a_key_of_the_configuration_is_not_shown_either(rules):
+    for config in ({SHOWN[0]: 1}, {SHOWN[0]: {"a": SHOWN[1]}}):
+        for refuse, error in (
+            (rules.refuse_credentials, WorkflowError),
+            (credentials.refuse_credentials, TigerbushError),
+        ):
+            with pytest.raises(error) as raised:
+                refuse(config, "")
+            assert str(raised.value) == SENTENCE.format("the configuration")
+
+
+@pytest.mark.parametrize(
+    ("address", "options", "place"),
+    [
+        ("s3://user:secret@bucket/run", {}, "the address of results"),
+        ("s3://bucket/run", {"endpoint_url": "https://user:secret@host"}, "--endpoint-url"),
+    ],
+)
+def test_the_place_of_results(address, options, place):
+    with pytest.raises(TigerbushError) as raised:
+        open_place(address, **options)
+    assert str(raised.value) == SENTENCE.format(place)
+
+
+def test_secrets_of_the_environment(rules, monkeypatch, tmp_path):
+    others = {
+        "AWS_REGION": "eu-central-1",
+        "AWS_SHARED_CREDENTIALS_FILE": "/home/someone/.aws",
+        "SSH_PRIVATE_KEY": str(tmp_path),
+        "SHORT_TOKEN": "x",
+        "TOKENIZERS_PARALLELISM": "false-or-true",
+    }
+    monkeypatch.setattr("os.environ", ENVIRONMENT | others | {"TAGGED_TOKEN": "source::another-canary"})
+    rules.secret_values.cache_clear()
+    assert rules.secret_values() == ENVIRONMENT | {"TAGGED_TOKEN": "another-canary"}
+    rules.secret_values.cache_clear()
+
+
+def test_command_lines_are_decoded(rules):
+    encoded = base64.b64encode(b"mem_mb=1000 secret-value").decode()
+    assert rules.decoded(f"--set-resources base64//{encoded} --cores 1").endswith("mem_mb=1000 secret-value")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("export AWS_SECRET_ACCESS_KEY=abc && x", ["AWS_SECRET_ACCESS_KEY"]),
+        ("slurm_extra='--export=ALL,CDSE_PASSWORD=abc'", ["CDSE_PASSWORD"]),
+        ('A_TOKEN="abc"', ["A_TOKEN"]),
+        ("export A_TOKEN=$(cat token) B_KEY=$B", []),
+        ("export PATH=/opt TZ=UTC --config key=x monkey=y", []),
+    ],
+)
+def test_assignments_to_secret_variables(rules, text, named):
+    assert rules.ASSIGNMENT.findall(text) == named
+
+
+@pytest.mark.parametrize(
+    ("settings", "variables", "option"),
+    [
+        ({"access_key": "abcd"}, {}, "access-key"),
+        ({"secret_key": "abcd"}, {"SNAKEMAKE_STORAGE_S3_SECRET_KEY": "other"}, "secret-key"),
+        ({"token": "abcd"}, {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "abcd"}, "token"),
+        ({"token": "abcd", "access_key": "k"}, {"SNAKEMAKE_STORAGE_S3_TOKEN": "abcd", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "t::k"}, None),
+        ({"region": "here", "signature_version": "s3v4"}, {}, None),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_not_from_the_environment(rules, monkeypatch, settings, variables, option):
+    from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
+
+    monkeypatch.setattr("os.environ", variables)
+    plugin = StoragePluginRegistry().get_plugin("s3")
+    chosen = StorageProviderSettings(**settings)
+    if option is None:
+        rules.refuse_settings(plugin, chosen)
+        return
+    with pytest.raises(WorkflowError) as raised:
+        rules.refuse_settings(plugin, chosen)
+    variable = f"SNAKEMAKE_STORAGE_S3_{option.replace('-', '_').upper()}"
+    assert str(raised.value) == (
+        f"--storage-s3-{option} was given on the command line or in a profile, where others can read it; set {variable} "
+        "in the environment instead, and renew what was shown."
+    )
+
+
+def test_only_names_and_addresses_go_to_a_task():
+    allowed = {
+        "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME": "tigerstore",
+        "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": "https://host",
+        "SNAKEMAKE_STORAGE_S3_REGION": "here",
+    }
+    assert tasks.public(ENVIRONMENT | allowed | {"HTTP_AUTH": "x"}) == allowed
+    assert tasks.refused(allowed) is None
+    assert tasks.refused(["MY_VARIABLE", "AWS_SESSION_TOKEN", *allowed]) == (
+        "--envvars: AWS_SESSION_TOKEN, MY_VARIABLE would be readable by everyone with access to the Batch account; only "
+        "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME, SNAKEMAKE_STORAGE_S3_ENDPOINT_URL, SNAKEMAKE_STORAGE_S3_REGION go to tasks. "
+        "Give the identity of the pool a role instead, or run the rules that need them here (run.local_rules of the "
+        "configuration)."
+    )
+
+
+def test_a_task_is_no_administrator():
+    task = build.batch_task(SimpleNamespace(name="date"), "image", {}, "true")
+    assert task.user_identity.auto_user.elevation_level == "admin", "upstream is repaired: drop this repair"
+    tasks.repair(task)
+    user = task.user_identity.auto_user
+    assert (user.elevation_level, user.scope) == ("nonadmin", "task")
+    assert task.container_settings.container_run_options == "--rm"
+    assert task.container_settings.working_directory == "containerImageDefault"
+
+
+@pytest.mark.parametrize(
+    ("url", "resource"),
+    [("https://store.blob.core.windows.net/c/start.sh", "identity"), ("https://example.org/start.sh", None)],
+)
+def test_a_start_script_is_read_by_the_identity(url, resource):
+    parameters = Pool(
+        identity=BatchPoolIdentity(type="UserAssigned", user_assigned_identities={"identity": {}}),
+        start_task=StartTask(command_line="bash start.sh", resource_files=[ResourceFile(http_url=url)]),
+    )
+    pool.read_start_script(parameters)
+    [file] = parameters.start_task.resource_files
+    assert getattr(file.identity_reference, "resource_id", None) == resource
+
+
+def test_no_rule_starts_another_snakemake_on_this_machine():
+    """For `run:` and `shadow:` Snakemake starts itself, and writes the keys of storage plugins into that command line."""
+    for path in [ROOT / "workflow" / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]:
+        assert not re.search(r"^ +(run|shadow):", path.read_text(), re.MULTILINE), path
+
+
+def test_any_user_may_work_in_the_image():
+    text = (ROOT / "Dockerfile").read_text()
+    assert "install --directory --mode 1777 /work\n" in text
+    assert re.findall(r"^WORKDIR (\S+)$", text, re.MULTILINE) == ["/work"]
+    assert re.search(r"^ENV .*HOME=/work\b", text, re.MULTILINE)
+
+
+NODES, BOTH = frozenset(), ["stream_product", "download_product"]
+ROW = {"role": "band", "band": "B4", "key": "Sentinel-2/B04.jp2", "name": "B04.jp2"}
+COG = ROW | {"key": "https://host/B04.tif"}
+
+
+@pytest.mark.parametrize(
+    ("shared", "remote", "local_rules", "anonymous", "row", "refused"),
+    [
+        (NODES, False, [], False, ROW, True),
+        (NODES, False, ["stream_product"], False, ROW, True),
+        (NODES, False, [], False, ROW | {"key": "s3://bucket/B04.jp2"}, True),
+        (NODES, False, [], False, COG, False),
+        (NODES, False, [], True, ROW, False),
+        (NODES, False, BOTH, False, ROW, False),
+        # within a task, and where jobs inherit the environment
+        (NODES, True, [], False, ROW, False),
+        (SharedFSUsage.all(), False, [], False, ROW, False),
+    ],
+)
+def test_nodes_that_would_need_a_key(shared, remote, local_rules, anonymous, row, refused):
+    names = functions(
+        {"run": {"local_rules": local_rules}, "source": {"anonymous": anonymous}},
+        storage_settings=SimpleNamespace(shared_fs_usage=shared),
+        remote_exec=remote,
+    )
+    names["REMOTE"] = True
+    names["files_table"] = lambda: {"P": [row]}
+    if not refused:
+        assert names["files_of"](["B4"])(SimpleNamespace(product="P")) == [row]
+        return
+    with pytest.raises(WorkflowError) as raised:
+        names["files_of"](["B4"])(SimpleNamespace(product="P"))
+    assert str(raised.value) == (
+        "P, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account could "
+        "read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
+    )
