@@ -41,11 +41,11 @@ def names(requirements):
 def imported(jobs_only=False):
     """The third-party modules that scripts and library import, each with the files that do.
 
-    The command line runs in the environment of `make env` alone, so that no job imports what it does.
+    The command line and the main process run in the environment of `make env` alone, so that no job imports what they do.
     """
     found = {}
     for path in (WORKFLOW / "scripts").rglob("*.py"):
-        if jobs_only and path.parent.name == "cli":
+        if jobs_only and (path.parent.name == "cli" or path.stem == "run_lease"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
