@@ -138,7 +138,8 @@ def test_an_interrupted_run_leaves_no_mark(run, number):
     )  # fmt: skip
     try:
         end = time.monotonic() + 60
-        while not (run.folder / "results" / ".run.json").exists():
+        mark = run.folder / "results" / ".run.json"
+        while not (mark.exists() and mark.read_bytes()):
             assert time.monotonic() < end and process.poll() is None
             time.sleep(0.01)
         process.send_signal(number)

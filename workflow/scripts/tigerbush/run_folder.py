@@ -164,7 +164,8 @@ def _made(path: Path, mark: Mark) -> bool:
         return False
     try:
         os.write(handle, mark.encoded())
-    except OSError:
+    except BaseException:
+        # a full disk, or a signal; unfilled it would pass for another run's
         path.unlink(missing_ok=True)
         raise
     finally:
