@@ -133,7 +133,8 @@ def _fault(error: BaseException, product: Path | None, remote: bool) -> str | No
         return _no_module(error)
     if type(error).__module__.startswith("rasterio"):
         return _gdal_fault(error)
-    if isinstance(error, OSError) and error.errno:
+    # NetCDF numbers its own errors below zero
+    if isinstance(error, OSError) and (error.errno or 0) > 0:
         return _file_fault(error, product, remote)
     return None
 
