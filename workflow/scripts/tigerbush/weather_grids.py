@@ -88,7 +88,7 @@ def _decoding(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         # NetCDF numbers its own errors below zero
-        if machine_fault(error) or (isinstance(error, OSError) and (error.errno or 0) > 0):
+        if machine_fault(error, path) or (isinstance(error, OSError) and (error.errno or 0) > 0):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise TigerbushError(f"{path} cannot be read ({reason}); download it again.") from error
