@@ -124,7 +124,10 @@ def refuse_fault(error: BaseException, product: Path | None = None) -> None:
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and what it was raised from, as Python would print them."""
-    while error is not None:
+    seen: set[int] = set()
+    # an exception may be raised from itself
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
