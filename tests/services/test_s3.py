@@ -35,6 +35,9 @@ def same_summary(one, other, site="here"):
     def comparable(run):
         summary = run.summary(site)
         metadata = {key: value for key, value in summary["metadata"].items() if not key.startswith("config")}
+        # whether the packets of images could be checked depends on their format
+        for lineage in metadata["products"].values():
+            lineage.pop("codestream", None)
         return summary | {"metadata": metadata}
 
     assert comparable(one) == comparable(other)

@@ -87,7 +87,8 @@ def contents(run):
 
 
 def summaries(found):
-    return {name: checksum for name, checksum in found.items() if "/analysis/" not in name}
+    later = ("/analysis/", "/fingerprints/analyse_site", "/fingerprints/plot_site")
+    return {name: checksum for name, checksum in found.items() if not any(part in name for part in later)}
 
 
 def finished(run):

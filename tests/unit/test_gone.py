@@ -1,6 +1,5 @@
 """Which products of a table are gone, and what a run says of it."""
 
-import json
 import os
 import shutil
 import zipfile
@@ -8,8 +7,8 @@ import zipfile
 import pytest
 
 from fabricate import name_of
-from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.gone import gone_products, loss_sentence, unreadable_products
+from tigerbush.errors import GoneError, RemoteError, TigerbushError
+from tigerbush.gone import gone_products, loss_sentence
 from tigerbush.local import list_local
 
 DAYS = ("20170110", "20170120", "20170130", "20170210", "20170220", "20170228")
@@ -118,38 +117,43 @@ def test_a_bucket_is_listed_once_a_day():
     assert store.listed == ["L1C/2017/01/10/", "L1C/2017/01/20/"]
 
 
-def test_a_store_that_does_not_answer_takes_no_product_away():
-    silent, refused = "L1C/2017/01/10/", "L1C/2017/01/20/"
-    store = Shelf(trouble={silent: RemoteError("no answer"), refused: TigerbushError("it allows no access.")})
-    assert gone_products([remote_row("20170110"), remote_row("20170120")], {}, lambda: store) == {
-        name_of("20170120"): "cannot be read any more (it allows no access.)"
+def test_a_store_that_does_not_answer_takes_no_product_away_and_is_asked_once():
+    store = Shelf(trouble={"L1C/2017/01/10/": RemoteError("no answer")})
+    assert gone_products([remote_row("20170110"), remote_row("20170120")], {}, lambda: store) == {}
+    assert store.listed == ["L1C/2017/01/10/"]
+
+
+def test_a_store_that_refuses_is_no_products_fault():
+    store = Shelf(trouble={"L1C/2017/01/10/": TigerbushError("the keys have expired.")})
+    with pytest.raises(TigerbushError) as raised:
+        gone_products([remote_row("20170110")], {}, lambda: store)
+    assert str(raised.value) == "the keys have expired."
+
+
+def test_a_product_of_another_bucket_is_gone():
+    row = remote_row("20170110", "s3://elsewhere/L1C/2017/01")
+    assert gone_products([row], {}, lambda: Shelf()) == {
+        row["product"]: f"lies in another bucket than source.bucket ({row['url']})"
     }
 
 
 def test_files_on_web_servers_are_asked_for_one_by_one():
-    rows = [{"product": name_of(day), "url": f"https://catalogue.example/items/{day}"} for day in DAYS[:2]]
+    rows = [{"product": name_of(day), "url": f"https://catalogue.example/items/{day}"} for day in DAYS[:4]]
     files = {
         name_of(day): [
             {"role": "metadata", "key": f"https://catalogue.example/items/{day}"},
-            {"role": "band", "key": f"https://data.example/{day}/B02.tif"},
-            {"role": "band", "key": f"https://data.example/{day}/B03.tif"},
+            {"role": "band", "key": f"https://data.example/{day}/B02.tif", "size": size},
+            {"role": "band", "key": f"https://data.example/{day}/B03.tif", "size": "1"},
         ]
-        for day in DAYS[:2]
+        for day, size in zip(DAYS[:4], ("1", "0", "1", "7"), strict=True)
     }
-    gone = f"https://data.example/{DAYS[1]}/B02.tif"
-    store = Shelf(trouble={gone: TigerbushError("it is not there.")})
+    gone, other = (f"https://data.example/{day}/B02.tif" for day in DAYS[2:4])
+    store = Shelf(trouble={gone: GoneError("it is not there.")})
     assert gone_products(rows, files, lambda: store) == {
-        name_of(DAYS[1]): "cannot be read any more (it is not there.)"
+        name_of(DAYS[2]): "cannot be read any more (it is not there.)",
+        name_of(DAYS[3]): f"has 1 bytes of {other}, of which 7 were listed",
     }
-    assert store.asked == [f"https://data.example/{DAYS[0]}/B02.tif", gone]
-
-
-def test_what_jobs_recorded_is_read_and_damaged_records_are_not(tmp_path):
-    paths = [tmp_path / f"{number}.unreadable.json" for number in range(4)]
-    paths[0].write_text(json.dumps({"product": "P", "reason": "a tile is damaged"}))
-    paths[1].write_text("{")
-    paths[2].write_text("[1]")
-    assert unreadable_products(paths) == {"P": "could not be read again (a tile is damaged)"}
+    assert store.asked == [f"https://data.example/{day}/B02.tif" for day in DAYS[:4]]
 
 
 def test_a_long_list_is_shortened():

@@ -17,7 +17,7 @@ import pytest
 from rasterio.errors import RasterioIOError
 
 from fabricate import ROOT, flat_scene, name_of, scene_of
-from tigerbush.errors import EngineError, MachineError, RemoteError, TigerbushError, WriteError
+from tigerbush.errors import EngineError, MachineError, RemoteError, TigerbushError, WriteError, machine_fault
 from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log, scratch_folder
 from tigerbush.local import copy_product, list_local
@@ -555,3 +555,9 @@ def test_memory_ends_a_job_with_a_sentence(tmp_path):
         "ERROR: the memory of the job is used up (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
         "again.\n"
     )
+
+
+def test_an_exception_that_was_raised_from_itself_is_judged():
+    error = RemoteError("no answer")
+    error.__cause__ = error
+    assert machine_fault(error) is None

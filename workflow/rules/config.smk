@@ -13,7 +13,9 @@ from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsag
 
 def standalone(path):
     """A file of the library that needs nothing of the rest, as a module: the rules never import the library."""
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    # Snakemake's paths are no plain strings, and bytecode holds nothing else
+    path = Path(str(path))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded

@@ -16,7 +16,7 @@ from snakemake_interface_storage_plugins.io import Mtime
 OF_TABLE = str(Path(config["products"]).with_name("fingerprints") / "discover_products.json")
 SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
 # Parameters that do not change a result: code has its own fingerprint, the others say how and whence it is read.
-UNIMPORTANT = {"library", "templates", "path", "retries", "store"}
+UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
 # sections of the configuration that change no result: prices, and what becomes of products that are gone
 WITHOUT_RESULT = ("plan", "on_gone")
 # Of results without a fingerprint the summary says the configuration: the keys that each rule has a parameter of.
@@ -31,7 +31,11 @@ DATES = [
     "source.level",
 ]
 KEYS = {
-    "discover_products": [f"source.{key}" for key in DISCOVERY["source"]],
+    "discover_products": [*(f"source.{key}" for key in DISCOVERY["source"]), *(["period"] if REMOTE else [])],
+    "download_product": ["scene.bands"],
+    **dict.fromkeys(
+        ("resample_scene", "resample_scenes", "publish_scene"), [f"scene.{key}" for key in scene_parameters()]
+    ),
     "stream_product": [*WINDOW, "composite.mask_buffer"],
     "resample_product": [*WINDOW, *MASKS],
     # what it cuts was temporary, so that it stands for resample_product too
@@ -49,6 +53,11 @@ KEYS = {
     "check_products": ["on_failure"],
 }
 
+# as rules are called when the workflow is a part of another one
+KEYS = {workflow.modifier.modify_rulename(name): keys for name, keys in KEYS.items()}
+# Where the outputs of a run are in a storage; None on a disk.
+STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
+
 
 def recorded(tree):
     """What a summary holds of a configuration; which hosts may be asked changes no result either."""
@@ -58,9 +67,8 @@ def recorded(tree):
 
 def parameters_of(job):
     """What a job is made with: its parameters, and the names of what it reads beside products."""
-    prefix = workflow.storage_settings.default_storage_prefix
     inputs = [
-        file.storage_object.query.removeprefix(f"{prefix}/") if file.is_storage else str(file)
+        file.storage_object.query.removeprefix(f"{STORED}/") if file.is_storage else str(file)
         for file in job.input
     ]
     # not whence products come: a mirror holds the same
@@ -152,7 +160,7 @@ def stored():
         return None
     from azure.core.exceptions import ResourceNotFoundError
 
-    place, _, name = settings.default_storage_prefix.removeprefix("az://").partition("/")
+    place, _, name = STORED.removeprefix("az://").partition("/")
     client = workflow.storage_registry.default_storage_provider.bsc.get_container_client(place)
     try:
         return {
@@ -201,14 +209,12 @@ def read_result(path):
     """The text of a result, wherever outputs are; KeyError or FileNotFoundError when it is not there."""
     if stored() is None:
         return Path(path).read_text()
-    blob = stored()[f"{workflow.storage_settings.default_storage_prefix}/{path}"]
+    blob = stored()[f"{STORED}/{path}"]
     return blob_client(blob.container, blob.name).download_blob(encoding="utf-8").readall()
 
 
 def read_stored(file):
-    return read_result(
-        file.storage_object.query.removeprefix(f"{workflow.storage_settings.default_storage_prefix}/")
-    )
+    return read_result(file.storage_object.query.removeprefix(f"{STORED}/"))
 
 
 def write_result(path, content):
@@ -216,9 +222,7 @@ def write_result(path, content):
     if stored() is None:
         write_text(Path(path), content)
     else:
-        place, _, name = f"{workflow.storage_settings.default_storage_prefix}/{path}".removeprefix(
-            "az://"
-        ).partition("/")
+        place, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
         blob_client(place, name).upload_blob(content, overwrite=True)
 
 
@@ -252,7 +256,7 @@ async def has_results(files):
 
 def fill_inventory(dag):
     """Spare some requests for each file in Blob storage: what is there, and since when, is in the listing."""
-    prefix = f"{workflow.storage_settings.default_storage_prefix}/"
+    prefix = f"{STORED}/"
     cache = workflow.iocache
     for job in dag.jobs:
         for file in (*job.input, *job.output, *job.log, *([job.benchmark] if job.benchmark else [])):

@@ -90,7 +90,8 @@ async def keep_outputs(original, job):
             await file.retrieve_from_storage()
         elif file.is_storage:
             await file.remove(only_local=True)
-        elif os.path.isfile(file):
+        elif os.path.isfile(file) and not second_name(job, file).exists():
+            # an earlier start of the same job may have replaced some of them already
             give_name(file, second_name(job, file))
     for file in job.log:
         await file.remove()

@@ -84,15 +84,29 @@ async def lost_results():
         gone = library.gone_products(
             rows, files_table(), lambda: from_library("sources").open_store(config["source"])
         )
-    except library.TigerbushError as error:
+    except (library.TigerbushError, OSError) as error:
         raise WorkflowError(str(error)) from None
-    if config["on_gone"] == "keep":
-        gone |= library.unreadable_products(Path("results").glob("**/*.unreadable.json"))
     losses = {
         result: {product: gone[product] for product in products if product in gone}
+        | unreadable(result, products)
         for result, products in made.items()
     }
     return {result: reasons for result, reasons in losses.items() if reasons}
+
+
+def unreadable(result, products):
+    """Those of some products that jobs could not read again for a result, as far as results are on this disk."""
+    if config["on_gone"] == "stop":
+        # they are tried again
+        return {}
+    site = None if result.startswith("results/scenes/") else result.split("/")[1]
+    places = [f"results/{site}/products", f"results/{site}/downloads", "results/downloads"]
+    places = places if site else ["results/scenes", "results/downloads"]
+    return {
+        path.stem: f"could not be read again ({reason.rstrip('.')}; ./tigerbush retry tries again)"
+        for path, reason in from_library("failures").kept_results(Path("results")).items()
+        if path.stem in products and path.parent.as_posix() in places
+    }
 
 
 def products_read(job):

@@ -7,6 +7,14 @@ from tigerbush.products import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_t
 from tigerbush.sources import list_products
 
 
+def has_results(product: str) -> bool:
+    """Tell whether an earlier run has left results of a product on this disk."""
+    return (
+        any(Path("results").glob(f"*/products/{product}.tif"))
+        or Path(f"results/scenes/{product}.tif").exists()
+    )
+
+
 def main(
     products: Path,
     files: Path,
@@ -17,7 +25,7 @@ def main(
     connections: int,
 ) -> None:
     old = [row for row in read_rows(products) if is_row(row)]
-    rows, file_rows = list_products(source, sites, period, old, read_rows(files), connections)
+    rows, file_rows = list_products(source, sites, period, old, read_rows(files), connections, has_results)
     # the files first: a table of products is never without them
     write_table(files, file_rows, FILE_COLUMNS)
     write_table(products, rows, COLUMNS)

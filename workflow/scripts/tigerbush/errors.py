@@ -53,6 +53,10 @@ class KeptError(TigerbushError):
         self.reason = reason
 
 
+class GoneError(TigerbushError):
+    """An object that is no longer there, is another one, or lies in an archive."""
+
+
 class MachineError(OSError):
     """A fault of the machine or of the configuration, never of a product; the message is one sentence."""
 

@@ -164,7 +164,10 @@ def kept_results(results: Path) -> dict[Path, str]:
     for folder, suffix in _PLACES.items():
         for record in results.glob(f"{folder}/*{RECORD}"):
             result = record.with_name(record.name.removesuffix(RECORD) + suffix)
-            kept[result] = str(read_json(record)["reason"])
+            try:
+                kept[result] = str(read_json(record)["reason"])
+            except (TigerbushError, KeyError, TypeError):
+                kept[result] = "its record is damaged"
     return dict(sorted(kept.items()))
 
 

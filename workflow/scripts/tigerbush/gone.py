@@ -1,11 +1,14 @@
-"""Products that a source no longer holds as they were listed, asked by folder or day, never one by one."""
+"""Products that a source no longer holds as they were listed: a folder or a day of a bucket by one listing."""
 
-import json
+import logging
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
-from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.errors import GoneError, RemoteError, TigerbushError, refuse_fault
+
+log = logging.getLogger(__name__)
 
 Row = Mapping[str, str]
 
@@ -27,13 +30,13 @@ def gone_products(
     Returns
     -------
     dict of product to reason
-        A store that does not answer takes no product away.
+        A store that does not answer takes no product away, and is asked once.
 
     Raises
     ------
-    TigerbushError
-        When a folder of products is not there or may not be listed: its disk is not mounted, or the configuration is
-        wrong, and no product can be to blame.
+    TigerbushError, MachineError
+        When a folder of products is not there or may not be listed, or a store refuses: its disk is not mounted, keys
+        have expired, or the configuration is wrong, and no product can be to blame.
     """
     gone, remote = {}, []
     listed: dict[Path, set[str]] = {}
@@ -65,14 +68,15 @@ def _changed(path: Path, files: Sequence[Row]) -> str | None:
     """Say how a product differs from what was listed; nothing is read but names and sizes."""
     try:
         sizes = _sizes(path)
+        for row in files:
+            size = sizes(row["name"])
+            if size is None:
+                return f"has lost its file {row['name']}"
+            if size != int(row["size"]):
+                return f"has {size} bytes of {row['name']}, of which {row['size']} were listed"
     except (OSError, zipfile.BadZipFile) as error:
+        refuse_fault(error, path)
         return f"cannot be read any more ({getattr(error, 'strerror', None) or error})"
-    for row in files:
-        size = sizes(row["name"])
-        if size is None:
-            return f"has lost its file {row['name']}"
-        if size != int(row["size"]):
-            return f"has {size} bytes of {row['name']}, of which {row['size']} were listed"
     return None
 
 
@@ -87,39 +91,37 @@ def _sizes(path: Path) -> Callable[[str], int | None]:
 
 
 def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store: object) -> dict[str, str]:
-    gone = {}
+    gone: dict[str, str] = {}
+    # what has been listed, and what does not answer: a job asks again, and waits longer
     listed: dict[str, set[str]] = {}
+    silent: set[str] = set()
     for row in rows:
         url, product = row["url"].rstrip("/"), row["product"]
+        bands = [file for file in files.get(product, ()) if file["role"] == "band"]
         try:
             if url.startswith(f"s3://{store.bucket}/"):
                 key = url.removeprefix(f"s3://{store.bucket}/")
-                parent = f"{PurePosixPath(key).parent}/"
-                if parent not in listed:
+                host, parent = store.bucket, f"{PurePosixPath(key).parent}/"
+                if host not in silent and parent not in listed:
                     listed[parent] = set(store.folders(parent))
-                if f"{key}/" not in listed[parent]:
+                if parent in listed and f"{key}/" not in listed[parent]:
                     gone[product] = f"is no longer in s3://{store.bucket}/{parent}"
-            elif bands := [file["key"] for file in files.get(product, ()) if file["role"] == "band"]:
-                store.size_of(bands[0])
-        except RemoteError:
-            # the job asks again, and waits longer
-            continue
-        except TigerbushError as error:
+            elif url.startswith("s3://"):
+                gone[product] = f"lies in another bucket than source.bucket ({url})"
+            elif bands:
+                host = urlsplit(bands[0]["key"]).netloc
+                if host not in silent:
+                    size = store.size_of(bands[0]["key"])
+                    if int(bands[0]["size"]) not in (0, size):
+                        gone[product] = (
+                            f"has {size} bytes of {bands[0]['key']}, of which {bands[0]['size']} were listed"
+                        )
+        except RemoteError as error:
+            log.warning("%s; whether products are still there is not known", error)
+            silent.add(host)
+        except GoneError as error:
             gone[product] = f"cannot be read any more ({error})"
     return gone
-
-
-def unreadable_products(records: Iterable[Path]) -> dict[str, str]:
-    """Return what jobs have recorded of products that they could not read again, as product to reason."""
-    found = {}
-    for path in records:
-        try:
-            record = json.loads(path.read_text())
-            found[str(record["product"])] = f"could not be read again ({record['reason']})"
-        except (OSError, ValueError, KeyError, TypeError):
-            # what says nothing keeps nothing
-            continue
-    return found
 
 
 def loss_sentence(losses: Mapping[str, Mapping[str, str]]) -> str:

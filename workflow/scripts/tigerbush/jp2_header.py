@@ -152,7 +152,7 @@ def read_header(read: Read, start: int, end: int) -> Header:
             steps = [(content[37 + 3 * i], content[38 + 3 * i]) for i in range(count)]
             fits = left <= x0 < x1 and top <= y0 < y1 and width and height
             if not fits or not steps or not all(map(all, steps)):
-                raise DamagedError("its size is none")
+                raise DamagedError("the image size in its header is invalid")
         elif code == _TLM:
             lengths += _tile_lengths(content, len(lengths))
         elif steps:
@@ -166,7 +166,7 @@ def _tile_lengths(content: bytes, first: int) -> list[tuple[int, int]]:
     """Return tile and length of tile-parts from a segment TLM; tiles that it does not number come in order."""
     number = {0: "", 1: "B", 2: "H"}.get(content[1] >> 4 & 3)
     if number is None:
-        raise DamagedError("a segment TLM is none")
+        raise DamagedError("its TLM segment is invalid")
     entries = list(struct.iter_unpack(f">{number}{'I' if content[1] & 0x40 else 'H'}", content[2:]))
     return [(entry[0] if number else first + i, entry[-1]) for i, entry in enumerate(entries)]
 
@@ -193,7 +193,7 @@ def with_segment(coding: Coding, code: int, content: bytes, components: int) -> 
 def _style(content: bytes, flags: int) -> Style:
     levels, width, height, modes = content[:4]
     if levels > 32 or max(width, height) > 8:
-        raise DamagedError("a segment COD or COC is none")
+        raise DamagedError("a COD or COC segment is invalid")
     # without sizes a precinct is as large as it may be
     sizes = [content[5 + i] for i in range(levels + 1)] if flags & 1 else [0xFF] * (levels + 1)
     return Style(levels, (4 << width, 4 << height), modes, [(size & 15, size >> 4) for size in sizes])

@@ -1,7 +1,7 @@
 """Where products come from: every kind of source behind one function, and whole files of remote ones."""
 
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def list_products(
     old: Sequence[Row],
     old_files: Sequence[Row],
     connections: int = 4,
+    finished: Callable[[str], bool] = lambda product: False,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, and those of an earlier listing that it no longer holds.
 
@@ -44,6 +45,8 @@ def list_products(
         From an earlier listing.
     connections : int
         To an object store at once.
+    finished : callable
+        Whether there are results of a product: it stays in the table, wherever products are looked for now.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def list_products(
             f"{where} holds no {level or ''} product of the sites' tiles in the period; check source.prefixes, "
             "source.level, period and the table of sites."
         )
-    rows = keep_gone(old, found, belongs, where)
+    rows = keep_gone(old, found, lambda row: belongs(row) or finished(row["product"]), where)
     gone = {row["product"] for row in rows} - {row["product"] for row in found}
     return rows, files + [row for row in old_files if row["product"] in gone]
 

@@ -12,7 +12,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.errors import GoneError, RemoteError, TigerbushError
 from tigerbush.web import explain as explain_web
 
 # whatever a request may raise
@@ -60,7 +60,8 @@ def explain(error: Exception, label: str, endpoint: str) -> TigerbushError | Rem
         # no code of its own: an answer that is no XML, to which botocore gives 500
         what = "overloaded, down or no object store" if code == str(status) else "overloaded or down"
         return RemoteError(f"{label}: {endpoint} is {what} ({status} {code})")
-    return TigerbushError(_refusal(label, endpoint, status, code))
+    gone = code != "NoSuchBucket" and (status in {404, 412} or code == "InvalidObjectState")
+    return (GoneError if gone else TigerbushError)(_refusal(label, endpoint, status, code))
 
 
 def _refusal(label: str, endpoint: str, status: int, code: str) -> str:
