@@ -120,5 +120,8 @@ def comparable(results: dict[str, bytes]) -> dict[str, bytes]:
     return {
         name: content
         for name, content in kept.items()
-        if "/analysis/" not in name and not name.endswith("results_summary.json")
+        if "/analysis/" not in name
+        and not name.endswith("results_summary.json")
+        # of rules over a whole site
+        and not re.search(r"/fingerprints/[^/]+$", name)
     }
