@@ -61,7 +61,7 @@ def here(**values):
 
 
 def elsewhere(**values):
-    return here(host="login1", machine="another", pid=4711, directory="/work/a", **values)
+    return here(host="login1", machine="another", pid=4711, directory="/data/a", **values)
 
 
 def plain(text):
@@ -85,7 +85,7 @@ def test_a_run_on_this_machine_is_known_at_once(place, short, ended):
     with pytest.raises(Exception, match="BlobNotFound"):
         place().blob.get_blob_properties()
     # one that is dead is succeeded without a wait
-    take(place(), here(pid=ended, directory="/work/a"))
+    take(place(), here(pid=ended, directory="/data/a"))
     said = []
     start = time.monotonic()
     place().release(take(place(), here(), said))
@@ -107,7 +107,7 @@ def test_a_run_elsewhere_is_watched(place, short):
     with pytest.raises(TigerbushError) as raised:
         take(place(), here(), said)
     renewing.join()
-    name, process = place().name, "process 4711 on login1 in /work/a"
+    name, process = place().name, "process 4711 on login1 in /data/a"
     assert plain(raised.value) == sentence(
         name, process, "; if its machine is gone, wait for 10 minutes without a sign"
     )
@@ -143,7 +143,7 @@ def test_a_lease_that_nobody_has_taken_is_renewed_after_an_interruption(place, s
 
 
 def test_of_many_at_once_one_wins(place, ended, short):
-    take(place(), here(pid=ended, directory="/work/a"))
+    take(place(), here(pid=ended, directory="/data/a"))
     barrier, taken, refused = threading.Barrier(8), [], []
 
     def compete():
@@ -262,7 +262,7 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
     assert process.returncode == 1
     assert output.splitlines()[-1].endswith("this run ends here and deletes nothing.")
     assert (
-        "tigerbush: az://runs/two is in the hands of another run (process 4711 on login1 in /work/a, since T, last sign of "
+        "tigerbush: az://runs/two is in the hands of another run (process 4711 on login1 in /data/a, since T, last sign of "
         "life N s ago); this run ends here and deletes nothing."
     ) in plain(output)
     assert before <= set(one.results())

@@ -287,16 +287,16 @@ SNAKEFILE = "/home/me/tigerbush/workflow/Snakefile"
 @pytest.mark.parametrize("name", ["plain", "a b", "a'b", 'a"b', "tränke", "a#b", "a*b", "a!b", "a;b", "a&b", "(a)", "~a", "-a", "'a'", "a{b", "50 %"])  # fmt: skip
 def test_working_folders_in_which_jobs_start(name):
     for submitted in (False, True):
-        check_folders(f"/work/{name}", SNAKEFILE, PYTHON, submitted)
+        check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted)
 
 
 @pytest.mark.parametrize(("name", "character"), [("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\tb", "a tab"), ("a'b\"c", "'\\'b\"'"), ("a{site}b", "'{site}'"), ("a%jb", "'%j'")])  # fmt: skip
 def test_working_folders_in_which_only_local_jobs_start(name, character):
-    check_folders(f"/work/{name}", SNAKEFILE, PYTHON, submitted=False)
+    check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted=False)
     with pytest.raises(ValueError) as error:
-        check_folders(f"/work/{name}", SNAKEFILE, PYTHON, submitted=True)
+        check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted=True)
     assert str(error.value) == (
-        f"the working folder {f'/work/{name}'!a} has {character} in its path, with which a submitted job cannot start; "
+        f"the working folder {f'/data/{name}'!a} has {character} in its path, with which a submitted job cannot start; "
         "rename or move it."
     )
 
@@ -304,7 +304,7 @@ def test_working_folders_in_which_only_local_jobs_start(name, character):
 @pytest.mark.parametrize(
     ("places", "what", "character"),
     [
-        (("/work/a\udce9b", SNAKEFILE, PYTHON), "working folder '/work/a\\udce9b'", "'\\udce9'"),
+        (("/data/a\udce9b", SNAKEFILE, PYTHON), "working folder '/data/a\\udce9b'", "'\\udce9'"),
         (("/work", "/x{y}/Snakefile", PYTHON), "folder of the workflow '/x{y}/Snakefile'", "'{'"),
         (("/work", SNAKEFILE, "/my project/python"), "folder of Python '/my project/python'", "a space"),
         (("/work", SNAKEFILE, "/it's/python"), 'folder of Python "/it\'s/python"', '"\'"'),

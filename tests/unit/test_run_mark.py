@@ -177,9 +177,9 @@ def test_a_locked_folder_needs_unlock(results, ended):
 
 
 def test_a_run_elsewhere_is_waited_for(results):
-    left(results, elsewhere(Path("/work/a")), 300)
+    left(results, elsewhere(Path("/data/a")), 300)
     assert refused(results) == (
-        "another run is at work on results (process 4711 on login1 in /work/a, since 2026-11-29 12:00:00 UTC, last sign "
+        "another run is at work on results (process 4711 on login1 in /data/a, since 2026-11-29 12:00:00 UTC, last sign "
         "of life 5 minutes ago): wait for its end, or interrupt it there; if its machine is gone, wait for 10 minutes "
         "without a sign."
     )
@@ -192,9 +192,9 @@ def test_a_run_elsewhere_is_waited_for(results):
 
 
 def test_a_silent_run_elsewhere_is_unlocked(results):
-    left(results, elsewhere(Path("/work/a")), 25 * 60 + 1)
+    left(results, elsewhere(Path("/data/a")), 25 * 60 + 1)
     assert refused(results) == (
-        "a run on results is dead (process 4711 on login1 in /work/a, since 2026-11-29 12:00:00 UTC, last sign of life "
+        "a run on results is dead (process 4711 on login1 in /data/a, since 2026-11-29 12:00:00 UTC, last sign of life "
         f"25 minutes ago), and neither SLURM nor Batch has jobs of it: {UNLOCK}."
     )
     run_guard.unlock(Folder(results))
@@ -216,8 +216,8 @@ def test_a_mark_that_cannot_be_read_is_judged_by_its_age(results):
 
 
 def test_texts_of_a_mark_are_printed_in_one_line_of_limited_length(results):
-    left(results, replace(elsewhere(Path("/work/a\nb\x1b[31m")), host="h" * 9000))
-    assert f"on {'h' * 300} in /work/a?b?[31m, since" in refused(results)
+    left(results, replace(elsewhere(Path("/data/a\nb\x1b[31m")), host="h" * 9000))
+    assert f"on {'h' * 300} in /data/a?b?[31m, since" in refused(results)
 
 
 @pytest.fixture
@@ -294,14 +294,14 @@ def test_jobs_on_this_machine_are_waited_for(results, ended):
 
 def test_clocks_of_machines_do_not_count(results, monkeypatch):
     """The time of a mark is of the file server, and so is the time that it is compared with."""
-    left(results, elsewhere(Path("/work/a")), 20)
+    left(results, elsewhere(Path("/data/a")), 20)
     for error in (-86_400, 86_400):
         monkeypatch.setattr(time, "time", lambda error=error: 1.8e9 + error)
         assert 19 < read(results / ".run.json")[1] < 25
 
 
 def test_a_mark_from_the_future_is_young(results):
-    left(results, elsewhere(Path("/work/a")), -3600)
+    left(results, elsewhere(Path("/data/a")), -3600)
     assert read(results / ".run.json")[1] == 0
 
 
@@ -356,13 +356,13 @@ def test_a_run_that_has_lost_its_results_ends_at_once(results):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     job = int(process.stdout.readline())
-    other = elsewhere(Path("/work/a"))
+    other = elsewhere(Path("/data/a"))
     (results / "other").write_bytes(other.encoded())
     (results / "other").rename(results / ".run.json")
     output, errors = process.communicate(timeout=20)
     assert (process.returncode, output) == (1, "unlocked\n")
     assert re.sub(r"\d s ago", "N s ago", errors) == (
-        "tigerbush: results is in the hands of another run (process 4711 on login1 in /work/a, since 2026-11-29 12:00:00 "
+        "tigerbush: results is in the hands of another run (process 4711 on login1 in /data/a, since 2026-11-29 12:00:00 "
         "UTC, last sign of life N s ago); this run ends here and deletes nothing.\n"
     )
     assert started(job) is None
@@ -370,12 +370,12 @@ def test_a_run_that_has_lost_its_results_ends_at_once(results):
 
 
 def test_only_the_owner_takes_a_mark_away(results):
-    other = elsewhere(Path("/work/a"))
+    other = elsewhere(Path("/data/a"))
     left(results, other)
     Folder(results).release(here(results.parent))
     assert read(results / ".run.json")[0] == other
     with pytest.raises(
-        LostError, match=r"^results is in the hands of another run \(process 4711 on login1 in /work/a, "
+        LostError, match=r"^results is in the hands of another run \(process 4711 on login1 in /data/a, "
     ):
         place = Folder(results)
         place.name = "results"
