@@ -400,6 +400,7 @@ def dates_without_products(wildcards):
     return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
 
 
+check_depth()
 check_secrets()
 check_config()
 check_cloud()

@@ -38,6 +38,11 @@ def is_main_process():
     return not workflow.remote_exec and workflow.exec_mode == ExecMode.DEFAULT
 
 
+def check_depth():
+    """Refuse a value that holds itself, as aliases of YAML can make it, before anything walks through it."""
+    refusing(lambda: list(CONFIGURATION.leaves(config)))
+
+
 def check_config():
     """Fill in the defaults; refuse what cannot be used, in one sentence."""
     if is_main_process():

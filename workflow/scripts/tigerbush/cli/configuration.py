@@ -21,6 +21,7 @@ from tigerbush.configuration import (
     check_folders,
     check_table_of_sites,
     complete,
+    leaves,
     prepare,
     schema_sentence,
 )
@@ -86,6 +87,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
             update_config(config, _mapping(path))
         for word in options.config:
             update_config(config, _pair(word))
+        list(leaves(config))
         refuse_credentials(config, "")
         prepare(config)
         validate(config, str(SCHEMA))
