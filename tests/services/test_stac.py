@@ -1,6 +1,7 @@
 """From a catalogue to the summary: the same as from a local folder of the same pixels."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ from catalogues import images_of, item_of, serve, write_cog
 from fabricate import name_of, scene_of
 from runs import BASE, SITE, SUMMARIES, Run
 from test_s3 import same_summary
+from tigerbush.raster import CODESTREAM, read_raster
 from tigerbush.safe import open_product
 from tigerbush.safe_writer import write_product
 from web_servers import files_below, serving
@@ -62,6 +64,15 @@ def configured(folder, server, level="L2A", sites=(SITE,), base=BASE, **source):
     return Run(folder, base | {"source": keys | source}, sites)
 
 
+def same_scene(one, other):
+    """All but whether the packets of images could be checked, which depends on their format."""
+    pair = [read_raster(path) for path in (one, other)]
+    np.testing.assert_array_equal(pair[0].data, pair[1].data)
+    tags = [{name: text for name, text in raster.tags.items() if name != CODESTREAM} for raster in pair]
+    assert tags[0] == tags[1]
+    assert replace(pair[0], data=None, tags={}) == replace(pair[1], data=None, tags={})
+
+
 @pytest.mark.parametrize("access", ["stream", "storage"])
 def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
     add_cogs(catalogue, l2a)
@@ -70,7 +81,7 @@ def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, a
     run.snakemake(*targets)
     same_summary(run, local)
     for one in (local.folder / "results" / "scenes").iterdir() if "scenes" in targets else ():
-        assert (run.folder / "results" / "scenes" / one.name).read_bytes() == one.read_bytes()
+        same_scene(run.folder / "results" / "scenes" / one.name, one)
     [asked, *_] = catalogue.searches
     assert (asked["collections"], asked["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
     assert len(catalogue.searches) == 2  # two items a page
