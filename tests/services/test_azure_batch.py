@@ -203,6 +203,7 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     (tmp_path / "sites.tsv").rename(tmp_path / "untracked.tsv")
     text = run.finish(*PROFILE, "--config", "sites=untracked.tsv", status=1)
     assert "untracked.tsv would not reach the nodes, because git does not track it" in text
+    (tmp_path / "untracked.tsv").rename(tmp_path / "sites.tsv")
     text = run.finish(*PROFILE, "--config", "source={access: stream}", status=1)
     assert "the nodes do not see source.path products; set source.access: storage" in text
     (tmp_path / "config" / "azure.yaml").write_text(yaml.safe_dump({"run": "x"}))
