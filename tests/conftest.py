@@ -10,7 +10,7 @@ from tigerbush.safe_writer import write_product
 
 SHARED = ROOT.parent / "shared" / "data"
 # groups of tests that one worker runs
-LONGEST_FIRST = ("slurm", "sample", "run", "real", "s3", "stac", "azure-batch")
+LONGEST_FIRST = ("slurm", "sample", "run", "kept", "real", "s3", "stac", "azure-batch")
 
 
 def pytest_configure():

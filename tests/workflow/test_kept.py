@@ -132,6 +132,16 @@ def test_a_damaged_fingerprint_makes_its_result_again(finished):
     assert planned(finished) == {"compute_centrality": 1, "summarise_date": 1} | SITE_SUMMARY
 
 
+def test_what_nothing_tells_the_parameters_of_is_made_again(finished):
+    """As a kill between a result and its fingerprint leaves it, before there is a summary."""
+    (finished.folder / "results" / "here" / "results_summary.json").unlink()
+    (finished.folder / "results" / "here" / "fingerprints" / "2017-02-15" / "composite_date.json").unlink()
+    date = dict.fromkeys(
+        ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date"), 1
+    )
+    assert planned(finished) == date | SITE_SUMMARY
+
+
 def test_results_of_products_that_are_gone_stay(finished):
     before = contents(finished)
     bring_back = move_away(finished, "20170210")
