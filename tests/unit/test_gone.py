@@ -164,7 +164,7 @@ def test_a_long_list_is_shortened():
     products = "; ".join(f"P{month} is no longer in products" for month in range(1, 6))
     results = ", ".join(f"results/here/2017-{month:02}-16" for month in range(1, 11))
     assert loss_sentence(losses) == (
-        f"12 product(s) whose finished results this run would make again cannot be read: {products}; and 7 more. Nothing was "
+        f"12 product(s) whose finished results this run would make again cannot be read: {products}; and 7 more. No result was "
         f"changed; the results are {results} and 2 more. Restore the products (after a change on purpose run ./tigerbush "
         "discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of the summary."
     )

@@ -149,7 +149,7 @@ def test_results_of_products_that_are_gone_stay(finished):
     output = finished.snakemake(SUMMARIES, status=1)
     assert sentence(output) == (
         f"1 product(s) whose finished results this run would make again cannot be read: {name_of('20170210')} is no longer in "
-        "products. Nothing was changed; the results are results/here/2017-02-15. Restore the products (after a change on purpose "
+        "products. No result was changed; the results are results/here/2017-02-15. Restore the products (after a change on purpose "
         "run ./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of "
         "the summary."
     )
@@ -186,7 +186,7 @@ def test_a_product_cut_short_is_found_before_the_first_job(finished):
     os.truncate(band, 1000)
     changed(finished, {"composite": {"mask_buffer": 1}})
     name = band.relative_to(finished.folder / "products" / f"{name_of('20170110')}.SAFE").as_posix()
-    assert sentence(finished.snakemake(SUMMARIES, status=1)).partition(". Nothing")[0] == (
+    assert sentence(finished.snakemake(SUMMARIES, status=1)).partition(". No result")[0] == (
         "1 product(s) whose finished results this run would make again cannot be read: "
         f"{name_of('20170110')} has 1000 bytes of {name}, of which {size} were listed"
     )

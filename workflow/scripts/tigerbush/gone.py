@@ -138,7 +138,7 @@ def loss_sentence(losses: Mapping[str, Mapping[str, str]]) -> str:
     more = f"; and {len(products) - 5} more" if len(products) > 5 else ""
     return (
         f"{len(products)} product(s) whose finished results this run would make again cannot be read: {named}{more}. "
-        f"Nothing was changed; the results are {results}. Restore the products (after a change on purpose run "
+        f"No result was changed; the results are {results}. Restore the products (after a change on purpose run "
         "./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out "
         "of the summary."
     )
