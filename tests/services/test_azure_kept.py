@@ -1,5 +1,6 @@
 """Results of an earlier run in Blob storage: a new clone has nothing to do, and what fails takes nothing away."""
 
+import json
 import shutil
 
 import pytest
@@ -58,3 +59,48 @@ def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
         > whole["kept/results/here/2017-01-16/composite.tif"]
     )
     assert "Nothing to be done" in run.here(SUMMARIES, *stored)
+
+
+def test_damage_that_no_listing_tells_is_recorded_in_the_storage(azure, store, tmp_path):
+    checkout(tmp_path / "work")
+    run = AzureRun(tmp_path / "work", LOCAL, azure, store, "damaged", sites=(SITE,))
+    for seed, day in enumerate(DAYS):
+        write_product(run.folder / "products", name_of(day), scene_of(seed, clouds=[]))
+    stored = run.stored()
+    run.here(SUMMARIES, *stored)
+    whole = written(store, "damaged")
+    february = [
+        name
+        for name in whole
+        if ("2017-02-15" in name or "20170210" in name) and not name.endswith("resample_product.json")
+    ]
+    band = next((run.folder / "products" / f"{name_of('20170210')}.SAFE").rglob("*_B04.jp2"))
+    content = band.read_bytes()
+    middle = len(content) // 2
+    band.write_bytes(content[:middle] + bytes(len(content) - middle))
+    again = LOCAL | {"composite": {"mask_buffer": 1}}
+    run.configure(again)
+    output = run.here(SUMMARIES, *stored, status=1)
+    assert f"{name_of('20170210')} cannot be read again" in output, output[-3000:]
+    after = written(store, "damaged")
+    record = f"damaged/results/here/products/{name_of('20170210')}.unreadable.json"
+    # and the windows, which wait for the job that failed
+    assert {name for name in after.keys() - whole.keys() if ".window" not in name} == {record}
+    assert {name: after[name] for name in february} == {name: whole[name] for name in february}
+    # the next run knows it before its first job
+    run.configure(again | {"on_gone": "keep"})
+    output = run.here(SUMMARIES, *stored)
+    assert f"results/here/2017-02-15 stays as an earlier run made it: {name_of('20170210')}" in output
+    after = written(store, "damaged")
+    assert {name: after[name] for name in february} == {name: whole[name] for name in february}
+    summary = json.loads(run.results()["results/here/results_summary.json"])
+    assert summary["COPERNICUS/S2"]["time-series-data"]["2017-02-15"] is None
+    # mended and read again, the product counts, whatever its record says
+    band.write_bytes(content)
+    run.configure(again)
+    run.here(SUMMARIES, *stored)
+    after = written(store, "damaged")
+    composite = "damaged/results/here/2017-02-15/composite.tif"
+    assert after[composite] > whole[composite]
+    run.configure(again | {"on_gone": "keep", "centrality": {"quantiles": 10}})
+    assert "stays as an earlier run made it" not in run.here(SUMMARIES, *stored)

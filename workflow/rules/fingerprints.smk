@@ -55,6 +55,8 @@ KEYS = {
 
 # as rules are called when the workflow is a part of another one
 KEYS = {workflow.modifier.modify_rulename(name): keys for name, keys in KEYS.items()}
+# the end of the name of a record, as tigerbush.failures writes it: why a product could not be read again
+RECORD = ".unreadable.json"
 # Where the outputs of a run are in a storage; None on a disk.
 STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
 
@@ -65,12 +67,14 @@ def recorded(tree):
     return {key: value for key, value in tree.items() if key not in WITHOUT_RESULT} | {"source": source}
 
 
+def address_in_results(file):
+    """The path of a file of a run, wherever outputs are."""
+    return file.storage_object.query.removeprefix(f"{STORED}/") if file.is_storage else str(file)
+
+
 def parameters_of(job):
     """What a job is made with: its parameters, and the names of what it reads beside products."""
-    inputs = [
-        file.storage_object.query.removeprefix(f"{STORED}/") if file.is_storage else str(file)
-        for file in job.input
-    ]
+    inputs = [address_in_results(file) for file in job.input]
     # not whence products come: a mirror holds the same
     source = config["source"]["path"]
     read = [name for name in inputs if "://" not in name and not (source and name.startswith(f"{source}/"))]
@@ -152,11 +156,14 @@ def has_checksum(file, content):
     return bytes(settings.content_md5 or b"") == hashlib.md5(content.encode(), usedforsecurity=False).digest()
 
 
+def in_blob_storage():
+    return workflow.storage_settings.default_storage_provider == "azure"
+
+
 @lru_cache(maxsize=1)
 def stored():
     """What Blob storage holds of this run, by address, from one listing; None where outputs are elsewhere."""
-    settings = workflow.storage_settings
-    if settings.default_storage_provider != "azure":
+    if not in_blob_storage():
         return None
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -210,19 +217,29 @@ def configuration_of_summary(site):
 
 def read_result(path):
     """The text of a result, wherever outputs are; KeyError or FileNotFoundError when it is not there."""
-    if stored() is None:
+    if not in_blob_storage():
         return Path(path).read_text()
     blob = stored()[f"{STORED}/{path}"]
     return blob_client(blob.container, blob.name).download_blob(encoding="utf-8").readall()
 
 
 def read_stored(file):
-    return read_result(file.storage_object.query.removeprefix(f"{STORED}/"))
+    return read_result(address_in_results(file))
+
+
+def store_records(job):
+    """Bring records of products that could not be read again (`tigerbush.failures`) to where outputs are stored."""
+    if not in_blob_storage():
+        return
+    for file in (*job.input, *job.output):
+        for record in Path(file).parent.glob(f"*{RECORD}") if file.is_storage else ():
+            write_result(f"{Path(address_in_results(file)).parent}/{record.name}", record.read_text())
+            record.unlink()
 
 
 def write_result(path, content):
     """Write a result that is no output of a job, wherever outputs are."""
-    if stored() is None:
+    if not in_blob_storage():
         write_text(Path(path), content)
     else:
         place, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
@@ -243,7 +260,7 @@ async def compare_fingerprints(original, dag, *args, **options):
             # jobs behind a checkpoint are looked at again when it is done
             planned = not any(file.flags.get("checkpoint_target") for file in job.input)
             if ours(job) and planned and not dag.finished(job) and await has_results(job.output):
-                if why := await why_outdated(job):
+                if why := why_read_again(job) or await why_outdated(job):
                     dag.reason(job).params_changed = why
                     dag.reason(job).derived = False
     return await original(dag, *args, **options)

@@ -136,6 +136,8 @@ async def end_of_job(original, job, *args, error=False, **options):
     failed.discard(job)
     if error:
         failed.add(job)
+        if runs_here(job):
+            store_records(job)
     elif runs_here(job):
         write_fingerprint(job)
     await original(job, *args, error=error, **options)

@@ -71,6 +71,8 @@ async def refuse_what_cannot_be_made_again(original, dag):
 async def lost_results():
     """The finished results that this run would make again without products that are gone, with product and reason."""
     read = {product for job in workflow.dag.needrun_jobs() for product in products_read(job)}
+    # their windows may wait already, with the reason in place of pixels
+    read |= {path.name.removesuffix(RECORD) for path in records()}
     made = await results_made_of(read) if read else {}
     if not made:
         return {}
@@ -95,18 +97,63 @@ async def lost_results():
 
 
 def unreadable(result, products):
-    """Those of some products that jobs could not read again for a result, as far as results are on this disk."""
+    """Those of some products that jobs could not read again for a result."""
     if config["on_gone"] == "stop":
         # they are tried again
         return {}
     site = None if result.startswith("results/scenes/") else result.split("/")[1]
     places = [f"results/{site}/products", f"results/{site}/downloads", "results/downloads"]
     places = places if site else ["results/scenes", "results/downloads"]
+    again = "./tigerbush retry" if stored() is None else "a run with on_gone: stop"
     return {
-        path.stem: f"could not be read again ({reason.rstrip('.')}; ./tigerbush retry tries again)"
-        for path, reason in from_library("failures").kept_results(Path("results")).items()
-        if path.stem in products and path.parent.as_posix() in places
+        path.name.removesuffix(RECORD): f"could not be read again ({reason.rstrip('.')}; {again} tries again)"
+        for path, reason in records().items()
+        if path.name.removesuffix(RECORD) in products and path.parent.as_posix() in places
     }
+
+
+@lru_cache(maxsize=1)
+def records():
+    """The records of products that could not be read again when the run began, with the reasons."""
+    found = {}
+    for path in recorded_places():
+        try:
+            found[path] = str(json.loads(read_result(path.as_posix()))["reason"])
+        except (OSError, ValueError, KeyError, TypeError):
+            found[path] = "its record is damaged"
+    return found
+
+
+def recorded_places():
+    """Where records lie; in a storage not those of products whose results are newer: they have been read since."""
+    if stored() is None:
+        folders = ("scenes", "downloads", "*/products", "*/downloads")
+        return sorted(path for folder in folders for path in Path("results").glob(f"{folder}/*{RECORD}"))
+
+    def outdated(address):
+        results = (stored().get(address.removesuffix(RECORD) + suffix) for suffix in (".tif", ".zip"))
+        record = stored()[address]
+        return any(result is not None and result.last_modified > record.last_modified for result in results)
+
+    return [
+        Path(address.removeprefix(f"{STORED}/"))
+        for address in stored()
+        if address.endswith(RECORD) and not outdated(address)
+    ]
+
+
+def why_read_again(job):
+    """Why a finished job reads its product again: an earlier run could not; None where it need not."""
+    if job.rule.name not in PLAIN_NAMES or config["on_gone"] == "keep":
+        return None
+    folders = {Path(address_in_results(file)).parent for file in job.output}
+    if PLAIN_NAMES[job.rule.name] == "resample_scenes":
+        folders = {Path("results/scenes")}
+    mine = f"{getattr(job.wildcards, 'product', '')}{RECORD}"
+    for path, reason in records().items():
+        if path.parent in folders and path.name.endswith(mine):
+            return f"{path.name.removesuffix(RECORD)} could not be read again: {reason}"
+    return None
 
 
 def products_read(job):
