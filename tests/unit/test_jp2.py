@@ -155,6 +155,65 @@ def test_codes_that_are_never_coded(files):
     )
 
 
+@pytest.mark.parametrize(("way", "marker"), [("PLT", b"\xff\x91"), ("SOP", b"\xff\x92"), ("EPH", b"\xff\x91")])
+def test_markers_that_the_header_does_not_announce(files, way, marker):
+    start, _, _ = parts(files[way])[0]
+    assert re.fullmatch(
+        r"tile 0 holds a code that no encoder writes, \d+ bytes into its data",
+        refused(changed(files[way], start + 3000, b"\x00" + marker + b"\x00")),
+    )
+
+
+def test_a_number_of_a_packet_that_looks_like_a_marker(files):
+    """One pixel in 65,535 layers, of which none adds anything."""
+    content = files["SOP"]
+    head = changed(content, content.index(b"jp2c") - 4, bytes(4))
+    size, cod = head.index(b"\xff\x51"), head.index(b"\xff\x52")
+    head = changed(head, size + 6, struct.pack(">II", 1, 1))
+    layers = struct.pack(">HHBBHB", 0xFF52, 12, 2, 0, 65535, 0) + bytes([0, 4, 4, 0, 1])
+    packets = b"".join(struct.pack(">HHHB", 0xFF91, 4, number, 0) for number in range(65535))
+    assert b"\xff\x90\x00\xff\x91" in packets
+    tile = struct.pack(">HHHIBBH", 0xFF90, 10, 0, 14 + len(packets), 0, 1, 0xFF93) + packets
+    rest = head[cod + 2 + 18 : parts(content)[0][0]]
+    assert check(head[:cod] + layers + rest + tile + b"\xff\xd9") == "checked"
+
+
+def test_lengths_of_tiles_that_do_not_fit(files):
+    """TLM, in the main header: tile and length of each part."""
+    content = files["PLT, TLM"]
+    entry = struct.pack(">BI", 8, parts(content)[8][1])
+    at = content.index(entry, content.index(b"\xff\x55"))
+    other = changed(content, at + 1, struct.pack(">I", parts(content)[8][1] - 1))
+    assert refused(other, (380, 370, 1, 1)) == "part 0 of tile 8 lies where another one should"
+    assert check(other, (0, 0, 256, 256)) == "checked"
+
+
+def test_the_end_of_a_header_in_another_packet(files):
+    """EPH: as many as packets, but one lies in the data of the next packet."""
+    content = files["all of them, precincts"]
+    start = parts(content)[0][0]
+    first = content.index(b"\xff\x92", start)
+    second = content.index(b"\xff\x92", first + 2)
+    moved = changed(changed(content, first, b"\x12\x34"), second + 2, b"\xff\x92")
+    assert refused(moved) == "packet 0 of tile 0 does not lie where it should"
+
+
+def test_how_a_tile_is_coded_goes_before_what_the_main_header_says_of_a_component(files):
+    content = files["PLT"]
+    cod = content[content.index(b"\xff\x52") :][:20]
+    assert cod[2:4] == struct.pack(">H", 18)
+    first = parts(content)[0][0]
+    # one level less than there is: the number of packets would be another one
+    component = struct.pack(">HHBB", 0xFF53, 9, 0, 0) + bytes([cod[9] - 1]) + cod[10:14]
+    head = changed(content, content.index(b"jp2c") - 4, bytes(4))[:first] + component
+    tiles = [content[start : start + length] for start, length, _ in parts(content)]
+    assert refused(head + b"".join(tiles) + b"\xff\xd9") == "tile 0 has 6 packets, expected 5"
+    longer = [
+        tile[:6] + struct.pack(">I", len(tile) + len(cod)) + tile[10:12] + cod + tile[12:] for tile in tiles
+    ]
+    assert check(head + b"".join(longer) + b"\xff\xd9") == "checked"
+
+
 def test_tiles_that_are_swapped(files):
     (first, size, _), (second, other, _) = parts(files["PLT"])[:2]
     content = files["PLT"]
@@ -335,6 +394,27 @@ def test_no_alarm_for_odd_images(write, image, way):
         options |= SMALL  # a packet tells of each of thousands of blocks, by a bit, that it adds nothing
     data = ODD[image](*np.mgrid[:HEIGHT, :WIDTH]).astype(np.uint16)
     assert check(write(data, **options)) == found
+
+
+def longest(content, octet):
+    return max(len(run) for run in re.findall(octet + b"+", content[content.index(b"\xff\x93") :]))
+
+
+def test_no_alarm_for_layers_that_add_nothing(write):
+    """A bit for each of 1,024 blocks of a tile that have no more to tell."""
+    noise = ODD["noise"](*np.mgrid[:HEIGHT, :WIDTH]).astype(np.uint16)
+    options = SMALL | {"PLT": "YES", "RESOLUTIONS": "1", "REVERSIBLE": "NO", "QUALITY": "50,50.001,50.002"}
+    content = write(noise, **options)
+    assert longest(content, b"\0") > 100
+    assert check(content) == "checked"
+
+
+def test_no_alarm_for_bits_that_are_written_as_they_are(write):
+    """Selective bypass: the lower bits of multiples of 256 are zeros, 512 bytes of each block of 64 x 64."""
+    data = (np.random.default_rng(0).integers(128, 256, (HEIGHT, WIDTH)) * 256).astype(np.uint16)
+    content = write(data, PLT="YES", RESOLUTIONS="1", CODEBLOCK_STYLE="1")
+    assert max(longest(content, b"\0"), longest(content, b"\xff")) > 100
+    assert check(content) == "checked"
 
 
 @pytest.mark.data
