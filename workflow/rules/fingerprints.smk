@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from snakemake.dag import DAG
-from snakemake_interface_storage_plugins.io import Mtime
 
 # Of the table of products; no output, because a table of an earlier release would not count as discovered without it.
 OF_TABLE = str(Path(config["products"]).with_name("fingerprints") / "discover_products.json")
@@ -55,21 +54,12 @@ KEYS = {
 
 # as rules are called when the workflow is a part of another one
 KEYS = {workflow.modifier.modify_rulename(name): keys for name, keys in KEYS.items()}
-# the end of the name of a record, as tigerbush.failures writes it: why a product could not be read again
-RECORD = ".unreadable.json"
-# Where the outputs of a run are in a storage; None on a disk.
-STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
 
 
 def recorded(tree):
     """What a summary holds of a configuration; which hosts may be asked changes no result either."""
     source = {key: value for key, value in tree["source"].items() if key != "hosts"}
     return {key: value for key, value in tree.items() if key not in WITHOUT_RESULT} | {"source": source}
-
-
-def address_in_results(file):
-    """The path of a file of a run, wherever outputs are."""
-    return file.storage_object.query.removeprefix(f"{STORED}/") if file.is_storage else str(file)
 
 
 def parameters_of(job):
@@ -94,13 +84,6 @@ def write_fingerprint(job):
         write_result(OF_TABLE, content)
     else:
         write_text(Path(job.output.fingerprint), content)
-
-
-def write_text(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(content)
-    temporary.replace(path)
 
 
 def differences(old, new):
@@ -151,33 +134,6 @@ async def why_outdated(job):
         return "its fingerprint is damaged"
 
 
-def has_checksum(file, content):
-    settings = stored()[file.storage_object.query].content_settings
-    return bytes(settings.content_md5 or b"") == hashlib.md5(content.encode(), usedforsecurity=False).digest()
-
-
-def in_blob_storage():
-    return workflow.storage_settings.default_storage_provider == "azure"
-
-
-@lru_cache(maxsize=1)
-def stored():
-    """What Blob storage holds of this run, by address, from one listing; None where outputs are elsewhere."""
-    if not in_blob_storage():
-        return None
-    from azure.core.exceptions import ResourceNotFoundError
-
-    place, _, name = STORED.removeprefix("az://").partition("/")
-    client = workflow.storage_registry.default_storage_provider.bsc.get_container_client(place)
-    try:
-        return {
-            f"az://{place}/{blob.name}": blob
-            for blob in client.list_blobs(name_starts_with=f"{name}/" if name else None)
-        }
-    except ResourceNotFoundError:
-        return {}
-
-
 def summary_differs(job):
     """How the configuration in the summary of a site differs from today's, in the keys that the rule uses."""
     site = getattr(job.wildcards, "site", next(iter(SITES)))
@@ -215,41 +171,6 @@ def configuration_of_summary(site):
         return None
 
 
-def read_result(path):
-    """The text of a result, wherever outputs are; KeyError or FileNotFoundError when it is not there."""
-    if not in_blob_storage():
-        return Path(path).read_text()
-    blob = stored()[f"{STORED}/{path}"]
-    return blob_client(blob.container, blob.name).download_blob(encoding="utf-8").readall()
-
-
-def read_stored(file):
-    return read_result(address_in_results(file))
-
-
-def store_records(job):
-    """Bring records of products that could not be read again (`tigerbush.failures`) to where outputs are stored."""
-    if not in_blob_storage():
-        return
-    for file in (*job.input, *job.output):
-        for record in Path(file).parent.glob(f"*{RECORD}") if file.is_storage else ():
-            write_result(f"{Path(address_in_results(file)).parent}/{record.name}", record.read_text())
-            record.unlink()
-
-
-def write_result(path, content):
-    """Write a result that is no output of a job, wherever outputs are."""
-    if not in_blob_storage():
-        write_text(Path(path), content)
-    else:
-        place, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
-        blob_client(place, name).upload_blob(content, overwrite=True)
-
-
-def blob_client(place, name):
-    return workflow.storage_registry.default_storage_provider.bsc.get_blob_client(place, name)
-
-
 @around(DAG, "update_needrun")
 async def compare_fingerprints(original, dag, *args, **options):
     """In the process that plans, whatever the rerun triggers are."""
@@ -272,21 +193,3 @@ async def has_results(files):
         if await file.exists():
             return True
     return False
-
-
-def fill_inventory(dag):
-    """Spare some requests for each file in Blob storage: what is there, and since when, is in the listing."""
-    prefix = f"{STORED}/"
-    cache = workflow.iocache
-    for job in dag.jobs:
-        for file in (*job.input, *job.output, *job.log, *([job.benchmark] if job.benchmark else [])):
-            if (
-                file.is_storage
-                and file.storage_object.query.startswith(prefix)
-                and file not in cache.exists_in_storage
-            ):
-                blob = stored().get(file.storage_object.query)
-                cache.exists_in_storage[file] = blob is not None
-                if blob is not None:
-                    cache.mtime[file] = Mtime(storage=blob.last_modified.timestamp())
-                    cache.size[file] = blob.size
