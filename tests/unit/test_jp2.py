@@ -155,7 +155,9 @@ def test_codes_that_are_never_coded(files):
     )
 
 
-@pytest.mark.parametrize(("way", "marker"), [("PLT", b"\xff\x91"), ("SOP", b"\xff\x92"), ("EPH", b"\xff\x91")])
+@pytest.mark.parametrize(
+    ("way", "marker"), [("PLT", b"\xff\x91"), ("SOP", b"\xff\x92"), ("EPH", b"\xff\x91")]
+)
 def test_markers_that_the_header_does_not_announce(files, way, marker):
     start, _, _ = parts(files[way])[0]
     assert re.fullmatch(
