@@ -1,6 +1,7 @@
 """Results of an earlier run: which are today's, what is made again, and what nothing takes away."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -191,6 +192,43 @@ def test_a_product_cut_short_is_found_before_the_first_job(finished):
         f"{name_of('20170110')} has 1000 bytes of {name}, of which {size} were listed"
     )
     assert contents(finished) == before
+
+
+def test_damage_that_no_listing_tells(finished):
+    """The job refuses and records it; the next run leaves the date out, or reads the product again."""
+    before = contents(finished)
+    february = {name: it for name, it in before.items() if "2017-02-15" in name or "20170210" in name}
+    band = next((finished.folder / "products" / f"{name_of('20170210')}.SAFE").rglob("*_B04.jp2"))
+    content = band.read_bytes()
+    middle = len(content) // 2
+    band.write_bytes(content[:middle] + bytes(len(content) - middle))
+    changed(finished, {"composite": {"mask_buffer": 1}})
+    output = finished.snakemake(SUMMARIES, status=1)
+    assert f"{name_of('20170210')} cannot be read again" in output
+    # of the step whose output is temporary only the fingerprint is left
+    own = f"results/here/fingerprints/{name_of('20170210')}/resample_product.json"
+    february.pop(own)
+    assert {name: it for name, it in contents(finished).items() if name in february} == february
+    told = json.loads(finished.tigerbush("status", "--json", "--configfile", "config.yaml", status=1))
+    assert list(told["kept_products"]) == [name_of("20170210")]
+    assert "_B04.jp2 is not a whole JP2 file" in told["kept_products"][name_of("20170210")]
+    assert told["failed_products"] == []
+    changed(finished, {"composite": {"mask_buffer": 1}, "on_gone": "keep"})
+    finished.snakemake(SUMMARIES)
+    assert {name: it for name, it in contents(finished).items() if name in february} == february
+    missing = finished.summary()["metadata"]["missing"]["2017-02-15"]
+    assert missing.startswith(
+        f"all 1 products left out: the results of an earlier run are kept, because {name_of('20170210')} could not be read again ("
+    )
+    assert missing.endswith("; ./tigerbush retry tries again)")
+    # mended, it is read again without being asked for
+    band.write_bytes(content)
+    changed(finished, {"composite": {"mask_buffer": 1}})
+    finished.snakemake(SUMMARIES)
+    after = contents(finished)
+    assert after["results/here/2017-02-15/composite.tif"] != before["results/here/2017-02-15/composite.tif"]
+    assert not [name for name in after if name.endswith(".unreadable.json")]
+    assert "Nothing to be done" in finished.snakemake(SUMMARIES)
 
 
 def test_a_source_that_is_not_mounted_is_no_products_fault(finished):

@@ -12,7 +12,9 @@ from pathlib import Path
 from snakemake.dag import DAG
 
 # Of the table of products; no output, because a table of an earlier release would not count as discovered without it.
-OF_TABLE = str(Path(config["products"]).with_name("fingerprints") / "discover_products.json")
+OF_TABLE = workflow.modifier.path_modifier.replace_prefix(
+    str(Path(config["products"]).with_name("fingerprints") / "discover_products.json")
+)
 SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
 # Parameters that do not change a result: code has its own fingerprint, the others say how and whence it is read.
 UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
@@ -162,9 +164,8 @@ def value_of(tree, key):
 @lru_cache(maxsize=None)
 def configuration_of_summary(site):
     """The metadata of a site's summary, with the defaults of keys that were not there yet; None without one."""
-    path = f"results/{site}/results_summary.json"
     try:
-        metadata = json.loads(read_result(path))["metadata"]
+        metadata = json.loads(read_result(f"{RESULTS}/{site}/results_summary.json"))["metadata"]
         validate(metadata["config"], SCHEMA)
         return metadata
     except (OSError, ValueError, KeyError, TypeError, WorkflowError):

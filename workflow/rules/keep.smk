@@ -17,6 +17,8 @@ from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+# where they are when the workflow is a module of another one
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 DISCOVER_PRODUCTS = workflow.modifier.modify_rulename("discover_products")
 
 

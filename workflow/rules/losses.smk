@@ -30,6 +30,7 @@ def keep_what_cannot_be_made_again(original, self):
     """Plan; where products are gone, plan again without what was made of them, or end (on_gone)."""
     if not makes_results():
         return original(self)
+    refuse_what_cannot_run()
     if not self.persistence.locked:
         restore_interrupted()
     original(self)
@@ -102,13 +103,13 @@ def unreadable(result, products):
         # they are tried again
         return {}
     site = None if result.startswith("results/scenes/") else result.split("/")[1]
-    places = [f"results/{site}/products", f"results/{site}/downloads", "results/downloads"]
-    places = places if site else ["results/scenes", "results/downloads"]
+    folders = [f"{site}/products", f"{site}/downloads"] if site else ["scenes"]
+    places = [RESULTS / folder for folder in [*folders, "downloads"]]
     again = "./tigerbush retry" if stored() is None else "a run with on_gone: stop"
     return {
         path.name.removesuffix(RECORD): f"could not be read again ({reason.rstrip('.')}; {again} tries again)"
         for path, reason in records().items()
-        if path.name.removesuffix(RECORD) in products and path.parent.as_posix() in places
+        if path.name.removesuffix(RECORD) in products and path.parent in places
     }
 
 
@@ -128,7 +129,7 @@ def recorded_places():
     """Where records lie; in a storage not those of products whose results are newer: they have been read since."""
     if stored() is None:
         folders = ("scenes", "downloads", "*/products", "*/downloads")
-        return sorted(path for folder in folders for path in Path("results").glob(f"{folder}/*{RECORD}"))
+        return sorted(path for folder in folders for path in RESULTS.glob(f"{folder}/*{RECORD}"))
 
     def outdated(address):
         results = (stored().get(address.removesuffix(RECORD) + suffix) for suffix in (".tif", ".zip"))
@@ -148,7 +149,7 @@ def why_read_again(job):
         return None
     folders = {Path(address_in_results(file)).parent for file in job.output}
     if PLAIN_NAMES[job.rule.name] == "resample_scenes":
-        folders = {Path("results/scenes")}
+        folders = {RESULTS / "scenes"}
     mine = f"{getattr(job.wildcards, 'product', '')}{RECORD}"
     for path, reason in records().items():
         if path.parent in folders and path.name.endswith(mine):

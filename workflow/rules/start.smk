@@ -34,8 +34,6 @@ def refuse_local_rules_in_groups():
     """Snakemake keeps a rule of `groups` in its group, wherever it is to run."""
     grouped = [name for name in LOCAL_RULES if name in workflow.group_settings.overwrite_groups]
     if grouped:
-        # which Snakemake would leave behind
-        workflow.cleanup_source_archive()
         raise WorkflowError(
             f"run.local_rules has {', '.join(grouped)}, which `groups` of the profile have, too; take it out of one."
         )
@@ -59,17 +57,12 @@ def drop_rate_limit():
         workflow.scheduler.job_rate_limiter = None
 
 
-def refuse_secrets():
-    """What every job would show on its command line ends the run before the first one."""
-    try:
-        refuse_secrets_for_jobs()
-    except WorkflowError:
-        workflow.cleanup_source_archive()
-        raise
+def refuse_what_cannot_run():
+    """When the executor is known, before anything is planned or sources travel; also where this is a module."""
+    refuse_local_rules_in_groups()
+    refuse_folders_of_jobs()
+    refuse_secrets_for_jobs()
 
-
-# where they are when the workflow is a module of another one
-RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 
 # before Snakemake locks the folder, and reads what another run may be changing
 if workflow.is_main_process:
@@ -77,8 +70,5 @@ if workflow.is_main_process:
 
 
 onstart:
-    refuse_local_rules_in_groups()
-    refuse_folders_of_jobs()
-    refuse_secrets()
     drop_rate_limit()
     name_slurm_jobs()
