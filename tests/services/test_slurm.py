@@ -214,11 +214,28 @@ def test_refused_jobs_take_no_result_of_an_earlier_run_away(cluster, tmp_path):
     run.snakemake(SUMMARIES)
     before = results(run)
     run.configure(BASE | {"composite": {"mask_buffer": 1}})
-    run.on_cluster(SUMMARIES, "--retries", "0", "--default-resources", "slurm_partition=nowhere", status=1)
+    output = run.on_cluster(
+        SUMMARIES, "--retries", "0", "--default-resources", "slurm_partition=nowhere", status=1
+    )
     assert results(run) == before
+    # what sbatch said, of groups, where it happens and in the end
+    said = "SLURM does not take the job: invalid partition specified: nowhere; Batch job submission failed: Invalid partition name specified"
+    assert said in output
+    assert f"job(s) failed in SLURM: {said}" in output
     # nothing has passed for made with the parameters of today
     expected = {"resample_product": 4, "subset_product": 4, "composite_date": 2, "render_date": 2}
     assert expected.items() <= dict(run.planned(SUMMARIES)).items()
+
+
+def greeting_sbatch(folder):
+    """A folder for the PATH with an sbatch that prints a banner around the number of the job."""
+    program = folder / "bin" / "sbatch"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "Welcome: 2 nodes, 300 hours left"\n{shutil.which("sbatch")} "$@" || exit\necho "Bye: 12 jobs"\n'
+    )
+    program.chmod(0o755)
+    return program.parent
 
 
 def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
@@ -230,8 +247,8 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     pair[1].snakemake(SUMMARIES)
     shutil.copytree(pair[1].folder / "data", pair[0].folder / "data")
     known = set(cluster.jobs())
-    # keys that nothing of it needs
-    pair[0].variables = ENVIRONMENT
+    # keys that nothing of it needs, and a site that greets at every command
+    pair[0].variables = ENVIRONMENT | {"PATH": f"{greeting_sbatch(tmp_path)}:{os.environ['PATH']}"}
     search = Search(ENVIRONMENT)
     with Processes(search, rf"\S*python\S* -m snakemake .*{pair[0].folder}/") as processes:
         output = pair[0].on_cluster(SUMMARIES, *EACH, "--verbose", "--envvars", "AWS_SECRET_ACCESS_KEY")

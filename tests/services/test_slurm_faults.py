@@ -33,6 +33,8 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
         )  # fmt: skip
         with run.started(SUMMARIES, FIGURE, *EACH) as process:
             wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
+            # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
+            time.sleep(3)
             first, second, *_ = (number for number, job in running(cluster).items() if job["node"] == "n1")
             cluster.run("scancel", first)
             cluster.run("scontrol", "update", f"JobId={second}", "TimeLimit=1")

@@ -114,6 +114,19 @@ def test_a_folder_in_which_submitted_jobs_would_not_start(tmp_path):
     run.snakemake("--dry-run")
 
 
+def test_memory_per_cpu_is_refused_where_jobs_are_groups(run):
+    options = ("--executor", "slurm-batch", "--jobs", "1")
+    for given in (
+        ("--default-resources", "mem_mb_per_cpu=2000"),
+        ("--set-resources", "plot_site:mem_mb_per_cpu=1"),
+    ):
+        output = run.snakemake("results/products.tsv", *options, *given, status=1)
+        assert (
+            "the resource mem_mb_per_cpu would be asked for many times over for a group of jobs; use mem_mb."
+            in lines(output)
+        )
+
+
 def lines(output):
     return [line.strip() for line in output.splitlines()]
 

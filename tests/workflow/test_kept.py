@@ -242,6 +242,24 @@ def test_a_source_that_is_not_mounted_is_no_products_fault(finished):
     assert contents(finished) == before
 
 
+@pytest.mark.parametrize(("mode", "restarts"), [("default", 2), ("remote", 0)])
+def test_attempts_are_counted_by_the_process_that_submits(finished, mode, restarts):
+    """A job on a cluster does not try its rule again by itself: that would be the same memory and time again."""
+    shutil.rmtree(finished.folder / "products")
+    (finished.folder / "products").touch()
+    output = finished.snakemake(
+        "--mode",
+        mode,
+        "--force",
+        "--config",
+        "on_gone=keep",
+        "--",
+        f"results/here/products/{name_of('20170110')}.window.tif",
+        status=1,
+    )
+    assert output.count("Trying to restart job") == restarts, output
+
+
 def test_a_job_that_fails_leaves_what_an_earlier_run_made(finished):
     window = finished.folder / "results" / "here" / "products" / f"{name_of('20170110')}.tif"
     whole = window.read_bytes()

@@ -57,12 +57,28 @@ def drop_rate_limit():
         workflow.scheduler.job_rate_limiter = None
 
 
+def refuse_memory_per_cpu():
+    """Of a group Snakemake adds it up, and SLURM multiplies the sum by the CPUs."""
+    settings = workflow.resource_settings
+    given = [argument.partition("=")[0] for argument in getattr(settings.default_resources, "args", None) or ()]
+    given += [name for resources in (settings.overwrite_resources or {}).values() for name in resources]
+    if workflow.executor_plugin.name.startswith("slurm") and "mem_mb_per_cpu" in given:
+        raise WorkflowError(
+            "the resource mem_mb_per_cpu would be asked for many times over for a group of jobs; use mem_mb."
+        )
+
+
 def refuse_what_cannot_run():
     """When the executor is known, before anything is planned or sources travel; also where this is a module."""
+    refuse_memory_per_cpu()
     refuse_local_rules_in_groups()
     refuse_folders_of_jobs()
     refuse_secrets_for_jobs()
 
+
+if not workflow.is_main_process:
+    # the process that submits a job counts its attempts, and knows how they ended
+    Job.restart_times = 0
 
 # before Snakemake locks the folder, and reads what another run may be changing
 if workflow.is_main_process:
