@@ -126,6 +126,18 @@ def test_a_product_that_is_left_out_now_changes_its_date(finished):
     assert planned(finished, "--rerun-triggers", "mtime") == january | SITE_SUMMARY
 
 
+def test_weather_beside_the_products_is_no_product(finished):
+    for name in ("a", "b"):
+        path = finished.folder / "products" / f"{name}.csv"
+        path.write_text("date,precipitation,temperature\n2017-01,1,2\n2017-02,1,2\n2017-03,1,2\n")
+        os.utime(path, (1e9, 1e9))
+    changed(finished, {"weather": {"path": "products/a.csv"}})
+    finished.snakemake(SUMMARIES)
+    assert "Nothing to be done" in finished.snakemake(SUMMARIES)
+    changed(finished, {"weather": {"path": "products/b.csv"}})
+    assert planned(finished, "--rerun-triggers", "mtime") == {"read_weather": 3} | SUMMARY
+
+
 def test_a_damaged_fingerprint_makes_its_result_again(finished):
     (finished.folder / "results" / "here" / "fingerprints" / JANUARY / "compute_centrality.json").write_bytes(
         b"\xff{"

@@ -6,6 +6,7 @@ is set. A fingerprint lies beside the result, is written with it, and is compare
 
 import hashlib
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,8 +69,8 @@ def parameters_of(job):
     """What a job is made with: its parameters, and the names of what it reads beside products."""
     inputs = [address_in_results(file) for file in job.input]
     # not whence products come: a mirror holds the same
-    source = config["source"]["path"]
-    read = [name for name in inputs if "://" not in name and not (source and name.startswith(f"{source}/"))]
+    product = re.compile(rf"{re.escape(str(config['source']['path']))}/{PRODUCT}\.zip")
+    read = [name for name in inputs if "://" not in name and not product.fullmatch(name)]
     values = {name: value for name, value in job.params.items() if name not in UNIMPORTANT}
     return values | {"inputs": hashlib.sha256("\n".join(sorted(read)).encode()).hexdigest()[:16]}
 
