@@ -5,6 +5,7 @@ import json
 import runpy
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from tigerbush.errors import KeptError, MachineError, TigerbushError
 from tigerbush.failures import failed_outputs, is_finished, kept_results, or_placeholder
 from tigerbush.files import write_json
 from tigerbush.local import copy_product, write_failed_copy
-from tigerbush.raster import LINEAGE, REASON, STATUS, read_raster, read_tags, write_raster
+from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
 from tigerbush.scene import scene_placeholder
 from tigerbush.scene_ranks import KEPT, to_do, work_through
 from tigerbush.site import resample_site, site_placeholder, subset_site
@@ -171,12 +172,12 @@ def test_a_composite_is_made_of_all_of_its_products_or_not_at_all(date):
     with pytest.raises(KeptError) as error:
         date.run(failed=[second])
     assert str(error.value) == (
-        f"{second} cannot be used again (gone); {date.out} of an earlier run, made of it, is kept as it is: mend the "
-        "product, then run ./tigerbush retry, or delete that file to go on without it."
+        f"{second} cannot be used (gone); {date.out} of an earlier run would lose what it was made of and is kept as it is: "
+        "mend the product, then run ./tigerbush retry, or delete that file to go on without it."
     )
     with pytest.raises(KeptError) as error:
         date.run(failed=[first, second])
-    assert str(error.value).startswith(f"{first} and 1 more cannot be used again (gone); ")
+    assert str(error.value).startswith(f"{first} and 1 more cannot be used (gone); ")
     assert date.out.read_bytes() == before
     records = [path.name for path in date.products.glob("*.json")]
     assert sorted(records) == [f"{first}.unreadable.json", f"{second}.unreadable.json"]
@@ -197,8 +198,37 @@ def test_a_composite_of_windows_of_two_configurations_is_refused(date):
     with pytest.raises(KeptError) as error:
         date.run()
     assert str(error.value).startswith(
-        f"{second} cannot be used again (its grid or quantification differs from that of the other products of the date); "
+        f"{second} cannot be used (its grid or quantification differs from that of the other products of the date); "
     )
+    assert date.out.read_bytes() == before
+
+
+def test_a_composite_is_not_replaced_by_that_of_a_newer_baseline_that_fails(date):
+    """Discovery lists the newest baseline of a take alone; its product may be cut short."""
+    first, second = date.windows
+    date.run()
+    before = date.out.read_bytes()
+    newer = second.replace("_N0204_", "_N0205_")
+    date.windows[newer] = date.windows.pop(second)
+    with pytest.raises(KeptError) as error:
+        date.run(failed=[newer])
+    assert str(error.value).startswith(f"{newer} cannot be used (gone); ")
+    assert date.out.read_bytes() == before
+    # whole, it takes the place of the old one
+    image, mask = date.windows[newer]
+    date.windows[newer] = (replace(image, tags=image.tags | {PRODUCT: newer}), mask)
+    date.run()
+    assert json.loads(read_tags(date.out)[LINEAGE])["products"] == [first, newer]
+
+
+def test_a_composite_is_not_replaced_by_one_of_failed_products_alone(date):
+    """A key may choose what has failed from the beginning."""
+    first, second = date.windows
+    date.run(failed=[first])
+    before = date.out.read_bytes()
+    with pytest.raises(KeptError) as error:
+        date.run(failed=[first], left=[second])
+    assert str(error.value).startswith(f"{first} cannot be used (gone); ")
     assert date.out.read_bytes() == before
 
 
@@ -219,8 +249,9 @@ def test_a_composite_that_is_damaged_is_made_again(date):
     assert read_raster(date.out).bands[-1] == "n_obs"
 
 
-def of_scene(path, target, **options):
-    make_scene(path, target, NAME, SCENE, limits=Limits(1, 1000), last_attempt=True, **options)
+def of_scene(path, target, geo_region=None, **options):
+    scene = SCENE | {"geo_region": geo_region}
+    make_scene(path, target, NAME, scene, limits=Limits(1, 1000), last_attempt=True, **options)
 
 
 def without_band(safe):
@@ -242,6 +273,28 @@ def test_a_scene_is_kept(product, tmp_path):
     target.unlink()
     of_scene(safe, target)
     assert read_tags(target)[REASON] == reason
+
+
+def test_a_scene_is_not_replaced_by_one_of_a_region_that_it_does_not_reach(product, tmp_path):
+    """Longitude and latitude in the wrong order, for example."""
+    safe, out = product(), tmp_path / "scenes" / f"{NAME}.tif"
+    of_scene(safe, out)
+    before = out.read_bytes()
+    elsewhere = "POLYGON((45.86 14.55, 45.87 14.55, 45.87 14.56, 45.86 14.55))"
+    with pytest.raises(KeptError) as error:
+        of_scene(safe, out, geo_region=elsewhere)
+    assert str(error.value) == (
+        f"the product does not reach the region: {out} of an earlier run is kept as it is; correct scene.region or "
+        "scene.geo_region, or delete that file to go on without it."
+    )
+    assert out.read_bytes() == before
+    assert files_of(out.parent) == [out.name]
+    out.unlink()
+    for _ in range(2):
+        of_scene(safe, out, geo_region=elsewhere)
+        assert read_tags(out)[STATUS] == "outside"
+    of_scene(safe, out)
+    assert read_tags(out)[STATUS] == "ok"
 
 
 @pytest.fixture

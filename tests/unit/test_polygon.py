@@ -100,3 +100,11 @@ def test_a_coast_of_many_corners():
     corners[5000] = (10.0, 38.0)
     with pytest.raises(ValueError, match="crosses itself"):
         read_polygon(wkt(corners))
+
+
+def test_a_zigzag_over_the_same_longitudes_is_refused_soon():
+    """Each edge would be compared with every other."""
+    zigzag = [(10 + i % 2, i / 1000) for i in range(6000)]
+    corners = [*zigzag, (5, 6), (5, 0), zigzag[0]]
+    with pytest.raises(ValueError, match=r"^has too many corners over the same longitudes: draw it coarser$"):
+        read_polygon("POLYGON((" + ", ".join(f"{x} {y}" for x, y in corners) + "))")

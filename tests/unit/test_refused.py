@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_what_is_fine_is_fine(folder):
         ('sites: "sites.tsv\\0"', r"sites: 'sites.tsv\x00' has a line break or another character that cannot be seen; take it out."),
         ('period: {step: "1m\\n"}', r"period.step: '1m\n' has a line break or another character that cannot be seen; take it out."),
         ("sites: &a [*a]", f"sites{21 * '.0'}"[:40] + "...: it is nested too deeply. See config/README.md."),
+        ("scene: &a {b: *a}", f"scene{21 * '.b'}"[:40] + "...: it is nested too deeply. See config/README.md."),
         ("source: {kind: s3, level: L1C}", "source.bucket is not set, but source.kind s3 needs it; see config/README.md."),
         ("weather: {precipitation: {path: x.csv}}", "weather.precipitation.path is set but weather.path is null, which means no weather; set weather.path too."),
         ("scene: {engine: gpt, upsampling: {B11: Bicubic}}", "scene.upsampling names methods per band, but scene.engine gpt takes one for all; name one, or set scene.engine: rasterio."),
@@ -101,6 +103,14 @@ def test_what_is_fine_is_fine(folder):
 )  # fmt: skip
 def test_values(folder, text, expected):
     assert sentence(folder, text) == expected
+
+
+def test_aliases_that_make_many_values_of_few(folder):
+    letters = "abcdefgh"
+    lists = [f"a: &a [{', '.join(9 * ['1'])}]"]
+    lists += [f"{b}: &{b} [{', '.join(9 * [f'*{a}'])}]" for a, b in pairwise(letters)]
+    found = sentence(folder, f"plan: {{{', '.join(lists)}}}")
+    assert found.endswith("...: there are more than 100000 values. See config/README.md."), found
 
 
 def test_single_values_of_the_command_line(folder):

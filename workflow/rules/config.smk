@@ -39,8 +39,8 @@ def is_main_process():
 
 
 def check_depth():
-    """Refuse a value that holds itself, as aliases of YAML can make it, before anything walks through it."""
-    refusing(lambda: list(CONFIGURATION.leaves(config)))
+    """Refuse what aliases of YAML make endless, before anything walks through it."""
+    refusing(CONFIGURATION.check_depth, config)
 
 
 def check_config():

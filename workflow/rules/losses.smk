@@ -183,13 +183,16 @@ async def results_made_of(products):
         else:
             continue
         read = [product for product in mine if product in products]
-        if finished := await made_of(job, read) if read else []:
+        if finished := await made_of(job, read, mine) if read else []:
             made[result] = finished
     return made
 
 
-async def made_of(job, products):
-    """Those of some products that are in what a job made in an earlier run; placeholders of failed ones are no loss."""
+async def made_of(job, products, planned):
+    """Those of some products for which what a job made in an earlier run may lose pixels, of all that are planned.
+
+    They are in it, stand for what is, or nothing planned is; placeholders of failed products are no loss.
+    """
     image = job.output[0]
     if not await image.exists():
         # where only the image was deleted, what was made of it would be lost
@@ -203,10 +206,11 @@ async def made_of(job, products):
         if raster.LINEAGE not in tags:
             return [] if tags[raster.STATUS] == "failed" else products
         lineage = json.loads(tags[raster.LINEAGE])
-        return [
-            product
-            for product in products
-            if product in lineage["products"] or product in lineage["left_out"]
-        ]
+        used = [*lineage["products"], *lineage["left_out"]]
+        if lineage["products"] and not set(lineage["products"]) & set(planned):
+            return products
+        same = from_library("composite").take_and_tile
+        takes = set(map(same, used))
+        return [product for product in products if same(product) in takes]
     except (*raster.GDAL_ERRORS, KeyError, ValueError):
         return []

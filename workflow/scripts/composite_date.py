@@ -18,8 +18,9 @@ def keep_whole(out: Path, new: Raster, folder: Path) -> None:
         product, reason = next(iter(lost.items()))
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise KeptError(
-            f"{product}{more} cannot be used again ({reason.rstrip('.')}); {out} of an earlier run, made of it, "
-            "is kept as it is: mend the product, then run ./tigerbush retry, or delete that file to go on without it.",
+            f"{product}{more} cannot be used ({reason.rstrip('.')}); {out} of an earlier run would lose what it was "
+            "made of and is kept as it is: mend the product, then run ./tigerbush retry, or delete that file to go on "
+            "without it.",
             reason,
         )
 

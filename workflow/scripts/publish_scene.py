@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import keep_finished, record_of
+from tigerbush.failures import keep_finished, keep_reached, record_of
 from tigerbush.files import job_log, link_or_copy, read_json
 from tigerbush.scene_ranks import KEPT, scene_part
 
@@ -18,6 +18,8 @@ def main(manifest: Path, out: Path, *, product: str) -> None:
     outcome = made["scenes"].get(product, {})
     if outcome.get("status") in ("failed", KEPT):
         keep_finished(out, outcome["reason"])
+    if outcome.get("status") == "outside":
+        keep_reached(out, outcome.get("reason") or "the product does not reach the region")
     link_or_copy(part, out)
     record_of(out).unlink(missing_ok=True)
 

@@ -133,7 +133,10 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
 
 
 def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """Return the products that an earlier composite was made of and that a new one cannot use, with the reasons.
+    """Return the failed products of a new composite for which an earlier one would lose pixels, with the reasons.
+
+    Those that the earlier one was made of; those that stand for what it was made of (the same take and tile in another
+    baseline); and all, where nothing is left.
 
     Parameters
     ----------
@@ -141,13 +144,30 @@ def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, s
         Tags of the composites.
     """
     try:
-        used = json.loads(old[LINEAGE])["products"]
+        used, lineage = json.loads(old[LINEAGE])["products"], json.loads(new[LINEAGE])
+        if used and not lineage["products"]:
+            return dict(lineage["failed"])
+        missing = set(map(take_and_tile, used)) - set(map(take_and_tile, lineage["products"]))
         return {
-            product: why for product, why in json.loads(new[LINEAGE])["failed"].items() if product in used
+            product: why
+            for product, why in lineage["failed"].items()
+            if product in used or take_and_tile(product) in missing
         }
     except (KeyError, TypeError, ValueError):
         # nothing is known of how it was made
         return {}
+
+
+def take_and_tile(product: str) -> tuple[str, ...]:
+    """Return what a product has in common with the same data in another processing baseline.
+
+    Parameters
+    ----------
+    product : str
+        Its name.
+    """
+    name = parse_name(product)
+    return name.platform, name.level, name.sensing_time, name.tile
 
 
 def _form(image: Raster) -> tuple:

@@ -19,6 +19,8 @@ from pathlib import Path
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
 QUANTITIES = ("precipitation", "temperature")
 MOST_DATES = 5000
+# an alias of an alias of ... of YAML makes many of few
+MOST_VALUES = 100_000
 # every other number of the configuration is a whole one
 FRACTIONS = (
     "analysis.bandwidth",
@@ -130,6 +132,20 @@ def leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
         raise RefusedError(f"{name[:40]}...: it is nested too deeply. See config/README.md.")
     for key, child in value.items() if isinstance(value, dict) else enumerate(value):
         yield from leaves(child, f"{name}.{key}" if name else str(key))
+
+
+def check_depth(config: object) -> None:
+    """Refuse a value that holds itself, or holds others very often, before anything walks through all of it.
+
+    Raises
+    ------
+    RefusedError
+    """
+    for number, (name, _) in enumerate(leaves(config)):
+        if number >= MOST_VALUES:
+            raise RefusedError(
+                f"{name[:40]}...: there are more than {MOST_VALUES} values. See config/README.md."
+            )
 
 
 def check_leaves(config: Mapping) -> None:

@@ -62,7 +62,7 @@ def or_placeholder(
     """
     try:
         made = work()
-    except MachineError:
+    except (MachineError, KeptError):
         raise
     except (TigerbushError, OSError) as error:
         refuse_fault(error, source)
@@ -101,6 +101,27 @@ def keep_finished(result: Path, reason: str) -> None:
         raise KeptError(
             f"{result.stem} cannot be read again ({reason.rstrip('.')}); {result} of an earlier run is kept as it is: "
             "mend the product, then run ./tigerbush retry, or delete that file to go on without it.",
+            reason,
+        )
+
+
+def keep_reached(scene: Path, reason: str) -> None:
+    """Refuse to replace a scene with pixels by one of a region that the product does not reach: a typo, more likely.
+
+    Parameters
+    ----------
+    scene : Path
+    reason : str
+
+    Raises
+    ------
+    KeptError
+        When the scene has pixels.
+    """
+    if is_finished(scene) and read_tags(scene).get(STATUS) == "ok":
+        raise KeptError(
+            f"{reason}: {scene} of an earlier run is kept as it is; correct scene.region or scene.geo_region, or "
+            "delete that file to go on without it.",
             reason,
         )
 

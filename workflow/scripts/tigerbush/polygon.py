@@ -14,6 +14,8 @@ _RING = re.compile(r"\s*POLYGON\s*\(\s*\(([^()]*)\)\s*\)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # of the bounding box: less is the rounding of corners on a line
 LEAST_SHARE = 1e-6
+# of edges over the same longitudes: a second of work, which a coast of 20,000 corners is far from
+MOST_COMPARED = 1_000_000
 
 
 def read_polygon(text: str) -> list[Corner]:
@@ -81,12 +83,15 @@ def _box(corners: Sequence[Corner]) -> float:
 
 def _crosses_itself(corners: Sequence[Corner]) -> bool:
     """Whether two edges cross between their ends; from west to east, so that far ones are never compared."""
-    edges = sorted(tuple(sorted(edge)) for edge in pairwise(corners))
+    edges, compared = sorted(tuple(sorted(edge)) for edge in pairwise(corners)), 0
     for i, (start, end) in enumerate(edges):
         for j in range(i + 1, len(edges)):
             other = edges[j]
             if other[0][0] > end[0]:
                 break
+            compared += 1
+            if compared > MOST_COMPARED:
+                raise ValueError("has too many corners over the same longitudes: draw it coarser")
             if _apart(start, end, *other) and _apart(*other, start, end):
                 return True
     return False

@@ -9,6 +9,7 @@ from rasterio.warp import transform
 
 from tigerbush import __version__
 from tigerbush.errors import ConfigurationError
+from tigerbush.failures import keep_reached
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.products import parse_name
 from tigerbush.raster import (
@@ -134,11 +135,15 @@ def write_scene(
         When the product cannot be read; nothing is left at `target` then.
     ConfigurationError
         When `geo_region` is not a WKT polygon in degrees.
+    KeptError
+        When the product does not reach the region, and `target` has pixels.
     """
     product = open_product(path)
     grid = scene_region(scene_grid(product, resolution), product.epsg, region, geo_region)
     if grid is None:
-        write_raster(target, scene_outside(product.name.product, bands, resolution))
+        outside = scene_outside(product.name.product, bands, resolution)
+        keep_reached(target, outside.tags[REASON])
+        write_raster(target, outside)
         return
     for band in bands:
         # before decoding, which takes minutes; and whether packets could be checked is a tag of the file

@@ -16,12 +16,12 @@ from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.cli.snakemake import SNAKEFILE
 from tigerbush.configuration import (
     RefusedError,
+    check_depth,
     check_file,
     check_files,
     check_folders,
     check_table_of_sites,
     complete,
-    leaves,
     prepare,
     schema_sentence,
 )
@@ -84,10 +84,12 @@ def read_configuration(options: argparse.Namespace) -> dict:
     config: dict = {}
     try:
         for path in [*paths, *map(Path, options.configfile)]:
-            update_config(config, _mapping(path))
+            mapping = _mapping(path)
+            check_depth(mapping)
+            update_config(config, mapping)
         for word in options.config:
             update_config(config, _pair(word))
-        list(leaves(config))
+        check_depth(config)
         refuse_credentials(config, "")
         prepare(config)
         validate(config, str(SCHEMA))
