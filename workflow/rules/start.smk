@@ -60,7 +60,9 @@ def drop_rate_limit():
 def refuse_memory_per_cpu():
     """Of a group Snakemake adds it up, and SLURM multiplies the sum by the CPUs."""
     settings = workflow.resource_settings
-    given = [argument.partition("=")[0] for argument in getattr(settings.default_resources, "args", None) or ()]
+    given = [
+        argument.partition("=")[0] for argument in getattr(settings.default_resources, "args", None) or ()
+    ]
     given += [name for resources in (settings.overwrite_resources or {}).values() for name in resources]
     if workflow.executor_plugin.name.startswith("slurm") and "mem_mb_per_cpu" in given:
         raise WorkflowError(
