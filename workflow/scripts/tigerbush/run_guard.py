@@ -153,9 +153,10 @@ def alone(
         finally:
             ended.set()
             if hold in _holds:
-                # what it renews afterwards would stay
-                keeper.join(30)
                 _holds.remove(hold)
+                # what it renews afterwards would stay; an interruption may have come before its start
+                if keeper.is_alive():
+                    keeper.join(30)
             if held:
                 place.release(hold.mark)
 
