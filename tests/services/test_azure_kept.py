@@ -23,13 +23,18 @@ def written(store, name):
     return {blob.name: blob.last_modified for blob in blobs}
 
 
-def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
-    checkout(tmp_path / "work")
-    run = AzureRun(tmp_path / "work", LOCAL, azure, store, "kept", sites=(SITE,))
+def finished(azure, store, folder, name):
+    """A run that is done, and the options that put its outputs into Blob storage."""
+    checkout(folder)
+    run = AzureRun(folder, LOCAL, azure, store, name, sites=(SITE,))
     for seed, day in enumerate(DAYS):
         write_product(run.folder / "products", name_of(day), scene_of(seed, clouds=[]))
-    stored = run.stored()
-    run.here(SUMMARIES, *stored)
+    run.here(SUMMARIES, *run.stored())
+    return run, run.stored()
+
+
+def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
+    run, stored = finished(azure, store, tmp_path / "work", "kept")
     shutil.rmtree(run.folder / ".snakemake")
     before = len(store.requests())
     assert "Nothing to be done" in run.here(SUMMARIES, *TRIGGERS, *stored)
@@ -62,12 +67,7 @@ def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
 
 
 def test_damage_that_no_listing_tells_is_recorded_in_the_storage(azure, store, tmp_path):
-    checkout(tmp_path / "work")
-    run = AzureRun(tmp_path / "work", LOCAL, azure, store, "damaged", sites=(SITE,))
-    for seed, day in enumerate(DAYS):
-        write_product(run.folder / "products", name_of(day), scene_of(seed, clouds=[]))
-    stored = run.stored()
-    run.here(SUMMARIES, *stored)
+    run, stored = finished(azure, store, tmp_path / "work", "damaged")
     whole = written(store, "damaged")
     february = [
         name
