@@ -5,10 +5,15 @@ more CPU than most of our jobs. And where jobs are groups, as nearly all of ours
 upstream does without, use `executor: slurm` and remove this folder.
 """
 
+import asyncio
+import shutil
 import subprocess
 import threading
+import time
 from collections import Counter
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import snakemake_executor_plugin_slurm as upstream
 from snakemake_executor_plugin_slurm import common_settings as common_settings
@@ -17,49 +22,92 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_slurm_batch.states import meaning
+from snakemake_executor_plugin_slurm_batch.attempts import Asked, Most, Request, limits_of
+from snakemake_executor_plugin_slurm_batch.record import Record
+from snakemake_executor_plugin_slurm_batch.states import ENDS, meaning, why, word_of
 from snakemake_executor_plugin_slurm_batch.submission import answer, job_number, may_be_queued, passes, waits
+from snakemake_executor_plugin_slurm_batch.watch import Watch, end_of, listed
 
 _ASK = upstream.query_job_status
+_COMMAND = upstream.get_submit_command
+# without them nothing can be submitted, watched or cancelled
+COMMANDS = ("sbatch", "squeue", "scancel")
+
+
+def _option(default: float | None, text: str) -> object:
+    kind = {"type": int} if default is None else {}
+    return field(default=default, metadata={"help": text, "env_var": False, "required": False} | kind)
 
 
 @dataclass
 class ExecutorSettings(upstream.ExecutorSettings):
-    """Those of upstream, and how long SLURM may refuse."""
+    """Those of upstream, how long to wait when SLURM does not do its part, and how much attempts may ask for."""
 
-    refusal_minutes: int = field(
-        default=120,
-        metadata={
-            "help": "How long a job that SLURM refuses for now (limits of submission, a controller that is busy) is "
-            "submitted again while no other job of the run is in the queue; then it fails.",
-            "env_var": False,
-            "required": False,
-        },
+    refusal_minutes: int = _option(
+        120,
+        "How long a job that SLURM refuses for now (limits of submission, a busy controller) is submitted again while "
+        "no other job of the run is in the queue; then it fails.",
+    )
+    stuck_minutes: float = _option(
+        10.0,
+        "After which a job is cancelled that SLURM can never start, or given up that SLURM has forgotten.",
+    )
+    silence_hours: int = _option(24, "After which a run ends whose jobs SLURM tells nothing about.")
+    max_mem_mb: int | None = _option(
+        None, "The most memory that an attempt asks for (default: what the nodes of the partition have)."
+    )
+    max_runtime: int | None = _option(
+        None, "The most minutes that an attempt asks for (default: the time limit of the partition)."
     )
 
 
 class Executor(upstream.Executor):
     """Submits jobs; the Snakemake in a job runs its scripts itself, side by side on the CPUs of the job."""
 
-    def __post_init__(self, test_mode: bool = False) -> None:
-        """Refuse job arrays: upstream loses their outputs, and they need the second start."""
-        if self.workflow.executor_settings.array_jobs:
-            raise WorkflowError(
-                "slurm-batch has no job arrays: leave slurm-batch-array-jobs unset and use groups."
-            )
-        self._numbers: set[str] = set()
+    def __init__(self, *arguments: object) -> None:
+        # the thread that asks for jobs starts before __post_init__
+        self._ending = threading.Event()
         # SLURM's own words for each job, and why those failed that were not made later
         self._said: dict[str, str] = {}
         self._reasons: dict[JobExecutorInterface, str] = {}
+        self._requests: dict[JobExecutorInterface, Request] = {}
+        self._limits: dict[str, Most] = {}
+        # of jobs in SLURM: all numbers, and those that have come to an end
+        self._numbers: set[str] = set()
+        self._ended: set[str] = set()
+        self._silent_since: float | None = None
         # what sbatch answered to the job that is being submitted, one at a time, and what has been told
         self._submitting = threading.Lock()
         self._refusal: str | None = None
         self._told: str | None = None
-        self._ending = threading.Event()
+        self._record = Record(Path(".snakemake").absolute() / "slurm.json")
+        super().__init__(*arguments)
+
+    def __post_init__(self, test_mode: bool = False) -> None:
+        """Refuse job arrays: upstream loses their outputs, and they need the second start."""
+        settings = self.workflow.executor_settings
+        if settings.array_jobs:
+            raise WorkflowError(
+                "slurm-batch has no job arrays: leave slurm-batch-array-jobs unset and use groups."
+            )
+        self._refuse_without_commands()
+        self._watch = Watch(settings.stuck_minutes)
         # what upstream asks by these names
         upstream.query_job_status = self._query
         upstream.validate_or_get_slurm_job_id = self._number
+        upstream.get_submit_command = self._command
         super().__post_init__(test_mode)
+        self._record.write(run=self.run_uuid)
+
+    def _refuse_without_commands(self) -> None:
+        missing = [name for name in COMMANDS if shutil.which(name) is None]
+        if missing:
+            sentence = (
+                f"{', '.join(missing)} of SLURM cannot be found: start the run on a login node of the cluster, and see "
+                "that SLURM's commands are on the PATH (`module load slurm` on many sites)."
+            )
+            self._record.write(failed={sentence: 0})  # no job was made
+            raise WorkflowError(sentence)
 
     def additional_general_args(self) -> str:
         """Repair: `--executor slurm-jobstep --jobs 1` is what starts Snakemake for each job of a group."""
@@ -82,18 +130,41 @@ class Executor(upstream.Executor):
             1,
         )
 
+    def _command(self, job: JobExecutorInterface, params: dict, **kwargs) -> str:
+        """Repair: every attempt asked for more time and memory, whatever the last one had died of."""
+        request = self._requests.get(job, Request())
+        most = self._most(params["partition"]) if request != Request() else Most()
+        return _COMMAND(Asked(job, request, most), params, **kwargs)
+
+    def _most(self, partition: str) -> Most:
+        """Ask once what a partition gives, unless the profile says it."""
+        settings = self.workflow.executor_settings
+        if partition not in self._limits:
+            self._limits[partition] = limits_of(partition)
+        found = self._limits[partition]
+        return Most(settings.max_mem_mb or found.mem_mb, settings.max_runtime or found.runtime)
+
     def run_job(self, job: JobExecutorInterface) -> None:
         """Repair: a refusal for now is no attempt of the job, and what sbatch said of a group is not lost."""
         for seconds in waits(self.workflow.executor_settings.refusal_minutes * 60, self._has_jobs):
             refusal = self._submit(job)
             if refusal is None:
                 return
-            if not passes(refusal):
+            if passes(refusal):
+                self._say_once(refusal)
+                if self._ending.wait(seconds):
+                    return
+            elif self._failed_nodes:
+                # none may be left without them
+                self._failed_nodes.clear()
+            else:
                 break
-            self._say_once(refusal)
-            if self._ending.wait(seconds):
-                return
+        self._refuse_attempts(job)
         super()._report_job_error_threadsafe(SubmittedJobInfo(job), f"SLURM does not take the job: {refusal}")
+
+    def _refuse_attempts(self, job: JobExecutorInterface) -> None:
+        """Make the failure of a job its last: another attempt would meet the same."""
+        job.attempt = max(job.attempt, job.restart_times + 1)
 
     def _has_jobs(self) -> bool:
         with self.lock:
@@ -103,6 +174,8 @@ class Executor(upstream.Executor):
         """Return what kept a job from being submitted; after that no copy of it is in the queue."""
         with self._submitting:
             self._refusal = None
+            if self._ending.is_set():
+                return None
             try:
                 super().run_job(job)
             except Exception as error:
@@ -119,12 +192,11 @@ class Executor(upstream.Executor):
 
     def _cancel_strays(self) -> None:
         """Take away jobs of this run whose numbers sbatch could not tell: they would be made twice."""
-        command = ["squeue", "--noheader", "--format=%i", "--name", self.run_uuid]
-        listed = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - a list, and a name of ours
-        if strays := sorted(set(listed.stdout.split()) - self._numbers):
-            subprocess.run(["scancel", *strays], capture_output=True)  # noqa: S603, S607 - numbers
+        found = listed(self.run_uuid, bool(self._submitted_job_clusters)) or {}
+        _scancel(*sorted(found.keys() - self._numbers))
 
     def _say_once(self, refusal: str) -> None:
+        self._record.refused(refusal)
         if self._told != refusal:
             self._told = refusal
             self.logger.warning(f"SLURM takes no job for now ({refusal}); asking again, after 10 s to 5 min.")
@@ -136,24 +208,95 @@ class Executor(upstream.Executor):
     async def _query(self, command: str, logger: object) -> tuple[dict[str, str] | None, float | None]:
         """Repair: words of SLURM that upstream does not know are ends, not running jobs."""
         states, seconds = await _ASK(command, logger)
+        self._heed_silence(command.split()[0], states is not None)
         if states is None:
             return states, seconds
         self._said |= states
         requeue = self.workflow.executor_settings.requeue
         return {number: meaning(state, requeue) for number, state in states.items()}, seconds
 
+    def _heed_silence(self, command: str, answered: bool) -> None:
+        """Say once that SLURM does not answer; end the run when that has lasted too long.
+
+        Raises
+        ------
+        WorkflowError
+            After `silence_hours`.
+        """
+        hours = self.workflow.executor_settings.silence_hours
+        if answered:
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = time.monotonic()
+            self.logger.warning(
+                f"{command} does not answer; its jobs go on, and it is asked again for up to {hours} h."
+            )
+        elif time.monotonic() - self._silent_since > 3600 * hours:
+            raise WorkflowError(
+                f"{command} has not answered for {hours} h. Jobs in SLURM go on; start the run again when they have "
+                "ended."
+            )
+
+    async def check_active_jobs(
+        self, active_jobs: list[SubmittedJobInfo]
+    ) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Repair: jobs were lost when no question was answered; those that never start were waited for without end."""
+        async for _ in super().check_active_jobs(active_jobs):
+            pass
+        alive = [info for info in active_jobs if info.external_jobid not in self._ended]
+        found = listed(self.run_uuid, bool(self._submitted_job_clusters)) if alive else None
+        for info in alive:
+            if found is None or not self._ends(info, found):
+                yield info
+
+    async def sleep(self) -> None:
+        """Repair: a run waited in its end until it was time to ask for jobs again."""
+        end = time.monotonic() + (self.next_seconds_between_status_checks or 0)
+        while not self._ending.is_set() and (rest := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(rest, 1))
+
+    def _ends(self, info: SubmittedJobInfo, found: dict[str, tuple[str, str]]) -> bool:
+        """Give up a job that SLURM cannot start, for good, or has forgotten; tell whether it is at an end."""
+        log = (info.aux or {}).get("slurm_logfile")
+        verdict = self._watch.look(info.external_jobid, found, log)
+        if verdict is None:
+            return False
+        if not verdict.ended:
+            self.logger.warning(verdict.text)
+            return False
+        if verdict.done:
+            self.report_job_success(info)
+            return True
+        if info.external_jobid in found:
+            self._refuse_attempts(info.job)
+        self.report_job_error(info, msg=verdict.text, aux_logs=[str(log)])
+        return True
+
     def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs) -> None:
         """Repair: Snakemake drops the message for a group; and the word in it was ours."""
-        said = self._said.get(job_info.external_jobid or "")
-        msg = (msg or "").replace("SLURM status is: 'FAILED'", f"SLURM status is: '{said}'")
-        self._reasons[job_info.job] = msg.strip()
-        if msg and job_info.job.is_group():
-            self.logger.error(msg)
-        super().report_job_error(job_info, msg=msg, **kwargs)
+        number, job = job_info.external_jobid, job_info.job
+        msg = (msg or "").strip()
+        if number:
+            self._ended.add(number)
+            said, log = self._said.get(number, ""), (job_info.aux or {}).get("slurm_logfile")
+            msg = msg.replace("SLURM status is: 'FAILED'", f"SLURM status is: '{said}'")
+            reason = why(said, end_of(log))
+            self._requests[job] = self._requests.get(job, Request()).after(reason)
+            if word_of(said) not in ENDS:
+                # given up, or a word of a later version, which may mean that it runs
+                _scancel(number)
+        self._reasons[job] = msg
+        self._record.write(failed=Counter(self._reasons.values()))
+        if msg and job.is_group():
+            where = f" Its output: {log}" if number and log else ""
+            self.logger.error(f"{msg}{where}")
+        super().report_job_error(job_info, msg=f"{msg} ", **kwargs)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         """Forget why an earlier attempt failed."""
-        self._reasons.pop(job_info.job, None)
+        self._ended.add(job_info.external_jobid)
+        if self._reasons.pop(job_info.job, None) is not None:
+            self._record.write(failed=Counter(self._reasons.values()))
         super().report_job_success(job_info)
 
     def shutdown(self) -> None:
@@ -164,6 +307,13 @@ class Executor(upstream.Executor):
             self.logger.error(f"{number} job(s) failed in SLURM: {reason}")
 
     def cancel(self) -> None:
-        """Wake up what waits to submit a job again."""
+        """Wake up what waits to submit a job again, and cancel what was submitted meanwhile."""
         self._ending.set()
         super().cancel()
+        _scancel(f"--name={self.run_uuid}")
+
+
+def _scancel(*what: str) -> None:
+    """Cancel jobs; that they have ended already is no error."""
+    if what:
+        subprocess.run(["scancel", *what], capture_output=True, timeout=60)  # noqa: S603, S607 - numbers and a name of ours

@@ -1,7 +1,9 @@
-"""What SLURM's words for a job mean: whether it is alive, has done its work, or has come to another end.
+"""What SLURM's words for a job mean: whether it is alive or has done its work, and why it has come to another end.
 
 sacct(1) and squeue(1), "JOB STATE CODES".
 """
+
+import re
 
 # everything else is an end: words of later versions, too
 ALIVE = {
@@ -23,14 +25,49 @@ ALIVE = {
     "SUSPENDED",
     "UPDATE_DB",
 }
-# ends that upstream tells apart: success, nobody knows, and a node to leave out
-_TOLD_APART = {"COMPLETED", "NODE_FAIL", "UNKNOWN"}
+# what upstream tells apart from other ends: success, and a node to leave out
+_TOLD_APART = {"COMPLETED", "NODE_FAIL"}
+# after these nothing of a job runs any more
+ENDS = _TOLD_APART | {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "DEADLINE",
+    "FAILED",
+    "LAUNCH_FAILED",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "RECONFIG_FAIL",
+    "REVOKED",
+    "TIMEOUT",
+}
+# not the job's fault, or somebody's wish; a job that SLURM has forgotten was alive when it was last heard of
+_NOTHING = (ENDS | ALIVE) - {"FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
+
+# what SLURM writes into the output of a job that took too much, whatever it calls its end
+_OVER_MEMORY = re.compile(
+    r"exceeded (?:job |step )?memory limit|oom[-_ ]?kill|out[- ]of[- ]memory", re.IGNORECASE
+)
+# what else such a job may write
+_NO_MEMORY = re.compile(
+    r"SIGKILL|signal 9\b|exit(?:ed with| status|_?code:?)? 137\b|\bKilled\b|MemoryError|bad_alloc|"
+    r"[Cc]annot allocate memory|Unable to allocate"
+)
+
+
+def word_of(state: str) -> str:
+    """Return the word of a state, which may be followed by more (`CANCELLED by 1001`) or cut (`OUT_OF_ME+`)."""
+    words = state.split()
+    word = words[0].upper() if words else "UNKNOWN"
+    if not word.endswith("+"):
+        return word
+    begun = [known for known in sorted(ALIVE | ENDS) if known.startswith(word[:-1])]
+    return begun[0] if begun else word[:-1]
 
 
 def meaning(state: str, requeue: bool) -> str:
     """Return a word that upstream understands for what sacct or squeue says of a job.
 
-    Upstream takes every word for running that it does not know, also `CANCELLED by 1001`.
+    Upstream takes every word for running that it does not know, also `CANCELLED by 1001`, and UNKNOWN for success.
 
     Parameters
     ----------
@@ -42,11 +79,36 @@ def meaning(state: str, requeue: bool) -> str:
     Returns
     -------
     str
-        RUNNING, COMPLETED, NODE_FAIL, UNKNOWN, PREEMPTED (which will go on) or FAILED.
+        RUNNING, COMPLETED, NODE_FAIL, PREEMPTED (which will go on) or FAILED.
     """
-    word = state.split()[0].rstrip("+").upper() if state.strip() else "UNKNOWN"
+    word = word_of(state)
     if word in ALIVE:
         return "RUNNING"
     if word in _TOLD_APART or (word == "PREEMPTED" and requeue):
         return word
     return "FAILED"
+
+
+def why(state: str, output: str) -> str:
+    """Tell why a job has come to another end than success.
+
+    Parameters
+    ----------
+    state : str
+        What sacct or squeue says.
+    output : str
+        The end of what the job has printed.
+
+    Returns
+    -------
+    str
+        memory or time (there was too little), nothing (the job had no part in it) or unknown.
+    """
+    word = word_of(state)
+    if word == "OUT_OF_MEMORY" or _OVER_MEMORY.search(output):
+        return "memory"
+    if word == "TIMEOUT":
+        return "time"
+    if word in _NOTHING:
+        return "nothing"
+    return "memory" if _NO_MEMORY.search(output) else "unknown"

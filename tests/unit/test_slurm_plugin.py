@@ -1,15 +1,20 @@
 """The plugin without SLURM: the commands of jobs. Runs are in tests/services/test_slurm.py."""
 
+import asyncio
+import json
 import threading
 from types import SimpleNamespace
 
 import pytest
 import snakemake_executor_plugin_slurm as upstream
 from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from snakemake_executor_plugin_slurm_batch import Executor
+from snakemake_executor_plugin_slurm_batch.attempts import Request
 from snakemake_executor_plugin_slurm_batch.states import meaning
 from snakemake_executor_plugin_slurm_batch.submission import answer, job_number, passes, waits
+from snakemake_executor_plugin_slurm_batch.watch import Watch
 
 COMMAND = "cd /home && /env/bin/python -m snakemake --target-jobs x:y=-m snakemake"
 
@@ -44,6 +49,7 @@ def test_job_arrays_are_refused(executor):
 STATES = {
     "COMPLETED": "COMPLETED",
     "NODE_FAIL": "NODE_FAIL",
+    "RUNNIN+": "RUNNING",
     **dict.fromkeys(
         (
             "COMPLETING", "CONFIGURING", "EXPEDITING", "PENDING", "POWER_UP_NODE", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD",
@@ -54,7 +60,7 @@ STATES = {
     **dict.fromkeys(
         (
             "BOOT_FAIL", "CANCELLED", "CANCELLED by 1001", "CANCELLED+", "DEADLINE", "FAILED", "LAUNCH_FAILED",
-            "OUT_OF_MEMORY", "OUT_OF_ME+", "RECONFIG_FAIL", "REVOKED", "TIMEOUT", "A_WORD_OF_LATER_VERSIONS",
+            "OUT_OF_MEMORY", "OUT_OF_ME+", "RECONFIG_FAIL", "REVOKED", "TIMEOUT", "UNKNOWN", "", "A_WORD_OF_LATER_VERSIONS",
         ),
         "FAILED",
     ),
@@ -132,24 +138,44 @@ def test_a_job_is_submitted_again_as_long_as_others_are_in_the_queue():
     assert seconds == [10, 20, 40, 80, 160]
 
 
+@pytest.fixture
+def made(monkeypatch, tmp_path):
+    """An executor without SLURM; `cancelled` is what it gave to scancel."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(upstream.Executor, "__init__", lambda *_: None)
+    cancelled = []
+    monkeypatch.setattr(
+        "snakemake_executor_plugin_slurm_batch._scancel", lambda *what: cancelled.extend(what)
+    )
+    executor = Executor()
+    executor.told, executor.cancelled = [], cancelled
+    executor.logger = SimpleNamespace(warning=executor.told.append, error=executor.told.append)
+    settings = SimpleNamespace(refusal_minutes=1, silence_hours=2, requeue=False)
+    executor.workflow = SimpleNamespace(executor_settings=settings)
+    executor.lock, executor.active_jobs = threading.Lock(), []
+    executor.run_uuid, executor._submitted_job_clusters, executor._failed_nodes = "run", set(), set()
+    executor._watch = Watch(10)
+    return executor
+
+
 class Submitting:
     """An executor whose sbatch gives some answers, one after the other."""
 
-    def __init__(self, monkeypatch, answers):
-        self.reported, self.told, self.waited = [], [], []
-        self.executor = Executor.__new__(Executor)
-        self.executor.logger = SimpleNamespace(warning=self.told.append)
-        self.executor.workflow = SimpleNamespace(executor_settings=SimpleNamespace(refusal_minutes=1))
-        self.executor.lock, self.executor.active_jobs = threading.Lock(), []
-        self.executor._submitting, self.executor._refusal, self.executor._told = threading.Lock(), None, None
-        self.executor._ending = SimpleNamespace(wait=lambda seconds: self.waited.append(seconds))
-        self.strays = []
-        monkeypatch.setattr(self.executor, "_cancel_strays", lambda: self.strays.append(1))
+    def __init__(self, monkeypatch, made, answers):
+        self.reported, self.waited, self.executor = [], [], made
+        self.told, self.strays = made.told, made.cancelled
+        made._ending = SimpleNamespace(wait=lambda seconds: self.waited.append(seconds), is_set=lambda: False)
+        monkeypatch.setattr(
+            "snakemake_executor_plugin_slurm_batch.listed",
+            lambda *_: {"11": ("RUNNING", ""), "12": ("PENDING", "")},
+        )
+        made._numbers.add("11")
         monkeypatch.setattr(upstream.Executor, "run_job", lambda executor, job: next(answers)(executor, job))
         monkeypatch.setattr(
             upstream.Executor, "_report_job_error_threadsafe", lambda _, info, msg: self.reported.append(msg)
         )
-        self.executor.run_job(SimpleNamespace(jobid=1))
+        self.job = SimpleNamespace(jobid=1, attempt=1, restart_times=2)
+        made.run_job(self.job)
 
 
 def refuse(said):
@@ -167,25 +193,165 @@ def no_rule(executor, job):
         job.rule.name  # noqa: B018 - as upstream's handler asks for it
 
 
-def test_a_refusal_for_now_is_no_attempt(monkeypatch):
-    told = Submitting(monkeypatch, iter([*[refuse("error: AssocMaxSubmitJobLimit")] * 3, take]))
+def test_a_refusal_for_now_is_no_attempt(monkeypatch, made):
+    told = Submitting(monkeypatch, made, iter([*[refuse("error: AssocMaxSubmitJobLimit")] * 3, take]))
     assert (told.waited, told.reported, told.strays) == ([10, 20, 40], [], [])
     assert told.told == [
         "SLURM takes no job for now (AssocMaxSubmitJobLimit); asking again, after 10 s to 5 min."
     ]
 
 
-def test_after_a_time_out_no_copy_is_left(monkeypatch):
-    told = Submitting(monkeypatch, iter([refuse("error: Socket timed out on send/recv operation"), take]))
-    assert (told.waited, told.reported, told.strays) == ([10], [], [1])
+def test_after_a_time_out_no_copy_is_left(monkeypatch, made):
+    told = Submitting(
+        monkeypatch, made, iter([refuse("error: Socket timed out on send/recv operation"), take])
+    )
+    assert (told.waited, told.reported, told.strays) == ([10], [], ["12"])
 
 
-def test_other_refusals_end_the_job_with_what_sbatch_said(monkeypatch):
-    told = Submitting(monkeypatch, iter([refuse("sbatch: error: invalid account or partition")]))
+def test_other_refusals_end_the_job_with_what_sbatch_said(monkeypatch, made):
+    told = Submitting(monkeypatch, made, iter([refuse("sbatch: error: invalid account or partition")]))
     assert told.reported == ["SLURM does not take the job: invalid account or partition"]
     assert (told.waited, told.told) == ([], [])
+    # no other attempt
+    assert told.job.attempt == 3
 
 
-def test_a_group_that_upstream_fails_on_is_told(monkeypatch):
-    told = Submitting(monkeypatch, iter([no_rule]))
+def test_a_group_that_upstream_fails_on_is_told(monkeypatch, made):
+    told = Submitting(monkeypatch, made, iter([no_rule]))
     assert told.reported == ["SLURM does not take the job: The given account 'x' is invalid."]
+
+
+def test_the_refusals_are_counted_for_status(monkeypatch, made, tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    busy, limit = (
+        refuse("error: Socket timed out on send/recv operation"),
+        refuse("error: AssocMaxSubmitJobLimit"),
+    )
+    Submitting(monkeypatch, made, iter([limit, busy, limit, take]))
+    told = json.loads((tmp_path / ".snakemake" / "slurm.json").read_text())
+    assert told == {
+        "refused_for_now": {"AssocMaxSubmitJobLimit": 2, "Socket timed out on send/recv operation": 1}
+    }
+
+
+def test_when_all_nodes_have_failed_none_is_left_out(monkeypatch, made):
+    made._failed_nodes = {"n1", "n2"}
+    told = Submitting(
+        monkeypatch, made, iter([refuse("error: Requested node configuration is not available"), take])
+    )
+    assert (told.reported, made._failed_nodes) == ([], set())
+
+
+def test_nothing_is_submitted_after_the_end(monkeypatch, made):
+    made._ending.set()
+    monkeypatch.setattr(upstream.Executor, "run_job", lambda *_: pytest.fail("submitted"))
+    made.run_job(SimpleNamespace(jobid=1))
+
+
+def test_without_slurm_on_the_path(made, monkeypatch, tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    (tmp_path / "squeue").write_text("#!/bin/sh\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    made.workflow.executor_settings.array_jobs = None
+    with pytest.raises(WorkflowError) as raised:
+        made.__post_init__()
+    sentence = (
+        "sbatch, scancel of SLURM cannot be found: start the run on a login node of the cluster, and see that SLURM's "
+        "commands are on the PATH (`module load slurm` on many sites)."
+    )
+    assert str(raised.value) == sentence
+    assert json.loads((tmp_path / ".snakemake" / "slurm.json").read_text()) == {"failed": {sentence: 0}}
+
+
+class Group:
+    """A group of jobs, of which two attempts are left."""
+
+    attempt, restart_times = 1, 2
+
+    def is_group(self):
+        return True
+
+    def log_error(self, *_, **__):
+        pass
+
+
+def job_of(number):
+    return SubmittedJobInfo(Group(), external_jobid=number, aux={"slurm_logfile": "12.log"})
+
+
+class Asking:
+    """An executor whose SLURM answers, one question after the other; None is no answer."""
+
+    def __init__(self, monkeypatch, made, states, listed=None):
+        self.made, self.errors, self.successes = made, [], []
+        states = iter(states)
+
+        async def ask(command, logger):
+            found = next(states)
+            return found, None if found is None else 0.1
+
+        async def check(executor, jobs):
+            """As upstream does: whoever is not told of is still there."""
+            found, _ = await executor._query("sacct -X", None)
+            for info in jobs if found is not None else ():
+                state = found.get(info.external_jobid)
+                if state == "COMPLETED":
+                    executor.report_job_success(info)
+                elif state == "FAILED":
+                    executor.report_job_error(info, msg=f"SLURM status is: '{state}'. ")
+                else:
+                    yield info
+
+        monkeypatch.setattr("snakemake_executor_plugin_slurm_batch._ASK", ask)
+        monkeypatch.setattr("snakemake_executor_plugin_slurm_batch.listed", lambda *_: listed)
+        monkeypatch.setattr(upstream.Executor, "check_active_jobs", check)
+        scheduler = SimpleNamespace(error_callback=self.errors.append, finish_callback=self.successes.append)
+        made.workflow.scheduler = scheduler
+
+    def look(self, *jobs):
+        async def collect():
+            return [info async for info in self.made.check_active_jobs(list(jobs))]
+
+        return asyncio.run(collect())
+
+
+def test_jobs_are_not_lost_when_slurm_does_not_answer(monkeypatch, made):
+    asking, job = Asking(monkeypatch, made, [None, None, None]), job_of("12")
+    assert [asking.look(job), asking.look(job)] == [[job], [job]]
+    assert made.told == ["sacct does not answer; its jobs go on, and it is asked again for up to 2 h."]
+    made._silent_since -= 7201
+    with pytest.raises(WorkflowError) as raised:
+        asking.look(job)
+    assert str(raised.value) == (
+        "sacct has not answered for 2 h. Jobs in SLURM go on; start the run again when they have ended."
+    )
+
+
+def test_what_becomes_of_jobs(monkeypatch, made):
+    states = {"1": "COMPLETED", "2": "CANCELLED by 1001", "3": "A_NEW_WORD", "4": "RUNNING"}
+    asking = Asking(monkeypatch, made, [states])
+    one, two, three, four = (job_of(number) for number in "1234")
+    assert asking.look(one, two, three, four) == [four]
+    assert (asking.successes, asking.errors) == ([one.job], [two.job, three.job])
+    assert made.told == [
+        "SLURM status is: 'CANCELLED by 1001'. Its output: 12.log", "SLURM status is: 'A_NEW_WORD'. Its output: 12.log"
+    ]  # fmt: skip
+    # a word of a later version may mean that it runs: no second copy beside it
+    assert made.cancelled == ["3"]
+    assert {job: made._requests[job] for job in (two.job, three.job)} == {
+        two.job: Request(),
+        three.job: Request(unknown=1),
+    }
+
+
+def test_a_job_that_can_never_start_is_tried_once(monkeypatch, made):
+    asking = Asking(monkeypatch, made, [{"12": "PENDING"}] * 3, listed={"12": ("PENDING", "BadConstraints")})
+    job, clock = job_of("12"), [0]
+    made._watch = Watch(10, lambda: clock[0])
+    for clock[0], left in ((0, [job]), (300, [job]), (600, [])):
+        assert asking.look(job) == left
+    assert (made.cancelled, asking.errors, job.job.attempt) == (["12"], [job.job], 3)
+    assert [text.partition(";")[0] for text in made.told] == [
+        "SLURM cannot start the job 12: BadConstraints", "SLURM could not start it for 10 minutes: BadConstraints"
+    ]  # fmt: skip

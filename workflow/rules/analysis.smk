@@ -18,8 +18,8 @@ rule analyse_site:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(30),
+        mem_mb=1500,
+        runtime=30,
     params:
         library=library(
             "analyse_site",

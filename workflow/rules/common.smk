@@ -129,11 +129,6 @@ def scene_parameters():
     return {key: value for key, value in config["scene"].items() if key != "mpi"}
 
 
-def growing(amount):
-    """A resource that grows with every attempt: what was too little memory or time is enough next time."""
-    return lambda wildcards, attempt: amount * attempt
-
-
 def products_table():
     """The rows of the table of products."""
     return _products_table(*_stamped(products_path()))

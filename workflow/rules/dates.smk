@@ -15,8 +15,8 @@ rule composite_date:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=1500,
+        runtime=10,
     params:
         library=library(
             "composite_date",
@@ -75,8 +75,8 @@ rule render_date:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=5,
     params:
         library=library("render_date", "errors", "files", "images", "raster", "resample"),
         mode=config["mode"],
@@ -103,8 +103,8 @@ rule compute_ndvi:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=5,
     params:
         **SUBIMAGES,
         library=library(
@@ -140,8 +140,8 @@ rule compute_centrality:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(20),
+        mem_mb=1000,
+        runtime=15,
     params:
         **SUBIMAGES,
         library=library(
@@ -179,8 +179,8 @@ rule write_subimages:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=5,
     params:
         **SUBIMAGES,
         library=library(

@@ -45,8 +45,8 @@ rule download_product:
     resources:
         attempt=lambda wildcards, attempt: attempt,
         connections=1,
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        mem_mb=1000,
+        runtime=60,
     params:
         path=product_url,
         bands=None if SNAP else config["scene"]["bands"],
@@ -75,8 +75,8 @@ rule stream_product:
     resources:
         attempt=lambda wildcards, attempt: attempt,
         connections=4,
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        mem_mb=1000,
+        runtime=30,
     params:
         store=STORE,
         files=files_of(SITE_BANDS),
@@ -105,8 +105,8 @@ rule resample_product:
         "../envs/tigerbush.yaml"
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        mem_mb=1000,
+        runtime=30,
     params:
         library=library(
             "resample_product",
@@ -156,8 +156,8 @@ rule subset_product:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         library=library(
             "subset_product",

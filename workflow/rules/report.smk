@@ -32,8 +32,8 @@ rule plot_site:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         library=library(
             "plot_site",
@@ -81,8 +81,8 @@ rule map_site:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         library=library(
             "map_site",
@@ -129,8 +129,8 @@ rule report_site:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         library=library(
             "report_site",

@@ -14,8 +14,8 @@ rule simulate_products:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         library=library(
             "simulate_products",

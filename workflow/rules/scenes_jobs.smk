@@ -18,8 +18,8 @@ rule resample_scene:
     threads: SCENE_THREADS
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=growing(SCENE_MB),
-        runtime=growing(60),
+        mem_mb=SCENE_MB,
+        runtime=60,
     params:
         library=library(
             "resample_scene",

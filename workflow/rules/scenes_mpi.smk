@@ -71,9 +71,9 @@ rule resample_scenes:
         mpi="mpirun",
         tasks=RANKS,
         # of a node: all ranks may be on one
-        mem_mb=growing(SCENE_MB * RANKS),
+        mem_mb=SCENE_MB * RANKS,
         # a scene of three bands takes a minute
-        runtime=lambda wildcards, attempt: attempt * (60 + 2 * len(products_table()) // RANKS),
+        runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
     params:
         library=SCENE_LIBRARY,
         products=lambda wildcards: scenes_paths(),

@@ -4,6 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
+from snakemake.dag import DAG
 from snakemake.logging import logger
 
 
@@ -76,6 +77,17 @@ def refuse_what_cannot_run():
     refuse_local_rules_in_groups()
     refuse_folders_of_jobs()
     refuse_secrets_for_jobs()
+
+
+@around(DAG, "update_groups")
+def form_groups_anew(original, dag):
+    """Groups are formed more than once while a run is planned.
+
+    Snakemake 9.27 takes those that it has joined before for single ones and joins them again: they grow beyond what
+    `group-components` says, and are submitted twice.
+    """
+    dag.group_job_factory.cache.clear()
+    original(dag)
 
 
 if not workflow.is_main_process:

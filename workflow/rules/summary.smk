@@ -18,8 +18,8 @@ rule summarise_date:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        mem_mb=500,
+        runtime=5,
     params:
         library=library("summarise_date", "errors", "files", "raster", "resample", "summary"),
     message:

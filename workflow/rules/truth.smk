@@ -23,8 +23,8 @@ rule compare_truth:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=1000,
+        runtime=10,
     params:
         library=library(
             "compare_truth",

@@ -15,8 +15,8 @@ rule read_weather:
     conda:
         "../envs/tigerbush.yaml"
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        mem_mb=500,
+        runtime=5,
     params:
         **{key: config["weather"][key] for key in ("date", "precipitation", "temperature")},
         library=library("read_weather", "errors", "files", "weather", "weather_grids"),

@@ -60,6 +60,8 @@ class Run:
         The name of its jobs in SLURM.
     locked, alive : bool
         Whether it has locked the folder, and whether its process runs here, or gives signs of life elsewhere.
+    slurm_failed, slurm_refused : dict of str to int
+        Why so many jobs failed in SLURM, and how often SLURM took none for now.
     """
 
     log: Path | None
@@ -67,6 +69,8 @@ class Run:
     slurm_id: str | None
     locked: bool
     alive: bool
+    slurm_failed: Mapping[str, int] = field(default_factory=dict)
+    slurm_refused: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_jobs(lines: str) -> list[Job]:
@@ -85,13 +89,26 @@ def read_run(directory: Path) -> Run:
     found = _newest_log(records / "log")
     text = found.read_text(errors="replace") if found else ""
     slurm = _RUN_ID.search(text)
+    told = _slurm_record(records / "slurm.json", found, slurm[1] if slurm else None)
     return Run(
         log=found,
         failed=failures(text),
         slurm_id=slurm[1] if slurm else None,
         locked=any((records / "locks").glob("*.lock")),
         alive=any(_main_processes(directory)) or _marked_alive(directory / "results" / NAME),
+        slurm_failed=told.get("failed", {}),
+        slurm_refused=told.get("refused_for_now", {}),
     )
+
+
+def _slurm_record(path: Path, log: Path | None, run_id: str | None) -> dict:
+    """Return what the executor slurm-batch has noted, if it is of the newest run, or of one that could not begin."""
+    try:
+        told = json.loads(path.read_text())
+        fresh = told.get("run") == run_id if "run" in told else log is None or path.stat().st_mtime > log.stat().st_mtime
+    except (OSError, ValueError):
+        return {}
+    return told if fresh else {}
 
 
 def failures(text: str) -> dict[str, str]:

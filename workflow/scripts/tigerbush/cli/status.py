@@ -70,10 +70,11 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         ),
         "kept_products": {path.stem: reason for path, reason in kept.items()},
         "queue": [asdict(one) for one in queue],
+        "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
         "advice": advice(latest, queue, trouble),
     }
     print(json.dumps(report, indent=1)) if options.json else _print(report)
-    return 1 if report["failed"] or report["failed_products"] or report["kept_products"] else 0
+    return 1 if any(report[key] for key in ("failed", "failed_products", "kept_products")) else 0
 
 
 def classify(jobs: list[Job], failed: Iterable[str], begun: set[str]) -> list[str]:
@@ -220,6 +221,11 @@ def _print(report: dict) -> None:
             "an earlier run are kept; ./tigerbush retry makes them again.",
             markup=False,
         )
+    for reason, number in report["slurm"]["failed"].items():
+        # without a number no job was submitted at all
+        console.print(f"{number} job(s) failed in SLURM: {reason}" if number else reason, markup=False)
+    for reason, number in report["slurm"]["refused_for_now"].items():
+        console.print(f"SLURM took no job {number} time(s), and was asked again: {reason}", markup=False)
     for one in report["queue"]:
         console.print(f"{one['number']}: {one['state'].lower()}, {one['name']}, {one['place']}", markup=False)
     if report["advice"]:

@@ -1,0 +1,60 @@
+"""What the profile asks SLURM for, by an sbatch that notes it and refuses. Runs are in tests/services/test_slurm.py."""
+
+import os
+import re
+
+import pytest
+
+from fabricate import ROOT, name_of, scene_of
+from runs import BASE, SUMMARIES, Run
+from tigerbush.safe_writer import write_product
+
+pytestmark = pytest.mark.workflow
+
+DAYS = ("20170110", "20170210", "20170310", "20170410", "20170510", "20170610")
+REFUSAL = "SLURM does not take the job: Batch job submission failed: Invalid account"
+
+
+class Refusing(Run):
+    """A working directory with commands of SLURM that take no job."""
+
+    def __init__(self, folder):
+        super().__init__(
+            folder, BASE | {"period": {"start": "2017-01-01", "end": "2017-07-01", "step": "1m"}}
+        )
+        self.asked = folder / "asked"
+        programs = folder / "bin"
+        programs.mkdir()
+        refuse = "echo 'sbatch: error: Batch job submission failed: Invalid account' >&2; exit 1"
+        others = dict.fromkeys(("sacct", "sacctmgr", "scancel", "scontrol", "sinfo", "squeue"), "")
+        for name, line in ({"sbatch": f'echo "$@" >> {self.asked}; {refuse}'} | others).items():
+            (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+            (programs / name).chmod(0o755)
+        self.variables = {"PATH": f"{programs}:{os.environ['PATH']}"}
+
+    def submitted(self, *arguments, status=1):
+        """What was asked for: memory in MB, minutes and CPUs of each job."""
+        self.asked.write_text("")
+        self.printed = self.forked(
+            ["--snakefile", str(ROOT / "workflow" / "Snakefile"), "--configfile", "config.yaml",
+             "--profile", str(ROOT / "profiles" / "slurm"), SUMMARIES, *arguments], status,
+        )  # fmt: skip
+        pattern = r"-t (\d+) --mem (\d+) .*?--cpus-per-task=(\d+)"
+        return sorted(
+            (int(memory), int(minutes), int(cpus))
+            for minutes, memory, cpus in re.findall(pattern, self.asked.read_text())
+        )
+
+
+def test_full_groups_fit_a_node_of_8_gb_and_a_partition_of_an_hour(tmp_path):
+    run = Refusing(tmp_path / "work")
+    for seed, day in enumerate(DAYS):
+        write_product(run.folder / "products", name_of(day), scene_of(seed, clouds=[]))
+    # four products and two, submitted once: another attempt would be refused, too
+    assert run.submitted() == [(2000, 40, 2), (4000, 40, 4)]
+    assert run.printed.count("Trying to restart") == 0
+    assert f"2 job(s) failed in SLURM: {REFUSAL}" in run.printed
+    told = run.tigerbush("status", "--configfile", "config.yaml", status=1)
+    assert f"2 job(s) failed in SLURM: {REFUSAL}" in told
+    run.snakemake(*(f"results/here/products/{name_of(day)}.tif" for day in DAYS))
+    assert run.submitted() == [(4000, 35, 4), (6000, 40, 4)]
