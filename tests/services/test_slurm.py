@@ -27,6 +27,13 @@ LIVE = "RUNNING,SUSPENDED,PENDING"
 # what Snakemake prints first
 STARTED = "Building DAG of jobs"
 EACH = ("--group-components", "product=1", "date=1")
+# jobs of `urgent` take the place of others; `hour` lets no job wait that it would refuse
+PARTITIONS = """PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+EnforcePartLimits=NO
+PartitionName=urgent Nodes=ALL PriorityTier=10 State=UP
+PartitionName=hour Nodes=ALL MaxTime=60 State=UP
+"""
 
 
 class SlurmRun(Run):
@@ -101,8 +108,13 @@ def status(run):
     return json.loads(run.tigerbush("status", "--json", "--configfile", "config.yaml", status=None))
 
 
-def running(cluster):
-    return {number: job for number, job in cluster.jobs("RUNNING").items() if job["node"]}
+def running(cluster, rule="subset_product"):
+    """The jobs on nodes whose chain has a rule; by default those of products."""
+    return {
+        number: job
+        for number, job in cluster.jobs("RUNNING").items()
+        if job["node"] and rule in job["comment"]
+    }
 
 
 def held(cluster, run):
@@ -119,6 +131,18 @@ def released(cluster):
     for number in cluster.jobs("SUSPENDED"):
         cluster.run("scontrol", "resume", number, check=False)
     return not cluster.jobs("SUSPENDED")
+
+
+def preempt(cluster, node, *options):
+    """Have a job of another partition take a node, or a part of it, from those that run there."""
+    options = ("--partition=urgent", f"--nodelist={node}", "--output=/dev/null", "--wrap=sleep 1", *options)
+    cluster.run("sbatch", *options)
+
+
+def ends(cluster, known):
+    """States, time limits and comments of jobs that are not among the known, as squeue tells them."""
+    rows = cluster.run("squeue", "--noheader", "--states=all", "--format=%i|%T|%l|%k").splitlines()
+    return [row.split("|")[1:] for row in rows if row.split("|")[0] not in known]
 
 
 def job_logs(run):
@@ -138,9 +162,17 @@ def stopped(cluster, nodes):
     return count
 
 
+def continued(cluster):
+    """Let what is stopped go on."""
+    for node in cluster.nodes:
+        for pid in with_children(marked(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    with slurm_cluster(nodes=2, cpus=2) as one:
+    with slurm_cluster(nodes=2, cpus=2, extra=PARTITIONS) as one:
         yield one
 
 
@@ -192,21 +224,73 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
 
 
 def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_path):
-    """SIGINT: no job is left, no lock is left; grouped, the rest takes few jobs."""
+    """SIGINT: no job is left, no lock is left. What is cancelled or preempted in the next run is made again."""
     run = fabricated(tmp_path / "work")
     with run.started(SUMMARIES) as process:
         wait_until(lambda: running(cluster), 90, "no job runs")
-        # four products ask for the time of four
+        # four products on two CPUs ask for the time of two
         number = next(iter(running(cluster)))
         assert cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={number}").strip() == "1:20:00"
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(120) != 0
     wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 30, "jobs are left")
     known = set(cluster.jobs())
-    run.on_cluster(SUMMARIES)
+    with run.started(SUMMARIES, *EACH) as process:
+        wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
+        wait_until(lambda: all(stopped(cluster, [node]) for node in cluster.nodes), 30, "nothing runs")
+        # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
+        time.sleep(3)
+        first = next(number for number, job in running(cluster).items() if job["node"] == "n1")
+        cluster.run("scancel", first)
+        preempt(cluster, "n2", "--exclusive", "--mem=0")
+        wait_until(
+            lambda: sum(state == "PREEMPTED" for state, *_ in ends(cluster, known)) == 2,
+            30,
+            "none is preempted",
+        )
+        continued(cluster)
+        assert process.wait(240) == 0, run.printed()
     assert contents(run) == local
-    # all products in one job, all dates in another
-    assert len(set(cluster.jobs()) - known) == 2
+    products = [
+        (state, limit) for state, limit, comment in ends(cluster, known) if "subset_product" in comment
+    ]
+    # each asks for the same again
+    assert sorted(products) == [
+        ("CANCELLED", "40:00"),
+        *[("COMPLETED", "40:00")] * 4,
+        *[("PREEMPTED", "40:00")] * 2,
+    ]
+
+
+def test_jobs_that_can_never_start_are_given_up(cluster, tmp_path):
+    run = fabricated(tmp_path / "work")
+    # an hour and a half in a partition of one hour; the last is held
+    with run.started(
+        SUMMARIES, *EACH, "--default-resources", "slurm_partition=hour", "--set-resources", "resample_product:runtime=90",
+        "--slurm-batch-stuck-minutes", "0.1", "--slurm-batch-init-seconds-before-status-checks", "1",
+    ) as process:  # fmt: skip
+        wait_until(lambda: len(cluster.jobs("PENDING")) == 4, 90, "no jobs wait")
+        waiting = sorted(cluster.jobs("PENDING"), key=int)
+        cluster.run("scontrol", "hold", waiting[3])
+        assert status(run)["queue"][0]["place"] in ("(PartitionTimeLimit)", "(JobHeldAdmin)")
+        assert process.wait(120) == 1, run.printed()
+    advice = {"PartitionTimeLimit": "lower group-components or runtime, or choose another partition"}
+    printed = run.printed()
+    for number in waiting[:3]:
+        assert (
+            f"SLURM cannot start the job {number}: PartitionTimeLimit; {advice['PartitionTimeLimit']}. It is cancelled when "
+            "nothing has changed for 0.1 minutes."
+        ) in printed
+    assert (
+        f"SLURM cannot start the job {waiting[3]}: JobHeldAdmin; scontrol release {waiting[3]} lets it go on."
+        in printed
+    )
+    # no other attempt, and the reasons once more in the end
+    assert cluster.jobs("PENDING") == {}
+    assert "Trying to restart" not in printed
+    last = f"3 job(s) failed in SLURM: SLURM could not start it for 0.1 minutes: PartitionTimeLimit; {advice['PartitionTimeLimit']}."
+    assert last in printed
+    assert status(run)["slurm"]["failed"][last.partition("SLURM: ")[2]] == 3
 
 
 def test_refused_jobs_take_no_result_of_an_earlier_run_away(cluster, tmp_path):
@@ -227,12 +311,14 @@ def test_refused_jobs_take_no_result_of_an_earlier_run_away(cluster, tmp_path):
     assert expected.items() <= dict(run.planned(SUMMARIES)).items()
 
 
-def greeting_sbatch(folder):
-    """A folder for the PATH with an sbatch that prints a banner around the number of the job."""
+def odd_sbatch(folder):
+    """A folder for the PATH with an sbatch that prints a banner around the number, and whose first answer is lost."""
     program = folder / "bin" / "sbatch"
     program.parent.mkdir()
+    busy = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
     program.write_text(
-        f'#!/bin/sh\necho "Welcome: 2 nodes, 300 hours left"\n{shutil.which("sbatch")} "$@" || exit\necho "Bye: 12 jobs"\n'
+        f'#!/bin/sh\necho "Welcome: 2 nodes, 300 hours left"\n{shutil.which("sbatch")} "$@" || exit\n'
+        f'if mkdir {folder}/asked 2>/dev/null; then echo "{busy}" >&2; exit 1; fi\necho "Bye: 12 jobs"\n'
     )
     program.chmod(0o755)
     return program.parent
@@ -247,15 +333,21 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     pair[1].snakemake(SUMMARIES)
     shutil.copytree(pair[1].folder / "data", pair[0].folder / "data")
     known = set(cluster.jobs())
-    # keys that nothing of it needs, and a site that greets at every command
-    pair[0].variables = ENVIRONMENT | {"PATH": f"{greeting_sbatch(tmp_path)}:{os.environ['PATH']}"}
+    # keys that nothing of it needs, and a site that greets at every command and is busy at the first
+    pair[0].variables = ENVIRONMENT | {"PATH": f"{odd_sbatch(tmp_path)}:{os.environ['PATH']}"}
     search = Search(ENVIRONMENT)
     with Processes(search, rf"\S*python\S* -m snakemake .*{pair[0].folder}/") as processes:
         output = pair[0].on_cluster(SUMMARIES, *EACH, "--verbose", "--envvars", "AWS_SECRET_ACCESS_KEY")
     assert contents(pair[0]) == contents(pair[1])
     assert len(contents(pair[0])) > 20
     jobs = cluster.jobs()
-    assert {jobs[number]["node"] for number in jobs.keys() - known} == {"n1", "n2"}
+    assert {jobs[number]["node"] for number in jobs.keys() - known} == {"n1", "n2", ""}
+    # of the job whose number was lost no copy is made
+    [lost] = (number for number in jobs.keys() - known if jobs[number]["state"] != "COMPLETED")
+    assert (lost, jobs[lost]["state"]) == (min(jobs.keys() - known, key=int), "CANCELLED")
+    busy = "Batch job submission failed: Socket timed out on send/recv operation"
+    assert output.count(f"SLURM takes no job for now ({busy}); asking again, after 10 s to 5 min.") == 1
+    assert status(pair[0])["slurm"] == {"failed": {}, "refused_for_now": {busy: 1}}
     # they reach the jobs by the environment that SLURM keeps for each, and nothing else shows them
     assert processes.inherited == set(ENVIRONMENT)
     assert processes.shown == set()

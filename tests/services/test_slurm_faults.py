@@ -12,7 +12,7 @@ import pytest
 from canaries import ENVIRONMENT, Search
 from runs import SUMMARIES, bench
 from slurm import slurm_cluster, wait_until
-from test_slurm import EACH, contents, fabricated, running, stopped, summaries
+from test_slurm import EACH, PARTITIONS, contents, continued, fabricated, preempt, running, stopped, summaries
 from test_slurm import local as local
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
@@ -25,21 +25,17 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
     run = fabricated(tmp_path / "work")
     run.profile = "slurm"
     run.variables = ENVIRONMENT
-    with slurm_cluster(nodes=2, cpus=2, accounting=True) as cluster:
-        run.more = (
-            "--default-resources", "slurm_account=tests",
-            # Snakemake alone takes more than the first attempt has
-            "--set-resources", "plot_site:mem_mb=150*attempt+150*(attempt-1)*attempt",
-        )  # fmt: skip
+    with slurm_cluster(nodes=2, cpus=2, accounting=True, extra=PARTITIONS) as cluster:
+        # Snakemake alone takes more than the first attempt has
+        run.more = ("--default-resources", "slurm_account=tests", "--set-resources", "plot_site:mem_mb=250")
         with run.started(SUMMARIES, FIGURE, *EACH) as process:
             wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
-            # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
-            time.sleep(3)
-            first, second, *_ = (number for number, job in running(cluster).items() if job["node"] == "n1")
-            cluster.run("scancel", first)
-            cluster.run("scontrol", "update", f"JobId={second}", "TimeLimit=1")
             for node in cluster.nodes:
                 wait_until(lambda node=node: stopped(cluster, [node]), 30, f"nothing runs on {node}")
+            preempt(cluster, "n1", "--cpus-per-task=1")
+            wait_until(lambda: cluster.jobs("PREEMPTED"), 30, "no job is preempted")
+            [second] = (number for number, job in running(cluster).items() if job["node"] == "n1")
+            cluster.run("scontrol", "update", f"JobId={second}", "TimeLimit=1")
             cluster.kill_node("n2")
             cluster.stop_controller()
             time.sleep(15)
@@ -49,6 +45,12 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
                 lambda: "down" in cluster.run("sinfo", "-N", "-n", "n2", check=False), 90, "n2 is not down"
             )
             cluster.start_node("n2")
+            wait_until(lambda: running(cluster, "composite_date"), 200, "no date is made")
+            wait_until(lambda: stopped(cluster, cluster.nodes), 30, "nothing runs")
+            # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
+            time.sleep(3)
+            cluster.run("scancel", next(iter(running(cluster, "composite_date"))))
+            continued(cluster)
             assert process.wait(400) == 0, run.printed()
         told = cluster.run(
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=State,Timelimit,Comment"
@@ -63,12 +65,15 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
     assert search.named(submitted + run.printed()) == set()
     assert search.files(run.folder) == {}
     rows = [row.split("|") for row in told.splitlines()]
-    products = [(state.split()[0], limit) for state, limit, comment in rows if "subset_product" in comment]
+    products = [(state, limit) for state, limit, comment in rows if "subset_product" in comment]
     assert sorted(state for state, _ in products if state != "COMPLETED") == [
-        "CANCELLED", "NODE_FAIL", "NODE_FAIL", "TIMEOUT"
+        "NODE_FAIL", "NODE_FAIL", "PREEMPTED", "TIMEOUT"
     ], told  # fmt: skip
-    # each of them was tried again, with twice the time
-    assert [limit for state, limit in products if state == "COMPLETED"] == ["01:20:00"] * 4
+    # each of them was tried again, but only the one that had too little time with more
+    limits = sorted(limit for state, limit in products if state == "COMPLETED")
+    assert limits == ["00:40:00", "00:40:00", "00:40:00", "01:20:00"], told
+    dates = [(state, limit) for state, limit, comment in rows if "composite_date" in comment]
+    assert sorted(dates) == [("CANCELLED by 0", "00:35:00"), *[("COMPLETED", "00:35:00")] * 2], told
     figure = [state for state, _, comment in rows if "plot_site" in comment]
     assert len(figure) > 1 and figure[-1] == "COMPLETED" and figure[0] != "COMPLETED"
     [report] = run.folder.glob("efficiency_report_*.csv")
