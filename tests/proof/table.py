@@ -1,0 +1,147 @@
+"""The repairs that `proof.repairs` takes out."""
+
+from dataclasses import dataclass
+
+SLURM = "plugins/snakemake_executor_plugin_slurm_batch"
+PLUGIN, ATTEMPTS = "tests/unit/test_slurm_plugin.py", "tests/unit/test_slurm_attempts.py"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What it does, the file, its lines, what stands there without it, and the test."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+REPAIRS = [
+    Repair(
+        "what sbatch says of a group is told",
+        f"{SLURM}/__init__.py",
+        "self._refusal = \" \".join(str(error.__context__ or error).split())",
+        "pass",
+        f"{PLUGIN}::test_a_group_that_upstream_fails_on_is_told",
+    ),
+    Repair(
+        "a refusal for good is not tried again",
+        f"{SLURM}/__init__.py",
+        "        self._refuse_attempts(job)\n        super()._report",
+        "        super()._report",
+        f"{PLUGIN}::test_other_refusals_end_the_job_with_what_sbatch_said",
+    ),
+    Repair(
+        "a refusal for now is no attempt",
+        f"{SLURM}/__init__.py",
+        "if passes(refusal):",
+        "if False:",
+        f"{PLUGIN}::test_a_refusal_for_now_is_no_attempt",
+    ),
+    Repair(
+        "refusals for now are counted",
+        f"{SLURM}/__init__.py",
+        "        self._record.refused(refusal)\n",
+        "",
+        f"{PLUGIN}::test_the_refusals_are_counted_for_status",
+    ),
+    Repair(
+        "after a time-out no second copy is submitted",
+        f"{SLURM}/__init__.py",
+        "                self._cancel_strays()\n",
+        "                pass\n",
+        f"{PLUGIN}::test_after_a_time_out_no_copy_is_left",
+    ),
+    Repair(
+        "a banner around sbatch's number",
+        f"{SLURM}/__init__.py",
+        "        upstream.validate_or_get_slurm_job_id = self._number\n",
+        "",
+        "tests/services/test_slurm.py::test_the_sample_gives_the_results_of_one_machine",
+    ),
+    Repair(
+        "the first word of a state decides",
+        f"{SLURM}/__init__.py",
+        "meaning(state, requeue) for number",
+        "state for number",
+        f"{PLUGIN}::test_what_becomes_of_jobs",
+    ),
+    Repair(
+        "preempted jobs are at an end, on a cluster",
+        f"{SLURM}/states.py",
+        "if word in _TOLD_APART or (word == \"PREEMPTED\" and requeue):",
+        "if word in _TOLD_APART or word == \"PREEMPTED\":",
+        "tests/services/test_slurm.py::test_an_interrupted_run_cancels_its_jobs_and_goes_on",
+    ),
+    Repair(
+        "a word of a later version is an end, and its job is cancelled",
+        f"{SLURM}/__init__.py",
+        "            if word_of(said) not in ENDS:\n",
+        "            if False:\n",
+        f"{PLUGIN}::test_what_becomes_of_jobs",
+    ),
+    Repair(
+        "more memory only where memory was too little",
+        f"{SLURM}/attempts.py",
+        "            case \"time\":\n                return replace(self, time=self.time + 1)\n",
+        "            case \"time\" | \"nothing\":\n                return replace(self, time=self.time + 1, memory=self.memory + 1)\n",
+        ATTEMPTS,
+    ),
+    Repair(
+        "no more than the partition gives",
+        f"{SLURM}/attempts.py",
+        "min(times * amount, most or times * amount)",
+        "times * amount",
+        ATTEMPTS,
+    ),
+    Repair(
+        "jobs that can never start are given up, on a cluster",
+        f"{SLURM}/watch.py",
+        "return reason if state == \"PENDING\" and _NEVER.search(reason) else None",
+        "return None",
+        "tests/services/test_slurm.py::test_jobs_that_can_never_start_are_given_up",
+    ),
+    Repair(
+        "forgotten jobs are noticed",
+        f"{SLURM}/watch.py",
+        "            return \"\"\n        state, reason",
+        "            return None\n        state, reason",
+        f"{ATTEMPTS}::test_a_job_that_slurm_has_forgotten",
+    ),
+    Repair(
+        "no job is lost while SLURM is silent",
+        f"{SLURM}/__init__.py",
+        "        async for _ in super().check_active_jobs(active_jobs):\n            pass\n        alive = [info for info in active_jobs if info.external_jobid not in self._ended]\n",
+        "        alive = [info async for info in super().check_active_jobs(active_jobs)]\n",
+        f"{PLUGIN}::test_jobs_are_not_lost_when_slurm_does_not_answer",
+    ),
+    Repair(
+        "when all nodes have failed none is left out",
+        f"{SLURM}/__init__.py",
+        "            elif self._failed_nodes:\n",
+        "            elif False:\n",
+        f"{PLUGIN}::test_when_all_nodes_have_failed_none_is_left_out",
+    ),
+    Repair(
+        "commands that are not on the PATH are named",
+        f"{SLURM}/__init__.py",
+        "        self._refuse_without_commands()\n",
+        "",
+        f"{PLUGIN}::test_without_slurm_on_the_path",
+    ),
+    Repair(
+        "SLURM_EXPORT_ENV=NONE does no harm",
+        f"{SLURM}/__init__.py",
+        "srun -n1 --export=ALL",
+        "srun -n1",
+        f"{PLUGIN}::test_a_job_is_one_step_on_its_cpus",
+    ),
+    Repair(
+        "groups do not grow while a run is planned",
+        "workflow/rules/start.smk",
+        "    dag.group_job_factory.cache.clear()\n",
+        "",
+        "tests/workflow/test_slurm_requests.py",
+    ),
+]  # fmt: skip
