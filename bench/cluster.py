@@ -32,7 +32,7 @@ def cluster(small: bool) -> Iterator[Row]:
     profile = yaml.safe_load(PROFILE.read_text()) | HERE
     alone = {key: value for key, value in profile.items() if not key.startswith("group")}
     chains = profile | {"group-components": ["product=1", "date=1"]}
-    ways = {"eight chains a job, as profiles/slurm has it": profile}
+    ways = {"four chains a job, as profiles/slurm has it": profile}
     if not small:
         ways |= {"a chain a job": chains, "a step a job": alone}
     with slurm_cluster(nodes=2, cpus=2, accounting=True) as running:

@@ -144,4 +144,18 @@ REPAIRS = [
         "",
         "tests/workflow/test_slurm_requests.py",
     ),
+    Repair(
+        "a job does not try its rules again by itself",
+        "workflow/rules/start.smk",
+        "    Job.restart_times = 0\n",
+        "    pass\n",
+        "tests/workflow/test_slurm_requests.py::test_a_job_does_not_try_its_rules_again",
+    ),
+    Repair(
+        "mem_mb_per_cpu is refused",
+        "workflow/rules/start.smk",
+        "    refuse_memory_per_cpu()\n    refuse_local",
+        "    refuse_local",
+        "tests/workflow/test_config.py -k memory_per_cpu",
+    ),
 ]  # fmt: skip

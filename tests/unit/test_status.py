@@ -6,7 +6,7 @@ import pytest
 
 from tigerbush.cli.records import Job, Run, failures, read_jobs, unfinished
 from tigerbush.cli.status import advice, classify, run_state
-from tigerbush.queue_slurm import QueueJob
+from tigerbush.queue_slurm import QueueJob, slurm_queue
 
 
 def chain():
@@ -105,3 +105,22 @@ def test_the_state_of_a_run(tmp_path, locked, alive, queue, state, told):
     jobs = [QueueJob("1", "RUNNING", "date", "n1")] * queue
     assert run_state(one, jobs) == state
     assert (told is None and advice(one, jobs, None) is None) or told in advice(one, jobs, None)
+
+
+def test_jobs_in_slurm_are_those_that_may_still_write(tmp_path, monkeypatch):
+    states = (
+        "RUNNING",
+        "REQUEUE_HOLD",
+        "STOPPED",
+        "A_NEW_WORD",
+        "COMPLETED",
+        "PREEMPTED",
+        "CANCELLED",
+        "NODE_FAIL",
+    )
+    lines = "".join(f"{i}|{state}|(held)|rule_date\\n" for i, state in enumerate(states))
+    program = tmp_path / "squeue"
+    program.write_text(f"#!/bin/sh\nprintf '{lines}'\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert slurm_queue("run-7") == [QueueJob(str(i), states[i], "date", "(held)") for i in range(4)]

@@ -58,3 +58,19 @@ def test_full_groups_fit_a_node_of_8_gb_and_a_partition_of_an_hour(tmp_path):
     assert f"2 job(s) failed in SLURM: {REFUSAL}" in told
     run.snakemake(*(f"results/here/products/{name_of(day)}.tif" for day in DAYS))
     assert run.submitted() == [(4000, 35, 4), (6000, 40, 4)]
+
+
+def test_a_job_does_not_try_its_rules_again(tmp_path):
+    """Whoever submitted it counts the attempts, and gives more memory where that was too little."""
+    run = Run(tmp_path / "work", BASE)
+    (run.folder / "products").mkdir()
+    snakefile = run.folder / "Snakefile"
+    snakefile.write_text(
+        f'include: "{ROOT}/workflow/Snakefile"\nrule fails:\n    output: "x.txt"\n    retries: 2\n'
+        '    shell: "echo once >> tries; false"\n'
+    )
+    as_job = ("--mode", "subprocess", "--target-jobs", "fails:", "--allowed-rules", "fails")
+    for arguments, tries in ((as_job, 1), (("x.txt",), 3)):
+        run.snakemake(*arguments, status=1, snakefile=snakefile)
+        assert (run.folder / "tries").read_text().split() == ["once"] * tries
+        (run.folder / "tries").unlink()

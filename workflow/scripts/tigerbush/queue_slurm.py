@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from tigerbush.errors import TigerbushError
 
 SECONDS = 20
-_LIVE = "PENDING,CONFIGURING,RUNNING,SUSPENDED,COMPLETING,REQUEUED"
+# squeue(1), "JOB STATE CODES"; a job that is called anything else (held, stopped, words of later versions) may still write
+_ENDED = {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "LAUNCH_FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "RECONFIG_FAIL",
+    "REVOKED",
+    "TIMEOUT",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ def slurm_queue(run_id: str) -> list[QueueJob]:
         raise TigerbushError(
             "the run's jobs are in SLURM, but squeue is not here; ask on the cluster's login node."
         )
-    command = [program, "--noheader", f"--name={run_id}", f"--states={_LIVE}", "--format=%i|%T|%R|%k"]
+    command = [program, "--noheader", f"--name={run_id}", "--states=all", "--format=%i|%T|%R|%k"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -46,4 +60,8 @@ def slurm_queue(run_id: str) -> list[QueueJob]:
     if done.returncode:
         raise TigerbushError(f"squeue fails ({' '.join(done.stderr.split())[:200]}); ask again later.")
     rows = [line.split("|", 3) for line in done.stdout.splitlines() if line.count("|") >= 3]
-    return [QueueJob(number, state, name.removeprefix("rule_"), place) for number, state, place, name in rows]
+    return [
+        QueueJob(number, state, name.removeprefix("rule_"), place)
+        for number, state, place, name in rows
+        if state not in _ENDED
+    ]

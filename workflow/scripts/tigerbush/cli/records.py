@@ -105,7 +105,11 @@ def _slurm_record(path: Path, log: Path | None, run_id: str | None) -> dict:
     """Return what the executor slurm-batch has noted, if it is of the newest run, or of one that could not begin."""
     try:
         told = json.loads(path.read_text())
-        fresh = told.get("run") == run_id if "run" in told else log is None or path.stat().st_mtime > log.stat().st_mtime
+        fresh = (
+            told.get("run") == run_id
+            if "run" in told
+            else log is None or path.stat().st_mtime > log.stat().st_mtime
+        )
     except (OSError, ValueError):
         return {}
     return told if fresh else {}
