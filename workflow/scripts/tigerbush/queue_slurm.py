@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tigerbush.errors import TigerbushError
 
 SECONDS = 20
-# squeue(1), "JOB STATE CODES"; a job that is called anything else (held, stopped, words of later versions) may still write
+# squeue(1), "JOB STATE CODES"; what is called anything else (held, stopped, words of later versions) may still write
 _ENDED = {
     "BOOT_FAIL",
     "CANCELLED",
