@@ -6,6 +6,7 @@ upstream does without, use `executor: slurm` and remove this folder.
 """
 
 import asyncio
+import logging
 import shutil
 import subprocess
 import threading
@@ -92,6 +93,7 @@ class Executor(upstream.Executor):
             )
         self._refuse_without_commands()
         self._watch = Watch(settings.stuck_minutes)
+        self.logger.addFilter(_is_no_traceback)
         # what upstream asks by these names
         upstream.query_job_status = self._query
         upstream.validate_or_get_slurm_job_id = self._number
@@ -311,6 +313,11 @@ class Executor(upstream.Executor):
         self._ending.set()
         super().cancel()
         _scancel(f"--name={self.run_uuid}")
+
+
+def _is_no_traceback(record: logging.LogRecord) -> bool:
+    """Repair: upstream prints where in its code a job was refused, beside the sentence."""
+    return not str(record.msg).startswith("Exception in run_job")
 
 
 def _scancel(*what: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 from types import SimpleNamespace
 
@@ -214,6 +215,23 @@ def test_other_refusals_end_the_job_with_what_sbatch_said(monkeypatch, made):
     assert (told.waited, told.told) == ([], [])
     # no other attempt
     assert told.job.attempt == 3
+
+
+def test_a_refused_job_prints_no_traceback(monkeypatch, made, caplog):
+    """Of a rule upstream prints one, of the group beside it none."""
+    logger = logging.Logger("run")
+    logger.addHandler(caplog.handler)
+    made.workflow.executor_settings = SimpleNamespace(array_jobs=None, stuck_minutes=10)
+    monkeypatch.setattr(made, "_refuse_without_commands", lambda: None)
+    monkeypatch.setattr(upstream.Executor, "__post_init__", lambda *_: None)
+    for name in ("query_job_status", "validate_or_get_slurm_job_id", "get_submit_command"):
+        # put back in the end
+        monkeypatch.setattr(upstream, name, getattr(upstream, name))
+    made.logger = logger
+    made.__post_init__()
+    logger.error("Exception in run_job for rule a: The given account 'x' is invalid.", exc_info=True)
+    logger.error("SLURM does not take the job: The given account 'x' is invalid.")
+    assert caplog.messages == ["SLURM does not take the job: The given account 'x' is invalid."]
 
 
 def test_a_group_that_upstream_fails_on_is_told(monkeypatch, made):
