@@ -4,12 +4,15 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
+from snakemake_executor_plugin_slurm_batch.watch import NEVER
+
 # what passes by itself: limits of jobs that are in the queue, and a controller that is busy or away (slurm_errno.h)
 _FOR_NOW = re.compile(
     r"Socket timed out|Unable to contact slurm controller|Slurm backup controller in standby|"
     r"Zero Bytes were transmitted|Connection (?:refused|reset|timed out)|Transport endpoint is not connected|"
     r"Slurm temporarily unable|"
-    r"Resource temporarily unavailable|AssocMaxSubmitJobLimit|AssocGrpSubmitJobsLimit|QOSMaxSubmitJob\w*|"
+    r"Resource temporarily unavailable|Cannot fork|Munge encode failed|Protocol authentication error|"
+    r"Required partition not available \(inactive or drain\)|AssocMaxSubmitJobLimit|AssocGrpSubmitJobsLimit|QOSMaxSubmitJob\w*|"
     r"Job violates accounting/QOS policy \(job submit limit|DBD_SEND_MULT|Requested operation is presently disabled",
     re.IGNORECASE,
 )
@@ -45,8 +48,11 @@ def answer(message: str) -> str:
 
 
 def passes(text: str) -> bool:
-    """Tell whether an answer of sbatch is a refusal for now: the same job may be taken later."""
-    return _FOR_NOW.search(text) is not None
+    """Tell whether an answer of sbatch is a refusal for now: the same job may be taken later.
+
+    With one sentence SLURM refuses jobs over a limit of submission and those over a limit of each; a code tells them apart.
+    """
+    return _FOR_NOW.search(text) is not None and NEVER.search(text) is None
 
 
 def may_be_queued(text: str) -> bool:

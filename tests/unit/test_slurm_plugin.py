@@ -119,6 +119,16 @@ ANSWERS = [
      "and/or time limits)", True),
     ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
      "Batch job submission failed: Socket timed out on send/recv operation", True),
+    ("sbatch: error: QOSMaxWallDurationPerJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS "
+     "policy (job submit limit, user's size and/or time limits)",
+     "QOSMaxWallDurationPerJobLimit; Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's "
+     "size and/or time limits)", False),
+    ("sbatch: error: Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)",
+     "Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)", False),
+    ("sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)",
+     "Batch job submission failed: Required partition not available (inactive or drain)", True),
+    ("sbatch: error: Batch job submission failed: Protocol authentication error",
+     "Batch job submission failed: Protocol authentication error", True),
     ("sbatch: error: Unable to contact slurm controller (connect failure)",
      "Unable to contact slurm controller (connect failure)", True),
 ]  # fmt: skip
