@@ -12,7 +12,8 @@ _FOR_NOW = re.compile(
     r"Zero Bytes were transmitted|Connection (?:refused|reset|timed out)|Transport endpoint is not connected|"
     r"Slurm temporarily unable|"
     r"Resource temporarily unavailable|Cannot fork|Munge encode failed|Protocol authentication error|"
-    r"Required partition not available \(inactive or drain\)|AssocMaxSubmitJobLimit|AssocGrpSubmitJobsLimit|QOSMaxSubmitJob\w*|"
+    r"Required partition not available \(inactive or drain\)|"
+    r"AssocMaxSubmitJobLimit|AssocGrpSubmitJobsLimit|QOSMaxSubmitJob\w*|"
     r"Job violates accounting/QOS policy \(job submit limit|DBD_SEND_MULT|Requested operation is presently disabled",
     re.IGNORECASE,
 )
@@ -50,7 +51,7 @@ def answer(message: str) -> str:
 def passes(text: str) -> bool:
     """Tell whether an answer of sbatch is a refusal for now: the same job may be taken later.
 
-    With one sentence SLURM refuses jobs over a limit of submission and those over a limit of each; a code tells them apart.
+    SLURM has one sentence for limits of submission and for those of each job; a code tells them apart.
     """
     return _FOR_NOW.search(text) is not None and NEVER.search(text) is None
 
