@@ -2,7 +2,7 @@
 
 import pytest
 
-from tigerbush import remote
+from tigerbush import patience
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.remote import Store
 from web_servers import serving
@@ -20,7 +20,7 @@ def listing(inner):
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
 
 
 @pytest.mark.parametrize(

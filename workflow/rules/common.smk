@@ -51,6 +51,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/methods.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/pages.py"),
+        workflow.source_path("../scripts/tigerbush/patience.py"),
         workflow.source_path("../scripts/tigerbush/polygon.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/queue_slurm.py"),
