@@ -10,8 +10,10 @@ from azure.storage.blob import ContentSettings
 
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
+from tigerbush import patience
+from tigerbush.cli.result_names import sort_out
 from tigerbush.cli.result_places import Item, open_place
-from tigerbush.cli.results import _part_name, pull, safe
+from tigerbush.cli.result_pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
 from weed import KEYED
 
@@ -25,6 +27,11 @@ FILES = {
     "results/chad/results_summary.json": b"{}",
     "results/products.tsv": b"product\n",
 }
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
 
 
 def tigerbush(*arguments, status=0, **environment):
@@ -159,7 +166,7 @@ def test_checksums_of_an_object_store(weed, keys, tmp_path):
     parts = tmp_path / "a.zip.part"
     parts.mkdir()
     for item, left in ((items["results/a/one.json"], b"damaged"), (items[name], b"cut")):
-        (parts / _part_name(item)).write_bytes(left)
+        (parts / part_name(item)).write_bytes(left)
     output = tigerbush(*address)
     assert "compared with the checksum of the store: 1; without one there: 1" in output.splitlines()
     found = contents(target)
@@ -179,11 +186,11 @@ class Failing:
             for name, content in self.files.items()
         ]
 
-    def read(self, item):
+    def pieces(self, item):
         self.reads.append(item.name)
         if item.name == self.broken:
             raise RemoteError("no answer")
-        return self.files[item.name]
+        yield self.files[item.name]
 
 
 def test_an_interrupted_pull_goes_on(tmp_path):
@@ -207,18 +214,18 @@ def test_a_file_that_differs_from_its_checksum_is_read_again(tmp_path):
     item = Item(name, 2, "tag", "99914b932bd37a50b983c5e7c90ae93b")
 
     class Changing(Failing):
-        def read(self, item):
+        def pieces(self, item):
             self.reads.append(item.name)
-            return b"{]" if len(self.reads) <= self.broken else b"{}"
+            yield b"{]" if len(self.reads) <= self.broken else b"{}"
 
-    place = Changing({}, 2)
+    place = Changing({}, 4)
     pull(place, [item], tmp_path / "a.zip", lambda item: None)
-    assert (place.reads, contents(tmp_path / "a.zip")[name]) == ([name] * 3, b"{}")
-    place = Changing({}, 3)
+    assert (place.reads, contents(tmp_path / "a.zip")[name]) == ([name] * 5, b"{}")
+    place = Changing({}, 5)
     with pytest.raises(RemoteError) as error:
         pull(place, [item], tmp_path / "b.zip", lambda item: None)
     assert str(error.value) == f"{name}: what came differs from the checksum that the store gives"
-    assert place.reads == [name] * 3 and not (tmp_path / "b.zip").exists()
+    assert place.reads == [name] * 5 and not (tmp_path / "b.zip").exists()
 
 
 def test_names_that_lead_elsewhere_are_left_out():
@@ -227,10 +234,20 @@ def test_names_that_lead_elsewhere_are_left_out():
         "/results/a/x.json",
         "results/a/x\n.json",
         "results/a//x.json",
+        "results/a/x:y.json",
+        "results/a/\N{BLACK STAR}.json",
+        f"results/a/{'x' * 1020}.json",
         "a.json",
     ]
-    assert safe(Item(name, 1, "t") for name in names) == []
-    assert len(safe([Item("run/results/a/x.json", 1, "t")])) == 1
+    found, left = sort_out(Item(name, 1, "t") for name in [*names, "run/results/a/x.json"])
+    assert [item.name for item in found] == ["run/results/a/x.json"]
+    assert left == [
+        "left out, as their names lead elsewhere or hold more than letters, digits and _ . = + - /: 6 ("
+        r"'results/../../etc/cron.d/x.json', '/results/a/x.json', 'results/a/x\n.json', 'results/a//x.json', "
+        "'results/a/x:y.json', ...)",
+        f"left out, as their names have more than 1024 characters: 1 ('results/a/{'x' * 110}'...)",
+        "left out, as they are no results of a site: 1 ('a.json')",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def patiently(
             raise
         except Exception as error:  # whatever a server, a parser or a library comes up with
             trouble = explain(error)
-            if isinstance(trouble, TigerbushError) or attempt == tries:
+            if not isinstance(trouble, RemoteError) or attempt == tries:
                 raise trouble from error
             seconds = _wait(error, attempt)
             log.warning("%s; asked again in %.1f s (%d of %d)", trouble, seconds, attempt + 1, tries)

@@ -228,9 +228,9 @@ class Store:
         return self._patiently(self.label(key), whole)
 
     def pieces(self, key: str, etag: str) -> Iterator[bytes]:
-        """Yield a whole object piece by piece; what has begun is not asked for again, and nothing is compared."""
-        label = self.label(key)
-        pieces = self._patiently(label, lambda: self._ask(label, etag)[0])
+        """Yield a whole object of the store piece by piece, with one try; nothing is compared."""
+        label = self._address(key)
+        pieces = self._patiently(label, lambda: self._ask(label, etag)[0], 1)
         while piece := self._patiently(label, lambda: next(pieces, None), 1):
             yield piece
 
@@ -254,11 +254,14 @@ class Store:
         """Return the whole address of a key."""
         return key if "://" in key else f"s3://{self.bucket}/{key}"
 
-    def _read(self, key: str, etag: str, most: int, part: str | None = None) -> tuple[bytes, int, int]:
-        """Return what one request gives (`most` bytes and one at most), where it begins, and the size of the object."""
+    def _address(self, key: str) -> str:
         if not is_address(key):
             raise TigerbushError(f"{key[:120]!r} is not the key of an object; run ./tigerbush discover.")
-        address = self.label(key)
+        return self.label(key)
+
+    def _read(self, key: str, etag: str, most: int, part: str | None = None) -> tuple[bytes, int, int]:
+        """Return what one request gives (`most` bytes and one at most), where it begins, and the size of the object."""
+        address = self._address(key)
         if address.startswith("s3://"):
             pieces, begin, total = self._ask(address, etag, part)
             content = []
