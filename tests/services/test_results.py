@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -11,7 +12,7 @@ from azure.storage.blob import ContentSettings
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
 from tigerbush import patience
-from tigerbush.cli.result_names import sort_out
+from tigerbush.cli.result_names import sort_out, unportable
 from tigerbush.cli.result_places import Item, open_place
 from tigerbush.cli.result_pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
@@ -248,6 +249,137 @@ def test_names_that_lead_elsewhere_are_left_out():
         f"left out, as their names have more than 1024 characters: 1 ('results/a/{'x' * 110}'...)",
         "left out, as they are no results of a site: 1 ('a.json')",
     ]
+
+
+def test_links_are_neither_read_nor_written_behind(folder, tmp_path):
+    """A file, a folder and a loop among results; the zip, the folder of parts and a part."""
+    outside = tmp_path / "outside"
+    (outside / "2020-03-16").mkdir(parents=True)
+    (outside / "2020-03-16" / "ndvi.json").write_text("secret")
+    (folder / "results" / "niger" / "passwd.json").symlink_to("/etc/passwd")
+    (folder / "results" / "mali").symlink_to(outside)
+    (folder / "results" / "niger" / "loop").symlink_to(folder / "results")
+    os.mkfifo(folder / "results" / "niger" / "pipe.json")
+    target = tmp_path / "a.zip"
+    output = tigerbush("pull", folder, "--zip", target)
+    left = (
+        "left out, as they are links, or no plain files: 4 ('results/mali', 'results/niger/loop', "
+        "'results/niger/passwd.json', 'results/niger/pipe.json')"
+    )
+    assert left in output.splitlines()
+    assert left in tigerbush("list", folder).splitlines()
+    whole = contents(target)
+    assert whole.keys() == {name for name in FILES if name.endswith(".json")} | {"manifest.tsv"}
+    target.unlink()
+    for path, to in ((target, outside / "new.zip"), (tmp_path / "a.zip.part", outside)):
+        path.symlink_to(to)
+        output = tigerbush("pull", folder, "--zip", target, status=1)
+        assert output.splitlines()[-1] == (
+            f"tigerbush: {path} is a link, and nothing is written behind links; give --zip another name."
+        )
+        path.unlink()
+    place, parts = open_place(str(folder)), tmp_path / "a.zip.part"
+    items = [item for item in place.items() if item.name == "results/niger/results_summary.json"]
+    parts.mkdir()
+    (parts / part_name(items[0])).symlink_to(folder / items[0].name)
+    (parts / "mine.txt").write_text("not of a pull")
+    pull(place, items, target, lambda item: None)
+    assert contents(target)[items[0].name] == FILES[items[0].name]
+    assert [path.name for path in parts.iterdir()] == ["mine.txt"]
+    assert [path.name for path in outside.iterdir()] == ["2020-03-16"]
+
+
+def test_a_file_that_becomes_a_link_is_not_read(folder):
+    place = open_place(str(folder))
+    item = next(item for item in place.items() if item.name.endswith("results_summary.json"))
+    path = folder / item.name
+    path.rename(folder / "moved")
+    path.symlink_to(folder / "moved")
+    with pytest.raises(TigerbushError) as error:
+        list(place.pieces(item))
+    assert str(error.value) == f"{item.name} changed meanwhile; start again, what is here is kept."
+
+
+def test_names_that_other_systems_cannot_keep(folder, tmp_path):
+    """They are in the zip, and told."""
+    long = f"results/niger/{'x' * 246}.json"
+    names = [
+        "results/Niger/a.json",
+        "results/niger/B.json",
+        "results/niger/b.json",
+        "results/niger/con.json",
+        "results/niger/dot./a.json",
+        "results/niger/COM1/a.json",
+        long,
+    ]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    output = tigerbush("pull", folder, "--zip", tmp_path / "a.zip")
+    assert contents(tmp_path / "a.zip").keys() >= set(names)
+    told = [
+        "not to be unpacked side by side on Windows and macOS, as they differ only in case: 4 ('results/Niger', "
+        "'results/niger', 'results/niger/B.json', 'results/niger/b.json')",
+        "not to be unpacked on Windows, as it forbids such names: 3 ('results/niger/COM1/a.json', "
+        "'results/niger/con.json', 'results/niger/dot./a.json')",
+        f"perhaps not to be unpacked, as their names are long: 1 ('{long[:120]}'...)",
+    ]
+    assert [line for line in output.splitlines() if "unpacked" in line] == told
+    assert tigerbush("list", folder).splitlines()[-3:] == told
+    assert unportable(["results/a/x", "results/a/x/y.json"]) == [
+        "not to be unpacked side by side, as they are files and folders: 1 ('results/a/x')"
+    ]
+
+
+# the most of its memory that a process has used beyond what it had before
+PULLS = """
+import re, sys
+from pathlib import Path
+from tigerbush.cli.result_places import open_place
+from tigerbush.cli.result_pull import pull
+def held(what):
+    return int(re.search(f"{what}:\\\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+place = open_place(sys.argv[1], endpoint_url=sys.argv[2] or None)
+items = list(place.items())
+before = held("VmRSS")
+pull(place, items, Path(sys.argv[3]), lambda item: None)
+print(len(items), held("VmHWM") - before)
+"""
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket", "container"])
+def test_little_of_a_pull_is_held(request, tmp_path, where):
+    """Four files of 30 MB, fetched and put into the zip."""
+    large, environment, address, endpoint = bytes(30_000_000), {}, tmp_path, ""
+    names = [f"results/a/{number}.tif" for number in range(4)]
+    if where == "folder":
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(large)
+    elif where == "bucket":
+        weed = request.getfixturevalue("weed")
+        request.getfixturevalue("keys")
+        for name in names:
+            weed.put(KEYED, f"large/{name}", large)
+        address, endpoint = f"s3://{KEYED}/large", weed.url
+    else:
+        environment = request.getfixturevalue("blob")
+        environment["REQUESTS_CA_BUNDLE"] = str(request.getfixturevalue("certificates") / "ca.pem")
+        client = request.getfixturevalue("store").service.get_container_client("pulled")
+        for name in names:
+            client.upload_blob(f"large/{name}", large, overwrite=True)
+        address = "az://pulled/large"
+    done = subprocess.run(
+        [sys.executable, "-c", PULLS, address, endpoint, tmp_path / "a.zip"],
+        env=os.environ | environment | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    files, megabytes = map(float, done.stdout.split())
+    assert files == 4
+    assert megabytes < 64
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert [entry.file_size for entry in archive.infolist()[:4]] == [30_000_000] * 4
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from threading import Thread
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
 
@@ -53,6 +54,26 @@ def within_a_step(work: Callable[..., Result], *arguments: object) -> Result:
 
     Thread(target=run, daemon=True).start()
     return answer.result(STEP_SECONDS)
+
+
+class Closable(Protocol):
+    """An answer that is read."""
+
+    def close(self) -> None:
+        """Give up what is not read."""
+
+
+@contextmanager
+def closed(answer: Closable) -> Iterator[None]:
+    """Close an answer at the end, unless a reader of `within_a_step` was left behind, whom closing would wait for."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except BaseException:
+        answer.close()
+        raise
+    answer.close()
 
 
 def patiently(

@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, TRIES, patiently, within_a_step
+from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, TRIES, closed, patiently, within_a_step
 from tigerbush.store_trouble import (
     changed,
     check_credentials,
@@ -300,7 +300,7 @@ def _headers(etag: str, part: str | None) -> dict[str, str]:
 
 
 def _pieces(body: StreamingBody) -> Iterator[bytes]:
-    with body:
+    with closed(body):
         while piece := within_a_step(body.read, CHUNK):
             yield piece
 

@@ -30,6 +30,7 @@ from tigerbush.web import tls_trouble
 _NO_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError, urllib3.exceptions.HTTPError, OSError)
 _REDIRECTS = {301, 302, 303, 307, 308}
 # what a message may repeat
+_LEAST_SECRET = 4
 _SECRETS = re.compile(r"(?:AWS|SNAKEMAKE_STORAGE_S3)_\w*(?:KEY|KEY_ID|TOKEN)")
 _KEYS_REFUSED = {
     "InvalidAccessKeyId",
@@ -142,11 +143,14 @@ def _reason(error: Exception) -> str:
         return re.sub(r"[^A-Za-z0-9]", "", error.response.get("Error", {}).get("Code", ""))[:60]
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, UnicodeError):
+        return "a key holds a space, a line break or another character that keys never have"
     if not isinstance(error, BotoCoreError):
-        return type(error).__name__
+        return f"{type(error).__name__} in what AWS_* variables, their files or their programs say"
     text = str(error).strip().partition("\n")[0].rstrip(".:")[:200]
-    for value in filter(None, (value for name, value in os.environ.items() if _SECRETS.fullmatch(name))):
-        text = text.replace(value, "...")
+    for name, value in os.environ.items():
+        if _SECRETS.fullmatch(name) and len(value) >= _LEAST_SECRET:
+            text = text.replace(value, "...")
     return text
 
 

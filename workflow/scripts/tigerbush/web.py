@@ -5,12 +5,11 @@ by https. Redirects follow the same rule at each step. No credentials, .netrc, c
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import IPv4Address, ip_address, ip_network
-from typing import TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
@@ -22,11 +21,9 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import allowed_gai_family
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, within_a_step
+from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, closed, within_a_step
 
 MOST_REDIRECTS = 5
-
-Result = TypeVar("Result")
 
 # what OpenSSL says of a file of certificates that is none
 _NO_BUNDLE = (
@@ -162,11 +159,15 @@ class Web:
         """
         for _ in range(MOST_REDIRECTS + 1):
             session, request = self._allowed(requests.Request(method, url, headers=headers, json=json))
-            with self._send(session, request) as answer:
-                target = session.get_redirect_target(answer)
-                if target is None:
-                    content = _read(request, answer, most)
-                    return Answer(answer.status_code, content, answer.headers, urlsplit(request.url).netloc)
+            try:
+                answer = within_a_step(self._send, session, request)
+                with closed(answer):
+                    target = session.get_redirect_target(answer)
+                    if target is None:
+                        content, host = _read(answer, most), urlsplit(request.url).netloc
+                        return Answer(answer.status_code, content, answer.headers, host)
+            except TimeoutError as error:
+                raise requests.Timeout(error, request=request) from error
             url = urljoin(request.url, target)
             if answer.status_code == requests.codes.see_other:
                 method, json = "GET", None
@@ -177,7 +178,7 @@ class Web:
     def _send(self, session: requests.Session, request: requests.PreparedRequest) -> requests.Response:
         settings = self._settings(session, request.url)
         settings |= {"allow_redirects": False, "timeout": self._timeout}
-        return _in_time(request, lambda: session.send(request, **settings))
+        return session.send(request, **settings)
 
     def _settings(self, session: requests.Session, url: str) -> dict:
         """Return proxy and certificates for a host, as the environment has them; looked up once."""
@@ -286,10 +287,10 @@ def tls_trouble(error: Exception, host: str, variable: str) -> str | None:
         return f"the file of trusted certificates cannot be read; correct {variable}."
     if "WRONG_VERSION_NUMBER" in text:
         return f"{host} does not speak TLS there; check http or https, and the port."
+    if type(error).__name__ == "SSLError" and ("mismatch" in text or "doesn't match" in text):
+        return f"the certificate of {host} is for another name; check the address."
     if "CERTIFICATE_VERIFY_FAILED" not in text:
         return None
-    if "mismatch" in text:
-        return f"the certificate of {host} is for another name; check the address."
     if "expired" in text or "not yet valid" in text:
         return f"the certificate of {host} is not valid today; set the clock of this machine, or ask who runs it."
     return f"the certificate of {host} is not trusted here; set {variable} to your authority's."
@@ -368,16 +369,9 @@ def _place(parts: SplitResult) -> tuple[str, int | None]:
     return _host(parts.hostname), None if parts.port in _DEFAULT_PORTS else parts.port
 
 
-def _read(request: requests.PreparedRequest, answer: requests.Response, most: int) -> bytes:
+def _read(answer: requests.Response, most: int) -> bytes:
     content = bytearray()
     chunks = answer.iter_content(min(CHUNK, most + 1))
-    while len(content) <= most and (chunk := _in_time(request, lambda: next(chunks, None))):
+    while len(content) <= most and (chunk := within_a_step(next, chunks, None)):
         content += chunk
     return bytes(content[: most + 1])
-
-
-def _in_time(request: requests.PreparedRequest, step: Callable[[], Result]) -> Result:
-    try:
-        return within_a_step(step)
-    except TimeoutError as error:
-        raise requests.Timeout(error, request=request) from error

@@ -53,6 +53,7 @@ def _why_not(item: Item) -> str | None:
 
 def unportable(names: Sequence[str]) -> list[str]:
     """Name what cannot be unpacked everywhere, one line for each reason."""
+    names = sorted(names)
     kinds = {
         "not to be unpacked side by side on Windows and macOS, as they differ only in case": _same_in_case(
             names
@@ -71,16 +72,12 @@ def _folders(names: Iterable[str]) -> set[str]:
 
 
 def _same_in_case(names: Iterable[str]) -> list[str]:
-    """Return names, or the folders that they share but for case."""
-    spellings: dict[str, set[str]] = defaultdict(set)
+    """Return names, and the folders that they lie in, of which there is one more beside but for case."""
+    spellings: dict[tuple[str, str], set[str]] = defaultdict(set)
     for name in {*names, *_folders(names)}:
-        spellings[name.casefold()].add(name)
-
-    def same(path: PurePosixPath) -> bool:
-        return len(spellings[str(path).casefold()]) > 1
-
-    found = {name for group in spellings.values() if len(group) > 1 for name in group}
-    return sorted(name for name in found if not any(map(same, PurePosixPath(name).parents)))
+        folder, _, last = name.rpartition("/")
+        spellings[folder, last.casefold()].add(name)
+    return sorted(name for group in spellings.values() if len(group) > 1 for name in group)
 
 
 def _forbidden(name: str) -> bool:

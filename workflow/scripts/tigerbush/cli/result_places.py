@@ -14,6 +14,8 @@ from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, patiently, within_a_step
 from tigerbush.remote import KEY, MOST_PAGES, Store, is_checksum
 from tigerbush.store_trouble import endless
 
+# of one request to Blob storage: four at once, which the SDK holds twice, are well below 64 MB
+_BLOCK = 2 * CHUNK
 # what Blob storage answers when another try may help
 _PASSING = {408, 429, 500, 502, 503, 504}
 _CONTAINER = r"[a-z0-9](?:-?[a-z0-9]){2,62}"
@@ -134,8 +136,8 @@ class Container:
             "retry_total": 0,
             "connection_timeout": TIMEOUT_SECONDS,
             "read_timeout": TIMEOUT_SECONDS,
-            "max_single_get_size": CHUNK,
-            "max_chunk_get_size": CHUNK,
+            "max_single_get_size": _BLOCK,
+            "max_chunk_get_size": _BLOCK,
         }
         try:
             if text := os.environ.get("AZURITE_CONNECTION_STRING"):
