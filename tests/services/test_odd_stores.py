@@ -161,16 +161,16 @@ def test_another_part_than_was_asked_for():
 @pytest.mark.parametrize("where", ["store", "web"])
 def test_a_server_that_speaks_for_ever(monkeypatch, where):
     """Byte by byte, so that no wait for the next one is long."""
-    monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
 
     def bytes_one_by_one():
         for _ in range(30):
             time.sleep(0.1)
             yield b"x"
 
-    start = time.monotonic()
     with serving(lambda _: (200, {"Content-Length": "1000"}, bytes_one_by_one())) as server:
         one = store(server) if where == "store" else Store(catalogue=server.url, tries=2)
+        monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+        start = time.monotonic()
         with pytest.raises(RemoteError) as error:
             one.read("p/a.jp2" if where == "store" else f"{server.url}/p/a.jp2", 1000)
     assert time.monotonic() - start < 2.5
