@@ -300,6 +300,8 @@ def stored_files(wildcards):
     # what lies on web servers is fetched by the job itself
     if any(row["key"].startswith("http") for row in rows):
         return []
+    for row in rows[:1]:
+        ask_store(row["key"])
     return [storage.source(address_of(row["key"])) for row in rows]
 
 
@@ -442,12 +444,3 @@ SUBIMAGES = {
     "limit": config["subimages"]["limit"],
     "mode": config["mode"],
 }
-
-if REMOTE and config["source"]["access"] == "storage":
-    import botocore
-
-    storage source:
-        provider="s3",
-        endpoint_url=config["source"]["endpoint_url"],
-        region=config["source"]["region"] or "us-east-1",
-        signature_version=botocore.UNSIGNED if config["source"]["anonymous"] else None,
