@@ -331,6 +331,15 @@ def test_names_that_other_systems_cannot_keep(folder, tmp_path):
     ]
 
 
+def test_a_file_beyond_4_gb(folder, tmp_path, monkeypatch):
+    """Here beyond 4 kB: its entry has the longer header from the beginning."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 4096)
+    place = open_place(str(folder))
+    items = [item for item in place.items() if item.name.endswith("composite.tif")]
+    pull(place, items, tmp_path / "a.zip", lambda item: None)
+    assert contents(tmp_path / "a.zip")[items[0].name] == FILES[items[0].name]
+
+
 # the most of its memory that a process has used beyond what it had before
 PULLS = """
 import re, sys
