@@ -299,11 +299,14 @@ def test_a_login_that_has_expired(monkeypatch, tmp_path):
     )
 
 
-def test_a_region_that_is_none():
+def test_a_region_that_is_none_and_holds_a_key(monkeypatch):
+    """As when one was pasted into the wrong place."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA123")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with pytest.raises(TigerbushError) as error:
-        Store("bucket", region="EU Central")
+        Store("bucket", region="EU AKIA123")
     assert str(error.value) == (
-        "AWS cannot be asked with the settings of the environment (Provided region_name 'EU Central' doesn't match a "
+        "AWS cannot be asked with the settings of the environment (Provided region_name 'EU ...' doesn't match a "
         "supported format); check source.region or --region."
     )
 
