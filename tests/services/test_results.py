@@ -16,6 +16,7 @@ from tigerbush.cli.result_names import sort_out, unportable
 from tigerbush.cli.result_places import Item, open_place
 from tigerbush.cli.result_pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
+from web_servers import serving
 from weed import KEYED
 
 FILES = {
@@ -407,6 +408,33 @@ def test_what_is_refused(folder, tmp_path, monkeypatch, arguments, sentence):
     output = tigerbush(*(word.format(folder=folder) for word in arguments), status=1)
     assert sentence in output
     assert not list(tmp_path.glob("*.zip*"))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "content", "sentence"),
+    [
+        (200, {"Content-Type": "text/html"}, b"<!DOCTYPE html>", ": what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
+        (200, {}, b"", ": what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
+        (307, {"Location": "/x"}, b"", ": Reached maximum redirect attempts; check --account and 'az login', or try again; what is here is kept."),
+        (409, {"x-ms-error-code": "BlobArchived"}, b"", " lies in the archive tier; rehydrate it there, then start again."),
+        (503, {}, b"", ": Service Unavailable; check --account and 'az login', or try again; what is here is kept."),
+        (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."),
+    ],
+)  # fmt: skip
+def test_blob_storage_that_answers_oddly(monkeypatch, status, headers, content, sentence):
+    with serving(lambda _: (status, headers, content)) as server:
+        text = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={KEY};BlobEndpoint={server.url}/a;"
+        monkeypatch.setenv("AZURITE_CONNECTION_STRING", text)
+        with pytest.raises((TigerbushError, RemoteError)) as error:
+            list(open_place("az://runs/x").items())
+    assert str(error.value) == f"az://runs/x/{sentence}"
+
+
+def test_a_connection_string_that_is_none(monkeypatch):
+    monkeypatch.setenv("AZURITE_CONNECTION_STRING", KEY)
+    with pytest.raises(TigerbushError) as error:
+        open_place("az://runs")
+    assert str(error.value) == "AZURITE_CONNECTION_STRING is no connection string; correct or unset it."
 
 
 def test_an_account_that_is_not_known(tmp_path):

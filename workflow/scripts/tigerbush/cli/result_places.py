@@ -13,6 +13,7 @@ from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_
 from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, patiently, within_a_step
 from tigerbush.remote import KEY, MOST_PAGES, Store, is_checksum
 from tigerbush.store_trouble import endless
+from tigerbush.web import tls_trouble
 
 # of one request to Blob storage: four at once, which the SDK holds twice, are well below 64 MB
 _BLOCK = 2 * CHUNK
@@ -186,25 +187,30 @@ class Container:
         except Exception as error:  # of the SDK, its parsers and its transport
             raise self._sentence(error, item.name) from None
 
-    def _sentence(self, error: Exception, name: str = "") -> TigerbushError | RemoteError:
-        from azure.core.exceptions import AzureError, ClientAuthenticationError
+    def _sentence(self, error: Exception, name: str = "") -> TigerbushError | RemoteError | MachineError:
+        from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
         if fault := machine_fault(error):
             return MachineError(fault)
-        status = getattr(error, "status_code", None)
+        where, status = f"{self.address}/{self.prefix}{name}", getattr(error, "status_code", None)
+        if trouble := tls_trouble(error, "Blob storage", "REQUESTS_CA_BUNDLE"):
+            return TigerbushError(f"{where}: {trouble}")
+        # of a parser, whatever it is called
+        if not isinstance(error, (AzureError, OSError)):
+            return TigerbushError(
+                f"{where}: what answers is no Blob storage (perhaps a page to log in); check --account and "
+                "AZURITE_CONNECTION_STRING."
+            )
+        if getattr(error, "error_code", None) == "BlobArchived":
+            return TigerbushError(f"{where} lies in the archive tier; rehydrate it there, then start again.")
         advice = {
             404: "check the name of the container",
             403: "the caller needs the role Storage Blob Data Reader",
             412: "it changed meanwhile; start again, what is here is kept",
         }.get(status, "check --account and 'az login', or try again; what is here is kept")
-        reason = (
-            str(error).splitlines()[0]
-            if isinstance(error, AzureError) and str(error)
-            else type(error).__name__
-        )
-        sentence = f"{self.address}/{self.prefix}{name}: {reason.rstrip('.')}; {advice}."
-        passes = not isinstance(error, ClientAuthenticationError) and (status is None or status in _PASSING)
-        return RemoteError(sentence.rstrip(".")) if passes else TigerbushError(sentence)
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        passes = isinstance(error, (OSError, ServiceRequestError, ServiceResponseError)) or status in _PASSING
+        return (RemoteError if passes else TigerbushError)(f"{where}: {reason}; {advice}.")
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:
