@@ -18,8 +18,8 @@ HOSTS = (
 )
 
 
-def write_certificates(folder: Path) -> None:
-    """Write `ca.pem`, and `cert.pem` and `key.pem` that it signed."""
+def write_certificates(folder: Path, hosts=HOSTS, last_day: int = 1) -> None:
+    """Write `ca.pem`, and `cert.pem` and `key.pem` that it signed, valid until so many days from now."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _name("tigerbush tests")
     ca = (
@@ -28,9 +28,9 @@ def write_certificates(folder: Path) -> None:
         .sign(authority_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [*map(x509.DNSName, HOSTS), x509.IPAddress(ip_address("127.0.0.1"))]
+    names = [*map(x509.DNSName, hosts), x509.IPAddress(ip_address("127.0.0.1"))]
     certificate = (
-        _builder(_name("azure"), authority, key)
+        _builder(_name("azure"), authority, key, last_day)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -49,7 +49,7 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject, issuer, key):
+def _builder(subject, issuer, key, last_day=1):
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -57,6 +57,6 @@ def _builder(subject, issuer, key):
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=last_day))
     )

@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 STALL_SECONDS = 60
+_CODES = {
+    "307": "TemporaryRedirect",
+    "429": "TooManyRequests",
+    "429 with Retry-After": "TooManyRequests",
+    "503": "SlowDown",
+}
 
 
 @dataclass
@@ -89,11 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = next((one.kind for one in self.proxy.faults if one.strikes(self.command, self.path)), None)
-        if kind in {"503", "429", "429 with Retry-After"}:
+        if kind in _CODES:
             self.proxy.requests.append((self.command, self.path, 0))
             asked = [("Retry-After", "7")] if "Retry-After" in kind else []
-            code = "SlowDown" if kind == "503" else "TooManyRequests"
-            self._answer(int(kind[:3]), asked, f"<Error><Code>{code}</Code></Error>".encode())
+            self._answer(int(kind[:3]), asked, f"<Error><Code>{_CODES[kind]}</Code></Error>".encode())
             return
         if kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

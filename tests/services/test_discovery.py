@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from fabricate import name_of, scene_of
-from tigerbush import remote
+from tigerbush import patience
 from tigerbush.errors import RemoteError
 from tigerbush.products import parse_name
 from tigerbush.remote import Store
@@ -102,7 +102,7 @@ def test_a_long_listing_comes_in_pages(weed, written, monkeypatch):
 
 
 def test_a_listing_that_breaks_is_no_short_listing(proxy, weed, written, monkeypatch):
-    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
     weed.put_product(PUBLIC, written / f"{name_of('20170110')}.SAFE", "breaks/")
     proxy.fault("503", "2017%2F01%2F20")
     with pytest.raises(RemoteError, match=r"s3://public/breaks/2017/01/20/: .* is overloaded or down \(503"):

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from fabricate import name_of
-from tigerbush import remote
+from tigerbush import patience
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import FILE_COLUMNS, file_row, role
 from tigerbush.remote import Store
@@ -30,7 +30,7 @@ PASSING = {
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_whole_download_that_fails_leaves_nothing(proxy, files, tmp_path):
 )
 def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, monkeypatch, fault, waits):
     slept = []
-    monkeypatch.setattr(remote.time, "sleep", slept.append)
+    monkeypatch.setattr(patience.time, "sleep", slept.append)
     proxy.fault(fault, r"_B04\.jp2", times=4)
     fetch("whole", store(proxy), files, tmp_path / f"{NAME}.zip")
     assert slept == pytest.approx(waits, rel=0.26)

@@ -8,7 +8,7 @@ import pytest
 from fabricate import name_of
 from front import found
 from test_catalogue import PLACE, listed
-from tigerbush import remote, web
+from tigerbush import patience, web
 from tigerbush.cli.doctor_source import answers
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.remote import Store
@@ -30,7 +30,7 @@ def elsewhere():
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
 
 
 def link(rel, href, **fields):

@@ -1,8 +1,12 @@
 """Object stores that answer oddly, and credentials that are none: one sentence each."""
 
+import itertools
+import time
+
 import pytest
 
-from tigerbush import remote
+from certificates import write_certificates
+from tigerbush import patience
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.remote import Store
 from web_servers import serving
@@ -14,13 +18,29 @@ NO_STORE = (
 )
 
 
+NO_KEYS = (
+    "AWS cannot be asked with the settings of the environment ({what}); set both AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
+)
+
+
 def listing(inner):
     return f"<ListBucketResult>{inner}</ListBucketResult>"
 
 
+def truncated(inner, token):
+    return listing(
+        f"<IsTruncated>true</IsTruncated>{inner}<NextContinuationToken>{token}</NextContinuationToken>"
+    )
+
+
+def store(server, **options):
+    return Store("bucket", endpoint_url=server.url, anonymous=True, **{"timeout": 5, "tries": 2} | options)
+
+
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +61,139 @@ def test_a_listing_that_is_none(content, sentence, requests):
     assert len(server.asked) == requests
 
 
+@pytest.mark.parametrize(
+    ("names", "requests"),
+    [
+        # the same page by another token each time, two pages by turns, and nothing by turns
+        (itertools.repeat("p/a"), 2),
+        (itertools.cycle(["p/a", "p/b"]), 3),
+        (itertools.repeat(None), 101),
+    ],
+)
+def test_a_listing_without_an_end(names, requests):
+    def answer(_):
+        name, number = next(names), len(server.asked)
+        content = f"<Contents><Key>{name}</Key><Size>7</Size></Contents>" if name else ""
+        return 200, {}, truncated(content, number).encode()
+
+    with serving(answer) as server, pytest.raises(TigerbushError) as error:
+        store(server).objects("p/")
+    assert str(error.value) == "s3://bucket/p/: " + GOES_ON.format(url=server.url)
+    assert len(server.asked) == requests
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<Key>p/a</Key><Size>many</Size>",
+        f"<Key>p/a</Key><Size>{'9' * 5000}</Size>",
+        "<Key>p/a</Key><Size>-1</Size>",
+        "<Key>p/a</Key>",
+        "<Size>1</Size>",
+        "<Key>p/a</Key><Size>1</Size><LastModified>yesterday</LastModified>",
+    ],
+)
+def test_a_listing_that_botocore_cannot_read(entry):
+    content = listing(f"<IsTruncated>false</IsTruncated><Contents>{entry}</Contents>").encode()
+    with serving(lambda _: (200, {}, content)) as server, pytest.raises(TigerbushError) as error:
+        store(server).objects("p/")
+    assert str(error.value) == "s3://bucket/p/: " + NO_STORE.format(url=server.url)
+
+
+READS = {
+    "list": lambda one: one.objects("p/a.jp2"),
+    "read": lambda one: one.read("p/a.jp2", 7),
+    "range": lambda one: one.read_range("p/a.jp2", 0, 7, 100),
+    "size": lambda one: one.size_of("p/a.jp2"),
+    "pull": lambda one: list(one.pieces("p/a.jp2", "")),
+}
+
+
+@pytest.mark.parametrize("how", [how for how in READS if how != "list"])
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [({"Content-Type": "text/html"}, b"<p>Log in"), ({"Last-Modified": "yesterday"}, b"1234567")],
+)
+def test_an_answer_that_is_no_object(how, headers, content):
+    with serving(lambda _: (200, headers, content)) as server, pytest.raises(TigerbushError) as error:
+        READS[how](store(server))
+    assert str(error.value) == "s3://bucket/p/a.jp2: " + NO_STORE.format(url=server.url)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "how", "headers"),
+    [
+        (301, "list", {}),
+        (302, "list", {"Location": "/elsewhere"}),
+        (302, "range", {"Location": "/elsewhere"}),
+        (303, "range", {}),
+        (307, "list", {"Location": "/elsewhere"}),
+        (307, "range", {}),
+        (308, "list", {"Location": "/elsewhere"}),
+    ],
+)
+def test_a_store_that_leads_elsewhere(status, how, headers):
+    """Botocore itself would ask 80 times where the bucket is."""
+    with serving(lambda _: (status, headers, b"")) as server, pytest.raises(TigerbushError) as error:
+        READS[how](store(server))
+    assert str(error.value) == (
+        f"s3://bucket/p/a.jp2: {server.url} leads elsewhere ({status}), which is not followed; check "
+        "source.endpoint_url and source.region."
+    )
+    assert len(server.asked) <= 2
+
+
+def test_a_bucket_in_another_region():
+    answer = 301, {"x-amz-bucket-region": "eu-west-1"}, b"<Error><Code>PermanentRedirect</Code></Error>"
+    with serving(lambda _: answer) as server, pytest.raises(TigerbushError) as error:
+        store(server).objects("p/")
+    assert str(error.value) == "s3://bucket/p/: the bucket lies in another region; set source.region."
+
+
+def test_another_part_than_was_asked_for():
+    answer = 206, {"Content-Range": "bytes 50-56/100"}, b"1234567"
+    with serving(lambda _: answer) as server, pytest.raises(RemoteError) as error:
+        store(server).read_range("p/a.jp2", 0, 7, 100)
+    assert str(error.value) == "s3://bucket/p/a.jp2: bytes from 50 came, from 0 were asked for"
+
+
+@pytest.mark.parametrize("where", ["store", "web"])
+def test_a_server_that_speaks_for_ever(monkeypatch, where):
+    """Byte by byte, so that no wait for the next one is long."""
+
+    def bytes_one_by_one():
+        for _ in range(30):
+            time.sleep(0.1)
+            yield b"x"
+
+    with serving(lambda _: (200, {"Content-Length": "1000"}, bytes_one_by_one())) as server:
+        one = store(server) if where == "store" else Store(catalogue=server.url, tries=2)
+        monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+        start = time.monotonic()
+        with pytest.raises(RemoteError) as error:
+            one.read("p/a.jp2" if where == "store" else f"{server.url}/p/a.jp2", 1000)
+    assert time.monotonic() - start < 2.5
+    label, name, reason = {
+        "store": ("s3://bucket/p/a.jp2", server.url, "TimeoutError"),
+        "web": (f"{server.url}/p/a.jp2", server.place, "Timeout"),
+    }[where]
+    assert str(error.value) == f"{label}: {name} did not answer, or not to the end ({reason})"
+
+
+def test_a_wait_is_told(monkeypatch, caplog):
+    answer = 503, {"Retry-After": "9999"}, b"<Error><Code>SlowDown</Code></Error>"
+    slept = []
+    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    with serving(lambda _: answer) as server, pytest.raises(RemoteError):
+        store(server).objects("p/")
+    # servers of other tests may sleep, too
+    assert slept[-1] == 60
+    assert caplog.messages == [
+        f"s3://bucket/p/: {server.url} is overloaded or down (503 SlowDown); asked again in 60.0 s (2 of 2)"
+    ]
+
+
 def test_a_page_to_log_in_that_is_no_xml():
     page = 200, {}, b"<!DOCTYPE html><p>Log in<br>"
     with serving(lambda _: page) as server, pytest.raises(RemoteError) as error:
@@ -59,12 +212,28 @@ def test_an_object_in_an_archive():
     )
 
 
-def test_a_certificate_of_nobody(certificates):
-    with serving(certificates=certificates) as server, pytest.raises(TigerbushError) as error:
-        Store("bucket", endpoint_url=server.url, anonymous=True).objects("p/")
-    assert str(error.value) == (
-        f"s3://bucket/p/: the certificate of {server.url} is not trusted here; set AWS_CA_BUNDLE to your authority's."
-    )
+@pytest.mark.parametrize(
+    ("made", "bundle", "sentence"),
+    [
+        ({}, None, "the certificate of {url} is not trusted here; set AWS_CA_BUNDLE to your authority's."),
+        ({"last_day": -1}, "ca.pem", "the certificate of {url} is not valid today; set the clock of this machine, or ask who runs it."),
+        ({"hosts": ["elsewhere.example"]}, "ca.pem", "the certificate of {url} is for another name; check the address."),
+        ({}, "absent.pem", "the file of trusted certificates cannot be read; correct AWS_CA_BUNDLE."),
+        ({}, ".", "the file of trusted certificates cannot be read; correct AWS_CA_BUNDLE."),
+        ({}, "note.txt", "the file of trusted certificates cannot be read; correct AWS_CA_BUNDLE."),
+        (None, "ca.pem", "{url} does not speak TLS there; check http or https, and the port."),
+    ],
+)  # fmt: skip
+def test_certificates(tmp_path, monkeypatch, made, bundle, sentence):
+    write_certificates(tmp_path, **made or {})
+    (tmp_path / "note.txt").write_text("no certificate")
+    if bundle:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / bundle))
+    with serving(certificates=tmp_path if made is not None else None) as server:
+        server.url = server.url.replace("http:", "https:")
+        with pytest.raises(TigerbushError) as error:
+            store(server).objects("p/")
+    assert str(error.value) == "s3://bucket/p/: " + sentence.format(url=server.url)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +242,9 @@ def test_a_certificate_of_nobody(certificates):
         ({"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "half"}, "Partial credentials found in explicit, missing: aws_secret_access_key"),
         ({"SNAKEMAKE_STORAGE_S3_SECRET_KEY": "half"}, "Partial credentials found in explicit, missing: aws_access_key_id"),
         ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found"),
+        ({"AWS_ACCESS_KEY_ID": "half", "AWS_SECRET_ACCESS_KEY": "copied\n"}, "a key holds a space, a line break or another character that keys never have"),
+        ({"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x", "AWS_WEB_IDENTITY_TOKEN_FILE": "/absent"}, "/absent: No such file or directory"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://half.example/x"}, "ValueError in what AWS_* variables, their files or their programs say"),
     ],
 )  # fmt: skip
 def test_credentials_that_cannot_be_used(monkeypatch, variables, what):
@@ -80,10 +252,7 @@ def test_credentials_that_cannot_be_used(monkeypatch, variables, what):
         monkeypatch.setenv(name, value)
     with pytest.raises(TigerbushError) as error:
         Store("bucket")
-    assert str(error.value) == (
-        f"AWS cannot be asked with the settings of the environment ({what}); set both AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
-    )
+    assert str(error.value) == NO_KEYS.format(what=what)
     assert "half" not in str(error.value)
 
 
@@ -91,3 +260,64 @@ def test_web_servers_need_no_credentials(monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with serving(lambda _: (200, {}, b"ab")) as server:
         assert Store(catalogue=server.url).read(f"{server.url}/x.tif", 2) == b"ab"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("[default", "Unable to parse config file: {path}"),
+        ("[default]\ncredential_process = false\n", "custom-process gives no credentials"),
+        ("[default]\ncredential_process = /absent\n", "/absent: No such file or directory"),
+        ("[default]\ncredential_process = echo secret\n", "JSONDecodeError in what AWS_* variables, their files or their programs say"),
+        ("[default]\ncredential_process = echo [1]\n", "AttributeError in what AWS_* variables, their files or their programs say"),
+        ("[default]\ncredential_process = sleep 2\n", "no credentials came in time"),
+        ("[default]\nrole_arn = a\nsource_profile = default\nsource_profile = b\n", "Unable to parse config file: {path}"),
+        ("[default]\ns3 = nonsense\n", "AttributeError in what AWS_* variables, their files or their programs say"),
+    ],
+)  # fmt: skip
+def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, content, what):
+    if "sleep" in content:
+        monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+    (tmp_path / "config").write_text(content)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(TigerbushError) as error:
+        Store("bucket")
+    assert str(error.value) == NO_KEYS.format(what=what.format(path=tmp_path / "config"))
+
+
+def test_a_login_that_has_expired(monkeypatch, tmp_path):
+    (tmp_path / "config").write_text(
+        "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n"
+        "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://login.example\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(TigerbushError) as error:
+        Store("bucket")
+    assert str(error.value) == (
+        "AWS cannot be asked with the settings of the environment (Error loading SSO Token: Token for s does not "
+        "exist); log in again (aws sso login), or set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
+
+
+def test_a_region_that_is_none_and_holds_a_key(monkeypatch):
+    """As when one was pasted into the wrong place."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA123")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(TigerbushError) as error:
+        Store("bucket", region="EU AKIA123")
+    assert str(error.value) == (
+        "AWS cannot be asked with the settings of the environment (Provided region_name 'EU ...' doesn't match a "
+        "supported format); check source.region or --region."
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["here", "http://", "http://[::1", "http://here:99999", "https://here?x=1", "ftp://here", "https://ü.example"]
+)  # fmt: skip
+def test_an_endpoint_that_is_none(url):
+    with pytest.raises(TigerbushError) as error:
+        Store("bucket", endpoint_url=url)
+    assert str(error.value) == (
+        f"{url!r} is no address of an object store; expected http(s)://host, perhaps with :port, as "
+        "source.endpoint_url or --endpoint-url."
+    )

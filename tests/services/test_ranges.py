@@ -5,7 +5,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from tigerbush import remote, stream
+from tigerbush import patience, stream
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.products import file_row
 from tigerbush.ranges import WHOLE_BYTES, RemoteFile, open_remote
@@ -79,7 +79,7 @@ def test_windows_of_several_bands_overlap(proxy, row):
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])
 def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
-    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
     proxy.fault(fault, "B04", times=2)
     data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
     np.testing.assert_array_equal(data[0], pixels[300:350, 300:350])

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -10,9 +11,12 @@ from azure.storage.blob import ContentSettings
 
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
+from tigerbush import patience
+from tigerbush.cli.result_names import sort_out, unportable
 from tigerbush.cli.result_places import Item, open_place
-from tigerbush.cli.results import _part_name, pull, safe
+from tigerbush.cli.result_pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
+from web_servers import serving
 from weed import KEYED
 
 FILES = {
@@ -25,6 +29,11 @@ FILES = {
     "results/chad/results_summary.json": b"{}",
     "results/products.tsv": b"product\n",
 }
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
 
 
 def tigerbush(*arguments, status=0, **environment):
@@ -159,7 +168,7 @@ def test_checksums_of_an_object_store(weed, keys, tmp_path):
     parts = tmp_path / "a.zip.part"
     parts.mkdir()
     for item, left in ((items["results/a/one.json"], b"damaged"), (items[name], b"cut")):
-        (parts / _part_name(item)).write_bytes(left)
+        (parts / part_name(item)).write_bytes(left)
     output = tigerbush(*address)
     assert "compared with the checksum of the store: 1; without one there: 1" in output.splitlines()
     found = contents(target)
@@ -179,11 +188,11 @@ class Failing:
             for name, content in self.files.items()
         ]
 
-    def read(self, item):
+    def pieces(self, item):
         self.reads.append(item.name)
         if item.name == self.broken:
             raise RemoteError("no answer")
-        return self.files[item.name]
+        yield self.files[item.name]
 
 
 def test_an_interrupted_pull_goes_on(tmp_path):
@@ -207,18 +216,18 @@ def test_a_file_that_differs_from_its_checksum_is_read_again(tmp_path):
     item = Item(name, 2, "tag", "99914b932bd37a50b983c5e7c90ae93b")
 
     class Changing(Failing):
-        def read(self, item):
+        def pieces(self, item):
             self.reads.append(item.name)
-            return b"{]" if len(self.reads) <= self.broken else b"{}"
+            yield b"{]" if len(self.reads) <= self.broken else b"{}"
 
-    place = Changing({}, 2)
+    place = Changing({}, 4)
     pull(place, [item], tmp_path / "a.zip", lambda item: None)
-    assert (place.reads, contents(tmp_path / "a.zip")[name]) == ([name] * 3, b"{}")
-    place = Changing({}, 3)
+    assert (place.reads, contents(tmp_path / "a.zip")[name]) == ([name] * 5, b"{}")
+    place = Changing({}, 5)
     with pytest.raises(RemoteError) as error:
         pull(place, [item], tmp_path / "b.zip", lambda item: None)
     assert str(error.value) == f"{name}: what came differs from the checksum that the store gives"
-    assert place.reads == [name] * 3 and not (tmp_path / "b.zip").exists()
+    assert place.reads == [name] * 5 and not (tmp_path / "b.zip").exists()
 
 
 def test_names_that_lead_elsewhere_are_left_out():
@@ -227,10 +236,160 @@ def test_names_that_lead_elsewhere_are_left_out():
         "/results/a/x.json",
         "results/a/x\n.json",
         "results/a//x.json",
+        "results/a/x:y.json",
+        "results/a/\N{BLACK STAR}.json",
+        f"results/a/{'x' * 1020}.json",
         "a.json",
     ]
-    assert safe(Item(name, 1, "t") for name in names) == []
-    assert len(safe([Item("run/results/a/x.json", 1, "t")])) == 1
+    found, left = sort_out(Item(name, 1, "t") for name in [*names, "run/results/a/x.json"])
+    assert [item.name for item in found] == ["run/results/a/x.json"]
+    assert left == [
+        "left out, as their names lead elsewhere or hold more than letters, digits and _ . = + - /: 6 ("
+        r"'results/../../etc/cron.d/x.json', '/results/a/x.json', 'results/a/x\n.json', 'results/a//x.json', "
+        "'results/a/x:y.json', ...)",
+        f"left out, as their names have more than 1024 characters: 1 ('results/a/{'x' * 110}'...)",
+        "left out, as they are no results of a site: 1 ('a.json')",
+    ]
+
+
+def test_links_are_neither_read_nor_written_behind(folder, tmp_path):
+    """A file, a folder and a loop among results; the zip, the folder of parts and a part."""
+    outside = tmp_path / "outside"
+    (outside / "2020-03-16").mkdir(parents=True)
+    (outside / "2020-03-16" / "ndvi.json").write_text("secret")
+    (folder / "results" / "niger" / "passwd.json").symlink_to("/etc/passwd")
+    (folder / "results" / "mali").symlink_to(outside)
+    (folder / "results" / "niger" / "loop").symlink_to(folder / "results")
+    os.mkfifo(folder / "results" / "niger" / "pipe.json")
+    target = tmp_path / "a.zip"
+    output = tigerbush("pull", folder, "--zip", target)
+    left = (
+        "left out, as they are links, or no plain files: 4 ('results/mali', 'results/niger/loop', "
+        "'results/niger/passwd.json', 'results/niger/pipe.json')"
+    )
+    assert left in output.splitlines()
+    assert left in tigerbush("list", folder).splitlines()
+    whole = contents(target)
+    assert whole.keys() == {name for name in FILES if name.endswith(".json")} | {"manifest.tsv"}
+    target.unlink()
+    for path, to in ((target, outside / "new.zip"), (tmp_path / "a.zip.part", outside)):
+        path.symlink_to(to)
+        output = tigerbush("pull", folder, "--zip", target, status=1)
+        assert output.splitlines()[-1] == (
+            f"tigerbush: {path} is a link, and nothing is written behind links; give --zip another name."
+        )
+        path.unlink()
+    place, parts = open_place(str(folder)), tmp_path / "a.zip.part"
+    items = [item for item in place.items() if item.name == "results/niger/results_summary.json"]
+    parts.mkdir()
+    (parts / part_name(items[0])).symlink_to(folder / items[0].name)
+    (parts / "mine.txt").write_text("not of a pull")
+    pull(place, items, target, lambda item: None)
+    assert contents(target)[items[0].name] == FILES[items[0].name]
+    assert [path.name for path in parts.iterdir()] == ["mine.txt"]
+    assert [path.name for path in outside.iterdir()] == ["2020-03-16"]
+
+
+def test_a_file_that_becomes_a_link_is_not_read(folder):
+    place = open_place(str(folder))
+    item = next(item for item in place.items() if item.name.endswith("results_summary.json"))
+    path = folder / item.name
+    path.rename(folder / "moved")
+    path.symlink_to(folder / "moved")
+    with pytest.raises(TigerbushError) as error:
+        list(place.pieces(item))
+    assert str(error.value) == f"{item.name} changed meanwhile; start again, what is here is kept."
+
+
+def test_names_that_other_systems_cannot_keep(folder, tmp_path):
+    """They are in the zip, and told."""
+    long = f"results/niger/{'x' * 246}.json"
+    names = [
+        "results/Niger/a.json",
+        "results/niger/B.json",
+        "results/niger/b.json",
+        "results/niger/con.json",
+        "results/niger/dot./a.json",
+        "results/niger/COM1/a.json",
+        long,
+    ]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    output = tigerbush("pull", folder, "--zip", tmp_path / "a.zip")
+    assert contents(tmp_path / "a.zip").keys() >= set(names)
+    told = [
+        "not to be unpacked side by side on Windows and macOS, as they differ only in case: 4 ('results/Niger', "
+        "'results/niger', 'results/niger/B.json', 'results/niger/b.json')",
+        "not to be unpacked on Windows, as it forbids such names: 3 ('results/niger/COM1/a.json', "
+        "'results/niger/con.json', 'results/niger/dot./a.json')",
+        f"perhaps not to be unpacked, as their names are long: 1 ('{long[:120]}'...)",
+    ]
+    assert [line for line in output.splitlines() if "unpacked" in line] == told
+    assert tigerbush("list", folder).splitlines()[-3:] == told
+    assert unportable(["results/a/x", "results/a/x/y.json"]) == [
+        "not to be unpacked side by side, as they are files and folders: 1 ('results/a/x')"
+    ]
+
+
+def test_a_file_beyond_4_gb(folder, tmp_path, monkeypatch):
+    """Here beyond 4 kB: its entry has the longer header from the beginning."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 4096)
+    place = open_place(str(folder))
+    items = [item for item in place.items() if item.name.endswith("composite.tif")]
+    pull(place, items, tmp_path / "a.zip", lambda item: None)
+    assert contents(tmp_path / "a.zip")[items[0].name] == FILES[items[0].name]
+
+
+# the most of its memory that a process has used beyond what it had before
+PULLS = """
+import re, sys
+from pathlib import Path
+from tigerbush.cli.result_places import open_place
+from tigerbush.cli.result_pull import pull
+def held(what):
+    return int(re.search(f"{what}:\\\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+place = open_place(sys.argv[1], endpoint_url=sys.argv[2] or None)
+items = list(place.items())
+before = held("VmRSS")
+pull(place, items, Path(sys.argv[3]), lambda item: None)
+print(len(items), held("VmHWM") - before)
+"""
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket", "container"])
+def test_little_of_a_pull_is_held(request, tmp_path, where):
+    """Four files of 30 MB, fetched and put into the zip."""
+    large, environment, address, endpoint = bytes(30_000_000), {}, tmp_path, ""
+    names = [f"results/a/{number}.tif" for number in range(4)]
+    if where == "folder":
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(large)
+    elif where == "bucket":
+        weed = request.getfixturevalue("weed")
+        request.getfixturevalue("keys")
+        for name in names:
+            weed.put(KEYED, f"large/{name}", large)
+        address, endpoint = f"s3://{KEYED}/large", weed.url
+    else:
+        environment = request.getfixturevalue("blob")
+        environment["REQUESTS_CA_BUNDLE"] = str(request.getfixturevalue("certificates") / "ca.pem")
+        client = request.getfixturevalue("store").service.get_container_client("pulled")
+        for name in names:
+            client.upload_blob(f"large/{name}", large, overwrite=True)
+        address = "az://pulled/large"
+    done = subprocess.run(
+        [sys.executable, "-c", PULLS, address, endpoint, tmp_path / "a.zip"],
+        env=os.environ | environment | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    files, megabytes = map(float, done.stdout.split())
+    assert files == 4
+    assert megabytes < 64
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert [entry.file_size for entry in archive.infolist()[:4]] == [30_000_000] * 4
 
 
 @pytest.mark.parametrize(
@@ -249,6 +408,33 @@ def test_what_is_refused(folder, tmp_path, monkeypatch, arguments, sentence):
     output = tigerbush(*(word.format(folder=folder) for word in arguments), status=1)
     assert sentence in output
     assert not list(tmp_path.glob("*.zip*"))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "content", "sentence"),
+    [
+        (200, {"Content-Type": "text/html"}, b"<!DOCTYPE html>", ": what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
+        (200, {}, b"", ": what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
+        (307, {"Location": "/x"}, b"", ": Reached maximum redirect attempts; check --account and 'az login', or try again; what is here is kept."),
+        (409, {"x-ms-error-code": "BlobArchived"}, b"", " lies in the archive tier; rehydrate it there, then start again."),
+        (503, {}, b"", ": Service Unavailable; check --account and 'az login', or try again; what is here is kept."),
+        (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."),
+    ],
+)  # fmt: skip
+def test_blob_storage_that_answers_oddly(monkeypatch, status, headers, content, sentence):
+    with serving(lambda _: (status, headers, content)) as server:
+        text = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={KEY};BlobEndpoint={server.url}/a;"
+        monkeypatch.setenv("AZURITE_CONNECTION_STRING", text)
+        with pytest.raises((TigerbushError, RemoteError)) as error:
+            list(open_place("az://runs/x").items())
+    assert str(error.value) == f"az://runs/x/{sentence}"
+
+
+def test_a_connection_string_that_is_none(monkeypatch):
+    monkeypatch.setenv("AZURITE_CONNECTION_STRING", KEY)
+    with pytest.raises(TigerbushError) as error:
+        open_place("az://runs")
+    assert str(error.value) == "AZURITE_CONNECTION_STRING is no connection string; correct or unset it."
 
 
 def test_an_account_that_is_not_known(tmp_path):

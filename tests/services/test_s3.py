@@ -150,7 +150,7 @@ def test_storage_when_trouble_stays(faulty, proxy, local):
 
 
 def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
-    """The plugin's own words: too many requests, a wrong key, and a file that is not there any more."""
+    """The plugin's own words for too many requests and a file that is not there any more; a wrong key is told before."""
     for safe in written.iterdir():
         folder = weed.put_product(KEYED, safe, "refused/")
     run = configured(tmp_path / "s3", proxy, KEYED, "refused/", access="storage")
@@ -163,8 +163,11 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     proxy.mend()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
     output = run.snakemake(SUMMARIES, status=1)
-    assert re.search(r"Failed to check existence of s3://keyed/\S+\s+.*\(403\)", output)
-    assert "guessed" not in output
+    assert (
+        f"{proxy.url} does not accept the credentials (SignatureDoesNotMatch); renew the keys in the"
+        in output
+    )
+    assert "guessed" not in output and "botocore" not in output
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["AWS_SECRET_ACCESS_KEY"])
     keys_of_one = [one["Key"] for one in weed.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]]
     [band] = [key for key in keys_of_one if "_B04" in key]
@@ -172,6 +175,27 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     output = run.snakemake(SUMMARIES, status=1)
     assert "Missing input files for rule download_product" in output
     assert band in output
+
+
+def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
+    """Once the tables are there, nothing else asks the store before Snakemake's plugin."""
+    run = faulty("storage")
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    proxy.fault("307", "^/public/")
+    proxy.requests.clear()
+    output = run.snakemake(SUMMARIES, "--dry-run", status=1)
+    assert (
+        f"{proxy.url} leads elsewhere (307), which is not followed; check source.endpoint_url and" in output
+    )
+    assert "botocore" not in output
+    assert len(proxy.requests) <= 2
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    output = run.snakemake(SUMMARIES, "--dry-run", status=1)
+    assert (
+        f"{proxy.url} cannot be asked with the settings of the environment (The config profile (nobody) "
+        in output
+    )
+    assert "botocore" not in output
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +33,7 @@ class Server:
         With and without the scheme.
     asked : list of Asked
     answer : callable
-        Takes what is asked; gives status, headers and content.
+        Takes what is asked; gives status, headers and content, whole or piece by piece (then with Content-Length).
     """
 
     url: str
@@ -61,13 +61,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.server_told.asked.append(asked)
         status, headers, content = self.server_told.answer(asked)
         self.send_response(status)
-        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+        for name, value in (_length(content) | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        # a client that has given up needs no more
+        with suppress(ConnectionError):
+            for piece in [content] if isinstance(content, bytes) else content:
+                if self.command != "HEAD":
+                    self.wfile.write(piece)
 
     do_GET = do_HEAD = do_POST = do_CONNECT = _handle  # noqa: N815
+
+
+def _length(content) -> dict[str, str]:
+    return {"Content-Length": str(len(content))} if isinstance(content, bytes) else {}
 
 
 @contextmanager

@@ -479,7 +479,7 @@ def fetched(out, last_attempt):
 
 @pytest.mark.parametrize("fetch", [streamed, fetched])
 def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
-    monkeypatch.setattr("tigerbush.remote.WAIT_SECONDS", 0)
+    monkeypatch.setattr("tigerbush.patience.WAIT_SECONDS", 0)
     out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
     copy_product(product(), out, [])
     # what may pass is tried again first

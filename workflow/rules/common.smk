@@ -51,6 +51,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/methods.py"),
         workflow.source_path("../scripts/tigerbush/pattern.py"),
         workflow.source_path("../scripts/tigerbush/pages.py"),
+        workflow.source_path("../scripts/tigerbush/patience.py"),
         workflow.source_path("../scripts/tigerbush/polygon.py"),
         workflow.source_path("../scripts/tigerbush/products.py"),
         workflow.source_path("../scripts/tigerbush/queue_slurm.py"),
@@ -294,6 +295,8 @@ def stored_files(wildcards):
     # what lies on web servers is fetched by the job itself
     if any(row["key"].startswith("http") for row in rows):
         return []
+    for row in rows[:1]:
+        ask_store(row["key"])
     return [storage.source(address_of(row["key"])) for row in rows]
 
 
@@ -436,12 +439,3 @@ SUBIMAGES = {
     "limit": config["subimages"]["limit"],
     "mode": config["mode"],
 }
-
-if REMOTE and config["source"]["access"] == "storage":
-    import botocore
-
-    storage source:
-        provider="s3",
-        endpoint_url=config["source"]["endpoint_url"],
-        region=config["source"]["region"] or "us-east-1",
-        signature_version=botocore.UNSIGNED if config["source"]["anonymous"] else None,

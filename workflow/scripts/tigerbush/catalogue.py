@@ -13,26 +13,19 @@ from math import cos, radians
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from urllib3 import Retry
-
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.pages import Search, catalogue_sentences, odata_entries, stac_items
+from tigerbush.pages import Pages, Search, catalogue_sentences, odata_entries, stac_items
+from tigerbush.patience import TRIES
 from tigerbush.products import BANDS, STAC_ITEM, ProductName, file_row, parse_name, role, table_row
-from tigerbush.remote import LONGEST_WAIT_SECONDS, TIMEOUT_SECONDS, Store, is_address
+from tigerbush.remote import Store, is_address
 from tigerbush.s3 import Found, Row, describe_listed, describe_products
 from tigerbush.stac_item import band_of, cloud_percent, product_of, resolution_of
 from tigerbush.web import HostRefusedError, Web
 
 log = logging.getLogger(__name__)
 
-RETRIES = Retry(
-    total=4,
-    backoff_factor=0.5,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=None,
-    raise_on_status=False,
-    retry_after_max=LONGEST_WAIT_SECONDS,
-)
+# of a page after the first try
+RETRIES = TRIES - 1
 # how many items that are passed over are named
 _NAMED = 20
 # fields of an item that are looked into or make it one, and their kinds
@@ -101,12 +94,12 @@ def list_catalogue(
     store = store.beside(catalogue)
     boxes = [bounding_box(**site) for site in sites]
     search = Search(catalogue, collections, level, boxes, start, end)
-    web = Web(store.hosts, public=False, timeout=TIMEOUT_SECONDS, retries=RETRIES)
+    pages = Pages(Web(store.hosts, public=False), catalogue, tries=1 + RETRIES)
     found: dict[str, Found] = {}
     items: dict[str, Item] = {}
     passed_over = _PassedOver(catalogue)
     with catalogue_sentences(catalogue):
-        for product, item in _products(web, store, search, passed_over):
+        for product, item in _products(pages, store, search, passed_over):
             name = product.name
             if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
                 found.setdefault(name.product, product)
@@ -161,11 +154,11 @@ class _PassedOver:
 
 
 def _products(
-    web: Web, store: Store, search: Search, passed_over: _PassedOver
+    pages: Pages, store: Store, search: Search, passed_over: _PassedOver
 ) -> Iterator[tuple[Found, Item | None]]:
     """Yield the products of a catalogue, and the item of those whose files are its assets."""
     odata = "/odata/" in f"{search.catalogue}/"
-    for entry in odata_entries(web, search) if odata else stac_items(web, search):
+    for entry in odata_entries(pages, search) if odata else stac_items(pages, search):
         try:
             product = (
                 (_found_in_odata(entry, store), None)

@@ -14,14 +14,19 @@ import pystac_client
 import requests
 from pystac_client.stac_api_io import StacApiIO
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import parse_json
-from tigerbush.web import Web
+from tigerbush.patience import patiently
+from tigerbush.web import Answer, BusyError, Web, tls_trouble
 
 PAGE = 100
 # of one catalogue; a million items, and more bytes than a page of them has
 MOST_PAGES = 10_000
 MOST_BYTES = 200_000_000
+# in a row
+_EMPTY_PAGES = 100
+# of an answer that may be another one soon
+_BUSY = {429, 500, 502, 503, 504}
 # the first of these that a catalogue has: of Earth Search the reprocessed one
 COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
 
@@ -58,10 +63,8 @@ def catalogue_sentences(catalogue: str) -> Iterator[None]:
         yield
     except TigerbushError:
         raise
-    except requests.RequestException as error:
-        raise TigerbushError(
-            f"{catalogue} does not answer ({type(error).__name__}); check source.catalogue, or try again later."
-        ) from error
+    except RemoteError as error:
+        raise TigerbushError(f"{error}; check source.catalogue, or try again later.") from error
     except Exception as error:  # pystac raises many kinds for documents that are none
         raise TigerbushError(
             f"source.catalogue {catalogue} does not answer like a STAC API or an OData catalogue "
@@ -69,7 +72,7 @@ def catalogue_sentences(catalogue: str) -> Iterator[None]:
         ) from error
 
 
-def stac_items(web: Web, search: Search) -> Iterator[object]:
+def stac_items(pages: "Pages", search: Search) -> Iterator[object]:
     """Search a STAC API, site by site; yield items, or whatever stands in their place.
 
     Raises
@@ -79,7 +82,6 @@ def stac_items(web: Web, search: Search) -> Iterator[object]:
     Exception
         When the catalogue does not answer or is none: see `catalogue_sentences`.
     """
-    pages = _Pages(web, search.catalogue)
     client = pystac_client.Client.open(search.catalogue, stac_io=_StacPages(pages))
     collections = search.collections or _collection_of_level(client, search)
     last = search.end - timedelta(days=1)
@@ -102,9 +104,8 @@ def _collection_of_level(client: pystac_client.Client, search: Search) -> list[s
     return names
 
 
-def odata_entries(web: Web, search: Search) -> Iterator[object]:
+def odata_entries(pages: "Pages", search: Search) -> Iterator[object]:
     """Ask an OData catalogue, site by site; what is yielded and raised is as of `stac_items`."""
-    pages = _Pages(web, search.catalogue)
     for west, south, east, north in search.boxes:
         pages.asked.clear()
         ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
@@ -120,7 +121,7 @@ def odata_entries(web: Web, search: Search) -> Iterator[object]:
         yield from _new_on_each(search.catalogue, _odata_pages(pages, address), "Name")
 
 
-def _odata_pages(pages: "_Pages", address: str | None) -> Iterator[Sequence]:
+def _odata_pages(pages: "Pages", address: str | None) -> Iterator[Sequence]:
     while address:
         page = parse_json(pages.read(address))
         yield page["value"]
@@ -130,12 +131,14 @@ def _odata_pages(pages: "_Pages", address: str | None) -> Iterator[Sequence]:
 def _new_on_each(catalogue: str, pages: Iterable[Sequence], key: str) -> Iterator[object]:
     """Pass on what pages hold; a page without anything new would go on for ever."""
     seen: set[str] = set()
+    empty = 0
     for page in pages:
         if not isinstance(page, list):
             raise TigerbushError(f"{catalogue} gives a page that is no list of products; try again later.")
         names = [str(entry.get(key)) if isinstance(entry, Mapping) else repr(entry)[:200] for entry in page]
         new = [entry for entry, name in zip(page, names, strict=True) if name not in seen]
-        if page and not new:
+        empty = 0 if page else empty + 1
+        if (page and not new) or empty > _EMPTY_PAGES:
             raise _again(catalogue)
         seen.update(names)
         yield from new
@@ -145,7 +148,7 @@ def _again(catalogue: str) -> TigerbushError:
     return TigerbushError(f"{catalogue} gives the same page again and again; try again later.")
 
 
-class _Pages:
+class Pages:
     """The pages of one catalogue.
 
     Attributes
@@ -154,8 +157,8 @@ class _Pages:
         The requests of a search; none is made twice.
     """
 
-    def __init__(self, web: Web, catalogue: str) -> None:
-        self._web, self._catalogue = web, catalogue
+    def __init__(self, web: Web, catalogue: str, tries: int) -> None:
+        self._web, self._catalogue, self._tries = web, catalogue, tries
         self._at = f"{catalogue}/"
         self.asked: set[str] = set()
 
@@ -171,7 +174,7 @@ class _Pages:
         if question in self.asked or len(self.asked) >= MOST_PAGES:
             raise _again(self._catalogue)
         self.asked.add(question)
-        answer = self._web.request(method, self._at, json=body, most=MOST_BYTES)
+        answer = patiently(lambda: self._ask(method, body), self._explain, self._tries)
         if not 200 <= answer.status < 300:
             raise TigerbushError(
                 f"{self._catalogue} refuses the search ({answer.status}); check source.catalogue and "
@@ -181,11 +184,24 @@ class _Pages:
             raise TigerbushError(f"{self._catalogue} gives a page of more than {MOST_BYTES / 1e6:.0f} MB.")
         return answer.content.decode()
 
+    def _ask(self, method: str, body: object) -> Answer:
+        answer = self._web.request(method, self._at, json=body, most=MOST_BYTES)
+        if answer.status in _BUSY:
+            raise BusyError(f"{self._catalogue} refuses the search ({answer.status})", answer.headers)
+        return answer
+
+    def _explain(self, error: Exception) -> TigerbushError | RemoteError:
+        if isinstance(error, RemoteError):
+            return error
+        if trouble := tls_trouble(error, self._catalogue, "REQUESTS_CA_BUNDLE"):
+            return TigerbushError(f"source.catalogue: {trouble}")
+        return RemoteError(f"{self._catalogue} does not answer ({type(error).__name__})")
+
 
 class _StacPages(StacApiIO):
     """What pystac_client reads with: web pages of the catalogue alone, never a file."""
 
-    def __init__(self, pages: _Pages) -> None:
+    def __init__(self, pages: Pages) -> None:
         super().__init__(max_retries=None)
         self._pages = pages
 

@@ -7,39 +7,46 @@ and AWS_SECRET_ACCESS_KEY, the identity of a virtual machine).
 
 import hashlib
 import os
-import random
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 import botocore
 import requests
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.store_trouble import TROUBLE, changed, explain, no_store
+from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, TRIES, closed, patiently, within_a_step
+from tigerbush.store_trouble import (
+    changed,
+    check_credentials,
+    endless,
+    explain,
+    no_store,
+    refuse_redirect,
+    settings,
+)
 from tigerbush.web import Hosts, Web, refusal
 
-# Requests for one thing, and the wait after the first; it doubles from one to the next.
-TRIES = 5
-WAIT_SECONDS = 0.5
-# the longest wait that a server may ask for (quotas are counted by the minute)
-LONGEST_WAIT_SECONDS = 60
-TIMEOUT_SECONDS = 20
 # What stands in a table and reaches a server or a path: ASCII, no folder that leads upwards or nowhere.
 KEY = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[A-Za-z0-9_.=+-]+(?:/[A-Za-z0-9_.=+-]+)*")
 ADDRESS = re.compile(r"(?:s3|https?)://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?/(?P<key>.+)")
 LONGEST_KEY = 1024
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]*/([0-9]{1,18})")
+_HOST = re.compile(r"[A-Za-z0-9:](?:[A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 # bytes of a file of unknown size
 LARGEST = 2_000_000_000
+# pages of one listing, of a thousand names; and how many in a row may hold nothing new
+MOST_PAGES = 10_000
+_EMPTY_PAGES = 100
 
 Result = TypeVar("Result")
 
@@ -59,6 +66,15 @@ def is_address(key: str) -> bool:
     return len(key) <= LONGEST_KEY and KEY.fullmatch(match["key"] if match else key) is not None
 
 
+@dataclass(frozen=True)
+class _Page:
+    """A page of a listing, and the token that turns it: None on the last, empty where it is missing."""
+
+    objects: list[Object]
+    folders: list[str]
+    following: str | None
+
+
 class Store:
     """A bucket of an object store, and whatever whole addresses lead to.
 
@@ -75,7 +91,7 @@ class Store:
     connections : int
         At most so many at once.
     timeout : float
-        Seconds without an answer.
+        Seconds without a word.
     tries : int
         Requests for one thing.
     hosts : sequence of str
@@ -126,62 +142,63 @@ class Store:
 
     @cached_property
     def _client(self) -> BaseClient:
+        _check_endpoint(self._options["endpoint_url"])
         try:
-            return _client(**self._options)
-        except BotoCoreError as error:
-            raise TigerbushError(
-                f"{self.endpoint} cannot be asked with the settings of the environment ({_first_line(error)}); set "
-                "both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and "
-                "_SECRET_KEY, and check AWS_PROFILE."
-            ) from error
+            return within_a_step(lambda: _client(**self._options))
+        except Exception as error:  # of botocore, of programs and files that its configuration names
+            raise TigerbushError(settings(error, self.endpoint)) from error
 
     def _open_web(self) -> Web:
         return Web(self.hosts, public=True, connections=self.connections, timeout=self._timeout)
 
     def folders(self, prefix: str) -> list[str]:
         """List the folders right below a prefix, as whole prefixes that end in `/`."""
-        return [
-            folder["Prefix"]
-            for page in self._pages(prefix, "/")
-            for folder in page.get("CommonPrefixes") or ()
-        ]
+        return [folder for page in self._pages(prefix, "/") for folder in page.folders]
 
     def objects(self, prefix: str) -> list[Object]:
         """List all objects below a prefix."""
-        return [_object(entry) for page in self._pages(prefix, "") for entry in page.get("Contents") or ()]
+        return [one for page in self._pages(prefix, "") for one in page.objects]
 
     def first_object(self, prefix: str) -> Object | None:
         """Return one object below a prefix, with one request; None when there is none."""
         page = next(self._pages(prefix, "", MaxKeys=1))
-        return next(map(_object, page.get("Contents") or ()), None)
+        return next(iter(page.objects), None)
 
     def size_of(self, key: str) -> int:
         """Return the bytes of an object, by asking for the first; errors are those of `read`."""
-        return self._patiently(self.label(key), lambda: self._get(key, "", {"Range": "bytes=0-0"}, 1)[1])
+        return self._patiently(self.label(key), lambda: self._read(key, "", 1, "bytes=0-0")[2])
 
-    def _pages(self, prefix: str, delimiter: str, **options: int) -> Iterator[dict]:
-        label, token, seen = f"s3://{self.bucket}/{prefix}", {}, set()
-        while True:
-            page = self._patiently(
-                label,
-                lambda token=token: self._client.list_objects_v2(
-                    Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **options, **token, **self._payer
-                ),
-            )
-            # what is XML but no listing, as a page to log in
-            if "IsTruncated" not in page:
-                raise TigerbushError(no_store(label, self.endpoint))
+    def _pages(self, prefix: str, delimiter: str, **options: int) -> Iterator[_Page]:
+        """Yield the pages of a listing, as long as there is something new on them."""
+        label, tokens, empty = f"s3://{self.bucket}/{prefix}", {}, 0
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            ask = partial(self._page, label, prefix, delimiter, **options, **tokens)
+            page = self._patiently(label, ask)
             yield page
-            if not page["IsTruncated"]:
+            if page.following is None:
                 return
-            following = page.get("NextContinuationToken")
-            if following is None or following in seen:
-                raise TigerbushError(
-                    f"{label}: {self.endpoint} says that its listing goes on, but gives the same page again or none; "
-                    "try again later, or ask who runs it."
-                )
-            seen.add(following)
-            token = {"ContinuationToken": following}
+            names = page.folders + [one.key for one in page.objects]
+            # a store may pass over deleted names for a while
+            empty = 0 if names else empty + 1
+            again = {f"token {page.following}", *(f"name {name}" for name in names[-1:])}
+            if not page.following or seen & again or empty > _EMPTY_PAGES:
+                break
+            seen |= again
+            tokens = {"ContinuationToken": page.following}
+        raise TigerbushError(endless(label, self.endpoint))
+
+    def _page(self, label: str, prefix: str, delimiter: str, **options: int | str) -> _Page:
+        options |= {"Bucket": self.bucket, "Prefix": prefix, "Delimiter": delimiter, **self._payer}
+        page = within_a_step(lambda: self._client.list_objects_v2(**options))
+        # what is XML but no listing, as a page to log in
+        if "IsTruncated" not in page:
+            raise TigerbushError(no_store(label, self.endpoint))
+        return _Page(
+            [_object(entry) for entry in page.get("Contents") or ()],
+            [folder["Prefix"] for folder in page.get("CommonPrefixes") or ()],
+            page.get("NextContinuationToken", "") if page["IsTruncated"] else None,
+        )
 
     def read(self, key: str, size: int | None = None, etag: str = "") -> bytes:
         """Read a whole object; accepted when its size, and its checksum where the ETag is one, agree.
@@ -204,20 +221,29 @@ class Store:
         """
 
         def whole() -> bytes:
-            content, _ = self._get(key, etag, {}, LARGEST if size is None else size)
+            content, *_ = self._read(key, etag, LARGEST if size is None else size)
             check_content(self.label(key), content, size, etag)
             return content
 
         return self._patiently(self.label(key), whole)
+
+    def pieces(self, key: str, etag: str) -> Iterator[bytes]:
+        """Yield a whole object of the store piece by piece, with one try; nothing is compared."""
+        label = self._address(key)
+        pieces = self._patiently(label, lambda: self._ask(label, etag)[0], 1)
+        while piece := self._patiently(label, lambda: next(pieces, None), 1):
+            yield piece
 
     def read_range(self, key: str, start: int, length: int, size: int, etag: str = "") -> bytes:
         """Read `length` bytes from `start` of an object of `size` bytes; errors are those of `read`."""
         label = self.label(key)
 
         def part() -> bytes:
-            content, total = self._get(key, etag, {"Range": f"bytes={start}-{start + length - 1}"}, length)
+            content, first, total = self._read(key, etag, length, f"bytes={start}-{start + length - 1}")
             if total != size:
                 raise TigerbushError(changed(label, f"has {total} bytes, the table says {size}"))
+            if first != start:
+                raise RemoteError(f"{label}: bytes from {first} came, from {start} were asked for")
             if len(content) != length:
                 raise RemoteError(f"{label}: {len(content)} of {length} bytes came")
             return content
@@ -228,45 +254,60 @@ class Store:
         """Return the whole address of a key."""
         return key if "://" in key else f"s3://{self.bucket}/{key}"
 
-    def _get(self, key: str, etag: str, headers: dict[str, str], most: int) -> tuple[bytes, int]:
-        """Return what one request gives (of a web server `most` bytes and one at most), and the size of the object."""
+    def _address(self, key: str) -> str:
         if not is_address(key):
             raise TigerbushError(f"{key[:120]!r} is not the key of an object; run ./tigerbush discover.")
-        address = self.label(key)
-        if etag:
-            headers = {**headers, "If-Match": f'"{etag}"'}
+        return self.label(key)
+
+    def _read(self, key: str, etag: str, most: int, part: str | None = None) -> tuple[bytes, int, int]:
+        """Return what one request gives (`most` bytes and one at most), where it begins, and the size of the object."""
+        address = self._address(key)
         if address.startswith("s3://"):
-            bucket, _, name = address.removeprefix("s3://").partition("/")
-            options = {name.replace("-", ""): value for name, value in headers.items()}
-            answer = self._client.get_object(Bucket=bucket, Key=name, **options, **self._payer)
-            with answer["Body"] as body:
-                return body.read(), _total(answer.get("ContentRange"), answer["ContentLength"])
+            pieces, begin, total = self._ask(address, etag, part)
+            content = []
+            while sum(map(len, content)) <= most and (piece := next(pieces, None)):
+                content.append(piece)
+            pieces.close()
+            return b"".join(content)[: most + 1], begin, total
         # bytes as they are stored
-        answer = self._web.request(
-            "GET", address, headers={**headers, "Accept-Encoding": "identity"}, most=most
-        )
+        headers = {"Accept-Encoding": "identity"} | _headers(etag, part)
+        answer = self._web.request("GET", address, headers=headers, most=most)
         if answer.status == requests.codes.precondition_failed:
             raise TigerbushError(changed(address, "is another one"))
         if answer.status not in {200, 206} or answer.headers.get("Content-Type", "").startswith("text/html"):
             raise refusal(answer, address)
         length = answer.headers.get("Content-Length", "")
         whole = int(length) if length.isdecimal() else len(answer.content)
-        return answer.content, _total(answer.headers.get("Content-Range"), whole)
+        return answer.content, *_place(answer.headers.get("Content-Range"), whole)
 
-    def _patiently(self, label: str, request: Callable[[], Result]) -> Result:
+    def _ask(self, address: str, etag: str, part: str | None = None) -> tuple[Iterator[bytes], int, int]:
+        """Return an object of the store piece by piece, where in it they begin, and its size."""
+        bucket, _, name = address.removeprefix("s3://").partition("/")
+        options = {"Bucket": bucket, "Key": name, **self._payer}
+        options |= {header.replace("-", ""): value for header, value in _headers(etag, part).items()}
+        answer = within_a_step(lambda: self._client.get_object(**options))
+        if answer.get("ContentType", "").startswith("text/html") and not name.endswith(".html"):
+            raise TigerbushError(no_store(address, self.endpoint))
+        return _pieces(answer["Body"]), *_place(answer.get("ContentRange"), answer["ContentLength"])
+
+    def _patiently(self, label: str, request: Callable[[], Result], tries: int | None = None) -> Result:
         """Return what a request gives; trouble that may pass is waited for, longer from time to time."""
-        for attempt in range(self._tries):
-            try:
-                return request()
-            except TROUBLE as error:
-                trouble = explain(error, label, self.endpoint)
-                if isinstance(trouble, TigerbushError) or attempt + 1 == self._tries:
-                    raise trouble from error
-                time.sleep(_wait(error, attempt))
-        raise AssertionError("not reached")
+        return patiently(request, lambda error: explain(error, label, self.endpoint), tries or self._tries)
+
+
+def _headers(etag: str, part: str | None) -> dict[str, str]:
+    return ({"If-Match": f'"{etag}"'} if etag else {}) | ({"Range": part} if part else {})
+
+
+def _pieces(body: StreamingBody) -> Iterator[bytes]:
+    with closed(body):
+        while piece := within_a_step(body.read, CHUNK):
+            yield piece
 
 
 def _object(entry: dict) -> Object:
+    if entry["Size"] < 0:
+        raise ValueError("size")
     return Object(entry["Key"], entry["Size"], _etag(entry.get("ETag", "")))
 
 
@@ -295,7 +336,8 @@ def _client(
     endpoint_url: str | None, region: str | None, anonymous: bool, connections: int, timeout: float
 ) -> BaseClient:
     # a session of its own: the default one keeps the credentials that it found first
-    return boto3.session.Session().client(
+    session = boto3.session.Session()
+    client = session.client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=region or "us-east-1",
@@ -313,6 +355,12 @@ def _client(
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register_first("needs-retry.s3.HeadBucket", refuse_redirect)
+    credentials = None if anonymous else client._request_signer._credentials
+    if credentials:
+        # what roles, files and programs of the configuration give is known now
+        check_credentials(credentials.get_frozen_credentials())
+    return client
 
 
 def _etag(text: str) -> str:
@@ -320,22 +368,23 @@ def _etag(text: str) -> str:
     return text.strip('"') if re.fullmatch('"?[A-Za-z0-9-]{1,200}"?', text) else ""
 
 
-def _total(content_range: str | None, length: int) -> int:
-    """Return the size of an object from `bytes 0-9/100`."""
-    total = (content_range or "").rpartition("/")[2]
-    return int(total) if total.isdecimal() else length
+def _place(content_range: str | None, length: int) -> tuple[int, int]:
+    """Return where an answer begins and the size of the object, from `bytes 0-9/100`."""
+    match = _RANGE.fullmatch(content_range or "")
+    return (int(match[1]), int(match[2])) if match else (0, length)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".")[:200]
-
-
-def _wait(error: Exception, attempt: int) -> float:
-    """Return the seconds to wait: doubled each time, with a jitter so that jobs do not come back together."""
-    # S311: no secret is made of it
-    wait = WAIT_SECONDS * 2**attempt * (0.75 + random.random() / 2)  # noqa: S311
-    headers = getattr(error, "headers", None) or {}
-    if isinstance(error, ClientError):
-        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    asked = str(headers.get("retry-after", ""))
-    return min(max(wait, int(asked)), LONGEST_WAIT_SECONDS) if asked.isdecimal() else wait
+def _check_endpoint(url: str | None) -> None:
+    """Refuse what botocore would make a riddle of."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or "@" in parts.netloc:
+        raise TigerbushError(
+            f"{url.rpartition('@')[2][:120]!r} is no address of an object store; expected http(s)://host, perhaps with "
+            ":port, as source.endpoint_url or --endpoint-url."
+        )

@@ -15,16 +15,24 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
-from urllib3 import HTTPSConnectionPool, Retry
+from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.patience import CHUNK, TIMEOUT_SECONDS, closed, within_a_step
 
 MOST_REDIRECTS = 5
+
+# what OpenSSL says of a file of certificates that is none
+_NO_BUNDLE = (
+    "NO_CERTIFICATE_OR_CRL_FOUND",
+    "No such file or directory",
+    "Is a directory",
+    "Permission denied",
+)
 _DEFAULT_PORTS = (None, 80, 443)
-_CHUNK = 65536
 # IPv6 addresses that are routed; those of NAT64 stand for an IPv4 address
 _GLOBAL_IPV6 = ip_network("2000::/3")
 _NAT64 = ip_network("64:ff9b::/96")
@@ -100,9 +108,7 @@ class Web:
     connections : int
         At most so many to a host at once.
     timeout : float
-        Seconds without an answer.
-    retries : Retry or int
-        Of each request.
+        Seconds without a word.
     """
 
     def __init__(
@@ -111,10 +117,9 @@ class Web:
         *,
         public: bool,
         connections: int = 1,
-        timeout: float = 20,
-        retries: Retry | int = 0,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        pools = {"pool_maxsize": connections, "pool_block": True, "max_retries": retries}
+        pools = {"pool_maxsize": connections, "pool_block": True}
         self._hosts = hosts
         self._timeout = timeout
         self._environment: dict[tuple, dict] = {}
@@ -154,12 +159,15 @@ class Web:
         """
         for _ in range(MOST_REDIRECTS + 1):
             session, request = self._allowed(requests.Request(method, url, headers=headers, json=json))
-            settings = self._settings(session, request.url)
-            with session.send(request, allow_redirects=False, timeout=self._timeout, **settings) as answer:
-                target = session.get_redirect_target(answer)
-                if target is None:
-                    content = _read(answer, most)
-                    return Answer(answer.status_code, content, answer.headers, urlsplit(request.url).netloc)
+            try:
+                answer = within_a_step(self._send, session, request)
+                with closed(answer):
+                    target = session.get_redirect_target(answer)
+                    if target is None:
+                        content, host = _read(answer, most), urlsplit(request.url).netloc
+                        return Answer(answer.status_code, content, answer.headers, host)
+            except TimeoutError as error:
+                raise requests.Timeout(error, request=request) from error
             url = urljoin(request.url, target)
             if answer.status_code == requests.codes.see_other:
                 method, json = "GET", None
@@ -167,12 +175,17 @@ class Web:
             f"{urlsplit(request.url).netloc} redirects more than {MOST_REDIRECTS} times; check the address."
         )
 
+    def _send(self, session: requests.Session, request: requests.PreparedRequest) -> requests.Response:
+        settings = self._settings(session, request.url)
+        settings |= {"allow_redirects": False, "timeout": self._timeout}
+        return session.send(request, **settings)
+
     def _settings(self, session: requests.Session, url: str) -> dict:
         """Return proxy and certificates for a host, as the environment has them; looked up once."""
         place = urlsplit(url)[:2]
         if place not in self._environment:
             self._environment[place] = session.merge_environment_settings(url, {}, True, None, None)
-        return self._environment[place]
+        return dict(self._environment[place])
 
     def _allowed(self, request: requests.Request) -> tuple[requests.Session, requests.PreparedRequest]:
         """Return the request as it is sent, and the session for its host.
@@ -257,14 +270,30 @@ def public_addresses(host: str, port: int | None) -> list[str]:
 def explain(error: requests.RequestException, label: str) -> TigerbushError | RemoteError:
     """Return the sentence for a web server that did not answer; its class says whether another try may help."""
     host = urlsplit(error.request.url if error.request is not None else label).netloc
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return TigerbushError(
-            f"{label}: the certificate of {host} is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."
-        )
+    if trouble := tls_trouble(error, host, "REQUESTS_CA_BUNDLE"):
+        return TigerbushError(f"{label}: {trouble}")
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return RemoteError(
         f"{label}: {host} did not answer, or not to the end ({type(reason or error).__name__})"
     )
+
+
+def tls_trouble(error: Exception, host: str, variable: str) -> str | None:
+    """Say what is wrong with a certificate, or with those of this machine, which `variable` names; else None."""
+    text = str(error)
+    if "suitable TLS CA certificate bundle" in text or (
+        type(error).__name__ == "SSLError" and any(word in text for word in _NO_BUNDLE)
+    ):
+        return f"the file of trusted certificates cannot be read; correct {variable}."
+    if "WRONG_VERSION_NUMBER" in text:
+        return f"{host} does not speak TLS there; check http or https, and the port."
+    if type(error).__name__ == "SSLError" and ("mismatch" in text or "doesn't match" in text):
+        return f"the certificate of {host} is for another name; check the address."
+    if "CERTIFICATE_VERIFY_FAILED" not in text:
+        return None
+    if "expired" in text or "not yet valid" in text:
+        return f"the certificate of {host} is not valid today; set the clock of this machine, or ask who runs it."
+    return f"the certificate of {host} is not trusted here; set {variable} to your authority's."
 
 
 def refusal(answer: Answer, label: str) -> TigerbushError | RemoteError:
@@ -342,8 +371,7 @@ def _place(parts: SplitResult) -> tuple[str, int | None]:
 
 def _read(answer: requests.Response, most: int) -> bytes:
     content = bytearray()
-    for chunk in answer.iter_content(_CHUNK):
+    chunks = answer.iter_content(min(CHUNK, most + 1))
+    while len(content) <= most and (chunk := within_a_step(next, chunks, None)):
         content += chunk
-        if len(content) > most:
-            break
     return bytes(content[: most + 1])

@@ -1,0 +1,158 @@
+"""Catalogues that answer oddly, or for ever: one sentence each."""
+
+import itertools
+import json
+import time
+
+import pytest
+
+from certificates import write_certificates
+from test_catalogue import listed
+from tigerbush import catalogue as discovery
+from tigerbush import patience
+from tigerbush.errors import TigerbushError
+from web_servers import serving
+
+AGAIN = "{url} gives the same page again and again; try again later."
+NONE = (
+    "source.catalogue {url} does not answer like a STAC API or an OData catalogue ({why}); check the address."
+)
+NO_JSON = "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"
+ROOT = {"type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x"}
+CONFORMS = [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "item-search")]
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(discovery, "RETRIES", 1)
+
+
+def stac(pages):
+    """Answer as a STAC API whose pages hold these items; each leads on by a link of its own."""
+    numbers = itertools.count()
+
+    def answer(asked):
+        base = f"http://{asked.headers['host']}"
+        if asked.path == "/":
+            links = [
+                {"rel": "search", "href": f"{base}/search", "type": "application/geo+json", "method": "POST"}
+            ]
+            document = ROOT | {"conformsTo": CONFORMS, "links": links}
+        else:
+            body = {"token": next(numbers)}
+            following = {"rel": "next", "href": f"{base}/search", "method": "POST", "body": body}
+            features = [{"id": name} for name in next(pages)]
+            document = {"type": "FeatureCollection", "features": features, "links": [following]}
+        return 200, {}, json.dumps(document).encode()
+
+    return answer
+
+
+def odata(pages):
+    numbers = itertools.count()
+
+    def answer(asked):
+        following = f"http://{asked.headers['host']}/odata/v1/Products?page={next(numbers)}"
+        document = {"value": [{"Name": name} for name in next(pages)], "@odata.nextLink": following}
+        return 200, {}, json.dumps(document).encode()
+
+    return answer
+
+
+def sentence(server, path=""):
+    with pytest.raises(TigerbushError) as error:
+        listed(server, address=server.url + path, collections=["x"], bucket=None)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "pages", "requests"),
+    [
+        # the same page, two pages by turns, and nothing, each by another link; an empty page ends a search of STAC
+        (stac, "", lambda: itertools.repeat(["a"]), 2),
+        (stac, "", lambda: itertools.cycle([["a"], ["b"]]), 3),
+        (odata, "/odata/v1", lambda: itertools.repeat(["a"]), 2),
+        (odata, "/odata/v1", lambda: itertools.cycle([["a"], ["b"]]), 3),
+        (odata, "/odata/v1", lambda: itertools.repeat([]), 101),
+    ],
+)
+def test_pages_without_an_end(kind, path, pages, requests):
+    with serving(kind(pages())) as server:
+        assert sentence(server, path) == AGAIN.format(url=server.url + path)
+    assert sum(asked.path != "/" for asked in server.asked) == requests
+
+
+def test_links_that_lead_back():
+    """Each page is new, but the third link is the first."""
+    links = itertools.cycle(["a", "b"])
+    names = itertools.count()
+
+    def answer(asked):
+        following = f"http://{asked.headers['host']}/odata/v1/{next(links)}"
+        return 200, {}, json.dumps({"value": [{"Name": next(names)}], "@odata.nextLink": following}).encode()
+
+    with serving(answer) as server:
+        assert sentence(server, "/odata/v1") == AGAIN.format(url=f"{server.url}/odata/v1")
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("path", ["", "/odata/v1"])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<!DOCTYPE html><p>Log in", NO_JSON),
+        (b"", NO_JSON),
+        (
+            b"\xff\xfe",
+            "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+        ),
+    ],
+)
+def test_a_page_to_log_in(path, content, why):
+    with serving(lambda _: (200, {"Content-Type": "text/html"}, content)) as server:
+        assert sentence(server, path) == NONE.format(url=server.url + path, why=why)
+
+
+def test_a_catalogue_that_is_down(monkeypatch, caplog):
+    slept = []
+    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    with serving(lambda _: (503, {"Retry-After": "9999"}, b"")) as server:
+        assert sentence(server) == (
+            f"{server.url} refuses the search (503); check source.catalogue, or try again later."
+        )
+    assert slept[-1] == 60
+    assert caplog.messages == [f"{server.url} refuses the search (503); asked again in 60.0 s (2 of 2)"]
+
+
+def test_a_catalogue_that_speaks_for_ever(monkeypatch):
+    monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+
+    def bytes_one_by_one():
+        for _ in range(30):
+            time.sleep(0.1)
+            yield b" "
+
+    start = time.monotonic()
+    with serving(lambda _: (200, {"Content-Length": "1000"}, bytes_one_by_one())) as server:
+        assert sentence(server) == (
+            f"{server.url} does not answer (Timeout); check source.catalogue, or try again later."
+        )
+    assert time.monotonic() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("made", "bundle", "what"),
+    [
+        ({}, None, "the certificate of {url} is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
+        ({"last_day": -1}, "ca.pem", "the certificate of {url} is not valid today; set the clock of this machine, or ask who runs it."),
+        ({"hosts": ["elsewhere.example"]}, "ca.pem", "the certificate of {url} is for another name; check the address."),
+        ({}, "absent.pem", "the file of trusted certificates cannot be read; correct REQUESTS_CA_BUNDLE."),
+    ],
+)  # fmt: skip
+def test_certificates(tmp_path, monkeypatch, made, bundle, what):
+    write_certificates(tmp_path, **made)
+    if bundle:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / bundle))
+    with serving(certificates=tmp_path) as server:
+        assert sentence(server) == "source.catalogue: " + what.format(url=server.url)
