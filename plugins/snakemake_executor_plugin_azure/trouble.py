@@ -30,7 +30,18 @@ ADVICE = {
     "InvalidAuthenticationToken": LOGIN,
     "ExpiredAuthenticationToken": LOGIN,
 }
-_USELESS = {ComputeNodeState.unusable, ComputeNodeState.start_task_failed}
+QUOTAS = {code for code, advice in ADVICE.items() if advice is QUOTA}
+_USELESS = {
+    ComputeNodeState.unusable,
+    ComputeNodeState.start_task_failed,
+    ComputeNodeState.offline,
+    ComputeNodeState.unknown,
+}
+_WHY = {
+    ComputeNodeState.unusable: "no reason given; is the container image right?",
+    ComputeNodeState.offline: "somebody has switched off that it gets tasks",
+    ComputeNodeState.unknown: "Batch has lost contact with it",
+}
 
 
 def status_of(error: Exception) -> int | None:
@@ -70,13 +81,19 @@ def _reason(text: str) -> str:
 def _line(text: str) -> str:
     # Batch adds the request's id and time in further lines
     first = " ".join(text.partition("\nRequestId")[0].split())[:400]
-    return first.rstrip(".") + "."
+    return first if first.endswith("?") else first.rstrip(".") + "."
 
 
 def is_useless(node: ComputeNode) -> bool:
-    """Whether a node will run no task any more."""
+    """Whether a node runs no task, and will hardly run one later."""
+    return node.state in _USELESS or has_failed(node)
+
+
+def has_failed(node: ComputeNode) -> bool:
+    """Whether a node will run no task for certain: its start task has failed."""
     started = node.start_task_info
-    return node.state in _USELESS or (started is not None and started.result == TaskExecutionResult.failure)
+    failed = started is not None and started.result == TaskExecutionResult.failure
+    return failed or node.state == ComputeNodeState.start_task_failed
 
 
 def of_pool(error: object) -> str:
@@ -88,12 +105,13 @@ def of_pool(error: object) -> str:
 
 def of_node(node: ComputeNode, output: str) -> str:
     """Say why a node does not work."""
-    if node.start_task_info is not None:
-        failure = node.start_task_info.failure_info
+    if has_failed(node):
+        failure = node.start_task_info and node.start_task_info.failure_info
         text = failure.message if failure else "no reason given"
         return f"The start task failed on node {node.id}: {_line(text)} {output}".rstrip()
     errors = "; ".join(f"{error.code}: {error.message}" for error in node.errors or [])
-    return f"Node {node.id} is unusable: {_line(errors or 'no reason given; is the container image right?')}"
+    state = getattr(node.state, "value", node.state)
+    return f"Node {node.id} is {state}: {_line(errors or _WHY.get(node.state, 'no reason given'))}"
 
 
 def of_task(task: CloudTask) -> str:
