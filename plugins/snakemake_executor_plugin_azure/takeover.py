@@ -114,7 +114,7 @@ def _counted(done: set[str], logger: Any) -> Iterator[None]:
         if names and names <= done:
             count_as_finished(persistence, job)
             counted.update(names)
-            logger.info(f"Taken over from an earlier run: {', '.join(map(str, job.output))}")
+            logger.info(f"Taken over from an earlier run: {', '.join(map(_address, job.output))}")
         return await original(persistence, job)
 
     if done:
@@ -123,6 +123,10 @@ def _counted(done: set[str], logger: Any) -> Iterator[None]:
         yield
     finally:
         PersistenceBase.incomplete = original
+
+
+def _address(file: Any) -> str:
+    return file.storage_object.query if file.is_storage else str(file)
 
 
 def _delete(of_kind: Any, name: str) -> None:
