@@ -1,6 +1,7 @@
 """The Batch account: how it is asked, and what a run is called there."""
 
 import re
+import threading
 from datetime import UTC, datetime
 
 from azure.batch import BatchServiceClient
@@ -11,6 +12,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_executor_plugin_azure import trouble
 
 SCOPES = ("https://batch.core.windows.net/.default", "https://management.azure.com/.default")
+# until Azure has given both tokens
+TOKEN_SECONDS = 15
 # of one request, which is tried twice; the library would wait for 100 s, and try four times
 REQUEST_SECONDS = 20
 
@@ -25,18 +28,36 @@ def clients(settings: object) -> tuple[BatchServiceClient, BatchManagementClient
     Raises
     ------
     WorkflowError
-        When Azure gives no token.
+        When Azure gives no token, or not in time.
     """
     credential = CustomAzureCredential()
-    try:
-        for scope in SCOPES:
-            credential.get_token(scope)
-    except Exception as error:
-        raise WorkflowError(f"Azure gives no token: {trouble.sentence(error)}") from None
+    _log_in(credential)
     batch = BatchServiceClient(AzureIdentityCredentialAdapter(credential, SCOPES[0]), settings.account_url)
     batch.config.connection.timeout = REQUEST_SECONDS
     batch.config.retry_policy.policy.total = 1
     return batch, BatchManagementClient(credential, settings.subscription_id)
+
+
+def _log_in(credential: object) -> None:
+    """Get the tokens in a thread, which is left behind when there is no answer in time."""
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            for scope in SCOPES:
+                credential.get_token(scope)
+        except Exception as error:
+            failed.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(TOKEN_SECONDS)
+    if asking.is_alive():
+        raise WorkflowError(
+            f"Azure gives no token for Batch: no answer within {TOKEN_SECONDS:g} s. {trouble.LOGIN}"
+        )
+    if failed:
+        raise WorkflowError(f"Azure gives no token for Batch: {trouble.sentence(failed[0])}")
 
 
 def pool_of(prefix: str | None) -> str:

@@ -44,6 +44,13 @@ _WHY = {
 }
 
 
+# what requests says of a host without an address, by itself or by a proxy
+_UNKNOWN_HOST = re.compile(
+    r"host='([\w.-]+)'.*(?:resolve|Name or service not known|getaddrinfo|Tunnel connection failed: 50[0-4])",
+    re.DOTALL,
+)
+
+
 def status_of(error: Exception) -> int | None:
     """Return the HTTP status of an answer, or None when there was none."""
     if isinstance(error, BatchErrorException):
@@ -58,6 +65,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ClientAuthenticationError) and status_of(error) is None:
         return f"{_line(_reason(str(error)))} {LOGIN}"
     code, message = _code(error)
+    if code is None and (host := _UNKNOWN_HOST.search(message)):
+        return f"the host {host[1]} is not known: check batch_account and region in config/azure.yaml, and the network."
     if code is None:
         return _line(f"{type(error).__name__}: {message}")
     return " ".join([_line(f"{code}: {message}"), *([ADVICE[code]] if code in ADVICE else [])])
@@ -75,7 +84,7 @@ def _code(error: Exception) -> tuple[str | None, str]:
 def _reason(text: str) -> str:
     """Choose the answer of Entra, if there is one, from what a chain of credentials says."""
     found = re.search(r"AADSTS\d+: [^\n]*", text)
-    return found[0] if found else text.partition("\n")[0]
+    return found[0] if found else "nobody is logged in"
 
 
 def _line(text: str) -> str:

@@ -4,6 +4,7 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from azure.identity import ChainedTokenCredential, EnvironmentCredential, ManagedIdentityCredential
@@ -13,12 +14,14 @@ from azure.storage.blob import (
     ResourceTypes,
     generate_account_sas,
 )
+from snakemake_interface_common.exceptions import WorkflowError
 
 from azure_proxy import CLIENT
 from azure_runs import CONTAINER, AzureRun, checkout
 from azurite import ACCOUNT, KEY
 from fabricate import name_of, scene_of
 from runs import BASE
+from snakemake_executor_plugin_azure import account, trouble
 from tigerbush import blob_trouble
 from tigerbush.errors import TigerbushError
 from tigerbush.run_judge import Judge
@@ -155,6 +158,31 @@ def test_only_the_own_blob_is_asked_for(lease, store):
     asked = store.requests()[before:]
     assert asked
     assert all(f"/{CONTAINER}/refused/results/.run.json" in request for request in asked), asked
+
+
+def test_a_batch_account_that_is_not_there(azure, monkeypatch):
+    for name, value in (azure.caller() | {"NO_PROXY": "nobody.invalid"}).items():
+        monkeypatch.setenv(name, value)
+    settings = SimpleNamespace(account_url="https://nobody.invalid", subscription_id="s")
+    batch, _ = account.clients(settings)
+    start = time.monotonic()
+    with pytest.raises(Exception) as raised:
+        account.jobs_of(batch, "tigerbush-refused")
+    assert time.monotonic() - start < 20
+    assert trouble.sentence(raised.value) == (
+        "the host nobody.invalid is not known: check batch_account and region in config/azure.yaml, and the network."
+    )
+    # and no token for it
+    monkeypatch.delenv("AZURE_CLIENT_SECRET")
+    with pytest.raises(WorkflowError) as raised:
+        account.clients(settings)
+    assert str(raised.value) == f"Azure gives no token for Batch: nobody is logged in. {trouble.LOGIN}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(account, "TOKEN_SECONDS", 0.5)
+        with pytest.raises(WorkflowError) as raised:
+            account.clients(settings)
+    assert str(raised.value) == f"Azure gives no token for Batch: no answer within 0.5 s. {trouble.LOGIN}"
 
 
 @pytest.fixture
