@@ -393,10 +393,7 @@ class Executor(upstream.Executor):
                     self.renew_token()
                 if not left:
                     owner = self.settings.batch_account_name
-                    self.logger.error(
-                        f"The {kind} {name} could not be deleted and may cost money: {trouble.sentence(error)} "
-                        f"Delete it: az batch {kind} delete --{kind}-id {name} --account-name {owner}"
-                    )
+                    self.logger.error(trouble.left(kind, name, owner, error))
                 time.sleep(1)
 
     def shutdown(self) -> None:

@@ -62,24 +62,23 @@ def taken_over(workflow: Any, settings: Any, held: Callable[[], bool], logger: A
     batch, _ = account.clients(settings)
     try:
         jobs = account.jobs_of(batch, pool)
-        left = [*jobs, *([pool] if _is_there(batch, pool) else [])]
+        pool_left = any(found.id == pool for found in batch.pool.list())
         for job in jobs:
             pause = workflow.remote_execution_settings.seconds_between_status_checks or 10
             _let_end(batch, job, pause, logger.warning)
         done = {task for job in jobs for task in succeeded(batch, job)}
     except Exception as error:
         raise WorkflowError(f"The Batch account cannot be asked: {trouble.sentence(error)}") from None
-    with _counted(done, logger):
-        yield
-    if left and held():
-        for job in jobs:
-            _delete(batch.job, job)
-        if not settings.keep_pool:
-            _delete(batch.pool, pool)
-
-
-def _is_there(batch: BatchServiceClient, pool: str) -> bool:
-    return any(found.id == pool for found in batch.pool.list())
+    try:
+        with _counted(done, logger):
+            yield
+        # not when planning failed: they still say what is finished
+        if jobs and held():
+            for job in jobs:
+                _delete(batch, "job", job, settings, logger)
+    finally:
+        if pool_left and not settings.keep_pool and held():
+            _delete(batch, "pool", pool, settings, logger)
 
 
 def _let_end(batch: BatchServiceClient, job: str, pause: float, say: Callable[[str], None]) -> None:
@@ -129,10 +128,10 @@ def _address(file: Any) -> str:
     return file.storage_object.query if file.is_storage else str(file)
 
 
-def _delete(of_kind: Any, name: str) -> None:
+def _delete(batch: BatchServiceClient, kind: str, name: str, settings: Any, logger: Any) -> None:
     try:
-        of_kind.delete(name)
-    except bm.BatchErrorException as error:
+        getattr(batch, kind).delete(name)
+    except Exception as error:
         # gone, or on its way
         if trouble.status_of(error) not in {404, 409}:
-            raise WorkflowError(f"{name} could not be deleted: {trouble.sentence(error)}") from None
+            logger.error(trouble.left(kind, name, settings.batch_account_name, error))

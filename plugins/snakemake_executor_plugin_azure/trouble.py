@@ -93,6 +93,14 @@ def _line(text: str) -> str:
     return first if first.endswith("?") else first.rstrip(".") + "."
 
 
+def left(kind: str, name: str, account: str, error: Exception) -> str:
+    """Say that a job or a pool is still there, and how to delete it by hand."""
+    return (
+        f"The {kind} {name} could not be deleted and may cost money: {sentence(error)} Delete it: az batch {kind} "
+        f"delete --{kind}-id {name} --account-name {account}"
+    )
+
+
 def is_useless(node: ComputeNode) -> bool:
     """Whether a node runs no task, and will hardly run one later."""
     return node.state in _USELESS or has_failed(node)

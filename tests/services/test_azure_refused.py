@@ -206,8 +206,8 @@ def test_a_run_says_it_before_it_plans(run, azure):
     assert not azure.account.created
 
 
-def test_a_refusal_later(run, azure):
-    """A right that was taken away meanwhile is told by the job that needed it, and not asked for again and again."""
+def test_a_refusal_later(run, azure, store):
+    """What was taken away meanwhile is told by the job that needed it, and not asked for again and again, or made."""
     write_product(run.folder / "products", name_of("20170110"), scene_of(0, clouds=[]))
     azure.blob_fault("PUT", "/refused/results/products.tsv", 403, "AuthorizationPermissionMismatch")
     text = run.here("results/products.tsv", *run.stored(), status=1)
@@ -215,3 +215,16 @@ def test_a_refusal_later(run, azure):
     assert f"{WHO} may not do this in {WHERE} (AuthorizationPermissionMismatch): {ROLE}\n" in text
     assert "RetryError" not in text and "Future" not in text
     assert "Traceback" not in text
+    azure.blob_faults.clear()
+    azure.blob_fault("PUT", "/refused/results/products.tsv", 404, "ContainerNotFound")
+    before = len(store.requests())
+    text = run.here("results/products.tsv", *run.stored(), status=1)
+    assert (
+        "there is no container runs of the storage account tigerstore: check container in config/azure.yaml"
+        in text
+    )
+    assert not [
+        request
+        for request in store.requests()[before:]
+        if "restype=container" in request and "comp" not in request
+    ]
