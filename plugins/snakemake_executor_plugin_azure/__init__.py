@@ -5,25 +5,23 @@ has repaired it. When none is left, use `executor: azure-batch` and remove this 
 """
 
 import dataclasses
-import re
 import shlex
+import signal
+import threading
 import time
 import uuid
-from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Callable
 
 import azure.batch.models as bm
 import snakemake_executor_plugin_azure_batch as upstream
-from azure.batch import BatchServiceClient
-from azure.mgmt.batch import BatchManagementClient
 from snakemake_executor_plugin_azure_batch import build
-from snakemake_executor_plugin_azure_batch.util import AzureIdentityCredentialAdapter, CustomAzureCredential
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_azure import pool, tasks, trouble
+from snakemake_executor_plugin_azure import account, pool, takeover, tasks, trouble
+from snakemake_executor_plugin_azure.capacity import Capacity
 
 # Upstream: every task spends 50 s on `pip install` of what the image has, and secrets show in command lines.
 common_settings = dataclasses.replace(
@@ -32,7 +30,6 @@ common_settings = dataclasses.replace(
     pass_envvar_declarations_to_cmd=False,
 )
 
-SCOPES = ("https://batch.core.windows.net/.default", "https://management.azure.com/.default")
 # of the longest wait for a pool of an earlier run to go away
 WAIT_SECONDS = 600
 # at the end of a run, when a deletion is refused or not answered
@@ -50,6 +47,10 @@ class ExecutorSettings(upstream.ExecutorSettings):
     poll_failures: int = dataclasses.field(
         default=30,
         metadata={"help": "Status checks in a row that may fail before the run ends.", "required": False},
+    )
+    capacity_hours: float = dataclasses.field(
+        default=6,
+        metadata={"help": "Hours without a node that works before the run ends.", "required": False},
     )
 
 
@@ -70,19 +71,38 @@ class Executor(upstream.Executor):
         self.container_image = self.workflow.remote_execution_settings.container_image
         self.settings: ExecutorSettings = self.workflow.executor_settings
         self.tasks_per_node = self.settings.tasks_per_node
-        prefix = self.workflow.storage_settings.default_storage_prefix or "run"
-        run = re.sub(r"[^A-Za-z0-9_-]", "-", prefix.rstrip("/").rpartition("/")[2])[:38]
-        self.pool_id = f"tigerbush-{run}"
-        self.job_id = f"{self.pool_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        self.pool_id = account.pool_of(self.workflow.storage_settings.default_storage_prefix)
+        self.job_id = account.job_of(self.pool_id)
         self.started = False
+        # whether this process still has the results; as long as nobody tells, nobody knows
+        self.held: Callable[[], bool] = lambda: False
+        # what Batch has and nobody has seen the end of
+        self.under_way: dict[str, JobExecutorInterface] = {}
         self.failed_polls = 0
         self.warned: set[str] = set()
         self._cores: int | None = None
+
+    def begin(self, held: Callable[[], bool]) -> None:
+        """Get ready before the first job, also one that runs here.
+
+        Parameters
+        ----------
+        held : callable
+            Whether this process still has the results.
+        """
+        self.held = held
+        self.end_on_sigterm()
+
+    def end_on_sigterm(self) -> None:
+        """Repair: SIGTERM waited for running tasks, so that a killer lost patience and the pool stayed."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _interrupt)
 
     def start(self) -> None:
         """Make the pool and the job, with the first task; `shutdown` deletes them whatever happens."""
         if self.started:
             return
+        self.end_on_sigterm()
         self.refuse_secrets()
         self.init_batch_client()
         self.started = True
@@ -101,19 +121,19 @@ class Executor(upstream.Executor):
 
     def init_batch_client(self) -> None:
         """Repair: the scope lacked /.default; no credentials gave an AttributeError."""
-        credential = CustomAzureCredential()
-        try:
-            for scope in SCOPES:
-                credential.get_token(scope)
-        except Exception as error:
-            raise WorkflowError(f"Azure gives no token: {trouble.sentence(error)}") from None
-        adapter = AzureIdentityCredentialAdapter(credential, SCOPES[0])
-        self.batch_client = BatchServiceClient(adapter, self.settings.account_url)
-        self.batch_mgmt_client = BatchManagementClient(credential, self.settings.subscription_id)
+        self.batch_client, self.batch_mgmt_client = account.clients(self.settings)
 
     def create_batch_pool(self) -> None:
         """Repair: Classic communication, autoscale without nodes, no spot nodes, "None" as a password."""
-        if self.pool_of_earlier_run():
+        kept = self.pool_of_earlier_run()
+        settings = self.settings
+        self.capacity = Capacity(
+            wanted=None if settings.autoscale else settings.pool_node_count,
+            hours=settings.capacity_hours,
+            spot=settings.spot,
+            kept=kept,
+        )
+        if kept:
             self.logger.info(f"Using the pool {self.pool_id} that is there.")
             return
         self.logger.info(f"Creating the pool {self.pool_id} of {self.settings.pool_vm_size}.")
@@ -150,9 +170,8 @@ class Executor(upstream.Executor):
     def create_batch_job(self) -> None:
         """Repair: the pool leaked when this failed; jobs of a killed run went on beside the new one."""
         try:
-            for job in self.batch_client.job.list():
-                if re.fullmatch(re.escape(self.pool_id) + r"-\d{8}T\d{6}", job.id):
-                    self.delete("job", job.id)
+            for job in account.jobs_of(self.batch_client, self.pool_id):
+                self.delete("job", job)
             self.batch_client.job.add(
                 bm.JobAddParameter(
                     id=self.job_id,
@@ -191,6 +210,7 @@ class Executor(upstream.Executor):
             self.leave_if_gone(error)
             self.report_job_error(info, msg=f"The task cannot be added: {trouble.sentence(error)}\n")
         else:
+            self.under_way[task.id] = job
             self.report_job_submission(info)
 
     async def check_active_jobs(
@@ -216,10 +236,12 @@ class Executor(upstream.Executor):
         self.failed_polls = 0
         for info in active_jobs:
             task = known.get(info.external_jobid)
+            if task is not None and task.state != bm.TaskState.completed:
+                yield info
+                continue
+            self.under_way.pop(info.external_jobid, None)
             if task is None:
                 self.report_job_error(info, msg="Its task is gone from the Batch job; who deleted it?\n")
-            elif task.state != bm.TaskState.completed:
-                yield info
             elif task.execution_info.result == bm.TaskExecutionResult.success:
                 self.report_job_success(info)
             else:
@@ -235,15 +257,21 @@ class Executor(upstream.Executor):
         """
         if not self.started or trouble.status_of(error) != 404:
             return
+        if self.held():
+            raise WorkflowError(
+                f"The Batch job {self.job_id} or its pool is gone: somebody has deleted it. No other run has the "
+                "results, so that this one deletes what is left of the two, and ends; what is finished is kept; start "
+                "it again to go on."
+            )
         self.started = False
         # the other run may have uploaded the same sources
         self.workflow._source_archive = None
-        account = self.settings.batch_account_name
+        name = self.settings.batch_account_name
         raise WorkflowError(
             f"The Batch job {self.job_id} or its pool is gone: another run of the name has ended it, or somebody "
             "has deleted it. This run ends and deletes nothing; what is finished is kept. What no other run works with "
-            f"costs money until it is deleted: az batch pool delete --pool-id {self.pool_id} --account-name {account}; "
-            f"az batch job delete --job-id {self.job_id} --account-name {account}"
+            f"costs money until it is deleted: az batch pool delete --pool-id {self.pool_id} --account-name {name}; "
+            f"az batch job delete --job-id {self.job_id} --account-name {name}"
         )
 
     def tolerate(self, error: Exception) -> None:
@@ -275,28 +303,37 @@ class Executor(upstream.Executor):
         Raises
         ------
         WorkflowError
-            When no node is left that could run a task.
+            When no node is left that could run a task, and none is to be expected.
         """
         found = self.batch_client.pool.get(self.pool_id)
         nodes = list(self.batch_client.compute_node.list(self.pool_id))
-        useless = [node for node in nodes if trouble.is_useless(node)]
-        reasons = [trouble.of_pool(error) for error in found.resize_errors or []]
-        for node in useless:
-            if node.id not in self.warned:
-                reasons.append(trouble.of_node(node, self.start_task_output(node)))
-        if reasons and len(useless) == len(nodes):
-            raise WorkflowError("The pool has no node that works. " + " ".join(dict.fromkeys(reasons)))
-        self.warned |= {node.id for node in useless}
-        for reason in reasons:
-            self.warn(reason)
+        said, again = self.capacity.look(found, nodes, self.why_node)
+        for text in said:
+            self.warn(text)
+        if again:
+            self.resize()
 
-    def start_task_output(self, node: bm.ComputeNode) -> str:
-        """Return the end of what a failed start task wrote."""
+    def resize(self) -> None:
+        """Ask the pool for its nodes again, which Batch does not do by itself."""
+        dedicated, spot = pool.counts(self.settings)
+        try:
+            self.batch_client.pool.resize(
+                self.pool_id,
+                bm.PoolResizeParameter(target_dedicated_nodes=dedicated, target_low_priority_nodes=spot),
+            )
+        except bm.BatchErrorException as error:
+            # 409: it is changing already
+            if trouble.status_of(error) != 409:
+                raise
+
+    def why_node(self, node: bm.ComputeNode) -> str:
+        """Say why a node does not work, with the end of what a failed start task wrote."""
         if node.start_task_info is None:
-            return ""
-        return trouble.tail(
+            return trouble.of_node(node, "")
+        output = trouble.tail(
             lambda: self.batch_client.file.get_from_compute_node(self.pool_id, node.id, "startup/stderr.txt")
         )
+        return trouble.of_node(node, output)
 
     def why(self, task: bm.CloudTask) -> str:
         """Repair: the output of a failed task was always shown empty."""
@@ -319,9 +356,28 @@ class Executor(upstream.Executor):
         if not self.started:
             return
         self.started = False
-        self.delete("job", self.job_id)
+        if self.keep_finished():
+            self.delete("job", self.job_id)
         if not self.settings.keep_pool:
             self.delete("pool", self.pool_id)
+
+    def keep_finished(self) -> bool:
+        """Let what tasks have finished since the last poll count; whether the job is needed no longer."""
+        if not self.under_way:
+            return True
+        try:
+            done = takeover.succeeded(self.batch_client, self.job_id)
+        except Exception as error:
+            if trouble.status_of(error) == 404:
+                return True
+            self.logger.warning(
+                f"The job {self.job_id} stays, which costs nothing: Batch does not tell which of its tasks have "
+                "finished. The next run of the name takes their results over, and deletes it."
+            )
+            return False
+        for task in done & self.under_way.keys():
+            takeover.count_as_finished(self.workflow.persistence, self.under_way[task])
+        return True
 
     def delete(self, kind: str, name: str) -> None:
         """Delete a job or a pool; say how to do it by hand when it fails."""
@@ -336,11 +392,8 @@ class Executor(upstream.Executor):
                 if trouble.status_of(error) == 401:
                     self.renew_token()
                 if not left:
-                    account = self.settings.batch_account_name
-                    self.logger.error(
-                        f"The {kind} {name} could not be deleted and may cost money: {trouble.sentence(error)} "
-                        f"Delete it: az batch {kind} delete --{kind}-id {name} --account-name {account}"
-                    )
+                    owner = self.settings.batch_account_name
+                    self.logger.error(trouble.left(kind, name, owner, error))
                 time.sleep(1)
 
     def shutdown(self) -> None:
@@ -349,3 +402,9 @@ class Executor(upstream.Executor):
             self.cleanup_resources()
         finally:
             RemoteExecutor.shutdown(self)
+
+
+def _interrupt(*_: object) -> None:
+    """End the run like Ctrl-C, once: what follows deletes the job and the pool."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt

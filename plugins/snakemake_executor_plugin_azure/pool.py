@@ -65,7 +65,13 @@ def scale(settings: object) -> ScaleSettings:
             rest=settings.tasks_per_node - 1,
         )
         return ScaleSettings(auto_scale=AutoScaleSettings(formula=formula, evaluation_interval=INTERVAL))
-    dedicated, spot = (0, count) if settings.spot else (count, 0)
+    dedicated, spot = counts(settings)
     return ScaleSettings(
         fixed_scale=FixedScaleSettings(target_dedicated_nodes=dedicated, target_low_priority_nodes=spot)
     )
+
+
+def counts(settings: object) -> tuple[int, int]:
+    """Return how many dedicated and how many spot nodes a fixed pool is to have."""
+    count = settings.pool_node_count
+    return (0, count) if settings.spot else (count, 0)

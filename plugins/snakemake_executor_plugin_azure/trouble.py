@@ -30,7 +30,25 @@ ADVICE = {
     "InvalidAuthenticationToken": LOGIN,
     "ExpiredAuthenticationToken": LOGIN,
 }
-_USELESS = {ComputeNodeState.unusable, ComputeNodeState.start_task_failed}
+QUOTAS = {code for code, advice in ADVICE.items() if advice is QUOTA}
+_USELESS = {
+    ComputeNodeState.unusable,
+    ComputeNodeState.start_task_failed,
+    ComputeNodeState.offline,
+    ComputeNodeState.unknown,
+}
+_WHY = {
+    ComputeNodeState.unusable: "no reason given; is the container image right?",
+    ComputeNodeState.offline: "somebody has switched off that it gets tasks",
+    ComputeNodeState.unknown: "Batch has lost contact with it",
+}
+
+
+# what requests says of a host without an address, by itself or by a proxy
+_UNKNOWN_HOST = re.compile(
+    r"host='([\w.-]+)'.*(?:resolve|Name or service not known|getaddrinfo|Tunnel connection failed: 50[0-4])",
+    re.DOTALL,
+)
 
 
 def status_of(error: Exception) -> int | None:
@@ -47,6 +65,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ClientAuthenticationError) and status_of(error) is None:
         return f"{_line(_reason(str(error)))} {LOGIN}"
     code, message = _code(error)
+    if code is None and (host := _UNKNOWN_HOST.search(message)):
+        return f"the host {host[1]} is not known: check batch_account and region in config/azure.yaml, and the network."
     if code is None:
         return _line(f"{type(error).__name__}: {message}")
     return " ".join([_line(f"{code}: {message}"), *([ADVICE[code]] if code in ADVICE else [])])
@@ -64,19 +84,33 @@ def _code(error: Exception) -> tuple[str | None, str]:
 def _reason(text: str) -> str:
     """Choose the answer of Entra, if there is one, from what a chain of credentials says."""
     found = re.search(r"AADSTS\d+: [^\n]*", text)
-    return found[0] if found else text.partition("\n")[0]
+    return found[0] if found else "nobody is logged in"
 
 
 def _line(text: str) -> str:
     # Batch adds the request's id and time in further lines
     first = " ".join(text.partition("\nRequestId")[0].split())[:400]
-    return first.rstrip(".") + "."
+    return first if first.endswith("?") else first.rstrip(".") + "."
+
+
+def left(kind: str, name: str, account: str, error: Exception) -> str:
+    """Say that a job or a pool is still there, and how to delete it by hand."""
+    return (
+        f"The {kind} {name} could not be deleted and may cost money: {sentence(error)} Delete it: az batch {kind} "
+        f"delete --{kind}-id {name} --account-name {account}"
+    )
 
 
 def is_useless(node: ComputeNode) -> bool:
-    """Whether a node will run no task any more."""
+    """Whether a node runs no task, and will hardly run one later."""
+    return node.state in _USELESS or has_failed(node)
+
+
+def has_failed(node: ComputeNode) -> bool:
+    """Whether a node will run no task for certain: its start task has failed."""
     started = node.start_task_info
-    return node.state in _USELESS or (started is not None and started.result == TaskExecutionResult.failure)
+    failed = started is not None and started.result == TaskExecutionResult.failure
+    return failed or node.state == ComputeNodeState.start_task_failed
 
 
 def of_pool(error: object) -> str:
@@ -88,12 +122,13 @@ def of_pool(error: object) -> str:
 
 def of_node(node: ComputeNode, output: str) -> str:
     """Say why a node does not work."""
-    if node.start_task_info is not None:
-        failure = node.start_task_info.failure_info
+    if has_failed(node):
+        failure = node.start_task_info and node.start_task_info.failure_info
         text = failure.message if failure else "no reason given"
         return f"The start task failed on node {node.id}: {_line(text)} {output}".rstrip()
     errors = "; ".join(f"{error.code}: {error.message}" for error in node.errors or [])
-    return f"Node {node.id} is unusable: {_line(errors or 'no reason given; is the container image right?')}"
+    state = getattr(node.state, "value", node.state)
+    return f"Node {node.id} is {state}: {_line(errors or _WHY.get(node.state, 'no reason given'))}"
 
 
 def of_task(task: CloudTask) -> str:

@@ -1,11 +1,12 @@
 """What stands between the SDKs and Azure: a proxy that answers for Azure's hosts, tokens included.
 
-Blob requests are passed on to Azurite as they are; those to Azure Resource Manager and to the Batch account are answered
+Blob requests are passed on to Azurite as they are, unless some of them are to fail; those to Azure Resource Manager and to the Batch account are answered
 by a `batch_account.Account`. Nothing of Snakemake, its plugins or the SDKs is changed: they get the proxy, the test
 authority and the address of the metadata service from the environment.
 """
 
 import base64
+import http.client
 import json
 import re
 import socket
@@ -18,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from azurite import ACCOUNT
 from batch_account import Account, RefusalError
 
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -28,6 +30,9 @@ ARM, BATCH, STORAGE = (
     "https://batch.core.windows.net",
     "https://storage.azure.com",
 )
+
+
+BLOB = ".blob.core.windows.net"
 
 
 @dataclass
@@ -51,6 +56,9 @@ class Azure:
     requests : list of (str, str, str, str)
         Method, host, path and body of what reached ARM and Batch.
     faults : list of Fault
+        Of ARM and Batch.
+    blob_faults : list of Fault
+        Of Blob storage, for connections made after the first is there.
     token_seconds : int
         How long tokens are valid.
     tokens : list of str
@@ -63,6 +71,7 @@ class Azure:
         self.certificates = certificates
         self.requests: list[tuple[str, str, str, str]] = []
         self.faults: list[Fault] = []
+        self.blob_faults: list[Fault] = []
         self.token_seconds = 3600
         self.tokens: list[str] = []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -71,13 +80,17 @@ class Azure:
     def fault(self, method, path, status, code="ServerError", times=float("inf")):
         self.faults.append(Fault(method, path, status, code, times))
 
+    def blob_fault(self, method, path, status, code="ServerError", times=float("inf")):
+        self.blob_faults.append(Fault(method, path, status, code, times))
+
     def mend(self):
         self.faults.clear()
+        self.blob_faults.clear()
         self.requests.clear()
         self.token_seconds = 3600
 
-    def struck(self, method: str, path: str) -> Fault | None:
-        for fault in self.faults:
+    def struck(self, method: str, path: str, blob: bool = False) -> Fault | None:
+        for fault in self.blob_faults if blob else self.faults:
             if fault.times > 0 and method == fault.method and re.search(fault.path, path):
                 fault.times -= 1
                 return fault
@@ -117,6 +130,7 @@ class Azure:
                 "exp": now + self.token_seconds,
                 "oid": who,
                 "tid": TENANT,
+                "appid": CLIENT,
             },
         ]
         encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
@@ -153,9 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_CONNECT(self):
         self.host = self.path.rpartition(":")[0]
+        blob = self.host.endswith(BLOB)
+        if blob and self.host != f"{ACCOUNT}{BLOB}":
+            # as a proxy answers for a host that has no address
+            self.send_response_only(502)
+            self.end_headers()
+            self.close_connection = True
+            return
         self.send_response_only(200)
         self.end_headers()
-        if self.host.endswith(".blob.core.windows.net"):
+        if blob and not self.azure.blob_faults:
             self._relay()
             return
         try:
@@ -176,7 +197,35 @@ class _Handler(BaseHTTPRequestHandler):
             _copy(self.connection, upstream)
             back.join(10)
 
+    def _forward(self):
+        """Ask Azurite and give its answer, or a refusal."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.azure.struck(self.command, self.path, blob=True)
+        if fault:
+            self.send_response_only(fault.status)
+            self.send_header("x-ms-error-code", fault.code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        tls = ssl.create_default_context(cafile=self.azure.certificates / "ca.pem")
+        azurite = http.client.HTTPSConnection("127.0.0.1", self.azure.blob_port, context=tls)
+        azurite.request(self.command, self.path, body, dict(self.headers))
+        answer = azurite.getresponse()
+        content = answer.read()
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
+                self.send_header(name, value)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        azurite.close()
+
     def _handle(self):
+        if self.host.endswith(BLOB):
+            self._forward()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         split = urlsplit(self.path)
         if self.host in {"", "login.microsoftonline.com"}:

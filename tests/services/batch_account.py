@@ -22,6 +22,13 @@ ARM_POOL = re.compile(
 )
 
 
+QUOTA = {"code": "AccountCoreQuotaReached", "message": "The specified account has reached core quota"}
+NO_CAPACITY = {
+    "code": "AllocationTimedout",
+    "message": "Desired number of dedicated nodes could not be allocated",
+}
+
+
 class RefusalError(Exception):
     """An answer that is an error."""
 
@@ -100,6 +107,13 @@ class Pool:
     body: dict
     nodes: list[Node] = field(default_factory=list)
     resize_errors: list[dict] = field(default_factory=list)
+    changed: str = "2026-01-01T00:00:00Z"
+
+    def described(self, name: str) -> dict:
+        return {
+            "id": name, "state": "active", "resizeErrors": self.resize_errors, "allocationState": "steady",
+            "allocationStateTransitionTime": self.changed, "currentDedicatedNodes": len(self.nodes),
+        }  # fmt: skip
 
 
 class Account:
@@ -121,6 +135,10 @@ class Account:
         Display name (expression) of the task whose node is lost once, while it runs.
     unusable, start_task_fails : int
         So many nodes of a new pool.
+    no_capacity : int
+        So many times a pool gets no further node, because Azure has none.
+    resized : list of dict
+        What pools were asked for after they were made.
     quota : int
         Nodes that the account may have.
     """
@@ -144,6 +162,9 @@ class Account:
         self.lose_node = ""
         self.unusable = self.start_task_fails = 0
         self.quota = 20
+        self.no_capacity = 0
+        self.resized: list[dict] = []
+        self.made = 0
 
     def stop(self) -> None:
         with self.lock:
@@ -174,17 +195,27 @@ class Account:
         else:
             fixed = scale["fixedScale"]
             wanted = fixed.get("targetDedicatedNodes", 0) + fixed.get("targetLowPriorityNodes", 0)
-        if wanted > self.quota:
-            pool.resize_errors = [
-                {"code": "AccountCoreQuotaReached", "message": "The specified account has reached core quota"}
-            ]
-            return
         slots = properties.get("taskSlotsPerNode", 1)
-        pool.nodes = [Node(f"tvm-{i}", slots) for i in range(wanted)]
+        if not self._grow(pool, wanted, slots):
+            return
         for node in pool.nodes[: self.unusable]:
             node.state = "unusable"
         for node in pool.nodes[: self.start_task_fails]:
             node.state, node.start_task_failed = "starttaskfailed", True
+
+    def _grow(self, pool: Pool, wanted: int, slots: int) -> bool:
+        """Give a pool the nodes that it has not; whether there were any."""
+        pool.changed, pool.resize_errors = _now(), []
+        if wanted > self.quota:
+            pool.resize_errors = [QUOTA]
+        elif self.no_capacity:
+            self.no_capacity -= 1
+            pool.resize_errors = [NO_CAPACITY]
+        else:
+            names = (f"tvm-{self.made + i}" for i in range(wanted - len(pool.nodes)))
+            pool.nodes += [Node(name, slots) for name in names]
+            self.made += wanted
+        return not pool.resize_errors
 
     def data(self, method: str, path: str, body: dict | None) -> tuple[int, dict | bytes]:
         """Answer for the Batch account itself."""
@@ -212,16 +243,26 @@ class Account:
                 case "POST", "jobs", job, "tasks", task, "terminate":
                     self._end(self._task(job, task), 137)
                     return 204, b""
+                case "POST", "jobs", job, "disable":
+                    self._tasks(job)
+                    self.jobs[job]["state"] = "disabled"
+                    return 202, b""
                 case "DELETE", "jobs", job:
                     for task in self._tasks(job).values():
                         self._end(task, 137)
                     del self.jobs[job], self.tasks[job]
                     return 202, b""
                 case "GET", "pools":
-                    return 200, {"value": [{"id": name} for name in self.pools]}
+                    return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
                 case "HEAD" | "GET", "pools", pool:
+                    return 200, self._pool(pool).described(pool)
+                case "POST", "pools", pool, "resize":
+                    self.resized.append(body)
                     found = self._pool(pool)
-                    return 200, {"id": pool, "state": "active", "resizeErrors": found.resize_errors}
+                    slots = found.body["properties"].get("taskSlotsPerNode", 1)
+                    self._grow(found, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
+                    self._dispatch()
+                    return 202, b""
                 case "GET", "pools", pool, "nodes":
                     return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
                 case "GET", "pools", pool, "nodes", _, "files", "startup", name:
@@ -251,7 +292,8 @@ class Account:
     def _dispatch(self) -> None:
         """Start waiting tasks on nodes with free slots."""
         for job, tasks in self.tasks.items():
-            nodes = self.pools[self.jobs[job]["poolInfo"]["poolId"]].nodes
+            pool = self.pools.get(self.jobs[job]["poolInfo"]["poolId"])
+            nodes = pool.nodes if pool and self.jobs[job].get("state") != "disabled" else []
             for task in tasks.values():
                 node = next((one for one in nodes if one.state == "idle" and one.slots >= task.slots), None)
                 if task.state == "active" and node is not None and not self.stopped:

@@ -5,59 +5,25 @@ import signal
 import time
 
 import pytest
+from azure.storage.blob import BlobLeaseClient
 
-from azure_runs import CONTAINER, NAMES, AzureRun, checkout
+from azure_runs import CONTAINER, NAMES
+from azure_small import OPTIONS, SNAKEFILE, running, small_run
 from azurite import ACCOUNT, KEY
 from canaries import ENVIRONMENT, Search
 from tigerbush.cli.queue_azure import azure_queue
+from tigerbush.run_mark import own_mark
 
 pytestmark = pytest.mark.workflow
 
-# two rules that need no more than a shell
-SNAKEFILE = """
-rule all:
-    input: "results/a.txt", "results/b.txt"
-rule a:
-    output: "results/a.txt"
-    shell: "echo a > {output}"
-rule b:
-    input: "results/a.txt"
-    output: "results/b.txt"
-    shell: "cat {input} > {output}; sleep {config[sleep]}"
-"""
 C = 'rule c:\n    output: "results/c.txt"\n    shell: "echo c > {output}"\n'
 PROFILE = {"azure-account-url": f"https://{NAMES['batch_account']}.{NAMES['region']}.batch.azure.com"}
-OPTIONS = (
-    "--snakefile", "two.smk", "--profile", "profiles/azure", "--retries", "0", "--seconds-between-status-checks", "1",
-    "--config", "sleep=0",
-)  # fmt: skip
-
-
-class Small(AzureRun):
-    """The two rules; every end is checked for what was left."""
-
-    def finish(self, *arguments, status=0, killed=0):
-        output = super().finish(*OPTIONS, *arguments, status=status)
-        self.check_clean(killed)
-        assert "Traceback" not in output
-        return output
-
-    def check_clean(self, killed=0):
-        """A killed process cannot delete the archive of its sources."""
-        assert not self.azure.account.pools
-        assert not self.azure.account.jobs
-        archives = [name for name in self.results() if name.startswith("snakemake-workflow-sources")]
-        assert len(archives) == killed
 
 
 @pytest.fixture
 def small(azure, store, tmp_path, request):
-    checkout(tmp_path)
-    (tmp_path / "two.smk").write_text(SNAKEFILE)
     name = request.node.name.removeprefix("test_").replace("_", "-")[:30]
-    run = Small(tmp_path, {}, azure, store, name)
-    run.call(["git", "add", "two.smk", "config.yaml"])
-    return run
+    return small_run(azure, store, tmp_path, name)
 
 
 @pytest.fixture
@@ -193,11 +159,33 @@ def test_the_queue_tells_why_a_task_failed(small, caller):
 
 
 def test_the_job_is_gone(small):
+    """The run has its lease: nobody else works with what is left of it."""
+    account = small.azure.account
+    process = small.start(*OPTIONS[:-1], "sleep=300")
+    running(small, process)
+    [job] = account.jobs
+    account.data("DELETE", f"/jobs/{job}", None)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert output.count("Error in rule") == 0
+    assert (
+        f"The Batch job {job} or its pool is gone: somebody has deleted it. No other run has the results, so that this one "
+        "deletes what is left of the two, and ends; what is finished is kept; start it again to go on.\n"
+    ) in output
+    small.check_clean()
+
+
+def test_the_job_and_the_lease_are_gone(small):
     """As when another run of the name ends it: nothing that the other may work with is deleted."""
     account = small.azure.account
     process = small.start(*OPTIONS[:-1], "sleep=300")
     running(small, process)
     [job], [pool] = account.jobs, account.pools
+    blob = small.store.service.get_blob_client(CONTAINER, f"{small.name}/results/.run.json")
+    BlobLeaseClient(blob).break_lease(0)
+    other = BlobLeaseClient(blob)
+    other.acquire(60)
+    blob.upload_blob(own_mark("azure", small.folder).encoded(), overwrite=True, lease=other)
     account.data("DELETE", f"/jobs/{job}", None)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -214,11 +202,50 @@ def test_the_job_is_gone(small):
     assert not [request for request in small.azure.requests if request[0] == "DELETE"]
 
 
-def test_ctrl_c_and_sigkill(small, caller):
-    """Ctrl-C leaves nothing; what a killed run leaves, the next run of the name uses and deletes."""
-    options = [*OPTIONS[:-1], "sleep=300"]
-    account = small.azure.account
-    process = small.start(*options)
+def test_sigterm_ends_it_like_ctrl_c(small):
+    process = small.start(*OPTIONS[:-1], "sleep=300")
+    running(small, process)
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    while small.azure.account.pools:
+        assert time.monotonic() - start < 10
+        time.sleep(0.1)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Terminating processes on user request" in output
+    small.check_clean()
+
+
+def test_no_capacity_for_a_while(small):
+    """The pool is asked again until Azure has nodes; said once, and what helps."""
+    small.azure.account.no_capacity = 2
+    output = small.finish("--until", "a")
+    assert small.azure.account.resized == 2 * [{"targetDedicatedNodes": 2, "targetLowPriorityNodes": 0}]
+    assert (
+        output.count(
+            "The pool has not all of its 2 nodes. AllocationTimedout: Desired number of dedicated nodes could not be allocated. "
+            "It is asked for them again after a minute, then after twice as long, up to 10 minutes; without any node that works "
+            "the run ends after 6 hours (azure-capacity-hours). Another VM size or region, or fewer nodes help.\n"
+        )
+        == 1
+    )
+    assert small.results()["results/a.txt"] == b"a\n"
+
+
+def test_a_kept_pool_with_an_old_error(small):
+    """At 0 nodes with the error of last night: it is asked for nodes at once."""
+    small.azure.account.quota = 1
+    small.finish("--azure-keep-pool", status=1, kept=1)
+    small.azure.account.quota = 20
+    output = small.finish("--until", "a")
+    assert "AccountCoreQuotaReached" not in output
+    assert len(small.azure.account.created) == len(small.azure.account.resized) == 1
+    assert small.results()["results/a.txt"] == b"a\n"
+
+
+def test_ctrl_c(small, caller):
+    """It leaves nothing."""
+    process = small.start(*OPTIONS[:-1], "sleep=300")
     running(small, process)
     told = {
         one.name: one.state
@@ -230,29 +257,3 @@ def test_ctrl_c_and_sigkill(small, caller):
     assert process.returncode == 1
     assert "Terminating processes on user request" in output
     small.check_clean()
-    account.finished.clear()
-    process = small.start(*options)
-    running(small, process)
-    process.kill()
-    process.communicate()
-    assert list(account.pools) == [f"tigerbush-{small.name}"]
-    [left] = account.jobs
-    small.forked([small.configured, "--unlock", "--snakefile", "two.smk"])
-    output = small.finish("--rerun-incomplete", killed=1)
-    assert f"Using the pool tigerbush-{small.name} that is there." in output
-    assert left not in account.jobs
-    assert len(account.created) == 2
-    assert small.store.blobs(CONTAINER, f"{small.name}/")["results/b.txt"] == b"a\n"
-
-
-def running(small, process, seconds=60):
-    """Wait until the second task runs."""
-    end = time.monotonic() + seconds
-    while not any(
-        task.state == "running" and task.body["displayName"] == "b"
-        for tasks in list(small.azure.account.tasks.values())
-        for task in list(tasks.values())
-    ):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end
-        time.sleep(0.1)

@@ -9,20 +9,12 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import (
-    AccountSasPermissions,
-    BlobLeaseClient,
-    BlobServiceClient,
-    ResourceTypes,
-    generate_account_sas,
-)
+from azure.storage.blob import BlobLeaseClient
 
 from azure_runs import CONTAINER, AzureRun, checkout
-from azurite import ACCOUNT, KEY
 from fabricate import name_of, scene_of
 from runs import BASE, SUMMARIES
 from tigerbush import run_lease
@@ -173,30 +165,6 @@ def test_unlock_takes_the_mark_of_the_dead_only(place, ended, short):
     take(place(), here(pid=ended))
     place().unlock(here(), judge)
     assert not list(place().container.list_blob_names(name_starts_with=place().blob.blob_name))
-
-
-def test_a_reader_is_refused_at_the_start(store, certificates):
-    token = generate_account_sas(
-        ACCOUNT, KEY, ResourceTypes(service=True, container=True, object=True), AccountSasPermissions(read=True, list=True),
-        datetime.now(UTC) + timedelta(hours=1),
-    )  # fmt: skip
-    reader = BlobServiceClient(
-        f"https://127.0.0.1:{store.port}/{ACCOUNT}",
-        credential=token,
-        connection_verify=str(certificates / "ca.pem"),
-    )
-    with pytest.raises(TigerbushError) as raised:
-        take(Lease(reader, "az://runs/refused"), here())
-    assert str(raised.value) == (
-        "az://runs/refused cannot be marked as in use: This request is not authorized to perform this operation using this "
-        "permission; give the caller the role Storage Blob Data Contributor (docs/azure.md)."
-    )
-
-
-def test_a_container_that_is_not_there_is_made(store):
-    place = Lease(store.service, "az://fresh")
-    place.release(take(place, here()))
-    assert place.blob.blob_name == "results/.run.json"
 
 
 def written(folder, azure, store, name):

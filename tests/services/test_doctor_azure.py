@@ -18,12 +18,14 @@ def doctor(azure, store, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     run = Run(tmp_path / "work", BASE | {"source": {"kind": "local", "path": str(ROOT)}})
 
-    def examined(**names):
+    def examined(*options, **names):
         path = tmp_path / "azure.yaml"
         path.write_text(yaml.safe_dump(NAMES | {"run": "checked"} | names))
         monkeypatch.setenv("TIGERBUSH_AZURE", str(path))
         profile = str(ROOT / "profiles" / "azure")
-        output = run.tigerbush("doctor", "--configfile", "config.yaml", "--profile", profile, status=None)
+        output = run.tigerbush(
+            "doctor", "--configfile", "config.yaml", "--profile", profile, *options, status=None
+        )
         assert SECRET not in output
         assert not azure.account.created
         findings = {}
@@ -47,7 +49,11 @@ def test_all_is_well_and_an_old_pool_is_named(doctor, azure):
 def test_what_is_wrong(doctor, azure, monkeypatch):
     azure.fault("GET", "/pools$", 403, "PermissionDenied")
     found = doctor(container="absent")
-    assert found["azure storage"] == ("wrong", "container absent of tigerstore does not exist; make it")
+    assert found["azure storage"] == (
+        "wrong",
+        "there is no container absent of the storage account tigerstore: check container in config/azure.yaml, or make it "
+        "with ./tigerbush doctor --profile profiles/azure --create.",
+    )
     assert found["azure batch"][0] == "wrong"
     assert "role Contributor" in found["azure batch"][1]
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
@@ -56,3 +62,13 @@ def test_what_is_wrong(doctor, azure, monkeypatch):
         "region 'West Europe' is not a region such as westeurope"
         in doctor(region="West Europe")["configuration"][1]
     )
+
+
+def test_the_container_is_made_when_asked_for(doctor, store):
+    made = doctor("--create", container="fresh")
+    assert made["azure storage"] == ("ok", "container fresh of tigerstore was made")
+    assert doctor("--create", container="fresh")["azure storage"] == (
+        "ok",
+        "container fresh of tigerstore is there",
+    )
+    assert store.service.get_container_client("fresh").exists()

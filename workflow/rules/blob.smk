@@ -9,6 +9,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from snakemake.logging import logger
 from snakemake_interface_storage_plugins.io import Mtime
 
 # the end of the name of a record, as tigerbush.failures writes it: why a product could not be read again
@@ -22,28 +23,59 @@ def in_blob_storage():
 
 
 if in_blob_storage():
-    from azure.core.exceptions import ResourceNotFoundError
-    from snakemake_interface_storage_plugins.storage_object import retry_decorator
+    from azure.core.exceptions import AzureError
     from snakemake_storage_plugin_azure import StorageObject
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+    # The plugin tries for minutes what was refused, and names a Future in the end: RetryError[<Future at ...>].
+    for name in ("mtime", "size", "retrieve_object", "remove"):
+
+        @around(StorageObject, name)
+        def ask_blob(original, blob):
+            return explained(lambda: original.__wrapped__(blob), blob.container_name)
 
     @around(StorageObject, "exists")
-    @retry_decorator
     def blob_exists(original, blob):
         """One request; without its container a blob is not there either."""
-        return blob.blob_client().exists()
+        return explained(blob.blob_client().exists, blob.container_name)
 
     @around(StorageObject, "is_dir")
     def no_folder(original, blob):
         return False
 
     @around(StorageObject, "store_object")
-    @retry_decorator
     def upload_blob(original, blob):
-        """Ask for the container only when it is missing."""
-        try:
-            blob.upload_blob_to_storage(blob.local_path(), blob.blob_path)
-        except ResourceNotFoundError:
-            original(blob)
+        """Ask for no container, and make none: a mistyped one would be made without a word."""
+        explained(lambda: blob.upload_blob_to_storage(blob.local_path(), blob.blob_path), blob.container_name)
+
+
+def blob_service():
+    return workflow.storage_registry.default_storage_provider.bsc
+
+
+def explained(ask, place):
+    """What Blob storage answers: what may pass is tried three times, what is refused is a sentence."""
+
+    def may_pass(error):
+        return from_library("blob_trouble").may_pass(error)
+
+    def told(error):
+        return from_library("blob_trouble").sentence(error, blob_service(), place)
+
+    def warn(state):
+        logger.warning(f"Blob storage is asked again: {told(state.outcome.exception())}")
+
+    again = Retrying(
+        wait=wait_exponential(multiplier=3),
+        stop=stop_after_attempt(3),
+        retry=retry_if_exception(may_pass),
+        before_sleep=warn,
+        reraise=True,
+    )
+    try:
+        return again(ask)
+    except AzureError as error:
+        raise WorkflowError(told(error)) from None
 
 
 @lru_cache(maxsize=1)
@@ -52,14 +84,14 @@ def stored():
     if not in_blob_storage():
         return None
     place, _, name = STORED.removeprefix("az://").partition("/")
-    client = workflow.storage_registry.default_storage_provider.bsc.get_container_client(place)
-    try:
-        return {
+    client = blob_service().get_container_client(place)
+    return explained(
+        lambda: {
             f"az://{place}/{blob.name}": blob
             for blob in client.list_blobs(name_starts_with=f"{name}/" if name else None)
-        }
-    except ResourceNotFoundError:
-        return {}
+        },
+        place,
+    )
 
 
 def has_checksum(file, content):
@@ -77,7 +109,8 @@ def read_result(path):
     if not in_blob_storage():
         return Path(path).read_text()
     blob = stored()[f"{STORED}/{path}"]
-    return blob_client(blob.container, blob.name).download_blob(encoding="utf-8").readall()
+    client = blob_client(blob.container, blob.name)
+    return explained(lambda: client.download_blob(encoding="utf-8").readall(), blob.container)
 
 
 def read_stored(file):
@@ -100,11 +133,11 @@ def write_result(path, content):
         write_text(Path(path), content)
     else:
         place, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
-        blob_client(place, name).upload_blob(content, overwrite=True)
+        explained(lambda: blob_client(place, name).upload_blob(content, overwrite=True), place)
 
 
 def blob_client(place, name):
-    return workflow.storage_registry.default_storage_provider.bsc.get_blob_client(place, name)
+    return blob_service().get_blob_client(place, name)
 
 
 def write_text(path, content):

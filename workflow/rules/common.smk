@@ -23,6 +23,7 @@ LIBRARY = {
         workflow.source_path("../scripts/tigerbush/__init__.py"),
         workflow.source_path("../scripts/tigerbush/analysis.py"),
         workflow.source_path("../scripts/tigerbush/analysis_figures.py"),
+        workflow.source_path("../scripts/tigerbush/blob_trouble.py"),
         workflow.source_path("../scripts/tigerbush/catalogue.py"),
         workflow.source_path("../scripts/tigerbush/centrality.py"),
         workflow.source_path("../scripts/tigerbush/completeness.py"),

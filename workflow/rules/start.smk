@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from snakemake.dag import DAG
@@ -21,14 +22,30 @@ def place_of_results():
     settings = workflow.storage_settings
     if settings.default_storage_provider != "azure":
         return from_library("run_guard").place_of(RESULTS)
-    service = workflow.storage_registry.default_storage_provider.bsc
-    return from_library("run_guard").place_of(RESULTS, service, settings.default_storage_prefix)
+    return from_library("run_guard").place_of(RESULTS, blob_service(), settings.default_storage_prefix)
 
 
 def name_slurm_jobs():
     """By this name jobs are found in SLURM after the run has died."""
     if name := getattr(workflow.scheduler._executor, "run_uuid", None):
         from_library("run_guard").know(slurm=name)
+
+
+def tell_executor():
+    """What it may delete hangs on the results; from now on SIGTERM ends it like Ctrl-C."""
+    if begin := getattr(workflow.scheduler._executor, "begin", None):
+        begin(from_library("run_guard").held)
+
+
+def take_over(options):
+    """What a dead run has left at Batch counts before Snakemake looks for results that are incomplete."""
+    plugin = options.get("executor_plugin")
+    if plugin is None or plugin.name != "azure":
+        return nullcontext()
+    from snakemake_executor_plugin_azure.takeover import taken_over
+
+    held = from_library("run_guard").held
+    return taken_over(workflow, options["executor_settings"], held, logger)
 
 
 def refuse_local_rules_in_groups():
@@ -96,9 +113,12 @@ if not workflow.is_main_process:
 
 # before Snakemake locks the folder, and reads what another run may be changing
 if workflow.is_main_process:
-    from_library("run_guard").guard(workflow, place_of_results, refusal=WorkflowError, say=logger.warning)
+    from_library("run_guard").guard(
+        workflow, place_of_results, refusal=WorkflowError, say=logger.warning, within=take_over
+    )
 
 
 onstart:
     drop_rate_limit()
     name_slurm_jobs()
+    tell_executor()

@@ -40,6 +40,9 @@ class Folder:
         self.name = str(path)
         self.created = False
 
+    def look(self) -> None:
+        """Do nothing: whoever plans on a disk reads it."""
+
     def take(self, mark: Mark, judge: Judge, say: Callable[[str], None] = print) -> None:
         """Mark the results as those of a run; of several that try it, one does.
 

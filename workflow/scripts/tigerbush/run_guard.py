@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,9 @@ class Place(Protocol):
 
     name: str
     renew_seconds: float
+
+    def look(self) -> None:
+        """See that they can be read."""
 
     def take(self, mark: Mark, judge: Judge, say: Callable[[str], None]) -> None:
         """Mark the results."""
@@ -62,7 +65,12 @@ _holds: list[Hold] = []
 
 
 def guard(
-    workflow: Any, place: Callable[[], Place], *, refusal: type[Exception], say: Callable[[str], None] = print
+    workflow: Any,
+    place: Callable[[], Place],
+    *,
+    refusal: type[Exception],
+    say: Callable[[str], None] = print,
+    within: Callable[[dict], AbstractContextManager] = lambda _: nullcontext(),
 ) -> None:
     """Let the methods of a workflow that change results run only while no other run does.
 
@@ -77,22 +85,28 @@ def guard(
         Is raised with the sentence, when the results cannot be held.
     say : callable
         Gets sentences that are no reason to end.
+    within : callable
+        Returns what to enter once the results are held, before anything is planned, for the options of the method.
     """
 
     def wrapped(method: Callable) -> Callable:
         @functools.wraps(method)
         def run(*arguments: object, **options: Any) -> object:
             plugin = options.get("executor_plugin")
-            if options.get("dryrun") or (plugin and plugin.common_settings.dryrun_exec):
-                return method(*arguments, **options)
+            dry = options.get("dryrun") or (plugin and plugin.common_settings.dryrun_exec)
             name = plugin.name if plugin else "local"
             with ExitStack() as stack:
                 try:
-                    stack.enter_context(
-                        alone(place(), name, say=say, unlock=lambda: workflow.persistence.unlock())
-                    )
+                    if dry:
+                        place().look()
+                    else:
+                        stack.enter_context(
+                            alone(place(), name, say=say, unlock=lambda: workflow.persistence.unlock())
+                        )
                 except (TigerbushError, OSError) as error:
                     raise refusal(str(error)) from None
+                if not dry:
+                    stack.enter_context(within(options))
                 return method(*arguments, **options)
 
         return run
@@ -187,6 +201,17 @@ def know(**values: str) -> None:
     for hold in _holds:
         hold.mark = replace(hold.mark, **values)
         hold.place.rewrite(hold.mark)
+
+
+def held() -> bool:
+    """Whether this run still has its results, as far as it can be known now."""
+    try:
+        for hold in _holds:
+            hold.place.renew(hold.mark)
+    except Exception:
+        # lost, or nobody answers
+        return False
+    return bool(_holds)
 
 
 def unlock(place: Place, say: Callable[[str], None] = print) -> None:

@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
+from tigerbush import blob_trouble
+from tigerbush.blob_trouble import OPTIONS
 from tigerbush.errors import TigerbushError
 from tigerbush.run_judge import Judge
 from tigerbush.run_mark import NAME, LostError, Mark, decoded, who
@@ -21,8 +23,6 @@ LEASE_SECONDS = 60
 _WAIT_SECONDS = 90
 _POLL_SECONDS = 2
 _PAUSE_SECONDS = 0.2
-# of one request; the library would wait for 15 s before it asks again
-_OPTIONS = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 20}
 
 
 class Lease:
@@ -41,8 +41,26 @@ class Lease:
     def __init__(self, service: object, prefix: str) -> None:
         container, _, folder = prefix.removeprefix("az://").strip("/").partition("/")
         self.name = f"az://{container}/{folder}".rstrip("/")
+        self.service = service
         self.container = service.get_container_client(container)
         self.blob: BlobClient = self.container.get_blob_client(f"{folder}/results/{NAME}".lstrip("/"))
+
+    def look(self) -> None:
+        """See that the container can be read, for a run that changes nothing.
+
+        Raises
+        ------
+        TigerbushError
+            When nobody is logged in, there is no such account or container, or it may not be read.
+        """
+        blob_trouble.log_in(self.service)
+        try:
+            names = self.container.list_blob_names(
+                name_starts_with=self.blob.blob_name, results_per_page=1, **OPTIONS
+            )
+            next(iter(names), None)
+        except AzureError as error:
+            raise TigerbushError(self._sentence(error)) from None
 
     def take(self, mark: Mark, judge: Judge, say: Callable[[str], None]) -> None:
         """Take the lease; of several that try it, one does.
@@ -59,6 +77,7 @@ class Lease:
         TigerbushError
             When another run is alive or has left jobs, or Blob storage refuses or does not answer.
         """
+        blob_trouble.log_in(self.service)
         try:
             self._await(mark, judge, say)
             try:
@@ -79,6 +98,8 @@ class Lease:
             try:
                 other, age, changed = self._holder()
             except ResourceNotFoundError:
+                if time.monotonic() > end:
+                    raise
                 continue
             if judge.known_dead(other, age):
                 self._release(other)
@@ -103,6 +124,7 @@ class Lease:
         TigerbushError
             When it is alive, or Blob storage refuses or does not answer.
         """
+        blob_trouble.log_in(self.service)
         try:
             other, age, _ = self._holder()
             if judge.known_dead(other, age):
@@ -117,16 +139,12 @@ class Lease:
 
     def _acquired(self, mark: Mark) -> bool:
         try:
-            self.blob.upload_blob(b"", overwrite=False, **_OPTIONS)
-        except ResourceNotFoundError:
-            # as the storage plugin does it
-            self.container.create_container(**_OPTIONS)
-            return False
+            self.blob.upload_blob(b"", overwrite=False, **OPTIONS)
         except HttpResponseError as error:
             if error.status_code not in (409, 412):
                 raise
         try:
-            BlobLeaseClient(self.blob, mark.token).acquire(LEASE_SECONDS, **_OPTIONS)
+            BlobLeaseClient(self.blob, mark.token).acquire(LEASE_SECONDS, **OPTIONS)
         except (ResourceExistsError, ResourceNotFoundError):
             return False
         return True
@@ -135,7 +153,7 @@ class Lease:
         """Return the mark that is there, its age by the clock of the storage, and when it was changed."""
         answer = {}
         download = self.blob.download_blob(
-            raw_response_hook=lambda response: answer.update(response.http_response.headers), **_OPTIONS
+            raw_response_hook=lambda response: answer.update(response.http_response.headers), **OPTIONS
         )
         headers = {name.lower(): value for name, value in answer.items()}
         changed = download.properties.last_modified
@@ -144,14 +162,14 @@ class Lease:
 
     def _release(self, dead: Mark) -> None:
         try:
-            BlobLeaseClient(self.blob, dead.token).release(**_OPTIONS)
+            BlobLeaseClient(self.blob, dead.token).release(**OPTIONS)
         except HttpResponseError as error:
             # somebody else was faster, or it has ended
             if error.status_code not in (404, 409, 412):
                 raise
 
     def _write(self, mark: Mark) -> None:
-        self.blob.upload_blob(mark.encoded(), overwrite=True, lease=mark.token, **_OPTIONS)
+        self.blob.upload_blob(mark.encoded(), overwrite=True, lease=mark.token, **OPTIONS)
 
     def renew(self, mark: Mark) -> None:
         """Renew the lease, and the time of the blob; take it again when nobody else has after an interruption.
@@ -164,7 +182,7 @@ class Lease:
             When Blob storage does not answer; that may pass.
         """
         try:
-            BlobLeaseClient(self.blob, mark.token).renew(**_OPTIONS)
+            BlobLeaseClient(self.blob, mark.token).renew(**OPTIONS)
             self._write(mark)
         except HttpResponseError as error:
             if error.status_code not in (404, 409, 412):
@@ -182,16 +200,11 @@ class Lease:
     def release(self, mark: Mark) -> None:
         """Delete the blob, if the lease is one's own."""
         try:
-            self.blob.delete_blob(lease=mark.token, **_OPTIONS)
+            self.blob.delete_blob(lease=mark.token, **OPTIONS)
         except AzureError:
             # without a sign of life it ends by itself
             return
 
     def _sentence(self, error: AzureError) -> str:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        advice = (
-            "give the caller the role Storage Blob Data Contributor"
-            if getattr(error, "status_code", None) == 403
-            else "check the storage account and 'az login', or try again"
-        )
-        return f"{self.name} cannot be marked as in use: {reason}; {advice} (docs/azure.md)."
+        reason = blob_trouble.sentence(error, self.service, self.container.container_name)
+        return f"{self.name} cannot be used: {reason}"

@@ -24,7 +24,13 @@ _SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING", 
 
 Check = Callable[[], Iterable[Finding]]
 
-add_arguments = configuration.add_arguments
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    configuration.add_arguments(command)
+    command.add_argument(
+        "--create", action="store_true", help="make the Blob container of the profile when it is not there"
+    )
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
@@ -58,7 +64,7 @@ def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str
     if profile.get("executor") in ("slurm", "slurm-batch"):
         chosen["slurm"] = lambda: slurm(profile)
     if "azure" in f"{profile.get('executor')} {profile.get('default-storage-provider')}":
-        chosen["azure"] = lambda: azure(profile)
+        chosen["azure"] = lambda: azure(profile, options.create)
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""Checks of Azure: identity, Batch account, Blob container. Nothing is made there."""
+"""Checks of Azure: identity, Batch account, Blob container. Only the container is made, when that is asked for."""
 
 import logging
 from collections.abc import Iterator
@@ -16,8 +16,15 @@ BATCH_VERSION = "2024-02-01.19.0"
 POOLS = "tigerbush-"
 
 
-def azure(profile: dict) -> Iterator[Finding]:
-    """Get tokens, ask the Batch account for its pools and look for the container; the profile names both."""
+def azure(profile: dict, create: bool = False) -> Iterator[Finding]:
+    """Get tokens, ask the Batch account for its pools and look for the container; the profile names both.
+
+    Parameters
+    ----------
+    profile : dict
+    create : bool
+        Whether to make the container when it is not there.
+    """
     # slow to import, and only needed here
     from azure.core.exceptions import AzureError
     from azure.identity import DefaultAzureCredential
@@ -38,7 +45,7 @@ def azure(profile: dict) -> Iterator[Finding]:
     prefix = str(profile.get("default-storage-prefix", ""))
     if prefix.startswith("az://"):
         name = prefix.removeprefix("az://").split("/")[0]
-        yield container(str(profile.get("storage-azure-account-name")), name, credential)
+        yield container(str(profile.get("storage-azure-account-name")), name, credential, create)
 
 
 def batch(url: str, token: str) -> Iterator[Finding]:
@@ -70,22 +77,24 @@ def batch(url: str, token: str) -> Iterator[Finding]:
             yield Finding("azure pool", True, text)
 
 
-def container(account: str, name: str, credential: object) -> Finding:
-    """See that the container of the run exists and may be read."""
+def container(account: str, name: str, credential: object, create: bool = False) -> Finding:
+    """See that the container of the run exists and may be read; make it when that is asked for."""
     from azure.core.exceptions import AzureError
     from azure.storage.blob import BlobServiceClient
 
-    service = BlobServiceClient(
-        f"https://{account}.blob.core.windows.net",
-        credential=credential,
-        connection_timeout=SECONDS,
-        read_timeout=SECONDS,
-        retry_total=0,
-    )
-    what = f"container {name} of {account}"
+    from tigerbush.blob_trouble import sentence
+
+    options = {"connection_timeout": SECONDS, "read_timeout": SECONDS, "retry_total": 0}
+    service = BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **options)
+    client = service.get_container_client(name)
     try:
-        there = service.get_container_client(name).exists()
+        try:
+            next(iter(client.list_blob_names(results_per_page=1)), None)
+        except AzureError as error:
+            if not create or getattr(error, "error_code", None) != "ContainerNotFound":
+                raise
+            client.create_container()
+            return Finding("azure storage", True, f"container {name} of {account} was made")
     except AzureError as error:
-        advice = "check storage_account, and the role Storage Blob Data Contributor of the caller"
-        return Finding("azure storage", False, f"{what}: {str(error).splitlines()[0]}; {advice}")
-    return Finding("azure storage", there, f"{what} " + ("is there" if there else "does not exist; make it"))
+        return Finding("azure storage", False, sentence(error, service, name))
+    return Finding("azure storage", True, f"container {name} of {account} is there")

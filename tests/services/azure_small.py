@@ -1,0 +1,70 @@
+"""Runs of two small rules on the Batch pool of profiles/azure, for what may go wrong there."""
+
+import time
+
+from azure_runs import AzureRun, checkout
+from fabricate import ROOT
+
+# two rules that need no more than a shell, guarded as ours are; minutes of the pool last 0.2 s
+SNAKEFILE = f"""
+from snakemake_executor_plugin_azure import capacity
+capacity.MINUTE = 0.2
+LIBRARY = {{"__init__": {str(ROOT / "workflow" / "scripts" / "tigerbush" / "__init__.py")!r}}}
+include: "workflow/rules/keep.smk"
+include: "workflow/rules/blob.smk"
+include: "workflow/rules/start.smk"
+"""
+SNAKEFILE += """
+rule all:
+    input: "results/a.txt", "results/b.txt"
+rule a:
+    output: "results/a.txt"
+    shell: "echo a > {output}"
+rule b:
+    input: "results/a.txt"
+    output: "results/b.txt"
+    shell: "cat {input} > {output}; sleep {config[sleep]}"
+"""
+OPTIONS = (
+    "--snakefile", "two.smk", "--profile", "profiles/azure", "--retries", "0", "--seconds-between-status-checks", "1",
+    "--config", "sleep=0",
+)  # fmt: skip
+
+
+class Small(AzureRun):
+    """The two rules; every end is checked for what was left."""
+
+    def finish(self, *arguments, status=0, killed=0, kept=0):
+        output = super().finish(*OPTIONS, *arguments, status=status)
+        self.check_clean(killed, kept)
+        assert "Traceback" not in output
+        return output
+
+    def check_clean(self, killed=0, kept=0):
+        """A killed process cannot delete the archive of its sources; pools that are to be kept are."""
+        assert len(self.azure.account.pools) == kept
+        assert not self.azure.account.jobs
+        archives = [name for name in self.results() if name.startswith("snakemake-workflow-sources")]
+        assert len(archives) == killed
+
+
+def small_run(azure, store, folder, name, snakefile=SNAKEFILE) -> Small:
+    """A run of the rules of a Snakefile in a new checkout."""
+    checkout(folder)
+    (folder / "two.smk").write_text(snakefile)
+    run = Small(folder, {}, azure, store, name)
+    run.call(["git", "add", "two.smk", "config.yaml"])
+    return run
+
+
+def running(run, process, seconds=60):
+    """Wait until the second task runs."""
+    end = time.monotonic() + seconds
+    while not any(
+        task.state == "running" and task.body["displayName"] == "b"
+        for tasks in list(run.azure.account.tasks.values())
+        for task in list(tasks.values())
+    ):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -1,0 +1,232 @@
+"""What is asked of Azure before the first job: login, account, container, and the right to write; one sentence each."""
+
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from azure.identity import ChainedTokenCredential, EnvironmentCredential, ManagedIdentityCredential
+from azure.storage.blob import (
+    AccountSasPermissions,
+    BlobServiceClient,
+    ResourceTypes,
+    generate_account_sas,
+)
+from snakemake_interface_common.exceptions import WorkflowError
+
+from azure_proxy import CLIENT
+from azure_runs import CONTAINER, AzureRun, checkout
+from azurite import ACCOUNT, KEY
+from fabricate import name_of, scene_of
+from runs import BASE
+from snakemake_executor_plugin_azure import account, trouble
+from tigerbush import blob_trouble
+from tigerbush.errors import TigerbushError
+from tigerbush.run_judge import Judge
+from tigerbush.run_lease import Lease
+from tigerbush.run_mark import own_mark
+from tigerbush.safe_writer import write_product
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
+
+LOGIN = "Run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (docs/azure.md)."
+ROLE = (
+    "it needs the role Storage Blob Data Contributor there, which takes some minutes to work (docs/azure.md)."
+)
+WHO = f"the application {CLIENT} (object id caller)"
+WHERE = f"container {CONTAINER} of the storage account {ACCOUNT}"
+
+
+def refusal(ask) -> str:
+    """What is said, and that it is said in time."""
+    start = time.monotonic()
+    with pytest.raises(TigerbushError) as raised:
+        ask()
+    assert time.monotonic() - start < 20
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def take(lease: Lease) -> None:
+    lease.take(own_mark("local", Path.cwd()), Judge(lease.name, Path.cwd()), print)
+
+
+@pytest.fixture
+def lease(azure, monkeypatch):
+    """A run of a service principal, at an account and in a container."""
+    for name, value in azure.caller().items():
+        monkeypatch.setenv(name, value)
+
+    def placed(account=ACCOUNT, container=CONTAINER, credential=None):
+        url = f"https://{account}.blob.core.windows.net"
+        service = BlobServiceClient(url, credential=credential or EnvironmentCredential())
+        return Lease(service, f"az://{container}/refused")
+
+    return placed
+
+
+def test_nobody_is_logged_in(lease, monkeypatch):
+    monkeypatch.delenv("AZURE_CLIENT_SECRET")
+    chain = ChainedTokenCredential(ManagedIdentityCredential(), EnvironmentCredential())
+    text = f"Azure gives no token for Blob storage: nobody is logged in. {LOGIN}"
+    assert refusal(lambda: take(lease(credential=chain))) == text
+    assert refusal(lease(credential=chain).look) == text
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
+    text = f"Azure gives no token for Blob storage: AADSTS7000215: Invalid client secret provided. {LOGIN}"
+    assert refusal(lambda: take(lease())) == text
+
+
+def test_an_identity_service_that_is_silent(lease, monkeypatch):
+    monkeypatch.setattr(blob_trouble, "LOGIN_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        text = refusal(lambda: take(lease(credential=ManagedIdentityCredential())))
+    assert text == f"Azure gives no token for Blob storage: no answer within 1 s. {LOGIN}"
+
+
+@pytest.mark.parametrize("account", ["nobodystore", "nobody.invalid"])
+def test_an_account_that_is_not_there(lease, account, monkeypatch):
+    """Behind a proxy, and where the host is looked for by this machine."""
+    if "." in account:
+        monkeypatch.setenv("NO_PROXY", f"{account}.blob.core.windows.net")
+    place = lease(account)
+    expected = (
+        f"az://{CONTAINER}/refused cannot be used: there is no storage account {place.service.account_name} (its host "
+        f"{account}.blob.core.windows.net is not known): check storage_account in config/azure.yaml."
+    )
+    assert refusal(place.look) == expected
+    assert refusal(lambda: take(place)) == expected
+
+
+def test_a_container_that_is_not_there_is_never_made(lease, store):
+    expected = (
+        "az://mistyped/refused cannot be used: there is no container mistyped of the storage account tigerstore: check "
+        "container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."
+    )
+    place = lease(container="mistyped")
+    assert refusal(place.look) == expected
+    assert refusal(lambda: take(place)) == expected
+    assert not store.service.get_container_client("mistyped").exists()
+
+
+def test_a_role_is_missing(lease, azure, store, certificates):
+    azure.blob_fault("PUT", "/refused/", 403, "AuthorizationPermissionMismatch")
+    said = f"az://{CONTAINER}/refused cannot be used: {WHO} may not do this in {WHERE}"
+    expected = f"{said} (AuthorizationPermissionMismatch): {ROLE}"
+    assert refusal(lambda: take(lease())) == expected
+    # reading is all that a dry run does
+    lease().look()
+    azure.blob_fault("GET", f"/{CONTAINER}", 403, "AuthorizationPermissionMismatch")
+    assert refusal(lease().look) == expected
+    # a signature has no name
+    token = generate_account_sas(
+        ACCOUNT, KEY, ResourceTypes(service=True, container=True, object=True), AccountSasPermissions(read=True, list=True),
+        datetime.now(UTC) + timedelta(hours=1),
+    )  # fmt: skip
+    url = f"https://127.0.0.1:{store.port}/{ACCOUNT}"
+    reader = BlobServiceClient(url, credential=token, connection_verify=str(certificates / "ca.pem"))
+    assert refusal(lambda: take(Lease(reader, f"az://{CONTAINER}/refused"))) == (
+        f"az://{CONTAINER}/refused cannot be used: the caller may not do this in {WHERE} "
+        f"(AuthorizationPermissionMismatch): {ROLE}"
+    )
+
+
+def test_a_network_that_is_kept_out(lease, azure):
+    azure.blob_fault("PUT", "/refused/", 403, "AuthorizationFailure")
+    assert refusal(lambda: take(lease())) == (
+        f"az://{CONTAINER}/refused cannot be used: the network rules of the storage account {ACCOUNT} refuse this machine "
+        "(AuthorizationFailure): allow it in the portal (Networking), or start from a network that may."
+    )
+
+
+def test_a_store_that_is_down(lease, azure):
+    azure.blob_fault("PUT", "/refused/", 503, "ServerBusy")
+    assert refusal(lambda: take(lease())) == (
+        f"az://{CONTAINER}/refused cannot be used: {WHERE} does not answer as it should (503): ServerBusy; try again."
+    )
+
+
+def test_only_the_own_blob_is_asked_for(lease, store):
+    """No right on the account, none on the container."""
+    before = len(store.requests())
+    place = lease()
+    mark = own_mark("local", Path.cwd())
+    place.take(mark, Judge(place.name, Path.cwd()), print)
+    place.release(mark)
+    asked = store.requests()[before:]
+    assert asked
+    assert all(f"/{CONTAINER}/refused/results/.run.json" in request for request in asked), asked
+
+
+def test_a_batch_account_that_is_not_there(azure, monkeypatch):
+    for name, value in (azure.caller() | {"NO_PROXY": "nobody.invalid"}).items():
+        monkeypatch.setenv(name, value)
+    settings = SimpleNamespace(account_url="https://nobody.invalid", subscription_id="s")
+    batch, _ = account.clients(settings)
+    start = time.monotonic()
+    with pytest.raises(Exception) as raised:
+        account.jobs_of(batch, "tigerbush-refused")
+    assert time.monotonic() - start < 20
+    assert trouble.sentence(raised.value) == (
+        "the host nobody.invalid is not known: check batch_account and region in config/azure.yaml, and the network."
+    )
+    # and no token for it
+    monkeypatch.delenv("AZURE_CLIENT_SECRET")
+    with pytest.raises(WorkflowError) as raised:
+        account.clients(settings)
+    assert str(raised.value) == f"Azure gives no token for Batch: nobody is logged in. {trouble.LOGIN}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(account, "TOKEN_SECONDS", 0.5)
+        start = time.monotonic()
+        with pytest.raises(WorkflowError) as raised:
+            account.clients(settings)
+        assert time.monotonic() - start < 10
+    assert str(raised.value) == f"Azure gives no token for Batch: no answer within 0.5 s. {trouble.LOGIN}"
+
+
+@pytest.fixture
+def run(azure, store, tmp_path):
+    checkout(tmp_path)
+    return AzureRun(
+        tmp_path, BASE | {"source": {"kind": "local", "path": "products"}}, azure, store, "refused"
+    )
+
+
+def test_a_run_says_it_before_it_plans(run, azure):
+    """Once, within 20 s, and without a traceback; a dry run too."""
+    run.variables = {name: value for name, value in run.variables.items() if name != "AZURE_CLIENT_SECRET"}
+    expected = f"\nAzure gives no token for Blob storage: nobody is logged in. {LOGIN}\n"
+    for arguments in ((), ("--dry-run",)):
+        start = time.monotonic()
+        text = run.here(*run.stored(), *arguments, status=1)
+        assert time.monotonic() - start < 20
+        assert text.count(expected) == 1
+        assert "Traceback" not in text
+    assert not azure.account.created
+
+
+def test_a_refusal_later(run, azure, store):
+    """What was taken away meanwhile is told by the job that needed it, and not asked for again and again, or made."""
+    write_product(run.folder / "products", name_of("20170110"), scene_of(0, clouds=[]))
+    azure.blob_fault("PUT", "/refused/results/products.tsv", 403, "AuthorizationPermissionMismatch")
+    text = run.here("results/products.tsv", *run.stored(), status=1)
+    print(text)
+    assert f"{WHO} may not do this in {WHERE} (AuthorizationPermissionMismatch): {ROLE}\n" in text
+    assert "RetryError" not in text and "Future" not in text
+    assert "Traceback" not in text
+    azure.blob_faults.clear()
+    azure.blob_fault("PUT", "/refused/results/products.tsv", 404, "ContainerNotFound")
+    before = len(store.requests())
+    text = run.here("results/products.tsv", *run.stored(), status=1)
+    assert (
+        "there is no container runs of the storage account tigerstore: check container in config/azure.yaml"
+        in text
+    )
+    assert not [
+        request
+        for request in store.requests()[before:]
+        if "restype=container" in request and "comp" not in request
+    ]
