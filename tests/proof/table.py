@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 SLURM = "plugins/snakemake_executor_plugin_slurm_batch"
+STORES, RESULTS = "tests/services/test_odd_stores.py", "tests/services/test_results.py"
 PLUGIN, ATTEMPTS = "tests/unit/test_slurm_plugin.py", "tests/unit/test_slurm_attempts.py"
 
 
@@ -157,5 +158,54 @@ REPAIRS = [
         "    refuse_memory_per_cpu()\n    refuse_local",
         "    refuse_local",
         "tests/workflow/test_config.py -k memory_per_cpu",
+    ),
+    Repair(
+        "a listing that comes back to a name has an end",
+        "workflow/scripts/tigerbush/remote.py",
+        "seen & again or ",
+        "",
+        f"{STORES}::test_a_listing_without_an_end",
+    ),
+    Repair(
+        "a server that speaks for ever is left",
+        "workflow/scripts/tigerbush/patience.py",
+        "answer.result(STEP_SECONDS)",
+        "answer.result()",
+        f"{STORES}::test_a_server_that_speaks_for_ever",
+    ),
+    Repair(
+        "a wait is told",
+        "workflow/scripts/tigerbush/patience.py",
+        "            log.warning(\"%s; asked",
+        "            log.debug(\"%s; asked",
+        f"{STORES}::test_a_wait_is_told",
+    ),
+    Repair(
+        "a zip is not written behind a link",
+        "workflow/scripts/tigerbush/cli/result_pull.py",
+        "        if path.is_symlink():\n",
+        "        if False:\n",
+        f"{RESULTS}::test_links_are_neither_read_nor_written_behind",
+    ),
+    Repair(
+        "links among results are left out",
+        "workflow/scripts/tigerbush/cli/result_places.py",
+        "        if not stat.S_ISREG(status.st_mode):\n",
+        "        if False:\n",
+        f"{RESULTS}::test_links_are_neither_read_nor_written_behind",
+    ),
+    Repair(
+        "names that differ only in case are told",
+        "workflow/scripts/tigerbush/cli/result_names.py",
+        "if len(group) > 1",
+        "if False",
+        f"{RESULTS}::test_names_that_other_systems_cannot_keep",
+    ),
+    Repair(
+        "the library asks a store before Snakemake's plugin does",
+        "workflow/rules/store.smk",
+        "        refused_by_store(lambda: open_store().size_of(key))\n",
+        "        pass\n",
+        "tests/services/test_s3.py -k tried_by_the_library_first",
     ),
 ]  # fmt: skip
