@@ -6,7 +6,6 @@ import sys
 from fabricate import ROOT
 from proof.table import REPAIRS
 
-
 # a test may also hang without its repair
 SECONDS = 900
 
