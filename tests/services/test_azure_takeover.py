@@ -97,9 +97,10 @@ def test_the_main_process_is_killed(parted):
 def test_batch_does_not_answer(parted):
     """The run ends, and the next one has nothing to make again; it deletes the pool, although it needs none."""
     parted = parted("ab")
-    process = started(parted, "--azure-poll-failures", "2")
-    for method in ("GET", "DELETE"):
-        parted.azure.fault(method, "^/(pools|jobs)", 403, "PermissionDenied")
+    process = started(parted, "--azure-poll-failures", "5")
+    parted.azure.fault("GET", "^/(pools|jobs)", 403, "PermissionDenied")
+    parted.azure.fault("DELETE", "^/pools", 403, "PermissionDenied")
+    open_gates(parted, "ab")
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     [job] = parted.azure.account.jobs
@@ -107,7 +108,6 @@ def test_batch_does_not_answer(parted):
         f"The job {job} stays, which costs nothing: Batch does not tell which of its tasks have finished. The next run of "
         "the name takes their results over, and deletes it.\n"
     ) in output
-    open_gates(parted, "ab")
     until(lambda: len(ended(parted)) == 2)
     parted.azure.faults.clear()
     output = parted.finish("--rerun-incomplete")
