@@ -69,14 +69,30 @@ PATTERNS = {
 }
 
 
+def check_login() -> None:
+    """Refuse variables of a login that are empty, or no tenant, in words; others than these are no error there."""
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        value = os.environ.get(name)
+        if value is not None and not value.strip():
+            raise AccountError(
+                f"{name} is set, but empty; give it its value, or unset it and run 'az login'."
+            )
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", os.environ.get("AZURE_TENANT_ID", "common")):
+        raise AccountError(
+            "AZURE_TENANT_ID is no tenant: the id that 'az account show --query tenantId' prints."
+        )
+
+
 def read_account(path: str | Path | None = None) -> Account:
     """Read and check the file that TIGERBUSH_AZURE names, or config/azure.yaml.
 
     Raises
     ------
     AccountError
-        When it is not there, or a value is missing, unknown or cannot be what it should be.
+        When it is not there, or a value is missing, unknown or cannot be what it should be; also for half a login in the
+        environment, of which Azure's library makes a traceback.
     """
+    check_login()
     path = Path(path or os.environ.get(VARIABLE) or "config/azure.yaml")
     if not path.exists():
         raise AccountError(f"{path} does not exist; copy {TEMPLATE} to it and fill it in (docs/azure.md).")

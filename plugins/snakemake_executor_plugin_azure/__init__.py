@@ -30,6 +30,8 @@ common_settings = dataclasses.replace(
     pass_envvar_declarations_to_cmd=False,
 )
 
+# minutes, of rules that tell none
+DEFAULT_RUNTIME = 60
 # of the longest wait for a pool of an earlier run to go away
 WAIT_SECONDS = 600
 # at the end of a run, when a deletion is refused or not answered
@@ -202,7 +204,7 @@ class Executor(upstream.Executor):
         task.display_name = label(job)
         task.id = f"{task.display_name.split()[0][:27]}-{uuid.uuid4()}"
         task.required_slots = slots
-        tasks.repair(task)
+        tasks.repair(task, job.resources.get("runtime", DEFAULT_RUNTIME) * job.attempt)
         info = SubmittedJobInfo(job, external_jobid=task.id)
         try:
             self.batch_client.task.add(self.job_id, task)

@@ -1,6 +1,7 @@
 """What goes to a Batch task, which everyone with access to the account can read, and as whom it runs."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from azure.batch.models import (
     AutoUserScope,
@@ -8,9 +9,12 @@ from azure.batch.models import (
     ContainerWorkingDirectory,
     ElevationLevel,
     TaskAddParameter,
+    TaskConstraints,
     UserIdentity,
 )
 
+# nodes are small, and fetch their files: a task may take so many times the runtime of its rules before Batch ends it
+RUNTIMES = 4
 # names and addresses; none of them opens anything
 ALLOWED = (
     "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME",
@@ -36,17 +40,22 @@ def refused(names: Iterable[str]) -> str | None:
     )
 
 
-def repair(task: TaskAddParameter) -> None:
+def repair(task: TaskAddParameter, minutes: int) -> None:
     """Set in a task what upstream sets wrong.
 
     Upstream runs tasks as administrator, which is root in the container. Batch gives the container the task's user, so
-    that tasks work in the image's working directory, where every user may write.
+    that tasks work in the image's working directory, where every user may write. A task that hangs would run, and cost
+    money, without end.
 
     Parameters
     ----------
     task : TaskAddParameter
         What `build.batch_task` of upstream made.
+    minutes : int
+        The runtime of its rules.
     """
+    limit = timedelta(minutes=RUNTIMES * minutes)
+    task.constraints = TaskConstraints(max_wall_clock_time=limit, max_task_retry_count=0)
     task.user_identity = UserIdentity(
         auto_user=AutoUserSpecification(scope=AutoUserScope.task, elevation_level=ElevationLevel.non_admin)
     )

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 SLURM = "plugins/snakemake_executor_plugin_slurm_batch"
+AZURE = "plugins/snakemake_executor_plugin_azure"
+REFUSED, TAKEOVER = "tests/services/test_azure_refused.py", "tests/services/test_azure_takeover.py"
+FAULTS = "tests/services/test_azure_faults.py"
 STORES, RESULTS = "tests/services/test_odd_stores.py", "tests/services/test_results.py"
 PLUGIN, ATTEMPTS = "tests/unit/test_slurm_plugin.py", "tests/unit/test_slurm_attempts.py"
 
@@ -207,5 +210,82 @@ REPAIRS = [
         "        refused_by_store(lambda: open_store().size_of(key))\n",
         "        pass\n",
         "tests/services/test_s3.py -k tried_by_the_library_first",
+    ),
+    Repair(
+        "a dry run asks for login and container",
+        "workflow/scripts/tigerbush/run_guard.py",
+        "                        place().look()\n",
+        "                        pass\n",
+        f"{REFUSED}::test_a_run_says_it_before_it_plans",
+    ),
+    Repair(
+        "no container is made by an upload, and a later refusal is a sentence",
+        "workflow/rules/blob.smk",
+        "    @around(StorageObject, \"store_object\")\n",
+        "    @around(StorageObject, \"inventory\")\n",
+        f"{REFUSED}::test_a_refusal_later",
+    ),
+    Repair(
+        "a network that keeps somebody out is no missing role",
+        "workflow/scripts/tigerbush/blob_trouble.py",
+        "    if status == 403 and code in _NETWORK:\n",
+        "    if False:\n",
+        f"{REFUSED}::test_a_network_that_is_kept_out",
+    ),
+    Repair(
+        "half a login is a sentence",
+        "plugins/tigerbush_azure.py",
+        "    check_login()\n    path",
+        "    path",
+        "tests/unit/test_azure_plugin.py::test_half_a_login",
+    ),
+    Repair(
+        "tasks of a dead run that have ended well count",
+        f"{AZURE}/takeover.py",
+        "        if names and names <= done:\n",
+        "        if False:\n",
+        f"{TAKEOVER}::test_the_main_process_is_killed",
+    ),
+    Repair(
+        "what tasks have finished since the last poll counts",
+        f"{AZURE}/__init__.py",
+        "            takeover.count_as_finished(self.workflow.persistence, self.under_way[task])\n",
+        "            pass\n",
+        f"{TAKEOVER}::test_an_interrupted_run_keeps_what_has_ended_since_the_last_poll",
+    ),
+    Repair(
+        "with its lease a run deletes what is left of it",
+        f"{AZURE}/__init__.py",
+        "        if self.held():\n            raise WorkflowError(",
+        "        if False:\n            raise WorkflowError(",
+        f"{FAULTS}::test_the_job_is_gone",
+    ),
+    Repair(
+        "without its lease it deletes nothing",
+        f"{AZURE}/__init__.py",
+        "        if self.held():\n            raise WorkflowError(",
+        "        if True:\n            raise WorkflowError(",
+        f"{FAULTS}::test_the_job_and_the_lease_are_gone",
+    ),
+    Repair(
+        "SIGTERM deletes the pool at once",
+        f"{AZURE}/__init__.py",
+        "            signal.signal(signal.SIGTERM, _interrupt)\n",
+        "            pass\n",
+        f"{FAULTS}::test_sigterm_ends_it_like_ctrl_c",
+    ),
+    Repair(
+        "a pool is asked for its nodes again",
+        f"{AZURE}/__init__.py",
+        "        if again:\n            self.resize()\n",
+        "",
+        f"{FAULTS}::test_a_kept_pool_with_an_old_error",
+    ),
+    Repair(
+        "nodes that do not work are named",
+        f"{AZURE}/capacity.py",
+        "            if name not in self.named and (over or trouble.has_failed(node)):\n",
+        "            if name not in self.named and trouble.has_failed(node):\n",
+        "tests/unit/test_azure_capacity.py",
     ),
 ]  # fmt: skip

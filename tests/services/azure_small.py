@@ -24,11 +24,16 @@ rule b:
     input: "results/a.txt"
     output: "results/b.txt"
     shell: "cat {input} > {output}; sleep {config[sleep]}"
+rule long:
+    output: "results/long.txt"
+    shell: "sleep 300"
 """
 OPTIONS = (
     "--snakefile", "two.smk", "--profile", "profiles/azure", "--retries", "0", "--seconds-between-status-checks", "1",
     "--config", "sleep=0",
 )  # fmt: skip
+# one task, which goes on until somebody ends it
+LONG = ("results/long.txt", *OPTIONS)
 
 
 class Small(AzureRun):
@@ -57,11 +62,11 @@ def small_run(azure, store, folder, name, snakefile=SNAKEFILE) -> Small:
     return run
 
 
-def running(run, process, seconds=60):
-    """Wait until the second task runs."""
+def running(run, process, name="b", seconds=60):
+    """Wait until a task runs."""
     end = time.monotonic() + seconds
     while not any(
-        task.state == "running" and task.body["displayName"] == "b"
+        task.state == "running" and task.body["displayName"] == name
         for tasks in list(run.azure.account.tasks.values())
         for task in list(tasks.values())
     ):

@@ -163,14 +163,21 @@ def test_no_secret_is_anywhere(finished):
     assert (finished.processes.shown, finished.processes.inherited) == (set(), set())
 
 
-def test_tasks_are_no_administrators(finished):
+def test_tasks_are_no_administrators_and_have_an_end(finished):
+    limits = {}
     for task in finished.tasks:
+        assert task.body["constraints"]["maxTaskRetryCount"] == 0
+        limits.setdefault(task.body["displayName"].split()[0], set()).add(
+            task.body["constraints"]["maxWallClockTime"]
+        )
         assert task.body["userIdentity"] == {"autoUser": {"scope": "task", "elevationLevel": "nonadmin"}}
         assert task.body["containerSettings"] == {
             "imageName": "tigerbush.azurecr.io/tigerbush:0.1.0",
             "containerRunOptions": "--rm",
             "workingDirectory": "containerImageDefault",
         }
+    # four times 40 minutes of a product and 35 of a date
+    assert limits == {"product": {"PT2H40M"}, "date": {"PT2H20M"}}
 
 
 def test_a_second_run_makes_no_pool(finished, azure):

@@ -8,7 +8,7 @@ import pytest
 from azure.storage.blob import BlobLeaseClient
 
 from azure_runs import CONTAINER, NAMES
-from azure_small import OPTIONS, SNAKEFILE, running, small_run
+from azure_small import LONG, OPTIONS, SNAKEFILE, running, small_run
 from azurite import ACCOUNT, KEY
 from canaries import ENVIRONMENT, Search
 from tigerbush.cli.queue_azure import azure_queue
@@ -161,8 +161,8 @@ def test_the_queue_tells_why_a_task_failed(small, caller):
 def test_the_job_is_gone(small):
     """The run has its lease: nobody else works with what is left of it."""
     account = small.azure.account
-    process = small.start(*OPTIONS[:-1], "sleep=300")
-    running(small, process)
+    process = small.start(*LONG)
+    running(small, process, "long")
     [job] = account.jobs
     account.data("DELETE", f"/jobs/{job}", None)
     output, _ = process.communicate(timeout=60)
@@ -178,8 +178,8 @@ def test_the_job_is_gone(small):
 def test_the_job_and_the_lease_are_gone(small):
     """As when another run of the name ends it: nothing that the other may work with is deleted."""
     account = small.azure.account
-    process = small.start(*OPTIONS[:-1], "sleep=300")
-    running(small, process)
+    process = small.start(*LONG)
+    running(small, process, "long")
     [job], [pool] = account.jobs, account.pools
     blob = small.store.service.get_blob_client(CONTAINER, f"{small.name}/results/.run.json")
     BlobLeaseClient(blob).break_lease(0)
@@ -203,8 +203,8 @@ def test_the_job_and_the_lease_are_gone(small):
 
 
 def test_sigterm_ends_it_like_ctrl_c(small):
-    process = small.start(*OPTIONS[:-1], "sleep=300")
-    running(small, process)
+    process = small.start(*LONG)
+    running(small, process, "long")
     start = time.monotonic()
     process.send_signal(signal.SIGTERM)
     while small.azure.account.pools:

@@ -66,6 +66,26 @@ def test_a_missing_file_names_the_template(tmp_path):
         read_account(tmp_path / "absent.yaml")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        *(
+            (name, value, f"{name} is set, but empty; give it its value, or unset it and run 'az login'.")
+            for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET") for value in ("", " ")
+        ),
+        ("AZURE_TENANT_ID", "my tenant", "AZURE_TENANT_ID is no tenant: the id that 'az account show --query tenantId' prints."),
+    ],
+)  # fmt: skip
+def test_half_a_login(tmp_path, monkeypatch, name, value, sentence):
+    """Azure's library has a traceback for it, when Snakemake makes its plugins."""
+    for other in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.setenv(other, "11111111-2222-3333-4444-555555555555")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(AccountError) as raised:
+        read_account(written(tmp_path, NAMES))
+    assert str(raised.value) == sentence
+
+
 @pytest.mark.parametrize(("spot", "dedicated", "low"), [(False, 3, 0), (True, 0, 3)])
 def test_fixed_pools(spot, dedicated, low):
     scale = pool.scale(ExecutorSettings(pool_node_count=3, spot=spot)).fixed_scale
