@@ -89,8 +89,8 @@ def read_account(path: str | Path | None = None) -> Account:
     Raises
     ------
     AccountError
-        When it is not there, or a value is missing, unknown or cannot be what it should be; also for half a login in the
-        environment, of which Azure's library makes a traceback.
+        When it is not there, or a value is missing, unknown or cannot be what it should be. Also for half a login in
+        the environment, of which Azure's library makes a traceback.
     """
     check_login()
     path = Path(path or os.environ.get(VARIABLE) or "config/azure.yaml")
