@@ -2,13 +2,14 @@
 out of time, and the controller is away, one after the other. It ends by itself, with the results of one machine."""
 
 import os
+import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
 from fabricate import ROOT
-from runs import SUMMARIES
+from runs import SUMMARIES, bench
 from slurm import slurm_cluster, wait_until
 from test_slurm import EACH, PARTITIONS, SlurmRun, contents, continued, preempt, running, stopped
 
@@ -49,6 +50,11 @@ def run() -> None:
         assert found.keys() == expected.keys()
         assert {name for name in found if found[name] != expected[name]} == set()
         print(f"all {len(found)} results are those of one machine")
+    # the row of the benchmark that needs a cluster of its own
+    rows = bench("--small", "--rows", "cluster").splitlines()[-2:]
+    assert re.match(r"\d+ small jobs on one machine +\d+\.\d+ s", rows[0]), rows
+    # the chain of the product and that of the date
+    assert int(re.search(r"(\d+) jobs submitted", rows[1])[1]) == 2, rows
 
 
 def prepared(folder: Path) -> SlurmRun:

@@ -1,16 +1,14 @@
 """Nodes, jobs and the controller of SLURM die: the run ends well by itself, and no finished result is made twice.
 
-A module of its own: each test starts the cluster that it needs, while that of test_slurm.py does not run. So does the
-benchmark.
+A module of its own: it starts the cluster that it needs, while that of test_slurm.py does not run.
 """
 
-import re
 import time
 
 import pytest
 
 from canaries import ENVIRONMENT, Search
-from runs import SUMMARIES, bench
+from runs import SUMMARIES
 from slurm import slurm_cluster, wait_until
 from test_slurm import EACH, PARTITIONS, contents, continued, fabricated, preempt, running, stopped, summaries
 from test_slurm import local as local
@@ -78,10 +76,3 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
     assert len(figure) > 1 and figure[-1] == "COMPLETED" and figure[0] != "COMPLETED"
     [report] = run.folder.glob("efficiency_report_*.csv")
     assert "subset_product" in report.read_text()
-
-
-def test_the_benchmark_counts_jobs_and_what_they_cost():
-    rows = bench("--small", "--rows", "cluster").splitlines()[-2:]
-    assert re.match(r"\d+ small jobs on one machine +\d+\.\d+ s", rows[0])
-    # the chain of the product and that of the date
-    assert int(re.search(r"(\d+) jobs submitted", rows[1])[1]) == 2

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.workflow
 
 
 def test_every_row_runs_at_tiny_sizes(monkeypatch):
-    """But that of the cluster, whose turn is in tests/services/test_slurm_faults.py."""
+    """But that of the cluster, whose turn is in `make prove`."""
     monkeypatch.syspath_prepend(str(ROOT))
     from bench.__main__ import ROWS
 
