@@ -31,6 +31,12 @@ from snakemake_executor_plugin_slurm_batch.watch import Watch, end_of, listed
 
 _ASK = upstream.query_job_status
 _COMMAND = upstream.get_submit_command
+# until sbatch is given up, which has no limit of its own
+SBATCH_SECONDS = 300
+# until scancel is given up
+SCANCEL_SECONDS = 60
+# between two questions for the states of jobs, at most
+LONGEST_PAUSE = 60
 # without them nothing can be submitted, watched or cancelled
 COMMANDS = ("sbatch", "squeue", "scancel")
 
@@ -76,11 +82,13 @@ class Executor(upstream.Executor):
         # of jobs in SLURM: all numbers, and those that have come to an end
         self._numbers: set[str] = set()
         self._ended: set[str] = set()
-        self._silent_since: float | None = None
+        self._silent_since: dict[str, float] = {}
         # what sbatch answered to the job that is being submitted, one at a time, and what has been told
         self._submitting = threading.Lock()
         self._refusal: str | None = None
-        self._told: str | None = None
+        self._told: set[str] = set()
+        # after which SLURM may have a job whose number nobody knows
+        self._unheard: str | None = None
         self._record = Record(Path(".snakemake").absolute() / "slurm.json")
         super().__init__(*arguments)
 
@@ -99,6 +107,7 @@ class Executor(upstream.Executor):
         upstream.validate_or_get_slurm_job_id = self._number
         upstream.get_submit_command = self._command
         super().__post_init__(test_mode)
+        self._excluded = set(self._failed_nodes)
         self._record.write(run=self.run_uuid)
 
     def _refuse_without_commands(self) -> None:
@@ -136,14 +145,14 @@ class Executor(upstream.Executor):
         """Repair: every attempt asked for more time and memory, whatever the last one had died of."""
         request = self._requests.get(job, Request())
         most = self._most(params["partition"]) if request != Request() else Most()
-        return _COMMAND(Asked(job, request, most), params, **kwargs)
+        return f"timeout -k 10 {SBATCH_SECONDS} {_COMMAND(Asked(job, request, most), params, **kwargs)}"
 
     def _most(self, partition: str) -> Most:
         """Ask once what a partition gives, unless the profile says it."""
         settings = self.workflow.executor_settings
-        if partition not in self._limits:
-            self._limits[partition] = limits_of(partition)
-        found = self._limits[partition]
+        if partition not in self._limits and (found := limits_of(partition)):
+            self._limits[partition] = found
+        found = self._limits.get(partition, Most())
         return Most(settings.max_mem_mb or found.mem_mb, settings.max_runtime or found.runtime)
 
     def run_job(self, job: JobExecutorInterface) -> None:
@@ -154,15 +163,26 @@ class Executor(upstream.Executor):
                 return
             if passes(refusal):
                 self._say_once(refusal)
-                if self._ending.wait(seconds):
-                    return
-            elif self._failed_nodes:
+                if self._ends_within(seconds):
+                    break
+            elif self._failed_nodes > self._excluded and "node" in refusal.lower():
                 # none may be left without them
-                self._failed_nodes.clear()
+                self._failed_nodes.intersection_update(self._excluded)
             else:
                 break
         self._refuse_attempts(job)
         super()._report_job_error_threadsafe(SubmittedJobInfo(job), f"SLURM does not take the job: {refusal}")
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Wait for so long; tell whether the run comes to its end meanwhile."""
+        end = time.monotonic() + seconds
+        while not self._is_ending() and (rest := end - time.monotonic()) > 0:
+            self._ending.wait(min(rest, 1))
+        return self._is_ending()
+
+    def _is_ending(self) -> bool:
+        # after SIGTERM Snakemake waits for what runs, and for what waits to be submitted, too
+        return self._ending.is_set() or bool(getattr(self.workflow.scheduler, "_user_kill", None))
 
     def _refuse_attempts(self, job: JobExecutorInterface) -> None:
         """Make the failure of a job its last: another attempt would meet the same."""
@@ -173,34 +193,61 @@ class Executor(upstream.Executor):
             return bool(self.active_jobs)
 
     def _submit(self, job: JobExecutorInterface) -> str | None:
-        """Return what kept a job from being submitted; after that no copy of it is in the queue."""
+        """Return what kept a job from being submitted; SLURM then has no copy of it, or is asked before the next."""
         with self._submitting:
-            self._refusal = None
-            if self._ending.is_set():
-                return None
+            if self._is_ending():
+                return "the run has ended before."
+            if self._unheard and not self._cancel_strays(self._listed()):
+                return self._unheard
+            self._refusal, self._unheard = None, None
+            known = set(self._numbers)
             try:
                 super().run_job(job)
             except Exception as error:
                 # upstream's own handler fails for a group, which has no rule
                 self._refusal = " ".join(str(error.__context__ or error).split())
-            if self._refusal is not None and may_be_queued(self._refusal):
-                self._cancel_strays()
+            if self._refusal is not None:
+                # taken by SLURM, but not noted here
+                self._scancel(*self._numbers - known)
+                self._unheard = self._refusal if may_be_queued(self._refusal) else None
             return self._refusal
 
     def _number(self, _: str, output: str) -> str:
         number = job_number(output)
         self._numbers.add(number)
+        # a controller that has lost its state begins to count again
+        self._ended.discard(number)
+        self._said.pop(number, None)
         return number
 
-    def _cancel_strays(self) -> None:
-        """Take away jobs of this run whose numbers sbatch could not tell: they would be made twice."""
-        found = listed(self.run_uuid, bool(self._submitted_job_clusters)) or {}
-        _scancel(*sorted(found.keys() - self._numbers))
+    def _listed(self) -> dict[str, tuple[str, str]] | None:
+        return listed(self.run_uuid, bool(self._submitted_job_clusters))
+
+    def _cancel_strays(self, found: dict[str, tuple[str, str]] | None) -> bool:
+        """Take away jobs of this run whose numbers sbatch could not tell: they would be made twice.
+
+        Whether the controller has answered.
+        """
+        alive = {number for number, (state, _) in (found or {}).items() if word_of(state) not in ENDS}
+        self._scancel(*sorted(alive - self._numbers))
+        return found is not None
+
+    def _scancel(self, *what: str) -> None:
+        """Cancel jobs; that they have ended already is no error."""
+        if not what:
+            return
+        command = ["scancel", *["--clusters=all"] * bool(self._submitted_job_clusters), *what]
+        try:
+            subprocess.run(command, capture_output=True, timeout=SCANCEL_SECONDS)  # noqa: S603 - numbers and a name of ours
+        except (OSError, subprocess.TimeoutExpired):
+            self.logger.warning(
+                f"scancel does not answer; see `squeue --name {self.run_uuid}` for what goes on."
+            )
 
     def _say_once(self, refusal: str) -> None:
         self._record.refused(refusal)
-        if self._told != refusal:
-            self._told = refusal
+        if refusal not in self._told:
+            self._told.add(refusal)
             self.logger.warning(f"SLURM takes no job for now ({refusal}); asking again, after 10 s to 5 min.")
 
     def _report_job_error_threadsafe(self, job_info: SubmittedJobInfo, msg: str) -> None:
@@ -227,13 +274,13 @@ class Executor(upstream.Executor):
         """
         hours = self.workflow.executor_settings.silence_hours
         if answered:
-            self._silent_since = None
-        elif self._silent_since is None:
-            self._silent_since = time.monotonic()
+            self._silent_since.pop(command, None)
+        elif command not in self._silent_since:
+            self._silent_since[command] = time.monotonic()
             self.logger.warning(
                 f"{command} does not answer; its jobs go on, and it is asked again for up to {hours} h."
             )
-        elif time.monotonic() - self._silent_since > 3600 * hours:
+        elif time.monotonic() - self._silent_since[command] > 3600 * hours:
             raise WorkflowError(
                 f"{command} has not answered for {hours} h. Jobs in SLURM go on; start the run again when they have "
                 "ended."
@@ -246,14 +293,22 @@ class Executor(upstream.Executor):
         async for _ in super().check_active_jobs(active_jobs):
             pass
         alive = [info for info in active_jobs if info.external_jobid not in self._ended]
-        found = listed(self.run_uuid, bool(self._submitted_job_clusters)) if alive else None
+        found = self._listed() if alive else None
+        if alive:
+            self._heed_silence("squeue (slurmctld)", found is not None)
+        if found and self._submitting.acquire(blocking=False):
+            # not while a number is on its way
+            try:
+                self._cancel_strays(found)
+            finally:
+                self._submitting.release()
         for info in alive:
             if found is None or not self._ends(info, found):
                 yield info
 
     async def sleep(self) -> None:
         """Repair: a run waited in its end until it was time to ask for jobs again."""
-        end = time.monotonic() + (self.next_seconds_between_status_checks or 0)
+        end = time.monotonic() + min(self.next_seconds_between_status_checks or 0, LONGEST_PAUSE)
         while not self._ending.is_set() and (rest := end - time.monotonic()) > 0:
             await asyncio.sleep(min(rest, 1))
 
@@ -286,7 +341,7 @@ class Executor(upstream.Executor):
             self._requests[job] = self._requests.get(job, Request()).after(reason)
             if word_of(said) not in ENDS:
                 # given up, or a word of a later version, which may mean that it runs
-                _scancel(number)
+                self._scancel(number)
         self._reasons[job] = msg
         self._record.write(failed=Counter(self._reasons.values()))
         if msg and job.is_group():
@@ -311,16 +366,15 @@ class Executor(upstream.Executor):
     def cancel(self) -> None:
         """Wake up what waits to submit a job again, and cancel what was submitted meanwhile."""
         self._ending.set()
+        known = set(self._numbers)
         super().cancel()
-        _scancel(f"--name={self.run_uuid}")
+        self._scancel(*self._numbers - known)
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Repair: a scancel that does not answer, or answers that a job has ended, was a traceback."""
+        self._scancel(f"--name={self.run_uuid}")
 
 
 def _is_no_traceback(record: logging.LogRecord) -> bool:
     """Repair: upstream prints where in its code a job was refused, beside the sentence."""
     return not str(record.msg).startswith("Exception in run_job")
-
-
-def _scancel(*what: str) -> None:
-    """Cancel jobs; that they have ended already is no error."""
-    if what:
-        subprocess.run(["scancel", *what], capture_output=True, timeout=60)  # noqa: S603, S607 - numbers and a name of ours

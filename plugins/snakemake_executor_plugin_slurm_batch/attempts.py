@@ -63,8 +63,8 @@ def within(amount: int, times: int, most: int | None) -> int:
     return max(amount, min(times * amount, most or times * amount))
 
 
-def limits_of(partition: str) -> Most:
-    """Ask SLURM what a partition gives: the memory of its largest node, and its time limit.
+def limits_of(partition: str) -> Most | None:
+    """Ask SLURM what a partition gives: the memory of its largest node, and its time limit; None without an answer.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def limits_of(partition: str) -> Most:
     try:
         told = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError):
-        return Most()
+        return None
     return read_limits(told, default=not names)
 
 

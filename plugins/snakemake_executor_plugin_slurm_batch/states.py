@@ -45,7 +45,9 @@ _NOTHING = (ENDS | ALIVE) - {"FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
 
 # what SLURM writes into the output of a job that took too much, whatever it calls its end
 _OVER_MEMORY = re.compile(
-    r"exceeded (?:job |step )?memory limit|oom[-_ ]?kill|out[- ]of[- ]memory", re.IGNORECASE
+    r"exceeded (?:job |step )?memory limit|Detected \d+ oom[-_]kill event|OOM Killed|oom-kill:|"
+    r"cgroup out-of-memory handler",
+    re.IGNORECASE,
 )
 # what else such a job may write
 _NO_MEMORY = re.compile(
@@ -105,10 +107,10 @@ def why(state: str, output: str) -> str:
         memory or time (there was too little), nothing (the job had no part in it) or unknown.
     """
     word = word_of(state)
-    if word == "OUT_OF_MEMORY" or _OVER_MEMORY.search(output):
-        return "memory"
     if word == "TIMEOUT":
         return "time"
+    if word == "OUT_OF_MEMORY" or _OVER_MEMORY.search(output):
+        return "memory"
     if word in _NOTHING:
         return "nothing"
     return "memory" if _NO_MEMORY.search(output) else "unknown"

@@ -24,6 +24,8 @@ ENDS = [
     ("FAILED", "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 3.7 GiB", "memory"),
     ("TIMEOUT", "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-29T12:00:00 DUE TO TIME LIMIT ***", "time"),
     ("TIMEOUT", "", "time"),
+    ("TIMEOUT", OVER, "time"),
+    ("FAILED", "java --no-oom-killer; 12 pages of out of memory map", "unknown"),
     *((word, "Killed\n", "nothing") for word in (
         "CANCELLED", "CANCELLED by 1001", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "LAUNCH_FAILED", "REVOKED", "RUNNING",
     )),
@@ -100,7 +102,7 @@ def test_times_as_slurm_writes_them():
 
 def test_without_sinfo_there_is_no_limit(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert attempts.limits_of(" -p all") == Most()
+    assert attempts.limits_of(" -p all") is None
 
 
 # reasons of squeue(1) for PENDING jobs

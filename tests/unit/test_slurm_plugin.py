@@ -87,6 +87,8 @@ def test_a_preempted_job_goes_on_only_where_slurm_starts_it_again():
         ("Welcome to the cluster: 300 hours left\n\n4711\n", "4711"),
         ("4711\nYour project has 20 % of 5000 hours left\n", "4711"),
         ("12 jobs are in the queue\n4711;b\nbye 5\n", "4711"),
+        ("Submitted batch job 4711\n", "4711"),
+        ("Submitted batch job 4711 on cluster b\n", "4711"),
     ],
 )
 def test_the_number_of_a_job_among_what_a_site_prints(output, number):
@@ -123,6 +125,15 @@ ANSWERS = [
      "policy (job submit limit, user's size and/or time limits)",
      "QOSMaxWallDurationPerJobLimit; Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's "
      "size and/or time limits)", False),
+    ("sbatch: error: QOSMaxCpuPerUserLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job "
+     "submit limit, user's size and/or time limits)",
+     "QOSMaxCpuPerUserLimit; Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size "
+     "and/or time limits)", False),
+    ("", "sbatch has given no reason, or no answer within 5 minutes", True),
+    ("sbatch: error: Batch job submission failed: I/O error writing script/environment to file",
+     "Batch job submission failed: I/O error writing script/environment to file", True),
+    ("Jobs held at the deadline of maintenance are free\nsbatch: error: QOSMaxSubmitJobPerUserLimit",
+     "Jobs held at the deadline of maintenance are free; QOSMaxSubmitJobPerUserLimit", True),
     ("sbatch: error: Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)",
      "Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)", False),
     ("sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)",
@@ -154,15 +165,15 @@ def made(monkeypatch, tmp_path):
     """An executor without SLURM; `cancelled` is what it gave to scancel."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(upstream.Executor, "__init__", lambda *_: None)
-    cancelled = []
-    monkeypatch.setattr(
-        "snakemake_executor_plugin_slurm_batch._scancel", lambda *what: cancelled.extend(what)
-    )
     executor = Executor()
-    executor.told, executor.cancelled = [], cancelled
+    executor.told, executor.cancelled = [], []
+    monkeypatch.setattr(executor, "_scancel", lambda *what: executor.cancelled.extend(what))
     executor.logger = SimpleNamespace(warning=executor.told.append, error=executor.told.append)
     settings = SimpleNamespace(refusal_minutes=1, silence_hours=2, requeue=False)
-    executor.workflow = SimpleNamespace(executor_settings=settings)
+    executor.workflow = SimpleNamespace(
+        executor_settings=settings, scheduler=SimpleNamespace(_user_kill=None)
+    )
+    executor._excluded = set()
     executor.lock, executor.active_jobs = threading.Lock(), []
     executor.run_uuid, executor._submitted_job_clusters, executor._failed_nodes = "run", set(), set()
     executor._watch = Watch(10)
@@ -170,16 +181,15 @@ def made(monkeypatch, tmp_path):
 
 
 class Submitting:
-    """An executor whose sbatch gives some answers, one after the other."""
+    """An executor whose sbatch gives some answers, one after the other; its squeue knows 11, and 12, or does not answer."""
 
-    def __init__(self, monkeypatch, made, answers):
+    def __init__(self, monkeypatch, made, answers, silent=0):
         self.reported, self.waited, self.executor = [], [], made
         self.told, self.strays = made.told, made.cancelled
-        made._ending = SimpleNamespace(wait=lambda seconds: self.waited.append(seconds), is_set=lambda: False)
-        monkeypatch.setattr(
-            "snakemake_executor_plugin_slurm_batch.listed",
-            lambda *_: {"11": ("RUNNING", ""), "12": ("PENDING", "")},
-        )
+        monkeypatch.setattr(made, "_ends_within", lambda seconds: self.waited.append(seconds))
+        listings = iter([None] * silent)
+        jobs = {"11": ("RUNNING", ""), "12": ("PENDING", "")}
+        monkeypatch.setattr("snakemake_executor_plugin_slurm_batch.listed", lambda *_: next(listings, jobs))
         made._numbers.add("11")
         monkeypatch.setattr(upstream.Executor, "run_job", lambda executor, job: next(answers)(executor, job))
         monkeypatch.setattr(
@@ -217,6 +227,59 @@ def test_after_a_time_out_no_copy_is_left(monkeypatch, made):
         monkeypatch, made, iter([refuse("error: Socket timed out on send/recv operation"), take])
     )
     assert (told.waited, told.reported, told.strays) == ([10], [], ["12"])
+
+
+@pytest.mark.parametrize(
+    "said", ["Unable to contact slurm controller (receive failure)", "Transport endpoint is not connected"]
+)
+def test_nothing_is_submitted_until_squeue_has_told_of_copies(monkeypatch, made, said):
+    """The controller that has no time for sbatch has none for squeue."""
+    told = Submitting(monkeypatch, made, iter([refuse(f"error: {said}"), take]), silent=2)
+    assert (told.waited, told.reported, told.strays) == ([10, 20, 40], [], ["12"])
+
+
+def test_a_job_that_slurm_has_taken_and_nobody_has_noted_is_cancelled(monkeypatch, made):
+    def full(executor, job):
+        executor._number("", "13")
+        raise OSError("Disk quota exceeded")
+
+    told = Submitting(monkeypatch, made, iter([full]))
+    assert (told.strays, told.reported) == (["13"], ["SLURM does not take the job: Disk quota exceeded"])
+
+
+def test_a_copy_that_comes_late_is_cancelled(monkeypatch, made):
+    asking = Asking(
+        monkeypatch, made, [{"12": "RUNNING"}], listed={"12": ("RUNNING", ""), "15": ("PENDING", "")}
+    )
+    job = job_of("12")
+    assert asking.look(job) == [job]
+    assert made.cancelled == ["15"]
+
+
+def test_a_number_that_comes_again_is_another_job(monkeypatch, made):
+    """As after a controller that has lost its state."""
+    asking = Asking(monkeypatch, made, [{"12": "FAILED"}, {"12": "RUNNING"}], listed={"12": ("RUNNING", "")})
+    first, second = job_of("12"), job_of("12")
+    made._number("", "12")
+    assert asking.look(first) == []
+    made._number("", "12")
+    assert asking.look(second) == [second]
+
+
+def test_scancel_does_not_answer(monkeypatch, made, tmp_path):
+    monkeypatch.setattr("snakemake_executor_plugin_slurm_batch.SCANCEL_SECONDS", 0.1)
+    (tmp_path / "scancel").write_text("#!/bin/sh\nsleep 5\n")
+    (tmp_path / "scancel").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    Executor._scancel(made, "12")
+    assert made.told == ["scancel does not answer; see `squeue --name run` for what goes on."]
+
+
+def test_after_sigterm_nothing_is_submitted(monkeypatch, made):
+    """Snakemake waits for what runs, and for what waits to be submitted."""
+    made.workflow.scheduler._user_kill = "graceful"
+    told = Submitting(monkeypatch, made, iter([]))
+    assert told.reported == ["SLURM does not take the job: the run has ended before."]
 
 
 def test_other_refusals_end_the_job_with_what_sbatch_said(monkeypatch, made):
@@ -263,17 +326,23 @@ def test_the_refusals_are_counted_for_status(monkeypatch, made, tmp_path):
 
 
 def test_when_all_nodes_have_failed_none_is_left_out(monkeypatch, made):
-    made._failed_nodes = {"n1", "n2"}
+    made._failed_nodes, made._excluded = {"n1", "n2", "old"}, {"old"}
     told = Submitting(
         monkeypatch, made, iter([refuse("error: Requested node configuration is not available"), take])
     )
-    assert (told.reported, made._failed_nodes) == ([], set())
+    assert (told.reported, made._failed_nodes) == ([], {"old"})
+
+
+def test_other_refusals_leave_nodes_out(monkeypatch, made):
+    made._failed_nodes = {"n1"}
+    told = Submitting(monkeypatch, made, iter([refuse("error: Invalid account")]))
+    assert (len(told.reported), made._failed_nodes) == (1, {"n1"})
 
 
 def test_nothing_is_submitted_after_the_end(monkeypatch, made):
     made._ending.set()
-    monkeypatch.setattr(upstream.Executor, "run_job", lambda *_: pytest.fail("submitted"))
-    made.run_job(SimpleNamespace(jobid=1))
+    told = Submitting(monkeypatch, made, iter([]))
+    assert told.reported == ["SLURM does not take the job: the run has ended before."]
 
 
 def test_without_slurm_on_the_path(made, monkeypatch, tmp_path):
@@ -332,12 +401,17 @@ class Asking:
                     yield info
 
         monkeypatch.setattr("snakemake_executor_plugin_slurm_batch._ASK", ask)
-        monkeypatch.setattr("snakemake_executor_plugin_slurm_batch.listed", lambda *_: listed)
+        # a controller that does not answer is another test
+        monkeypatch.setattr(
+            "snakemake_executor_plugin_slurm_batch.listed", lambda *_: {} if listed is None else listed
+        )
         monkeypatch.setattr(upstream.Executor, "check_active_jobs", check)
-        scheduler = SimpleNamespace(error_callback=self.errors.append, finish_callback=self.successes.append)
-        made.workflow.scheduler = scheduler
+        made.workflow.scheduler.error_callback = self.errors.append
+        made.workflow.scheduler.finish_callback = self.successes.append
 
     def look(self, *jobs):
+        self.made._numbers |= {job.external_jobid for job in jobs}
+
         async def collect():
             return [info async for info in self.made.check_active_jobs(list(jobs))]
 
@@ -348,7 +422,7 @@ def test_jobs_are_not_lost_when_slurm_does_not_answer(monkeypatch, made):
     asking, job = Asking(monkeypatch, made, [None, None, None]), job_of("12")
     assert [asking.look(job), asking.look(job)] == [[job], [job]]
     assert made.told == ["sacct does not answer; its jobs go on, and it is asked again for up to 2 h."]
-    made._silent_since -= 7201
+    made._silent_since["sacct"] -= 7201
     with pytest.raises(WorkflowError) as raised:
         asking.look(job)
     assert str(raised.value) == (
