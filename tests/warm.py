@@ -7,12 +7,14 @@ as users start them, and so does ./tigerbush in tests of its own.
 """
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -88,9 +90,12 @@ def answer(connection: socket.socket) -> list[str]:
     with connection.makefile("rb") as stream:
         request = json.load(stream)
     if pid := os.fork():
+        wait(pid, connection)
         _, status = os.waitpid(pid, 0)
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
+    os.setsid()
     connection.close()
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -99,6 +104,18 @@ def answer(connection: socket.socket) -> list[str]:
     os.environ.clear()
     os.environ.update(request["environment"])
     return request["arguments"]
+
+
+def wait(pid: int, connection: socket.socket) -> None:
+    """Wait for the end of a fork; when whoever asked for it is killed, so is the fork, with all that it has started."""
+    end = os.pidfd_open(pid)
+    both = select.poll()
+    both.register(end, select.POLLIN)
+    # tells when the other side is gone, not when it has said all
+    both.register(connection, 0)
+    if end not in dict(both.poll()):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def become(arguments: list[str]) -> None:

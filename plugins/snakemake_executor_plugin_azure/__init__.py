@@ -30,6 +30,8 @@ common_settings = dataclasses.replace(
     pass_envvar_declarations_to_cmd=False,
 )
 
+# of adding a task, when Batch does not answer or is busy
+ADD_TRIES = 3
 # minutes, of rules that tell none
 DEFAULT_RUNTIME = 60
 # of the longest wait for a pool of an earlier run to go away
@@ -207,13 +209,34 @@ class Executor(upstream.Executor):
         tasks.repair(task, job.resources.get("runtime", DEFAULT_RUNTIME) * job.attempt)
         info = SubmittedJobInfo(job, external_jobid=task.id)
         try:
-            self.batch_client.task.add(self.job_id, task)
+            self.add(task)
         except Exception as error:
             self.leave_if_gone(error)
             self.report_job_error(info, msg=f"The task cannot be added: {trouble.sentence(error)}\n")
         else:
             self.under_way[task.id] = job
             self.report_job_submission(info)
+
+    def add(self, task: bm.TaskAddParameter) -> None:
+        """Repair: without an answer Batch may have a task; another one of another name would do the same beside it."""
+        for left in reversed(range(ADD_TRIES)):
+            try:
+                self.batch_client.task.add(self.job_id, task)
+                return
+            except Exception as error:
+                status = trouble.status_of(error)
+                if status == 409 and left < ADD_TRIES - 1:
+                    # an earlier try has reached it
+                    return
+                if status is not None and status != 429 and status < 500:
+                    raise
+                if not left:
+                    if status is None:
+                        # the next poll tells whether it is there
+                        return
+                    raise
+                self.warn(f"A task cannot be added, trying again: {trouble.sentence(error)}")
+                time.sleep(ADD_TRIES - left)
 
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
@@ -241,12 +264,13 @@ class Executor(upstream.Executor):
             if task is not None and task.state != bm.TaskState.completed:
                 yield info
                 continue
-            self.under_way.pop(info.external_jobid, None)
             if task is None:
-                self.report_job_error(info, msg="Its task is gone from the Batch job; who deleted it?\n")
+                self.report_job_error(info, msg="The Batch job has no such task; who deleted it?\n")
             elif task.execution_info.result == bm.TaskExecutionResult.success:
+                # stays under way: when the run ends before Snakemake has looked at its results they count nevertheless
                 self.report_job_success(info)
             else:
+                self.under_way.pop(info.external_jobid, None)
                 self.report_job_error(info, msg=self.why(task))
 
     def leave_if_gone(self, error: Exception) -> None:

@@ -14,8 +14,9 @@ from snakemake_executor_plugin_azure import trouble
 SCOPES = ("https://batch.core.windows.net/.default", "https://management.azure.com/.default")
 # until Azure has given both tokens
 TOKEN_SECONDS = 15
-# of one request, which is tried twice; the library would wait for 100 s, and try four times
-REQUEST_SECONDS = 20
+# of one request: until it is reached, and until it answers; what only asks is tried twice. The library would wait for
+# 100 s, and try four times
+REQUEST_SECONDS = (4, 20)
 
 
 def clients(settings: object) -> tuple[BatchServiceClient, BatchManagementClient]:

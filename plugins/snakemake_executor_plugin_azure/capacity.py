@@ -53,6 +53,7 @@ class Capacity:
     next_try: float | None = None
     before: object = None
     looked: bool = False
+    worked: bool = False
 
     def look(
         self, pool: CloudPool, nodes: list[ComputeNode], why: Callable[[ComputeNode], str]
@@ -85,7 +86,8 @@ class Capacity:
         reasons = [trouble.of_pool(error) for error in errors]
         short = self.wanted is not None and len(present) < self.wanted
         if len(lost) == len(present):
-            quota = any(error.code in trouble.QUOTAS for error in errors)
+            # nodes that have worked and were taken away may come back
+            quota = not self.worked and any(error.code in trouble.QUOTAS for error in errors)
             if quota or (present and not short):
                 raise WorkflowError(_ended("The pool has no node that works.", [*reasons, *lost]))
         said = [*lost, *(reasons if not short else [])]
@@ -120,7 +122,7 @@ class Capacity:
     def _waiting(self, nodes: list[ComputeNode], now: float, reasons: list[str]) -> list[str]:
         """Say that no node works; after hours that is the end."""
         if any(node.state in WORKING for node in nodes):
-            self.idle_since = None
+            self.worked, self.idle_since = True, None
             return []
         if self.idle_since is None:
             self.idle_since = now

@@ -22,10 +22,16 @@ _UNDER_WAY = {bm.TaskState.running, bm.TaskState.preparing}
 
 
 def succeeded(batch: BatchServiceClient, job: str) -> set[str]:
-    """Return the tasks of a Batch job that have ended well, by name."""
+    """Return the tasks of a Batch job that have ended well, by name; none when it is gone."""
+    try:
+        tasks = list(batch.task.list(job))
+    except Exception as error:
+        if trouble.status_of(error) == 404:
+            return set()
+        raise
     return {
         task.id
-        for task in batch.task.list(job)
+        for task in tasks
         if task.state == bm.TaskState.completed
         and task.execution_info.result == bm.TaskExecutionResult.success
     }
@@ -42,8 +48,10 @@ def count_as_finished(persistence: Any, job: Any) -> None:
     job : Job or GroupJob
     """
     for one in job.jobs if job.is_group() else [job]:
-        for file in one.output:
-            persistence.cleanup_metadata(file)
+        # what Snakemake has looked at has no mark any more, and its records stay
+        if any(persistence.external_jobids(one)):
+            for file in one.output:
+                persistence.cleanup_metadata(file)
 
 
 @contextmanager
@@ -60,16 +68,15 @@ def taken_over(workflow: Any, settings: Any, held: Callable[[], bool], logger: A
     """
     pool = account.pool_of(workflow.storage_settings.default_storage_prefix)
     batch, _ = account.clients(settings)
-    try:
+    with _in_words():
         jobs = account.jobs_of(batch, pool)
         pool_left = any(found.id == pool for found in batch.pool.list())
-        for job in jobs:
-            pause = workflow.remote_execution_settings.seconds_between_status_checks or 10
-            _let_end(batch, job, pause, logger.warning)
-        done = {task for job in jobs for task in succeeded(batch, job)}
-    except Exception as error:
-        raise WorkflowError(f"The Batch account cannot be asked: {trouble.sentence(error)}") from None
     try:
+        with _in_words():
+            for job in jobs:
+                pause = workflow.remote_execution_settings.seconds_between_status_checks or 10
+                _let_end(batch, job, pause, logger.warning)
+            done = {task for job in jobs for task in succeeded(batch, job)}
         with _counted(done, logger):
             yield
         # not when planning failed: they still say what is finished
@@ -77,24 +84,53 @@ def taken_over(workflow: Any, settings: Any, held: Callable[[], bool], logger: A
             for job in jobs:
                 _delete(batch, "job", job, settings, logger)
     finally:
-        if pool_left and not settings.keep_pool and held():
-            _delete(batch, "pool", pool, settings, logger)
+        if pool_left and not settings.keep_pool:
+            if held():
+                _delete(batch, "pool", pool, settings, logger)
+            else:
+                logger.warning(trouble.stays("pool", pool, settings.batch_account_name))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise WorkflowError(f"The Batch account cannot be asked: {trouble.sentence(error)}") from None
 
 
 def _let_end(batch: BatchServiceClient, job: str, pause: float, say: Callable[[str], None]) -> None:
-    """Let no further task of a job begin, and wait for those that run."""
-    if not _running(batch, job):
-        return
-    batch.job.disable(job, bm.DisableJobOption.wait)
+    """Let no further task of a job begin, and wait for those that run, or until Batch has deleted it."""
     end = time.monotonic() + WAIT_MINUTES * 60
-    told = False
-    while (count := _running(batch, job)) and time.monotonic() < end:
-        if not told:
-            told = True
-            say(
+    said: set[str] = set()
+    disabled = False
+    while time.monotonic() < end:
+        try:
+            count = _running(batch, job)
+            if not count:
+                return
+            text = (
                 f"{count} tasks of an earlier run still run; waiting for their results, for up to {WAIT_MINUTES} "
                 f"minutes (to end them: az batch job delete --job-id {job})."
             )
+            if not disabled:
+                batch.job.disable(job, bm.DisableJobOption.wait)
+                disabled = True
+        except Exception as error:
+            status = trouble.status_of(error)
+            if status == 404:
+                return
+            # 409: it is being deleted
+            if status is not None and status not in {409, 429} and status < 500:
+                raise
+            text = (
+                text
+                if status == 409
+                else f"Batch could not be asked, trying again: {trouble.sentence(error)}"
+            )
+        if not said:
+            said.add(text)
+            say(text)
         time.sleep(pause)
 
 

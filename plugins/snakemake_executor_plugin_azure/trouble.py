@@ -94,11 +94,21 @@ def _line(text: str) -> str:
 
 
 def left(kind: str, name: str, account: str, error: Exception) -> str:
-    """Say that a job or a pool is still there, and how to delete it by hand."""
+    """Say that a job or a pool could not be deleted, and how to do it by hand."""
+    by_hand = _by_hand(kind, name, account)
+    return f"The {kind} {name} could not be deleted and may cost money: {sentence(error)} {by_hand}"
+
+
+def stays(kind: str, name: str, account: str) -> str:
+    """Say that a job or a pool is left alone, because another run may have the results, and what to do with it."""
     return (
-        f"The {kind} {name} could not be deleted and may cost money: {sentence(error)} Delete it: az batch {kind} "
-        f"delete --{kind}-id {name} --account-name {account}"
+        f"The {kind} {name} of an earlier run stays, and may cost money: whether this run still has its results is not "
+        f"known. {_by_hand(kind, name, account)}"
     )
+
+
+def _by_hand(kind: str, name: str, account: str) -> str:
+    return f"Delete it: az batch {kind} delete --{kind}-id {name} --account-name {account}"
 
 
 def is_useless(node: ComputeNode) -> bool:

@@ -35,9 +35,12 @@ ARM, BATCH, STORAGE = (
 BLOB = ".blob.core.windows.net"
 
 
+LOST = -1
+
+
 @dataclass
 class Fault:
-    """An answer that replaces the real one, `times` times; status 0 closes the connection."""
+    """An answer that replaces the real one, `times` times; status 0 closes the connection, LOST only after it was done."""
 
     method: str
     path: str
@@ -238,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         arm = self.host == "management.azure.com"
         try:
-            if fault:
+            if fault and fault.status != LOST:
                 raise RefusalError(fault.status, fault.code, f"the stand-in says {fault.code}")
             if not self.azure.accepts(self.headers.get("Authorization", ""), ARM if arm else BATCH):
                 raise RefusalError(401, "AuthenticationFailed", "the token is not for this resource")
@@ -246,6 +249,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, answer = ask(self.command, split.path, json.loads(body) if body else None)
         except RefusalError as refusal:
             status, answer = refusal.status, refusal.body(arm)
+        if fault and fault.status == LOST:
+            self.close_connection = True
+            return
         self._answer(status, answer)
 
     def _identity(self, split, body):

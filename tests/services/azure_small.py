@@ -1,9 +1,11 @@
 """Runs of two small rules on the Batch pool of profiles/azure, for what may go wrong there."""
 
 import time
+from pathlib import Path
 
 from azure_runs import AzureRun, checkout
 from fabricate import ROOT
+from warm import warm_python
 
 # two rules that need no more than a shell, guarded as ours are; minutes of the pool last 0.2 s
 SNAKEFILE = f"""
@@ -56,6 +58,8 @@ class Small(AzureRun):
 def small_run(azure, store, folder, name, snakefile=SNAKEFILE) -> Small:
     """A run of the rules of a Snakefile in a new checkout."""
     checkout(folder)
+    # it is not about what tasks are made of
+    azure.account.python = Path(warm_python())
     (folder / "two.smk").write_text(snakefile)
     run = Small(folder, {}, azure, store, name)
     run.call(["git", "add", "two.smk", "config.yaml"])

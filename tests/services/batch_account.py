@@ -139,19 +139,24 @@ class Account:
         So many times a pool gets no further node, because Azure has none.
     resized : list of dict
         What pools were asked for after they were made.
+    deletion_seconds : float
+        That deleting a job takes, while its tasks go on.
+    python : Path
+        What tasks find first on their path.
     quota : int
         Nodes that the account may have.
     """
 
     def __init__(self, folder: Path, python: Path):
         self.folder = folder
-        self.path = f"{python.parent}:{os.environ['PATH']}"
+        self._python = python
         self.node_environment: dict[str, str] = {}
         self.lock = threading.RLock()
         self.stopped = False
         self.mend()
 
     def mend(self) -> None:
+        self.python = self._python
         self.pools: dict[str, Pool] = {}
         self.jobs: dict[str, dict] = {}
         self.tasks: dict[str, dict[str, Task]] = {}
@@ -162,6 +167,7 @@ class Account:
         self.lose_node = ""
         self.unusable = self.start_task_fails = 0
         self.quota = 20
+        self.deletion_seconds = 0.0
         self.no_capacity = 0
         self.resized: list[dict] = []
         self.made = 0
@@ -229,6 +235,8 @@ class Account:
                 case "GET", "jobs":
                     return 200, {"value": list(self.jobs.values())}
                 case "POST", "jobs", job, "tasks":
+                    if body["id"] in self._tasks(job):
+                        raise RefusalError(409, "TaskExists", "The specified task already exists.")
                     folder = self.folder / job / body["id"]
                     (folder / "wd").mkdir(parents=True)
                     self._tasks(job)[body["id"]] = Task(body, folder)
@@ -245,12 +253,17 @@ class Account:
                     return 204, b""
                 case "POST", "jobs", job, "disable":
                     self._tasks(job)
+                    if self.jobs[job].get("state") == "deleting":
+                        raise RefusalError(409, "JobBeingDeleted", "The specified job is being deleted.")
                     self.jobs[job]["state"] = "disabled"
                     return 202, b""
                 case "DELETE", "jobs", job:
-                    for task in self._tasks(job).values():
-                        self._end(task, 137)
-                    del self.jobs[job], self.tasks[job]
+                    self._tasks(job)
+                    if self.deletion_seconds:
+                        self.jobs[job]["state"] = "deleting"
+                        threading.Timer(self.deletion_seconds, self._delete_job, [job]).start()
+                    else:
+                        self._delete_job(job)
                     return 202, b""
                 case "GET", "pools":
                     return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
@@ -273,6 +286,13 @@ class Account:
                     del self.pools[pool]
                     return 202, b""
         raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+
+    def _delete_job(self, job: str) -> None:
+        with self.lock:
+            for task in self.tasks.get(job, {}).values():
+                self._end(task, 137)
+            self.jobs.pop(job, None)
+            self.tasks.pop(job, None)
 
     def _pool(self, name: str) -> Pool:
         if name not in self.pools:
@@ -313,7 +333,11 @@ class Account:
                 command = ["/bin/sh", "-c", f"echo {shlex.quote(text)} >&2; exit 1"]
         settings = {one["name"]: one["value"] for one in task.body.get("environmentSettings") or []}
         # nothing of the submitting side but where programs are
-        environment = {"PATH": self.path, "HOME": str(task.folder), "LANG": "C.UTF-8"}
+        environment = {
+            "PATH": f"{self.python.parent}:{os.environ['PATH']}",
+            "HOME": str(task.folder),
+            "LANG": "C.UTF-8",
+        }
         with (task.folder / "stdout.txt").open("wb") as out, (task.folder / "stderr.txt").open("wb") as error:
             task.process = subprocess.Popen(
                 command,

@@ -7,6 +7,7 @@ import time
 import pytest
 from azure.storage.blob import BlobLeaseClient
 
+from azure_proxy import LOST
 from azure_runs import CONTAINER, NAMES
 from azure_small import LONG, OPTIONS, SNAKEFILE, running, small_run
 from azurite import ACCOUNT, KEY
@@ -54,9 +55,13 @@ def test_nodes_are_lost_and_polls_fail(small):
     for status in (429, 500, 401):
         small.azure.fault("GET", r"/pools/[^/]+/nodes$", status, "ServerBusy", times=1)
     small.azure.fault("GET", "/jobs/[^/]+/tasks$", 0, times=1)
+    # added, but nobody is told; then not added
+    small.azure.fault("POST", "/jobs/[^/]+/tasks$", LOST, times=1)
+    small.azure.fault("POST", "/jobs/[^/]+/tasks$", 503, "ServerBusy", times=1)
     output = small.finish("--azure-pool-node-count", "3", "--azure-tasks-per-node", "2")
     assert [task.requeued for task in account.finished] == [1, 0]
     assert "Batch could not be asked, trying again: ServerBusy" in output
+    assert "A task cannot be added, trying again: ServerBusy" in output
     assert output.count("Node tvm-0 is unusable: DiskFull: There is not enough disk space") == 1
     assert small.results()["results/b.txt"] == b"a\n"
     # each took one of the two slots of its node, and no more cores than that
@@ -257,3 +262,17 @@ def test_ctrl_c(small, caller):
     assert process.returncode == 1
     assert "Terminating processes on user request" in output
     small.check_clean()
+
+
+def test_a_run_right_after_ctrl_c(small):
+    """Batch takes a while to delete a job whose task runs."""
+    small.azure.account.deletion_seconds = 8
+    process = small.start(*LONG)
+    running(small, process, "long")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert [job["state"] for job in small.azure.account.jobs.values()] == ["deleting"]
+    small.azure.account.deletion_seconds = 0
+    output = small.finish("--until", "a")
+    assert "1 tasks of an earlier run still run; waiting for their results, for up to 30 minutes" in output
+    assert small.results()["results/a.txt"] == b"a\n"

@@ -90,6 +90,14 @@ def test_spot_nodes_that_were_taken_away():
     )
 
 
+def test_quota_for_some_of_the_nodes_only():
+    """Those that worked and were taken away may come back."""
+    pool = Pool(spot=True)
+    pool.look("idle", errors=[QUOTA])
+    pool.look("preempted", errors=[QUOTA])
+    assert any("AccountCoreQuotaReached" in text for text in pool.said)
+
+
 def test_an_old_error_of_a_kept_pool_does_not_count():
     """It is asked for nodes at once; what goes wrong then counts."""
     pool = Pool(kept=True)
