@@ -14,29 +14,6 @@ pytestmark = pytest.mark.workflow
 SITE = ("ljubljana", 14.5579, 45.8704, 0.009)
 
 
-def test_the_sample(azure, store, tmp_path):
-    checkout(tmp_path / "work")
-    config = {"period": {"end": "2020-02-01"}}
-    run = AzureRun(tmp_path / "work", config, azure, store, "sample", sites=())
-    run.here(*run.stored())
-    stored = run.results()
-    assert not [path for path in (run.folder / "results").rglob("*") if path.is_file()]
-    # on a disk, from the same simulated products
-    checkout(tmp_path / "disk")
-    disk = AzureRun(tmp_path / "disk", config, azure, store, "disk", sites=())
-    for name, content in stored.items():
-        if name.startswith("data/"):
-            (disk.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (disk.folder / name).write_bytes(content)
-    output = disk.here(SUMMARIES)
-    assert "simulate_products" not in output
-    expected = comparable(results_of(disk.folder))
-    assert len(expected) > 20
-    assert comparable(stored) == expected
-    assert b"<html" in stored["results/niger/analysis/report.html"]
-    assert "Nothing to be done" in run.here(*run.stored())
-
-
 @pytest.mark.data
 def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_data):
     config = {
@@ -59,7 +36,8 @@ def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_dat
     run.here("--unlock", *run.stored())
     output = run.here(SUMMARIES, "--rerun-incomplete", *run.stored())
     assert comparable(run.results()) == comparable(results_of(disk.folder))
-    assert len(comparable(run.results())) > 20
+    assert len(comparable(run.results())) > 15
+    assert not [path for path in (run.folder / "results").rglob("*") if path.is_file()]
     # what was finished was not made again
     composite = next(iter(images)).replace("rgb.png", "composite.tif")
     assert written(store, "composite.tif")[composite] == before[composite]

@@ -141,6 +141,21 @@ def test_a_catalogue_that_speaks_for_ever(monkeypatch):
     assert time.monotonic() - start < 2.5
 
 
+def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
+    """The first keeps its connection until the server has said all."""
+    monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+
+    def slowly():
+        for _ in range(30):
+            time.sleep(0.1)
+            yield b" "
+
+    answers = iter([(200, {"Content-Length": "1000"}, slowly())])
+    page = (200, {"Content-Type": "text/html"}, b"")
+    with serving(lambda _: next(answers, page)) as server:
+        assert sentence(server) == NONE.format(url=server.url, why=NO_JSON)
+
+
 @pytest.mark.parametrize(
     ("made", "bundle", "what"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from fabricate import ROOT
 from tigerbush.cli.result_places import Item
-from tigerbush.cli.results import _part_name, _write_zip
+from tigerbush.cli.result_pull import _write_zip, part_name
 from tigerbush.series import write_series
 from tigerbush.sites import COLUMNS, table_text
 from tigerbush.spreadsheet import cell, rows_text
@@ -106,7 +106,7 @@ def test_products_checked(tmp_path):
 
 def test_manifest(tmp_path):
     item = Item("=1/results/here/a.json", 2, "tag")
-    (tmp_path / _part_name(item)).write_bytes(b"{}")
+    (tmp_path / part_name(item)).write_bytes(b"{}")
     _write_zip(tmp_path / "x.zip", tmp_path, [item])
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         name, size, _ = archive.read("manifest.tsv").decode().splitlines()[1].split("\t")

@@ -119,12 +119,16 @@ class Web:
         connections: int = 1,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        pools = {"pool_maxsize": connections, "pool_block": True}
         self._hosts = hosts
         self._timeout = timeout
         self._environment: dict[tuple, dict] = {}
+        self._connections, self._asks_public = connections, public
+        self._open()
+
+    def _open(self) -> None:
+        pools = {"pool_maxsize": self._connections, "pool_block": True}
         self._known = plain_session(HTTPAdapter(**pools))
-        self._public = plain_session(_PublicAdapter(**pools)) if public else None
+        self._public = plain_session(_PublicAdapter(**pools)) if self._asks_public else None
 
     def request(
         self,
@@ -167,6 +171,8 @@ class Web:
                         content, host = _read(answer, most), urlsplit(request.url).netloc
                         return Answer(answer.status_code, content, answer.headers, host)
             except TimeoutError as error:
+                # the reader that was left behind keeps its connection, which may be the only one
+                self._open()
                 raise requests.Timeout(error, request=request) from error
             url = urljoin(request.url, target)
             if answer.status_code == requests.codes.see_other:

@@ -128,7 +128,8 @@ def _is_whole(part: Path, item: Item) -> bool:
             return False
         for _ in _checked(read_pieces(part), item):
             pass
-    except (FileNotFoundError, RemoteError):
+    except (OSError, RemoteError):
+        # not there, damaged, or not to be read: it is fetched again
         return False
     return True
 
