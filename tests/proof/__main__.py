@@ -1,15 +1,15 @@
-"""Take each repair out again and see that its test fails; then have everything on SLURM die in turn."""
+"""Take each repair out again and see that its test fails; have everything on SLURM die in turn; run all of the benchmark."""
 
 import subprocess
 import sys
 from datetime import date
 
 from fabricate import ROOT
-from proof import repairs, slurm_in_turn
+from proof import benchmark, repairs, slurm_in_turn
 
 
 def main() -> int:
-    """Run what is named (`repairs`, `slurm`), by default both."""
+    """Run what is named, by default all."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run(
         [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
@@ -20,10 +20,12 @@ def main() -> int:
         print("Commit first: repairs are taken out of the files here, and put back.", file=sys.stderr)
         return 1
     print(f"{date.today()}, commit {commit.strip()}")
-    chosen = sys.argv[1:] or ["repairs", "slurm"]
+    chosen = sys.argv[1:] or ["repairs", "slurm", "benchmark"]
     unnoticed = repairs.run() if "repairs" in chosen else 0
     if "slurm" in chosen:
         slurm_in_turn.run()
+    if "benchmark" in chosen:
+        benchmark.run()
     return min(unnoticed, 1)
 
 

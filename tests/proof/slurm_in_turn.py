@@ -2,14 +2,13 @@
 out of time, and the controller is away, one after the other. It ends by itself, with the results of one machine."""
 
 import os
-import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
 from fabricate import ROOT
-from runs import SUMMARIES, bench
+from runs import SUMMARIES
 from slurm import slurm_cluster, wait_until
 from test_slurm import EACH, PARTITIONS, SlurmRun, contents, continued, preempt, running, stopped
 
@@ -50,11 +49,27 @@ def run() -> None:
         assert found.keys() == expected.keys()
         assert {name for name in found if found[name] != expected[name]} == set()
         print(f"all {len(found)} results are those of one machine")
-    # the row of the benchmark that needs a cluster of its own
-    rows = bench("--small", "--rows", "cluster").splitlines()[-2:]
-    assert re.match(r"\d+ small jobs on one machine +\d+\.\d+ s", rows[0]), rows
-    # the chain of the product and that of the date
-    assert int(re.search(r"(\d+) jobs submitted", rows[1])[1]) == 2, rows
+        real_series(Path(folder))
+
+
+def real_series(folder: Path) -> None:
+    """Make a month of real products on the cluster and on this machine, and compare."""
+    config = {
+        "sites": "sites.tsv",
+        "period": {"start": "2015-12-01", "end": "2016-01-01", "step": "1m"},
+        "source": {"path": str(ROOT.parent / "shared" / "data" / "sentinel2" / "l1c_series")},
+        "composite": {"max_cloud_percent": 100},
+    }
+    one, local = (
+        SlurmRun(folder / name, config, [("ljubljana", 14.5579, 45.8704, 0.009)])
+        for name in ("real", "real_local")
+    )
+    one.profile, one.more = "slurm", ("--default-resources", "slurm_account=tests")
+    one.on_cluster(SUMMARIES)
+    local.snakemake(SUMMARIES)
+    assert one.summary("ljubljana")["COPERNICUS/S2"]["time-series-data"]
+    assert contents(one) == contents(local)
+    print(f"so are the {len(contents(one))} results of a month of real products")
 
 
 def prepared(folder: Path) -> SlurmRun:

@@ -358,19 +358,3 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
         told = cluster.run("scontrol", "write", "batch_script", number, "-")
         assert "-m snakemake" in told
         assert search.named(told + cluster.run("scontrol", "show", "job", number)) == set()
-
-
-@pytest.mark.data
-def test_the_real_series_gives_the_results_of_one_machine(cluster, shared_data, tmp_path):
-    config = {
-        "sites": "sites.tsv",
-        "period": {"start": "2015-12-01", "end": "2016-01-01", "step": "1m"},
-        "source": {"path": str(shared_data / "sentinel2" / "l1c_series")},
-        "composite": {"max_cloud_percent": 100},
-    }
-    sites = [("ljubljana", 14.5579, 45.8704, 0.009)]
-    pair = [SlurmRun(tmp_path / name, config, sites) for name in ("cluster", "local")]
-    pair[0].on_cluster(SUMMARIES)
-    pair[1].snakemake(SUMMARIES)
-    assert contents(pair[0]) == contents(pair[1])
-    assert pair[0].summary("ljubljana")["COPERNICUS/S2"]["time-series-data"]
