@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -183,10 +184,11 @@ def test_only_names_and_addresses_go_to_a_task():
     )
 
 
-def test_a_task_is_no_administrator():
+def test_a_task_is_no_administrator_and_has_an_end():
     task = build.batch_task(SimpleNamespace(name="date"), "image", {}, "true")
     assert task.user_identity.auto_user.elevation_level == "admin", "upstream is repaired: drop this repair"
-    tasks.repair(task)
+    tasks.repair(task, minutes=30)
+    assert task.constraints.max_wall_clock_time == timedelta(hours=2)
     user = task.user_identity.auto_user
     assert (user.elevation_level, user.scope) == ("nonadmin", "task")
     assert task.container_settings.container_run_options == "--rm"
