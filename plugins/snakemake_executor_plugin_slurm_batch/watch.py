@@ -9,7 +9,7 @@ from pathlib import Path
 
 SECONDS = 20
 # squeue(1), "JOB REASON CODES": what no free node, no other job's end and no hour of the day will change
-NEVER = re.compile(
+_NEVER = re.compile(
     r"held|JobHold|PartitionTimeLimit|PartitionNodeLimit|PartitionConfig|BadConstraints|Invalid(?:Account|QOS)|"
     r"(?:Account|QOS)NotAllowed|DependencyNeverSatisfied|DeadLine|MaxMemPerLimit|QOSMin\w+|\w+PerJob(?:Limit)?|"
     r"MaxWallDuration\w*|ReservationDeleted|JobLaunchFailure",
@@ -86,7 +86,7 @@ class Watch:
         state, reason = listed[number]
         if state in _HELD:
             return state if reason in ("", "None") else f"{state} ({reason})"
-        return reason if state == "PENDING" and NEVER.search(reason) else None
+        return reason if state == "PENDING" and _NEVER.search(reason) else None
 
     def _end(self, trouble: str, number: str, log: Path | None) -> Verdict:
         if trouble:

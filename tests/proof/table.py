@@ -102,7 +102,7 @@ REPAIRS = [
     Repair(
         "jobs that can never start are given up, on a cluster",
         f"{SLURM}/watch.py",
-        "return reason if state == \"PENDING\" and NEVER.search(reason) else None",
+        "return reason if state == \"PENDING\" and _NEVER.search(reason) else None",
         "return None",
         "tests/services/test_slurm.py::test_jobs_that_can_never_start_are_given_up",
     ),

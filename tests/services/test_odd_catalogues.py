@@ -125,16 +125,18 @@ def test_a_catalogue_that_is_down(monkeypatch, caplog):
     assert caplog.messages == [f"{server.url} refuses the search (503); asked again in 60.0 s (2 of 2)"]
 
 
+def slowly():
+    """Three seconds of an answer, byte by byte."""
+    for _ in range(30):
+        time.sleep(0.1)
+        yield b" "
+
+
 def test_a_catalogue_that_speaks_for_ever(monkeypatch):
     monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
 
-    def bytes_one_by_one():
-        for _ in range(30):
-            time.sleep(0.1)
-            yield b" "
-
     start = time.monotonic()
-    with serving(lambda _: (200, {"Content-Length": "1000"}, bytes_one_by_one())) as server:
+    with serving(lambda _: (200, {"Content-Length": "1000"}, slowly())) as server:
         assert sentence(server) == (
             f"{server.url} does not answer (Timeout); check source.catalogue, or try again later."
         )
@@ -144,11 +146,6 @@ def test_a_catalogue_that_speaks_for_ever(monkeypatch):
 def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
     """The first keeps its connection until the server has said all."""
     monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
-
-    def slowly():
-        for _ in range(30):
-            time.sleep(0.1)
-            yield b" "
 
     answers = iter([(200, {"Content-Length": "1000"}, slowly())])
     page = (200, {"Content-Type": "text/html"}, b"")
