@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove lint docs bench bench-jobs image lock clean
+.PHONY: help env demo test mutants prove lint docs bench bench-jobs image lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need .
 
 prove: $(VENV)/.dev $(VENV)/.plugins ## what takes too long for `make test`: tests without each repair, SLURM with every fault
 	PYTHONPATH=tests:tests/services:tests/standins:workflow/scripts:plugins $(BIN)/python -m proof $(WHAT)
+
+mutants: $(VENV)/.dev $(VENV)/.plugins ## small faults that no unit test notices (MODULES="series findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
+	PYTHONPATH=tests:tests/services:workflow/scripts $(BIN)/python -m mutants $(MODULES) $(if $(SINCE),--since $(SINCE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(TESTS),--tests $(TESTS))
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
 	$(BIN)/ruff format --check .

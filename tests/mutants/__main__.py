@@ -1,0 +1,144 @@
+"""Put small faults into modules, one at a time, and run the unit tests that execute the changed line.
+
+    make mutants MODULES="series findings"            12 faults of each module, chosen by chance
+    make mutants SINCE=HEAD~3                         of the lines that commits have changed
+    make mutants MODULES=all SAMPLE=20 SEED=7 TESTS="tests/unit tests/workflow/test_config.py"
+
+Faults that no test notices are listed. CONTRIBUTING.md tells how to read them.
+"""
+
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from fabricate import ROOT
+from mutants.contexts import LIBRARY, Contexts, run_with_contexts
+from mutants.copies import Copy, import_all
+from mutants.operators import Mutant, mutants
+
+# pytest: a test failed; collecting failed, since a module cannot be imported
+NOTICED = {1: "noticed", 2: "noticed", 0: "UNNOTICED", None: "noticed"}
+
+
+def main() -> int:
+    """Draw faults, try them, print what was not noticed."""
+    options = _options()
+    drawn = {path: _sample(path, options) for path in _modules(options)}
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+        copies = [Copy.make(Path(temporary) / f"copy{i}" / "tigerbush") for i in range(options.workers)]
+        data = Path(temporary) / "coverage"
+        seconds = run_with_contexts(copies[0].folder, data, options.tests, options.workers)
+        contexts = Contexts(copies[0].folder, data)
+        verdicts = _try_all(drawn, contexts, seconds, copies)
+        _report(drawn, verdicts, options.seed)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.partition("\n")[0])
+    parser.add_argument("modules", nargs="*", help="of the library, such as series or cli/status; or all")
+    parser.add_argument("--since", help="only lines that were changed since this commit")
+    parser.add_argument("--sample", type=int, default=12, help="faults of a module")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tests", nargs="+", default=["tests/unit"])
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    if not options.modules and not options.since:
+        parser.error("name modules, or a commit by --since.")
+    return options
+
+
+def _modules(options: argparse.Namespace) -> list[Path]:
+    every = sorted(path.relative_to(ROOT) for path in (ROOT / LIBRARY).rglob("*.py"))
+    if options.modules and options.modules != ["all"]:
+        return [LIBRARY / f"{name}.py" for name in options.modules]
+    if options.since:
+        return [path for path in every if _changed_lines(path, options.since)]
+    return every
+
+
+def _changed_lines(path: Path, since: str) -> set[int]:
+    command = ["git", "-C", ROOT, "diff", "--unified=0", since, "--", path]
+    text = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    hunks = re.findall(r"^@@ .* \+(\d+)(?:,(\d+))? @@", text, re.MULTILINE)
+    return {line for start, count in hunks for line in range(int(start), int(start) + int(count or 1))}
+
+
+def _sample(path: Path, options: argparse.Namespace) -> list[Mutant]:
+    found = mutants((ROOT / path).read_bytes())
+    if options.since:
+        changed = _changed_lines(path, options.since)
+        found = [mutant for mutant in found if mutant.line in changed]
+    # the same of a module, whatever else is asked for
+    chosen = random.Random(f"{options.seed} {path}")  # noqa: S311
+    return chosen.sample(found, min(options.sample, len(found)))
+
+
+_copy: Copy
+
+
+def _begin(copies: "object") -> None:
+    global _copy
+    _copy = copies.get()
+    import_all()
+
+
+def _try(path: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
+    if not tests:
+        return "NOT RUN"
+    source = (_copy.folder / path).read_bytes()
+    code = _copy.tested(path, mutant.applied(source), tests, seconds)
+    return NOTICED.get(code, f"pytest ended with {code}")
+
+
+def _try_all(
+    drawn: dict[Path, list[Mutant]], contexts: Contexts, seconds: dict[str, float], copies: list[Copy]
+) -> dict[tuple[Path, Mutant], str]:
+    context = get_context("fork")
+    queue = context.SimpleQueue()
+    for copy in copies:
+        queue.put(copy)
+    with ProcessPoolExecutor(len(copies), context, _begin, (queue,)) as pool:
+        running = {}
+        for path, some in drawn.items():
+            for mutant in some:
+                tests = contexts.tests(path, mutant.statement)
+                files = {test.partition("::")[0] for test in tests}
+                limit = 30 + 5 * sum(seconds[file] for file in files)
+                running[pool.submit(_try, path, mutant, tests, limit)] = path, mutant
+        verdicts = {}
+        for i, done in enumerate(as_completed(running), 1):
+            verdicts[running[done]] = done.result()
+            if sys.stderr.isatty():
+                print(f"\r{i} of {len(running)}", end="", file=sys.stderr, flush=True)
+    return verdicts
+
+
+def _report(drawn: dict[Path, list[Mutant]], verdicts: dict[tuple[Path, Mutant], str], seed: int) -> None:
+    whole: Counter[str] = Counter()
+    for path, some in drawn.items():
+        source = (ROOT / path).read_bytes()
+        counts = Counter(verdicts[path, mutant] for mutant in some)
+        whole += counts
+        name = path.relative_to(LIBRARY).with_suffix("")
+        print(f"{name}: {counts['noticed']} of {len(some)} noticed")
+        for mutant in sorted(some, key=lambda mutant: (mutant.line, mutant.after)):
+            if (verdict := verdicts[path, mutant]) != "noticed":
+                before, after = (" ".join(text.split()) for text in (mutant.before(source), mutant.after))
+                print(f"    {verdict} {path.name}:{mutant.line}  {before}  ->  {after}")
+    total = sum(whole.values())
+    print(
+        f"seed {seed}: {whole['noticed']} of {total} faults noticed ({100 * whole['noticed'] / max(total, 1):.0f} %)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

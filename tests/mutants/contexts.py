@@ -1,0 +1,85 @@
+"""Which tests execute which lines, by the contexts of coverage."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import coverage
+from defusedxml import ElementTree
+
+from mutants.copies import ONE_THREAD
+
+LIBRARY = Path("workflow/scripts/tigerbush")
+
+
+class Contexts:
+    """The tests of each line of the library.
+
+    Parameters
+    ----------
+    folder : Path
+        Copy of the project in which the tests ran.
+    data : Path
+        What coverage wrote.
+    """
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self._folder = folder
+        self._data = coverage.CoverageData(data)
+        self._data.read()
+
+    def tests(self, path: Path, lines: range) -> list[str]:
+        """List the tests that execute any of the lines, as arguments of pytest, those that call them directly first.
+
+        Of a fixture that is shared, coverage sees the first test alone: its whole file is run. What is executed while
+        importing belongs to every test of the module, and of those that import it.
+        """
+        executed = self._executed(path, lines)
+        if executed == {""}:
+            executed = set().union(
+                *(self._executed(other, None) for other in (path, *self._importers(path)))
+            ) - {""}
+        nodes = {context.rpartition("|")[0] for context in executed if context}
+        shared = {context.partition("::")[0] for context in executed if context.endswith("|setup")}
+        return sorted(node for node in nodes if node.partition("::")[0] not in shared) + sorted(shared)
+
+    def _executed(self, path: Path, lines: range | None) -> set[str]:
+        by_line = self._data.contexts_by_lineno(str(self._folder / path))
+        chosen = by_line.values() if lines is None else (by_line.get(line, ()) for line in lines)
+        return {context for contexts in chosen for context in contexts}
+
+    def _importers(self, path: Path) -> list[Path]:
+        name = ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
+        found = []
+        for other in (self._folder / LIBRARY).rglob("*.py"):
+            nodes = ast.walk(ast.parse(other.read_bytes()))
+            if any(isinstance(node, ast.ImportFrom) and node.module == name for node in nodes):
+                found.append(other.relative_to(self._folder))
+        return found
+
+
+def run_with_contexts(folder: Path, data: Path, tests: list[str], workers: int) -> dict[str, float]:
+    """Run tests with coverage of each; return how long each file took, seconds.
+
+    Raises
+    ------
+    SystemExit
+        When a test fails without any fault.
+    """
+    report = data.with_suffix(".xml")
+    command = [
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers)),
+        *(f"--cov={LIBRARY}", "--cov-context=test", "--cov-report=", "-o", "junit_family=xunit1"),
+        *(f"--junitxml={report}", *tests),
+    ]
+    environment = os.environ | {"COVERAGE_FILE": str(data), **ONE_THREAD}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{done.stdout[-3000:]}\nThe tests have to pass before faults are put in.")
+    seconds: dict[str, float] = defaultdict(float)
+    for case in ElementTree.parse(report).iter("testcase"):
+        seconds[case.get("file")] += float(case.get("time"))
+    return seconds
