@@ -6,7 +6,6 @@ It answers the calls that the executor makes, in the form of ARM 2024-02-01 and 
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import threading
@@ -360,7 +359,8 @@ class Account:
             for pool in self.pools.values():
                 if node in pool.nodes:
                     pool.nodes.remove(node)
-            shutil.rmtree(task.folder / "wd")
+            # whatever of it still writes does so where the next attempt does not look
+            (task.folder / "wd").rename(task.folder / f"wd-lost-{task.requeued}")
             (task.folder / "wd").mkdir()
             task.state, task.requeued = "active", task.requeued + 1
             self._dispatch()
