@@ -1,0 +1,144 @@
+"""A comparison of sites written by hand, and beside it what the report over sites says of it."""
+
+from sentences import ANALYSIS, EMPTY, SERIES, listed
+from sentences_of_methods import BENJAMINI, BUXTON, METHODS_OVER_SITES, OF_ALL
+
+
+def row(site, dates, tau, p, q, rejected, **others):
+    return {
+        "site": site,
+        "variable": "ndvi",
+        "indicator": "ar1",
+        "n_dates": dates,
+        "tau": tau,
+        "p": p,
+        "q": q,
+        "rejected": rejected,
+        "refused": None,
+        "slowing": "",
+        "opposite": "",
+        "disagreement": False,
+    } | others
+
+
+ROWS = [
+    row(
+        "Ansongo", 61, 0.512, 0.001, 0.0146, True, slowing="ar1, lag2", opposite="variance", disagreement=True
+    ),
+    row("Bandia", 62, 0.24, 0.22, 0.733, False, slowing="ar1"),
+    row("Chad", 33, None, None, None, None, refused="33 dates have data, more are needed"),
+    row("Dori", 64, 0.475, 0.0002, 0.00583, True, variable="ndvi_veg", indicator="rate_ou", opposite="lag2"),
+    row("Ebba", 65, None, None, None, None, variable="offset50", indicator="lag2"),
+    row("Faya", 66, -0.33, 0.9, 1.0, False, slowing="skewness", opposite="kurtosis, ar1", disagreement=True),
+]
+COMPARISON = {"method": "Benjamini-Hochberg", "q": 0.125, "n_tests": 17, "rows": ROWS}
+
+UNTESTED = "could not, for the reasons below."
+STABLE = "A site without a sign is not shown to be stable: short series find little."
+EXPECTED = "(at most 12.5 % of such signs are expected to be false)."
+CONTRADICTING = "At 2 of the sites significant indicators contradict each other."
+FOUND_OVER_SITES = [
+    f"Of 6 sites, 4 could be tested for early warning; 2 {UNTESTED}",
+    f"2 of them show a sign of slowing recovery: Ansongo, Dori {EXPECTED}",
+    STABLE,
+    CONTRADICTING,
+]
+# which rows are compared, and what is found
+FOUND_AMONG = [
+    (ROWS, FOUND_OVER_SITES),
+    (
+        ROWS[1:4],
+        [
+            f"Of 3 sites, 2 could be tested for early warning; 1 {UNTESTED}",
+            f"1 of them shows a sign of slowing recovery: Dori {EXPECTED}",
+            STABLE,
+        ],
+    ),
+    (
+        [ROWS[1], ROWS[5]],
+        [
+            f"Of 2 sites, 2 could be tested for early warning; 0 {UNTESTED}",
+            f"0 of them show a sign of slowing recovery {EXPECTED}",
+            STABLE,
+            "At 1 of the sites significant indicators contradict each other.",
+        ],
+    ),
+    ([ROWS[2]], [f"Of 1 site, 0 could be tested for early warning; 1 {UNTESTED}"]),
+]
+CAVEATS_OVER_SITES = [
+    "Each site has one test, of the indicator that was named before; nothing was picked by its result.",
+    "Sites that share their weather are no independent witnesses.",
+    *OF_ALL,
+]
+
+# the analyses of three of them; the second was made by other releases
+ANALYSES = [
+    ANALYSIS | {"site": "Ansongo"},
+    EMPTY | {"site": "Chad", "software": {"tigerbush": "0.9.1", "numpy": "2.0.2"}},
+    ANALYSIS
+    | {
+        "site": "Dori",
+        "series": {"ndvi": SERIES["ndvi"]},
+        "completeness": ANALYSIS["completeness"] | {"with_data": 64},
+    },
+]
+NOT_TESTED = [
+    "### Not tested",
+    "- Chad: 33 dates have data, more are needed.",
+    "- Ebba: The indicator has no value here.",
+]
+DISAGREEING = [
+    "site | towards slowing | away from it",
+    "Ansongo | ar1, lag2 | variance",
+    "Faya | skewness | kurtosis, ar1",
+]
+NONE_DISAGREES = "At no site that was tested do significant indicators contradict each other."
+OVER_SITES = [
+    "title: Vegetation report over sites",
+    "# 6 sites compared",
+    "## What was found",
+    *listed(FOUND_OVER_SITES),
+    "## What to keep in mind",
+    *listed(CAVEATS_OVER_SITES),
+    "## One test for each site",
+    "[sites] Kendall's tau of the indicator named before, for each site that was tested.",
+    "table: The indicator named before, at each site; q is p corrected for the number of tests (Benjamini-Hochberg)",
+    "site | measure and indicator | dates | τ | p | q | sign of slowing",
+    "Ansongo | NDVI, autocorrelation at lag 1 | 61 | 0.512 | p = 0.001 | 0.0146 | yes",
+    "Bandia | NDVI, autocorrelation at lag 1 | 62 | 0.24 | p = 0.220 | 0.733 | no",
+    "Chad | NDVI, autocorrelation at lag 1 | 33 | not tested, see below",
+    "Dori | NDVI of vegetation, restoring rate by maximum likelihood | 64 | 0.475 | p < 0.001 | 0.00583 | yes",
+    "Ebba | offset50, autocorrelation at lag 2 | 65 | not tested, see below",
+    "Faya | NDVI, autocorrelation at lag 1 | 66 | −0.33 | p = 0.900 | 1 | no",
+    *NOT_TESTED,
+    "## Where indicators disagree",
+    *DISAGREEING,
+    "## Change at each site",
+    "table: Means of the first and of the last year (thirds of a series shorter than two years)",
+    "site | dates with data | NDVI | offset50 | rain (mm)",
+    "Ansongo | 17 | 0.4 → 0.12 | −1\u202f250 → −2\u202f625 | 0 → 31",
+    "Chad | 0 | – | – | –",
+    "Dori | 64 | 0.4 → 0.12 | – | –",
+    "## Methods",
+    *listed(METHODS_OVER_SITES),
+    "### References",
+    BUXTON,
+    BENJAMINI,
+    "numpy 2.0.2, tigerbush 0.9.1; numpy 2.1.3, tigerbush 0.9.1",
+]
+# one site that could not be tested
+ALONE = [
+    *OVER_SITES[:1],
+    "# 1 site compared",
+    "## What was found",
+    *listed(FOUND_AMONG[3][1]),
+    *OVER_SITES[7 : OVER_SITES.index("## One test for each site") + 4],
+    "Chad | NDVI, autocorrelation at lag 1 | 33 | not tested, see below",
+    *NOT_TESTED[:2],
+    "## Where indicators disagree",
+    NONE_DISAGREES,
+    *OVER_SITES[OVER_SITES.index("## Change at each site") :][:3],
+    "Chad | 0 | – | – | –",
+    *OVER_SITES[OVER_SITES.index("## Methods") : -1],
+    "numpy 2.0.2, tigerbush 0.9.1",
+]

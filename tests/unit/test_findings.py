@@ -1,0 +1,206 @@
+"""What an analysis found, in sentences: each as a whole, with the numbers of its fields."""
+
+import pytest
+
+import sentences
+import sentences_of_methods
+import sentences_of_pattern
+import sentences_of_warning
+from sentences import ANALYSIS, SERIES
+from sentences_of_pattern import SPATIAL
+from sentences_of_warning import WARNING
+from tigerbush.findings import (
+    caveats,
+    change,
+    coverage,
+    disagreement,
+    early_warning,
+    findings,
+    first_and_last,
+    median_error,
+    number,
+    p_value,
+    pattern_change,
+    primary_sentence,
+    sentence,
+    short,
+)
+from tigerbush.methods import methods, methods_over_sites
+
+MONTHS = [f"2021-{month:02d}-10" for month in range(1, 13)]
+
+
+def test_everything_that_was_found():
+    assert findings(ANALYSIS) == sentences.FOUND
+    refused = ANALYSIS | {"early_warning": sentences_of_warning.REFUSED}
+    assert findings(refused) == sentences.FOUND_REFUSED
+    assert findings(refused | {"series": {}, "spatial": {}}) == [
+        "17 of 21 dates have data.",
+        sentences.FOUND_REFUSED[-1],
+    ]
+
+
+@pytest.mark.parametrize(("present", "mode", "gaps", "told"), sentences.COVERAGES)
+def test_coverage(present, mode, gaps, told):
+    analysis = {
+        "completeness": {"with_data": present, "dates": 9},
+        "mode": mode,
+        # that of a series without any date is not looked at, nor that of a second one
+        "series": {
+            "a": {"n": [], "gaps": [{"dates": 50}] * 5},
+            "b": {"n": [4], "gaps": [{"dates": dates} for dates in gaps]},
+            "c": {"n": [4], "gaps": [{"dates": 70}]},
+        },
+    }
+    assert coverage(analysis) == told
+    assert coverage(analysis | {"series": {}}) == f"{present} of 9 dates have data."
+
+
+@pytest.mark.parametrize(("unit", "values", "told"), sentences.CHANGES)
+def test_change(unit, values, told):
+    assert change("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == told
+
+
+@pytest.mark.parametrize(
+    ("days", "values", "ends"),
+    [
+        # a year has 365 days, the last one too; dates without a value do not count
+        (
+            ["2019-12-31", "2020-01-01", "2020-12-30", "2020-12-31", "2021-01-05", "2022-06-01", "2022-06-02",
+             "2023-06-01", "2023-07-01"],
+            [None, 1, 3, 50, 60, 70, 8, 4, None],
+            ((2, 6), "year"),
+        ),
+        # 730 days are two years, 729 are not
+        (["2021-01-01", *MONTHS[1:6], "2023-01-01"], [1, 3, 5, 7, 9, 11, 20], ((6, 20), "year")),
+        (["2021-01-01", *MONTHS[1:6], "2022-12-31"], [1, 3, 5, 7, 9, 11, 20], ((2, 15.5), "third")),
+        (MONTHS[:9], [None, 1, 2, 3, 4, 5, 6, 7, 8], ((1.5, 7.5), "third")),
+        (MONTHS[:9], [1, 2, 6, 4, 5, 6, 7, 8, 12], ((3, 9), "third")),
+        (MONTHS[:6], [1, 2, 3, 4, 5, None], None),
+        ([], [], None),
+    ],
+)  # fmt: skip
+def test_the_first_and_the_last_part(days, values, ends):
+    assert first_and_last(days, values) == ends
+
+
+def test_changes_of_the_pattern_are_of_what_has_six_dates():
+    assert pattern_change(SPATIAL) == [sentences_of_pattern.PATTERN_CHANGE]
+    assert pattern_change({"cover": SPATIAL["cover"], "morans_i": SPATIAL["morans_i"]}) == [
+        sentences_of_pattern.COVER_ALONE
+    ]
+    few = SPATIAL["cover"] | {"values": [None, *SPATIAL["cover"]["values"][1:]]}
+    assert pattern_change({"cover": few, "patch_count": SPATIAL["patch_count"]}) == [
+        sentences_of_pattern.COUNTS_ALONE
+    ]
+    assert pattern_change({"cover": few}) == pattern_change({}) == []
+
+
+@pytest.mark.parametrize(("p", "told"), sentences_of_warning.VERDICTS)
+def test_the_verdict_follows_the_probabilities(p, told):
+    one = WARNING["indicators"]["ndvi"]["ar1"] | {"p": dict(zip(("ar1", "phase"), p, strict=True))}
+    assert primary_sentence("ndvi", one) == told
+
+
+@pytest.mark.parametrize(
+    ("primary", "indicators"),
+    [
+        ({"variable": "ndvi", "indicator": "kurtosis"}, WARNING["indicators"]),
+        ({"variable": "ndvi_veg", "indicator": "ar1"}, WARNING["indicators"]),
+        (WARNING["primary"], {"ndvi": {"ar1": WARNING["indicators"]["ndvi"]["ar1"] | {"tau": None}}}),
+    ],
+)
+def test_nothing_is_tested_without_a_value(primary, indicators):
+    told = early_warning(
+        {"early_warning": WARNING | {"primary": primary, "indicators": indicators, "disagreement": {}}}
+    )
+    assert told == [sentences_of_warning.NO_VALUE, sentences_of_warning.POWER]
+
+
+@pytest.mark.parametrize(("variable", "named", "told"), sentences_of_warning.POINTING)
+def test_where_indicators_point(variable, named, told):
+    groups = dict(zip(("slowing", "opposite", "unclear", "contradictory"), named, strict=True))
+    labels = {name: WARNING["indicators"]["ndvi"][name] for name in ("ar1", "rate_ou")}
+    assert disagreement(variable, groups, labels) == told
+
+
+@pytest.mark.parametrize(
+    ("mode", "simulated", "first"),
+    [
+        ("default", False, []),
+        ("pyveg", False, [sentences_of_methods.PYVEG]),
+        ("default", True, [sentences_of_methods.SIMULATED]),
+        ("pyveg", True, [sentences_of_methods.SIMULATED, sentences_of_methods.PYVEG]),
+    ],
+)
+def test_what_is_to_be_kept_in_mind(mode, simulated, first):
+    assert caveats({"mode": mode}, simulated) == [*first, *sentences_of_methods.CAVEATS]
+
+
+def test_methods():
+    assert methods(ANALYSIS) == sentences_of_methods.METHODS
+    told = [methods(ANALYSIS | {"detrending": how})[2] for how, _ in sentences_of_methods.DETRENDED]
+    assert told == [text for _, text in sentences_of_methods.DETRENDED]
+    pyveg = methods(ANALYSIS | {"configuration": ANALYSIS["configuration"] | {"mode": "pyveg"}})
+    assert pyveg == [
+        text for text in sentences_of_methods.METHODS if text != sentences_of_methods.NOT_INTERPOLATED
+    ]
+    config = ANALYSIS["metadata"]["config"]
+    for known in (None, {"composite": config["composite"]}, {"subimages": config["subimages"]}):
+        assert methods(ANALYSIS | {"metadata": {"config": known}}) == sentences_of_methods.METHODS[1:]
+    comparison = {"method": "Benjamini-Hochberg", "n_tests": 17, "q": 0.125}
+    assert methods_over_sites(comparison) == sentences_of_methods.METHODS_OVER_SITES
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (0, "0"), (0.12345, "0.123"), (-0.0456, "−0.0456"), (999.4, "999"), (1000, "1\u202f000"),
+        (-999.4, "−999"), (-1000, "−1\u202f000"), (1234567.8, "1\u202f234\u202f568"), (1e-5, "1e−5"),
+        (-1.25e-5, "−1.25e−5"), (2e-12, "2e−12"), (1e-4, "0.0001"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_for_readers(value, text):
+    assert number(value) == text
+
+
+def test_words_are_written_for_readers():
+    assert [p_value(p) for p in (None, 0, 0.00099, 0.001, 0.0126, 1)] == [
+        "–", "p < 0.001", "p < 0.001", "p = 0.001", "p = 0.013", "p = 1.000"
+    ]  # fmt: skip
+    assert [sentence(text) for text in ("", "a B.c", "As said.", "ends so...")] == [
+        "",
+        "A B.c.",
+        "As said.",
+        "Ends so.",
+    ]
+    assert [short(name) for name in ("ndvi", "ndvi_veg", "offset50")] == [
+        "NDVI",
+        "NDVI of vegetation",
+        "offset50",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("measured", "truth", "error"),
+    [
+        # 50 %, 20 % and 10 % off, both ways; without a number, and of a truth of nothing, there is no share
+        ([1, 6, None, 3, 9, 1.1], [2, 5, 1, None, 0, 1], 0.2),
+        ([3, 6], [2, 5], 0.35),
+        ([-3, 0], [-2, 5], 0.75),
+        ([None, 2], [1, 0], None),
+        ([], [], None),
+    ],
+)
+def test_the_median_error(measured, truth, error):
+    assert median_error({"measured": measured, "truth": truth}) == (
+        None if error is None else pytest.approx(error, rel=1e-12)
+    )
+
+
+def test_series_that_are_told():
+    """Temperature and NDVI of vegetation are no findings; what is missing is left out; the order is not that of the file."""
+    backwards = dict(reversed(SERIES.items()))
+    assert findings(ANALYSIS | {"series": backwards})[1:4] == sentences.FOUND[1:4]
+    del backwards["offset50"]
+    assert findings(ANALYSIS | {"series": backwards})[1:3] == [sentences.NDVI_CHANGE, sentences.RAIN_CHANGE]
