@@ -1,0 +1,93 @@
+"""What `./tigerbush analyse` says and writes."""
+
+import csv
+import json
+
+import pytest
+
+from fabricate import ROOT
+from tigerbush.cli import analyse
+from tigerbush.cli.__main__ import main
+from tigerbush.summary import VEGETATION_COLLECTION
+
+DAYS = ["2020-01-16", "2020-02-15", "2020-03-16"]
+RECORD = {"latitude": 11.5, "longitude": 27.9, "offset50": -400.5, "ndvi": 200}
+SUMMARY = {
+    VEGETATION_COLLECTION: {
+        "type": "vegetation",
+        "time-series-data": {
+            DAYS[0]: [RECORD | {"date": DAYS[0]}],
+            DAYS[1]: None,
+            DAYS[2]: [RECORD | {"date": DAYS[2]}],
+        },
+    },
+    "metadata": {"coords_id": "Bandia"},
+}
+
+
+def one(tau, p):
+    return {"tau": tau, "p": {"ar1": p, "phase": 0.999}}
+
+
+INDICATORS = {
+    "ndvi": {"ar1": one(0.123, 0.0126), "rate_from_variance": one(-0.5, 1), "skewness": one(None, None)},
+    "offset50": {"variance": one(0.996, 0.0004)},
+}
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    """Run the command on a summary whose analysis is written by hand; give its lines, and what was analysed."""
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "summary.json").write_text(json.dumps(SUMMARY))
+
+    def run(warning, *words):
+        found = {"completeness": {"with_data": 2, "dates": 99}, "early_warning": warning}
+        given = []
+        monkeypatch.setattr(analyse, "analyse_site", lambda *arguments: given.append(arguments) or found)
+        assert (
+            main(["analyse", str(tmp_path / "summary.json"), "--output", str(tmp_path / "out"), *words]) == 0
+        )
+        assert json.loads((tmp_path / "out" / "analysis.json").read_text()) == found
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out.splitlines(), *given
+
+    return run
+
+
+def test_the_command_says_what_was_found_of_early_warning(run, tmp_path):
+    lines, (series, settings) = run(
+        {"refused": None, "indicators": INDICATORS}, "--config", "analysis={window: 0.4}"
+    )
+    assert lines == [
+        "Bandia: 2 of 3 dates have data.",
+        "ndvi      ar1                 tau   0.12  p 0.013",
+        "ndvi      rate_from_variance  tau  -0.50  p 1.000",
+        "ndvi      skewness            -",
+        "offset50  variance            tau   1.00  p 0.000",
+        f"Written: {tmp_path / 'out' / 'analysis.json'}, series.csv, series.parquet",
+    ]
+    assert (series.site, series.dates) == ("Bandia", tuple(DAYS))
+    # what is given, and the rest of the section as it is by default
+    assert (settings["window"], settings["mode"]) == (0.4, "default")
+    with (tmp_path / "out" / "series.csv").open(newline="") as table:
+        rows = [
+            row
+            for row in csv.DictReader(table)
+            if row["variable"] == "offset50" and row["statistic"] == "value"
+        ]
+    assert [(row["site"], row["date"], row["value"]) for row in rows] == [
+        ("Bandia", DAYS[0], "-400.5"),
+        ("Bandia", DAYS[2], "-400.5"),
+    ]
+    assert (tmp_path / "out" / "series.parquet").read_bytes()[:4] == b"PAR1"
+
+
+def test_the_command_says_why_there_is_no_early_warning(run, tmp_path):
+    lines, _ = run({"refused": "2 dates have data, and more are needed.", "indicators": {}})
+    assert lines == [
+        "Bandia: 2 of 3 dates have data.",
+        "No early warning: 2 dates have data, and more are needed.",
+        f"Written: {tmp_path / 'out' / 'analysis.json'}, series.csv, series.parquet",
+    ]

@@ -1,0 +1,138 @@
+"""The comparison of sites: each field of each row, and the table of them."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from tigerbush.sites import compare, surrogates_needed, table_text
+
+COLUMNS = "site,variable,indicator,n_dates,tau,p,q,rejected,refused,slowing,opposite,disagreement"
+
+
+def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), contradictory=False):
+    """The part of analysis.json that a comparison reads, with an indicator and a variable beside that are no tests."""
+    beside = {"tau": -0.9, "p": {"ar1": 1e-9, "phase": 1e-9}}
+    found = {} if p is None else {"lag2": {"tau": p / 2, "p": {"ar1": p, "phase": 0.77}}}
+    groups = {"slowing": list(slowing), "opposite": list(opposite), "contradictory": contradictory}
+    return {
+        "site": site,
+        "completeness": {"with_data": dates, "dates": 99},
+        "early_warning": {
+            "refused": refused,
+            "primary": {"variable": "offset50", "indicator": "lag2"},
+            "indicators": {"ndvi": {"lag2": beside}, "offset50": {"ar1": beside} | found},
+            "disagreement": {
+                "offset50": groups,
+                "ndvi": {"slowing": ["no"], "opposite": ["no"], "contradictory": True},
+            },
+        },
+    }
+
+
+def row(site, **fields):
+    return {
+        "site": site, "variable": "offset50", "indicator": "lag2", "n_dates": 60, "tau": None, "p": None, "q": None,
+        "rejected": None, "refused": None, "slowing": "", "opposite": "", "disagreement": False,
+    } | fields  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def analyses():
+    short = analysis_of("b", None, dates=30, refused="too short")
+    short["early_warning"] |= {"indicators": {}, "disagreement": {}}
+    without = analysis_of("d", 0.5)
+    without["early_warning"]["indicators"]["offset50"]["lag2"] = {
+        "tau": None,
+        "p": {"ar1": None, "phase": None},
+    }
+    return [
+        analysis_of("a", 0.04, slowing=["lag2", "ar1"], opposite=["variance"], contradictory=True),
+        short,
+        analysis_of("c", 0.01, dates=61, opposite=["rate_ou"]),
+        without,
+        analysis_of("e", 0.03, dates=62, slowing=["skewness"]),
+        analysis_of("f", None, dates=63),
+    ]
+
+
+def test_a_row_for_each_site(analyses):
+    """Three are tested: p of 0.01, 0.03 and 0.04 become 0.03, 0.045 and so 0.04, and 0.04."""
+    found = compare(analyses, "bh", 0.035)
+    rows = found.pop("rows")
+    assert found == {"method": "Benjamini-Hochberg", "q": 0.035, "n_tests": 3}
+    q = [rows[i].pop("q") for i in (0, 2, 4)]
+    assert q == pytest.approx([0.04, 0.03, 0.04], rel=1e-12)
+    contradictory = {"slowing": "lag2, ar1", "opposite": "variance", "disagreement": True}
+    expected = [
+        row("a", tau=0.02, p=0.04, rejected=False, **contradictory),
+        row("b", n_dates=30, refused="too short"),
+        row("c", n_dates=61, tau=0.005, p=0.01, rejected=True, opposite="rate_ou"),
+        row("d"),
+        row("e", n_dates=62, tau=0.015, p=0.03, rejected=False, slowing="skewness"),
+        row("f", n_dates=63),
+    ]
+    for i in (0, 2, 4):
+        del expected[i]["q"]
+    assert rows == expected
+
+
+def test_under_any_dependence_there_is_a_factor(analyses):
+    found = compare(analyses, "by", 0.1)
+    assert (found["method"], found["n_tests"]) == ("Benjamini-Yekutieli", 3)
+    # 1 + 1/2 + 1/3
+    assert [one["q"] for one in found["rows"]] == [
+        pytest.approx(0.04 * 11 / 6), None, pytest.approx(0.03 * 11 / 6), None, pytest.approx(0.04 * 11 / 6), None
+    ]  # fmt: skip
+    assert [one["rejected"] for one in found["rows"]] == [True, None, True, None, True, None]
+
+
+@pytest.mark.parametrize(("method", "name"), [("by", "fdr_by"), ("bh", "fdr_bh")])
+def test_false_discoveries_are_those_of_statsmodels(method, name):
+    p = [0.03, 0.0005, 0.9, 0.02, 0.004, 0.2]
+    found = compare([analysis_of(f"s{i}", one) for i, one in enumerate(p)], method, 0.05)
+    rejected, adjusted, *_ = multipletests(p, 0.05, name)
+    assert [one["rejected"] for one in found["rows"]] == rejected.tolist()
+    assert 0 < sum(rejected) < 6
+    np.testing.assert_allclose([one["q"] for one in found["rows"]], adjusted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("q", "rejected"), [(0.25, True), (0.2499, False)])
+def test_a_sign_at_the_level_itself_counts(q, rejected):
+    assert compare([analysis_of("a", 0.25)], "bh", q)["rows"][0]["rejected"] is rejected
+
+
+def test_nothing_may_be_compared():
+    assert compare([], "by", 0.05) == {"method": "Benjamini-Yekutieli", "q": 0.05, "n_tests": 0, "rows": []}
+    assert compare([analysis_of("f", None, dates=63)], "by", 0.05)["rows"] == [row("f", n_dates=63)]
+
+
+@pytest.mark.parametrize(
+    ("tests", "method", "q", "number"),
+    [
+        (1, "by", 0.05, 20), (3, "by", 0.05, 110), (2, "by", 0.25, 12), (3, "by", 0.3, 19),  # 18.3
+        (600, "bh", 0.05, 12_000), (7, "bh", 0.3, 24),  # 23.3
+    ],
+)  # fmt: skip
+def test_surrogates_are_enough_to_be_found_among_others(tests, method, q, number):
+    assert surrogates_needed(tests, method, q) == number
+
+
+def test_the_table():
+    rows = [
+        row(
+            "a",
+            tau=-0.25,
+            p=0.5,
+            q=0.75,
+            rejected=False,
+            slowing="ar1, lag2",
+            opposite="variance",
+            disagreement=True,
+        ),
+        row("b", n_dates=30, refused="too short, <b>"),
+    ]
+    assert table_text({"rows": rows, "method": "of no matter"}).splitlines() == [
+        COLUMNS,
+        'a,offset50,lag2,60,-0.25,0.5,0.75,False,,"ar1, lag2",variance,True',
+        'b,offset50,lag2,30,,,,,"too short, <b>",,,False',
+    ]
