@@ -80,7 +80,9 @@ def test_the_figure_has_eight_dates_in_a_row_on_one_scale():
     tall = 7.2 * 5.5 / 29.25 + 0.7
     assert figure.get_size_inches().tolist() == pytest.approx([7.2, tall])
     assert np.ravel(panel.get_position(original=True)).tolist() == pytest.approx([0.01, 0.7 / tall, 0.99, 1])
-    assert np.ravel(bar.get_position(original=True)).tolist() == pytest.approx([0.1, 0.45 / tall, 0.9, 0.6 / tall])
+    assert np.ravel(bar.get_position(original=True)).tolist() == pytest.approx(
+        [0.1, 0.45 / tall, 0.9, 0.6 / tall]
+    )
     lefts = [3.75 * column for column in (*range(8), 0)]
     tops = [0.75] * 8 + [3.5]
     assert [image.get_extent() for image in panel.images] == [

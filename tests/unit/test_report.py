@@ -4,6 +4,7 @@ import base64
 import copy
 
 import cv2
+import jinja2
 import numpy as np
 import pytest
 
@@ -181,6 +182,19 @@ def test_signs_among_sites(rows, found):
     )
     start, end = lines.index("## What was found"), lines.index("## What to keep in mind")
     assert lines[start + 1 : end] == sentences.listed(found)
+
+
+def test_releases_are_listed_once_and_in_order():
+    releases = ("2.4", "2.1", "2.5", "2.3", "2.1", "2.2", "2.4", "2.0")
+    analyses = [ANALYSIS | {"software": {"numpy": release}} for release in releases]
+    lines = lines_of(sites_report(sentences_of_sites.COMPARISON, analyses, ""))
+    assert lines[-1] == "numpy 2.0; numpy 2.1; numpy 2.2; numpy 2.3; numpy 2.4; numpy 2.5"
+
+
+def test_a_field_that_a_report_needs_is_not_left_out_silently():
+    metadata = {name: value for name, value in METADATA.items() if name != "region_size"}
+    with pytest.raises(jinja2.UndefinedError):
+        report_of(ANALYSIS | {"metadata": metadata})
 
 
 @pytest.mark.parametrize("analysis", [ANALYSIS, EMPTY])
