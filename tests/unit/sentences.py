@@ -329,6 +329,7 @@ COVERAGES = [
 CHANGES = [
     ("1", (2, 4, 9, 9, 3, 6), "It was 3 on average in the first third, 4.5 in the last: 50 % more."),
     ("1", (4, 6, 9, 9, 1, 3), "It was 5 on average in the first third, 2 in the last: 60 % less."),
+    ("1", (2, 4, 9, 9, 4, 2), "It was 3 on average in the first third, 3 in the last: 0 % less."),
     ("mm", (-2, -4, 9, 9, -3, -6), "It was −3 mm on average in the first third, −4.5 mm in the last: 50 % more in size."),
     ("mm", (-4, -6, 9, 9, -1, -3), "It was −5 mm on average in the first third, −2 mm in the last: 60 % less in size."),
     ("m", (1, 2, 9, 9, -1, -3), "It was 1.5 m on average in the first third, −2 m in the last: a change of −3.5 m."),

@@ -219,14 +219,6 @@ def test_outliers_have_rings_and_gaps_are_grey(figures):
     assert gaps(veg) == []
 
 
-def test_axes_of_time_are_shared_and_written_once(figures):
-    for name in ("series", "completeness"):
-        *above, last = figures[name].axes
-        assert above and all(axes.get_shared_x_axes().joined(axes, last) for axes in above)
-        assert isinstance(last.xaxis.get_major_formatter(), matplotlib.dates.ConciseDateFormatter)
-        assert not any(label.get_visible() for axes in above for label in axes.get_xticklabels())
-
-
 def test_completeness(figures):
     assert titles(figures["completeness"]) == ["sub-images used", "observations per pixel", "products"]
     found = [bars(axes) for axes in figures["completeness"].axes]

@@ -1,7 +1,9 @@
 """What `./tigerbush analyse` says and writes."""
 
+import argparse
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,10 @@ def test_the_command_says_why_there_is_no_early_warning(run, tmp_path):
         "No early warning: 2 dates have data, and more are needed.",
         f"Written: {tmp_path / 'out' / 'analysis.json'}, series.csv, series.parquet",
     ]
+
+
+def test_results_are_written_here_by_default():
+    parser = argparse.ArgumentParser()
+    analyse.add_arguments(parser)
+    options = parser.parse_args(["summary.json"])
+    assert (options.summary, options.output) == (Path("summary.json"), Path())

@@ -123,6 +123,9 @@ def test_lines_are_means_and_gaps_are_gaps(figure):
     middles = [bar.get_x() + bar.get_width() / 2 for bar in bars]
     np.testing.assert_allclose(middles, matplotlib.dates.date2num(days), rtol=1e-12)
     assert bars[0].get_facecolor() == matplotlib.colors.to_rgba(BLUE)
+    assert {patch.get_zorder() for patch in ndvi.patches} == {0}
+    assert {line.get_alpha() for axes in (ndvi, offset, rain) for line in axes.get_xgridlines()} == {0.3}
+    assert rain.xaxis.get_major_locator().minticks == 4
     # the gaps, there as well
     assert len(rain.patches) == 7 + 5 and rain.get_ylabel() == "rain (mm)"
     assert all(rain.get_shared_x_axes().joined(rain, axes) for axes in (ndvi, offset))
@@ -142,6 +145,7 @@ def test_bands_are_a_standard_deviation_on_either_side(figure):
         np.testing.assert_allclose(
             [first[:, 1].min(), first[:, 1].max()], [mean - spread, mean + spread], rtol=1e-9
         )
+        assert band.get_linewidth() == [0]
         assert band.get_facecolor()[0].tolist() == pytest.approx(matplotlib.colors.to_rgba(colour, 0.25))
 
 
@@ -155,12 +159,27 @@ def test_images_stand_above_each_other(figure):
         ("gray", (0, 255))
     }
     assert all(len(one.get_xticks()) == len(one.get_yticks()) == 0 for one in axes)
+    assert {one.images[0].get_interpolation() for one in axes} == {"nearest"}
+    assert figure.get_size_inches().tolist() == [9, 9.5]
+    above, below = figure.subfigs
+    assert above._subplotspec.get_gridspec().get_height_ratios() == (1, 1.1)
+    assert below.axes[0].get_gridspec().get_height_ratios() == (3, 3, 2)
+
+
+def test_one_date_has_its_images_too():
+    images = {DAYS[3]: (np.full((2, 3, 3), 40, np.uint8), np.full((2, 3), 50, np.uint8))}
+    above, _ = site_figure(summary_of({DAYS[3]: records(0.5)}), images).subfigs
+    assert [(axes.get_title(), axes.get_ylabel()) for axes in above.axes] == [
+        (DAYS[3], "RGB"),
+        ("", "bare ground (white)"),
+    ]
 
 
 @pytest.mark.parametrize("days", [DAYS, DAYS[:1]])
 def test_a_site_without_any_data_or_weather_is_drawn_all_the_same(days):
     figure = site_figure(summary_of(dict.fromkeys(days, None)), {})
-    assert [text.get_text() for text in figure.subfigs[0].texts] == ["no date has data"]
+    (text,) = figure.subfigs[0].texts
+    assert (text.get_text(), text.get_position(), text.get_ha()) == ("no date has data", (0.5, 0.5), "center")
     gap = figure.subfigs[1].axes[0].patches[0]
     assert gap.get_width() == pytest.approx(31 if len(days) > 1 else 30)
 

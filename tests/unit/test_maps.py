@@ -113,41 +113,63 @@ def test_few_dates_share_the_width(maps, metric):
     assert encode_figure(figure).startswith(b"\x89PNG")
 
 
-def test_the_animation_has_a_frame_for_each_date():
-    layers = [[[0, 1, 2], [3, 4, np.nan]], [[np.nan] * 3] * 2, [[5, 5, 5], [5, 5, 8]], [[5, 5, 5], [5, 5, 8]]]
-    found = maps_of(layers, [*DAYS, "2020-04-15"])
-    encoded = animate_maps(found)
+LAYERS = [[[0, 1, 2], [3, 4, np.nan]], [[np.nan] * 3] * 2, [[5, 5, 5], [5, 5, 8]], [[5, 5, 5], [5, 5, 8]]]
+
+
+@pytest.fixture(scope="module")
+def animation():
+    encoded = animate_maps(maps_of(LAYERS, [*DAYS, "2020-04-15"]))
     assert encoded[:4] == b"RIFF" and encoded[8:12] == b"WEBP"
-    _, animation = cv2.imdecodeanimation(np.frombuffer(encoded, np.uint8))
+    return cv2.imdecodeanimation(np.frombuffer(encoded, np.uint8))[1]
+
+
+def frames_of(animation):
+    return [frame[..., 2::-1] for frame in animation.frames]
+
+
+def test_the_animation_has_a_frame_for_each_date(animation):
+    """Nothing is lost, so that each pixel has the colour of its number, between 0 and 8 of all dates."""
     assert animation.durations.tolist() == [350] * 4
-    frames = [frame[..., 2::-1] for frame in animation.frames]
-    assert {frame.shape for frame in frames} == {(500, 400, 3)}
-    for frame, layer in zip(frames, layers, strict=True):
-        # nothing is lost, so that each pixel has the colour of its number, between 0 and 8 of all dates
-        pixels = middles(frame)
-        expected = [[GREY if np.isnan(value) else colour_of(value / 8) for value in row] for row in layer]
-        assert pixels == expected
-    # of two dates with the same numbers the title alone differs, above the map
-    rows = np.flatnonzero((frames[2] != frames[3]).any(axis=(1, 2)))
-    assert len(rows) > 5 and rows.max() < 0.08 * 500 + 100
-    assert animate_maps(found) == encoded
+    assert animation.loop_count == 0
+    for frame, layer in zip(frames_of(animation), LAYERS, strict=True):
+        assert frame.shape == (500, 400, 3)
+        # a third of 376 pixels is the side of a square, and 230 the middle of 380 below 40
+        found = [
+            [tuple(frame[row, column].tolist()) for column in (75, 200, 325)] for row in (230 - 60, 230 + 60)
+        ]
+        assert found == [
+            [GREY if np.isnan(value) else colour_of(value / 8) for value in row] for row in layer
+        ]
+
+
+def test_each_frame_has_its_own_title_and_the_same_rest(animation):
+    frames = frames_of(animation)
+    # of two dates with the same numbers the title alone differs, right above the map
+    rows, columns = np.nonzero((frames[2] != frames[3]).any(axis=2))
+    assert set(rows) <= set(range(81, 104)) and set(columns) <= set(range(150, 250))
+    # nothing of the dates before is left
+    backwards = maps_of(LAYERS[::-1], ["2020-04-15", *DAYS[::-1]])
+    _, other = cv2.imdecodeanimation(np.frombuffer(animate_maps(backwards), np.uint8))
+    for frame, same in zip(frames, frames_of(other)[::-1], strict=True):
+        np.testing.assert_array_equal(frame, same)
+
+
+def test_the_map_and_its_colours_have_their_places(animation):
+    (frame, *_) = frames_of(animation)
+    # the map is 376 pixels wide from 12 on, and two thirds as high
+    ends = [[frame[230 - 60, column].tolist() for column in (9, 15, 384, 391)]]
+    assert ends == [[[255] * 3, list(colour_of(0)), list(colour_of(2 / 8)), [255] * 3]]
+    ends = [frame[row, 75].tolist() for row in (102, 108, 352, 358)]
+    assert ends == [[255] * 3, list(colour_of(0)), list(colour_of(3 / 8)), [255] * 3]
+    # below it the colours, from 40 to 360, and from 435 to 450
+    assert [frame[442, column].tolist() for column in (37, 43, 357, 363)] == [
+        [255] * 3, pytest.approx(colour_of(0.01), abs=3), pytest.approx(colour_of(0.99), abs=3), [255] * 3
+    ]  # fmt: skip
+    assert [(frame[row, 150:170] == 255).all() for row in (432, 438, 447, 456)] == [True, False, False, True]
 
 
 def colour_of(share):
-    return tuple(int(part) for part in matplotlib.colormaps["viridis"](share, bytes=True)[:3])
-
-
-def middles(frame):
-    """The colours in the middle of each of 2 x 3 sub-images: squares in the middle of 376 x 380 pixels, right of 12, below 40."""
-    side = 0.94 * 400 / 3
-    middle = 500 * (1 - 0.16 - 0.76 / 2)
-    return [
-        [
-            tuple(frame[int(middle + row * side), int(0.03 * 400 + (column + 0.5) * side)].tolist())
-            for column in range(3)
-        ]
-        for row in (-0.5, 0.5)
-    ]
+    return tuple(int(part) for part in matplotlib.colormaps["viridis"](float(share), bytes=True)[:3])
 
 
 def test_mode_pyveg_has_pyvegs_centres():
