@@ -160,6 +160,13 @@ POINTING = [
         "autocorrelation at lag 1. They contradict each other.",
     ),
     ("ndvi", ([], [], [], False), ""),
+    ("ndvi", ([], [], [], True), "They contradict each other."),
+]
+# where no label is known
+UNLABELLED = [
+    DISAGREEMENT["offset50"],
+    "Indicators of NDVI point towards slowing: ar1, rate_ou; away from it: variance; neither: lag2. They contradict each "
+    "other.",
 ]
 
 # where null stands in early_warning, and the lines of the report that become others, or none

@@ -117,6 +117,15 @@ def test_nothing_is_tested_without_a_value(primary, indicators):
     assert told == [sentences_of_warning.NO_VALUE, sentences_of_warning.POWER]
 
 
+def test_a_variable_without_indicators_may_disagree():
+    told = early_warning({"early_warning": WARNING | {"indicators": {}}})
+    assert told == [
+        sentences_of_warning.NO_VALUE,
+        *sentences_of_warning.UNLABELLED,
+        sentences_of_warning.POWER,
+    ]
+
+
 @pytest.mark.parametrize(("variable", "named", "told"), sentences_of_warning.POINTING)
 def test_where_indicators_point(variable, named, told):
     groups = dict(zip(("slowing", "opposite", "unclear", "contradictory"), named, strict=True))

@@ -49,7 +49,12 @@ def with_parts(**parts):
 
 
 def test_a_report_shows_every_field():
-    assert lines_of(report_of(ANALYSIS)) == report()
+    html = report_of(ANALYSIS)
+    assert lines_of(html) == report()
+    # settings stand one below the other
+    settings = ('"mode": "default",', '"window": 0.25,', '"surrogates": 499')
+    written = "".join(f"\n {line}".replace('"', "&#34;") for line in settings)
+    assert f"<pre>{{{written}\n}}</pre>" in html
 
 
 def test_a_site_that_is_refused_is_told_as_such():
@@ -144,18 +149,18 @@ def decoded(source):
 
 
 @pytest.mark.parametrize(
-    ("shape", "shown"), [((500, 4), (500, 4)), ((501, 4), (500, 4)), ((6, 1000), (3, 500))]
+    ("shape", "shown"), [((500, 4), (500, 4)), ((501, 4), (500, 4)), ((8, 2000), (2, 500))]
 )
 def test_large_pictures_are_shrunk(shape, shown):
-    """A pixel of half the size is the mean of four."""
+    """A pixel of a quarter of the size is the mean of sixteen."""
     grey = np.arange(shape[0] * shape[1]).reshape(shape).astype(np.uint8) // 8 * 8
     page = Page(report_of(ANALYSIS, {"2018-02-15": (np.dstack([grey, grey, grey]), grey)}))
     colours, black_white = (decoded(image["src"]) for image in page.all("img")[:2])
     assert colours.shape == black_white.shape == (*shown, 3)
     if shape == shown:
         np.testing.assert_array_equal(black_white[..., 0], grey)
-    if shown == (3, 500):
-        mean = grey.reshape(3, 2, 500, 2).mean(axis=(1, 3))
+    if shown == (2, 500):
+        mean = grey.reshape(2, 4, 500, 4).mean(axis=(1, 3))
         np.testing.assert_allclose(colours[..., 1], mean, atol=0.5)
 
 
