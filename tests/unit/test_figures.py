@@ -7,6 +7,7 @@ import matplotlib.colors
 import matplotlib.dates
 import numpy as np
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tigerbush.analysis_figures import sites_figure
 from tigerbush.figures import encode_figure, first_middle_last, place_of, shown_dates, site_figure
@@ -161,6 +162,7 @@ def test_images_stand_above_each_other(figure):
     assert all(len(one.get_xticks()) == len(one.get_yticks()) == 0 for one in axes)
     assert {one.images[0].get_interpolation() for one in axes} == {"nearest"}
     assert figure.get_size_inches().tolist() == [9, 9.5]
+    assert isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
     above, below = figure.subfigs
     assert above._subplotspec.get_gridspec().get_height_ratios() == (1, 1.1)
     assert below.axes[0].get_gridspec().get_height_ratios() == (3, 3, 2)

@@ -96,6 +96,8 @@ def test_the_figure_has_eight_dates_in_a_row_on_one_scale():
         (day, pytest.approx((left + 1.5, top - 0.075)))
         for day, left, top in zip(days, lefts, tops, strict=True)
     ]
+    assert {(text.get_ha(), text.get_fontsize()) for text in panel.texts} == {("center", 7)}
+    assert {image.get_interpolation() for image in panel.images} == {"nearest"}
     assert bar.get_xlim() == (0, 53)
     assert bar.get_xlabel() == "network centrality (offset50); grey: no number"
     assert not panel.axison
