@@ -34,7 +34,7 @@ def test_what_a_spreadsheet_might_calculate_is_a_text(text):
 @pytest.mark.parametrize(
     "value",
     [
-        "", "text", "a=b", "'=1", '"=1', "2017-01-16", "14.5100_45.8000", "no cloud mask", "é", "…",
+        "", "text", "?x", "a=b", "'=1", '"=1', "2017-01-16", "14.5100_45.8000", "no cloud mask", "é", "…",
         "-0.5", "+1", "-1e-5", "0", "1E+9",
         -0.5, -1, 0, 1.5, float("-inf"), None, True,
     ],
