@@ -20,7 +20,6 @@ from tigerbush.resample import Grid
 from tigerbush.summary import (
     VEGETATION_COLLECTION,
     WEATHER_COLLECTION,
-    merge_records,
     summarise_date,
     summarise_site,
 )
@@ -147,30 +146,8 @@ def test_mode_pyveg_divides_the_square_of_degrees():
     )
 
 
-def test_merge_records():
-    place = {"latitude": 1.0, "longitude": 2.0, "date": DAY}
-    other = place | {"latitude": 1.5}
-    merged = merge_records(
-        [place | {"slope": 1}, other | {"slope": 2}], [other | {"ndvi": 4}, place | {"ndvi": 3}]
-    )
-    assert merged == [place | {"slope": 1, "ndvi": 3}, other | {"slope": 2, "ndvi": 4}]
-
-
 def lineage(**changes):
     return {"products": ["A"], "unmasked": [], "left_out": {}, "failed": {}} | changes
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({}, "too few clear pixels in every sub-image of 1 products"),
-        ({"products": [], "failed": {"A": "x"}}, "no product left: 1 failed, 0 left out"),
-        ({"products": [], "left_out": {"A": "no mask"}}, "all 1 products left out: no mask"),
-    ],
-)
-def test_why_a_date_is_missing(changes, reason):
-    summary = summarise_date(DAY, [], [], lineage(**changes))
-    assert (summary["vegetation"], summary["missing"]) == (None, reason)
 
 
 @pytest.fixture
@@ -194,26 +171,6 @@ def summary():
         {"period": {"start": "2017-01-01", "end": "2017-05-01", "step": "1m"}, "run": {"name": "test"}},
         ["config.yaml", "mine.yaml"],
     )
-
-
-def test_summarise_site(summary):
-    metadata = summary["metadata"]
-    assert list(summary[VEGETATION_COLLECTION]["time-series-data"]) == [
-        DAY,
-        "2017-02-15",
-        "2017-03-16",
-        "2017-04-16",
-    ]
-    assert metadata["num_data_points"] == 1
-    assert metadata["missing"] == {
-        "2017-02-15": "no product left: 1 failed, 0 left out",
-        "2017-03-16": "all 1 products left out: more than 50 % cloud",
-        "2017-04-16": "no product in the period",
-    }
-    assert metadata["failed_products"] == {"B": "B4 is missing"}
-    assert metadata["products"][DAY]["products"] == ["A"]
-    assert metadata["products"]["2017-03-16"]["left_out"] == {"C": "more than 50 % cloud"}
-    assert (metadata["coords_id"], metadata["tag"], metadata["time_per_point"]) == ("here", "test", "1m")
 
 
 def read_as_pyveg(summary):
