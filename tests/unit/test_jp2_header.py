@@ -1,0 +1,350 @@
+"""Headers of JPEG 2000 made by hand, every field at its borders; and damage one byte on either side of the limit."""
+
+import struct
+
+import pytest
+
+from tigerbush.errors import TigerbushError
+from tigerbush.jp2 import check_codestream, check_jp2
+from tigerbush.jp2_header import (
+    IN_TILE,
+    Coding,
+    DamagedError,
+    Header,
+    Style,
+    ceil_div,
+    find_codestream,
+    read_header,
+    segments,
+    with_segment,
+)
+
+SOC, SOT, SOD, EOC = b"\xff\x4f", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
+
+
+def segment(code, content):
+    return struct.pack(">HH", code, len(content) + 2) + content
+
+
+def siz(area=(3, 5, 103, 85), tile=(2, 1, 40, 30), steps=((1, 1),)):
+    """Image area (x0, y0, x1, y1), first tile (x0, y0, width, height), subsampling of the components."""
+    numbers = (*area[2:], *area[:2], *tile[2:], *tile[:2])
+    components = b"".join(bytes([15, dx, dy]) for dx, dy in steps)
+    return segment(0xFF51, struct.pack(">H8IH", 0, *numbers, len(steps)) + components)
+
+
+def style(levels=0, block=(4, 4), modes=0, precincts=b""):
+    return bytes([levels, *block, modes, 1]) + precincts
+
+
+def cod(flags=0, layers=1, **options):
+    return segment(0xFF52, struct.pack(">BBHB", flags, 0, layers, 0) + style(**options))
+
+
+def reader(content):
+    return lambda position, length: content[position : position + length]
+
+
+def header_of(*parts):
+    content = b"\0" * 7 + SOC + b"".join(parts) + SOT + b"\0" * 20
+    return read_header(reader(content), 7, len(content))
+
+
+def test_the_main_header_field_by_field():
+    header = header_of(siz(steps=((1, 2), (3, 4))), cod(flags=6, layers=258, levels=2, block=(1, 3), modes=8))
+    assert header == Header(
+        area=(3, 5, 103, 85),
+        tile=(2, 1, 40, 30),
+        steps=[(1, 2), (3, 4)],
+        coding=Coding(True, True, 258, Style(2, (8, 32), 8, [(15, 15)] * 3)),
+        lengths=[],
+        stop=7 + 2 + (2 + 38 + 6) + (2 + 2 + 10),
+    )
+
+
+@pytest.mark.parametrize(
+    ("area", "tile", "tiles", "columns"),
+    [
+        ((3, 5, 103, 85), (2, 1, 40, 30), 9, 3),  # to 122 and 91
+        ((3, 5, 82, 61), (2, 1, 40, 30), 4, 2),  # to the pixel
+        ((3, 5, 83, 61), (2, 1, 40, 30), 6, 3),
+        ((3, 5, 82, 62), (2, 1, 40, 30), 6, 2),
+    ],
+)
+def test_numbers_of_tiles(area, tile, tiles, columns):
+    header = header_of(siz(area, tile), cod())
+    assert (header.tiles, header.columns) == (tiles, columns)
+
+
+def test_bounds_of_tiles_are_within_the_image():
+    header = header_of(siz(), cod())
+    assert [header.bounds(tile) for tile in range(9)] == [
+        (max(2 + 40 * i, 3), max(1 + 30 * j, 5), min(42 + 40 * i, 103), min(31 + 30 * j, 85))
+        for j in range(3)
+        for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize("steps", [(1, 1), (2, 3)])
+def test_tiles_that_a_window_touches_by_pixels(steps):
+    """Windows at the borders of tiles, against the tile of each place of the reference grid that they cover."""
+    header = header_of(siz(steps=(steps,)), cod())
+    dx, dy = steps
+
+    def tiles_of(window):
+        column, row, width, height = window
+        # a pixel reaches to the one after it
+        return {
+            (min(max(5 + y, 5), 84) - 1) // 30 * 3 + (min(max(3 + x, 3), 102) - 2) // 40
+            for x in range(column * dx, (column + width) * dx)
+            for y in range(row * dy, (row + height) * dy)
+        }
+
+    for column in (0, 37 // dx, 38 // dx, 39 // dx, 79 // dx, 99 // dx, 120):
+        for row in (0, 25 // dy, 26 // dy, 56 // dy, 79 // dy, 100):
+            for size in ((1, 1), (2, 1), (1, 3), (60, 2)):
+                window = (column, row, *size)
+                assert set(header.touched(window)) == tiles_of(window), window
+    assert header.touched(None) == range(9)
+    # rows of tiles one after the other
+    assert header.touched((0, 0, 100, 80)) == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("area", "tile", "steps"),
+    [
+        ((2, 5, 2, 85), (2, 1, 40, 30), ((1, 1),)),
+        ((3, 5, 103, 5), (2, 1, 40, 30), ((1, 1),)),
+        ((1, 5, 103, 85), (2, 1, 40, 30), ((1, 1),)),
+        ((3, 0, 103, 85), (2, 1, 40, 30), ((1, 1),)),
+        ((3, 5, 103, 85), (2, 1, 0, 30), ((1, 1),)),
+        ((3, 5, 103, 85), (2, 1, 40, 0), ((1, 1),)),
+        ((3, 5, 103, 85), (2, 1, 40, 30), ()),
+        ((3, 5, 103, 85), (2, 1, 40, 30), ((1, 1), (0, 1))),
+        ((3, 5, 103, 85), (2, 1, 40, 30), ((1, 0), (1, 1))),
+    ],
+)
+def test_sizes_that_are_none(area, tile, steps):
+    with pytest.raises(DamagedError, match=r"^the image size in its header is invalid$"):
+        header_of(siz(area, tile, steps), cod())
+
+
+def test_sizes_at_their_limits_are_read():
+    header = header_of(siz((2, 1, 3, 2), (2, 1, 1, 1)), cod())
+    assert (header.tiles, header.bounds(0)) == (1, (2, 1, 3, 2))
+
+
+def test_headers_that_lack_something():
+    for parts in ((siz(),), (cod(),), (cod(), siz())):
+        with pytest.raises(DamagedError, match=r"^its main header is not whole$"):
+            header_of(*parts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "numbered"),
+    [(0x00, "H", False), (0x40, "I", False), (0x10, "BH", True), (0x50, "BI", True), (0x20, "HH", True), (0x60, "HI", True)],
+)  # fmt: skip
+def test_lengths_of_tile_parts(kind, form, numbered):
+    """Tiles without numbers are counted on through the segments."""
+    entries = [(7, 300), (5, 200), (6, 100)]
+    parts = []
+    for index, some in enumerate((entries[:2], entries[2:])):
+        packed = b"".join(struct.pack(f">{form}", *(one if numbered else one[1:])) for one in some)
+        parts.append(segment(0xFF55, bytes([index, kind]) + packed))
+    lengths = header_of(siz(), *parts, cod()).lengths
+    assert lengths == (entries if numbered else [(0, 300), (1, 200), (2, 100)])
+
+
+def test_lengths_of_tile_parts_of_no_known_form():
+    with pytest.raises(DamagedError, match=r"^its TLM segment is invalid$"):
+        header_of(siz(), segment(0xFF55, b"\x00\x30" + bytes(8)), cod())
+
+
+def test_styles_at_their_limits():
+    coding = with_segment(
+        Coding(), 0xFF52, cod(flags=1, levels=2, block=(8, 0), modes=3, precincts=b"\x21\x43\x65")[4:], 1
+    )
+    assert coding == Coding(default=Style(2, (1024, 4), 3, [(1, 2), (3, 4), (5, 6)]))
+    most = with_segment(Coding(), 0xFF52, cod(levels=32, block=(0, 8))[4:], 1).default
+    assert (most.levels, most.block, len(most.precincts)) == (32, (4, 1024), 33)
+    for wrong in ({"levels": 33}, {"block": (9, 0)}, {"block": (0, 9)}):
+        with pytest.raises(DamagedError, match=r"^a COD or COC segment is invalid$"):
+            with_segment(Coding(), 0xFF52, cod(**wrong)[4:], 1)
+    with pytest.raises(IndexError):
+        with_segment(Coding(), 0xFF52, cod(flags=1, levels=2, precincts=b"\x21\x43")[4:], 1)
+
+
+def test_markers_in_packets_are_told_by_either_header():
+    for before, flags, sop, eph in (((0, 0), 2, True, False), ((0, 0), 4, False, True), ((1, 0), 4, True, True), ((0, 1), 0, False, True)):  # fmt: skip
+        found = with_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
+        assert (found.sop, found.eph, found.layers) == (sop, eph, 3)
+
+
+@pytest.mark.parametrize(("components", "head"), [(256, b"\x05"), (257, b"\x01\x05")])
+def test_styles_of_one_component(components, head):
+    """Numbered by two bytes where there are more than 256."""
+    before = Coding(layers=4, components={2: Style(0, (4, 4), 0, [(1, 1)])})
+    content = head + b"\x01" + style(levels=1, block=(2, 1), modes=1, precincts=b"\x32\x54")
+    found = with_segment(before, 0xFF53, content, components)
+    number = int.from_bytes(head, "big")
+    assert found == Coding(
+        layers=4,
+        components={2: Style(0, (4, 4), 0, [(1, 1)]), number: Style(1, (16, 8), 1, [(2, 3), (4, 5)])},
+    )
+
+
+def test_packet_headers_elsewhere_and_segments_that_do_not_matter():
+    for code in (0xFF60, 0xFF61):
+        assert with_segment(Coding(), code, b"\0", 1) == Coding(packed=True)
+    for code in (0xFF5C, 0xFF64, 0xFF58):
+        assert with_segment(Coding(), code, b"\0", 1) == Coding()
+    assert {0xFF52, 0xFF53, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, 0xFF61, 0xFF64} == IN_TILE
+
+
+def box(kind, content, length=None):
+    return struct.pack(">I4s", 8 + len(content) if length is None else length, kind) + content
+
+
+def test_where_the_codestream_lies():
+    first = box(b"ftyp", bytes(4))
+    stream = box(b"jp2c", bytes(10))
+    long = struct.pack(">I4sQ", 1, b"jp2c", 26) + bytes(10)
+    for content, place in (
+        (first + stream, (20, 30)),
+        (first + long, (28, 38)),
+        (first + box(b"jp2c", bytes(10), 0), (20, 30)),
+        (first + box(b"jp2c", bytes(10), 99), (20, 30)),  # longer than the file
+        (first + stream + box(b"xml ", bytes(3)), (20, 30)),
+        (struct.pack(">I4sQ", 1, b"uuid", 18) + bytes(2) + stream, (26, 36)),
+        (box(b"free", b"") + stream, (16, 26)),
+    ):
+        assert find_codestream(reader(content), len(content)) == place
+    for content in (
+        first,
+        first + box(b"free", b"", 7) + stream,
+        struct.pack(">I4sQ", 1, b"uuid", 15) + stream,
+        b"",
+    ):
+        with pytest.raises(DamagedError, match=r"^it has no whole codestream$"):
+            find_codestream(reader(content), len(content))
+
+
+def test_segments_up_to_a_marker():
+    content = b"xx" + segment(0xFF64, b"abc") + segment(0xFF5C, b"") + SOD
+    found = [(0xFF64, b"abc", 9), (0xFF5C, b"", 13), (0xFF93, b"", 15)]
+    assert list(segments(reader(content), 2, 15, 0xFF93)) == found
+    for wrong, end in (
+        (content, 14),
+        (b"xx" + segment(0xFEFF, b"abc") + SOD, 11),
+        (b"xx\xff\x64\x00\x01" + SOD, 8),
+        (b"xx" + segment(0xFF64, b"abc"), 8),
+    ):
+        with pytest.raises(DamagedError, match=r"^a header is not a list of marker segments$"):
+            list(segments(reader(wrong), 2, end, 0xFF93))
+
+
+def test_division_rounds_up():
+    assert [ceil_div(number, 4) for number in (-5, -4, 0, 1, 4, 5)] == [-1, -1, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "whole"),
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n", EOC, True),
+        (b"\0\0\0\x0cjP  \r\n\x87\r", EOC, False),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\xd8", False),
+        (b"", b"", False),
+    ],
+)
+def test_whole_files(head, tail, whole):
+    if whole:
+        check_jp2(head, tail, "a.jp2")
+        return
+    with pytest.raises(TigerbushError) as error:
+        check_jp2(head, tail, "a.jp2")
+    assert str(error.value) == (
+        "a.jp2 is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
+    )
+
+
+# whole codestreams of one tile
+
+
+def part(data, header=b"", tile=0, number=0, total=1):
+    length = 12 + len(header) + 2 + len(data)
+    return SOT + struct.pack(">HHIBB", 10, tile, length, number, total) + header + SOD + data
+
+
+def stream(*parts, head=None):
+    main = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod() if head is None else head
+    return box(b"jp2c", SOC + main + b"".join(parts) + EOC)
+
+
+def check(content):
+    return check_codestream(reader(content), len(content))
+
+
+@pytest.mark.parametrize(("octet", "most"), [(b"\0", 64), (b"\xff", 63)])
+def test_runs_of_one_byte_at_the_limit(octet, most):
+    """64 equal bytes are too many, of zeros one more for each packet, which may be empty; here there is one."""
+    assert check(stream(part(b"\x80" + octet * most + b"\x01"))) == "unchecked"
+    with pytest.raises(DamagedError) as error:
+        check(stream(part(b"\x80" + octet * (most + 1) + b"\x01")))
+    assert str(error.value) == (
+        f"tile 0 holds {most + 1} bytes of 0x{octet.hex()} in a row, 15 bytes from its start"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        # 64 + packets; + an eighth of the 4 x 3 blocks of 16 pixels with layers; + 2 bytes a pixel of a block as it is
+        ({"layers": 1}, 65),
+        ({"layers": 5}, 64 + 5 + 1),
+        ({"layers": 5, "block": (0, 0)}, 64 + 5 + 16 * 12 // 8),
+        ({"modes": 1}, 65 + 2 * 64 * 64),
+        ({"modes": 0x40, "block": (1, 2)}, 65 + 2 * 8 * 16),
+        ({"modes": 2}, 65),
+        ({"levels": 3}, 64 + 4),
+    ],
+)
+def test_how_many_zeros_may_be(options, most):
+    options = {"block": (2, 2)} | options if "modes" not in options else options
+    head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(**options)
+    assert check(stream(part(b"\x80" + bytes(most - 1) + b"\x01"), head=head)) == "unchecked"
+    with pytest.raises(DamagedError, match=rf"^tile 0 holds {most} bytes of 0x00 in a row"):
+        check(stream(part(b"\x80" + bytes(most) + b"\x01"), head=head))
+
+
+def packets_by_loops(bounds, steps, levels, exponents, layers):
+    """Precincts that hold a sample of a resolution, counted sample by sample."""
+    number = 0
+    for dx, dy in steps:
+        for level in range(levels + 1):
+            scale = 2 ** (levels - level)
+            xs = range(ceil_div(ceil_div(bounds[0], dx), scale), ceil_div(ceil_div(bounds[2], dx), scale))
+            ys = range(ceil_div(ceil_div(bounds[1], dy), scale), ceil_div(ceil_div(bounds[3], dy), scale))
+            number += len({(x >> exponents[level][0], y >> exponents[level][1]) for x in xs for y in ys})
+    return layers * number
+
+
+@pytest.mark.parametrize(
+    ("area", "steps", "levels", "precincts", "layers"),
+    [
+        ((5, 9, 64, 48), ((1, 1),), 2, b"\x21\x32\x43", 1),
+        ((5, 9, 64, 48), ((1, 1), (2, 3)), 1, b"\x34\x25", 2),
+        ((8, 16, 64, 48), ((3, 2),), 3, b"\x11\x11\x22\x54", 3),
+        ((63, 40, 64, 48), ((1, 1), (1, 1)), 2, b"\x22\x22\x22", 1),  # resolutions without any sample
+    ],
+)
+def test_numbers_of_packets(area, steps, levels, precincts, layers):
+    exponents = [(octet & 15, octet >> 4) for octet in precincts]
+    number = packets_by_loops(area, steps, levels, exponents, layers)
+    assert 1 < number < 4000
+    head = siz(area, (0, 0, 64, 48), steps) + cod(flags=5, layers=layers, levels=levels, precincts=precincts)
+    empty = b"\x00\xff\x92"
+    assert check(stream(part(empty * number), head=head)) == "checked"
+    for other in (number - 1, number + 1):
+        with pytest.raises(DamagedError) as error:
+            check(stream(part(empty * other), head=head))
+        assert str(error.value) == f"tile 0 has {other} packets, expected {number}"
