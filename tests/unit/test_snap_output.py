@@ -1,0 +1,142 @@
+"""The GeoTIFFs that SNAP writes: names in its private tag, bands in any order and number, files cut short."""
+
+import struct
+
+import numpy as np
+import pytest
+import rasterio
+
+from fabricate import CORNER, scene_of
+from tigerbush.errors import EngineError, TigerbushError
+from tigerbush.raster import read_raster
+from tigerbush.safe import open_product
+from tigerbush.snap_output import _tag, band_names, rewrite
+
+SMALL = CORNER | {"width": 36, "height": 24}
+
+
+def dimap(*bands):
+    """SNAP's header: index and name of each band."""
+    parts = "".join(
+        f"<Spectral_Band_Info><BAND_INDEX>{index}</BAND_INDEX><BAND_NAME>{name}</BAND_NAME></Spectral_Band_Info>"
+        for index, name in bands
+    )
+    return f"<Dimap_Document><Image_Interpretation>{parts}</Image_Interpretation></Dimap_Document>".encode()
+
+
+def tiff(entries, order=">", place=8):
+    """A classic TIFF of one directory: tags, and what each of them points at."""
+    body = b"\0" * (place - 8) + struct.pack(f"{order}H", len(entries))
+    after = place + 2 + 12 * len(entries)
+    tail = b""
+    for tag, content in entries:
+        body += struct.pack(f"{order}HHII", tag, 2, len(content), after + len(tail))
+        tail += content
+    head = {">": b"MM\0*", "<": b"II*\0"}[order]
+    return head + struct.pack(f"{order}I", place) + body + tail
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("place", [8, 20])
+def test_names_of_bands_are_in_the_order_of_their_numbers(tmp_path, order, place):
+    path = tmp_path / "a.tif"
+    header = dimap((2, "B_nodata_B2"), (10, "B4"), (0, "B2"), (1, "B3"))
+    path.write_bytes(tiff([(64_999, b"<no/>"), (65_000, header + b"\0\0"), (65_001, b"other")], order, place))
+    assert band_names(path) == ["B2", "B3", "B_nodata_B2", "B4"]
+    assert _tag(path, 65_000) == header
+    assert _tag(path, 65_001) == b"other"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"II+\0" + bytes(20), "it is no classic TIFF"),
+        (b"", "it is no classic TIFF"),
+        (tiff([(64_999, b"<a/>  ")]), "it has no tag 65000"),
+        # up to four bytes stand in the directory itself
+        (tiff([(65_000, b"<a/>")]), "it has no tag 65000"),
+        (tiff([(65_000, dimap())])[:-1], "it has no tag 65000"),
+        (tiff([(65_000, b"<a><b>")]), "no element found: line 1, column 6"),
+        (tiff([(65_000, b'<!DOCTYPE a [<!ENTITY b "c">]><a/>')]), None),
+        (tiff([(65_000, dimap(("x", "B2")))]), "invalid literal for int() with base 10: 'x'"),
+        (tiff([(65_000, b"<a><Spectral_Band_Info/></a>")]), None),
+        (b"MM\0*\0\0\0\x08\0", "unpack requires a buffer of 2 bytes"),
+    ],
+)
+def test_what_is_no_geotiff_of_snap(tmp_path, content, reason):
+    path = tmp_path / "a.tif"
+    path.write_bytes(content)
+    with pytest.raises(TigerbushError) as error:
+        band_names(path)
+    sentence = str(error.value)
+    assert sentence.startswith(f"{path} is no GeoTIFF of SNAP's (") and sentence.endswith("); run again.")
+    if reason:
+        assert sentence == f"{path} is no GeoTIFF of SNAP's ({reason}); run again."
+
+
+@pytest.fixture
+def plain(tmp_path, monkeypatch):
+    """Write an image as SNAP does; its names are given, since GDAL keeps no private tag."""
+
+    def write(data, names, dtype="uint16"):
+        path = tmp_path / "plain.tif"
+        size = {"count": len(data), "height": data.shape[1], "width": data.shape[2], "dtype": dtype}
+        place = rasterio.Affine(20, 0, CORNER["x"] + 40, 0, -20, CORNER["y"] - 60)
+        with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=place, **size) as out:
+            out.write(data)
+        monkeypatch.setattr("tigerbush.snap_output.band_names", lambda path: names)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def safe(product):
+    return product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 1024])
+def test_asked_bands_are_rewritten_in_their_order_and_strip_by_strip(
+    plain, safe, tmp_path, monkeypatch, rows
+):
+    monkeypatch.setattr("tigerbush.snap_output._ROWS", rows)
+    data = np.random.default_rng(0).integers(0, 9000, (3, 7, 5)).astype(np.uint16)
+    path = plain(data, ["B2", "B_nodata_B2", "B8A"])
+    rewrite(path, tmp_path / "a.tif", open_product(safe), ["B8A", "B2"])
+    found = read_raster(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.data, data[[2, 0]])
+    assert found.bands == ("B8A", "B2")
+    assert (found.grid.x, found.grid.y, found.grid.resolution) == (CORNER["x"] + 40, CORNER["y"] - 60, 20)
+    assert (found.grid.width, found.grid.height) == (5, 7)
+    assert (found.scale, found.offset, found.epsg) == ((1e-4,) * 2, (-0.1,) * 2, 32633)
+
+
+def test_files_that_are_not_what_was_asked_for(plain, safe, tmp_path):
+    product, target = open_product(safe), tmp_path / "a.tif"
+    path = plain(np.ones((2, 3, 4), np.uint16), ["B2", "B3"])
+    with pytest.raises(TigerbushError) as error:
+        rewrite(path, target, product, ["B2", "B4", "B8"])
+    assert str(error.value) == f"{safe}: SNAP wrote 2 bands (B2, B3), without B4, B8; check scene.bands."
+    path = plain(np.ones((2, 3, 4), np.uint16), ["B2", "B3", "B4"])
+    with pytest.raises(TigerbushError, match=r"SNAP wrote 2 bands \(B2, B3, B4\), without ; check"):
+        rewrite(path, target, product, ["B2"])
+    for values, dtype in ((1.5, "float32"), (-1, "int16"), (65_536, "int32")):
+        path = plain(np.full((1, 3, 4), values, dtype), ["B2"], dtype)
+        with pytest.raises(TigerbushError) as error:
+            rewrite(path, target, product, ["B2"])
+        assert str(error.value) == f"{path}: SNAP wrote {dtype} that are no DN; set scene.engine: rasterio."
+    rewrite(plain(np.full((1, 3, 4), 7, "float32"), ["B2"], "float32"), target, product, ["B2"])
+    assert read_raster(target).data.tolist() == [[[7] * 4] * 3]
+    path.write_bytes(b"MM\0*")
+    with pytest.raises(TigerbushError) as error:
+        rewrite(path, target, product, ["B2"])
+    assert str(error.value).startswith(f"{safe}: what SNAP wrote cannot be read (")
+
+
+def test_a_file_that_is_cut_short_is_the_fault_of_the_machine(plain, safe, tmp_path):
+    path = plain(np.random.default_rng(0).integers(0, 9000, (1, 300, 300)).astype(np.uint16), ["B2"])
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(EngineError) as error:
+        rewrite(path, tmp_path / "a.tif", open_product(safe), ["B2"])
+    assert str(error.value).startswith(f"{path}: SNAP did not write the whole file (")
+    assert not (tmp_path / "a.tif").exists()

@@ -1,0 +1,334 @@
+"""How SNAP is called and what its answers mean, without any program: commands, graphs, sentences."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from defusedxml import ElementTree
+
+from fabricate import CORNER, scene_of
+from tigerbush import snap
+from tigerbush.engines import run_engine
+from tigerbush.errors import EngineError, TigerbushError
+from tigerbush.raster import STATUS, read_tags
+from tigerbush.safe import open_product
+from tigerbush.snap import Limits, check_engine, gpt_command, snappy_ini, write_snap_scene
+from tigerbush.snap_graph import graph_xml, scene_steps
+
+LIMITS = Limits(threads=3, memory_mb=4001)
+ASKED = {"bands": ["B8A", "B2"], "resolution": 20, "upsampling": "Nearest", "downsampling": "First"}
+SMALL = CORNER | {"width": 36, "height": 24}
+
+
+def test_limits():
+    assert (LIMITS.heap_mb, LIMITS.cache_mb) == (3000, 1500)
+    # at least 512 MB of heap
+    assert [Limits(1, memory).heap_mb for memory in (100, 682, 683, 684, 685)] == [512, 512, 512, 513, 513]
+    assert LIMITS.java_options(Path("/job")) == [
+        "-Dsnap.userdir=/job/user",
+        "-Djava.io.tmpdir=/job",
+        "-Dsnap.jai.tileCacheSize=1500",
+        "-Dsnap.parallelism=3",
+    ]
+
+
+def test_commands_and_configuration():
+    folder = Path("/50%")
+    options = (
+        "-Dsnap.userdir=/50%/user|-Djava.io.tmpdir=/50%|-Dsnap.jai.tileCacheSize=1500|-Dsnap.parallelism=3"
+    )
+    assert snappy_ini(folder, LIMITS) == (
+        f"[DEFAULT]\njava_max_mem = 3000M\njava_options = {options.replace('%', '%%')}\n"
+    )
+    assert gpt_command(Path("/g.xml"), folder, LIMITS) == [
+        "gpt", "/g.xml", "-q", "3", "-c", "1500M", "-J-Xmx3000M", *(f"-J{option}" for option in options.split("|"))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("region", "geo_region", "subset"),
+    [
+        (None, None, {}),
+        ((1, 2, 3, 4), None, {"region": "1,2,3,4"}),
+        ((1, 2, 3, 4), "POLYGON", {"region": "1,2,3,4"}),
+        (None, "POLYGON", {"geoRegion": "POLYGON"}),
+    ],
+)
+def test_operators(region, geo_region, subset):
+    steps = scene_steps(["B2", "B11"], 20, "Bilinear", "Mean", region, geo_region)
+    assert steps == [
+        ("Resample", {"targetResolution": "20", "upsampling": "Bilinear", "downsampling": "Mean"}),
+        ("Subset", {"sourceBands": "B2,B11", "copyMetadata": "true"} | subset),
+    ]
+
+
+def test_the_graph_as_a_whole():
+    graph = ElementTree.fromstring(
+        graph_xml(Path("/a.SAFE"), Path("/o.tif"), [("Resample", {"x": "1"}), ("Subset", {})])
+    )
+    assert (graph.tag, graph.get("id"), graph.findtext("version")) == ("graph", "scene", "1.0")
+    nodes = [
+        (
+            node.get("id"),
+            node.findtext("operator"),
+            [source.get("refid") for source in node.iterfind("sources/sourceProduct")],
+            {value.tag: value.text for value in node.find("parameters")},
+        )
+        for node in graph.iterfind("node")
+    ]
+    assert nodes == [
+        ("Read", "Read", [], {"file": "/a.SAFE"}),
+        ("Resample", "Resample", ["Read"], {"x": "1"}),
+        ("Subset", "Subset", ["Resample"], {}),
+        ("Write", "Write", ["Subset"], {"file": "/o.tif", "formatName": "GeoTIFF"}),
+    ]
+    with pytest.raises(TigerbushError) as error:
+        graph_xml(Path("/a$b"), Path("/o.tif"), [])
+    assert str(error.value) == (
+        "'/a$b' has a $, which gpt takes for a variable; rename the folder, or set scene.engine: snap."
+    )
+
+
+@pytest.fixture
+def safe(product):
+    return product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL))
+
+
+# what SNAP answers
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Stand for the program: note commands and graphs or jobs; give status and output, and write what a report says."""
+    calls = []
+
+    def answer(code=0, out="", report=None, error=None, writes=True):
+        def run(command, folder):
+            calls.append((command, sorted(path.name for path in folder.iterdir())))
+            if error:
+                raise error
+            if report:
+                (folder / "report.json").write_text(report)
+            if writes:
+                (folder / "scene.tif").write_bytes(b"written")
+            return CompletedProcess(command, code, out)
+
+        monkeypatch.setattr(snap, "_child", run)
+        monkeypatch.setattr(
+            snap, "rewrite", lambda plain, target, product, bands: target.write_bytes(plain.read_bytes())
+        )
+        return calls
+
+    return answer
+
+
+def made(safe, tmp_path, engine, **changes):
+    target = tmp_path / "made.tif"
+    write_snap_scene(safe, target, engine=engine, limits=LIMITS, **ASKED | changes)
+    return target.read_bytes()
+
+
+def test_gpt_is_called_on_a_graph_in_the_folder_of_the_job(child, safe, tmp_path):
+    calls = child(0)
+    assert made(safe, tmp_path, "gpt") == b"written"
+    ((command, files),) = calls
+    assert files == ["graph.xml", "user"]
+    folder = Path(command[1]).parent
+    assert command == gpt_command(folder / "graph.xml", folder, LIMITS) and not folder.exists()
+
+
+def test_esa_snappy_is_called_with_a_job_in_the_folder(child, safe, tmp_path):
+    calls = child(0, report='{"status": "ok", "reason": ""}')
+    assert made(safe, tmp_path, "snap") == b"written"
+    ((command, files),) = calls
+    assert files == ["esa_snappy.ini", "job.json", "user"]
+    folder = Path(command[-1]).parent
+    assert command == [
+        sys.executable,
+        "-P",
+        str(snap.WORKER),
+        "process",
+        f"{folder}/job.json",
+        f"{folder}/report.json",
+    ]
+
+
+def test_a_region_is_clipped_before_snap_sees_it(monkeypatch, child, safe, tmp_path):
+    """The scene is 18 by 12 pixels of 20 m."""
+    asked = []
+    child(0)
+    monkeypatch.setattr(snap, "scene_steps", lambda *options: asked.append(options) or [])
+    made(safe, tmp_path, "gpt", region=(15, 2, 10, 5))
+    made(safe, tmp_path, "gpt", region=(-2, -3, 10, 40))
+    made(safe, tmp_path, "gpt")
+    head = (["B8A", "B2"], 20, "Nearest", "First")
+    assert asked == [(*head, (15, 2, 3, 5), None), (*head, (0, 0, 8, 12), None), (*head, None, None)]
+    target = tmp_path / "outside.tif"
+    write_snap_scene(safe, target, engine="gpt", limits=LIMITS, **ASKED, region=(18, 0, 1, 1))
+    assert len(asked) == 3 and read_tags(target)[STATUS] == "outside"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        ({"code": -9}, EngineError, "gpt was ended by signal 9; run again."),
+        ({"code": 137}, EngineError, "gpt was ended by signal 9; run again."),
+        ({"code": 129}, EngineError, "gpt was ended by signal 1; run again."),
+        ({"code": 127, "out": "sh:\n gpt: not found \n"}, EngineError, "gpt cannot be started (gpt: not found); docs/snap.md tells how to install it."),
+        ({"code": 126}, EngineError, "gpt cannot be started (it ended with 126 and no message); docs/snap.md tells how to install it."),
+        ({"error": PermissionError(13, "Permission denied")}, EngineError, "gpt cannot be started (Permission denied); docs/snap.md tells how to install it."),
+        ({"error": FileNotFoundError()}, EngineError, "gpt is not on the PATH; docs/snap.md tells how to install ESA SNAP."),
+        ({"code": 128, "out": "INFO\n Error: it is bad\nError: more\nend"}, TigerbushError, "{}: SNAP failed (Error: it is bad); {}"),
+        ({"code": 1, "out": "INFO\nat the end \n\n"}, TigerbushError, "{}: SNAP failed (at the end); {}"),
+        ({"code": 0, "writes": False}, TigerbushError, "{}: SNAP failed (it ended with 0 and no message); {}"),
+        ({"code": 2}, TigerbushError, "{}: SNAP failed (it ended with 2 and no message); {}"),
+    ],
+)  # fmt: skip
+def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
+    child(**answer)
+    with pytest.raises(kind) as error:
+        made(safe, tmp_path, "gpt")
+    advice = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
+    assert type(error.value) is kind
+    assert str(error.value) == sentence.format(safe, advice)
+    assert not (tmp_path / "made.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "sentence"),
+    [
+        ({"code": -6, "out": "a\nb"}, EngineError, "SNAP ended with -6 before it was done: b"),
+        ({"report": '{"status": "unavailable", "reason": "gone"}'}, EngineError, "esa_snappy cannot be imported (gone); docs/snap.md tells how to install it."),
+        ({"report": '{"status": "failed", "reason": "no reader takes it"}'}, TigerbushError, "{}: SNAP failed (no reader takes it); {}"),
+    ],
+)  # fmt: skip
+def test_answers_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
+    child(**answer)
+    with pytest.raises(kind) as error:
+        made(safe, tmp_path, "snap")
+    advice = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
+    assert type(error.value) is kind
+    assert str(error.value) == sentence.format(safe, advice)
+
+
+MEMORY = "ran out of memory; the next attempt gets more, or raise mem_mb of the rule"
+DISK = "found the disk full; make room in the folder of temporary files (TMPDIR)"
+LOST = "lost a disk; mount it again"
+START = "does not start or is not complete; check mem_mb of the rule and the installation (docs/snap.md)"
+SIGNS = {
+    "java.lang.OutOfMemoryError: x": MEMORY,
+    "MemoryError: x": MEMORY,
+    "x Java heap space": MEMORY,
+    "GC overhead limit exceeded": MEMORY,
+    "Cannot allocate memory": MEMORY,
+    "There is insufficient memory": MEMORY,
+    "No space left on device": DISK,
+    "Disk quota exceeded": DISK,
+    "File too large": DISK,
+    "Read-only file system": DISK,
+    "x (Too many open files)": "may not open enough files; raise the limit (ulimit -n)",
+    "Stale file handle": LOST,
+    "Transport endpoint is not connected": LOST,
+    "Host is down": LOST,
+    "could not create the Java Virtual Machine": START,
+    "Error occurred during initialization of VM": START,
+    "java.lang.NoClassDefFoundError": START,
+    "java.lang.ClassNotFoundException": START,
+    "UnsatisfiedLinkError": START,
+    "ImportError: x": START,
+    "ModuleNotFoundError: x": START,
+}
+
+
+def test_signs_of_trouble_of_the_machine(safe):
+    product = open_product(safe)
+    for sign, sentence in SIGNS.items():
+        error = snap._explain(product, sign)
+        assert type(error) is EngineError
+        assert str(error) == f"{safe}: SNAP {sentence} ({sign})."
+
+
+def test_what_a_program_prints_goes_to_the_log_line_by_line(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    code = "import os, sys; print(os.getcwd()); print('b', file=sys.stderr); sys.stdout.flush(); sys.stdout.buffer.write(b'\\xff'); sys.exit(3)"
+    done = snap._child([sys.executable, "-u", "-c", code], tmp_path)
+    assert done.returncode == 3
+    assert sorted(record.getMessage() for record in caplog.records) == sorted(
+        [f"SNAP: {tmp_path.resolve()}", "SNAP: b", "SNAP: \ufffd"]
+    )
+
+
+def test_products_that_snap_would_not_read(child, safe, tmp_path):
+    child(0)
+    for folder in ("DATASTRIP", "GRANULE"):
+        whole = tmp_path / "kept"
+        (safe / folder).rename(whole)
+        with pytest.raises(TigerbushError) as error:
+            snap._whole_folder(
+                open_product(safe) if folder == "DATASTRIP" else product_of(safe, whole), tmp_path
+            )
+        assert str(error.value) == (
+            f"{safe} has no folder {folder}, without which SNAP does not read it; fetch the whole product, then run "
+            "./tigerbush retry, or set scene.engine: rasterio."
+        )
+        whole.rename(safe / folder)
+    assert snap._whole_folder(open_product(safe), tmp_path) == safe.resolve()
+
+
+def product_of(safe, granule):
+    """The product as it was opened before its GRANULE went away."""
+    granule.rename(safe / "GRANULE")
+    product = open_product(safe)
+    (safe / "GRANULE").rename(granule)
+    return product
+
+
+@pytest.mark.parametrize(
+    ("done", "answer"),
+    [
+        (CompletedProcess([], 0, "a\nSNAP 13\n", "x"), (True, "SNAP 13")),
+        (CompletedProcess([], 1, " \n", "b\nc\n"), (False, "c")),
+        (CompletedProcess([], 2, "", ""), (False, "no message")),
+        (subprocess.TimeoutExpired("x", 2.5), (False, "SNAP does not start within 2.5 s; try it by hand.")),
+    ],
+)
+def test_an_engine_is_started_and_waited_for(monkeypatch, done, answer):
+    calls = []
+
+    def run(command, **options):
+        calls.append((command, options))
+        if isinstance(done, Exception):
+            raise done
+        return done
+
+    monkeypatch.setattr(snap.subprocess, "run", run)
+    assert check_engine("gpt", 2.5) == answer
+    ((command, options),) = calls
+    assert command == [sys.executable, "-P", str(snap.WORKER), "check", "gpt"]
+    assert options.pop("cwd") and options == {
+        "capture_output": True,
+        "text": True,
+        "timeout": 2.5,
+        "check": False,
+    }
+
+
+def test_engines_get_what_they_need(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(
+        "tigerbush.engines.write_scene", lambda *paths, **options: calls.append((paths, options))
+    )
+    monkeypatch.setattr(
+        "tigerbush.engines.write_snap_scene", lambda *paths, **options: calls.append((paths, options))
+    )
+    for engine in ("rasterio", "snap", "gpt"):
+        run_engine(tmp_path, tmp_path / "a.tif", {"engine": engine, "bands": ["B2"]}, LIMITS)
+    paths = (tmp_path, tmp_path / "a.tif")
+    assert calls == [
+        (paths, {"bands": ["B2"]}),
+        (paths, {"engine": "snap", "limits": LIMITS, "bands": ["B2"]}),
+        (paths, {"engine": "gpt", "limits": LIMITS, "bands": ["B2"]}),
+    ]
