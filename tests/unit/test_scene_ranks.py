@@ -1,0 +1,207 @@
+"""Shares of the ranks of an MPI job, with a communicator in memory."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fabricate import name_of
+from tigerbush import scene_ranks
+from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.raster import Raster, write_raster
+from tigerbush.resample import Grid
+from tigerbush.scene import product_tags
+from tigerbush.scene_ranks import (
+    check_outcomes,
+    outcome,
+    run_rank,
+    scene_part,
+    start_command,
+    to_do,
+    work_through,
+)
+from tigerbush.snap import Limits
+
+LIMITS = Limits(2, 3000)
+NAMES = [name_of(f"2017011{day}") for day in range(7)]
+
+
+def write_scene(folder, name, status="ok", reason=""):
+    tags = product_tags(name, status, reason)
+    raster = Raster(np.ones((1, 1, 1), np.uint16), Grid(0, 0, 20, 1, 1), 32633, ("B2",), 0, tags=tags)
+    write_raster(scene_part(folder, name), raster)
+
+
+def aged(path, nanoseconds):
+    os.utime(path, ns=(nanoseconds, nanoseconds))
+
+
+@pytest.fixture
+def products(tmp_path):
+    """Products by name, not in their order; all of one age."""
+    found = {}
+    for name in NAMES[::-1]:
+        path = tmp_path / "products" / f"{name}.zip"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        aged(path, 10**18)
+        found[name] = str(path)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Scenes: one younger, one as old, one older, one that failed, one outside, one without tags; and one missing."""
+    place = tmp_path / "scenes"
+    for name, status, age in zip(
+        NAMES, ["ok", "ok", "ok", "failed", "outside"], [1, 0, -1, 1, 1], strict=False
+    ):
+        write_scene(place, name, status, f"{name} is {status}")
+        aged(scene_part(place, name), 10**18 + age * 1000)
+    scene_part(place, NAMES[5]).write_bytes(b"no image")
+    return place
+
+
+def test_scenes_lie_by_the_names_of_their_products(tmp_path):
+    assert scene_part(tmp_path, "A") == tmp_path / "A.tif"
+    assert scene_part(str(tmp_path), "A.SAFE") == tmp_path / "A.SAFE.tif"
+
+
+def test_what_is_to_do(products, folder):
+    assert to_do(products, folder) == [NAMES[i] for i in (1, 2, 3, 5, 6)]
+    Path(products[NAMES[0]]).unlink()
+    assert to_do(products, folder) == [NAMES[i] for i in (0, 1, 2, 3, 5, 6)]
+
+
+def test_outcomes_are_those_that_scenes_tell(folder):
+    assert outcome(scene_part(folder, NAMES[0])) == {"status": "ok", "reason": f"{NAMES[0]} is ok"}
+    assert outcome(scene_part(folder, NAMES[3])) == {"status": "failed", "reason": f"{NAMES[3]} is failed"}
+
+
+TROUBLE = {
+    NAMES[1]: KeptError("a long sentence", "its reason"),
+    NAMES[2]: OSError("reset\n  by peer"),
+    NAMES[3]: ValueError("a\tdefect"),
+}
+SCENE = {"engine": "rasterio", "bands": ["B2"]}
+
+
+@pytest.fixture
+def maker(monkeypatch):
+    """Stand for `make_scene`: note how it is called, fail for some, write a scene for others."""
+    calls = []
+
+    def make(path, target, product, scene, *, limits, last_attempt):
+        calls.append((str(path), target, product, scene, limits, last_attempt))
+        if product in TROUBLE:
+            raise TROUBLE[product]
+        write_scene(target.parent, product, "outside" if product == NAMES[4] else "ok", f"made {product}")
+
+    monkeypatch.setattr(scene_ranks, "make_scene", make)
+    return calls
+
+
+EXPECTED = {
+    NAMES[0]: {"status": "ok", "reason": f"made {NAMES[0]}"},
+    NAMES[1]: {"status": "kept", "reason": "its reason"},
+    NAMES[2]: {"status": "transient", "reason": "reset by peer"},
+    NAMES[3]: {"status": "transient", "reason": "ValueError: a defect"},
+    NAMES[4]: {"status": "outside", "reason": f"made {NAMES[4]}"},
+}
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_trouble_with_one_product_keeps_no_other_from_its_turn(maker, products, tmp_path, last, caplog):
+    order = [NAMES[i] for i in (3, 0, 2, 1, 4)]
+    found = work_through(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
+    assert found == EXPECTED and list(found) == order
+    assert maker == [(products[name], tmp_path / f"{name}.tif", name, SCENE, LIMITS, last) for name in order]
+    # the defect alone is told with where it was
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError]
+    assert caplog.records[0].getMessage() == f"{NAMES[3]}:"
+
+
+class Communicator:
+    """One rank of several; the others' shares are given."""
+
+    def __init__(self, rank, size, sent=None, others=()):
+        self.rank, self.size, self.sent, self.others = rank, size, sent, others
+
+    def bcast(self, value):
+        if self.rank == 0:
+            self.sent = value
+        else:
+            assert value is None
+        return self.sent
+
+    def gather(self, value):
+        self.mine = value
+        return [value, *self.others] if self.rank == 0 else None
+
+
+@pytest.fixture
+def job(tmp_path, products, folder, monkeypatch):
+    def run(communicator):
+        module = ModuleType("mpi4py")
+        module.MPI = SimpleNamespace(COMM_WORLD=communicator)
+        monkeypatch.setitem(sys.modules, "mpi4py", module)
+        order = {"products": products, "folder": str(folder), "scene": SCENE, "threads": 2, "memory_mb": 3000, "last_attempt": True}  # fmt: skip
+        (tmp_path / "job.json").write_text(json.dumps(order))
+        return run_rank(tmp_path / "job.json")
+
+    return run
+
+
+def test_the_first_rank_shares_out_and_collects(job, maker, folder, caplog):
+    caplog.set_level(logging.INFO)
+    left = folder / ".half.tif"
+    left.write_bytes(b"half")
+    others = [{NAMES[2]: {"status": "failed", "reason": "b"}}, {NAMES[5]: {"status": "ok", "reason": ""}}]
+    found = job(Communicator(0, 3, others=others))
+    # every third of the five that are to do; of the others it tells what is there
+    assert [call[2] for call in maker] == [NAMES[1], NAMES[5]]
+    assert [call[4:] for call in maker] == [(LIMITS, True)] * 2
+    assert found == {
+        NAMES[0]: {"status": "ok", "reason": f"{NAMES[0]} is ok"},
+        NAMES[1]: {"status": "kept", "reason": "its reason"},
+        NAMES[2]: {"status": "failed", "reason": "b"},
+        NAMES[4]: {"status": "outside", "reason": f"{NAMES[4]} is outside"},
+        NAMES[5]: {"status": "ok", "reason": ""},
+    }
+    assert list(found) == sorted(found)
+    assert not left.exists()
+    assert "5 of 7 scenes to make, by 3 ranks" in [record.getMessage() for record in caplog.records]
+
+
+def test_another_rank_does_its_share_and_nothing_else(job, maker, folder):
+    left = folder / ".half.tif"
+    left.write_bytes(b"half")
+    communicator = Communicator(1, 3, sent=[NAMES[i] for i in (1, 4, 3, 5, 0)])
+    assert job(communicator) is None
+    assert [call[2] for call in maker] == [NAMES[4], NAMES[0]]
+    assert communicator.mine == {name: EXPECTED[name] for name in (NAMES[4], NAMES[0])}
+    assert left.exists()
+
+
+def test_trouble_that_may_pass_is_raised_in_the_end(caplog):
+    outcomes = {"A": {"status": "ok", "reason": ""}, "B": {"status": "failed", "reason": "b"}}
+    check_outcomes(outcomes)
+    assert [record.getMessage() for record in caplog.records] == ["B: failed: b"]
+    outcomes |= {name: {"status": "transient", "reason": name.lower()} for name in "DC"}
+    with pytest.raises(TigerbushError) as error:
+        check_outcomes(outcomes)
+    assert str(error.value) == (
+        "2 of 4 products met trouble that may pass, the first D (d); the others are finished: run again, and only "
+        "these are made."
+    )
+
+
+def test_the_command_that_starts_the_ranks(tmp_path):
+    assert start_command(["srun", "--mpi=pmix"], 4, tmp_path / "r.py", tmp_path / "j", tmp_path / "o") == [
+        "srun", "--mpi=pmix", "-n", "4", sys.executable, "-m", "mpi4py", f"{tmp_path}/r.py", f"{tmp_path}/j", f"{tmp_path}/o"
+    ]  # fmt: skip
