@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -14,9 +15,8 @@ from absent import absent
 from fabricate import ROOT
 from runs import SUMMARIES
 from tigerbush.files import read_json
-from tigerbush.findings import median_error
 from tigerbush.grid import sub_images
-from tigerbush.images import black_white, grey_ndvi, read_png
+from tigerbush.images import read_png
 from tigerbush.raster import read_raster
 from tigerbush.resample import Grid
 
@@ -160,15 +160,27 @@ def test_the_analysis_shows_that_ndvi_falls(analysis, finished, truth):
     assert sum('"ndvi","mean"' in row for row in rows) == 36
 
 
+def plants_of(ndvi):
+    """Vegetation by local contrast, as opencv's own functions tell it from grey NDVI."""
+    grey = ((ndvi.astype(np.float64) + 1) / 2 * 255).astype(np.uint8)
+    equal = cv2.createCLAHE(2.0, (11, 11)).apply(grey)
+    split = cv2.adaptiveThreshold(equal, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 51, -5)
+    return cv2.medianBlur(split, 3) == 0
+
+
 def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth):
-    """The peak of the biomass's own radial spectrum, and patches of the NDVI without clouds and noise."""
+    """The peak of the biomass's own radial spectrum, and patches of the NDVI without clouds and noise.
+
+    What the noise of the sensor changes: the wavelength by 0.2 %, labyrinths by 2 %, and spots, of which it makes
+    some more, by 15 %.
+    """
     products = [str(name) for name in truth["product"]]
     lineage = finished.summary("niger")["metadata"]["products"]
     spatial = {
         name: dict(zip(one["dates"], one["values"], strict=True)) for name, one in analysis["spatial"].items()
     }
     areas = []
-    for day in ("2020-02-15", "2021-06-16", "2023-02-15"):
+    for day, tolerance in (("2020-02-15", 0.03), ("2021-06-16", 0.03), ("2023-02-15", 0.17)):
         place = products.index(lineage[day]["products"][0])
         biomass = truth["biomass"][place][12:112, 14:114].astype(float)
         taper = np.outer(np.hanning(102)[1:-1], np.hanning(102)[1:-1])
@@ -183,10 +195,10 @@ def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth
         best = 4 + mean[4:51].argmax()
         # 100 cells of 20 m
         expected = 2000 / np.average([best - 1, best, best + 1], weights=mean[best - 1 : best + 2])
-        assert spatial["wavelength"][day] == pytest.approx(expected, rel=0.03)
-        clean = black_white(grey_ndvi(truth["ndvi"][place]))[WINDOW] == 0
+        assert spatial["wavelength"][day] == pytest.approx(expected, rel=0.004)
+        clean = plants_of(truth["ndvi"][place])[WINDOW]
         number = ndimage.label(clean)[1]
-        assert spatial["patch_mean_area"][day] == pytest.approx(clean.sum() / number * 100, rel=0.25)
+        assert spatial["patch_mean_area"][day] == pytest.approx(clean.sum() / number * 100, rel=tolerance)
         areas.append(spatial["patch_mean_area"][day])
     # labyrinths fall apart into spots
     assert areas[0] > areas[1] > 2 * areas[2]
@@ -323,16 +335,34 @@ def test_the_report_over_sites_opens_in_a_browser(finished, page):
 def test_the_report_shows_the_truth_of_the_simulation(finished, page):
     analysis = finished.folder / "results" / "niger" / "analysis"
     truth = read_json(analysis / "truth.json")
-    errors = {metric: median_error(one) for metric, one in truth.items()}
-    assert errors["ndvi"] < 0.005
-    assert errors["wavelength"] < 0.01
-    assert errors["patch_count"] < 0.05 and errors["patch_mean_area"] < 0.05
-    # which the report explains: the images are split by local contrast
-    assert 0.05 < errors["cover"] < 0.5
+    both = {
+        metric: [
+            row for row in zip(one["dates"], one["measured"], one["truth"], strict=True) if None not in row
+        ]
+        for metric, one in truth.items()
+    }
+    errors = {
+        metric: np.median([abs(measured - true) / true for _, measured, true in rows])
+        for metric, rows in both.items()
+    }
+    # what clouds, noise and 8 bits make of it; the share of vegetation differs for the reason that the report gives:
+    # the images are split by local contrast. Another release of opencv may move a pixel here and there.
+    assert errors == {
+        "ndvi": pytest.approx(0.0002, abs=0.0001),
+        "cover": pytest.approx(0.141, rel=0.05),
+        "wavelength": pytest.approx(0.0019, rel=0.2),
+        "patch_count": pytest.approx(0.0142, rel=0.2),
+        "patch_mean_area": pytest.approx(0.0221, rel=0.2),
+    }
     open_report(page, analysis / "report.html")
     row = page.locator("tr", has_text="wavelength of the pattern (m)")
-    measured, true = row.locator("td.number").all_inner_texts()[:2]
-    assert re.fullmatch(r"11\d → 10\d", measured) and re.fullmatch(r"11\d → 10\d", true)
+    days, *waves = zip(*both["wavelength"], strict=True)
+    days = np.array(days, "datetime64[D]").astype(int)
+    # the means of the first year and of the last, measured and true
+    early, late = days < days[0] + 365, days > days[-1] - 365
+    expected = [f"{np.mean(one[early]):.0f} → {np.mean(one[late]):.0f}" for one in map(np.array, waves)]
+    assert row.locator("td.number").all_inner_texts() == [*expected, f"{100 * errors['wavelength']:.1f} %"]
+    assert expected[1] == "111 → 105"
 
 
 def test_figures_and_maps_are_there_as_png_and_svg(finished):
