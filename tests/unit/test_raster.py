@@ -1,0 +1,249 @@
+"""GeoTIFFs: what is written comes back, in its place, and with its overviews; strips and placeholders of scenes."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+
+from fabricate import CORNER, name_of, scene_of
+from tigerbush import __version__, scene
+from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.raster import (
+    CODESTREAM,
+    Raster,
+    _overviews,
+    image_driver,
+    read_raster,
+    read_tags,
+    transform_of,
+    write_raster,
+    write_strips,
+)
+from tigerbush.resample import Grid
+from tigerbush.scene import (
+    product_raster,
+    product_tags,
+    read_bands,
+    scene_outside,
+    scene_placeholder,
+    write_scene,
+)
+
+GRID = Grid(465_180, 5_080_260, 20, 7, 5)
+
+
+def raster(**changes):
+    data = np.arange(70, dtype=np.uint16).reshape(2, 5, 7)
+    fields = {
+        "data": data,
+        "grid": GRID,
+        "epsg": 32633,
+        "bands": ("B2", "B8A"),
+        "nodata": 3,
+        "scale": (1e-4, 2e-4),
+        "offset": (-0.1, 0.25),
+        "units": ("reflectance", "1"),
+        "tags": {"A": "x", "B": "y z"},
+    }
+    return Raster(**fields | changes)
+
+
+def test_all_that_a_raster_has_comes_back(tmp_path):
+    written = raster()
+    write_raster(tmp_path / "a.tif", written)
+    found = read_raster(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.data, written.data)
+    assert found.data.dtype == np.uint16
+    assert (found.grid, found.epsg, found.bands, found.nodata) == (GRID, 32633, ("B2", "B8A"), 3)
+    assert (found.scale, found.offset, found.units) == (written.scale, written.offset, written.units)
+    assert {key: found.tags[key] for key in "AB"} == {"A": "x", "B": "y z"}
+    assert {key: read_tags(tmp_path / "a.tif")[key] for key in "AB"} == {"A": "x", "B": "y z"}
+    np.testing.assert_array_equal(found.band("B8A"), written.data[1])
+    with rasterio.open(tmp_path / "a.tif") as image:
+        assert image.transform == transform_of(GRID) == rasterio.Affine(20, 0, 465_180, 0, -20, 5_080_260)
+        assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert image.compression.name == "deflate"
+    # without scale and units: those of GDAL
+    write_raster(tmp_path / "a.tif", raster(scale=(), offset=(), units=(), nodata=0))
+    found = read_raster(tmp_path / "a.tif")
+    assert (found.scale, found.offset, found.units, found.nodata) == ((1, 1), (0, 0), (None, None), 0)
+
+
+def test_strips_are_put_in_their_place_by_band_and_row(tmp_path):
+    expected = np.random.default_rng(0).integers(1, 99, (3, 5, 7)).astype(np.uint16)
+
+    def strips():
+        for first, bands in ((2, 1), (0, 2)):
+            for top, height in ((2, 3), (0, 2)):
+                grid = Grid(GRID.x, GRID.y - 20 * top, 20, 7, height)
+                yield grid, first, expected[first : first + bands, top : top + height]
+
+    like = raster(data=np.empty((3, 0, 0), np.uint16), bands=("a", "b", "c"), scale=(), offset=(), units=())
+    write_strips(tmp_path / "a.tif", like, strips())
+    np.testing.assert_array_equal(read_raster(tmp_path / "a.tif").data, expected)
+
+
+def test_overviews_fit_into_a_block():
+    assert [_overviews(side) for side in (1, 512, 513, 1024, 1025, 5490)] == [
+        [], [], [2], [2], [2, 4], [2, 4, 8, 16]
+    ]  # fmt: skip
+
+
+def test_overviews_repeat_pixels(tmp_path):
+    data = np.random.default_rng(0).integers(1, 9, (1, 30, 1030)).astype(np.uint8)
+    grid = Grid(0, 0, 10, 1030, 30)
+    write_raster(tmp_path / "a.tif", Raster(data, grid, 32633, ("class",), 0))
+    with rasterio.open(tmp_path / "a.tif") as image:
+        assert image.overviews(1) == [2, 4]
+        assert image.block_shapes == [(512, 512)]
+    with rasterio.open(tmp_path / "a.tif", overview_level=0) as image:
+        small = image.read(1)
+        # each is one of the four below it, and no mean of them
+        blocks = data[0].reshape(15, 2, 515, 2)
+        assert small.shape == (15, 515)
+        assert (blocks == small[:, None, :, None]).any(axis=(1, 3)).all()
+
+
+def test_half_a_file_has_a_name_that_is_swept_up(tmp_path, monkeypatch):
+    """Ranks that are lost leave it, and the next ones remove `.*.tif`."""
+    seen, copy = [], rasterio.shutil.copy
+
+    def noted(source, target, **options):
+        seen.append((source, target, options))
+        copy(source, target, **options)
+
+    monkeypatch.setattr("rasterio.shutil.copy", noted)
+    target = tmp_path / f"{'x' * 60}.tif"
+    write_raster(target, raster())
+    ((source, cog, options),) = seen
+    assert source.startswith(f"{tmp_path}/.{'x' * 40}.") and source.endswith(".tif")
+    assert cog.parent == tmp_path and cog != target
+    assert options == {"driver": "COG", "compress": "DEFLATE", "level": 1, "predictor": "YES"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_drivers_go_by_the_suffix():
+    assert [image_driver(name) for name in ("a.jp2", "a.tif", "a.jp2.tif")] == [
+        "JP2OpenJPEG",
+        "GTiff",
+        "GTiff",
+    ]
+
+
+def test_a_file_that_is_none(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"no")
+    with pytest.raises(TigerbushError) as error:
+        read_raster(path)
+    sentence = str(error.value)
+    assert sentence.startswith(f"{path} cannot be read (") and sentence.endswith(
+        "); delete it and run again."
+    )
+
+
+# scenes
+
+
+def test_tags_of_a_product():
+    name = "S2B_MSIL2A_20190203T040506_N0211_R007_T33TVL_20190203T070809"
+    assert product_tags(name, "failed", "because") == {
+        "TIGERBUSH_PRODUCT": name,
+        "TIGERBUSH_STATUS": "failed",
+        "TIGERBUSH_REASON": "because",
+        "TIGERBUSH_VERSION": __version__,
+        "SENSING_TIME": "2019-02-03T04:05:06Z",
+        "PROCESSING_BASELINE": "02.11",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tile", "epsg"),
+    [("33TVL", 32633), ("33NAA", 32633), ("33MAA", 32733), ("01CAA", 32701), ("60XAA", 32660)],
+)
+def test_placeholders_of_scenes(tile, epsg):
+    name = name_of(tile=tile)
+    for found, status, reason in (
+        (scene_placeholder(name, "bad", ["B4", "B2"], 20), "failed", "bad"),
+        (scene_outside(name, ["B4", "B2"], 20), "outside", "the product does not reach the region"),
+    ):
+        assert found.data.tolist() == [[[0]], [[0]]] and found.data.dtype == np.uint16
+        assert (found.grid, found.epsg, found.bands, found.nodata) == (
+            Grid(0, 0, 20, 1, 1),
+            epsg,
+            ("B4", "B2"),
+            0,
+        )
+        assert found.tags == product_tags(name, status, reason)
+
+
+def test_stored_numbers_become_reflectance_by_the_tags():
+    offsets = {"B2": -1000, "B4": 250}
+    product = SimpleNamespace(
+        quantification=5000,
+        offsets=offsets,
+        epsg=32633,
+        codestream="checked",
+        name=SimpleNamespace(product=name_of()),
+    )
+    data = np.ones((2, 5, 7), np.uint16)
+    found = product_raster(product, ["B4", "B2"], GRID, data)
+    assert found.data is data
+    assert (found.grid, found.epsg, found.bands, found.nodata) == (GRID, 32633, ("B4", "B2"), 0)
+    assert (found.scale, found.offset, found.units) == ((0.0002,) * 2, (0.05, -0.2), ("reflectance",) * 2)
+    assert found.tags == product_tags(name_of(), "ok", "") | {CODESTREAM: "checked"}
+    product.codestream = None
+    assert product_raster(product, ["B4"], GRID, data).tags == product_tags(name_of(), "ok", "")
+
+
+def test_methods_of_bands_that_are_not_named_are_those_of_snap(monkeypatch):
+    calls = []
+    monkeypatch.setattr(scene, "read_band", lambda *call: calls.append(call) or np.zeros((1, 1)))
+    for up, down in (({"B1": "Bicubic"}, {"B4": "Mean"}), ("Bilinear", "Median")):
+        assert read_bands("product", ["B1", "B4"], GRID, up, down).shape == (2, 1, 1)
+    assert calls == [
+        ("product", "B1", GRID, "Bicubic", "First"),
+        ("product", "B4", GRID, "Nearest", "Mean"),
+        ("product", "B1", GRID, "Bilinear", "Median"),
+        ("product", "B4", GRID, "Bilinear", "Median"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resolution", "first", "height", "heights"),
+    [
+        # rows of 51,200 m: 5120 of 10 m, 2560 of 20 m; at 60 m the common multiple is 153,600 m, 2560 rows
+        (10, 0, 10_980, [5120, 5120, 740]),
+        (10, 5119, 5122, [1, 5120, 1]),
+        (10, 5120, 5120, [5120]),
+        (20, 100, 2460, [2460]),
+        (20, 100, 2461, [2460, 1]),
+        (60, 0, 1830, [1830]),
+    ],
+)
+def test_strips_end_where_tiles_end(resolution, first, height, heights):
+    tile = Grid(300_000, 5_100_000, 10, 10_980, 10_980)
+    assert scene.STRIP_METRES == math.lcm(10_240, 12_800) == 51_200
+    grid = Grid(300_400, 5_100_000 - first * resolution, resolution, 33, height)
+    strips = list(scene._strips(SimpleNamespace(grids={10: tile}), grid))
+    assert [strip.height for strip in strips] == heights
+    tops = [grid.y - resolution * sum(heights[:i]) for i in range(len(heights))]
+    assert [(strip.x, strip.y, strip.resolution, strip.width) for strip in strips] == [
+        (300_400, top, resolution, 33) for top in tops
+    ]
+
+
+def test_a_region_beyond_the_product_replaces_no_pixels(product, tmp_path):
+    safe, target = product(scene=scene_of(place=CORNER | {"width": 12, "height": 12})), tmp_path / "a.tif"
+    options = {"bands": ["B4"], "resolution": 10, "upsampling": "Nearest", "downsampling": "First"}
+    write_scene(safe, target, **options, region=[12, 0, 1, 1])
+    assert read_tags(target)["TIGERBUSH_STATUS"] == "outside"
+    write_scene(safe, target, **options, region=[11, 0, 1, 1])
+    assert read_raster(target).grid == Grid(CORNER["x"] + 110, CORNER["y"], 10, 1, 1)
+    before = target.read_bytes()
+    with pytest.raises(KeptError) as error:
+        write_scene(safe, target, **options, region=[0, 12, 1, 1])
+    assert error.value.reason == "the product does not reach the region"
+    assert target.read_bytes() == before

@@ -1,0 +1,367 @@
+"""Files of products in folders and zips, windows of images, and the metadata that are written, as wholes."""
+
+import shutil
+import zipfile
+from dataclasses import replace
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import pytest
+import rasterio
+from defusedxml import ElementTree
+
+from fabricate import CORNER, name_of, scene_of
+from tigerbush.errors import TigerbushError
+from tigerbush.products import BANDS
+from tigerbush.resample import Grid
+from tigerbush.safe import (
+    FAILED,
+    check_band,
+    covering,
+    list_files,
+    list_folders,
+    open_product,
+    pixels,
+    read_part,
+    read_window,
+    unpack_product,
+)
+from tigerbush.safe_writer import Scene, write_product
+
+NAME = name_of(baseline="0400")
+SMALL = CORNER | {"width": 30, "height": 18}
+GRANULE = "L1C_T33TVL_A000001_20170116T100000"
+
+
+@pytest.fixture
+def safe(product):
+    """A product of three bands, with folders and files that sort before GRANULE and after it."""
+    scene = scene_of(2, offset=-1000, place=SMALL)
+    path = product(
+        baseline="0400", scene=replace(scene, bands={band: scene.bands[band] for band in ("B1", "B4", "B12")})
+    )
+    for name in ("AUX_DATA/first.txt", "DATASTRIP/DS_1/MTD_DS.xml", "HTML/last.html", "GRANULES/x/y.txt"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(name)
+    return path
+
+
+def zipped(safe, *more):
+    path = safe.with_suffix(".SAFE.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(safe.rglob("*")):
+            archive.write(file, file.relative_to(safe.parent))
+        for name in more:
+            archive.writestr(name, b"evil")
+    return path
+
+
+EVIL = [f"{NAME}.SAFE/../evil", f"{NAME}.SAFE//etc/evil", "elsewhere/evil", f"{NAME}.SAFE/../evil/"]
+
+
+def test_files_and_folders_are_those_of_the_product(safe):
+    files = {
+        file.relative_to(safe).as_posix(): file.stat().st_size for file in safe.rglob("*") if file.is_file()
+    }
+    folders = sorted(folder.relative_to(safe).as_posix() for folder in safe.rglob("*") if folder.is_dir())
+    assert len(files) == 9 and f"GRANULE/{GRANULE}/QI_DATA" in folders
+    assert list_files(safe) == files and list(list_files(safe)) == sorted(files)
+    assert list_folders(safe) == folders
+    path = zipped(safe, *EVIL)
+    assert list_files(path) == files
+    assert list_folders(path) == folders
+
+
+def test_the_granule_is_not_the_first_folder(safe):
+    for path in (safe, zipped(safe)):
+        opened = open_product(path)
+        assert opened.granule == GRANULE
+        assert opened.band_file("B4") == (f"GRANULE/{GRANULE}/IMG_DATA/T33TVL_20170116T100000_B04.jp2", 10)
+        assert opened.band_file("B1")[1] == 60 and opened.band_file("B12")[1] == 20
+        assert opened.find(r"[A-Z_]+/.*\.txt") == "AUX_DATA/first.txt"
+        assert opened.find(r"AUX_DATA/first\.tx") is None
+        assert opened.read_bytes("DATASTRIP/DS_1/MTD_DS.xml") == b"DATASTRIP/DS_1/MTD_DS.xml"
+
+
+def test_a_band_is_read_at_its_finest_resolution(product):
+    scene = scene_of(level="L2A", offset=-1000, place=SMALL)
+    safe = product(level="L2A", baseline="0400", scene=scene)
+    fine = next(safe.glob("GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2"))
+    for resolution in (20, 60):
+        coarse = fine.parents[1] / f"R{resolution}m" / fine.name.replace("10m", f"{resolution}m")
+        shutil.copy(fine, coarse)
+    assert open_product(safe).band_file("B2") == (fine.relative_to(safe).as_posix(), 10)
+    fine.unlink()
+    assert open_product(safe).band_file("B2")[1] == 20
+    name, resolution = open_product(safe).band_file("B8A")
+    assert name.endswith("R20m/T33TVL_20170116T100000_B8A_20m.jp2") and resolution == 20
+    with pytest.raises(TigerbushError) as error:
+        open_product(safe).band_file("B10")
+    assert str(error.value) == (
+        f"{safe}: the file of band B10 is missing; fetch the product again, then run ./tigerbush retry."
+    )
+
+
+def test_a_zip_is_unpacked_without_what_leaves_it(safe, tmp_path):
+    path = zipped(safe, *EVIL)
+    target = tmp_path / "out"
+    assert unpack_product(path, target) == target / f"{NAME}.SAFE"
+    assert list_files(target / f"{NAME}.SAFE") == list_files(safe)
+    assert list_folders(target / f"{NAME}.SAFE") == list_folders(safe)
+    assert [found.name for found in target.iterdir()] == [f"{NAME}.SAFE"]
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_failed_download_tells_its_reason(tmp_path):
+    path = tmp_path / f"{NAME}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(FAILED, "the host is gone.")
+    assert FAILED == "TIGERBUSH_FAILED.txt"
+    with pytest.raises(TigerbushError) as error:
+        open_product(path)
+    assert str(error.value) == "the host is gone."
+    missing = tmp_path / "no" / f"{NAME}.zip"
+    with pytest.raises(TigerbushError) as error:
+        list_folders(missing)
+    assert str(error.value) == (
+        f"{missing}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+    )
+
+
+def test_metadata_that_are_there_twice(safe):
+    again = safe / "GRANULE" / "other" / "MTD_TL.xml"
+    again.parent.mkdir()
+    again.write_text("<a/>")
+    with pytest.raises(TigerbushError) as error:
+        open_product(safe)
+    assert str(error.value) == (
+        f"{safe} has 2 files GRANULE/*/MTD_TL.xml, expected one; fetch the product again, then run ./tigerbush retry."
+    )
+
+
+def test_metadata_of_too_many_bytes(safe, monkeypatch):
+    path = safe / "MTD_MSIL1C.xml"
+    size = max(path.stat().st_size, next(safe.glob("GRANULE/*/MTD_TL.xml")).stat().st_size)
+    assert size == path.stat().st_size
+    monkeypatch.setattr("tigerbush.safe.MAX_XML_BYTES", size)
+    assert open_product(safe).epsg == 32633
+    monkeypatch.setattr("tigerbush.safe.MAX_XML_BYTES", size - 1)
+    with pytest.raises(TigerbushError) as error:
+        open_product(safe)
+    assert str(error.value) == f"{path} has {size} bytes, which no Sentinel-2 metadata file has."
+
+
+WHOLE = Grid(1000, 5000, 20, 30, 18)
+
+
+@pytest.mark.parametrize(
+    ("target", "margin", "part"),
+    [
+        # column, row, width, height of what is touched
+        (Grid(1000, 5000, 10, 4, 6), 0, (0, 0, 2, 3)),
+        (Grid(1010, 4990, 10, 4, 6), 0, (0, 0, 3, 4)),
+        (Grid(1020, 4980, 10, 4, 6), 0, (1, 1, 2, 3)),
+        (Grid(1100, 4900, 10, 4, 6), 1, (4, 4, 4, 5)),
+        (Grid(1100, 4900, 10, 4, 6), 2, (3, 3, 6, 7)),
+        (Grid(1580, 4660, 60, 4, 6), 1, (28, 16, 2, 2)),
+        (Grid(900, 5100, 10, 4, 6), 0, (0, 0, 1, 1)),
+        (Grid(1600, 4640, 10, 4, 6), 0, (29, 17, 1, 1)),
+        (Grid(0, 9000, 100, 900, 900), 3, (0, 0, 30, 18)),
+    ],
+)
+def test_pixels_that_a_target_touches(target, margin, part):
+    found = covering(WHOLE, target, margin)
+    column, row, width, height = part
+    assert found == Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
+    assert pixels(WHOLE, found) == part
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A GeoTIFF that is the window of WHOLE from column 4 and row 2 on, 10 by 8 pixels."""
+    data = np.arange(80, dtype=np.uint16).reshape(8, 10)
+    place = rasterio.Affine(20, 0, 1080, 0, -20, 4960)
+    path = tmp_path / "a.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=10, height=8, count=1, dtype="uint16", transform=place
+    ) as out:
+        out.write(data, 1)
+    with rasterio.open(path) as opened:
+        yield data, opened
+
+
+@pytest.mark.parametrize("part", [(4, 2, 10, 8), (5, 4, 3, 2), (13, 9, 1, 1)])
+def test_windows_of_an_image_that_is_itself_one(image, part):
+    data, opened = image
+    column, row, width, height = part
+    source = Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
+    expected = data[row - 2 : row - 2 + height, column - 4 : column - 4 + width]
+    np.testing.assert_array_equal(read_part(opened, "a.tif", WHOLE, source)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("grid", "source"),
+    [
+        (WHOLE, Grid(1060, 4960, 20, 3, 3)),
+        (WHOLE, Grid(1080, 4980, 20, 3, 3)),
+        (WHOLE, Grid(1080, 4960, 20, 11, 3)),
+        (WHOLE, Grid(1080, 4960, 20, 3, 9)),
+        (WHOLE, Grid(1090, 4960, 20, 3, 3)),
+        (WHOLE, Grid(1080, 4950, 20, 3, 3)),
+        (Grid(1000, 5000, 10, 60, 36), Grid(1080, 4960, 10, 3, 3)),
+    ],
+)
+def test_windows_that_an_image_does_not_hold(image, grid, source):
+    with pytest.raises(TigerbushError) as error:
+        read_part(image[1], "a.tif", grid, source)
+    assert str(error.value) == (
+        "a.tif does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+    )
+
+
+def test_what_is_read_reaches_as_far_as_the_method(safe):
+    opened = open_product(safe)
+    name, _ = opened.band_file("B12")
+    target = Grid(SMALL["x"] + 100, SMALL["y"] - 60, 10, 4, 4)
+    for method, part in (("Nearest", (5, 3, 2, 2)), ("Bilinear", (4, 2, 4, 4)), ("Bicubic", (3, 1, 6, 6))):
+        data, source = read_window(opened, name, opened.grids[20], target, method)
+        assert pixels(opened.grids[20], source) == part
+        assert data.shape == (1, *part[:1:-1])
+
+
+def test_damage_counts_where_it_is_touched(tmp_path):
+    """Two tiles of 1024 pixels beside each other, of which the second is damaged."""
+    width = 1100
+    place = CORNER | {"width": width, "height": 30}
+    bands = {"B4": np.random.default_rng(0).integers(1, 9000, (30, width)).astype(np.uint16)}
+    safe = write_product(tmp_path, NAME, Scene(bands, **place, offsets={}))
+    path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-300] + bytes(298) + content[-2:])
+    opened = open_product(safe)
+    edge = CORNER["x"] + 10 * 1024
+    check_band(opened, "B4", Grid(edge - 100, CORNER["y"], 10, 10, 5))
+    assert opened.codestreams == {opened.band_file("B4")[0]: "unchecked"}
+    for target in (None, Grid(edge - 100, CORNER["y"], 10, 11, 5), Grid(edge - 20, CORNER["y"], 20, 2, 2)):
+        with pytest.raises(TigerbushError, match=r"_B04\.jp2 is damaged: tile 1 holds"):
+            check_band(opened, "B4", target)
+
+
+# metadata as they are written
+
+
+def texts(root: Element):
+    """Tag (without namespace), attributes and text of all elements that have a text, in order."""
+    return [
+        (element.tag.rpartition("}")[2], dict(element.attrib), element.text)
+        for element in root.iter()
+        if element.text and element.text.strip()
+    ]
+
+
+def metadata(tmp_path, level, **options):
+    name = f"S2B_MSI{level}_20190203T040506_N0211_R007_T33TVL_20190203T070809"
+    place = {"x": 300_000, "y": 940, "epsg": 32733, "width": 31, "height": 13}
+    safe = write_product(tmp_path, name, Scene({}, **place, **options))
+    return safe, *(
+        texts(ElementTree.parse(path).getroot())
+        for path in (safe / f"MTD_MSI{level}.xml", next(safe.glob("GRANULE/*/MTD_TL.xml")))
+    )
+
+
+@pytest.mark.parametrize(("level", "offset"), [("L1C", None), ("L2A", {"B1": -5, "B12": -7})])
+def test_metadata_as_wholes(tmp_path, level, offset):
+    safe, product, tile = metadata(tmp_path, level, offsets=offset, quantification=5000, cloud_percent=12.5)
+    time, digit = "2019-02-03T04:05:06.000Z", level[1:]
+    special = [
+        ("SPECIAL_VALUE_TEXT", {}, "NODATA"),
+        ("SPECIAL_VALUE_INDEX", {}, "0"),
+        ("SPECIAL_VALUE_TEXT", {}, "SATURATED"),
+        ("SPECIAL_VALUE_INDEX", {}, "65535"),
+    ]
+    tag = "QUANTIFICATION_VALUE" if level == "L1C" else "BOA_QUANTIFICATION_VALUE"
+    offsets = [
+        ("BOA_ADD_OFFSET", {"band_id": str(i)}, str((offset or {}).get(band, 0)))
+        for i, band in enumerate(BANDS)
+    ]
+    assert product == [
+        ("PRODUCT_START_TIME", {}, time),
+        ("PRODUCT_STOP_TIME", {}, time),
+        ("PRODUCT_URI", {}, safe.name),
+        ("PROCESSING_LEVEL", {}, f"Level-{digit}"),
+        ("PRODUCT_TYPE", {}, f"S2MSI{digit}"),
+        ("PROCESSING_BASELINE", {}, "02.11"),
+        ("GENERATION_TIME", {}, time),
+        ("SPACECRAFT_NAME", {}, "Sentinel-2B"),
+        ("DATATAKE_SENSING_START", {}, time),
+        ("SENSING_ORBIT_NUMBER", {}, "7"),
+        ("PRODUCT_FORMAT", {}, "SAFE_COMPACT"),
+        *special,
+        (tag, {"unit": "none"}, "5000"),
+        *(offsets if offset else []),
+        *(("RESOLUTION", {}, str(resolution)) for resolution in BANDS.values()),
+        ("Cloud_Coverage_Assessment", {}, "12.5"),
+    ]
+    sizes = [("NROWS", 13), ("NCOLS", 31), ("NROWS", 7), ("NCOLS", 16), ("NROWS", 3), ("NCOLS", 6)]
+    places = [[("ULX", "300000"), ("ULY", "940"), ("XDIM", str(r)), ("YDIM", str(-r))] for r in (10, 20, 60)]
+    assert tile == [
+        ("SENSING_TIME", {}, time),
+        ("HORIZONTAL_CS_NAME", {}, "WGS84 / UTM zone 33S"),
+        ("HORIZONTAL_CS_CODE", {}, "EPSG:32733"),
+        *((name, {}, str(value)) for name, value in sizes),
+        *((name, {}, value) for rows in places for name, value in rows),
+        ("CLOUDY_PIXEL_PERCENTAGE", {}, "12.5"),
+    ]
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_what_metadata_say_in_attributes(tmp_path, level):
+    safe, *_ = metadata(tmp_path, level, offsets={})
+    root = ElementTree.parse(safe / f"MTD_MSI{level}.xml").getroot()
+    (granule,) = safe.glob("GRANULE/*")
+    schema = f"https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-{level[1:]}.xsd"
+    assert root.tag == f"{{{schema}}}Level-{level[1:]}_User_Product"
+    found = {element.tag: element.attrib for element in root.iter() if element.attrib}
+    assert found["Datatake"] == {"datatakeIdentifier": "GS2B_20190203T040506_000001_N02.11"}
+    assert found["Query_Options"] == {"completeSingleTile": "true"}
+    assert found["Granule"] == {
+        "granuleIdentifier": f"S2B_OPER_MSI_{level}_TL_TEST__20190203T040506_A000001_T33TVL_N02.11",
+        "imageFormat": "JPEG2000",
+    }
+    assert [element.attrib for element in root.iter("Spectral_Information")] == [
+        {"bandId": str(i), "physicalBand": band} for i, band in enumerate(BANDS)
+    ]
+    root = ElementTree.parse(granule / "MTD_TL.xml").getroot()
+    schema = f"https://psd-14.sentinel2.eo.esa.int/PSD/S2_PDI_Level-{level[1:]}_Tile_Metadata.xsd"
+    assert root.tag == f"{{{schema}}}Level-{level[1:]}_Tile_ID"
+    for tag in ("Size", "Geoposition"):
+        assert [element.attrib for element in root.iter(tag)] == [
+            {"resolution": r} for r in ("10", "20", "60")
+        ]
+
+
+def test_names_of_what_is_written(tmp_path):
+    place = CORNER | {"width": 12, "height": 6}
+    for level, folder in (("L1C", ""), ("L2A", "R{}m/")):
+        scene = scene_of(
+            level=level, offset=-1000, place=place, scl=np.zeros((3, 6)) if level == "L2A" else None
+        )
+        safe = write_product(tmp_path, name_of(level=level, baseline="0400"), scene)
+        granule = f"GRANULE/{level}_T33TVL_A000001_20170116T100000"
+        stem = f"{granule}/IMG_DATA/{{}}T33TVL_20170116T100000_"
+        images = {
+            stem.format(folder.format(r)) + ("B8A" if band == "B8A" else f"B{int(band[1:]):02}") + (f"_{r}m" if folder else "")
+            for band, r in BANDS.items()
+            if (level, band) != ("L2A", "B10")
+        }  # fmt: skip
+        listed = ElementTree.parse(safe / f"MTD_MSI{level}.xml").getroot().iter("IMAGE_FILE")
+        assert {element.text for element in listed} == images
+        masks = {f"{granule}/IMG_DATA/R20m/T33TVL_20170116T100000_SCL_20m"} if folder else set()
+        assert {name[:-4] for name in list_files(safe) if name.endswith(".jp2")} == images | masks
+        assert sorted(folder for folder in list_folders(safe) if not folder.count("/")) == [
+            "DATASTRIP",
+            "GRANULE",
+        ]
+        assert {f"{granule}/{name}" for name in ("AUX_DATA", "IMG_DATA", "QI_DATA")} <= set(
+            list_folders(safe)
+        )
