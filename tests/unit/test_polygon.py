@@ -108,3 +108,54 @@ def test_a_zigzag_over_the_same_longitudes_is_refused_soon():
     corners = [*zigzag, (5, 6), (5, 0), zigzag[0]]
     with pytest.raises(ValueError, match=r"^has too many corners over the same longitudes: draw it coarser$"):
         read_polygon("POLYGON((" + ", ".join(f"{x} {y}" for x, y in corners) + "))")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("5.", 5), (".5", 0.5), ("-0.5E+1", -5), ("+5e-1", 0.5), ("1e", None), (".", None), ("0x1", None), ("1e1.5", None)]
+)  # fmt: skip
+def test_how_a_number_may_be_written(text, number):
+    polygon = f"POLYGON(({text} 1, 9 1, 9 3, {text} 1))"
+    if number is not None:
+        assert read_polygon(polygon)[0] == (number, 1)
+        return
+    with pytest.raises(ValueError) as error:
+        read_polygon(polygon)
+    assert str(error.value) == f"has a corner '{text} 1' that is not two numbers, longitude and latitude"
+
+
+@pytest.mark.parametrize(("height", "flat"), [(1.9e-6, True), (2.1e-6, False)])
+def test_less_than_a_millionth_of_the_box_is_a_line(height, flat):
+    """A triangle along the diagonal of 1 by 1 degrees, whose third corner lies so far beside its middle."""
+    corners = [(10, 40), (11, 41), (10.5, 40.5 + height), (10, 40)]
+    if not flat:
+        assert read_polygon(wkt(corners)) == corners
+        return
+    with pytest.raises(ValueError) as error:
+        read_polygon(wkt(corners))
+    assert str(error.value) == FLAT
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        # edges that touch: a corner on another edge, two corners in one place, a way out and back
+        [(0, 0), (4, 0), (4, 4), (2, 0), (0, 4), (0, 0)],
+        [(0, 0), (2, 2), (4, 0), (4, 4), (2, 2), (0, 4), (0, 0)],
+        [(0, 0), (4, 0), (6, 0), (4, 0), (4, 4), (0, 0)],
+    ],
+)
+def test_edges_that_touch_do_not_cross(corners):
+    assert read_polygon(wkt(corners)) == corners
+
+
+@pytest.mark.parametrize("most", [4, 5])
+def test_how_many_edges_are_compared(monkeypatch, most):
+    """Of the six pairs of the edges of a square only the upright ones share no longitude."""
+    monkeypatch.setattr("tigerbush.polygon.MOST_COMPARED", most)
+    corners = [(0, 0), (9, 0), (9, 5), (0, 5), (0, 0)]
+    if most == 5:
+        assert read_polygon(wkt(corners)) == corners
+        return
+    with pytest.raises(ValueError) as error:
+        read_polygon(wkt(corners))
+    assert str(error.value) == "has too many corners over the same longitudes: draw it coarser"

@@ -106,3 +106,19 @@ def test_what_clouds_leave_has_no_patches_or_waves():
     assert set(
         spatial_metrics(np.full((20, 20), np.nan), np.full((20, 20), 127, np.uint8), 10.0).values()
     ) == {None}
+
+
+def test_labels_and_units():
+    assert METRICS == {
+        "morans_i": ("Moran's I of NDVI, neighbours at an edge", "1"),
+        "spatial_variance": ("spatial variance of NDVI", "1"),
+        "spatial_skewness": ("spatial skewness of NDVI", "1"),
+        "cover": ("share of vegetation", "1"),
+        "patch_count": ("patches of vegetation", "1/km2"),
+        "patch_mean_area": ("mean area of a patch", "m2"),
+        "patch_largest_area": ("largest patch", "m2"),
+        "wavelength": ("wavelength of the pattern", "m"),
+        "direction": ("direction across the bands, from north by east", "degree"),
+        "anisotropy": ("strength of the direction, 0 none to 1", "1"),
+    }
+    assert CLASSES.tolist() == [2**power for power in range(17)]
