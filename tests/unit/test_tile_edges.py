@@ -222,11 +222,11 @@ HALF = 0.01 * 111_320
     [
         # V is the square from 400 km, W that from 500 km
         (450_000, {"VL"}),
-        (500_000 - 60 - HALF - 1, {"VL"}),
-        (500_000 - 60 - HALF + 1, {"VL", "WL"}),
-        (509_860 + HALF - 1, {"VL", "WL"}),
-        (509_860 + HALF + 1, {"WL"}),
-        (400_000 - 60 - HALF + 1, {"UL", "VL"}),
+        (500_000 - 60 - HALF - 0.3, {"VL"}),
+        (500_000 - 60 - HALF + 0.3, {"VL", "WL"}),
+        (509_860 + HALF - 0.3, {"VL", "WL"}),
+        (509_860 + HALF + 0.3, {"WL"}),
+        (400_000 - 60 - HALF + 0.3, {"UL", "VL"}),
     ],
 )
 def test_columns_at_the_edges_of_tiles(x, tiles):
@@ -238,11 +238,11 @@ def test_columns_at_the_edges_of_tiles(x, tiles):
     ("y", "tiles"),
     [
         (5_050_000, {"VL"}),
-        (5_000_000 + 90_140 - HALF - 1, {"VL"}),  # 9.86 km below 5,100 km
-        (5_000_000 + 90_140 - HALF + 1, {"VL", "VM"}),
-        (5_100_060 + HALF - 1, {"VL", "VM"}),
-        (5_100_060 + HALF + 1, {"VM"}),
-        (5_000_060 + HALF - 1, {"VK", "VL"}),
+        (5_000_000 + 90_140 - HALF - 0.3, {"VL"}),  # 9.86 km below 5,100 km
+        (5_000_000 + 90_140 - HALF + 0.3, {"VL", "VM"}),
+        (5_100_060 + HALF - 0.3, {"VL", "VM"}),
+        (5_100_060 + HALF + 0.3, {"VM"}),
+        (5_000_060 + HALF - 0.3, {"VK", "VL"}),
     ],
 )
 def test_rows_at_the_edges_of_tiles(y, tiles):
