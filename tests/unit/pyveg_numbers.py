@@ -17,6 +17,8 @@ igraph) and empty modules instead of ee, geetools, azure and ewstools these call
     changes = series.diff().dropna()
     variance = variance_moving_average_time_series(changes, round(len(changes) * 0.5)).dropna()
     tau, _ = get_kendell_tau(variance)
+
+What `preprocess_data` does besides by default, to fill a date with the mean of its month in other years, is left out.
 """
 
 import numpy as np
