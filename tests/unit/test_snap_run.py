@@ -9,11 +9,11 @@ from subprocess import CompletedProcess
 import pytest
 from defusedxml import ElementTree
 
-from fabricate import CORNER, scene_of
+from fabricate import CORNER, name_of, scene_of
 from tigerbush import snap
-from tigerbush.engines import run_engine
+from tigerbush.engines import make_scene, run_engine
 from tigerbush.errors import EngineError, TigerbushError
-from tigerbush.raster import STATUS, read_tags
+from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, read_tags
 from tigerbush.safe import open_product
 from tigerbush.snap import Limits, check_engine, gpt_command, snappy_ini, write_snap_scene
 from tigerbush.snap_graph import graph_xml, scene_steps
@@ -85,6 +85,9 @@ def test_the_graph_as_a_whole():
         ("Subset", "Subset", ["Resample"], {}),
         ("Write", "Write", ["Subset"], {"file": "/o.tif", "formatName": "GeoTIFF"}),
     ]
+    text = graph_xml(Path("/ä.SAFE"), Path("/o.tif"), [])
+    assert text.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<graph id=\"scene\">\n  <version>")
+    assert "<file>/ä.SAFE</file>".encode() in text
     with pytest.raises(TigerbushError) as error:
         graph_xml(Path("/a$b"), Path("/o.tif"), [])
     assert str(error.value) == (
@@ -200,7 +203,7 @@ def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
 @pytest.mark.parametrize(
     ("answer", "kind", "sentence"),
     [
-        ({"code": -6, "out": "a\nb"}, EngineError, "SNAP ended with -6 before it was done: b"),
+        ({"code": -6, "out": "a\nb\n c "}, EngineError, "SNAP ended with -6 before it was done: c"),
         ({"report": '{"status": "unavailable", "reason": "gone"}'}, EngineError, "esa_snappy cannot be imported (gone); docs/snap.md tells how to install it."),
         ({"report": '{"status": "failed", "reason": "no reader takes it"}'}, TigerbushError, "{}: SNAP failed (no reader takes it); {}"),
     ],
@@ -332,3 +335,25 @@ def test_engines_get_what_they_need(monkeypatch, tmp_path):
         (paths, {"engine": "snap", "limits": LIMITS, "bands": ["B2"]}),
         (paths, {"engine": "gpt", "limits": LIMITS, "bands": ["B2"]}),
     ]
+
+
+def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_path):
+    """What is finished would be kept, and what lies on this machine is told apart from what does not."""
+    scene, calls = {"engine": "gpt", "bands": ["B4", "B2"], "resolution": 60}, []
+
+    def or_placeholder(work, placeholder, last_attempt, **options):
+        work()
+        placeholder("it is bad")
+        calls.append((last_attempt, options))
+
+    monkeypatch.setattr("tigerbush.engines.run_engine", lambda *call: calls.append(call))
+    monkeypatch.setattr("tigerbush.engines.or_placeholder", or_placeholder)
+    target = tmp_path / "a.tif"
+    make_scene(tmp_path, target, name_of(), scene, limits=LIMITS, last_attempt=True)
+    assert calls == [
+        (tmp_path, target, scene, LIMITS),
+        (True, {"source": tmp_path, "result": target}),
+    ]
+    found = read_raster(target)
+    assert (found.bands, found.grid.resolution, found.tags[STATUS]) == (("B4", "B2"), 60, "failed")
+    assert (found.tags[REASON], found.tags[PRODUCT]) == ("it is bad", name_of())
