@@ -365,3 +365,23 @@ def test_names_of_what_is_written(tmp_path):
         assert {f"{granule}/{name}" for name in ("AUX_DATA", "IMG_DATA", "QI_DATA")} <= set(
             list_folders(safe)
         )
+
+
+def test_packets_that_could_not_be_checked_once_are_unchecked(safe):
+    """Of the strips of a scene one may be checked and another not."""
+    opened = open_product(safe)
+    name, _ = opened.band_file("B4")
+    with rasterio.open(safe / name) as image:
+        data, profile = image.read(), image.profile
+    for before, lengths, after in (("unchecked", "YES", "unchecked"), ("checked", "YES", "checked"), ("checked", "NO", "unchecked")):  # fmt: skip
+        (safe / name).unlink()
+        with rasterio.open(
+            safe / name, "w", **profile | {"reversible": "YES", "quality": 100, "plt": lengths}
+        ) as out:
+            out.write(data)
+        opened = open_product(safe)
+        opened.codestreams[name] = before
+        check_band(opened, "B4")
+        assert opened.codestreams == {name: after}
+    opened.codestreams["another"] = "checked"
+    assert opened.codestream == "unchecked"
