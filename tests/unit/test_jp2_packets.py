@@ -123,6 +123,7 @@ LONGER = "the packets of tile 0 are longer or shorter than its data"
         ("ends", (4, 3, 3), b"\x81\xff\x92a\x00\xff\x92\x00\xff\x92", None),
         ("ends", (4, 4, 3), b"\x81\xff\x92a\x00\xff\x92b\x00\xff\x92", "packet 1 of tile 0 does not lie where it should"),
         ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81\xff\x92", LONGER),
+        ("ends", (1, 5, 3), b"\x81\xff\x92\x80\xff\x92\x00\xff\x92", "packet 0 of tile 0 does not lie where it should"),
         # no end of its header, and one that lies in the packet before
         ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81b", "packet 0 of tile 0 does not lie where it should"),
         ("ends", (7, 2, 3), b"\x81\xff\x92a\x80\xff\x92\x81b\x80\xff\x92", "packet 1 of tile 0 does not lie where it should"),
@@ -148,3 +149,78 @@ def test_a_tile_of_which_one_part_does_not_tell_of_its_packets_is_unchecked():
     # and parts of which each tells are counted together
     parts = part(b"\x81ab", plt(3), total=2), part(b"\x81ab\x80b", plt(3, 2), number=1, total=2)
     assert check(stream(*parts, head=LAYERS["plain"])) == "checked"
+
+
+def sop(number, data):
+    return struct.pack(">HHH", 0xFF91, 4, number) + data
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wrong"),
+    [((0, 1, 2), None), ((0, 2, 2), 1), ((1, 1, 2), 0), ((0, 1, None), None), ((0, 1, 3), 2)],
+)
+@pytest.mark.parametrize("lengths", [True, False])
+def test_packets_by_the_numbers_before_them(numbers, wrong, lengths):
+    """A packet may do without its number, but only lengths or ends of headers then tell where all of them lie."""
+    packets = [b"\x81ab" if one is None else sop(one, b"\x81ab") for one in numbers]
+    head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=2, layers=3)
+    content = stream(part(b"".join(packets), plt(*map(len, packets)) if lengths else b""), head=head)
+    if wrong is None:
+        assert check(content) == ("checked" if lengths or None not in numbers else "unchecked")
+        return
+    with pytest.raises(DamagedError) as error:
+        check(content)
+    assert str(error.value) == f"packet {wrong} of tile 0 does not lie where it should"
+
+
+def test_a_number_is_followed_by_a_packet():
+    """Of six bytes, of which four tell the length of the segment and the number."""
+    head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=2)
+    for data, fine in (
+        (sop(0, b"\x80"), True),
+        (sop(0, b"\x00"), True),
+        (sop(0, b""), False),
+        (sop(0, b"\x01"), False),
+    ):
+        content = stream(part(data), head=head)
+        if fine:
+            assert check(content) == "checked"
+            continue
+        with pytest.raises(DamagedError, match=r"^packet 0 of tile 0 does not lie where it should$"):
+            check(content)
+
+
+def test_a_tile_may_be_coded_in_its_own_way():
+    """Its header goes before the main one, also before what that says of components."""
+    two = siz((0, 0, 64, 48), (0, 0, 64, 48), ((1, 1), (1, 1)))
+    own = segment(0xFF53, b"\x01\x00" + cod(levels=2)[9:])
+    head = two + cod(layers=3) + own
+    # 1 and 3 resolutions of three layers; of the tile's own two layers 2 resolutions each
+    assert check(stream(part(b"\x80" * 12, plt(*[1] * 12)), head=head)) == "checked"
+    assert check(stream(part(b"\x80" * 8, cod(layers=2, levels=1) + plt(*[1] * 8)), head=head)) == "checked"
+    assert (
+        check(stream(part(b"\x80" * 10, cod(layers=2, levels=1) + own + plt(*[1] * 10)), head=head))
+        == "checked"
+    )
+    with pytest.raises(DamagedError) as error:
+        check(stream(part(b"\x80" * 12, cod(layers=2, levels=1) + plt(*[1] * 12)), head=head))
+    assert str(error.value) == "tile 0 has 12 packets, expected 8"
+
+
+def test_one_part_tells_how_many_there_are():
+    first, second = part(b"\x80a", plt(2), total=3), part(b"\x80a", plt(2), number=1, total=0)
+    third = part(b"\x80a", plt(2), number=2, total=0)
+    head = LAYERS["plain"]
+    assert check(stream(first, second, third, head=head)) == "checked"
+    with pytest.raises(DamagedError) as error:
+        check(stream(first, second, head=head))
+    assert str(error.value) == "tile 0 is not whole"
+    # where none does, those that are there are all
+    first = part(b"\x80a\x80b\x00", plt(2, 2, 1), total=0)
+    assert check(stream(first, head=head)) == "checked"
+
+
+def test_the_last_part_may_reach_to_the_end_of_the_codestream():
+    whole = part(b"\x80a\x80b\x00", plt(2, 2, 1))
+    open_end = whole[:6] + bytes(4) + whole[10:]
+    assert check(stream(open_end, head=LAYERS["plain"])) == "checked"
