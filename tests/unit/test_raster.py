@@ -13,6 +13,10 @@ from tigerbush import __version__, scene
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.raster import (
     CODESTREAM,
+    LINEAGE,
+    PRODUCT,
+    REASON,
+    STATUS,
     Raster,
     _overviews,
     image_driver,
@@ -142,6 +146,12 @@ def test_a_file_that_is_none(tmp_path):
     assert sentence.startswith(f"{path} cannot be read (") and sentence.endswith(
         "); delete it and run again."
     )
+
+
+def test_names_of_tags_are_those_that_files_hold():
+    """Files of earlier runs are read by them."""
+    assert (PRODUCT, STATUS, REASON) == ("TIGERBUSH_PRODUCT", "TIGERBUSH_STATUS", "TIGERBUSH_REASON")
+    assert (CODESTREAM, LINEAGE) == ("TIGERBUSH_CODESTREAM", "TIGERBUSH_LINEAGE")
 
 
 # scenes

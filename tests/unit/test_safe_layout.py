@@ -387,3 +387,11 @@ def test_packets_that_could_not_be_checked_once_are_unchecked(safe):
         assert opened.codestreams == {name: after}
     opened.codestreams["another"] = "checked"
     assert opened.codestream == "unchecked"
+
+
+def test_a_band_that_was_cut_short_is_refused_before_it_is_decoded(safe):
+    opened = open_product(safe)
+    name, _ = opened.band_file("B4")
+    (safe / name).write_bytes((safe / name).read_bytes()[:-3])
+    with pytest.raises(TigerbushError, match=r"_B04\.jp2 is not a whole JP2 file"):
+        check_band(open_product(safe), "B4")
