@@ -20,6 +20,7 @@ WHOLE = Grid(CORNER["x"], CORNER["y"], 10, 24, 18)
 def test_values_of_masks_are_those_that_files_hold():
     assert (masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.NODATA) == (0, 1, 2, 255)
     assert MaskOptions() == MaskOptions(cirrus=True, snow=False, buffer=0)
+    assert mask_method(60, WHOLE) == "Nearest"
 
 
 @pytest.mark.parametrize("buffer", [1, 2, 3, 8])

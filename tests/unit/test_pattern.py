@@ -87,7 +87,7 @@ def test_result_is_pyvegs(shared_data):
 
 
 def test_parameters_of_pyveg():
-    assert dataclasses.asdict(PYVEG) == {
+    assert dataclasses.asdict(Parameters()) == dataclasses.asdict(PYVEG) == {
         "c": 10.0, "gmax": 0.05, "k1": 3.0, "d": 0.1, "beta": 0.3, "alpha": 0.1, "k2": 5.0, "w0": 0.15, "rw": 0.1,
         "dif_p": 0.1, "dif_w": 0.1, "dif_o": 100.0, "cell": 21.0, "vmass": 90.0, "frac": 0.9,
     }  # fmt: skip

@@ -152,6 +152,7 @@ def test_names_of_tags_are_those_that_files_hold():
     """Files of earlier runs are read by them."""
     assert (PRODUCT, STATUS, REASON) == ("TIGERBUSH_PRODUCT", "TIGERBUSH_STATUS", "TIGERBUSH_REASON")
     assert (CODESTREAM, LINEAGE) == ("TIGERBUSH_CODESTREAM", "TIGERBUSH_LINEAGE")
+    assert raster().band("B2").shape == (5, 7)
 
 
 # scenes

@@ -74,6 +74,7 @@ def test_the_tile_is_a_corner_of_31pdq():
     assert Grid(460_800, 1_460_520, 10, 252, 252) == sample.TILE
     assert (sample.EPSG, sample.CELL, sample.QUANTIFICATION, sample.SEED) == (32631, 20, 10_000, 20200101)
     assert sample.PLANTS == PLANTS
+    assert sample.cover_of(np.zeros((126, 126))).shape == (252, 252)
 
 
 @pytest.mark.parametrize("seed", [20200101, 3])
@@ -122,6 +123,7 @@ def test_plants_grow_under_the_rain_of_each_month(monkeypatch):
 
 def test_two_hundred_months_go_before():
     assert (sample.SPIN_UP, sample.MONTHS, sample.FIRST_MONTH) == (200, 39, (2020, 1))
+    assert sample.month_start(0) == date(2020, 1, 1)
 
 
 def test_cover_reflectance_and_ndvi():
@@ -144,6 +146,9 @@ def test_reflectances_of_all_bands():
     rows = [row.split() for row in table.replace("\n", ";").split(";") if row.strip()]
     assert {band: tuple(map(float, values)) for band, *values in rows} == sample.PLANT_SOIL_CLOUD
     assert list(sample.PLANT_SOIL_CLOUD) == [row[0] for row in rows]
+    for band, plant, soil, _ in rows:
+        found = sample.reflectance(band, np.array([[1.0, 0.0]]))
+        assert found.tolist() == [[float(plant), float(soil)]]
 
 
 def one_pass(cloud=NO_CLOUD, edge=None, day=4, month=28, made="120000"):

@@ -122,3 +122,4 @@ def test_labels_and_units():
         "anisotropy": ("strength of the direction, 0 none to 1", "1"),
     }
     assert CLASSES.tolist() == [2**power for power in range(17)]
+    assert list(spatial_metrics(np.zeros((5, 5)), np.zeros((5, 5), np.uint8), 10.0)) == list(METRICS)
