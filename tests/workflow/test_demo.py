@@ -358,7 +358,6 @@ def test_the_report_shows_the_truth_of_the_simulation(finished, page):
     row = page.locator("tr", has_text="wavelength of the pattern (m)")
     days, *waves = zip(*both["wavelength"], strict=True)
     days = np.array(days, "datetime64[D]").astype(int)
-    # the means of the first year and of the last, measured and true
     early, late = days < days[0] + 365, days > days[-1] - 365
     expected = [f"{np.mean(one[early]):.0f} → {np.mean(one[late]):.0f}" for one in map(np.array, waves)]
     assert row.locator("td.number").all_inner_texts() == [*expected, f"{100 * errors['wavelength']:.1f} %"]
