@@ -45,6 +45,20 @@ def test_sub_images_of_a_date_without_any_product_are_not_listed_one_by_one():
     assert [(row["product"], row["sub_image"]) for row in rows] == [("", ""), ("C", "")]
 
 
+def test_products_of_a_date_are_listed_by_their_names():
+    lineage = {
+        "products": ["P", "N", "O"],
+        "unmasked": ["P", "N"],
+        "left_out": {"L": "l", "K": "k"},
+        "failed": {"C": "c\n  d", "B": "b", "A": "a"},
+    }
+    dates = [summarise_date(DAY, [record(14.5, slope=1.0)], [], lineage)]
+    rows = missing_rows(summarise_site(SITE, dates, [DAY], {}, {}, CONFIG, []), dates)
+    assert [(row["product"], row["reason"][:3]) for row in rows] == [
+        ("A", "a"), ("B", "b"), ("C", "c d"), ("K", "k"), ("L", "l"), ("N", "no "), ("P", "no ")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("reason", "band"),
     [

@@ -127,6 +127,15 @@ def test_colours_are_red_green_and_blue_of_the_composite():
     }
 
 
+def test_the_one_of_the_formula_is_one_dn():
+    """Of at most 4 DN: 4 * 255 / 5 = 204, and 1 * 255 / 5 = 51."""
+    data = np.array([0.0001, 0.0001, 0.0004, 0.4], np.float32)[:, None, None] * np.ones(
+        (4, 12, 14), np.float32
+    )
+    made = Raster(data, Grid(0, 0, 10, 14, 12), 32633, ("B2", "B3", "B4", "B8"), np.nan)
+    assert {tuple(colour) for colour in render(made).rgb.reshape(-1, 3).tolist()} == {(204, 51, 51)}
+
+
 def test_png_round_trip(tmp_path):
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     (tmp_path / "a.png").write_bytes(encode_png(grey))
