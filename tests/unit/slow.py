@@ -1,0 +1,392 @@
+"""Slow references of the analysis, written out from the papers and docs/analysis.md; nothing here is imported from it."""
+
+import math
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.stats import kurtosis, pearsonr, skew
+
+YEAR = 365.2425
+# rate times step from 0.03 to 4, and changes of ln(rate)
+RATES = [0.03 * (4 / 0.03) ** (k / 24) for k in range(25)]
+CHANGES = [-4 + k / 2 for k in range(17)]
+DIRECTIONS = {
+    "ar1": 1, "variance": 1, "skewness": 0, "kurtosis": 0, "lag2": 1,
+    "rate_from_ar1": -1, "rate_from_variance": -1, "rate_ou": -1,
+}  # fmt: skip
+
+
+def regressors(days, harmonics, degree):
+    """Level, powers of time, and the waves of the year, row by row."""
+    middle, length = sum(days) / len(days), max(days) - min(days)
+    rows = []
+    for day in days:
+        angles = [2 * math.pi * (k + 1) * day / YEAR for k in range(harmonics)]
+        powers = [((day - middle) / length) ** k for k in range(degree + 1)]
+        rows.append([*powers, *map(math.cos, angles), *map(math.sin, angles)])
+    return np.array(rows)
+
+
+def rest_of(days, values, harmonics, degree=1):
+    """Values (n,) or (b, n) without level, line and season."""
+    means = regressors(days, harmonics, degree)
+    fitted, *_ = np.linalg.lstsq(means, np.atleast_2d(values).T, rcond=None)
+    return values - (means @ fitted).T.reshape(np.shape(values))
+
+
+def detrended(days, values, bandwidth, harmonics):
+    """Without line, season, and the Gaussian kernel mean of what is left; (n,) or (b, n)."""
+    rest = rest_of(days, values, harmonics)
+    # quartiles of the kernel at a quarter of the bandwidth
+    width = bandwidth * (days[-1] - days[0]) * 0.25 / 0.6744897501960817
+    smooth = []
+    for day in days:
+        weights = [math.exp(-((day - other) ** 2) / (2 * width**2)) for other in days]
+        smooth.append(sum(weight * rest[..., i] for i, weight in enumerate(weights)) / sum(weights))
+    return rest - np.stack(smooth, axis=-1)
+
+
+def correlation(series, places, lag):
+    """Of pairs of which both are there, (b,)."""
+    column = {place: i for i, place in enumerate(places)}
+    pairs = [(column[place], column[place + lag]) for place in places if place + lag in column]
+    if len(pairs) < 5:
+        return np.full(len(series), np.nan)
+    one, other = (series[:, list(which)] for which in zip(*pairs, strict=True))
+    one, other = one - one.mean(axis=1)[:, None], other - other.mean(axis=1)[:, None]
+    return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+
+
+def bounded_rate(kept):
+    return -np.log(np.clip(kept, math.exp(-4), math.exp(-0.03)))
+
+
+def likeliest_rate(series, times):
+    """Rate times step of the stationary Ornstein-Uhlenbeck likelihood, its variance profiled out; (b,)."""
+    apart = np.abs(np.subtract.outer(times, times))
+    scores = []
+    for rate in RATES:
+        matrix = np.exp(-rate * apart)
+        squares = (series @ np.linalg.inv(matrix) * series).sum(axis=1)
+        scores.append(-0.5 * (len(times) * np.log(squares) + np.linalg.slogdet(matrix)[1]))
+    where = np.array([top(one)[1] for one in np.transpose(scores)])
+    return 0.03 * (4 / 0.03) ** (where / 24)
+
+
+def top(scores):
+    """The greatest of the values at 0, 1, 2 ... and where it is, by the parabola through it and its neighbours."""
+    best = max(range(len(scores)), key=lambda k: scores[k])
+    if best in (0, len(scores) - 1):
+        return scores[best], float(best)
+    bend = (scores[best - 1] + scores[best + 1]) / 2 - scores[best]
+    slope = (scores[best + 1] - scores[best - 1]) / 2
+    return scores[best] - slope**2 / (4 * bend), best - slope / (2 * bend)
+
+
+def indicators(series, places, days, width, step):
+    """All indicators of detrended series (b, n) in moving windows of periods; each (b, windows)."""
+    places = [place - places[0] for place in places]
+    days = np.asarray(days)
+    innovation = series.var(axis=1) * (1 - correlation(series, places, 1) ** 2)
+    found = {name: [] for name in DIRECTIONS}
+    for first in range(places[-1] + 2 - width):
+        inside = [i for i, place in enumerate(places) if first <= place < first + width]
+        part, there = series[:, inside], [places[i] for i in inside]
+        few = len(inside) < 5
+        lost = np.full(len(series), np.nan)
+        variance = lost if few else part.var(axis=1, ddof=1)
+        one = {
+            "ar1": correlation(part, there, 1),
+            "lag2": correlation(part, there, 2),
+            "variance": variance,
+            "skewness": lost if few else skew(part, axis=1, bias=False),
+            "kurtosis": lost if few else kurtosis(part, axis=1, bias=False),
+            "rate_from_variance": bounded_rate(np.sqrt(np.maximum(1 - innovation / variance, 1e-9))) / step,
+            "rate_ou": lost if few else likeliest_rate(part, days[inside] / step) / step,
+        }
+        one["rate_from_ar1"] = bounded_rate(one["ar1"]) / step
+        for name, values in one.items():
+            found[name].append(values)
+    return {name: np.transpose(values) for name, values in found.items()}
+
+
+def tau_b(values):
+    """Kendall's tau-b against the order."""
+    values = [value for value in values if not math.isnan(value)]
+    number = len(values)
+    signs = np.sign(np.subtract.outer(values, values))[np.tril_indices(number, -1)]
+    return signs.sum() / math.sqrt(max(np.abs(signs).sum(), 1) * number * (number - 1) / 2)
+
+
+def taus(found):
+    return {name: np.array([tau_b(row) for row in rows]) for name, rows in found.items()}
+
+
+def share_as_far(observed, drawn, direction):
+    """The p of one side, or twice the smaller one; the series itself counts."""
+    above = (1 + sum(value >= observed for value in drawn)) / (1 + len(drawn))
+    below = (1 + sum(value <= observed for value in drawn)) / (1 + len(drawn))
+    return {1: above, -1: below, 0: min(1.0, 2 * min(above, below))}[direction]
+
+
+def waves(values, phases):
+    """A series of the same spectrum: the sum of its waves with other phases (shares of a turn, from 0 on)."""
+    number = len(values)
+    times = np.arange(number)
+    total = np.full(number, np.mean(values))
+    for k in range(1, number // 2 + 1):
+        angle = 2 * np.pi * k * times / number
+        a, b = 2 / number * (values @ np.cos(angle)), 2 / number * (values @ np.sin(angle))
+        if 2 * k == number:
+            # one point a half wave: it has no phase, but a size of the same power on average
+            total = total + a / 2 * np.cos(angle) * math.sqrt(2) * math.cos(2 * math.pi * phases[k])
+        else:
+            size, start = math.hypot(a, b), math.atan2(-b, a)
+            total = total + size * np.cos(angle + start + 2 * np.pi * phases[k])
+    return total
+
+
+def phase_surrogates(days, values, places, harmonics, size, random):
+    """Series of the spectrum of the rest, its gaps filled by lines for it and left out again; (size, n)."""
+    rest = rest_of(days, values, harmonics)
+    places = np.asarray(places) - places[0]
+    filled = np.interp(range(places[-1] + 1), places, rest)
+    draws = random.random((size, len(filled) // 2 + 1))
+    return np.array([waves(filled, phases)[places] for phases in draws])
+
+
+class Process:
+    """The restricted likelihood of constant and changing rates, by dense matrices."""
+
+    def __init__(self, days, step, harmonics, noise=None):
+        self.days, self.step = np.asarray(days), step
+        self.means = regressors(days, harmonics, 2)
+        # variance of each observation's noise, relative to the stationary variance at the first rate
+        self.noise = np.zeros(len(days)) if noise is None else np.asarray(noise)
+        self.factors = {}
+
+    def rates(self, rate, change):
+        """Of each step, 1/day: rate exp(change (t - middle) / length), bounded."""
+        first, length = self.days[0], self.days[-1] - self.days[0]
+        found = []
+        for one, other in zip(self.days[:-1], self.days[1:], strict=True):
+            course = ((one + other) / 2 - first) / length - 0.5
+            found.append(min(max(RATES[rate] * math.exp(CHANGES[change] * course), 0.03), 4.0) / self.step)
+        return found
+
+    def covariance(self, rate, change):
+        rates = self.rates(rate, change)
+        variance, passed = [1 / (2 * rates[0])], [0.0]
+        for per_day, between in zip(rates, np.diff(self.days), strict=True):
+            kept = math.exp(-per_day * between)
+            variance.append(kept**2 * variance[-1] + (1 - kept**2) / (2 * per_day))
+            passed.append(passed[-1] + per_day * between)
+        earlier = np.minimum.outer(range(len(variance)), range(len(variance)))
+        matrix = np.array(variance)[earlier] * np.exp(-np.abs(np.subtract.outer(passed, passed)))
+        return matrix + np.diag(self.noise * variance[0])
+
+    def score(self, values, rate, change):
+        """Of series (b, n): -1/2 ((n - means) ln(rest C^-1 rest) + ln |C| + ln |X' C^-1 X|)."""
+        if (rate, change) not in self.factors:
+            factor = np.linalg.cholesky(self.covariance(rate, change))
+            means = np.linalg.solve(factor, self.means)
+            logs = 2 * np.log(np.diag(factor)).sum() + np.linalg.slogdet(means.T @ means)[1]
+            self.factors[rate, change] = np.linalg.inv(factor), means, logs
+        inverse, means, logs = self.factors[rate, change]
+        white = inverse @ values.T
+        rest = white - means @ np.linalg.solve(means.T @ means, means.T @ white)
+        return -0.5 * ((len(self.days) - means.shape[1]) * np.log((rest**2).sum(axis=0)) + logs)
+
+    def scores(self, values, change=8):
+        """Of all rates, (25, b); change 8 is none."""
+        return np.array([self.score(values, rate, change) for rate in range(25)])
+
+    def fit(self, values):
+        """Where the best constant rate is, and how far ahead of each rate, (b,) and (25, b)."""
+        scores = self.scores(values)
+        best = [top(column) for column in scores.T]
+        ahead = 2 * (np.array([one for one, _ in best]) - scores)
+        return np.array([where for _, where in best]), ahead
+
+    def fit_change(self, values):
+        """The likelihood of each change (17, b), its top, and the change there."""
+        profile = np.array([[top(column)[0] for column in self.scores(values, k).T] for k in range(17)])
+        best = [top(column) for column in profile.T]
+        change = np.array([-4 + where / 2 for _, where in best])
+        return profile, np.array([one for one, _ in best]), change
+
+    def roots(self, values):
+        """Signed roots of the likelihood ratio of a changing rate."""
+        profile, greatest, change = self.fit_change(values)
+        return np.array(
+            [math.copysign(math.sqrt(max(2 * (one - steady), 0)), sign) for one, steady, sign in
+             zip(greatest, profile[8], change, strict=True)]
+        )  # fmt: skip
+
+    def simulate(self, rate, change, size, random):
+        """Series with the draws in the order of the dates, the noise of observations after them; (size, n)."""
+        rates, draws = self.rates(rate, change), random.standard_normal((len(self.days), size))
+        series = [draws[0] / math.sqrt(2 * rates[0])]
+        for draw, per_day, between in zip(draws[1:], rates, np.diff(self.days), strict=True):
+            kept = math.exp(-per_day * between)
+            series.append(kept * series[-1] + draw * math.sqrt((1 - kept**2) / (2 * per_day)))
+        series = np.transpose(series)
+        if self.noise.any():
+            series = series + np.sqrt(self.noise / (2 * rates[0])) * random.standard_normal(series.shape)
+        return series
+
+
+def crossings(grid, ahead, limit):
+    """Where a deviance passes a limit left and right of its smallest value; None where it stays below."""
+    best = int(np.argmin(ahead))
+    ends = []
+    for step in (-1, 1):
+        k = best
+        while 0 <= k < len(grid) and ahead[k] <= limit:
+            k += step
+        if not 0 <= k < len(grid):
+            ends.append(None)
+            continue
+        near = k - step
+        # the deviance of the point itself may be beyond it already
+        share = 0.0 if k == best else (limit - ahead[near]) / (ahead[k] - ahead[near])
+        ends.append(grid[near if k != best else k] + share * (grid[k] - grid[near if k != best else k]))
+    return ends
+
+
+def fit_site(process, values, size, random):
+    """The restoring rate with its bounds and tests, the slow way."""
+    series = values[None]
+    where, ahead = process.fit(series)
+    profile, greatest, change = process.fit_change(series)
+    bias = np.median(process.fit(process.simulate(round(where[0]), 8, size, random))[0]) - round(where[0])
+    null = min(max(round(where[0] - bias), 0), 24)
+    drawn = process.simulate(null, 8, size, random)
+    limit = np.quantile(process.fit(drawn)[1][null], 0.95)
+    roots, root = process.roots(drawn), process.roots(series)[0]
+    nearest = int(np.argmin([abs(one - change[0]) for one in CHANGES]))
+    other = process.fit_change(process.simulate(null, nearest, size, random))
+    change_limit = np.quantile(2 * (other[1] - other[0][nearest]), 0.95)
+    low, high = crossings([math.log(rate / process.step) for rate in RATES], ahead[:, 0], limit)
+    years = (process.days[-1] - process.days[0]) / YEAR
+    inside = min(max(where[0] - bias, 0), 24)
+    trends = crossings([one / years for one in CHANGES], 2 * (greatest[0] - profile[:, 0]), change_limit)
+    return {
+        "rate": 0.03 * (4 / 0.03) ** (inside / 24) / process.step,
+        "low": None if low is None else math.exp(low),
+        "high": None if high is None else math.exp(high),
+        "unit": "1/day",
+        "trend": change[0] / years,
+        "trend_low": trends[0],
+        "trend_high": trends[1],
+        "trend_unit": "change of ln(rate) per year",
+        "p_trend": share_as_far(root, roots, -1),
+        "p_trend_two_sided": share_as_far(abs(root), np.abs(roots), 1),
+        "bootstrap": size,
+        "converged": bool(0 < where[0] < 24),
+        "null_rate": RATES[null] / process.step,
+        "null": null,
+        "root": root,
+    }
+
+
+def equal_draw(table, number, random):
+    """The mean of equally many sub-images of each date, as deviations from their own means; NaN where fewer are there."""
+    keys = random.random(table.shape)
+    own = [np.nanmean(column) for column in table.T]
+    drawn = []
+    for row, key in zip(table, keys, strict=True):
+        there = sorted((k for k in range(len(row)) if not math.isnan(row[k])), key=lambda k: key[k])[:number]
+        enough = len(there) == number
+        drawn.append(
+            sum(row[k] - own[k] for k in there) / number + sum(own) / len(own) if enough else math.nan
+        )
+    return np.array(drawn)
+
+
+def early_warning(
+    values, places, days, step, random, *, detrend, harmonics, width, size, extra=(), noise=None
+):
+    """Indicators with tau and both p of each, and the restoring rate; the draws in the order of the analysis."""
+    process = Process(days, step, harmonics, noise)
+    rate = fit_site(process, values, size, random)
+    null, root = rate.pop("null"), rate.pop("root")
+    found = indicators(detrend(values[None]), places, days, width, step)
+    observed = taus(found)
+
+    def taus_of(series):
+        return taus(indicators(detrend(series), places, days, width, step))
+
+    ar1 = taus_of(process.simulate(null, 8, size, random))
+    drawn = phase_surrogates(days, values, places, harmonics, size, random)
+    phase = taus_of(drawn)
+    complete = places[-1] - places[0] + 1 == len(places)
+    rate["p_trend_phase"] = share_as_far(root, process.roots(drawn), -1) if complete else None
+    for name, more in extra:
+        ar1[name] = [*ar1[name], *taus_of(process.simulate(null, 8, more, random))[name]]
+    return {
+        name: {
+            "values": found[name][0],
+            "tau": observed[name][0],
+            "direction": direction,
+            "p": {
+                "ar1": share_as_far(observed[name][0], ar1[name], direction),
+                "phase": share_as_far(observed[name][0], phase[name], direction),
+            },
+            "surrogates": len(ar1[name]),
+        }
+        for name, direction in DIRECTIONS.items()
+    }, rate
+
+
+def best_exponential(times, values):
+    """Rate and R2 of values = a exp(-rate t), the a of each rate by its formula; None where no rate above 0 fits best."""
+    times, values = np.asarray(times, dtype=float), np.asarray(values)
+    if len(values) < 4 or values[0] == 0 or np.ptp(values) == 0:
+        return None
+
+    def squares(rate):
+        course = np.exp(-rate * times)
+        return ((values - (values @ course) / (course @ course) * course) ** 2).sum()
+
+    # the best of a fine grid, refined
+    grid = np.linspace(-0.1, 12, 2421) / times[-1] * (len(times) - 1)
+    best = min(range(1, len(grid) - 1), key=lambda k: squares(grid[k]))
+    found = minimize_scalar(
+        squares, bounds=(grid[best - 1], grid[best + 1]), method="bounded", options={"xatol": 1e-12}
+    )
+    rate = found.x
+    return (rate, 1 - squares(rate) / ((values - values.mean()) ** 2).sum()) if rate > 0 else None
+
+
+def lagged(vegetation, rain, places):
+    """Pearson's correlation with the rain of so many periods before, over the pairs that are there."""
+    correlations, numbers = [], []
+    for lag in range(7):
+        pairs = [
+            (vegetation[i], rain[places.index(place - lag)])
+            for i, place in enumerate(places)
+            if place - lag in places
+        ]
+        pairs = [pair for pair in pairs if np.isfinite(pair).all()]
+        numbers.append(len(pairs))
+        correlations.append(pearsonr(*zip(*pairs, strict=True)).statistic)
+    return correlations, numbers
+
+
+def dry_runs(rain, places, days, harmonics):
+    """First and last index of runs of dates whose rain of three periods is a standard deviation below the usual."""
+    odd = dict(zip(places, rest_of(days, np.asarray(rain), harmonics), strict=True))
+    sums = [sum(odd.get(place - k, math.nan) for k in range(3)) for place in places]
+    dry = [value / np.nanstd(sums) < -1 for value in sums]
+    starts = [i for i in range(len(dry)) if dry[i] and not (i and dry[i - 1])]
+    ends = [i for i in range(len(dry)) if dry[i] and not (i + 1 < len(dry) and dry[i + 1])]
+    return list(zip(starts, ends, strict=True))
+
+
+def rest_with_gaps(days, values, harmonics):
+    """Without level, line and season, of the values that are there."""
+    some = np.isfinite(values)
+    found = np.full(len(values), np.nan)
+    found[some] = rest_of(np.asarray(days)[some], np.asarray(values)[some], harmonics)
+    return found
