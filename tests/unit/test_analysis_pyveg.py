@@ -1,0 +1,172 @@
+"""Mode pyveg of the analysis, step by step: three standard deviations, LOESS, the mean, lines across gaps, differences."""
+
+import zlib
+
+import numpy as np
+import pytest
+import yaml
+from statsmodels.nonparametric.smoothers_lowess import lowess
+
+import planted
+import slow
+from fabricate import ROOT
+from planted import assert_same, month
+from tigerbush.analysis import analyse_site
+from tigerbush.series import interpolated, pyveg_treatment, read_series
+
+SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {
+    "mode": "pyveg",
+    "surrogates": 99,
+    "seed": 7,
+}
+PLACES = planted.indices()
+DAYS = np.array([planted.ordinal(month(i)) for i in PLACES], dtype=float) - planted.ordinal(month(0))
+
+
+@pytest.fixture(scope="module")
+def summary():
+    return planted.long_summary()
+
+
+@pytest.fixture(scope="module")
+def treated(summary):
+    """The sub-images' NDVI as pyveg's analysis_preprocessing leaves them, and how many values were dropped."""
+    table, dropped = planted.table_of(summary, "ndvi_mean"), []
+    for part in table.T:
+        some = [i for i in range(57) if np.isfinite(part[i])]
+        mean = sum(part[some]) / len(some)
+        deviation = (sum((part[i] - mean) ** 2 for i in some) / (len(some) - 1)) ** 0.5
+        kept = [i for i in some if abs(part[i] - mean) <= 3 * deviation]
+        dropped.append([PLACES[i] for i in some if i not in kept])
+        smooth = lowess(part[kept], DAYS[kept], frac=4 / len(some), it=3, return_sorted=False)
+        smooth = np.where(np.isfinite(smooth), smooth, part[kept])
+        part[:] = np.nan
+        part[kept] = smooth
+    return table, dropped
+
+
+def test_values_beyond_three_standard_deviations_go_and_the_others_are_smoothed(summary, treated):
+    table, dropped = treated
+    # the date without any observation; the other outliers are within three standard deviations of all dates
+    assert dropped == [[planted.UNSEEN]] * 5
+    series = pyveg_treatment(read_series(summary, "it"))
+    np.testing.assert_allclose(series.vegetation["ndvi"], table, rtol=1e-9)
+    # at the nominal dates, not at those of the acquisitions
+    np.testing.assert_array_equal(series.days, DAYS)
+    assert np.isnan(series.vegetation["ndvi_veg"]).all()
+
+
+def test_the_deviation_is_that_of_a_sample():
+    """A value of 1 among ten of 0.05 and -0.05 is 2.97 deviations of a sample away (3.12 of all) and stays.
+
+    With one more, of 0, it is 3.13 away, and goes.
+    """
+
+    def left(number):
+        values = [0.05, -0.05, 0.05, -0.05, 1.0, 0.05, -0.05, 0.05, -0.05, 0.05, -0.05, 0.0][:number]
+        vegetation = {
+            month(i): [{"latitude": 1.0, "longitude": 2.0, "offset50": value}] for i, value in enumerate(values)
+        }
+        series = read_series(planted.summary_of(vegetation, {}), "it")
+        return np.isfinite(pyveg_treatment(series).vegetation["offset50"][:, 0]).tolist()
+
+    assert left(11) == [True] * 11
+    assert left(12) == [True] * 4 + [False] + [True] * 7
+
+
+def test_a_sub_image_of_three_dates_stays_as_it_is():
+    vegetation = {
+        month(i): [
+            {"latitude": 1.0, "longitude": 2.0, "offset50": [5.0, 1.0, 9.0, 2.0, 8.0][i]},
+            *([{"latitude": 1.0, "longitude": 3.0, "offset50": [5.0, 1.0, 9.0][i]}] if i < 3 else []),
+            *([{"latitude": 1.0, "longitude": 4.0, "offset50": [5.0, 1.0, 9.0, 2.0][i]}] if i < 4 else []),
+        ]
+        for i in range(5)
+    }
+    series = pyveg_treatment(read_series(planted.summary_of(vegetation, {}), "it"))
+    days = np.array([0.0, 31, 62, 92, 123])
+    five = lowess([5.0, 1.0, 9.0, 2.0, 8.0], days, frac=0.8, it=3, return_sorted=False)
+    four = lowess([5.0, 1.0, 9.0, 2.0], days[:4], frac=1.0, it=3, return_sorted=False)
+    assert abs(five - [5.0, 1.0, 9.0, 2.0, 8.0]).max() > 1 and abs(four - [5.0, 1.0, 9.0, 2.0]).max() > 1
+    found = series.vegetation["offset50"]
+    np.testing.assert_allclose(found[:, 0], five, rtol=1e-9)
+    np.testing.assert_array_equal(found[:, 1], [5, 1, 9, np.nan, np.nan])
+    np.testing.assert_allclose(found[:, 2], [*four, np.nan], rtol=1e-9)
+
+
+def test_gaps_are_filled_by_lines_between_the_first_value_and_the_last():
+    values = np.array([np.nan, 3.0, np.nan, 6.0, 2.0, np.nan])
+    # the third period has no key; the gap after it is two periods long
+    assert interpolated(values, np.array([0, 1, 3, 4, 6, 7])).tolist() == [3, 4, 5, 6, 4, 2]
+    assert interpolated(values[3:5], np.array([4, 6])).tolist() == [6, 4, 2]
+
+
+@pytest.fixture(scope="module")
+def found(summary):
+    return analyse_site(read_series(summary, "it"), SETTINGS)
+
+
+def test_the_series_are_the_treated_ones(summary, treated, found):
+    table, _ = treated
+    rows = [row[np.isfinite(row)] for row in table]
+    assert_same(found["series"]["ndvi"]["mean"], [float(row.mean()) if len(row) else None for row in rows])
+    assert_same(found["series"]["ndvi"]["std"], [float(row.std()) if len(row) else None for row in rows])
+    assert found["series"]["ndvi"]["n"] == [len(row) for row in rows]
+    # what was dropped is counted, for it is there
+    assert found["completeness"]["with_data"] == 51
+    assert found["completeness"]["n_sub_images"][49] == 5
+    assert found["series"]["ndvi"]["gaps"] == [
+        {"start": "2015-07-16", "end": "2015-08-16", "dates": 2},
+        {"start": "2017-07-16", "end": "2017-08-16", "dates": 2},
+        {"start": "2019-09-16", "end": "2019-09-16", "dates": 1},
+        {"start": "2020-03-16", "end": "2020-04-16", "dates": 2},
+    ]
+    # rain is set against the vegetation as it is
+    default = analyse_site(read_series(summary, "it"), SETTINGS | {"mode": "default", "minimum_dates": 99})
+    assert (found["weather"], found["recovery"]) == (default["weather"], default["recovery"])
+    assert found["early_warning"]["subsampling"] is None
+
+
+def test_the_indicators_are_those_of_first_differences(treated, found):
+    table, _ = treated
+    mean = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
+    some = np.isfinite(mean)
+    places = list(range(3, 56))
+    values = np.diff(np.interp(range(2, 56), np.array(PLACES)[some], mean[some]))
+    step = DAYS[-1] / 57
+    names = (zlib.crc32(name.encode()) for name in ("planted", "ndvi"))
+    expected, rate = slow.early_warning(
+        values, places, [place * step for place in places], step, np.random.default_rng([7, *names]),
+        # of 53 differences, a half to even
+        detrend=lambda series: series - series.mean(axis=1)[:, None], harmonics=0, width=26, size=99,
+        # one site: 1 / 0.05 = 20 surrogates are fewer than all have
+    )  # fmt: skip
+    found = found["early_warning"]
+    dates = [month(i) for i in (*range(28, 40), 39, *range(41, 56))]
+    assert list(found["indicators"]) == ["offset50", "ndvi"]
+    for name, one in expected.items():
+        same = {"label": found["indicators"]["ndvi"][name]["label"], "dates": dates, **one}
+        assert_same(found["indicators"]["ndvi"][name], same, 1e-7, name)
+    # what has no gaps left has a rate of its own, which is not told
+    assert rate["p_trend_phase"] is not None and found["ornstein_uhlenbeck"] == {}
+    table = found["sensitivity"]["ndvi"]["ar1"]
+    assert table["windows"] == [0.25, 0.375, 0.5, 0.625, 0.75] and table["bandwidths"] == [0.3]
+    # 13.25 and 19.875 and 26.5 and 33.125 and 39.75 differences
+    centred = (values - values.mean())[None]
+    days = [place * step for place in places]
+    tau = [
+        slow.taus(slow.indicators(centred, places, days, width, step))["ar1"] for width in (13, 20, 26, 33, 40)
+    ]
+    assert_same(table["tau"], tau)
+
+
+@pytest.mark.parametrize(("months", "refused"), [(11, True), (12, False)])
+def test_twelve_dates_are_enough(months, refused):
+    summary = planted.complete_summary(36)
+    cut = planted.changed(summary, lambda vegetation: [vegetation.pop(day) for day in list(vegetation)[months:]])
+    cut["ECMWF/ERA5/MONTHLY"]["time-series-data"].clear()
+    found = analyse_site(read_series(cut, "it"), SETTINGS | {"surrogates": 9})["early_warning"]
+    assert list(found["indicators"]) == ([] if refused else ["ndvi"])
+    told = "11 dates have data, and early warning needs more than 11 (analysis.minimum_dates): so short a series proves "
+    told += "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
+    assert found["refused"] == (told if refused else None)
