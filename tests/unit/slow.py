@@ -83,12 +83,12 @@ def top(scores):
     return scores[best] - slope**2 / (4 * bend), best - slope / (2 * bend)
 
 
-def indicators(series, places, days, width, step):
-    """All indicators of detrended series (b, n) in moving windows of periods; each (b, windows)."""
+def indicators(series, places, days, width, step, names=tuple(DIRECTIONS)):
+    """Indicators of detrended series (b, n) in moving windows of periods; each (b, windows)."""
     places = [place - places[0] for place in places]
     days = np.asarray(days)
     innovation = series.var(axis=1) * (1 - correlation(series, places, 1) ** 2)
-    found = {name: [] for name in DIRECTIONS}
+    found = {name: [] for name in names}
     for first in range(places[-1] + 2 - width):
         inside = [i for i, place in enumerate(places) if first <= place < first + width]
         part, there = series[:, inside], [places[i] for i in inside]
@@ -102,11 +102,13 @@ def indicators(series, places, days, width, step):
             "skewness": lost if few else skew(part, axis=1, bias=False),
             "kurtosis": lost if few else kurtosis(part, axis=1, bias=False),
             "rate_from_variance": bounded_rate(np.sqrt(np.maximum(1 - innovation / variance, 1e-9))) / step,
-            "rate_ou": lost if few else likeliest_rate(part, days[inside] / step) / step,
+            "rate_ou": lost
+            if few or "rate_ou" not in names
+            else likeliest_rate(part, days[inside] / step) / step,
         }
         one["rate_from_ar1"] = bounded_rate(one["ar1"]) / step
-        for name, values in one.items():
-            found[name].append(values)
+        for name in names:
+            found[name].append(one[name])
     return {name: np.transpose(values) for name, values in found.items()}
 
 

@@ -65,7 +65,8 @@ def test_the_deviation_is_that_of_a_sample():
     def left(number):
         values = [0.05, -0.05, 0.05, -0.05, 1.0, 0.05, -0.05, 0.05, -0.05, 0.05, -0.05, 0.0][:number]
         vegetation = {
-            month(i): [{"latitude": 1.0, "longitude": 2.0, "offset50": value}] for i, value in enumerate(values)
+            month(i): [{"latitude": 1.0, "longitude": 2.0, "offset50": value}]
+            for i, value in enumerate(values)
         }
         series = read_series(planted.summary_of(vegetation, {}), "it")
         return np.isfinite(pyveg_treatment(series).vegetation["offset50"][:, 0]).tolist()
@@ -155,7 +156,8 @@ def test_the_indicators_are_those_of_first_differences(treated, found):
     centred = (values - values.mean())[None]
     days = [place * step for place in places]
     tau = [
-        slow.taus(slow.indicators(centred, places, days, width, step))["ar1"] for width in (13, 20, 26, 33, 40)
+        slow.taus(slow.indicators(centred, places, days, width, step, ["ar1"]))["ar1"]
+        for width in (13, 20, 26, 33, 40)
     ]
     assert_same(table["tau"], tau)
 
@@ -163,7 +165,9 @@ def test_the_indicators_are_those_of_first_differences(treated, found):
 @pytest.mark.parametrize(("months", "refused"), [(11, True), (12, False)])
 def test_twelve_dates_are_enough(months, refused):
     summary = planted.complete_summary(36)
-    cut = planted.changed(summary, lambda vegetation: [vegetation.pop(day) for day in list(vegetation)[months:]])
+    cut = planted.changed(
+        summary, lambda vegetation: [vegetation.pop(day) for day in list(vegetation)[months:]]
+    )
     cut["ECMWF/ERA5/MONTHLY"]["time-series-data"].clear()
     found = analyse_site(read_series(cut, "it"), SETTINGS | {"surrogates": 9})["early_warning"]
     assert list(found["indicators"]) == ([] if refused else ["ndvi"])

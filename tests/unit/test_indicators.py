@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 from statsmodels.tsa.ar_model import AutoReg
-from statsmodels.tsa.seasonal import STL
 
-from tigerbush.detrend import design, gaussian_operator, harmonics_of, stl_operator, stl_windows
-from tigerbush.indicators import INDICATORS, kendall, moving, peak
+import slow
+from tigerbush.indicators import INDICATORS, RATES, kendall, moving, peak
 
 STEP = 30.0
 T = np.arange(60)
@@ -72,17 +71,65 @@ def test_ar1_is_that_of_statsmodels():
     assert windows(SERIES, 60)["ar1"][0] == pytest.approx(fitted * ratio, rel=1e-9)
 
 
-def test_rates_of_known_autocorrelation():
-    random = np.random.default_rng(3)
-    noise = random.standard_normal(20_000)
-    series = np.empty_like(noise)
-    series[0] = noise[0] / np.sqrt(1 - 0.6**2)
-    for i in range(1, len(noise)):
-        series[i] = 0.6 * series[i - 1] + noise[i]
-    found = windows(series, len(series))
-    for name in ("rate_from_ar1", "rate_from_variance", "rate_ou"):
-        # standard error of AR(1): 0.0057
-        assert np.exp(-found[name][0] * STEP) == pytest.approx(0.6, abs=0.02), name
+def test_every_indicator_is_that_of_the_slow_reference():
+    """Irregular times, gaps, a first period that is not 0, two series at once; an odd and an even window."""
+    places = np.delete(np.arange(3, 43), [4, 5, 17, 30])
+    days = places * STEP + np.random.default_rng(2).uniform(0, 8, len(places))
+    series = np.random.default_rng(3).gamma(2, 1, (2, len(places)))
+    series[0] += np.cumsum(series[1]) / 3
+    series -= series.mean(axis=1)[:, None]
+    for width in (13, 20):
+        found = moving(series, places, days, width, STEP)
+        expected = slow.indicators(series, places.tolist(), days, width, STEP)
+        assert list(found) == list(INDICATORS) == list(slow.DIRECTIONS)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-7, atol=1e-9, err_msg=name)
+            assert values.shape == (2, 41 - width)
+        for name in INDICATORS:
+            # any one alone is the same
+            (alone,) = moving(series, places, days, width, STEP, [name]).values()
+            np.testing.assert_array_equal(alone, found[name])
+
+
+def test_what_slowing_down_does_to_each():
+    assert {name: direction for name, (_, direction) in INDICATORS.items()} == slow.DIRECTIONS
+    np.testing.assert_allclose(RATES, slow.RATES, rtol=1e-12)
+
+
+def test_rates_are_bounded_where_series_stop_telling_them_apart():
+    """A line never comes back: 0.03 a step; what flips at each step comes back at once: 4."""
+    line, flips = (
+        np.linspace(-1, 1, 41),
+        np.where(np.arange(41) % 2, 1.0, -1.0) + np.linspace(0, 0.1, 41) ** 2,
+    )
+    for series, rate in ((line, 0.03), (flips, 4.0)):
+        found = windows(series, 20)
+        for name in ("rate_from_ar1", "rate_ou"):
+            np.testing.assert_allclose(found[name], rate / STEP, rtol=1e-9, err_msg=name)
+    assert windows(line, 20)["ar1"].max() <= 1
+    # a line has no innovations, and the quiet start of a series less variance than those of all of it
+    np.testing.assert_allclose(windows(line, 20)["rate_from_variance"], 0.03 / STEP, rtol=1e-9)
+    quiet = np.where(np.arange(41) < 30, 0.01, 1.0) * SERIES[:41]
+    np.testing.assert_allclose(windows(quiet, 20)["rate_from_variance"][:11], 4 / STEP, rtol=1e-9)
+
+
+def test_five_values_and_five_pairs_are_enough():
+    """Windows of eight periods: of five values, of four; of six values with five pairs, with four."""
+    for places, values, pairs, second in (
+        ([0, 1, 2, 3, 4], True, False, False),
+        ([0, 1, 2, 3], False, False, False),
+        ([0, 1, 2, 3, 4, 5], True, True, False),
+        ([0, 1, 2, 3, 5, 6], True, False, False),
+        ([0, 1, 2, 3, 4, 5, 6], True, True, True),
+    ):
+        # more behind, so that the whole has numbers
+        all_places = np.array(places + list(range(20, 40)))
+        found = windows(SERIES[all_places], 8, all_places)
+        known = {name: bool(np.isfinite(one[0])) for name, one in found.items()}
+        assert known == {
+            "ar1": pairs, "variance": values, "skewness": values, "kurtosis": values, "lag2": second,
+            "rate_from_ar1": pairs, "rate_from_variance": values, "rate_ou": values,
+        }  # fmt: skip
 
 
 def test_kendall_is_that_of_scipy_also_with_ties():
@@ -96,6 +143,13 @@ def test_kendall_leaves_columns_without_numbers_out():
     values = np.array([[1.0, np.nan, 2.0, 3.0], [3.0, np.nan, 2.0, 1.0], [1.0, np.nan, 1.0, 1.0]])
     assert kendall(values).tolist() == [1, -1, 0]
     assert np.isnan(kendall(np.full((1, 5), np.nan)))
+    # of three columns there is a number, of two there is none
+    assert kendall(np.array([[1.0, 3.0, 2.0]])).tolist() == [pytest.approx(1 / 3)]
+    assert np.isnan(kendall(np.array([[1.0, 3.0], [2.0, 1.0]]))).tolist() == [True, True]
+    # a number that only one row lacks is a tie with all others: of 6 pairs 3 are left
+    assert kendall(np.array([[1.0, 2.0, 3.0, 4.0], [1.0, np.nan, 2.0, 3.0]])).tolist() == [
+        1, pytest.approx(3 / np.sqrt(3 * 6)),
+    ]  # fmt: skip
 
 
 def test_the_peak_of_a_parabola_is_found_between_points():
@@ -105,45 +159,15 @@ def test_the_peak_of_a_parabola_is_found_between_points():
     np.testing.assert_allclose(greatest, 2, atol=1e-12)
 
 
-def test_detrending_takes_off_line_and_season_and_nothing_is_filled():
-    days = np.delete(np.arange(72), [4, 5, 30]) * 30.44
-    season = 3 * np.cos(2 * np.pi * days / 365.2425 + 1) + np.sin(4 * np.pi * days / 365.2425)
-    operator = gaussian_operator(days, 0.3, 2)
-    np.testing.assert_allclose(operator @ (5 + 0.01 * days + season), 0, atol=1e-9)
-    noise = np.random.default_rng(0).standard_normal(len(days))
-    assert np.std(operator @ noise) > 0.8
-
-
-def test_the_kernel_is_that_of_ksmooth():
-    """R's ksmooth: quartiles of the kernel at a quarter of the bandwidth."""
-    days = np.arange(50.0)
-    line = design(days, 0)
-    noise = np.random.default_rng(0).standard_normal(50)
-    rest = noise - line @ np.linalg.lstsq(line, noise, rcond=None)[0]
-    width = 0.2 * 49 * 0.25 / 0.6744897501960817
-    weights = np.exp(-0.5 * ((days - 20) / width) ** 2)
-    expected = rest[20] - (weights * rest).sum() / weights.sum()
-    assert (gaussian_operator(days, 0.2, 0) @ noise)[20] == pytest.approx(expected, abs=1e-12)
-
-
-def test_stl_as_a_matrix_is_stl():
-    assert stl_windows(12) == {"period": 12, "trend": 23, "low_pass": 13}
-    assert stl_windows(24) == {"period": 24, "trend": 47, "low_pass": 25}
-    series = SERIES + 0.05 * T + np.cos(2 * np.pi * T / 12)
-    expected = STL(series, period=12, seasonal=601, seasonal_deg=0, trend=23, low_pass=13).fit().resid
-    np.testing.assert_allclose(stl_operator(T, 12) @ series, expected, atol=1e-9)
-    places = np.delete(T, [10, 11, 40])
-    filled = np.interp(T, places, series[places])
-    expected = STL(filled, period=12, seasonal=601, seasonal_deg=0, trend=23, low_pass=13).fit().resid
-    np.testing.assert_allclose(stl_operator(places, 12) @ series[places], expected[places], atol=1e-9)
-
-
-def test_short_series_bear_no_season():
-    assert harmonics_of(np.arange(12) * 30.44, 30.44, 2) == 0
-    assert harmonics_of(np.arange(36) * 30.44, 30.44, 2) == 2
-    assert harmonics_of(np.arange(12) * 365.25, 365.25, 2) == 0
-
-
-def test_every_indicator_has_a_label_and_a_direction():
-    assert {direction for _, direction in INDICATORS.values()} == {-1, 0, 1}
-    assert set(windows(SERIES, 30)) == set(INDICATORS)
+def test_the_peak_of_what_is_no_parabola():
+    columns = np.array([
+        [9.0, 1.0, 2.0, 3.0, 2.0],  # at an end: no neighbours on both sides
+        [1.0, 2.0, 3.0, 4.0, 9.0],
+        [0.0, 1.0, 1.0, 0.0, 0.0],  # between two that are equal
+        [0.0, 2.0, 1.0, 0.0, 0.0],
+        [np.inf] * 5,
+    ]).T  # fmt: skip
+    greatest, where = peak(columns)
+    # (0, 2, 1): 2 - 3/2 x^2 + x/2 has its top at 1/6
+    np.testing.assert_allclose(where, [0, 4, 1.5, 1 + 1 / 6, 0], atol=1e-12)
+    np.testing.assert_allclose(greatest, [9, 9, 1.125, 2 + 1 / 24, np.inf], atol=1e-12)

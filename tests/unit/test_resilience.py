@@ -5,49 +5,81 @@ import argparse
 import numpy as np
 import pytest
 
+import slow
+from planted import assert_same
 from tigerbush.cli import calibrate
 from tigerbush.cli.calibration import Cell, binomial_interval, grow, positions_of, warned
-from tigerbush.detrend import design
-from tigerbush.early_warning import POWER, Record, Treatment, Windows, analyse_record, power_sentence, refusal
-from tigerbush.indicators import RATES
-from tigerbush.resilience import CHANGES, CONSTANT, DEGREE, SeasonalProcess, fit_site, interval, noise_share
-from tigerbush.surrogates import ornstein_uhlenbeck, p_value, phase_randomised
+from tigerbush.resilience import (
+    CHANGES,
+    CONSTANT,
+    SeasonalProcess,
+    bootstrap_median,
+    corrected_rate,
+    fit_site,
+    interval,
+    noise_share,
+)
+from tigerbush.surrogates import ornstein_uhlenbeck
 
 STEP = 30.4
+WEIGHTS = np.linspace(1, 4, 46)
 DAYS = np.delete(np.arange(50), [3, 4, 20, 33]) * STEP + np.random.default_rng(7).uniform(0, 9, 46)
 
 
-def dense(values, days, covariance, harmonics):
-    """The restricted log likelihood by its textbook formula, s2 profiled out."""
-    means = design(days, harmonics, DEGREE)
-    inverse = np.linalg.inv(covariance)
-    inner = means.T @ inverse @ means
-    rest = values - means @ np.linalg.solve(inner, means.T @ inverse @ values)
-    freedom = len(days) - means.shape[1]
-    logs = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(inner)[1]
-    return -0.5 * (freedom * np.log(rest @ inverse @ rest) + logs)
+def slow_process(harmonics, share):
+    return slow.Process(DAYS, STEP, harmonics, share * WEIGHTS.mean() / WEIGHTS if share else None)
+
+
+@pytest.mark.parametrize(("share", "harmonics"), [(0.0, 2), (0.4, 1)])
+def test_the_likelihood_is_the_textbook_one(share, harmonics):
+    """Of every constant rate and every change, with the mean and its parabola taken off."""
+    process, expected = SeasonalProcess(DAYS, STEP, harmonics, WEIGHTS, share), slow_process(harmonics, share)
+    random = np.random.default_rng(0)
+    # rates that fall, stay and rise
+    values = np.vstack([slow_process(0, 0.0).simulate(14, change, 1, random) for change in (0, 8, 16)])
+    fits = process.fit(values)
+    np.testing.assert_allclose(fits.scores, expected.scores(values), atol=1e-8)
+    where, ahead = expected.fit(values)
+    np.testing.assert_allclose(fits.peak[1], where, atol=1e-6)
+    for rate in (0, 11, 24):
+        np.testing.assert_allclose(fits.deviance(rate), ahead[rate], atol=1e-7)
+    changes = process.fit_change(values)
+    profile, greatest, change = expected.fit_change(values)
+    np.testing.assert_allclose(changes.profile, profile, atol=1e-8)
+    np.testing.assert_allclose(changes.peak[0], greatest, atol=1e-8)
+    np.testing.assert_allclose(changes.change, change, atol=1e-6)
+    np.testing.assert_allclose(changes.root, expected.roots(values), atol=1e-6)
+    # both signs are there
+    assert set(np.sign(changes.root)) == {-1, 1}
+    for k in (0, 5, 16):
+        best = [slow.top(column)[1] for column in expected.scores(values, k).T]
+        np.testing.assert_allclose(changes.where[k], best, atol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
-def test_the_likelihood_is_the_textbook_one(share):
-    weights = np.linspace(1, 4, len(DAYS))
-    process = SeasonalProcess(DAYS, STEP, 2, weights, share)
-    values = np.random.default_rng(0).standard_normal((2, len(DAYS)))
-    scores = process.fit(values).scores
-    for rate in (2, 12, 20):
-        per_day = RATES[rate] / STEP
-        covariance = np.exp(-per_day * np.abs(DAYS[:, None] - DAYS)) / (2 * per_day)
-        covariance += np.diag(share * weights.mean() / weights / (2 * per_day))
-        for i in range(2):
-            assert scores[rate, i] == pytest.approx(dense(values[i], DAYS, covariance, 2), abs=1e-8)
+def test_series_are_drawn_from_the_model(share):
+    process, expected = SeasonalProcess(DAYS, STEP, 2, WEIGHTS, share), slow_process(2, share)
+    assert CHANGES.tolist() == slow.CHANGES and CHANGES[CONSTANT] == 0
+    for rate, change in ((3, 8), (20, 8), (12, 2), (23, 16)):
+        found = process.simulate(rate, CHANGES[change], 4, np.random.default_rng(rate))
+        drawn = expected.simulate(rate, change, 4, np.random.default_rng(rate))
+        np.testing.assert_allclose(found, drawn, rtol=1e-9)
 
 
-def test_a_constant_rate_is_the_middle_of_the_changes():
-    process = SeasonalProcess(DAYS, STEP, 2)
-    values = np.random.default_rng(0).standard_normal((3, len(DAYS)))
-    changes = process.fit_change(values)
-    np.testing.assert_allclose(changes.profile[CONSTANT], process.fit(values).peak[0], atol=1e-12)
-    assert CHANGES[CONSTANT] == 0
+@pytest.mark.parametrize("truth", [(14, 1), (24, 8)])
+def test_the_rate_its_bounds_and_its_tests_are_those_of_the_slow_reference(truth):
+    """Of a series whose rate falls, and of one that comes back at once, whose bounds are open."""
+    expected = slow_process(2, 0.0)
+    values = expected.simulate(*truth, 1, np.random.default_rng(2))[0] * 3 + 5
+    found = fit_site(SeasonalProcess(DAYS, STEP, 2), values, 39, np.random.default_rng(1))
+    assert_same(found, slow.fit_site(expected, values, 39, np.random.default_rng(1)), 1e-6)
+
+
+def test_a_series_without_any_noise_has_a_likelihood():
+    white = SeasonalProcess(DAYS, STEP, 0).constant[5]
+    # 46 dates, a parabola taken off; 1e-300 for what is 0
+    expected = -0.5 * (43 * np.log(1e-300) + white.logs)
+    assert white.score(np.zeros((1, len(DAYS))))[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_level_trend_and_season_change_nothing():
@@ -56,14 +88,6 @@ def test_level_trend_and_season_change_nothing():
     moved = 7 * noise + 100 - 0.03 * DAYS + 5 * np.cos(2 * np.pi * DAYS / 365.2425)
     np.testing.assert_allclose(process.fit(moved).peak[1], process.fit(noise).peak[1], atol=1e-6)
     np.testing.assert_allclose(process.fit_change(moved).root, process.fit_change(noise).root, atol=1e-5)
-
-
-def test_simulated_processes_have_the_variance_and_the_memory_of_their_rate():
-    drawn = ornstein_uhlenbeck(np.array([0.0, 10, 40]), 0.05, 200_000, np.random.default_rng(0))
-    np.testing.assert_allclose(drawn.var(axis=0), 1 / (2 * 0.05), rtol=0.02)
-    expected = [np.exp(-0.5), np.exp(-1.5)]
-    found = [np.corrcoef(drawn[:, i], drawn[:, i + 1])[0, 1] for i in (0, 1)]
-    np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 @pytest.mark.parametrize("phi", [0.3, 0.7, 0.9])
@@ -75,64 +99,63 @@ def test_bias_and_coverage_over_seeds(phi):
     assert 0.90 <= coverage <= 0.99
 
 
-def test_a_rate_with_bounds_and_a_trend():
+def test_a_rate_that_falls_is_found_and_one_that_does_not_is_none():
+    """Over 200 dates the rate falls from 0.05 to 0.004 a day."""
     random = np.random.default_rng(2)
-    days = np.arange(400) * STEP
-    rates = np.exp(np.linspace(np.log(0.05), np.log(0.004), 399))
-    falling = fit_site(
-        SeasonalProcess(days, STEP, 2), ornstein_uhlenbeck(days, rates, 1, random)[0], 199, random
-    )
-    assert falling["p_trend"] == 1 / 200
-    assert falling["trend_high"] < 0
-    truth = np.log(0.004 / 0.05) / (days[-1] / 365.2425)
-    assert falling["trend"] == pytest.approx(truth, rel=0.5)
-    steady = fit_site(
-        SeasonalProcess(days, STEP, 2), ornstein_uhlenbeck(days, 0.01, 1, random)[0], 199, random
-    )
+    days = np.arange(200) * STEP
+    process = SeasonalProcess(days, STEP, 2)
+    rates = np.exp(np.linspace(np.log(0.05), np.log(0.004), 199))
+    falling = fit_site(process, ornstein_uhlenbeck(days, rates, 1, random)[0], 99, random)
+    assert falling["p_trend"] <= 0.05
+    assert falling["trend_low"] < np.log(0.004 / 0.05) / (days[-1] / 365.2425) < falling["trend_high"] < 0
+    steady = fit_site(process, ornstein_uhlenbeck(days, 0.01, 1, random)[0], 99, random)
     assert steady["low"] < 0.01 < steady["high"]
     assert steady["p_trend"] > 0.05
     assert steady["converged"]
 
 
-def test_bounds_that_the_data_do_not_close_are_open():
-    grid = np.arange(5.0)
+def test_bounds_lie_where_the_deviance_crosses_its_limit():
+    grid = np.array([0.0, 1.0, 2.0, 4.0, 5.0])
     scores = np.array([0.0, 1.0, 1.5, 1.4, 1.3])
-    low, high = interval(grid, scores, 1.5, 2.0)
-    assert low == pytest.approx(0.5)
-    assert high is None
-    rate = fit_site(
-        SeasonalProcess(DAYS[:14], STEP, 0),
-        np.sin(np.arange(14.0)) + np.arange(14),
-        99,
-        np.random.default_rng(0),
-    )
-    assert rate["low"] is None or rate["high"] is None
+    # deviances 3, 1, 0, 0.2, 0.4
+    assert interval(grid, scores, 1.5, 2.0) == (pytest.approx(0.5, abs=1e-12), None)
+    assert interval(grid, scores, 1.5, 0.3) == (pytest.approx(1.7, abs=1e-12), pytest.approx(4.5, abs=1e-12))
+    assert interval(grid, scores, 1.5, 3.0) == (None, None)
+    # the top lies between the points, and the limit is already passed at the best of them
+    assert interval(grid, scores, 1.8, 0.5) == (2.0, 2.0)
+    assert interval(grid, scores[::-1], 1.5, 2.0) == (None, pytest.approx(4.5, abs=1e-12))
+
+
+def test_a_bias_is_taken_off_on_the_grid():
+    assert [corrected_rate(*one) for one in ((7.4, 1.0), (7.6, -1.0), (0.2, 3.0), (23.9, -2.0))] == [
+        6,
+        9,
+        0,
+        24,
+    ]
+    process, expected = SeasonalProcess(DAYS, STEP, 2), slow_process(2, 0.0)
+    drawn = expected.simulate(20, 8, 15, np.random.default_rng(5))
+    bias = np.median(expected.fit(drawn)[0]) - 20
+    found = bootstrap_median(process, 20, 15, np.random.default_rng(5))
+    assert found == pytest.approx(bias, abs=1e-6)
+    assert abs(bias) > 0.1
 
 
 def test_the_noise_of_observations_is_seen():
+    """As the share whose likelihood is greatest: little for a clean series, more for one of which few are averaged."""
     random = np.random.default_rng(5)
-    days, weights = np.arange(300) * STEP, np.tile([1.0, 4.0], 150)
+    days, weights = np.arange(100) * STEP, np.tile([1.0, 7.0], 50)
     clean = ornstein_uhlenbeck(days, 0.01, 1, random)[0]
-    noisy = clean + random.standard_normal(300) * clean.std() * np.sqrt(0.8 * 2.5 / weights)
-    assert noise_share(days, STEP, 0, clean, weights) <= 0.1
-    assert noise_share(days, STEP, 0, noisy, weights) >= 0.5
-
-
-def test_phase_surrogates_keep_spectrum_and_mean():
-    values = np.random.default_rng(0).standard_normal(61).cumsum()
-    drawn = phase_randomised(values, 50, np.random.default_rng(1))
-    np.testing.assert_allclose(
-        np.abs(np.fft.rfft(drawn)), np.abs(np.fft.rfft(values))[None].repeat(50, 0), rtol=1e-8
-    )
-    assert np.abs(drawn - values).max() > 1
-
-
-def test_p_values_are_never_zero():
-    drawn = np.arange(99.0)
-    assert p_value(1000, drawn, 1) == 0.01
-    assert p_value(-1, drawn, -1) == 0.01
-    assert p_value(1000, drawn, 0) == 0.02
-    assert p_value(49, drawn, 0) == 1.0
+    noisy = clean + random.standard_normal(100) * clean.std() * np.sqrt(0.8 * 4 / weights)
+    shares = [0.0, 0.1, 0.25, 0.5, 1.0]
+    for values, few in ((clean, True), (noisy, False)):
+        scores = [
+            slow.top(slow.Process(days, STEP, 1, share * 4 / weights).scores(values[None])[:, 0])[0]
+            for share in shares
+        ]
+        best = shares[int(np.argmax(scores))]
+        assert noise_share(days, STEP, 1, values, weights) == best
+        assert (best < 0.5) == few
 
 
 def test_the_calibration_in_small():
@@ -185,43 +208,3 @@ def test_calibrate_writes_what_it_prints(tmp_path, capsys):
     assert calibrate.run(options, []) == 0
     assert (tmp_path / "evidence.md").read_text() == capsys.readouterr().out
     assert calibrate.run(options, ["--no"]) == 2
-
-
-def test_the_same_seed_gives_the_same_numbers():
-    places = np.arange(48)
-    record = Record(np.sin(places**1.5), places * STEP, places, STEP)
-    one, other = (
-        analyse_record(record, Treatment(), 99, np.random.default_rng(3), extra={"ar1": 250})
-        for _ in range(2)
-    )
-    assert one[1] == other[1]
-    for name in one[0]:
-        assert one[0][name]["p"] == other[0][name]["p"]
-    assert one[0]["ar1"]["surrogates"] == 250
-    assert one[0]["variance"]["surrogates"] == 99
-
-
-def test_a_record_with_gaps_has_no_test_of_the_trend_against_phases():
-    places = np.arange(48)
-    for positions in (places, np.delete(places, 20)):
-        record = Record(np.sin(positions**1.5), positions * STEP, positions, STEP)
-        _, rate = analyse_record(record, Treatment(), 99, np.random.default_rng(3), ("ar1",))
-        assert (rate["p_trend_phase"] is None) == (len(positions) < 48)
-        assert 0 < rate["p_trend"] <= 1
-
-
-def test_surrogates_have_the_gaps_of_the_series():
-    places = np.delete(np.arange(48), [5, 6, 30])
-    windows = Windows(Record(np.sin(places**1.5), places * STEP, places, STEP), Treatment())
-    assert windows.phase_surrogates(7, np.random.default_rng(0)).shape == (7, 45)
-    assert windows.width == 24
-    assert windows.ends[0] == 23 and windows.ends[-1] == 47
-
-
-def test_short_series_are_refused_with_the_number_and_the_power():
-    assert refusal(37, 36) is None
-    text = refusal(36, 36)
-    assert text.startswith("36 dates have data, and early warning needs more than 36")
-    assert f"{100 * POWER[36]:.0f} % of series of 36 dates" in text
-    assert "series of 120 dates" in power_sentence(200)
-    assert "series of 36 dates" in power_sentence(5)
