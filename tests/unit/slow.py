@@ -352,7 +352,7 @@ def best_exponential(times, values):
         return ((values - (values @ course) / (course @ course) * course) ** 2).sum()
 
     # the best of a fine grid, refined
-    grid = np.linspace(-0.1, 12, 2421) / times[-1] * (len(times) - 1)
+    grid = np.linspace(-0.1, 12, 243) / times[-1] * (len(times) - 1)
     best = min(range(1, len(grid) - 1), key=lambda k: squares(grid[k]))
     found = minimize_scalar(
         squares, bounds=(grid[best - 1], grid[best + 1]), method="bounded", options={"xatol": 1e-12}

@@ -169,20 +169,30 @@ def test_recovery_after_the_drought_that_was_planted(analysis, rain, means):
 
 
 def test_the_decay_and_the_recovery_that_were_planted():
-    """Nothing but a season, and a drought after which what was lost comes back at 0.012 a day."""
-    months = 96
-    days = np.array([planted.ordinal(month(i, 0)) for i in range(months)], dtype=float)
+    """Eight years of a season that decays at 0.6 a month; and after a drought, what was lost returns at 0.012 a day."""
+    days = np.array([planted.ordinal(month(i, 0)) for i in range(96)], dtype=float)
     rain = 40 + 20 * np.cos(2 * np.pi * days / slow.YEAR)
     rain[50:54] -= 18
-    since = np.arange(months) % 12
-    # from February down to a floor in September; what is lost is too short for the mean of eight years
-    ndvi = 0.2 + 0.3 * np.where(since < 8, 0.55 ** ((since - 1) % 12), 0.0) + 0.02 * (since == 0)
+    # from February down to a floor in September
+    course = np.array([0.02, *np.exp(-0.6 * np.arange(7)), 0.0, 0.0, 0.0, 0.01])
+    offset = np.where(days < days[53], -400, -400 - 100 * np.exp(-0.012 * (days - days[53])))
     vegetation = {
-        month(i, 0): [{"latitude": 1.0, "longitude": 2.0, "ndvi_mean": float(ndvi[i])}] for i in range(months)
+        month(i, 0): [
+            {
+                "latitude": 1.0,
+                "longitude": 2.0,
+                "ndvi_mean": float(0.2 + 0.3 * course[i % 12]),
+                "offset50": float(offset[i]),
+            }
+        ]
+        for i in range(96)
     }
-    weather = {month(i, 0): {"total_precipitation": float(rain[i] / 1000)} for i in range(months)}
+    weather = {month(i, 0): {"total_precipitation": float(rain[i] / 1000)} for i in range(96)}
     found = analyse_site(read_series(planted.summary_of(vegetation, weather), "it"), SETTINGS)["recovery"]
-    cycle = found["annual_cycle"]["ndvi"]
-    # a line through whole years of a season is not quite level
-    np.testing.assert_allclose(cycle["mean"], ndvi[:12], atol=0.006)
-    assert cycle["decay_rate"] == pytest.approx(-np.log(0.55), rel=0.05)
+    # the line through whole years of a season is hardly inclined
+    np.testing.assert_allclose(found["annual_cycle"]["ndvi"]["mean"], 0.2 + 0.3 * course, atol=0.005)
+    assert found["annual_cycle"]["ndvi"]["decay_rate"] == pytest.approx(0.6, rel=0.05)
+    one = found["dry_spells"][0]
+    assert (one["start"], one["variable"], one["used"]) == (month(53, 0), "offset50", True)
+    # what is lost for months is in the line and the season that are taken off, too
+    assert one["rate"] == pytest.approx(0.012, rel=0.15)

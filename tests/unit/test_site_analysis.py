@@ -1,24 +1,21 @@
-"""The analysis of a site and the comparison of sites, as wholes."""
+"""The parts of the analysis that any record shares: seeds, other settings, records too short, images, what is no number."""
 
-import csv
-import io
 import json
 
 import numpy as np
 import pytest
 import yaml
-from statsmodels.stats.multitest import multipletests
 
+import planted
 from fabricate import ROOT
+from planted import month
 from tigerbush.analysis import analyse_site, patch_size_series, spatial_series, without_nan
-from tigerbush.cli.__main__ import main
-from tigerbush.indicators import INDICATORS
 from tigerbush.series import read_series
-from tigerbush.sites import COLUMNS, compare, surrogates_needed, table_text
 from tigerbush.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
 QUICK = SETTINGS | {"surrogates": 99, "repetitions": 3}
+QUICKEST = SETTINGS | {"surrogates": 9, "repetitions": 3}
 
 
 def summary_of(months, name="here", seed=0, parts=4):
@@ -42,169 +39,156 @@ def summary_of(months, name="here", seed=0, parts=4):
 
 
 @pytest.fixture(scope="module")
-def analysis():
-    return analyse_site(read_series(summary_of(60), "it"), QUICK, sites=3)
+def summary():
+    """Of two sub-images and 40 dates."""
+    random = np.random.default_rng(2)
+    vegetation = {
+        month(i): [
+            {"latitude": 1.0, "longitude": 2.0, "ndvi_mean": float(value), "n_obs": 2.0}
+            for value, latitude in zip(random.normal(0.4 + 0.1 * np.sin(i), 0.05, 2), (1.0, 1.5), strict=True)
+        ]
+        for i in range(40)
+    }
+    for parts in vegetation.values():
+        parts[1]["latitude"] = 1.5
+    return planted.summary_of(vegetation, {})
 
 
-def test_the_whole_is_json_and_every_list_is_as_long_as_its_dates(analysis):
-    assert json.loads(json.dumps(analysis, allow_nan=False)) == analysis
-    assert set(analysis["software"]) >= {"tigerbush", "numpy", "scipy", "statsmodels"}
-    assert analysis["seed"] == SETTINGS["seed"]
-    for one in analysis["series"].values():
-        assert len(one["dates"]) == len(one["mean"]) == len(one["std"]) == len(one["n"]) == 60
-    assert analysis["completeness"]["with_data"] == 58
-    assert [gap["dates"] for gap in analysis["series"]["ndvi"]["gaps"]] == [1, 1]
-    warning = analysis["early_warning"]
-    assert warning["refused"] is None
-    assert set(warning["indicators"]) == {"offset50", "ndvi", "ndvi_veg"}
-    for indicators in warning["indicators"].values():
-        assert set(indicators) == set(INDICATORS)
-        for one in indicators.values():
-            assert len(one["dates"]) == len(one["values"]) == 31
-            assert -1 <= one["tau"] <= 1 and all(0 < p <= 1 for p in one["p"].values())
-    rate = warning["ornstein_uhlenbeck"]["ndvi"]
-    assert rate["bootstrap"] == 99 and rate["rate"] > 0
-    table = warning["sensitivity"]["ndvi"]["ar1"]
-    assert np.shape(table["tau"]) == (len(table["windows"]), len(table["bandwidths"]))
-    assert warning["sensitivity"]["ndvi"]["ar1"]["tau"][2][2] == warning["indicators"]["ndvi"]["ar1"]["tau"]
+def warning_of(summary, **changes):
+    return analyse_site(read_series(summary, "it"), QUICKEST | changes)["early_warning"]
 
 
-def test_warnings_come_from_equally_many_sub_images(analysis):
-    drawn = analysis["early_warning"]["subsampling"]["variables"]["ndvi"]
-    assert (drawn["n"], drawn["repetitions"], drawn["dates"], drawn["left_out"]) == (3, 3, 58, 0)
-    low, middle, high = (drawn["tau"]["ar1"][key] for key in ("low", "median", "high"))
-    assert low <= middle <= high
-    assert low < high
-    off = analyse_site(read_series(summary_of(60), "it"), QUICK | {"equal_n": False})
-    assert off["early_warning"]["subsampling"] is None
-    # the series that is shown is the mean of all
-    assert off["series"] == analysis["series"]
+def test_a_site_gives_the_same_numbers_again_and_another_seed_or_site_others(summary):
+    """Of two sub-images one is drawn, since some dates have no other."""
+    drawn = planted.changed(summary, lambda vegetation: [vegetation[month(i)].pop() for i in (3, 20, 21)])
+    found = warning_of(drawn)
+    assert warning_of(drawn) == found
+    named = drawn | {"metadata": drawn["metadata"] | {"coords_id": "there"}}
+    others = found, warning_of(named), warning_of(drawn, seed=8)
+    taus = [one["subsampling"]["variables"]["ndvi"]["tau"]["variance"] for one in others]
+    assert taus[0] != taus[1] != taus[2] != taus[0]
 
 
-def test_the_primary_indicator_has_surrogates_for_the_number_of_sites(analysis):
-    needed = surrogates_needed(3, "by", 0.05)
-    assert needed == 110  # 3 x (1 + 1/2 + 1/3) / 0.05
-    found = analysis["early_warning"]["indicators"]
-    assert found["ndvi"]["ar1"]["surrogates"] == needed
-    assert found["ndvi"]["variance"]["surrogates"] == found["offset50"]["ar1"]["surrogates"] == 99
-    assert surrogates_needed(600, "bh", 0.05) == 12_000
+def test_without_equal_draws_the_mean_of_all_is_analysed(summary):
+    found = warning_of(summary, equal_n=False, detrending="stl")
+    assert found["subsampling"] is None
+    # two sub-images at every date: a draw of both is the mean, but for what sums lose
+    drawn = warning_of(summary, detrending="stl")
+    assert drawn["subsampling"]["variables"]["ndvi"]["n"] == 2
+    for name, one in found["indicators"]["ndvi"].items():
+        np.testing.assert_allclose(one["values"], drawn["indicators"]["ndvi"][name]["values"], rtol=1e-6)
+    # after STL there is one bandwidth
+    assert found["sensitivity"]["ndvi"]["ar1"]["bandwidths"] == [0.3]
+    assert drawn["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
 
 
-def test_a_site_gives_the_same_numbers_again_and_another_one_others(analysis):
-    again = analyse_site(read_series(summary_of(60), "it"), QUICK, sites=3)
-    assert again == analysis
-    other = analyse_site(read_series(summary_of(60, name="there"), "it"), QUICK, sites=3)
-    tau = [one["early_warning"]["subsampling"]["variables"]["ndvi"]["tau"] for one in (analysis, other)]
-    assert tau[0] != tau[1]
+def test_an_unequal_draw_is_another_record(summary):
+    """A date of a single sub-image has no equal draw, but a mean."""
+    lone = planted.changed(summary, lambda vegetation: vegetation[month(20)].pop())
+    found = warning_of(lone, equal_n=False)["indicators"]["ndvi"]["ar1"]
+    # 1 is half of the usual 2, so that all dates are drawn from
+    drawn = warning_of(lone)["subsampling"]["variables"]["ndvi"]
+    assert (drawn["n"], drawn["dates"], drawn["left_out"]) == (1, 40, 0)
+    assert len(found["values"]) == 21
 
 
-@pytest.mark.parametrize("change", [{"detrending": "stl"}, {"observation_noise": True}, {"harmonics": 0}])
-def test_other_settings(change):
-    found = analyse_site(read_series(summary_of(50), "it"), QUICK | change)
-    assert found["early_warning"]["refused"] is None
-    if "detrending" in change:
-        assert found["detrending"]["stl"] == {"period": 12, "trend": 23, "low_pass": 13}
+@pytest.mark.parametrize("dates", [11, 12])
+def test_a_measure_needs_twelve_values(summary, dates):
+    """Where no measure has as many, that is why nothing is told."""
+
+    def few(vegetation):
+        for i, parts in enumerate(vegetation.values()):
+            for one in parts:
+                value = one.pop("ndvi_mean")
+                one |= {"offset50": -300.0}
+                if i < dates:
+                    one["ndvi_veg"] = 200 * value
+
+    changed = planted.changed(summary, few)
+    for equal_n in (True, False):
+        found = warning_of(changed, equal_n=equal_n, primary={"variable": "ndvi_veg", "indicator": "ar1"})
+        # what never changes is not analysed
+        if dates == 12:
+            assert list(found["indicators"]) == ["ndvi_veg"] and found["refused"] is None
+            assert found["indicators"]["ndvi_veg"]["ar1"]["surrogates"] == 20
+            assert found["indicators"]["ndvi_veg"]["variance"]["surrogates"] == 9
+        else:
+            assert found["indicators"] == {}
+            assert found["refused"] == "no measure of the vegetation has 12 values; compute more dates."
 
 
-def test_short_series_are_refused_but_not_in_mode_pyveg():
-    series = read_series(summary_of(38), "it")
-    found = analyse_site(series, QUICK)
-    assert found["early_warning"]["refused"].startswith("36 dates have data")
-    assert found["early_warning"]["indicators"] == {}
-    assert found["series"]["ndvi"]["mean"][0] is not None
-    assert found["weather"]["lagged_correlation"]["ndvi"]["n"][0] == 36
-    pyveg = analyse_site(series, QUICK | {"mode": "pyveg"})
-    assert pyveg["early_warning"]["refused"] is None
-    assert pyveg["early_warning"]["indicators"]["offset50"]["ar1"]["tau"] is not None
-    assert pyveg["detrending"]["first_differences"]
-    assert analyse_site(read_series(summary_of(13), "it"), QUICK | {"mode": "pyveg"})["early_warning"][
-        "refused"
-    ]
+def test_in_mode_pyveg_a_measure_needs_twelve_dates(summary):
+    def few(vegetation):
+        for i, parts in enumerate(vegetation.values()):
+            for one in parts:
+                one["offset50"] = 100 * one["ndvi_mean"]
+                if i % 3 or i > 33:
+                    del one["ndvi_mean"]
+
+    found = warning_of(planted.changed(summary, few), mode="pyveg")
+    assert list(found["indicators"]) == ["offset50", "ndvi"]
+    # the twelve values are every third month from the first to the 34th: 33 differences, the 16th ends the first window
+    assert found["indicators"]["ndvi"]["variance"]["dates"] == [month(i) for i in range(16, 34)]
+    fewer = planted.changed(
+        planted.changed(summary, few),
+        lambda vegetation: [one.pop("ndvi_mean") for one in vegetation[month(0)]],
+    )
+    assert list(warning_of(fewer, mode="pyveg")["indicators"]) == ["offset50"]
 
 
 @pytest.mark.parametrize("months", [1, 2, 6])
 def test_very_short_series_go_through(months):
-    found = analyse_site(read_series(summary_of(months), "it"), QUICK)
+    found = analyse_site(read_series(summary_of(months), "it"), SETTINGS)
     assert json.dumps(found, allow_nan=False)
+    # the sixth has no data
     assert found["early_warning"]["refused"].startswith(f"{min(months, 5)} dates have data")
+    assert found["detrending"]["harmonics"] == 0
+    assert found["completeness"]["with_data"] == min(months, 5)
+
+
+def test_observations_of_two_dates_have_no_trend(summary):
+    def unknown(vegetation, known):
+        for i, parts in enumerate(vegetation.values()):
+            for one in parts:
+                one["n_obs"] = 1.0 + i
+                if i >= known:
+                    del one["n_obs"]
+
+    two = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 2)))
+    assert two["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
+    three = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 3)))
+    # of six orders of three dates two go as far
+    assert three["subsampling"]["observations"] == {"tau": 1.0, "p": pytest.approx(1 / 3)}
+    none = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 0)))
+    assert none["subsampling"]["observations"] is None
 
 
 def test_what_is_not_finite_becomes_null():
-    assert without_nan({"a": (np.float64("nan"), np.int64(3), [float("inf"), True, "x", None])}) == {
-        "a": [None, 3, [None, True, "x", None]]
-    }
-    found = spatial_series([("2017-01-16", {"x": 1.0}), ("2017-02-15", {"x": np.nan})], {"x": ("X", "m")})
+    assert without_nan({"a": (np.float64("nan"), np.int64(3), [float("inf"), True, "x", None]), 1: np.array([1.5, np.nan])}) == {
+        "a": [None, 3, [None, True, "x", None]],
+        "1": [1.5, None],
+    }  # fmt: skip
+    assert type(without_nan(np.int64(3))) is int and type(without_nan(np.bool_(True))) is bool
+
+
+def test_the_measures_of_dates_are_arranged_as_series():
+    found = spatial_series(
+        iter([("2017-01-16", {"x": 1.0, "y": 5}), ("2017-02-15", {"x": np.nan, "y": 6})]),
+        {"x": ("X", "m"), "y": ("Y", "1")},
+    )
+    days = ["2017-01-16", "2017-02-15"]
     assert found == {
-        "x": {"label": "X", "unit": "m", "dates": ["2017-01-16", "2017-02-15"], "values": [1.0, None]}
+        "x": {"label": "X", "unit": "m", "dates": days, "values": [1.0, None]},
+        "y": {"label": "Y", "unit": "1", "dates": days, "values": [5, 6]},
     }
 
 
 def test_patch_sizes_are_in_square_metres():
-    found = patch_size_series([("2017-01-16", [3, 1] + [0] * 15)], 10)
-    assert found["edges"][:3] == [100, 200, 400]
-    assert found["counts"] == [[3, 1] + [0] * 15] and len(found["edges"]) == 17
-
-
-def row(name, p, refused=None, slowing=(), opposite=()):
-    """The part of analysis.json that a comparison reads."""
-    indicator = {"ndvi": {"ar1": {"tau": 0.5, "p": {"ar1": p}}}} if p is not None else {}
-    one = {"slowing": list(slowing), "opposite": list(opposite), "contradictory": bool(slowing and opposite)}
-    groups = {"ndvi": one} if p is not None else {}
-    return {
-        "site": name,
-        "completeness": {"with_data": 60},
-        "early_warning": {
-            "refused": refused,
-            "primary": {"variable": "ndvi", "indicator": "ar1"},
-            "indicators": indicator,
-            "disagreement": groups,
-        },
+    counts = [[3, 1] + [0] * 15, [0, 4] + [1] * 15]
+    found = patch_size_series(iter([("2017-01-16", counts[0]), ("2017-02-15", tuple(counts[1]))]), 10)
+    assert found == {
+        "unit": "m2",
+        "edges": [100 * 2**k for k in range(17)],
+        "dates": ["2017-01-16", "2017-02-15"],
+        "counts": counts,
     }
-
-
-@pytest.mark.parametrize(("method", "name"), [("by", "fdr_by"), ("bh", "fdr_bh")])
-def test_false_discoveries_are_those_of_statsmodels(method, name):
-    p = [0.0005, 0.004, 0.02, 0.03, 0.2, 0.9]
-    found = compare([row(f"s{i}", one) for i, one in enumerate(p)], method, 0.05)
-    rejected, adjusted, *_ = multipletests(p, 0.05, name)
-    assert [one["rejected"] for one in found["rows"]] == rejected.tolist()
-    np.testing.assert_allclose([one["q"] for one in found["rows"]], adjusted, rtol=1e-12)
-    assert found["n_tests"] == 6
-    assert 0 < sum(rejected) < 6
-
-
-def test_refused_sites_are_no_tests_and_disagreement_is_shown():
-    sites = [row("a", 0.01, slowing=["ar1"], opposite=["variance"]), row("b", None, "too short, <b>")]
-    found = compare(sites, "by", 0.05)
-    assert found["n_tests"] == 1
-    assert found["rows"][0]["disagreement"] and found["rows"][0]["rejected"]
-    assert found["rows"][1]["p"] is None and found["rows"][1]["refused"] == "too short, <b>"
-    read = list(csv.DictReader(io.StringIO(table_text(found))))
-    assert list(read[0]) == list(COLUMNS)
-    assert read[1]["refused"] == "too short, <b>" and read[1]["p"] == ""
-    assert compare([], "by", 0.05)["rows"] == []
-
-
-def test_the_command_reads_pyvegs_own_file(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    contents = summary_of(30)
-    del contents["metadata"]
-    (tmp_path / "results_summary.json").write_text(json.dumps(contents))
-    arguments = ["analyse", str(tmp_path / "results_summary.json"), "--output", str(tmp_path)]
-    assert main(arguments) == 0
-    assert "site: 28 of 30 dates have data.\nNo early warning: 28 dates have data" in capsys.readouterr().out
-    assert main([*arguments, "--config", "analysis={mode: pyveg, surrogates: 99}"]) == 0
-    assert "offset50  ar1" in capsys.readouterr().out
-    assert json.loads((tmp_path / "analysis.json").read_text())["mode"] == "pyveg"
-    assert (tmp_path / "series.csv").exists() and (tmp_path / "series.parquet").exists()
-
-
-def test_the_command_refuses_what_is_no_summary(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    (tmp_path / "it.json").write_text("{")
-    assert main(["analyse", str(tmp_path / "it.json")]) == 1
-    assert "it.json cannot be read as JSON" in capsys.readouterr().err
-    assert main(["analyse", str(tmp_path / "no.json")]) == 1
-    assert "no.json cannot be read" in capsys.readouterr().err
-    assert main(["analyse", str(tmp_path / "it.json"), "--no"]) == 1
-    assert not list(tmp_path.glob("series*"))
