@@ -132,6 +132,24 @@ def ordinal(day):
     return date.fromisoformat(day).toordinal()
 
 
+def days_of(i):
+    """Mean acquisition time of a period of the long record, in days since its first date; the date without any.
+
+    Even months have a product of the 10th at 8:47, odd ones that and one of the 21st at 9:31.
+    """
+    nominal = ordinal(month(i)) - ordinal(month(0))
+    tenth, later = nominal - 6 + (8 + 47 / 60) / 24, nominal + 5 + (9 + 31 / 60) / 24
+    return float(nominal) if i in EMPTY else tenth if i % 2 == 0 else (tenth + later) / 2
+
+
+# July 2015 to April 2020
+STEP = 1736 / 57
+# of equally many sub-images: three, which all dates have but the poor one
+DRAWN = [i for i in range(MONTHS) if i not in (*EMPTY, HOLE, POOR)]
+# of 54 periods from 2 to 55 the windows are 27 long; the one that ends in the month without a key bears the month before
+WINDOWS = [month(i) for i in (*range(28, 40), 39, *range(41, 56))]
+
+
 def table_of(summary, key, convert=float):
     """The values of a field as lists of dates by sub-images, read the slow way; NaN where there is none."""
     series = summary[VEGETATION_COLLECTION]["time-series-data"]

@@ -15,18 +15,7 @@ from tigerbush.series import read_series
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"minimum_dates": 99}
 PLACES = planted.indices()
 NOMINAL = [planted.ordinal(month(i)) - planted.ordinal(month(0)) for i in PLACES]
-
-
-def days_of(i):
-    """Mean acquisition time: the 10th at 8:47, or that and the 21st at 9:31; the date itself where nothing was taken."""
-    if i in planted.EMPTY:
-        return float(planted.ordinal(month(i)) - planted.ordinal(month(0)))
-    tenth = planted.ordinal(month(i)) - 6 + (8 + 47 / 60) / 24
-    later = planted.ordinal(month(i)) + 5 + (9 + 31 / 60) / 24
-    return (tenth if i % 2 == 0 else (tenth + later) / 2) - planted.ordinal(month(0))
-
-
-DAYS = [days_of(i) for i in PLACES]
+DAYS = [planted.days_of(i) for i in PLACES]
 
 
 @pytest.fixture(scope="module")

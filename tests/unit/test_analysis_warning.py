@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 import planted
 import slow
 from fabricate import ROOT
-from planted import assert_same, month
+from planted import DRAWN, STEP, assert_same, days_of, month
 from tigerbush.analysis import analyse_site
 from tigerbush.series import read_series
 
@@ -30,21 +30,11 @@ LABELS = {
     "rate_from_variance": "restoring rate from variance, 1/day",
     "rate_ou": "restoring rate by maximum likelihood, 1/day",
 }
-# of the long record: its first value is at period 2, its last at 55; one key is missing, one date is too poor
-STEP = (planted.ordinal("2020-04-16") - planted.ordinal("2015-07-16")) / 57
-DRAWN = [i for i in range(2, 56) if i not in (24, 25, 30, 40)]
 
 
 def random_of(*names):
     """The generator of a seed and names."""
     return np.random.default_rng([7, *(zlib.crc32(name.encode()) for name in names)])
-
-
-def days_of(i):
-    """Mean acquisition time of a period of the long record: the 10th at 8:47, or that and the 21st at 9:31."""
-    tenth = planted.ordinal(f"{month(i)[:8]}10") + (8 + 47 / 60) / 24
-    later = planted.ordinal(f"{month(i)[:8]}21") + (9 + 31 / 60) / 24
-    return (tenth if i % 2 == 0 else (tenth + later) / 2) - planted.ordinal("2015-07-16")
 
 
 def own_table(summary, key):
@@ -89,8 +79,7 @@ def test_every_indicator_with_its_tests_is_that_of_the_slow_reference(warning, r
         # 3 sites: 3 (1 + 1/2 + 1/3) / 0.05
         extra=[("variance", 110 - 99)], noise=share * weights.mean() / weights,
     )  # fmt: skip
-    # windows of 27 of the 54 periods from 2 to 55; the one that ends in the month without a key bears the month before
-    dates = [month(i) for i in (*range(28, 40), 39, *range(41, 56))]
+    dates = planted.WINDOWS
     assert dates[0] == "2017-11-16" and dates[11:14] == ["2018-10-16", "2018-10-16", "2018-12-16"]
     for name, one in found.items():
         expected = {"label": LABELS[name], "dates": dates, **one}

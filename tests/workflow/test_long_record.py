@@ -1,0 +1,134 @@
+"""The analysis as a part of the workflow, of a record long enough for early warning: measures are planted, no images are."""
+
+import csv
+import json
+import zlib
+
+import numpy as np
+import pytest
+
+import planted
+import slow
+from fabricate import name_of, scene_of
+from runs import BASE, SITE, SUMMARIES, Run
+from tigerbush.files import read_json
+from tigerbush.safe_writer import write_product
+
+pytestmark = pytest.mark.workflow
+
+SEED = 20200101
+CONFIG = BASE | {
+    "period": {"start": "2015-07-01", "end": "2020-05-01", "step": "1m"},
+    "analysis": {"surrogates": 99, "repetitions": 2},
+}
+PLANTED = {"long": planted.long_summary(), "short": planted.complete_summary(36)}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two sites whose summaries, of nothing, are filled by hand before the analysis; the only product is of 2012."""
+    folder = tmp_path_factory.mktemp("long") / "work"
+    write_product(folder / "products", name_of("20120110"), scene_of(clouds=[]))
+    run = Run(folder, CONFIG, sites=[(name, *SITE[1:]) for name in PLANTED])
+    run.snakemake(SUMMARIES)
+    for name, summary in PLANTED.items():
+        path = folder / "results" / name / "results_summary.json"
+        own = json.loads(path.read_text())
+        metadata = own["metadata"] | {"products": summary["metadata"]["products"]}
+        path.write_text(json.dumps(own | summary | {"metadata": metadata}))
+    run.snakemake("results/analysis/report.html")
+    return run
+
+
+@pytest.fixture(scope="module")
+def analyses(run):
+    return {name: read_json(run.folder / "results" / name / "analysis" / "analysis.json") for name in PLANTED}
+
+
+def random_of(*names):
+    return np.random.default_rng([SEED, *(zlib.crc32(name.encode()) for name in names)])
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The indicators of NDVI, the slow way."""
+    table = planted.table_of(PLANTED["long"], "ndvi_mean")
+    drawn = slow.equal_draw(table, 3, random_of("long", "ndvi", "draw"))
+    days = [planted.days_of(i) for i in planted.DRAWN]
+    indicators, rate = slow.early_warning(
+        drawn[[planted.indices().index(i) for i in planted.DRAWN]], planted.DRAWN, days, planted.STEP,
+        random_of("long", "ndvi"), detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=27,
+        # for two sites 2 (1 + 1/2) / 0.05 = 60 would do
+        size=99,
+    )  # fmt: skip
+    return indicators, rate
+
+
+def test_early_warning_of_the_long_record_is_that_of_the_slow_reference(analyses, expected):
+    found = analyses["long"]["early_warning"]
+    assert found["refused"] is None
+    assert list(found["indicators"]) == ["offset50", "ndvi"]
+    indicators, rate = expected
+    for name, one in indicators.items():
+        told = found["indicators"]["ndvi"][name]
+        planted.assert_same(told, {"label": told["label"], "dates": planted.WINDOWS, **one}, 1e-7, name)
+    told = found["ornstein_uhlenbeck"]["ndvi"]
+    planted.assert_same({key: told[key] for key in rate}, rate, 1e-7)
+    assert analyses["long"]["completeness"]["with_data"] == 51
+    assert analyses["long"]["series"]["ndvi"]["outliers"] == ["2016-08-16", "2019-04-16", "2019-09-16"]
+
+
+def test_the_short_record_is_refused(analyses):
+    warning = analyses["short"]["early_warning"]
+    assert (warning["indicators"], warning["ornstein_uhlenbeck"]) == ({}, {})
+    assert warning["refused"].startswith("36 dates have data, and early warning needs more than 36 ")
+
+
+def test_the_sites_are_compared_by_their_only_test(run, analyses, expected):
+    one = expected[0]["ar1"]
+    p = one["p"]["ar1"]
+    comparison = read_json(run.folder / "results" / "analysis" / "sites.json")
+    assert (comparison["method"], comparison["q"], comparison["n_tests"]) == ("Benjamini-Yekutieli", 0.05, 1)
+    groups = analyses["long"]["early_warning"]["disagreement"]["ndvi"]
+    same = {"variable": "ndvi", "indicator": "ar1"}
+    # of a single test q is p
+    tested = {
+        "site": "long",
+        **same,
+        "n_dates": 51,
+        "tau": pytest.approx(one["tau"]),
+        "p": p,
+        "q": p,
+        "rejected": p <= 0.05,
+    }
+    tested |= {
+        "refused": None,
+        "slowing": ", ".join(groups["slowing"]),
+        "opposite": ", ".join(groups["opposite"]),
+    }
+    refused = {"site": "short", **same, "n_dates": 36, "tau": None, "p": None, "q": None, "rejected": None}
+    refused |= {"refused": analyses["short"]["early_warning"]["refused"], "slowing": "", "opposite": ""}
+    assert comparison["rows"] == [
+        tested | {"disagreement": groups["contradictory"]},
+        refused | {"disagreement": False},
+    ]
+    with (run.folder / "results" / "analysis" / "sites.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["site"], row["p"], row["refused"]) for row in rows] == [
+        ("long", str(p), ""),
+        ("short", "", refused["refused"]),
+    ]
+    report = (run.folder / "results" / "analysis" / "report.html").read_text()
+    assert refused["refused"][1:] in report
+
+
+def test_the_series_are_written_as_rows(run):
+    with (run.folder / "results" / "long" / "analysis" / "series.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = planted.table_of(PLANTED["long"], "ndvi_mean")
+    means = [float(row["value"]) for row in rows if (row["variable"], row["statistic"]) == ("ndvi", "mean")]
+    assert means == pytest.approx([np.nanmean(row) for row in table if np.isfinite(row).any()], rel=1e-12)
+    assert (
+        sum(row["statistic"] == "value" and row["variable"] == "ndvi" for row in rows)
+        == np.isfinite(table).sum()
+    )
