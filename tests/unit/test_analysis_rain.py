@@ -185,3 +185,24 @@ def test_the_decay_and_the_recovery_that_were_planted():
     assert (one["start"], one["variable"], one["used"]) == (month(53, 0), "offset50", True)
     # what is lost for months is in the line and the season that are taken off, too
     assert one["rate"] == pytest.approx(0.012, rel=0.15)
+
+
+def test_lags_without_enough_pairs_are_none(summary, rain, means):
+    """Of the first 16 months 14 have data: those of three and fewer lags are twelve pairs or more."""
+
+    def change(vegetation):
+        for day in list(vegetation)[16:]:
+            del vegetation[day]
+
+    short = planted.changed(summary, change)
+    weather = summary["ECMWF/ERA5/MONTHLY"]["time-series-data"]
+    short["ECMWF/ERA5/MONTHLY"]["time-series-data"] = dict(list(weather.items())[:16])
+    found = analyse_site(read_series(short, "it"), SETTINGS)["weather"]["lagged_correlation"]["ndvi"]
+    # under two years nothing but a line is taken off
+    odd, odd_rain = (slow.rest_with_gaps(DAYS[:16], np.array(one)[:16], 0) for one in (means["ndvi"], rain))
+    correlation, numbers = slow.lagged(odd, odd_rain, PLACES[:16])
+    assert found["n"] == numbers == [14, 14, 14, 13, 12, 11, 10]
+    assert_same(found["correlation"], [*map(float, correlation[:5]), None, None])
+    best = max(range(5), key=lambda lag: abs(correlation[lag]))
+    assert (found["best_lag"], found["best_correlation"]) == (best, found["correlation"][best])
+    assert [value is None for value in found["raw_correlation"]] == [False] * 5 + [True] * 2

@@ -175,3 +175,32 @@ def test_a_date_counts_if_it_has_any_measure(summary):
         "subsampling": None,
         "disagreement": {},
     }
+
+
+def test_a_record_of_years_and_without_metadata():
+    """pyveg's own tells no products; STL needs two dates a period at least."""
+    vegetation = {
+        f"{year}-07-02": [{"latitude": 1.0, "longitude": 2.0, "offset50": -4.0}]
+        for year in (2015, 2016, 2017)
+    }
+    summary = planted.summary_of(vegetation, {})
+    del summary["metadata"]
+    found = analyse_site(read_series(summary, "it"), SETTINGS | {"detrending": "stl"})
+    assert found["detrending"] == {
+        "method": "stl",
+        "bandwidth": None,
+        "harmonics": 0,
+        "stl": {"period": 2, "trend": 3, "low_pass": 3},
+        "first_differences": False,
+    }
+    assert (found["site"], found["metadata"], found["days_per_step"]) == ("site", {}, 365.5)
+    assert found["completeness"] == {
+        "dates": 3, "with_data": 3, "n_sub_images": [1, 1, 1], "n_obs": None, "products": {}
+    }  # fmt: skip
+
+
+def test_a_date_that_names_no_products_has_none(summary):
+    named = summary["metadata"]["products"] | {"2015-09-16": {"failed": {"A": "damaged"}}}
+    told = summary | {"metadata": summary["metadata"] | {"products": named}}
+    found = analyse_site(read_series(told, "it"), SETTINGS)["completeness"]["products"]
+    assert (found["2015-09-16"], found["2015-10-16"]) == (0, 2)
