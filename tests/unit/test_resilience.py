@@ -66,13 +66,16 @@ def test_series_are_drawn_from_the_model(share):
         np.testing.assert_allclose(found, drawn, rtol=1e-9)
 
 
-@pytest.mark.parametrize("truth", [(14, 1), (24, 8)])
-def test_the_rate_its_bounds_and_its_tests_are_those_of_the_slow_reference(truth):
-    """Of a series whose rate falls, and of one that comes back at once, whose bounds are open."""
+@pytest.mark.parametrize(
+    ("truth", "seed", "converged"), [((14, 1), 2, True), ((24, 8), 3, False), ((0, 8), 3, False)]
+)
+def test_the_rate_its_bounds_and_its_tests_are_those_of_the_slow_reference(truth, seed, converged):
+    """Of series whose rate falls, that come back at once, and that never do: not all of their bounds are closed."""
     expected = slow_process(2, 0.0)
-    values = expected.simulate(*truth, 1, np.random.default_rng(2))[0] * 3 + 5
+    values = expected.simulate(*truth, 1, np.random.default_rng(seed))[0] * 3 + 5
     found = fit_site(SeasonalProcess(DAYS, STEP, 2), values, 39, np.random.default_rng(1))
     assert_same(found, slow.fit_site(expected, values, 39, np.random.default_rng(1)), 1e-6)
+    assert found["converged"] == converged
 
 
 def test_a_series_without_any_noise_has_a_likelihood():
