@@ -41,6 +41,13 @@ def test_a_season_needs_two_years_and_dates_enough(dates, step, wanted, harmonic
     assert harmonics_of(days, step, wanted) == harmonics
 
 
+def test_two_years_less_a_step_are_enough():
+    days = np.linspace(0, 700, 24)
+    # 700 + 30.485 = 2 x 365.2425, exactly
+    assert harmonics_of(days, 30.485, 2) == 2
+    assert harmonics_of(days, 30.484, 2) == 0
+
+
 def test_the_regressors_are_level_powers_of_time_and_waves_of_the_year():
     assert YEAR == 365.2425
     for harmonics, degree in ((0, 1), (1, 2), (3, 1)):
@@ -78,6 +85,8 @@ def test_stl_as_a_matrix_is_stl():
     assert stl_windows(24) == {"period": 24, "trend": 47, "low_pass": 25}
     # the next odd number above the period
     assert stl_windows(7) == {"period": 7, "trend": 13, "low_pass": 9}
+    assert stl_windows(10) == {"period": 10, "trend": 19, "low_pass": 11}
+    assert stl_windows(5) == {"period": 5, "trend": 9, "low_pass": 7}
     series = SERIES + 0.05 * T + np.cos(2 * np.pi * T / 12)
     expected = STL(series, period=12, seasonal=601, seasonal_deg=0, trend=23, low_pass=13).fit().resid
     np.testing.assert_allclose(stl_operator(T, 12) @ series, expected, atol=1e-9)

@@ -74,7 +74,12 @@ def test_an_exponential_is_found_as_it_was_made():
     assert exponential_fit(times[:3], np.exp(-0.4 * times[:3])) is None
     assert exponential_fit(times, np.exp(0.3 * times)) is None
     assert exponential_fit(times, np.full(8, 2.0)) is None
-    assert exponential_fit(times, np.array([0.0, 1, 2, 1, 0, 1, 0, 2])) is None
+    # what begins at 0 has nothing to lose, whatever it does later
+    assert exponential_fit(times, np.array([0.0, 9, 6, 4, 3, 2, 1.5, 1])) is None
+    # a fall of 1
+    assert exponential_fit(times[:5], np.array([1.0, 0.5, 0.2, 0.1, 0.0])) == pytest.approx(
+        (0.75, 0.99), abs=0.05
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,6 +152,14 @@ def test_a_line_is_taken_off_a_cycle_of_twelve_values_or_more():
     line = np.polyval(np.polyfit(DAYS[:12], values[:12], 1), DAYS[:12])
     found = annual_cycle(values[:12], DAYS[:12], DATES[:12])
     np.testing.assert_allclose(found["mean"], values[:12] - line + values[:12].mean(), atol=1e-12)
+
+
+def test_an_r2_of_0_2_itself_is_enough(monkeypatch):
+    monkeypatch.setattr("tigerbush.response.exponential_fit", lambda times, values: (0.5, 0.2))
+    values = cycle_of(np.linspace(1, 0.3, 8), [0.4, 0.5, 0.6, 0.7])
+    assert annual_cycle(values, DAYS, DATES)["decay_rate"] == 0.5
+    (found,) = recoveries(-values, DAYS, [(3, 5)])
+    assert (found["rate"], found["r2"], found["used"]) == (0.5, 0.2, True)
 
 
 def rain_with(*droughts):
