@@ -45,6 +45,9 @@ def test_half_periods_are_rounded_to_even():
 
 def test_the_treatment_unless_another_is_named():
     assert Treatment() == Treatment(window=0.5, bandwidth=0.3, harmonics=2, detrending="gaussian")
+    windows = Windows(RECORD, Treatment())
+    assert windows.width == 24
+    np.testing.assert_allclose(windows.operator @ VALUES, slow.detrended(DAYS, VALUES, 0.3, 2), atol=1e-10)
 
 
 def test_each_way_of_detrending():

@@ -44,13 +44,11 @@ def summary():
     random = np.random.default_rng(2)
     vegetation = {
         month(i): [
-            {"latitude": 1.0, "longitude": 2.0, "ndvi_mean": float(value), "n_obs": 2.0}
+            {"latitude": latitude, "longitude": 2.0, "ndvi_mean": float(value), "n_obs": 2.0}
             for value, latitude in zip(random.normal(0.4 + 0.1 * np.sin(i), 0.05, 2), (1.0, 1.5), strict=True)
         ]
         for i in range(40)
     }
-    for parts in vegetation.values():
-        parts[1]["latitude"] = 1.5
     return planted.summary_of(vegetation, {})
 
 
