@@ -11,31 +11,9 @@ from fabricate import ROOT
 from planted import month
 from tigerbush.analysis import analyse_site, patch_size_series, spatial_series, without_nan
 from tigerbush.series import read_series
-from tigerbush.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
-QUICK = SETTINGS | {"surrogates": 99, "repetitions": 3}
-QUICKEST = SETTINGS | {"surrogates": 9, "repetitions": 3}
-
-
-def summary_of(months, name="here", seed=0, parts=4):
-    """A site of so many months from 2017 on; two of them without data."""
-    random = np.random.default_rng(seed)
-    dates = [f"{2017 + i // 12}-{i % 12 + 1:02}-16" for i in range(months)]
-    state, series, weather = 0.0, {}, {}
-    for i, day in enumerate(dates):
-        state = 0.6 * state + random.normal(0, 0.02)
-        series[day] = None if i in (5, 11) else [
-            {"latitude": 11.5 + k / 100, "longitude": 27.9, "date": day, "offset50": -400 + 1000 * state + k,
-             "ndvi_mean": 0.4 + state + random.normal(0, 0.01), "ndvi_veg": 180 + 20 * state, "n_obs": 1.0 + i % 3}
-            for k in range(parts - (i % 4 == 0))
-        ]  # fmt: skip
-        weather[day] = {"total_precipitation": random.gamma(2, 0.02), "mean_2m_air_temperature": 300}
-    return {
-        WEATHER_COLLECTION: {"type": "weather", "time-series-data": weather},
-        VEGETATION_COLLECTION: {"type": "vegetation", "time-series-data": series},
-        "metadata": {"coords_id": name},
-    }
+QUICK = SETTINGS | {"surrogates": 9, "repetitions": 3}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +31,7 @@ def summary():
 
 
 def warning_of(summary, **changes):
-    return analyse_site(read_series(summary, "it"), QUICKEST | changes)["early_warning"]
+    return analyse_site(read_series(summary, "it"), QUICK | changes)["early_warning"]
 
 
 def test_a_site_gives_the_same_numbers_again_and_another_seed_or_site_others(summary):
@@ -135,10 +113,17 @@ def test_in_mode_pyveg_a_measure_needs_twelve_dates(summary):
 
 
 @pytest.mark.parametrize("months", [1, 2, 6])
-def test_very_short_series_go_through(months):
-    found = analyse_site(read_series(summary_of(months), "it"), SETTINGS)
+def test_very_short_series_go_through(summary, months):
+    """Of the first months, the sixth of which has no data."""
+
+    def cut(vegetation):
+        for day in list(vegetation)[months:]:
+            del vegetation[day]
+        if months == 6:
+            vegetation[month(5)] = None
+
+    found = analyse_site(read_series(planted.changed(summary, cut), "it"), SETTINGS)
     assert json.dumps(found, allow_nan=False)
-    # the sixth has no data
     assert found["early_warning"]["refused"].startswith(f"{min(months, 5)} dates have data")
     assert found["detrending"]["harmonics"] == 0
     assert found["completeness"]["with_data"] == min(months, 5)
