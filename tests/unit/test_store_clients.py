@@ -1,0 +1,113 @@
+"""With which settings and credentials an object store is asked, and which cannot be used."""
+
+import pytest
+
+from tigerbush import remote
+from tigerbush.errors import TigerbushError
+from tigerbush.remote import Store
+
+
+class Session:
+    """A session of boto3 that notes what a client is made with."""
+
+    def __init__(self, keys=None):
+        self.keys, self.registered = keys, []
+        self.meta = self.events = self._request_signer = self
+
+    @property
+    def _credentials(self):
+        return self.keys and self
+
+    def get_frozen_credentials(self):
+        return self.keys
+
+    def register_first(self, event, handler):
+        self.registered.append((event, handler))
+
+    def client(self, name, **options):
+        self.name, self.options = name, options
+        return self
+
+
+KEYS = {
+    "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "access",
+    "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "secret",
+    "SNAKEMAKE_STORAGE_S3_TOKEN": "token",
+}
+
+
+def test_what_a_client_is_made_with(monkeypatch):
+    session = Session(("access", "secret", None))
+    monkeypatch.setattr(remote.boto3.session, "Session", lambda: session)
+    monkeypatch.setattr(remote.os, "environ", KEYS)
+    Store("b", endpoint_url="https://s3.example:9000", region="here", connections=7, timeout=5)
+    config = session.options.pop("config")
+    assert (session.name, session.options) == (
+        "s3",
+        {
+            "endpoint_url": "https://s3.example:9000", "region_name": "here",
+            "aws_access_key_id": "access", "aws_secret_access_key": "secret", "aws_session_token": "token",
+        },
+    )  # fmt: skip
+    assert (config.signature_version, config.connect_timeout, config.read_timeout) == (None, 5, 5)
+    assert (config.max_pool_connections, config.retries) == (7, {"total_max_attempts": 1})
+    assert (config.s3, config.response_checksum_validation) == ({"addressing_style": "path"}, "when_required")
+    assert session.registered == [("needs-retry.s3.HeadBucket", remote.refuse_redirect)]
+    monkeypatch.setattr(remote.os, "environ", {})
+    Store("b", anonymous=True, timeout=11)
+    config = session.options.pop("config")
+    assert session.options == dict.fromkeys(session.options) | {"region_name": "us-east-1"}
+    assert (config.signature_version, config.connect_timeout, config.read_timeout) == (
+        remote.botocore.UNSIGNED,
+        10,
+        11,
+    )
+    assert config.s3 == {"addressing_style": "auto"}
+
+
+def test_keys_that_no_header_can_hold(monkeypatch):
+    monkeypatch.setattr(remote.boto3.session, "Session", lambda: Session(("access", "sec\nret", None)))
+    with pytest.raises(TigerbushError) as error:
+        Store("b", endpoint_url="https://s3.example")
+    assert str(error.value) == (
+        "https://s3.example cannot be asked with the settings of the environment (a key holds a space, a line break or "
+        "another character that keys never have); set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both "
+        "SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
+    )
+    # keys are not looked at where none are sent, and no client is made without a bucket
+    Store("b", anonymous=True)
+    Store()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3.example", None), ("ftp://s3.example", None), ("https://", None), ("https://s3.example:0", None),
+        ("https://s3.example:99999", None), ("https://s3.example/?a=b", None), ("https://s3.example/#a", None),
+        ("https://s3_.example_", None), ("https://user:secret@s3.example", "s3.example"),
+        ("https://" + "a" * 254, "https://" + "a" * 112), ("https://s3 .example", None),
+    ],
+)  # fmt: skip
+def test_addresses_of_no_store(monkeypatch, url, shown):
+    monkeypatch.setattr(remote, "_client", lambda **_: None)
+    with pytest.raises(TigerbushError) as error:
+        Store("b", endpoint_url=url)
+    assert str(error.value) == (
+        f"{shown or url!r} is no address of an object store; expected http(s)://host, perhaps with :port, as "
+        "source.endpoint_url or --endpoint-url."
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.example",
+        "http://h",
+        "https://s3.example:9000/path",
+        "http://[::1]:80",
+        "https://" + "a" * 253,
+    ],
+)
+def test_addresses_of_stores(monkeypatch, url):
+    monkeypatch.setattr(remote, "_client", lambda **_: None)
+    assert Store("b", endpoint_url=url).endpoint == url
