@@ -1,0 +1,373 @@
+"""The windows of a product that a site needs: what is fetched, what is kept after trouble, and what the zip holds."""
+
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import rasterio
+
+from fabricate import name_of, scene_of
+from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
+from tigerbush import ranges, stream
+from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.local import list_local
+from tigerbush.products import file_row
+from tigerbush.raster import CODESTREAM
+from tigerbush.resample import Grid
+from tigerbush.safe import open_product
+from tigerbush.safe_writer import write_product
+from tigerbush.site import resample_site
+from tigerbush.stream import read_remote_window, stream_product
+
+# 2 x 2 sub-images of 20 pixels around 465795 m east, 5079632 m north
+SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+# 465600 m to 466000 m, grown to whole 60 m from the tile's corner and by two of them more: 300 m to 960 m
+WINDOW = Grid(465480, 5079960, 10, 66, 66)
+KINDS = {
+    "polygons": ("L1C", {"clouds": [[(465600, 5079800), (465900, 5079800), (465900, 5079500), (465600, 5079800)]]}),
+    "classes": ("L1C", {"classi": np.random.default_rng(2).integers(0, 2, (3, 21, 21))}),
+    "scenes": ("L2A", {"scl": np.random.default_rng(3).integers(0, 12, (63, 63))}),
+    "none": ("L1C", {}),
+}  # fmt: skip
+
+
+class Shelf:
+    """A product on the disk and in a bucket, with the rows that describe it there."""
+
+    def __init__(self, folder, kind, baseline="0204"):
+        level, masks = KINDS[kind]
+        self.product = name_of(level=level, baseline=baseline)
+        scene = scene_of(7, level=level, **masks)
+        bands = {band: scene.bands[band] for band in ("B1", "B2", "B3", "B4", "B8", "B8A")}
+        self.safe = write_product(folder, self.product, replace(scene, bands=bands))
+        _, rows = list_local(folder)
+        files = {row["name"]: (self.safe / row["name"]).read_bytes() for row in rows}
+        self.objects = {f"L/{self.safe.name}/{name}": content for name, content in files.items()}
+        self.rows = [
+            row | {"key": f"L/{self.safe.name}/{row['name']}", "etag": md5(files[row["name"]])}
+            for row in rows
+        ]
+
+    def asked(self, bucket):
+        """What was read, below the product, in order of names."""
+        return sorted(options["Key"].removeprefix(f"L/{self.safe.name}/") for options in bucket.read)
+
+
+@pytest.fixture(scope="module")
+def shelves(tmp_path_factory):
+    return {
+        kind: Shelf(tmp_path_factory.mktemp(kind), kind, "0214" if kind == "scenes" else "0204")
+        for kind in KINDS
+    }
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    return without_waiting(monkeypatch)
+
+
+IMAGES = {
+    "L1C": [f"IMG_DATA/T33TVL_20170116T100000_{band}.jp2" for band in ("B02", "B03", "B04", "B08")],
+    "L2A": [f"IMG_DATA/R10m/T33TVL_20170116T100000_{band}_10m.jp2" for band in ("B02", "B03", "B04", "B08")],
+}
+MASKS = {
+    "polygons": ["QI_DATA/MSK_CLOUDS_B00.gml"],
+    "classes": ["QI_DATA/MSK_CLASSI_B00.jp2"],
+    "scenes": ["IMG_DATA/R20m/T33TVL_20170116T100000_SCL_20m.jp2"],
+    "none": [],
+}
+
+
+def needed(kind):
+    level = KINDS[kind][0]
+    granule = f"GRANULE/{level}_T33TVL_A000001_20170116T100000"
+    inside = [*IMAGES[level], *MASKS[kind], "MTD_TL.xml"]
+    return sorted([f"MTD_MSI{level}.xml", *(f"{granule}/{end}" for end in inside)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_zip_is_read_to_the_same_pixels(shelves, monkeypatch, tmp_path, kind):
+    """Four bands, metadata and mask, each once; images become windows with a place of their own."""
+    shelf, bucket = shelves[kind], Bucket(shelves[kind].objects)
+    store = store_of(monkeypatch, bucket, connections=3)
+    target = tmp_path / "downloads" / f"{shelf.product}.zip"
+    stream_product(store, shelf.product, shelf.rows, target, site=SITE)
+    assert shelf.asked(bucket) == needed(kind)
+    with zipfile.ZipFile(target) as archive:
+        entries = archive.infolist()
+        assert [entry.filename for entry in entries] == sorted(
+            f"{shelf.safe.name}/{name.replace('.jp2', '.tif')}" for name in needed(kind)
+        )
+        assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    for streamed, local in zip(resample_site(target, **SITE), resample_site(shelf.safe, **SITE), strict=True):
+        np.testing.assert_array_equal(streamed.data, local.data)
+        tags = {name: text.replace(".tif", ".jp2") for name, text in streamed.tags.items()}
+        assert (streamed.grid, streamed.epsg, tags) == (local.grid, local.epsg, local.tags)
+    assert resample_site(shelf.safe, **SITE)[0].grid == WINDOW
+
+
+def test_a_window_is_a_small_geotiff(shelves, monkeypatch, tmp_path):
+    shelf = shelves["scenes"]
+    target = tmp_path / f"{shelf.product}.zip"
+    stream_product(store_of(monkeypatch, Bucket(shelf.objects)), shelf.product, shelf.rows, target, site=SITE)
+    granule = f"{shelf.safe.name}/GRANULE/L2A_T33TVL_A000001_20170116T100000/IMG_DATA"
+    profiles = {}
+    for end in ("R10m/T33TVL_20170116T100000_B03_10m", "R20m/T33TVL_20170116T100000_SCL_20m"):
+        with rasterio.open(f"/vsizip/{target}/{granule}/{end}.tif") as image:
+            assert image.tags()[CODESTREAM] == "unchecked"
+            assert image.tags(ns="IMAGE_STRUCTURE") == {
+                "COMPRESSION": "DEFLATE",
+                "INTERLEAVE": "BAND",
+                "PREDICTOR": "2",
+            }
+            profiles[end[-3:]] = image.width, image.height, image.dtypes, tuple(image.transform)[:6]
+    # 300 m to 960 m from the corner at 465180 m, 5080260 m
+    assert profiles == {
+        "10m": (66, 66, ("uint16",), (10, 0, 465480, 0, -10, 5079960)),
+        "20m": (33, 33, ("uint8",), (20, 0, 465480, 0, -20, 5079960)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "resolution", "buffer", "band", "mask"),
+    [
+        ("polygons", 10, 0, WINDOW, None),
+        # in pixels of 60 m and 20 m: 300 m to 960 m
+        ("classes", 10, 0, WINDOW, Grid(465480, 5079960, 60, 11, 11)),
+        ("scenes", 10, 0, WINDOW, Grid(465480, 5079960, 20, 33, 33)),
+        # 7 pixels of 10 m more are two of 60 m
+        ("scenes", 10, 7, Grid(465360, 5080080, 10, 90, 90), Grid(465360, 5080080, 20, 45, 45)),
+        # 6 are one; 900 m are 1020 m after that
+        ("classes", 10, 6, Grid(465420, 5080020, 10, 78, 78), Grid(465420, 5080020, 60, 13, 13)),
+    ],
+)  # fmt: skip
+def test_what_is_needed_of_each_file(shelves, kind, resolution, buffer, band, mask):
+    product = open_product(shelves[kind].safe)
+    _, window = stream.site_window(product, **SITE, buffer=buffer)
+    level = KINDS[kind][0]
+    granule = f"GRANULE/{level}_T33TVL_A000001_20170116T100000"
+    tile = Grid(465180, 5080260, 10, 126, 126)
+    expected = [(f"{granule}/{end}", tile, band) for end in IMAGES[level]]
+    masks = [f"{granule}/{end}" for end in MASKS[kind]]
+    if mask is None:
+        expected += [(one, None, None) for one in masks]
+    else:
+        side = 126 * 10 // int(mask.resolution)
+        expected += [(one, Grid(465180, 5080260, mask.resolution, side, side), mask) for one in masks]
+    assert stream._needs(product, window) == expected
+
+
+def test_of_a_product_that_does_not_reach_the_site_only_metadata_come(shelves, monkeypatch, tmp_path):
+    shelf = shelves["polygons"]
+    bucket, target = Bucket(shelf.objects), tmp_path / f"{shelf.product}.zip"
+    far = SITE | {"longitude": 14.9}
+    stream_product(store_of(monkeypatch, bucket), shelf.product, shelf.rows, target, site=far)
+    assert shelf.asked(bucket) == [name for name in needed("polygons") if "MTD" in name]
+    image, _ = resample_site(target, **far)
+    assert image.tags == resample_site(shelf.safe, **far)[0].tags
+    assert not image.data.any()
+
+
+def parts_of(folder):
+    return sorted(path.name for path in folder.glob(".*.part"))
+
+
+def test_what_was_fetched_before_trouble_is_kept(shelves, monkeypatch, tmp_path):
+    shelf, bucket = shelves["classes"], Bucket(shelves["classes"].objects)
+    store = store_of(monkeypatch, bucket, tries=1)
+    target = tmp_path / f"{shelf.product}.zip"
+    b03, mask = (
+        f"L/{shelf.safe.name}/{name}" for name in needed("classes") if "_B03" in name or "CLASSI" in name
+    )
+    right, get = dict(bucket.objects), bucket.get_object
+
+    def broken(**options):
+        if options["Key"] == b03:
+            bucket.read.append(options)
+            raise refusal(503)
+        return get(**options)
+
+    monkeypatch.setattr(bucket, "get_object", broken)
+    with pytest.raises(RemoteError, match=r"B03\.jp2: AWS is overloaded"):
+        stream_product(store, shelf.product, shelf.rows, target, site=SITE)
+    # everything else was asked for
+    assert shelf.asked(bucket) == needed("classes")
+    assert not target.exists()
+    bucket.read.clear()
+    monkeypatch.setattr(bucket, "get_object", get)
+    stream_product(store, shelf.product, shelf.rows, target, site=SITE)
+    assert [options["Key"] for options in bucket.read] == [b03]
+    assert parts_of(tmp_path) == []
+    # what stays wrong is told before what may pass, whichever came first
+    bucket.objects = {key: content for key, content in right.items() if key != mask}
+    monkeypatch.setattr(bucket, "get_object", broken)
+    with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 is not there"):
+        stream_product(store, shelf.product, shelf.rows, target, site=SITE | {"latitude": 45.8695})
+
+
+def test_unfinished_work_is_of_these_files_and_this_window(tmp_path):
+    target, rows = (
+        tmp_path / "a.b.zip",
+        [file_row("p", ("band", "B4"), "n", "k", 3), file_row("p", ("mask", ""), "m", "l", 4)],
+    )
+    first = stream._part_folder(target, rows, SITE, 0)
+    assert (first.parent, first.name[:5], first.name[-5:], len(first.name)) == (
+        tmp_path,
+        ".a.b.",
+        ".part",
+        22,
+    )
+    backwards = dict(reversed(SITE.items()))
+    assert stream._part_folder(target, [dict(reversed(row.items())) for row in rows], backwards, 0) == first
+    others = [
+        stream._part_folder(target, rows, SITE, 1),
+        stream._part_folder(target, rows, SITE | {"size": 21}, 0),
+        stream._part_folder(target, [rows[0] | {"etag": "x"}, rows[1]], SITE, 0),
+        stream._part_folder(target, rows[:1], SITE, 0),
+        stream._part_folder(tmp_path / "c.zip", rows, SITE, 0),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_all_work_is_done_and_the_first_trouble_told():
+    done = []
+
+    def work(item):
+        done.append(item)
+        if isinstance(item, Exception):
+            raise item
+
+    passing, wrong = RemoteError("passes"), TigerbushError("stays")
+    with ThreadPoolExecutor(1) as pool:
+        stream._all(pool, work, [1, 2])
+        for items, first in (
+            ([passing, 3, wrong, 4], wrong),
+            ([5, RemoteError("a"), RemoteError("b")], "a"),
+            ([TigerbushError("c"), TigerbushError("d"), 6], "c"),
+        ):
+            with pytest.raises((RemoteError, TigerbushError)) as error:
+                stream._all(pool, work, items)
+            assert first in (error.value, str(error.value))
+    assert [item for item in done if isinstance(item, int)] == [1, 2, 3, 4, 5, 6]
+
+
+# an image larger than what comes at once
+SIDE = 300
+GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
+OPTIONS = {
+    "jp2": {"driver": "JP2OpenJPEG", "REVERSIBLE": "YES", "QUALITY": "100", "blockxsize": 128, "blockysize": 128},
+    "tif": {"driver": "GTiff", "compress": "DEFLATE", "blockxsize": 128, "blockysize": 128},
+}  # fmt: skip
+
+
+class Large:
+    """An image of 3 x 3 tiles in a bucket."""
+
+    def __init__(self, suffix):
+        self.pixels = np.random.default_rng(4).integers(200, 4000, (SIDE, SIDE), np.uint16)
+        profile = {"width": SIDE, "height": SIDE, "count": 1, "dtype": "uint16", "tiled": True}
+        place = rasterio.Affine(10, 0, GRID.x, 0, -10, GRID.y)
+        with rasterio.MemoryFile(ext=f".{suffix}") as file:
+            with file.open(**profile, **OPTIONS[suffix], transform=place, crs="EPSG:32631") as out:
+                out.write(self.pixels, 1)
+            self.content = file.read()
+        self.row = file_row(
+            "P", ("band", "B4"), f"IMG_DATA/B04.{suffix}", "k", len(self.content), md5(self.content)
+        )
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def large(request):
+    return Large(request.param)
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    for name, value in {"WHOLE_BYTES": 0, "HEAD_BYTES": 2048, "LEAST_BYTES": 256}.items():
+        monkeypatch.setattr(ranges, name, value)
+
+
+def window(x, y, width, height):
+    return Grid(GRID.x + 10 * x, GRID.y - 10 * y, 10, width, height)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "width", "height", "tiles"),
+    [(130, 5, 20, 30, 1), (120, 250, 17, 9, 4), (0, 0, 300, 300, 9), (299, 299, 1, 1, 1)],
+)
+def test_a_window_costs_its_tiles(monkeypatch, small_parts, large, x, y, width, height, tiles):
+    """No byte comes twice; of a JPEG 2000 file also the header, the end, and where each tile begins."""
+    bucket = Bucket({"k": large.content})
+    store = store_of(monkeypatch, bucket)
+    data = read_remote_window(store, large.row, GRID, window(x, y, width, height))
+    np.testing.assert_array_equal(data, large.pixels[None, y : y + height, x : x + width])
+    assert {(options["Key"], options["IfMatch"]) for options in bucket.read} == {
+        ("k", f'"{md5(large.content)}"')
+    }
+    assert bucket.ranges[0] == (0, 2047)
+    if large.row["name"].endswith("jp2"):
+        assert bucket.ranges[1] == (len(large.content) - 2, len(large.content) - 1)
+    asked = sorted(bucket.ranges)
+    assert all(before[1] < after[0] for before, after in pairwise(asked))
+    # 12 random bits a pixel do not compress to less
+    largest = 128 * 128 * 2
+    assert sum(last - first + 1 for first, last in asked) <= tiles * largest + 2048 + 2 + 9 * 256
+
+
+def test_a_size_that_is_not_known_is_asked_for(monkeypatch, small_parts, large):
+    bucket = Bucket({"k": large.content})
+    store = store_of(monkeypatch, bucket)
+    data = read_remote_window(store, large.row | {"size": "0"}, GRID, window(3, 4, 5, 6))
+    np.testing.assert_array_equal(data[0], large.pixels[4:10, 3:8])
+    assert bucket.ranges[0] == (0, 0)
+
+
+def damaged(content, first, last):
+    return content[:first] + bytes(last - first) + content[last:]
+
+
+def refused(monkeypatch, large, content, place=(290, 290, 10, 10), grid=GRID):
+    bucket = Bucket({"k": content})
+    row = large.row | {"size": str(len(content)), "etag": "x-2"}
+    bucket.get_object = lambda get=bucket.get_object, **options: get(**{k: v for k, v in options.items() if k != "IfMatch"})  # fmt: skip
+    with pytest.raises((TigerbushError, RemoteError)) as error:
+        read_remote_window(store_of(monkeypatch, bucket, tries=1), row, grid, window(*place))
+    return error.value
+
+
+@pytest.mark.parametrize("large", ["jp2"], indirect=True)
+def test_damage_of_jpeg_2000(monkeypatch, large):
+    """Only tiles that are touched count; another try may bring the right bytes, but not of a file that was cut short."""
+    content = large.content
+    error = refused(monkeypatch, large, content[:-9])
+    assert isinstance(error, TigerbushError)
+    assert str(error) == (
+        "s3://eodata/k is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
+    )
+    assert str(refused(monkeypatch, large, b"X" + content[1:])) == str(error)
+    zeros = damaged(content, len(content) - 1000, len(content) - 2)
+    error = refused(monkeypatch, large, zeros)
+    assert isinstance(error, RemoteError)
+    assert str(error).startswith("s3://eodata/k: what came is damaged: tile 8 holds ")
+    bucket = Bucket({"k": zeros})
+    row = large.row | {"etag": md5(zeros)}
+    data = read_remote_window(store_of(monkeypatch, bucket), row, GRID, window(0, 0, 7, 8))
+    np.testing.assert_array_equal(data[0], large.pixels[:8, :7])
+
+
+@pytest.mark.parametrize("large", ["tif"], indirect=True)
+def test_damage_of_a_geotiff(monkeypatch, large):
+    with rasterio.MemoryFile(large.content) as file, file.open() as image:
+        last = int(image.get_tag_item("BLOCK_OFFSET_2_2", "TIFF", 1))
+    error = refused(monkeypatch, large, damaged(large.content, last, last + 20))
+    assert isinstance(error, TigerbushError)
+    assert str(error).startswith("s3://eodata/k does not decode (")
+    assert str(error).endswith("); fetch the product again, then run ./tigerbush retry.")
+    wide = Grid(GRID.x, GRID.y, 10, SIDE + 20, SIDE + 20)
+    assert str(refused(monkeypatch, large, large.content, (300, 300, 10, 10), wide)) == (
+        "s3://eodata/k does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+    )
