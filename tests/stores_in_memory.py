@@ -107,6 +107,7 @@ class Servers:
     Attributes
     ----------
     answers : dict of address to bytes, an Answer, an exception, or a list of these, of which the last one stays
+        Also a function of the method, the address and the options; None is for all other addresses.
     asked : list of (method, address, options)
     opened : list of (hosts, options)
     """
@@ -120,7 +121,7 @@ class Servers:
 
     def request(self, method, url, **options):
         self.asked.append((method, url, options))
-        found = self.answers.get(url, Answer(404, b"", {}, "host"))
+        found = self.answers.get(url) or self.answers.get(None, Answer(404, b"", {}, "host"))
         if isinstance(found, list):
             found = found.pop(0) if len(found) > 1 else found[0]
         if callable(found):

@@ -1,0 +1,163 @@
+"""How the pages of a catalogue are turned, and what is no page; all in memory."""
+
+import pytest
+import requests
+
+from catalogues_in_memory import (
+    AGAIN,
+    ODATA,
+    URL,
+    Stac,
+    encoded,
+    entry,
+    item,
+    listed,
+    page,
+    products,
+)
+from fabricate import name_of
+from stores_in_memory import Servers, without_waiting
+from tigerbush import pages
+from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.web import Answer
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    return without_waiting(monkeypatch)
+
+
+def test_pages_of_a_stac_api_without_an_end(monkeypatch):
+    one, two = (name_of(f"2017020{i}", level="L2A") for i in (1, 2))
+    turned = [{"token": str(i)} for i in range(300)]
+    for found, searches in (
+        # the same request again; the same items by another request; nothing new among many
+        ([page([item(one)], body=turned[0]), page([item(two)], body=turned[0])], 2),
+        ([page([item(one), item(two)], body=turned[0]), page([item(two)], body=turned[1])], 2),
+    ):
+        servers = Stac(*found)
+        with pytest.raises(TigerbushError) as error:
+            listed(monkeypatch, servers)
+        assert str(error.value) == f"{URL} {AGAIN}"
+        assert len(servers.searches) == searches
+    # what is no item may come again beside a new one
+    servers = Stac(
+        page([item(one), 5], body=turned[0]), page([5, 6], body=turned[1]), page([item(two), 6, [7]])
+    )
+    rows, _ = listed(monkeypatch, servers, one, two)
+    assert products(rows) == [one, two]
+
+
+def test_empty_pages_of_an_odata_catalogue(monkeypatch):
+    """Some may come; one that is not empty begins the count anew."""
+    name = name_of("20170201", level="L2A")
+    for sizes, asked in (([0] * 300, 101), ([0] * 100 + [1] + [0] * 100, 201)):
+        documents = [
+            {"value": [entry(name)] * size, "@odata.nextLink": f"{ODATA}/{i}"} for i, size in enumerate(sizes)
+        ]
+        del documents[-1]["@odata.nextLink"]
+        servers = Servers({None: [encoded(one) for one in documents]})
+        if asked == 101:
+            with pytest.raises(TigerbushError) as error:
+                listed(monkeypatch, servers, address=ODATA)
+            assert str(error.value) == f"{ODATA} {AGAIN}"
+        else:
+            assert products(listed(monkeypatch, servers, name, address=ODATA)[0]) == [name]
+        assert len(servers.asked) == asked
+
+
+def test_a_catalogue_has_so_many_pages_at_most(monkeypatch):
+    monkeypatch.setattr(pages, "MOST_PAGES", 3)
+    found = [page([item(name_of(f"201702{i:02}", level="L2A"))], body={"token": str(i)}) for i in range(1, 9)]
+    servers = Stac(*found)
+    with pytest.raises(TigerbushError) as error:
+        listed(monkeypatch, servers, collections=["c"])
+    assert (str(error.value), len(servers.searches)) == (f"{URL} {AGAIN}", 3)
+
+
+def test_the_body_of_the_next_page(monkeypatch):
+    """It stands for itself, or is merged into what was asked; a relative address is taken from the page before."""
+    names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 5)]
+    found = [
+        page([item(names[0])], body={"token": "1"}, merge=True, href="search"),
+        page([item(names[1])], body={"token": "2"}, href="./search?a=b"),
+        page([item(names[2])], method="GET", href="https://stac.example/other"),
+        page([item(names[3])]),
+    ]
+    servers = Stac(*found[:2])
+    servers.answers |= {
+        f"{URL}/search?a=b": encoded(found[2]),
+        "https://stac.example/other": encoded(found[3]),
+    }
+    rows, _ = listed(monkeypatch, servers, *names)
+    assert products(rows) == names
+    asked = [(method, url, options["json"]) for method, url, options in servers.asked[2:]]
+    first = asked[0][2]
+    assert asked == [
+        ("POST", f"{URL}/search", first),
+        ("POST", f"{URL}/search", first | {"token": "1"}),
+        ("POST", f"{URL}/search?a=b", {"token": "2"}),
+        ("GET", "https://stac.example/other", None),
+    ]
+
+
+BUSY = Answer(503, b"", {"retry-after": "7"}, "stac.example")
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence", "waited"),
+    [
+        (Answer(400, b"", {}, "h"), f"{URL} refuses the search (400); check source.catalogue and source.collections, or try again later.", []),
+        (Answer(300, b"", {}, "h"), f"{URL} refuses the search (300); check source.catalogue and source.collections, or try again later.", []),
+        (Answer(199, b"", {}, "h"), f"{URL} refuses the search (199); check source.catalogue and source.collections, or try again later.", []),
+        (BUSY, f"{URL} refuses the search (503); check source.catalogue, or try again later.", [7, 7, 7, 7]),
+        (Answer(429, b"", {}, "h"), f"{URL} refuses the search (429); check source.catalogue, or try again later.", [0.5, 1.0, 2.0, 4.0]),
+        ({"features": {"a": 1}, "links": []}, f"{URL} gives a page that is no list of products; try again later.", []),
+        (page([5], method="PUT"), f"{URL} leads on by 'PUT' with a dict; expected GET, or POST with a mapping.", []),
+        (page([5], body=[1]), f"{URL} leads on by 'POST' with a list; expected GET, or POST with a mapping.", []),
+    ],
+)  # fmt: skip
+def test_pages_that_are_none(monkeypatch, waits, found, sentence, waited):
+    servers = Stac(page([item(name_of("20170201", level="L2A"))], body={"a": 1}), found)
+    with pytest.raises(TigerbushError) as error:
+        listed(monkeypatch, servers)
+    assert (str(error.value), waits) == (sentence, waited)
+
+
+@pytest.mark.parametrize("status", [200, 299])
+def test_a_busy_catalogue_is_asked_again(monkeypatch, waits, status):
+    name = name_of("20170201", level="L2A")
+    servers = Stac(*[Answer(one, b"", {}, "h") for one in (500, 502, 504)], Answer(status, encoded(page([item(name)])), {}, "h"))  # fmt: skip
+    rows, _ = listed(monkeypatch, servers, name)
+    assert (products(rows), waits) == ([name], [0.5, 1.0, 2.0])
+
+
+def test_a_page_may_be_so_long(monkeypatch, waits):
+    name = name_of("20170201", level="L2A")
+    long = encoded(page([item(name)]))
+    monkeypatch.setattr(pages, "MOST_BYTES", len(long) + 1000)
+    rows, _ = listed(monkeypatch, Stac(Answer(200, long + b" " * 1000, {}, "h")), name)
+    assert products(rows) == [name]
+    with pytest.raises(TigerbushError) as error:
+        listed(monkeypatch, Stac(Answer(200, long + b" " * 1001, {}, "h")))
+    assert str(error.value) == f"{URL} gives a page of more than 0 MB."
+
+
+def test_a_catalogue_that_does_not_answer(monkeypatch, waits):
+    for trouble, sentence in (
+        (requests.ConnectionError("x"), f"{URL} does not answer (ConnectionError); check source.catalogue, or try again later."),
+        (requests.exceptions.SSLError("certificate verify failed: CERTIFICATE_VERIFY_FAILED"),
+         f"source.catalogue: the certificate of {URL} is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
+        (RemoteError("as it is"), "as it is; check source.catalogue, or try again later."),
+        (TigerbushError("as it is."), "as it is."),
+    ):  # fmt: skip
+        with pytest.raises(TigerbushError) as error:
+            listed(monkeypatch, Servers({URL: trouble}))
+        assert str(error.value) == sentence
+    assert len(waits) == 2 * 4
+    with pytest.raises(TigerbushError) as error:
+        listed(monkeypatch, Servers({URL: b"<html>"}))
+    assert str(error.value) == (
+        f"source.catalogue {URL} does not answer like a STAC API or an OData catalogue (JSONDecodeError: Expecting value: "
+        "line 1 column 1 (char 0)); check the address."
+    )
