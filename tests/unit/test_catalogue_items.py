@@ -1,0 +1,250 @@
+"""Products whose files are the assets of a catalogue's item: the rows that describe them; all in memory."""
+
+import copy
+
+import pytest
+
+from catalogues_in_memory import URL, Stac, item, listed, page
+from fabricate import name_of
+from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
+from tigerbush.web import Answer
+
+NAME = name_of("20170201", level="L2A", baseline="0500")
+HOST = "https://data.example"
+GRANULE = "GRANULE/L2A_T33TVL"
+STAMP = "T33TVL_20170201T100000"
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    return without_waiting(monkeypatch)
+
+
+def asset(href, size=None, **more):
+    return {"href": href, **({} if size is None else {"file:size": size}), **more}
+
+
+def with_assets(assets, **changes):
+    """An item of Earth Search, whose id is no product name."""
+    properties = {"s2:product_uri": f"{NAME}.SAFE", "eo:cloud_cover": 12.25} | changes.pop("properties", {})
+    return item("S2A_33TVL", **properties) | {"assets": assets} | changes
+
+
+class Files(Servers):
+    """Web servers that know how long their files are."""
+
+    def __init__(self, sizes):
+        super().__init__({None: self._answer})
+        self.sizes = sizes
+
+    def _answer(self, method, url, **options):
+        size = self.sizes.get(url)
+        if isinstance(size, Exception | Answer):
+            return size
+        if size is None:
+            return Answer(404, b"", {}, "h")
+        return Answer(206, b"x", {"Content-Range": f"bytes 0-0/{size}"}, "h")
+
+
+def rows_of(monkeypatch, items, files=None, bucket=None, **options):
+    store = store_of(monkeypatch, bucket or Bucket(), files or Files({}), tries=1, hosts=("known.example",))
+    return listed(monkeypatch, Stac(page(items)), store=store, **options)
+
+
+def test_rows_of_an_item(monkeypatch):
+    """Bands by key or common name, at the resolution of transform, key or band; other assets are none."""
+    grid = {"proj:transform": [20, 0, 0, 0, -20, 0]}
+    assets = {
+        "blue": asset(f"{HOST}/B02.tif"),
+        "nir08": asset(f"{HOST}/B8A.tif", 777),
+        "B12_60m": asset(f"{HOST}/B12.jp2?token=x", 5),
+        "red": asset(f"{HOST}/B04_20m.tif", 11, **grid),
+        "B11": asset("s3://eodata/B11.jp2"),
+        "green": asset(f"{HOST}/B03.png", 13),
+        "scl": asset(f"{HOST}/SCL.tif", 17),
+        "visual": asset(f"{HOST}/TCI.tif", 19),
+        "cirrus": "no mapping",
+    }
+    files = Files({f"{HOST}/B02.tif": 123_456})
+    rows, table = rows_of(monkeypatch, [with_assets(assets)], files, Bucket({"B11.jp2": b"1234567"}))
+    url = f"{URL}/collections/c/items/S2A_33TVL"
+    assert rows == [
+        {
+            "product": NAME, "platform": "S2A", "level": "L2A", "sensing_time": "2017-02-01T10:00:00", "tile": "33TVL",
+            "relative_orbit": "122", "baseline": "05.00", "cloud_percent": "12.25", "url": url,
+            "granule": "L2A_T33TVL", "size_bytes": str(123_456 + 777 + 11 + 7 + 17),
+        }
+    ]  # fmt: skip
+    assert [tuple(row.values()) for row in table] == [
+        (NAME, "band", "B2", f"{GRANULE}/IMG_DATA/R10m/{STAMP}_B02_10m.tif", f"{HOST}/B02.tif", "123456", ""),
+        (NAME, "band", "B4", f"{GRANULE}/IMG_DATA/R20m/{STAMP}_B04_20m.tif", f"{HOST}/B04_20m.tif", "11", ""),
+        (NAME, "band", "B11", f"{GRANULE}/IMG_DATA/R20m/{STAMP}_B11_20m.jp2", "s3://eodata/B11.jp2", "7", ""),
+        (NAME, "band", "B8A", f"{GRANULE}/IMG_DATA/R20m/{STAMP}_B8A_20m.tif", f"{HOST}/B8A.tif", "777", ""),
+        (NAME, "mask", "", f"{GRANULE}/IMG_DATA/R20m/{STAMP}_SCL_20m.tif", f"{HOST}/SCL.tif", "17", ""),
+        (NAME, "metadata", "", "stac.json", url, "0", ""),
+    ]
+    assert [url for _, url, _ in files.asked] == [f"{HOST}/B02.tif"]
+
+
+def test_of_two_assets_of_a_band_the_first_counts(monkeypatch):
+    """In order of keys; what has a query in its address is no file, as its address is not plain."""
+    assets = {
+        "blue": asset(f"{HOST}/b.tif", 2),
+        "B02": asset(f"{HOST}/a.tif", 1),
+        "B02_10m": asset(f"{HOST}/c.tif", 3),
+    }
+    _, table = rows_of(monkeypatch, [with_assets(assets)])
+    assert [(row["band"], row["key"]) for row in table if row["role"] == "band"] == [("B2", f"{HOST}/a.tif")]
+
+
+@pytest.mark.parametrize(
+    ("size", "known"),
+    [
+        (1, 1),
+        (10**15 - 1, 10**15 - 1),
+        (10**15, 50),
+        (0, 50),
+        (-1, 50),
+        (True, 50),
+        ("7", 50),
+        (7.0, 50),
+        (None, 50),
+    ],
+)
+def test_a_size_is_taken_from_the_item_or_asked_for(monkeypatch, size, known):
+    files = Files({f"{HOST}/b.tif": 50})
+    [row], _ = rows_of(monkeypatch, [with_assets({"blue": asset(f"{HOST}/b.tif", size)})], files)
+    assert (row["size_bytes"], len(files.asked)) == (str(known), known == 50)
+
+
+def test_a_silent_server_is_asked_once(monkeypatch, caplog):
+    """What lies there fails when it is fetched; a server that only lacks a file is asked on."""
+    silent = [f"https://silent.example/{band}.tif" for band in ("a", "b")]
+    lacking = [f"{HOST}/{band}.tif" for band in ("c", "d")]
+    files = Files({silent[0]: Answer(503, b"", {}, "silent.example"), silent[1]: 9, lacking[1]: 4})
+    assets = dict(zip(("blue", "green", "nir", "red"), map(asset, [*silent, *lacking]), strict=True))
+    [row], table = rows_of(monkeypatch, [with_assets(assets)], files)
+    assert {one["band"]: one["size"] for one in table} == {"B2": "0", "B3": "0", "B4": "4", "": "0"}
+    assert row["size_bytes"] == "4"
+    assert [url for _, url, _ in files.asked] == [silent[0], *lacking]
+    assert caplog.messages == [
+        f"{silent[0]}: silent.example is overloaded or down (503); what lies there fails when it is fetched",
+        f"{NAME}: asset nir passed over: {lacking[0]} is not there (any more); run ./tigerbush discover, then ./tigerbush retry.",
+    ]
+
+
+def test_the_store_of_the_configuration_is_no_matter_of_one_product(monkeypatch):
+    bucket = Bucket({"b.jp2": b"12"})
+    bucket.answers = [refusal(503)]
+    with pytest.raises(OSError, match=r"^s3://eodata/b\.jp2: AWS is overloaded or down \(503 \)$"):
+        rows_of(monkeypatch, [with_assets({"blue": asset("s3://eodata/b.jp2")})], bucket=bucket)
+
+
+ADDRESS = (
+    "its address {!r} is neither https://, nor http:// of a known host (source.hosts), nor in the bucket of source.bucket, of "
+    "plain characters"
+)
+
+
+@pytest.mark.parametrize(
+    ("href", "good"),
+    [
+        ("https://any.example/b.tif", True),
+        ("http://known.example/b.tif", True),
+        ("http://stac.example/b.tif", True),
+        ("http://any.example/b.tif", False),
+        ("s3://eodata/b.tif", True),
+        ("s3://elsewhere/b.tif", False),
+        ("ftp://known.example/b.tif", False),
+        ("https://any.example/../b.tif", False),
+        ("https://any.example/a%20b.tif", False),
+        ("/b.tif", False),
+        (f"https://any.example/{'a' * 1024}.tif", False),
+    ],
+)
+def test_where_assets_may_lie(monkeypatch, caplog, href, good):
+    _, table = rows_of(monkeypatch, [with_assets({"blue": asset(href, 3)})])
+    assert [row["key"] for row in table if row["role"] == "band"] == [href] * good
+    expected = [] if good else [f"{NAME}: asset blue passed over: {ADDRESS.format(href[:120])}"]
+    assert caplog.messages == expected
+
+
+def spoilt(change):
+    one = with_assets({"blue": asset(f"{HOST}/b.tif", 3)})
+    change(one)
+    return one
+
+
+KIND = "its {} is missing or of another kind than in STAC"
+CLOUD = "its eo:cloud_cover is no number from 0 to 100"
+UNKNOWN = "neither s2:product_uri nor its id is the name of a Sentinel-2 product"
+PLAIN = "its collection and id are no plain names"
+ELSEWHERE = "it lies in another bucket than source.bucket"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda one: one.pop("id"), KIND.format("id")),
+        (lambda one: one.update(id=5), KIND.format("id")),
+        (lambda one: one.pop("geometry"), KIND.format("geometry")),
+        (lambda one: one.update(geometry=[]), KIND.format("geometry")),
+        (lambda one: one.update(properties=None), KIND.format("properties")),
+        (lambda one: one.update(assets=[]), KIND.format("assets")),
+        (lambda one: one["properties"].update({"eo:cloud_cover": 100.01}), CLOUD),
+        (lambda one: one["properties"].update({"eo:cloud_cover": "3"}), CLOUD),
+        (lambda one: one["properties"].pop("s2:product_uri"), UNKNOWN),
+        (lambda one: one.update(id="a/../b"), PLAIN),
+        (lambda one: one.update(collection="a b"), PLAIN),
+        (lambda one: one["assets"].update(red=asset(f"s3://elsewhere/{NAME}.SAFE/a.jp2")), ELSEWHERE),
+        (lambda one: one["assets"].update(red=asset(f"s3://eodata-2/{NAME}.SAFE/a.jp2")), ELSEWHERE),
+        (lambda one: one["assets"].update(red=asset(f"s3://eodata/a b/{NAME}.SAFE/a.jp2")), ELSEWHERE),
+    ],
+)
+def test_items_that_are_passed_over(monkeypatch, caplog, change, reason):
+    good = name_of("20170202", level="L2A")
+    other = with_assets({}, properties={"s2:product_uri": good})
+    rows, _ = rows_of(monkeypatch, [spoilt(change), other])
+    assert [row["product"] for row in rows] == [good]
+    assert [one.partition("passed over: ")[2] for one in caplog.messages[:-1]] == [reason]
+    assert caplog.messages[-1] == f"{URL}: 1 items passed over"
+
+
+@pytest.mark.parametrize(("cloud", "text"), [(0, "0"), (100, "100"), (3.14159265, "3.14159"), (None, "")])
+def test_cloud_cover_of_an_item(monkeypatch, cloud, text):
+    one = with_assets({}, properties={"eo:cloud_cover": cloud})
+    [row], _ = rows_of(monkeypatch, [one | {"geometry": {"type": "Point"}}])
+    assert row["cloud_percent"] == text
+
+
+def test_which_assets_make_a_product_of_the_bucket(monkeypatch):
+    """A folder of its name, with something inside; by https it is a file like any other."""
+    safe = f"{NAME}.SAFE"
+    key = f"L/{safe}/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2"
+    bucket = Bucket({key: b"123"})
+    for href, url in (
+        (f"s3://eodata/{key}", f"s3://eodata/L/{safe}"),
+        (f"s3://eodata/L/{safe}/x", f"s3://eodata/L/{safe}"),
+        (f"s3://eodata/L/{safe}", f"{URL}/collections/c/items/S2A_33TVL"),
+        (f"s3://eodata/L/{name_of('20170202', level='L2A')}.SAFE/x", f"{URL}/collections/c/items/S2A_33TVL"),
+        (f"https://x.example/L/{safe}/x", f"{URL}/collections/c/items/S2A_33TVL"),
+    ):
+        [row], _ = rows_of(
+            monkeypatch, [with_assets({"a": "text", "b": asset(None), "c": asset(href)})], bucket=bucket
+        )
+        assert row["url"] == url, href
+
+
+def test_what_is_known_is_not_asked_again(monkeypatch):
+    one = with_assets({"blue": asset(f"{HOST}/b.tif")})
+    rows, table = rows_of(monkeypatch, [one], Files({f"{HOST}/b.tif": 50}))
+    files = Files({f"{HOST}/b.tif": 51})
+    assert rows_of(monkeypatch, [one], files, old=rows, old_files=table) == (rows, table)
+    assert files.asked == []
+    # another item of the same product is another place; of two in one answer the first counts
+    moved = copy.deepcopy(one) | {"id": "other"}
+    again, _ = rows_of(monkeypatch, [moved, one], files, old=rows, old_files=table)
+    assert [(row["url"], row["size_bytes"]) for row in again] == [(f"{URL}/collections/c/items/other", "51")]
+    # and rows without their files are no description
+    again, _ = rows_of(monkeypatch, [one], files, old=rows)
+    assert [row["size_bytes"] for row in again] == ["51"]
