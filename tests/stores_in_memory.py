@@ -55,9 +55,9 @@ class Bucket:
         last = first + min(options.get("MaxKeys", self.page), self.page)
         page = list(names)[first:last]
         answer = {"IsTruncated": last < len(names)}
-        if contents := [self._entry(name) for name in page if not name.endswith("/")]:
+        if contents := [self._entry(name) for name in page if name in self.objects]:
             answer["Contents"] = contents
-        if folders := [{"Prefix": name} for name in page if name.endswith("/")]:
+        if folders := [{"Prefix": name} for name in page if name not in self.objects]:
             answer["CommonPrefixes"] = folders
         if answer["IsTruncated"]:
             answer["NextContinuationToken"] = str(last)

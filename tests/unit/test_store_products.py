@@ -1,0 +1,339 @@
+"""What discovery finds in a bucket: two layouts, names made to harm, baselines and what is new; all in memory."""
+
+import json
+import re
+from datetime import date
+
+import pytest
+
+from fabricate import name_of
+from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
+from tigerbush import s3
+from tigerbush.errors import RemoteError
+from tigerbush.s3 import list_store
+
+TILES = {"33TVL", "33TWL"}
+# seven days over the end of a month
+PERIOD = {"start": date(2017, 1, 29), "end": date(2017, 2, 5)}
+DAYS = ["2017/01/29", "2017/01/30", "2017/01/31", "2017/02/01", "2017/02/02", "2017/02/03", "2017/02/04"]
+XML = b"<a><Cloud_Coverage_Assessment>%s</Cloud_Coverage_Assessment></a>"
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    return without_waiting(monkeypatch)
+
+
+def objects_of(name, prefix="L/", day=None, cloud=b"12.5"):
+    """A product in SAFE layout; some files sort before GRANULE."""
+    stamp = re.search(r"_(\d{4})(\d\d)(\d\d)T", name)
+    folder = f"{prefix}{day or '/'.join(stamp.groups())}/{name}.SAFE"
+    level = name[7:10]
+    return {
+        f"{folder}/AUX_DATA/a.xml": b"12",
+        f"{folder}/DATASTRIP/d/MTD_DS.xml": b"123",
+        f"{folder}/GRANULE/g1/IMG_DATA/T33TVL_x_B04.jp2": name[11:19].encode(),
+        f"{folder}/GRANULE/g1/MTD_TL.xml": b"1",
+        f"{folder}/GRANULE/g1/QI_DATA/MSK_CLASSI_B00.jp2": b"12345",
+        f"{folder}/GRANULE/g1/QI_DATA/MSK_DETFOO_B04.jp2": b"1234567",
+        f"{folder}/MTD_MSI{level}.xml": XML % cloud,
+        f"{folder}/manifest.safe": b"1",
+    }
+
+
+def listed(monkeypatch, bucket, *prefixes, tries=1, connections=1, **options):
+    store = store_of(monkeypatch, bucket, tries=tries, connections=connections)
+    return list_store(store, **{"level": "L1C", "tiles": TILES} | PERIOD | options, prefixes=prefixes or None)
+
+
+def products(rows):
+    return [row["product"] for row in rows]
+
+
+def test_rows_of_a_product(monkeypatch):
+    """Roles by name; folders before GRANULE are none of its granule."""
+    name = name_of("20170201", baseline="0400")
+    bucket = Bucket(objects_of(name), page=100)
+    rows, files = listed(monkeypatch, bucket, "L/")
+    folder = f"L/2017/02/01/{name}.SAFE"
+    xml = XML % b"12.5"
+    assert rows == [
+        {
+            "product": name, "platform": "S2A", "level": "L1C", "sensing_time": "2017-02-01T10:00:00", "tile": "33TVL",
+            "relative_orbit": "122", "baseline": "04.00", "cloud_percent": "12.5", "url": f"s3://eodata/{folder}",
+            "granule": "g1", "size_bytes": str(2 + 3 + 8 + 1 + 5 + 7 + len(xml) + 1),
+        }
+    ]  # fmt: skip
+    assert [tuple(row.values()) for row in files] == [
+        (name, role, band, end, f"{folder}/{end}", str(len(content)), md5(content))
+        for role, band, end, content in (
+            ("band", "B4", "GRANULE/g1/IMG_DATA/T33TVL_x_B04.jp2", b"20170201"),
+            ("metadata", "", "GRANULE/g1/MTD_TL.xml", b"1"),
+            ("mask", "", "GRANULE/g1/QI_DATA/MSK_CLASSI_B00.jp2", b"12345"),
+            ("metadata", "", "MTD_MSIL1C.xml", xml),
+        )
+    ]
+    assert [(one["Prefix"], one["Delimiter"]) for one in bucket.listed] == [
+        *((f"L/{day}/", "/") for day in DAYS),
+        (f"{folder}/", ""),
+    ]
+    assert [(one["Key"], one["IfMatch"]) for one in bucket.read] == [
+        (f"{folder}/MTD_MSIL1C.xml", f'"{md5(xml)}"')
+    ]
+
+
+def test_level_tile_period_and_baseline(monkeypatch):
+    """Of what is not wanted nothing is asked; without prefixes those of EODATA are listed."""
+    first, last = name_of("20170129", tile="33TWL"), name_of("20170204")
+    old, new = name_of("20170201"), name_of("20170201", baseline="0500", made="20230101T000000")
+    part = name_of("20170201", baseline="0500", made="20230102T000000")
+    objects = {}
+    for one in (first, last, old, name_of("20170202", tile="33TVM"), name_of("20170202", level="L2A")):
+        objects |= objects_of(one, "Sentinel-2/MSI/L1C/")
+    # as a take that begins before midnight
+    for one in (name_of("20170128"), name_of("20170205")):
+        objects |= objects_of(one, "Sentinel-2/MSI/L1C/", day="2017/01/30")
+    for one in (new, part):
+        objects |= objects_of(one, "Sentinel-2/MSI/L1C_N0500/")
+    bucket = Bucket(objects, page=100)
+    rows, files = listed(monkeypatch, bucket)
+    kept = sorted([first, last, new, part])
+    assert products(rows) == kept
+    assert [row["product"] for row in files] == [one for one in kept for _ in range(4)]
+    assert [one["Prefix"] for one in bucket.listed[:14]] == [
+        f"Sentinel-2/MSI/{folder}/{day}/" for folder in ("L1C", "L1C_N0500") for day in DAYS
+    ]
+    assert len(bucket.listed) == 14 + 4
+    assert [row["url"].split("/")[5] for row in rows] == [
+        "L1C" if one in (first, last) else "L1C_N0500" for one in kept
+    ]
+    # of the same product below two prefixes the first counts
+    both = objects_of(first, "A/") | objects_of(first, "B/")
+    [row], _ = listed(monkeypatch, Bucket(both, page=100), "B/", "A/")
+    assert row["url"] == f"s3://eodata/B/2017/01/29/{first}.SAFE"
+
+
+def test_only_what_is_new_is_asked_about(monkeypatch, caplog):
+    names = [name_of(f"2017020{i}") for i in (1, 2, 3, 4)]
+    bucket = Bucket(
+        {key: content for name in names[:3] for key, content in objects_of(name).items()}, page=100
+    )
+    rows, files = listed(monkeypatch, bucket, "L/")
+    bucket.objects |= objects_of(names[3])
+    bucket.listed.clear(), bucket.read.clear()
+    caplog.set_level("INFO")
+    # one that has moved is described again, and so is one whose files are not known
+    old = [rows[0], rows[1] | {"url": "s3://eodata/x", "granule": "wrong"}, rows[2] | {"granule": "wrong"}]
+    known = [row for row in files if row["product"] != names[2]]
+    gone = name_of("20170201", baseline="0203")
+    known.insert(0, files[0] | {"product": gone})
+    more, more_files = listed(monkeypatch, bucket, "L/", old=old, old_files=known)
+    assert products(more) == names
+    assert more[:3] == rows
+    assert more_files[:12] == files
+    assert [(row["product"], row["name"]) for row in more_files] == sorted(
+        (row["product"], row["name"]) for row in more_files
+    )
+    assert [row["product"] for row in more_files[12:]] == [names[3]] * 4
+    assert [one["Prefix"][13:-6] for one in bucket.listed[7:]] == names[1:]
+    assert caplog.messages == ["7 of 7 days of L/", "4 products, 3 of them new", "3 of 3 products"]
+    # what was described stays as it was described
+    kept, _ = listed(monkeypatch, bucket, "L/", old=[rows[0] | {"granule": "as before"}], old_files=files)
+    assert [row["granule"] for row in kept] == ["as before", "g1", "g1", "g1"]
+
+
+def test_progress_is_told_now_and_then(monkeypatch, caplog):
+    monkeypatch.setattr(s3, "_PROGRESS", 3)
+    caplog.set_level("INFO")
+    listed(monkeypatch, Bucket(), "L/")
+    assert caplog.messages == [
+        "3 of 7 days of L/",
+        "6 of 7 days of L/",
+        "7 of 7 days of L/",
+        "0 products, 0 of them new",
+    ]
+
+
+def test_a_listing_that_breaks_is_no_short_listing(monkeypatch):
+    """What has not begun is not asked for."""
+    bucket = Bucket(objects_of(name_of("20170201")), page=100)
+    bucket.answers = [None, refusal(503)]
+    with pytest.raises(RemoteError, match=r"^s3://eodata/L/2017/01/30/: AWS is overloaded or down \(503 \)$"):
+        listed(monkeypatch, bucket, "L/")
+
+
+GOOD = name_of("20170201")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        f"L/2017/02/01/../{GOOD}.SAFE/", f"/L/2017/02/01/{GOOD}.SAFE/", f"x/2017/02/01/{GOOD}.SAFE/", f"L/a b/{GOOD}.SAFE/",
+        f"L/2017/02/01/{GOOD}/", f"L/2017/02/01/{GOOD}.zip/", f"L/2017/02/01/{GOOD.replace('T33', 'T99I')}.SAFE/",
+        "L/2017/02/01/.SAFE/", "L/2017/02/01/x.SAFE/", "",
+    ],
+)  # fmt: skip
+def test_folders_that_are_no_products(monkeypatch, caplog, folder):
+    good = f"L/2017/02/01/{GOOD}.SAFE/"
+    bucket = Bucket(objects_of(GOOD), page=100)
+    bucket.answers = [None, {"CommonPrefixes": [{"Prefix": folder}, {"Prefix": good}, {"Prefix": folder}]}]
+    rows, _ = listed(monkeypatch, bucket, "L/")
+    assert products(rows) == [GOOD]
+    assert caplog.messages == ["L/: 2 names that are no product names passed over"]
+
+
+def test_names_in_a_product_that_are_none(monkeypatch, caplog):
+    objects = objects_of(GOOD)
+    folder = f"L/2017/02/01/{GOOD}.SAFE"
+    for bad in ("GRANULE/../IMG_DATA/T_B04.jp2", "GRANULE/g/IMG_DATA/T x_B03.jp2", ""):
+        objects[f"{folder}/{bad}"] = b"123456789"
+    rows, files = listed(monkeypatch, Bucket(objects, page=100), "L/")
+    assert [row["name"] for row in files] == [
+        "GRANULE/g1/IMG_DATA/T33TVL_x_B04.jp2",
+        "GRANULE/g1/MTD_TL.xml",
+        "GRANULE/g1/QI_DATA/MSK_CLASSI_B00.jp2",
+        "MTD_MSIL1C.xml",
+    ]
+    assert rows[0]["size_bytes"] == str(27 + len(XML % b"12.5"))
+    assert caplog.messages == [f"s3://eodata/{folder}: 3 unusable names passed over"]
+
+
+@pytest.mark.parametrize(
+    ("xml", "cloud", "told"),
+    [
+        (XML % b"7", "7", []),
+        (XML % b"101", "", []),
+        (b"<x", "", ["MTD_MSIL1C.xml is not well-formed XML"]),
+        (None, "", []),
+    ],
+)
+def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, told):
+    objects = objects_of(GOOD)
+    key = f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
+    if xml is None:
+        del objects[key]
+    else:
+        objects[key] = xml
+    [row], files = listed(monkeypatch, Bucket(objects, page=100), "L/")
+    assert row["cloud_percent"] == cloud
+    assert [file["size"] for file in files if file["name"] == "MTD_MSIL1C.xml"] == (
+        [] if xml is None else [str(len(xml))]
+    )
+    assert [one.partition(" (")[0].rpartition("/")[2] for one in caplog.messages] == told
+
+
+def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
+    objects, key = objects_of(GOOD), f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
+    size = len(objects[key])
+    monkeypatch.setattr(s3, "MAX_XML_BYTES", size)
+    assert listed(monkeypatch, Bucket(objects, page=100), "L/")[0][0]["cloud_percent"] == "12.5"
+    monkeypatch.setattr(s3, "MAX_XML_BYTES", size - 1)
+    bucket = Bucket(objects, page=100)
+    [row], files = listed(monkeypatch, bucket, "L/")
+    assert (row["cloud_percent"], files[-1]["size"], bucket.read) == ("", str(size), [])
+    assert caplog.messages == [f"{key} has {size} bytes, which no Sentinel-2 metadata file has."]
+
+
+def tile_of(name, folder="L2A/tiles/33/T/VL/2017/2/1/0", cloud=b"3", **info):
+    """A product as AWS's buckets keep it: files of the tile, and the product's metadata elsewhere."""
+    path = f"products/2017/2/1/{name}"
+    info = {"productName": name, "productPath": path} | info
+    return {
+        f"{folder}/B01.jp2": b"1",
+        f"{folder}/R10m/B02.jp2": b"12",
+        f"{folder}/R20m/B8A.jp2": b"123",
+        f"{folder}/R20m/SCL.jp2": b"1234",
+        f"{folder}/R60m/TCI.jp2": b"12345",
+        f"{folder}/metadata.xml": b"123456",
+        f"{folder}/preview.jpg": b"1234567",
+        f"{folder}/qi/CLOUDS_B00.gml": b"12345678",
+        f"{folder}/qi/MSK_CLASSI_B00.jp2": b"123456789",
+        f"{folder}/qi/MSK_DETFOO_B04.jp2": b"1",
+        f"{folder}/tileInfo.json": json.dumps(info).encode(),
+        f"L2A/{path}/metadata.xml": XML % cloud,
+    }
+
+
+L2A = name_of("20170201", level="L2A", baseline="0400")
+
+
+def test_the_layout_of_aws(monkeypatch):
+    """Names in SAFE layout, by which they are read later; the size of the product's metadata comes with them."""
+    bucket = Bucket(tile_of(L2A), page=100)
+    rows, files = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
+    folder, granule, stem = "L2A/tiles/33/T/VL/2017/2/1/0", "GRANULE/L2A_T33TVL", "T33TVL_20170201T100000"
+    xml = XML % b"3"
+    # what needs no name in SAFE layout does not count
+    size = 1 + 2 + 3 + 4 + 6 + 8 + 9
+    assert rows == [
+        {
+            "product": L2A, "platform": "S2A", "level": "L2A", "sensing_time": "2017-02-01T10:00:00", "tile": "33TVL",
+            "relative_orbit": "122", "baseline": "04.00", "cloud_percent": "3", "url": f"s3://eodata/{folder}",
+            "granule": "L2A_T33TVL", "size_bytes": str(size),
+        }
+    ]  # fmt: skip
+    assert [tuple(row.values()) for row in files] == [
+        (L2A, role, band, name, key, str(length), md5(content) if content else "")
+        for role, band, name, key, length, content in (
+            ("band", "B2", f"{granule}/IMG_DATA/R10m/{stem}_B02_10m.jp2", f"{folder}/R10m/B02.jp2", 2, b"12"),
+            ("band", "B8A", f"{granule}/IMG_DATA/R20m/{stem}_B8A_20m.jp2", f"{folder}/R20m/B8A.jp2", 3, b"123"),
+            ("mask", "", f"{granule}/IMG_DATA/R20m/{stem}_SCL_20m.jp2", f"{folder}/R20m/SCL.jp2", 4, b"1234"),
+            ("band", "B1", f"{granule}/IMG_DATA/{stem}_B01.jp2", f"{folder}/B01.jp2", 1, b"1"),
+            ("metadata", "", f"{granule}/MTD_TL.xml", f"{folder}/metadata.xml", 6, b"123456"),
+            ("mask", "", f"{granule}/QI_DATA/MSK_CLASSI_B00.jp2", f"{folder}/qi/MSK_CLASSI_B00.jp2", 9, b"123456789"),
+            ("mask", "", f"{granule}/QI_DATA/MSK_CLOUDS_B00.gml", f"{folder}/qi/CLOUDS_B00.gml", 8, b"12345678"),
+            ("metadata", "", "MTD_MSIL2A.xml", f"L2A/products/2017/2/1/{L2A}/metadata.xml", len(xml), None),
+        )
+    ]  # fmt: skip
+    assert [one["Prefix"] for one in bucket.listed] == ["L2A/tiles/33/T/VL/2017/", "L2A/tiles/33/T/WL/2017/"]
+    assert [(one["Key"][-13:], "IfMatch" in one) for one in bucket.read] == [("tileInfo.json", True), ("/metadata.xml", False)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "years"),
+    [
+        (date(2016, 12, 31), date(2017, 1, 1), [2016]),
+        (date(2016, 12, 31), date(2017, 1, 2), [2016, 2017]),
+        (date(2017, 1, 1), date(2018, 1, 1), [2017]),
+    ],
+)
+def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
+    bucket = Bucket()
+    listed(monkeypatch, bucket, "tiles/", tiles={"05HFA", "33TVL"}, start=start, end=end)
+    assert [one["Prefix"] for one in bucket.listed] == [
+        f"tiles/{tile}/{year}/" for tile in ("5/H/FA", "33/T/VL") for year in years
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "there"), [("2017/1/28/0", False), ("2017/1/29/0", True), ("2017/2/4/12", True), ("2017/2/5/0", False), ("2017/2/30/0", False), ("2017/02/04/0", True), ("2017/2/4/1000", False), ("2017/2/4", False)]
+)  # fmt: skip
+def test_days_of_the_layout_of_aws(monkeypatch, day, there):
+    """The folder's day, so that nothing else is read; the product's own counts, too."""
+    bucket = Bucket(tile_of(L2A, f"L2A/tiles/33/T/VL/{day}"), page=100)
+    rows, _ = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
+    assert products(rows) == [L2A] * there
+    assert len(bucket.read) == 2 * there
+
+
+@pytest.mark.parametrize(
+    ("info", "sentence"),
+    [
+        (b"[]", "{} passed over: list indices must be integers or slices, not str"),
+        (b"{", "{} passed over: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b'{"productName": "x"}', "{} passed over: 'x' is not a Sentinel-2 product name; expected the form S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."),
+        (json.dumps({"productName": L2A}).encode(), "{} passed over: 'productPath'"),
+        (json.dumps({"productName": L2A, "productPath": "../x"}).encode(), f"{{}} passed over: productPath '../x' is not that of {L2A}"),
+        (json.dumps({"productName": L2A, "productPath": f"../{L2A}"}).encode(), f"{{}} passed over: productPath '../{L2A}' is not that of {L2A}"),
+        (None, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
+        (b" " * 100_000, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
+    ],
+)  # fmt: skip
+def test_tiles_that_are_passed_over(monkeypatch, caplog, info, sentence):
+    monkeypatch.setattr(s3, "MAX_XML_BYTES", 99_999)
+    folder = "L2A/tiles/33/T/VL/2017/2/2/0"
+    objects = tile_of(L2A) | tile_of("x", folder) | {f"{folder}/tileInfo.json": info}
+    objects = {key: content for key, content in objects.items() if content is not None}
+    rows, _ = listed(monkeypatch, Bucket(objects, page=100), "L2A/tiles/", level="L2A")
+    assert products(rows) == [L2A]
+    assert caplog.messages == [sentence.format(f"{folder}/tileInfo.json")]
