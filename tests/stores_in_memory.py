@@ -45,19 +45,17 @@ class Bucket:
             return changes
         prefix, delimiter = options["Prefix"], options["Delimiter"]
         below = [key for key in sorted(self.objects) if key.startswith(prefix)]
-        names = dict.fromkeys(
-            prefix + key.removeprefix(prefix).split("/")[0] + "/"
-            if delimiter and "/" in key.removeprefix(prefix)
-            else key
-            for key in below
-        )
+        names: dict[str, bool] = {}
+        for key in below:
+            folder, found, _ = key.removeprefix(prefix).partition(delimiter or "\0")
+            names.setdefault(f"{prefix}{folder}{found}", bool(found))
         first = int(options.get("ContinuationToken", 0))
         last = first + min(options.get("MaxKeys", self.page), self.page)
         page = list(names)[first:last]
         answer = {"IsTruncated": last < len(names)}
-        if contents := [self._entry(name) for name in page if name in self.objects]:
+        if contents := [self._entry(name) for name in page if not names[name]]:
             answer["Contents"] = contents
-        if folders := [{"Prefix": name} for name in page if name not in self.objects]:
+        if folders := [{"Prefix": name} for name in page if names[name]]:
             answer["CommonPrefixes"] = folders
         if answer["IsTruncated"]:
             answer["NextContinuationToken"] = str(last)
