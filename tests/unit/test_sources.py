@@ -1,0 +1,283 @@
+"""Every kind of source behind one function, and whole files of remote ones as a zip; all in memory."""
+
+import zipfile
+
+import pytest
+
+from catalogues_in_memory import ODATA, encoded, entry
+from fabricate import name_of
+from stores_in_memory import Bucket, Servers, md5, store_of, without_waiting
+from tigerbush import catalogue, remote, sources
+from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.products import file_row
+from tigerbush.sources import fetch_product, fetch_whole_product, list_products, open_store
+from tigerbush.web import Hosts
+
+# 33TVL and, by its overhang, 33TWL; half a degree east 33TWL alone
+EDGE = {"longitude": 15.05, "latitude": 45.9, "region_size": 0.01}
+EAST = EDGE | {"longitude": 15.6}
+PERIOD = ("2017-02-01", "2017-03-01")
+SOURCE = {
+    "kind": "s3", "level": "L1C", "bucket": "eodata", "endpoint_url": "https://s3.example", "region": "here",
+    "anonymous": True, "requester_pays": False, "prefixes": ["L/"], "hosts": ["one.example"], "catalogue": None,
+    "collections": None, "path": None,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    return without_waiting(monkeypatch)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """What every store that is opened reads from."""
+    made = Bucket(page=100)
+    made.opened = []
+    monkeypatch.setattr(remote, "_client", lambda **options: made.opened.append(options) or made)
+    return made
+
+
+def put(bucket, name):
+    key = f"L/{name[11:15]}/{name[15:17]}/{name[17:19]}/{name}.SAFE/GRANULE/g/IMG_DATA/T_x_B04.jp2"
+    bucket.objects[key] = name.encode()
+    return f"s3://eodata/{key.partition('.SAFE')[0]}.SAFE"
+
+
+def products(rows):
+    return [row["product"] for row in rows]
+
+
+WEST = name_of("20170203")
+OVERHANG = name_of("20170203", tile="33TWL")
+ELSEWHERE = name_of("20170203", tile="33TVM")
+
+
+def test_a_bucket_is_searched_for_the_tiles_of_all_sites(bucket):
+    for name in (WEST, OVERHANG, ELSEWHERE):
+        put(bucket, name)
+    rows, files = list_products(SOURCE, [EAST], PERIOD, [], [], connections=3)
+    assert products(rows) == products(files) == [OVERHANG]
+    rows, _ = list_products(SOURCE, [EAST, EDGE], PERIOD, [], [])
+    assert products(rows) == [WEST, OVERHANG]
+    assert [
+        {name: one[name] for name in ("endpoint_url", "region", "anonymous", "connections")}
+        for one in bucket.opened
+    ] == [
+        {"endpoint_url": "https://s3.example", "region": "here", "anonymous": True, "connections": number}
+        for number in (3, 4)
+    ]
+    days = [one["Prefix"] for one in bucket.listed if one["Delimiter"]]
+    assert sorted(days) == [f"L/2017/02/{day:02}/" for day in range(1, 29) for _ in range(2)]
+
+
+def test_what_a_source_no_longer_holds_is_kept(bucket, caplog):
+    """While it belongs to source and configuration, or is finished; with its files."""
+    put(bucket, WEST)
+    rows, files = list_products(SOURCE, [EDGE], PERIOD, [], [])
+    gone = [name_of(day) for day in ("20170201", "20170228", "20170131", "20170301")]
+    old = [*rows]
+    for name in gone:
+        old.append(
+            rows[0] | {"product": name, "sensing_time": f"{name[11:15]}-{name[15:17]}-{name[17:19]}T10:00:00"}
+        )
+    spoilt = {
+        "tile": {"tile": "33TVM"}, "level": {"level": "L2A"}, "bucket": {"url": "s3://eodata-2/L"}, "finished": {"tile": "33TVM"},
+    }  # fmt: skip
+    for number, (name, change) in enumerate(spoilt.items()):
+        old.append(old[1] | {"product": name, "sensing_time": f"2017-02-1{number}T10:00:00"} | change)
+    old_files = [file_row(row["product"], ("band", "B4"), "n", "k", 1) for row in old[1:]]
+    # of the newest baseline of a take alone, here as well
+    old.append(rows[0] | {"product": "older", "baseline": "02.03"})
+    again, table = list_products(
+        SOURCE, [EDGE], PERIOD, old, files + old_files, finished=lambda name: name == "finished"
+    )
+    kept = sorted([WEST, *gone[:2], "finished"])
+    assert products(again) == kept
+    assert products(table) == [
+        WEST,
+        *(row["product"] for row in old_files if row["product"] in kept and row["product"] != WEST),
+    ]
+    assert caplog.messages == [
+        "3 products of the table are no longer in s3://eodata/; they are kept, because of their results. To forget one, take "
+        f"its line out of the table: {gone[0]}, {gone[1]}, finished"
+    ]
+
+
+def test_an_empty_bucket_is_an_error(bucket):
+    with pytest.raises(TigerbushError) as error:
+        list_products(SOURCE, [EDGE], PERIOD, [], [])
+    assert str(error.value) == (
+        "s3://eodata/ holds no L1C product of the sites' tiles in the period; check source.prefixes, source.level, period and "
+        "the table of sites."
+    )
+
+
+def test_a_catalogue_is_searched(bucket, monkeypatch):
+    """Rows of an earlier listing belong to it by the address of their items, too."""
+    put(bucket, WEST)
+    path = f"/eodata/L/2017/02/03/{WEST}.SAFE"
+    servers = Servers({None: encoded({"value": [entry(WEST, path)]})})
+    monkeypatch.setattr(catalogue, "Web", servers)
+    source = SOURCE | {"kind": "stac", "catalogue": ODATA, "prefixes": None}
+    rows, _ = list_products(source, [EDGE], PERIOD, [], [])
+    assert products(rows) == [WEST]
+    assert rows[0]["url"] == f"s3:/{path}"
+    assert len(servers.asked) == 1
+    urls = {
+        "20170204": f"{ODATA}/collections/c/items/x",
+        "20170205": "https://other.example/items/x",
+        "20170206": "s3://eodata/x",
+    }
+    old = [
+        rows[0] | {"product": name_of(day), "sensing_time": f"2017-02-{day[-2:]}T10:00:00", "url": url}
+        for day, url in urls.items()
+    ]
+    again, _ = list_products(source, [EDGE], PERIOD, old, [])
+    assert products(again) == [WEST, name_of("20170204"), name_of("20170206")]
+
+
+def test_a_local_folder_is_listed(product, tmp_path):
+    """Without sites and period; rows of another folder or level are not of it."""
+    folder = product("20160116", tile="33TVM").parent
+    source = SOURCE | {"kind": "local", "path": str(folder), "level": None}
+    rows, files = list_products(source, [], ("", ""), [], [])
+    assert products(rows) == [name_of("20160116", tile="33TVM")]
+    assert {row["product"] for row in files} == set(products(rows))
+    urls = {
+        "20160201": folder / "a.SAFE",
+        "20160202": tmp_path / "a.SAFE",
+        "20160203": folder / "below" / "a.SAFE",
+    }
+    old = [
+        rows[0]
+        | {"product": name_of(day), "sensing_time": f"{day}T10:00:00", "url": str(url), "level": "L2A"}
+        for day, url in urls.items()
+    ]
+    assert products(list_products(source, [], ("", ""), old, [])[0]) == [*products(rows), name_of("20160201")]
+    for level, expected in (("L1C", []), (None, [name_of("20160201")])):
+        again, _ = list_products(source | {"kind": "sample", "level": level}, [], ("", ""), old, [])
+        assert products(again) == [*products(rows), *expected]
+    again, table = list_products(
+        source,
+        [],
+        ("", ""),
+        old,
+        [*files[:1], files[0] | {"product": name_of("20160201")}],
+        finished=lambda name: "0202" in name,
+    )
+    assert products(again) == [*products(rows), name_of("20160201"), name_of("20160202")]
+    assert [row["product"] for row in table[len(files) :]] == [name_of("20160201")]
+
+
+def test_a_store_of_the_configuration(bucket):
+    store = open_store(SOURCE | {"catalogue": "https://c.example"}, connections=7)
+    assert (store.bucket, store.endpoint, store.connections) == ("eodata", "https://s3.example", 7)
+    assert store.hosts == Hosts("https://c.example", ("one.example",))
+    assert open_store({key: SOURCE[key] for key in sources.STORE_KEYS}).hosts == Hosts(None, ())
+    assert [one["connections"] for one in bucket.opened] == [7, 1]
+    put(bucket, WEST)
+    [key] = bucket.objects
+    open_store(SOURCE | {"requester_pays": True}).read(key)
+    assert bucket.read[-1]["RequestPayer"] == "requester"
+
+
+FILES = {
+    "MTD_MSIL1C.xml": b"<a/>",
+    "GRANULE/g/MTD_TL.xml": b"<b/>",
+    "GRANULE/g/IMG_DATA/T_x_B04.jp2": b"pixels",
+}
+
+
+def rows_of(prefix="", etags=True):
+    kinds = [("metadata", ""), ("metadata", ""), ("band", "B4")]
+    return [
+        file_row(WEST, kind, name, f"{prefix}{name}", len(content), md5(content) if etags else "")
+        for kind, (name, content) in zip(kinds, FILES.items(), strict=True)
+    ]
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_STORED}
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+STORED = {f"{WEST}.SAFE/{name}": content for name, content in FILES.items()}
+
+
+def test_whole_files_become_a_zip(monkeypatch, tmp_path):
+    bucket = Bucket({f"L/{name}": content for name, content in FILES.items()})
+    store, target = store_of(monkeypatch, bucket), tmp_path / f"{WEST}.zip"
+    fetch_product(WEST, rows_of("L/"), target, store=store, bands=("B4",))
+    assert members(target) == STORED
+    assert list(members(target)) == list(STORED)
+    assert [one["Key"] for one in bucket.read] == [f"L/{name}" for name in FILES]
+    assert all("IfMatch" in one for one in bucket.read)
+
+
+def test_what_was_fetched_before_is_compared(monkeypatch, tmp_path):
+    """As by the storage of Snakemake; a size of 0 is not known."""
+    paths = [tmp_path / str(number) for number in range(3)]
+    for path, content in zip(paths, FILES.values(), strict=True):
+        path.write_bytes(content)
+    bucket, target = Bucket(), tmp_path / "out" / f"{WEST}.zip"
+    store = store_of(monkeypatch, bucket)
+    rows = rows_of()
+    fetch_product(WEST, [rows[0] | {"size": "0"}, *rows[1:]], target, store=store, fetched=paths)
+    assert (members(target), bucket.read) == (STORED, [])
+    for change, sentence in (
+        ({"size": "5"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: 6 bytes came, 5 were expected"),
+        ({"etag": "0" * 32}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: what came differs from the checksum that the store gives"),
+        ({"etag": "x-2"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: what came does not decode ("),
+    ):  # fmt: skip
+        target.unlink(missing_ok=True)
+        with pytest.raises(RemoteError) as error:
+            fetch_product(WEST, [*rows[:2], rows[2] | change], target, store=store, fetched=paths)
+        assert str(error.value).startswith(sentence)
+        assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(("bands", "refused"), [(("B4", "B8"), True), (None, True), (("B8",), False)])
+def test_a_copy_is_not_replaced_by_one_that_has_less(monkeypatch, tmp_path, bands, refused):
+    target = tmp_path / f"{WEST}.zip"
+    store = store_of(monkeypatch, Bucket({f"L/{name}": content for name, content in FILES.items()}))
+    fetch_product(WEST, rows_of("L/"), target, store=store)
+    if not refused:
+        fetch_product(WEST, rows_of("L/")[:2], target, store=store, bands=bands)
+        assert list(members(target)) == list(STORED)[:2]
+        return
+    with pytest.raises(TigerbushError) as error:
+        fetch_product(WEST, rows_of("L/")[:2], target, store=store, bands=bands)
+    assert str(error.value) == (
+        f"{WEST}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry."
+    )
+    assert members(target) == STORED
+
+
+def test_a_whole_product_for_snap(monkeypatch, tmp_path):
+    """Everything below its folder, whatever the table lists, but for names that lead elsewhere."""
+    folder = f"L/{WEST}.SAFE"
+    more = {"AUX_DATA/a.xml": b"aux", "manifest.safe": b"m"}
+    bucket = Bucket({f"{folder}/{name}": content for name, content in (FILES | more).items()}, page=2)
+    bucket.objects |= {f"{folder}/": b"", f"{folder}/../x": b"no", f"{folder}-2/a": b"no"}
+    store, target = store_of(monkeypatch, bucket), tmp_path / f"{WEST}.zip"
+    # the place is that of the first file that lies in it
+    web = file_row(WEST, ("metadata", ""), "stac.json", f"https://x/{WEST}.SAFE/stac.json", 0)
+    fetch_whole_product(WEST, [web, *rows_of(f"{folder}/")[:1]], target, store=store)
+    assert members(target) == STORED | {f"{WEST}.SAFE/{name}": content for name, content in more.items()}
+    del bucket.objects[f"{folder}/GRANULE/g/IMG_DATA/T_x_B04.jp2"]
+    with pytest.raises(TigerbushError, match="the file of band B4 is missing"):
+        fetch_whole_product(WEST, rows_of(f"{folder}/"), target, store=store)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], rows_of("tiles/33/T/VL/"), rows_of(f"https://x/{WEST}.SAFE/"), rows_of(f"L/{OVERHANG}.SAFE/")],
+)
+def test_a_product_that_snap_does_not_read(rows, tmp_path, monkeypatch):
+    with pytest.raises(TigerbushError) as error:
+        fetch_whole_product(WEST, rows, tmp_path / f"{WEST}.zip", store=store_of(monkeypatch, Bucket()))
+    assert str(error.value) == (
+        f"{WEST} does not lie as a .SAFE folder in the bucket, and SNAP reads nothing else; set scene.engine: rasterio."
+    )
