@@ -1,0 +1,133 @@
+"""Waiting for servers: how often, how long, and that every wait has an end."""
+
+import threading
+
+import pytest
+
+from stores_in_memory import refusal, without_waiting
+from tigerbush import patience
+from tigerbush.errors import MachineError, RemoteError, TigerbushError
+from tigerbush.patience import closed, patiently, within_a_step
+from tigerbush.web import BusyError
+
+
+def failing(*errors):
+    """A request that raises these, and then gives its number."""
+    left = list(errors)
+
+    def request():
+        request.asked += 1
+        if left:
+            raise left.pop(0)
+        return request.asked
+
+    request.asked = 0
+    return request
+
+
+def passing(error):
+    return RemoteError(f"sentence for {type(error).__name__}")
+
+
+def test_waits_are_doubled(monkeypatch, caplog):
+    waits = without_waiting(monkeypatch)
+    request = failing(*[KeyError()] * 4)
+    assert patiently(request, passing) == 5
+    assert waits == [0.5, 1.0, 2.0, 4.0]
+    assert caplog.messages == [
+        f"sentence for KeyError; asked again in {seconds} s ({number} of 5)"
+        for seconds, number in (("0.5", 2), ("1.0", 3), ("2.0", 4), ("4.0", 5))
+    ]
+    request = failing(*[KeyError()] * 5)
+    with pytest.raises(RemoteError, match=r"^sentence for KeyError$") as error:
+        patiently(request, passing)
+    assert (request.asked, len(waits), type(error.value.__cause__)) == (5, 8, KeyError)
+    for tries in (1, 2):
+        request = failing(*[KeyError()] * 9)
+        with pytest.raises(RemoteError):
+            patiently(request, passing, tries)
+        assert request.asked == tries
+
+
+def test_jobs_do_not_come_back_together(monkeypatch):
+    """A quarter earlier to a quarter later."""
+    for number, seconds in ((0.0, [0.375, 0.75]), (1.0, [0.625, 1.25])):
+        waits = without_waiting(monkeypatch)
+        monkeypatch.setattr(patience.random, "random", lambda number=number: number)
+        assert patiently(failing(KeyError(), KeyError()), passing) == 3
+        assert waits == seconds
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7), ("0", 0.5), ("1", 1), ("60", 60), ("61", 60), ("9" * 400, 60), ("0.7", 0.5), ("-5", 0.5), ("", 0.5),
+        ("soon", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.5), ("²", 0.5),
+    ],
+)  # fmt: skip
+def test_a_server_may_say_when_to_come_back(monkeypatch, asked, seconds):
+    for error in (BusyError("x", {"retry-after": asked}), refusal(503, headers={"retry-after": asked})):
+        waits = without_waiting(monkeypatch)
+        assert patiently(failing(error), passing) == 2
+        assert waits == [seconds]
+
+
+def test_answers_without_headers(monkeypatch):
+    waits = without_waiting(monkeypatch)
+    bare = refusal(503)
+    bare.response.clear()
+    other = KeyError()
+    other.response, other.headers = "text", None
+    assert patiently(failing(bare, other), passing) == 3
+    assert waits == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("error", [TigerbushError("x"), MachineError("x"), MemoryError(), ImportError()])
+def test_what_no_try_would_mend_passes_as_it_is(monkeypatch, error):
+    request = failing(error)
+    with pytest.raises(type(error)) as raised:
+        patiently(request, passing)
+    assert (raised.value is error, request.asked) == (True, 1)
+
+
+def test_a_sentence_that_stays_is_told_at_once(monkeypatch):
+    waits, request, cause = without_waiting(monkeypatch), failing(KeyError("x")), KeyError
+    with pytest.raises(TigerbushError, match=r"^stays$") as error:
+        patiently(request, lambda _: TigerbushError("stays"))
+    assert (request.asked, waits, type(error.value.__cause__)) == (1, [], cause)
+
+
+def test_a_step_gives_what_its_work_gives(monkeypatch):
+    assert within_a_step(lambda *arguments: arguments, 1, "b") == (1, "b")
+    with pytest.raises(SystemExit):
+        within_a_step(failing(SystemExit()))
+    with pytest.raises(StopIteration):
+        within_a_step(next, iter(()))
+
+
+def test_a_step_has_an_end(monkeypatch):
+    monkeypatch.setattr(patience, "STEP_SECONDS", 0.05)
+    ended = threading.Event()
+    with pytest.raises(TimeoutError):
+        within_a_step(ended.wait)
+    ended.set()
+
+
+class Answer:
+    closed = 0
+
+    def close(self):
+        self.closed += 1
+
+
+def test_answers_are_closed(monkeypatch):
+    """But not under a reader that was left behind, whom closing would wait for."""
+    for error, times in ((None, 1), (KeyError(), 1), (KeyboardInterrupt(), 1), (TimeoutError(), 0)):
+        answer = Answer()
+        if error is None:
+            with closed(answer):
+                assert answer.closed == 0
+        else:
+            with pytest.raises(type(error)), closed(answer):
+                raise error
+        assert answer.closed == times
