@@ -1,0 +1,364 @@
+"""Which results are made again: damaged and failed ones by name, beside good ones; and nothing else."""
+
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import rasterio
+
+from fabricate import name_of
+from tigerbush.cli import retry
+from tigerbush.cli.__main__ import main as tigerbush
+from tigerbush.errors import KeptError, MachineError, RemoteError, TigerbushError
+from tigerbush.failures import (
+    failed_outputs,
+    is_finished,
+    keep_finished,
+    keep_reached,
+    kept_results,
+    or_placeholder,
+    record_of,
+)
+from tigerbush.raster import STATUS
+from tigerbush.safe import FAILED
+
+DAYS = [f"201702{day:02}" for day in range(1, 13)]
+NAMES = dict(zip("abcdefghijkl", map(name_of, DAYS), strict=True))
+
+
+def write_image(path, status=None, damage=None):
+    """A GeoTIFF of several blocks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = {
+        "driver": "GTiff",
+        "width": 40,
+        "height": 40,
+        "count": 1,
+        "dtype": "uint16",
+        "compress": "DEFLATE",
+    }
+    place = rasterio.Affine(10, 0, 465180, 0, -10, 5080260)
+    with rasterio.open(
+        path, "w", **profile, blockxsize=16, blockysize=16, tiled=True, transform=place
+    ) as image:
+        image.write(np.random.default_rng(0).integers(0, 4000, (1, 40, 40), np.uint16))
+        if status:
+            image.update_tags(**{STATUS: status})
+    spoil(path, damage)
+
+
+def write_zip(path, failed=False, damage=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(FAILED if failed else "a.SAFE/MTD_MSIL1C.xml", "content " * 40)
+    spoil(path, damage)
+
+
+def spoil(path, damage):
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "a byte":
+        # in the pixels, or in the member of a zip: the directory is whole
+        start = 60 if path.suffix == ".zip" else -300
+        path.write_bytes(content[:start] + bytes(20) + content[start + 20 :])
+
+
+def record(folder, letter, content='{"reason": "gone."}'):
+    (folder / f"{NAMES[letter]}.unreadable.json").write_text(content)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """More bad than good ones, of each kind and in each place."""
+    folder = tmp_path / "results"
+    for letter, status, damage in (
+        ("a", "ok", None), ("b", "failed", None), ("c", "ok", "cut"), ("d", "ok", "empty"), ("e", "outside", None), ("f", None, None),
+    ):  # fmt: skip
+        write_image(folder / "here" / "products" / f"{NAMES[letter]}.tif", status, damage)
+        # masks are made with their image
+        write_image(folder / "here" / "products" / f"{NAMES[letter]}_mask.tif", "failed", damage)
+    for letter, status in (("a", "ok"), ("g", "failed"), ("h", "failed"), ("l", "ok")):
+        write_image(folder / "scenes" / f"{NAMES[letter]}.tif", status)
+    write_image(folder / "scenes" / "other.tif", "failed")
+    write_image(folder / "here" / "2017-02-01" / "composite.tif", "failed")
+    for letter, failed, damage in (
+        ("a", False, None), ("b", False, None), ("e", False, "cut"), ("h", False, None), ("i", True, None), ("j", False, None), ("k", False, "a byte"),
+    ):  # fmt: skip
+        write_zip(folder / "downloads" / f"{NAMES[letter]}.zip", failed, damage)
+    for letter, failed, damage in (
+        ("a", False, None),
+        ("c", False, None),
+        ("d", True, None),
+        ("f", False, "empty"),
+        ("l", False, None),
+    ):
+        write_zip(folder / "there" / "downloads" / f"{NAMES[letter]}.zip", failed, damage)
+    write_zip(folder / "downloads" / "other.zip", failed=True)
+    record(folder / "scenes", "l")
+    return folder
+
+
+FORCED = [
+    "downloads/b.zip",  # its image has failed
+    "downloads/e.zip",
+    "downloads/h.zip",
+    "downloads/i.zip",
+    "here/products/b.tif",
+    "here/products/c.tif",
+    "here/products/d.tif",
+    "scenes/g.tif",
+    "scenes/h.tif",
+    "scenes/l.tif",
+    "there/downloads/c.zip",
+    "there/downloads/d.zip",
+    "there/downloads/f.zip",
+    "there/downloads/l.zip",  # its scene was kept
+]  # fmt: skip
+
+
+def named(path):
+    """A path with the whole name of its product."""
+    head, _, last = path.rpartition("/")
+    return f"{head}/{NAMES[last[0]]}{last[1:]}"
+
+
+def test_what_is_made_again(results):
+    assert failed_outputs(results) == [results / named(path) for path in FORCED]
+    assert kept_results(results) == {results / named("scenes/l.tif"): "gone."}
+
+
+def test_nothing_is_made_again_of_good_results(results):
+    for path in FORCED:
+        (results / named(path)).unlink()
+    record_of(results / named("scenes/l.tif")).unlink()
+    assert failed_outputs(results) == []
+    assert failed_outputs(results / "elsewhere") == []
+
+
+def test_records_of_results_that_are_kept(results):
+    for letter, folder, content in (
+        ("k", "downloads", '{"reason": "b"}'), ("j", "there/downloads", '{"reason": 5}'), ("a", "here/products", "{"),
+        ("e", "here/products", "[]"), ("f", "here/products", "{}"), ("i", "here/2017-02-01", '{"reason": "no place"}'),
+    ):  # fmt: skip
+        record(results / folder, letter, content)
+    (results / "there" / "products").mkdir()
+    record(results / "there" / "products", "b", '{"reason": "c"}')
+    damaged = "its record is damaged"
+    expected = {
+        "downloads/k.zip": "b", "here/products/a.tif": damaged, "here/products/e.tif": damaged,
+        "here/products/f.tif": damaged, "scenes/l.tif": "gone.", "there/downloads/j.zip": "5", "there/products/b.tif": "c",
+    }  # fmt: skip
+    found = kept_results(results)
+    assert found == {results / named(path): reason for path, reason in expected.items()}
+    assert list(found) == sorted(found)
+
+
+class Snakemake:
+    """What retry would call."""
+
+    def __init__(self):
+        self.called = []
+
+    def __call__(self, words):
+        self.called.append(words)
+        return 7
+
+
+@pytest.fixture
+def again(results, monkeypatch):
+    """`again(letters)` retries with a table of these products; gives the exit status and the words for snakemake."""
+    folder = results.parent
+    # with the configuration itself: test_kept_results.py
+    monkeypatch.setattr(retry.configuration, "read_run", lambda options: {"products": "table.tsv"})
+    words = ["--directory", str(folder), "--configfile", "mine.yaml"]
+
+    def run(letters, *rest):
+        (folder / "table.tsv").write_text("product\n" + "".join(f"{NAMES[letter]}\n" for letter in letters))
+        snakemake = Snakemake()
+        monkeypatch.setattr(retry, "snakemake", snakemake)
+        return tigerbush(["retry", *words, *rest]), *snakemake.called
+
+    run.words = words
+    run.folder = folder
+    return run
+
+
+def forced(paths):
+    return [f"results/{named(path)}" for path in paths]
+
+
+def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys):
+    """A product that a newer baseline replaced is in no plan any more."""
+    letters = "abcdefhjkl"
+    known = [path for path in FORCED if path.rpartition("/")[2][0] in letters]
+    assert again(letters, "--keep-going") == (
+        7,
+        ["scenes", "all", "--forcerun", *forced(known), "--rerun-incomplete", *again.words, "--keep-going"],
+    )
+    others = [path for path in known if path != "scenes/l.tif"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"{len(others)} placeholder(s) of failed products:",
+        *(f"  {path}" for path in forced(others)),
+        "1 kept result(s) of products that could not be read again:",
+        f"  results/{named('scenes/l.tif')}",
+    ]
+    # jobs that fail again write it again
+    assert not record_of(results / named("scenes/l.tif")).exists()
+
+
+@pytest.mark.parametrize(
+    ("letters", "targets", "paths"),
+    [
+        ("bcd", ["all"], ["downloads/b.zip", "here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/c.zip", "there/downloads/d.zip"]),
+        ("g", ["scenes"], ["scenes/g.tif"]),
+        ("hi", ["scenes"], ["downloads/h.zip", "downloads/i.zip", "scenes/h.tif"]),
+        # of a copy alone it is not known what it is for
+        ("i", ["all"], ["downloads/i.zip"]),
+        ("bg", ["scenes", "all"], ["downloads/b.zip", "here/products/b.tif", "scenes/g.tif"]),
+    ],
+)  # fmt: skip
+def test_only_what_hangs_on_it_is_asked_for(again, results, letters, targets, paths):
+    assert again(letters) == (7, [*targets, "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
+    assert record_of(results / named("scenes/l.tif")).exists()
+    manifest = results / "scenes_mpi" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
+    more = ["results/scenes_mpi/manifest.json"] if "scenes" in targets else []
+    assert again(letters) == (
+        7,
+        [*targets, "--forcerun", *forced(paths), *more, "--rerun-incomplete", *again.words],
+    )
+
+
+def test_there_may_be_nothing_to_retry(again, capsys):
+    assert again("ajk") == (0,)
+    assert capsys.readouterr().out == f"No product of {again.folder / 'table.tsv'} failed.\n"
+    shutil.rmtree(again.folder / "results")
+    assert again("abc") == (0,)
+
+
+def test_a_table_that_is_not_there(again, capsys):
+    again("a")
+    (again.folder / "table.tsv").unlink()
+    capsys.readouterr()
+    assert tigerbush(["retry", *again.words]) == 1
+    assert capsys.readouterr().err == (
+        f"tigerbush: {again.folder / 'table.tsv'} does not exist; run the workflow first, with the same options.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("write", "damage", "finished"),
+    [
+        (lambda path, damage: write_image(path, "ok", damage), None, True),
+        (lambda path, damage: write_image(path, "outside", damage), None, True),
+        (lambda path, damage: write_image(path, None, damage), None, True),
+        (lambda path, damage: write_image(path, "failed", damage), None, False),
+        *((lambda path, damage: write_image(path, "ok", damage), damage, False) for damage in ("cut", "empty", "a byte")),
+        (lambda path, damage: write_zip(path.with_suffix(".zip"), False, damage), None, True),
+        (lambda path, damage: write_zip(path.with_suffix(".zip"), True, damage), None, False),
+        *((lambda path, damage: write_zip(path.with_suffix(".zip"), False, damage), damage, False) for damage in ("cut", "empty", "a byte")),
+        (lambda path, damage: None, None, False),
+    ],
+)  # fmt: skip
+def test_what_is_finished(tmp_path, write, damage, finished):
+    """Whole, and no placeholder."""
+    path = tmp_path / f"{NAMES['a']}.tif"
+    write(path, damage)
+    [path] = list(tmp_path.iterdir()) or [path]
+    assert is_finished(path) is finished
+    if not finished:
+        keep_finished(path, "reason")
+        assert not record_of(path).exists()
+        return
+    with pytest.raises(KeptError) as error:
+        keep_finished(path, "it is gone.")
+    assert error.value.reason == "it is gone."
+    assert str(error.value) == (
+        f"{path.stem} cannot be read again (it is gone); {path} of an earlier run is kept as it is: mend the product, then run "
+        "./tigerbush retry, or delete that file to go on without it."
+    )
+    assert json.loads(record_of(path).read_text()) == {"product": path.stem, "reason": "it is gone."}
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"), [("ok", True), ("outside", False), ("failed", False), (None, False)]
+)
+def test_a_scene_with_pixels_is_not_replaced_by_one_without(tmp_path, status, kept):
+    scene = tmp_path / f"{NAMES['a']}.tif"
+    write_image(scene, status)
+    if not kept:
+        keep_reached(scene, "why")
+        return
+    with pytest.raises(KeptError) as error:
+        keep_reached(scene, "why")
+    assert (error.value.reason, str(error.value)) == (
+        "why",
+        f"why: {scene} of an earlier run is kept as it is; correct scene.region or scene.geo_region, or delete that file to "
+        "go on without it.",
+    )
+
+
+def raising(error):
+    def work():
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "last", "reason"),
+    [
+        (TigerbushError("stays\n wrong."), False, "stays wrong."),
+        (TigerbushError("stays."), True, "stays."),
+        (RemoteError("passes\n  maybe"), True, "RemoteError: passes maybe"),
+        (OSError("reset"), True, "OSError: reset"),
+    ],
+)
+def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
+    result = tmp_path / f"{NAMES['a']}.tif"
+    record(tmp_path, "a")
+    made = or_placeholder(raising(error), lambda text: ("placeholder", text), last, result=result)
+    assert (made, caplog.messages) == (("placeholder", reason), [reason])
+    # there is a result of this product's own now
+    assert not record_of(result).exists()
+    assert or_placeholder(raising(error), str, last) == reason
+    write_image(result, "ok")
+    with pytest.raises(KeptError) as kept:
+        or_placeholder(raising(error), str, last, result=result)
+    assert kept.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RemoteError("x"), OSError("x"), MachineError("x"), KeptError("x", "y"), MemoryError(), KeyError("x")],
+)
+def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
+    record(tmp_path, "a")
+    for last in (
+        (False, True) if not isinstance(error, OSError) or isinstance(error, MachineError) else (False,)
+    ):
+        with pytest.raises(type(error)) as raised:
+            or_placeholder(raising(error), str, last, result=tmp_path / f"{NAMES['a']}.tif")
+        assert raised.value is error
+    assert len(list(tmp_path.iterdir())) == 1
+    # a file that is not the product's is the machine's fault
+    wrong = PermissionError(13, "Permission denied", "/elsewhere/a")
+    with pytest.raises(MachineError):
+        or_placeholder(raising(wrong), str, True, source=tmp_path / "a.SAFE")
+    inside = PermissionError(13, "Permission denied", str(tmp_path / "a.SAFE" / "b"))
+    assert or_placeholder(raising(inside), str, True, source=tmp_path / "a.SAFE").startswith(
+        "PermissionError: "
+    )
+
+
+def test_what_cannot_be_looked_at_is_not_finished(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    path.mkdir()
+    with pytest.raises(MachineError, match=r"a\.tif: Is a directory; mend that and run again\.$"):
+        is_finished(path)
