@@ -3,11 +3,22 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
-from tigerbush.products import COLUMNS, newest_baseline, parse_name, table_row, write_table
+from tigerbush.products import (
+    COLUMNS,
+    file_row,
+    is_row,
+    keep_gone,
+    newest_baseline,
+    parse_name,
+    read_rows,
+    role,
+    table_row,
+    write_table,
+)
 
 
 def row(name, **options):
@@ -39,6 +50,7 @@ def test_parse_name_refuses(name):
         parse_name(name)
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=400))
 def test_parse_name_of_anything(text):
     try:
@@ -61,6 +73,109 @@ def test_newest_baseline_keeps_parts_of_a_tile():
     ]
     kept = newest_baseline([old, *parts, *others])
     assert kept == sorted([*parts, *others], key=lambda row: row["product"])
+
+
+OLD = "S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607"
+
+
+def test_a_row_of_the_table_of_products():
+    name = parse_name("S2D_MSIL2A_20260105T101412_N0511_R022_T33TVL_20260105T120000")
+    made = table_row(name, url="s3://b/k", granule="G", size_bytes=1234, cloud_percent=12.3456789)
+    assert list(made.items()) == [
+        ("product", "S2D_MSIL2A_20260105T101412_N0511_R022_T33TVL_20260105T120000"), ("platform", "S2D"), ("level", "L2A"),
+        ("sensing_time", "2026-01-05T10:14:12"), ("tile", "33TVL"), ("relative_orbit", "22"), ("baseline", "05.11"),
+        ("cloud_percent", "12.3457"), ("url", "s3://b/k"), ("granule", "G"), ("size_bytes", "1234"),
+    ]  # fmt: skip
+    clouds = [
+        table_row(name, url="", granule="", size_bytes=0, cloud_percent=cloud) for cloud in (None, 0.0, 100)
+    ]
+    assert [one["cloud_percent"] for one in clouds] == ["", "0", "100"]
+
+
+def test_a_row_of_the_table_of_files():
+    assert list(file_row("P", ("band", "B4"), "n", "k", 7, "e").items()) == [
+        ("product", "P"), ("role", "band"), ("band", "B4"), ("name", "n"), ("key", "k"), ("size", "7"), ("etag", "e"),
+    ]  # fmt: skip
+    assert file_row("P", ("mask", ""), "n", "k", 0)["etag"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((f"GRANULE/G/IMG_DATA/T_B{number:02}.jp2", ("band", f"B{number}")) for number in range(1, 13)),
+        ("GRANULE/G/IMG_DATA/R10m/T_B02_10m.tif", ("band", "B2")),
+        ("GRANULE/G/IMG_DATA/R10m/T_SCL_10m.tif", ("mask", "")),
+        ("GRANULE/G/QI_DATA/T33TVL_MSK_CLOUDS_B00.gml", ("mask", "")),
+        ("MTD_MSIL1C.xml", ("metadata", "")),
+        ("stac.json", ("metadata", "")),
+        ("stacxjson", None),
+        ("GRANULE/G/MTD_MSIL1C.xml", None),
+        ("MTD_TL.xml", None),
+        ("MTD_MSIL1B.xml", None),
+        ("GRANULE/G/IMG_DATA/T_B02.png", None),
+        ("GRANULE/G/IMG_DATA/T_AOT_10m.jp2", None),
+        ("GRANULE/G/H/IMG_DATA/T_B02.jp2", None),
+        ("AUX_DATA/IMG_DATA/T_B02.jp2", None),
+        ("GRANULE/G/IMG_DATA/T_SCL_20m.jp2", None),
+    ],
+)
+def test_what_files_are(name, expected):
+    assert role(name) == expected
+
+
+def named(day, **changes):
+    """A row of a day, with some fields of its own."""
+    return row(f"S2A_MSIL1C_201701{day:02}T100607_N0204_R122_T33TVL_20170124T100607") | changes
+
+
+@pytest.mark.parametrize("gone", [0, 1, 5, 6])
+def test_rows_that_a_source_no_longer_holds(caplog, gone):
+    """Those of the source, if no newer baseline has taken their place; they are named."""
+    new = [named(day) for day in (20, 11)]
+    old = [named(day) for day in range(1, gone + 1)] + [named(20, url="old"), named(12, url="other")]
+    old.append(named(11, product="older", baseline="02.03"))
+    kept = keep_gone(old, new, lambda one: one["url"] != "other", "the shelf")
+    assert kept == [*old[:gone], new[1], new[0]]
+    names = ", ".join(one["product"] for one in old[: min(gone, 5)]) + " ..." * (gone > 5)
+    expected = (
+        f"{gone} products of the table are no longer in the shelf; they are kept, because of their results. To forget one, "
+        f"take its line out of the table: {names}"
+    )
+    assert caplog.messages == [expected] * bool(gone)
+
+
+def test_rows_that_discovery_wrote():
+    good = row(OLD)
+    assert is_row(good)
+    bad = [
+        good | {"baseline": "05.00"},
+        good | {"tile": "33TVM"},
+        good | {"product": "x"},
+        good | {"more": ""},
+        {},
+    ]
+    bad += [{name: text for name, text in good.items() if name != gone} for gone in COLUMNS]
+    assert not any(map(is_row, bad))
+    assert len(bad) == 16
+
+
+def test_reading_a_table(tmp_path):
+    path = tmp_path / "t.tsv"
+    assert read_rows(path) == []
+    path.write_text("product\tb\nP\t1\nQ\nR\t2\t3\n\t4\nS\t\n")
+    assert read_rows(path) == [{"product": "P", "b": "1"}, {"product": "S", "b": ""}]
+    path.write_text("other\tb\nP\t1\n")
+    assert read_rows(path) == []
+    path.write_bytes(b"product\tb\nP\t\xff\n")
+    assert read_rows(path) == []
+    path.write_text("product\nP\n" + "x" * 200_000 + "\n")
+    assert read_rows(path) == []
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    rows = [row(OLD) | {"url": 'a "b"\tc\nü', "granule": ""}, row(OLD.replace("S2A", "S2B"))]
+    write_table(tmp_path / "t.tsv", iter(rows), COLUMNS)
+    assert read_rows(tmp_path / "t.tsv") == rows
 
 
 def test_write_table(tmp_path):

@@ -9,7 +9,7 @@ from fabricate import name_of
 from tigerbush.errors import TigerbushError
 from tigerbush.products import parse_name
 from tigerbush.resample import Grid
-from tigerbush.stac_item import band_of, product_of, read_item, resolution_of
+from tigerbush.stac_item import band_of, cloud_percent, product_of, read_item, resolution_of
 
 NAME = name_of(level="L2A", baseline="0500")
 
@@ -92,6 +92,148 @@ def test_before_baseline_4_there_is_no_offset():
         read(item, old)
 
 
+def read_band(asset, properties=None, name=NAME):
+    """What an item says whose only asset is the blue one, with other properties than usual."""
+    item = changed(["assets"], {"blue": band() | asset})
+    item["properties"] |= {"s2:product_uri": f"{name}.SAFE"} | (properties or {})
+    return read(item, name)
+
+
+@pytest.mark.parametrize(
+    ("scale", "quantification"),
+    [
+        (1, 1),
+        (0.5, 2),
+        (0.0001, 10_000),
+        (0.00010000001, 10_000),
+        (1 / 65535, 65535),
+        (1 / 3, 3),
+        (0.3333334, 3),
+    ],
+)
+def test_scales(scale, quantification):
+    found = read_band({"raster:bands": [{"scale": scale, "offset": -2 * scale}]})
+    assert (found.quantification, found.offsets) == (quantification, {"B2": -2})
+
+
+@pytest.mark.parametrize("scale", [1.0001, 1 / 65536, 1 / 65535.6, 0.33333, 0.4, -0.0001, "0.0001", True])
+def test_scales_that_are_none(scale):
+    with pytest.raises(TigerbushError) as error:
+        read_band({"raster:bands": [{"scale": scale, "offset": 0}]})
+    assert str(error.value) == (
+        f"stac.json: scale {scale!r} of raster:bands is not 1 / a whole number up to 65535."
+    )
+
+
+def test_where_scale_and_offset_stand():
+    """In the first band of raster:bands, else of bands, else of the asset, else of the item."""
+    old, new = {"scale": 0.01, "offset": -0.03}, {"raster:scale": 0.1, "raster:offset": -0.4}
+    for asset, properties, expected in (
+        ({"raster:bands": [old, new], "bands": [new]}, new, (100, -3)),
+        ({"raster:bands": [], "bands": [new, old]}, old, (10, -4)),
+        ({"raster:bands": ["x"], "bands": [{"offset": -0.5}], **new}, {}, (10, -5)),
+        ({"raster:bands": {}, **new}, {"raster:scale": 0.5}, (10, -4)),
+        ({"raster:bands": None}, new, (10, -4)),
+        ({"raster:bands": [{}]}, {"raster:offset": -0.0007}, (10_000, -7)),
+    ):
+        found = read_band(asset, properties)
+        assert (found.quantification, found.offsets) == (expected[0], {"B2": expected[1]})
+
+
+@pytest.mark.parametrize(
+    ("offset", "baseline", "expected"),
+    [
+        (-0.1, "0400", -1000), (-0.1000000999, "0400", -1000), (0.0001, "0511", 1), (6.5535, "0500", 65535), (-6.5535, "0500", -65535),
+        (0, "0399", 0), (None, "0399", 0),
+        (-0.10000011, "0400", "is not a whole number of DN."),
+        (6.5536, "0500", "is not a number of at most 65535 DN, though baseline 05.00 has one; choose another collection in source.collections."),
+        (None, "0400", "is not a number of at most 65535 DN, though baseline 04.00 has one; choose another collection in source.collections."),
+        (-0.1, "0399", "contradicts baseline 03.99, and the item does not say that it is applied; choose another collection in source.collections."),
+        (0.0, "0400", "contradicts baseline 04.00, and the item does not say that it is applied; choose another collection in source.collections."),
+    ],
+)  # fmt: skip
+def test_offsets(offset, baseline, expected):
+    asset, name = (
+        {"raster:bands": [{"scale": 0.0001, "offset": offset}]},
+        name_of(level="L2A", baseline=baseline),
+    )
+    if isinstance(expected, int):
+        assert read_band(asset, name=name).offsets == {"B2": expected}
+        return
+    with pytest.raises(TigerbushError) as error:
+        read_band(asset, name=name)
+    assert str(error.value) == f"stac.json: offset {offset!r} of raster:bands {expected}"
+
+
+@pytest.mark.parametrize(
+    ("properties", "asset", "epsg"),
+    [
+        ({"proj:code": "EPSG:32601", "proj:epsg": 32602}, {"proj:code": 32603}, 32601),
+        ({"proj:code": None, "proj:epsg": 32602}, {"proj:code": "EPSG:32603"}, 32602),
+        ({"proj:epsg": None}, {"proj:code": "EPSG:32760"}, 32760),
+        ({"proj:epsg": None}, {"proj:epsg": 32759}, 32759),
+        ({"proj:code": "32610", "proj:epsg": None}, {}, 32610),
+    ],
+)
+def test_the_zone(properties, asset, epsg):
+    assert read_band(asset, properties).epsg == epsg
+
+
+@pytest.mark.parametrize("code", ["EPSG:32661", "EPSG:32600", "epsg:32633", 4326, "EPSG:326330", None])
+def test_zones_that_are_none(code):
+    with pytest.raises(TigerbushError) as error:
+        read_band({}, {"proj:epsg": None, "proj:code": code})
+    assert str(error.value) == (
+        f"stac.json: proj:code or proj:epsg {code!r} is not the EPSG code of a UTM zone."
+    )
+
+
+def test_grids_that_no_asset_has_follow_from_that_of_10_m():
+    """Rounded up; the item itself may have it, and the transform may have nine numbers."""
+    place = {"proj:transform": None, "proj:shape": None}
+    at = {"proj:transform": [10.0, 0, 300000, 0, -10, 4000020.0, 0, 0, 1], "proj:shape": [127, 10_980]}
+    found = read_band(place, at)
+    assert found.grids == {
+        10: Grid(300000, 4000020, 10, 10_980, 127),
+        20: Grid(300000, 4000020, 20, 5490, 64),
+        60: Grid(300000, 4000020, 60, 1830, 22),
+    }
+    with pytest.raises(TigerbushError) as error:
+        read_band({}, at)
+    assert str(error.value) == "stac.json: proj:transform and proj:shape differ between bands."
+
+
+@pytest.mark.parametrize(
+    ("transform", "shape", "good"),
+    [
+        ([10, 0, 7, 0, -10, 8], [1, 10_980], True), ([10, 0, 7, 0, -10, 8], [10_981, 1], False), ([10, 0, 7, 0, -10, 8], [0, 5], False),
+        ([10, 0, 7, 0, -10, 8], [5, 2.5], False), ([10, 0, 7, 0, -10, 8], [5.0, 2.0], True), ([10, 0, 7, 0, -10, 8], [5], False),
+        ([10, 0, 7, 0, -10, 8], [5, 5, 5], False), ([10, 0, 7, 0, 10, 8], [5, 5], False), ([10, 0, 7, 1, -10, 8], [5, 5], False),
+        ([10, 0, 7, 0, -20, 8], [5, 5], False), ([5, 0, 7, 0, -5, 8], [5, 5], False), ([0, 0, 7, 0, 0, 8], [5, 5], False),
+        ([-10, 0, 7, 0, 10, 8], [5, 5], False), ([10, 0, 7, 0, -10], [5, 5], False), ([10, 0, 7, 0, -10, 8, 0, 0], [5, 5], False),
+        ([10, 0, True, 0, -10, 8], [5, 5], False),
+    ],
+)  # fmt: skip
+def test_grids(transform, shape, good):
+    place = {"proj:transform": transform, "proj:shape": shape}
+    if good:
+        assert read_band(place).grids[10] == Grid(7, 8, 10, int(shape[1]), int(shape[0]))
+        return
+    with pytest.raises(TigerbushError) as error:
+        read_band(place)
+    assert str(error.value) == (
+        f"stac.json: proj:transform {transform!r} and proj:shape {shape!r} are not the grid of a tile at 10, 20 or 60 m."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "percent"), [(0, 0.0), (100, 100.0), (12.5, 12.5), (-0.1, None), (100.1, None), ("5", None), (True, None), (None, None)]
+)  # fmt: skip
+def test_cloud_cover(value, percent):
+    assert cloud_percent({"eo:cloud_cover": value}) == percent
+    assert read(changed(["properties", "eo:cloud_cover"], value)).cloud_percent == percent
+
+
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
@@ -163,29 +305,32 @@ def test_what_is_no_json():
 
 
 def test_keys_of_assets():
-    keys = (
-        "blue",
-        "B02",
-        "B02_10m",
-        "B8A_20m",
-        "B12",
-        "nir08",
-        "scl",
-        "SCL_20m",
-        "blue-jp2",
-        "B13",
-        "../B02",
-        "visual",
-    )
-    assert [band_of(key) for key in keys] == [
-        "B2", "B2", "B2", "B8A", "B12", "B8A", "SCL", "SCL", None, None, None, None
-    ]  # fmt: skip
-    assert resolution_of("B02_20m", {}, 10) == 20
-    assert resolution_of("blue", {"proj:transform": [60, 0, 0]}, 10) == 60
-    assert resolution_of("blue", {"proj:transform": [7]}, 10) == 10
+    common = {
+        "coastal": "B1", "blue": "B2", "green": "B3", "red": "B4", "rededge1": "B5", "rededge2": "B6", "rededge3": "B7", "nir": "B8",
+        "nir08": "B8A", "nir09": "B9", "cirrus": "B10", "swir16": "B11", "swir22": "B12", "scl": "SCL", "SCL_20m": "SCL", "SCL": "SCL",
+    }  # fmt: skip
+    assert {key: band_of(key) for key in common} == common
+    numbers = {f"B{number:02}": f"B{number}" for number in range(1, 13)} | {"B8A": "B8A"}
+    for end in ("", "_10m", "_20m", "_60m"):
+        assert {key: band_of(f"{key}{end}") for key in numbers} == numbers
+    others = ("blue-jp2", "B13", "B00", "B2", "../B02", "visual", "B02_30m", "B02_10", "b02", "SCL_20m_x", "")
+    assert [band_of(key) for key in others] == [None] * len(others)
+
+
+def test_the_resolution_of_an_asset():
+    """By its transform, as far as it is one of a tile; else by its key; else the band's own."""
+    for key, transform, expected in (
+        ("blue", None, 10), ("B02_20m", None, 20), ("B02_60m", [10, 0], 10), ("blue", [60, 0, 0], 60), ("blue", [20.0], 20),
+        ("blue", [7], 10), ("B02_60m", [30], 60), ("B02_20m", [], 20), ("blue", "60", 10), ("visual_20m", None, 10),
+    ):  # fmt: skip
+        assert resolution_of(key, {"proj:transform": transform}, 10) == expected
+    assert resolution_of("blue", {}, 60) == 60
 
 
 def test_the_product_of_an_item():
+    other = name_of("20170117", level="L2A")
     assert product_of({"id": NAME}).product == NAME
+    assert product_of({"id": NAME, "properties": {"s2:product_uri": f"{other}.SAFE"}}).product == other
+    assert product_of({"id": NAME, "properties": {"s2:product_uri": "x"}}).product == NAME
     assert product_of({"id": "../../etc/passwd", "properties": {"s2:product_uri": None}}) is None
-    assert product_of({}) is None
+    assert product_of({"properties": None}) is None
