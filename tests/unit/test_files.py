@@ -1,12 +1,34 @@
 """Files are whole or not there; logs end with a sentence."""
 
+import errno
 import json
+import logging
+import os
+import re
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from tigerbush.errors import TigerbushError
-from tigerbush.files import job_log, read_json, replacing, write_bytes, write_json
+from tigerbush.errors import MachineError, RemoteError, TigerbushError, WriteError
+from tigerbush.files import (
+    job_arguments,
+    job_log,
+    job_outputs,
+    link_or_copy,
+    parse_json,
+    read_json,
+    replacing,
+    scratch_folder,
+    write_bytes,
+    write_error,
+    write_json,
+)
+
+
+def no_link(*_):
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
 
 
 def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path):
@@ -17,15 +39,6 @@ def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_replacing_makes_an_ordinary_file(tmp_path):
-    target = tmp_path / "deep" / "a.bin"
-    write_bytes(target, b"x")
-    plain = tmp_path / "plain"
-    plain.write_bytes(b"x")
-    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
-    assert list(target.parent.iterdir()) == [target]
 
 
 def test_write_json_refuses_nan(tmp_path):
@@ -54,7 +67,138 @@ def test_job_log_ends_with_the_sentence(tmp_path):
     assert (tmp_path / "logs" / "a.log").read_text() == "ERROR: B4 is missing.\n"
 
 
-def test_job_log_shows_the_traceback_of_a_defect(tmp_path):
-    with pytest.raises(ZeroDivisionError), job_log(tmp_path / "a.log"):
+def test_replacing_takes_a_name_beside_the_target(tmp_path):
+    """Of the same suffix, by which GDAL chooses a driver, and hidden."""
+    target = tmp_path / "new" / ("a" * 50 + ".b.tif")
+    with replacing(target) as temporary:
+        assert (temporary.parent, temporary.suffix) == (target.parent, ".tif")
+        assert re.fullmatch(r"\.a{40}\.[a-z0-9_]{8}\.tif", temporary.name)
+        temporary.write_bytes(b"x")
+        assert not target.exists()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
+    target = tmp_path / "a.tif"
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+        with pytest.raises(WriteError) as error, replacing(target):
+            raise OSError(number, os.strerror(number))
+        assert (
+            str(error.value)
+            == f"{target} cannot be written ({os.strerror(number)}); mend that and run again."
+        )
+    with pytest.raises(OSError, match="Input/output error") as error, replacing(target):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    assert not isinstance(error.value, WriteError)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError) as error:
+        write_bytes(tmp_path / "file" / "a.tif", b"")
+    assert (
+        str(error.value) == f"{tmp_path}/file/a.tif cannot be written (File exists); mend that and run again."
+    )
+    assert (
+        str(write_error(target, ValueError("a\n  b")))
+        == f"{target} cannot be written (a b); mend that and run again."
+    )
+
+
+def test_new_files_are_as_readable_as_others(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "a", b"")
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_a_second_name_or_a_copy(tmp_path, monkeypatch):
+    """Younger than what the job was given, or Snakemake would link it again and again."""
+    source = tmp_path / "source.tif"
+    for link in (os.link, None):
+        source.write_bytes(b"content")
+        os.utime(source, (1, 1))
+        (tmp_path / "target.tif").write_bytes(b"old")
+        if link is None:
+            monkeypatch.setattr(os, "link", no_link)
+        link_or_copy(source, tmp_path / "target.tif")
+        assert (tmp_path / "target.tif").read_bytes() == b"content"
+        assert (tmp_path / "target.tif").samefile(source) == (link is not None)
+        assert (tmp_path / "target.tif").stat().st_mtime > 1e9
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["source.tif", "target.tif"]
+        (tmp_path / "target.tif").unlink()
+
+
+def test_json_as_it_is_written(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, {}], "a": "ü"})
+    assert (tmp_path / "a.json").read_bytes() == b'{\n "b": [\n  1,\n  {}\n ],\n "a": "\\u00fc"\n}\n'
+
+
+def test_whole_numbers_of_json():
+    """Those longer than any float's are infinite; a sign counts as a digit."""
+    assert parse_json("[" + "9" * 400 + ", 7, -3]") == [int("9" * 400), 7, -3]
+    assert parse_json(b"[" + b"9" * 401 + b", -" + b"9" * 400 + b", 0.5]") == [
+        float("inf"),
+        float("-inf"),
+        0.5,
+    ]
+    assert parse_json("-" + "9" * 399) == -int("9" * 399)
+
+
+def test_a_scratch_folder(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "link"))
+    with scratch_folder("mine-") as folder:
+        assert folder.parent == (tmp_path / "real").resolve()
+        assert folder.name.startswith("mine-")
+        (folder / "a").touch()
+    assert list((tmp_path / "real").iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(WriteError) as error, scratch_folder("mine-"):
+        pass
+    assert str(error.value) == (
+        "the folder of temporary files (TMPDIR) cannot be written (No such file or directory); mend that and run again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (MachineError("a."), "a."), (RemoteError("b."), "b."), (WriteError("c."), "c."),
+        (PermissionError(13, "Permission denied", "/d"), "/d: Permission denied; mend that and run again."),
+        (MemoryError(), "the memory of the job is used up (MemoryError); give it more (mem_mb of its rule) and run again."),
+    ],
+)  # fmt: skip
+def test_a_job_ends_with_a_sentence(tmp_path, capsys, error, text):
+    (tmp_path / "a.log").write_text("of an earlier attempt\n")
+    with pytest.raises(SystemExit) as end, job_log(tmp_path / "a.log"):
+        logging.getLogger("tigerbush.x").info("at work")
+        logging.getLogger("tigerbush.x").debug("not told")
+        raise error
+    assert end.value.code == 1
+    assert (tmp_path / "a.log").read_text() == f"INFO: at work\nERROR: {text}\n"
+    assert capsys.readouterr().err == f"INFO: at work\nERROR: {text}\n"
+
+
+def test_the_log_of_a_job(tmp_path):
+    with job_log(tmp_path / "new" / "a.log"):
+        for name in ("rasterio._env", "botocore.credentials", "tigerbush"):
+            for level in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+                logging.getLogger(name).log(level, "%s", name)
+    assert (tmp_path / "new" / "a.log").read_text().splitlines() == [
+        "CRITICAL: rasterio._env",
+        *(f"{level}: botocore.credentials" for level in ("WARNING", "ERROR", "CRITICAL")),
+        *(f"{level}: tigerbush" for level in ("INFO", "WARNING", "ERROR", "CRITICAL")),
+    ]
+    with pytest.raises(ZeroDivisionError), job_log(tmp_path / "new" / "a.log"):
         1 / 0  # noqa: B018
-    assert "ZeroDivisionError" in (tmp_path / "a.log").read_text()
+    lines = (tmp_path / "new" / "a.log").read_text().splitlines()
+    assert lines[0] == "ERROR: this is a defect of tigerbush or trouble of the machine:"
+    assert lines[-1] == "ZeroDivisionError: division by zero"
+
+
+def test_what_a_job_is_given():
+    assert job_arguments({"a": 1, "library": "x", "b": None}) == {"a": 1, "b": None}
+    assert job_outputs({"out": "a/b", "fingerprint": "c"}) == {"out": Path("a/b")}
