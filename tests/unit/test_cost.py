@@ -1,10 +1,13 @@
 """The model behind ./tigerbush plan, by hand-computed sums."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from tigerbush.cli import cost
+from tigerbush.cli import cost, plan, status
 from tigerbush.cli.cost import Output
 from tigerbush.cli.plan import jobs_of, outputs_of
+from tigerbush.errors import TigerbushError
 
 PRODUCT = "S2A_MSIL1C_20170116T100000_N0204_R122_T33TVL_20170116T110000"
 SITES = {"here": {"region_size": 0.08}}
@@ -135,3 +138,81 @@ def test_what_snakemake_prints():
         Output("resample_scene", "", PRODUCT, pending=False),
         Output("composite_date", "here", "2017-01-16", pending=False),
     ]
+
+
+def test_words_that_no_command_knows():
+    for command in (status, plan):
+        with pytest.raises(TigerbushError) as error:
+            command.run(None, ["--x", "y"])
+        name = command.__name__.rpartition(".")[2]
+        assert str(error.value) == f"{name} does not know '--x y'; see ./tigerbush {name} --help."
+
+
+SUMMARY = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
+
+
+def test_a_plan(monkeypatch, capsys, tmp_path):
+    """Two dry runs of snakemake, without a profile; its groups count only where jobs are submitted."""
+    asked, estimated = [], []
+    answers = [
+        "Job stats:\njob  count\ndate  2\n\n",
+        f"{SUMMARY}results/here/2017-01-16/a\t-\tdate\t-\tok\tupdate pending\n",
+    ]
+    monkeypatch.setattr(
+        plan, "read_snakemake", lambda words: asked.append(words) or answers[(len(asked) - 1) % 2]
+    )
+    monkeypatch.setattr(
+        plan.configuration, "read_run", lambda options: {"products": "table.tsv", "sites": "sites.tsv"}
+    )
+    monkeypatch.setattr(plan.configuration, "read_sites", lambda path: {"here": path})
+    monkeypatch.setattr(
+        plan.cost, "estimate", lambda *given, **options: estimated.append((given, options)) or {"a": 1}
+    )
+    monkeypatch.setattr(plan.cost, "report", lambda estimate: f"report of {estimate}")
+    options = SimpleNamespace(
+        targets=["t"], json=False, directory=tmp_path, profile=None, configfile=[], config=["a=b"]
+    )
+    with pytest.raises(TigerbushError) as error:
+        plan.run(options, [])
+    assert str(error.value) == (
+        f"{tmp_path}/table.tsv does not exist yet; run ./tigerbush discover with the same options first."
+    )
+    (tmp_path / "table.tsv").touch()
+    (tmp_path / "files.tsv").write_text("product\tsize\nP\t1\nQ\t2\nP\t3\n")
+    assert plan.run(options, []) == 0
+    arguments = [
+        "t",
+        "--cores",
+        "1",
+        "--workflow-profile",
+        "none",
+        "--directory",
+        str(tmp_path),
+        "--config",
+        "a=b",
+    ]
+    assert asked == [["--dry-run", *arguments], ["--summary", *arguments]]
+    files = {
+        "P": [{"product": "P", "size": "1"}, {"product": "P", "size": "3"}],
+        "Q": [{"product": "Q", "size": "2"}],
+    }
+    config, sites, jobs, outputs, sizes = estimated[0][0]
+    assert (config["sites"], sites, jobs, sizes) == (
+        "sites.tsv",
+        {"here": tmp_path / "sites.tsv"},
+        {"date": 2},
+        files,
+    )
+    assert outputs == [plan.cost.Output("date", "here", "2017-01-16", pending=True)]
+    assert capsys.readouterr().out == "report of {'a': 1}\n"
+    options.json = True
+    for executor, starts in ((None, 0), ("local", 0), ("slurm", 2)):
+        profile = {} if executor is None else {"executor": executor}
+        monkeypatch.setattr(plan.configuration, "read_profile", lambda name, profile=profile: profile)
+        assert plan.run(options, []) == 0
+        assert estimated[-1][1] == {"starts": starts}
+    assert capsys.readouterr().out == '{\n "a": 1\n}\n' * 3
+    answers[1] = "no table " + "x" * 300
+    with pytest.raises(TigerbushError) as error:
+        plan.run(options, [])
+    assert str(error.value) == f"snakemake --summary gave no table but {answers[1][:200]!r}."

@@ -1,0 +1,258 @@
+"""The configuration beyond its schema, value by value: what null becomes, and what is refused at which bound."""
+
+from datetime import date
+
+import pytest
+
+from tigerbush import configuration
+from tigerbush.configuration import (
+    RefusedError,
+    check_depth,
+    check_engine,
+    check_leaves,
+    check_price,
+    check_region,
+    check_source,
+    check_weather,
+    fill_in_kind,
+    leaves,
+    prepare,
+    read_periods,
+    step_from,
+)
+
+SOURCE = {
+    "kind": "local", "path": "mine", "bucket": None, "catalogue": None, "level": None, "requester_pays": False, "access": "stream",
+}  # fmt: skip
+WEATHER = {"path": None, "precipitation": {"path": None}, "temperature": {"path": None}}
+
+
+def refused(check, *arguments):
+    with pytest.raises(RefusedError) as error:
+        check(*arguments)
+    return str(error.value)
+
+
+def test_single_values_and_their_paths():
+    config = {"a": {"b": [1, {"c": None}], "d": {}}, 5: "x", "e": []}
+    assert list(leaves(config)) == [("a.b.0", 1), ("a.b.1.c", None), ("5", "x")]
+    assert list(leaves(7, "name")) == [("name", 7)]
+
+
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return {"key": value}
+
+
+def test_so_deep_may_values_be_nested():
+    assert list(leaves(nested(21))) == [("key" + ".0" * 21, 1)]
+    assert refused(lambda: list(leaves(nested(22)))) == (
+        f"{('key' + '.0' * 21)[:40]}...: it is nested too deeply. See config/README.md."
+    )
+
+
+def test_so_many_values_may_there_be(monkeypatch):
+    monkeypatch.setattr(configuration, "MOST_VALUES", 5)
+    check_depth({"a": [1, 2, 3, 4, 5]})
+    assert refused(check_depth, {"a": [1, 2, 3, 4, 5, 6]}) == (
+        "a.5...: there are more than 5 values. See config/README.md."
+    )
+
+
+def test_days_become_text_before_the_schema():
+    config = {"period": {"start": date(2016, 1, 1), "step": "1m"}, "analysis": {"window": 0.5, "seed": 3}}
+    prepare(config)
+    assert config["period"] == {"start": "2016-01-01", "step": "1m"}
+    other = {"period": ["x"], "a": 1.5}
+    prepare(other)
+    assert other == {"period": ["x"], "a": 1.5}
+    for value in (float("nan"), float("inf"), -float("inf")):
+        assert (
+            refused(prepare, {"a": {"b": value}})
+            == f"a.b: {value} is not a finite number. See config/README.md."
+        )
+
+
+def test_characters_that_cannot_be_seen_and_fractions():
+    fine = {
+        "analysis": {"bandwidth": 0.5, "window": 0.5, "fdr": {"q": 0.05}}, "composite": {"max_cloud_percent": 20.5},
+        "plan": {"prices": {"any": {"per_hour": 0.1, "vcpus": 2}}}, "subimages": {"max_masked_fraction": 0.1},
+        "scene": {"geo_region": "a\nb"}, "name": "ü ~", "on": True,
+    }  # fmt: skip
+    check_leaves(fine)
+    for text in ("\x00", "\x1f", "\x7f", "\n", "\udc80", "\ud800"):
+        assert refused(check_leaves, {"a": [f"b{text}" + "c" * 100]}) == (
+            f"a.0: {f'b{text}' + 'c' * 78!r} has a line break or another character that cannot be seen; take it out."
+        )
+    for config, name in (
+        ({"analysis": {"seed": 2.0}}, "analysis.seed"),
+        ({"plan": {"prices": {"any": {"vcpus": 2.0}}}}, "plan.prices.any.vcpus"),
+        ({"window": 2.0}, "window"),
+    ):
+        assert (
+            refused(check_leaves, config) == f"{name}: 2.0 is not a whole number; write it without a point."
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "weather", "products", "expected"),
+    [
+        (
+            "sample",
+            None,
+            None,
+            None,
+            ("data/sample", "data/sample/weather.csv", "config/sample/products.tsv"),
+        ),
+        ("sample", "mine", None, None, ("mine", "mine/weather.csv", "config/sample/products.tsv")),
+        ("sample", "mine", "w.csv", "t.tsv", ("mine", "w.csv", "t.tsv")),
+        ("local", "mine", None, None, ("mine", None, "results/products.tsv")),
+        ("s3", None, "w.csv", "t.tsv", (None, "w.csv", "t.tsv")),
+    ],
+)
+def test_what_null_becomes(kind, path, weather, products, expected):
+    config = {
+        "source": SOURCE | {"kind": kind, "path": path},
+        "weather": WEATHER | {"path": weather},
+        "products": products,
+    }
+    fill_in_kind(config)
+    assert (config["source"]["path"], config["weather"]["path"], config["products"]) == expected
+
+
+def test_a_local_source_needs_a_path():
+    config = {"source": SOURCE | {"path": None}, "weather": WEATHER, "products": None}
+    assert refused(fill_in_kind, config) == (
+        "source.path is null; set it to the folder of your .SAFE products. See config/README.md."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"kind": "s3", "bucket": "b", "level": "L1C"}, None),
+        ({"kind": "stac", "catalogue": "c", "level": "L1C"}, None),
+        ({"kind": "local", "requester_pays": True, "access": "storage"}, None),
+        ({"kind": "s3", "bucket": "b", "level": "L1C", "requester_pays": True}, None),
+        ({"kind": "s3", "bucket": "b", "level": "L1C", "access": "storage"}, None),
+        ({"kind": "s3", "level": "L1C"}, "source.bucket is not set, but source.kind s3 needs it; see config/README.md."),
+        ({"kind": "s3", "bucket": "b"}, "source.level is not set, but source.kind s3 needs it; see config/README.md."),
+        ({"kind": "stac", "bucket": "b", "level": "L1C"}, "source.catalogue is not set, but source.kind stac needs it; see config/README.md."),
+        *(
+            (needed | {"level": "L1C", "requester_pays": True, "access": "storage"}, "source.requester_pays cannot go with source.access storage, whose requests do not say who pays; set source.access: stream.")
+            for needed in ({"kind": "s3", "bucket": "b"}, {"kind": "stac", "catalogue": "c"})
+        ),
+    ],
+)  # fmt: skip
+def test_sources(changes, sentence):
+    if sentence is None:
+        check_source(SOURCE | changes)
+    else:
+        assert refused(check_source, SOURCE | changes) == sentence
+
+
+def test_weather_of_one_quantity():
+    for quantity in ("precipitation", "temperature"):
+        check_weather(WEATHER | {"path": "a", quantity: {"path": "b"}})
+        assert refused(check_weather, WEATHER | {quantity: {"path": "b"}}) == (
+            f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
+        )
+
+
+def test_a_region_that_is_none():
+    def read(text):
+        if text != "good":
+            raise ValueError("is none")
+
+    check_region(None, read)
+    check_region("good", read)
+    assert refused(check_region, "a\n " + "b" * 200, read) == (
+        f"scene.geo_region 'a {'b' * 118}' is none; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 "
+        "45.8)). See config/README.md."
+    )
+
+
+SCENE = {"engine": "gpt", "upsampling": "Nearest", "downsampling": "First", "resolution": 10, "region": None}
+
+
+@pytest.mark.parametrize(
+    ("bands", "resolution", "region", "fits"),
+    [
+        # two masks beside each band, of 2 bytes a pixel: 10980 ** 2 * 3 * 2 is 723 MB
+        (5, 10, None, True), (6, 10, None, False), (13, 20, None, True), (13, 60, None, True),
+        # 2 ** 32 / 6 / 2 are 357913941.3 pixels
+        (2, 10, [7, 9, 1, 357_913_941], True), (2, 10, [7, 9, 1, 357_913_942], False), (2, 10, [0, 0, 357_913_942, 1], False),
+        # 2 ** 32 itself is too much
+        (1, 10, [0, 0, 2**31, 1], False), (4096, 10, [0, 0, 2**18, 1], False),
+    ],
+)  # fmt: skip
+def test_what_snap_can_write(bands, resolution, region, fits):
+    scene = SCENE | {"bands": ["B2"] * bands, "resolution": resolution, "region": region}
+    check_engine(scene | {"engine": "rasterio", "upsampling": {"B11": "Bicubic"}})
+    if fits:
+        check_engine(scene)
+        return
+    assert refused(check_engine, scene) == (
+        f"scene.bands names {bands} bands, for which SNAP might write more than the 4 GiB of a GeoTIFF; name fewer, set "
+        "scene.region or set scene.engine: rasterio."
+    )
+
+
+def test_methods_of_snap():
+    for key in ("upsampling", "downsampling"):
+        assert refused(check_engine, SCENE | {"bands": ["B2"], key: {"B11": "Bicubic"}}) == (
+            f"scene.{key} names methods per band, but scene.engine gpt takes one for all; name one, or set scene.engine: "
+            "rasterio."
+        )
+
+
+def test_prices():
+    check_price({"vm_size": "a", "prices": {"a": {}}})
+    assert refused(check_price, {"vm_size": "x" * 90, "prices": {"a": {}, 5: {}}}) == (
+        f"plan.vm_size '{'x' * 80}' has no price in plan.prices (a, 5); add it there, or name one of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "step", "expected"),
+    [
+        ("2016-02-28", "1d", "2016-02-29"), ("2016-12-31", "3d", "2017-01-03"), ("2017-02-22", "2w", "2017-03-08"),
+        ("2016-01-31", "1m", "2016-02-29"), ("2016-11-30", "1m", "2016-12-30"), ("2016-12-15", "1m", "2017-01-15"),
+        ("2016-01-31", "13m", "2017-02-28"), ("2016-10-31", "25m", "2018-11-30"), ("2016-02-29", "1y", "2017-02-28"),
+        ("2016-02-29", "4y", "2020-02-29"), ("2015-12-31", "12m", "2016-12-31"),
+    ],
+)  # fmt: skip
+def test_steps(day, step, expected):
+    assert step_from(date.fromisoformat(day), step).isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step", "expected"),
+    [
+        # the last one ends with the period; a day less, and it is dropped
+        ("2017-01-01", "2017-03-01", "1m", {"2017-01-16": ("2017-01-01", "2017-02-01"), "2017-02-15": ("2017-02-01", "2017-03-01")}),
+        ("2017-01-01", "2017-02-28", "1m", {"2017-01-16": ("2017-01-01", "2017-02-01")}),
+        ("2017-01-01", "2017-01-06", "5d", {"2017-01-03": ("2017-01-01", "2017-01-06")}),
+        ("2017-01-01", "2017-01-03", "1d", {"2017-01-01": ("2017-01-01", "2017-01-02"), "2017-01-02": ("2017-01-02", "2017-01-03")}),
+        # a month that lacks the day shortens those after it
+        ("2017-01-31", "2017-04-30", "1m", {"2017-02-14": ("2017-01-31", "2017-02-28"), "2017-03-14": ("2017-02-28", "2017-03-28"), "2017-04-12": ("2017-03-28", "2017-04-28")}),
+    ],
+)  # fmt: skip
+def test_periods(start, end, step, expected):
+    assert read_periods(start, end, step) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step", "sentence"),
+    [
+        ("2017-01-01", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-01."),
+        ("2017-01-02", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-02."),
+        ("2017-13-01", "x", "1d", "period.start '2017-13-01' and period.end 'x' must be days: month must be in 1..12."),
+        ("2017-01-01", "2017-01-31", "1m", "period.step 1m cuts 2017-01-01 to 2017-01-31 into 0 dates; choose a wider period or a shorter step."),
+        ("9999-12-01", "9999-12-31", "9y", "period.step 9y cuts 9999-12-01 to 9999-12-31 into 0 dates; choose a wider period or a shorter step."),
+    ],
+)  # fmt: skip
+def test_periods_that_are_none(start, end, step, sentence):
+    assert refused(read_periods, start, end, step) == sentence
