@@ -43,6 +43,10 @@ def same_summary(one, other, site="here"):
     assert comparable(one) == comparable(other)
 
 
+def scenes_of(run):
+    return {path.name: path.read_bytes() for path in (run.folder / "results" / "scenes").iterdir()}
+
+
 @pytest.fixture(scope="module")
 def local(written, tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(written)}})
@@ -57,8 +61,8 @@ def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, a
     run = configured(tmp_path / "s3", weed, bucket, f"{access}/", access=access)
     run.snakemake(SUMMARIES, "scenes")
     same_summary(run, local)
-    for one in (local.folder / "results" / "scenes").iterdir():
-        assert (run.folder / "results" / "scenes" / one.name).read_bytes() == one.read_bytes()
+    assert scenes_of(run) == scenes_of(local)
+    assert len(scenes_of(run)) == 3
     assert len(list((run.folder / "results" / "here" / "downloads").glob("*"))) == 3 * (access == "stream")
     assert "Nothing to be done" in run.snakemake(SUMMARIES, "scenes")
     text = "".join(path.read_text() for path in run.folder.rglob("logs/**/*.log"))

@@ -80,8 +80,12 @@ def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, a
     targets = [SUMMARIES, "scenes"] if access == "storage" else [SUMMARIES]
     run.snakemake(*targets)
     same_summary(run, local)
-    for one in (local.folder / "results" / "scenes").iterdir() if "scenes" in targets else ():
-        same_scene(run.folder / "results" / "scenes" / one.name, one)
+    if access == "storage":
+        scenes, others = (sorted((one.folder / "results" / "scenes").iterdir()) for one in (run, local))
+        assert [path.name for path in scenes] == [path.name for path in others]
+        assert len(scenes) == 3
+        for pair in zip(scenes, others, strict=True):
+            same_scene(*pair)
     [asked, *_] = catalogue.searches
     assert (asked["collections"], asked["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
     assert len(catalogue.searches) == 2  # two items a page
