@@ -1,5 +1,6 @@
 """What a local folder holds, and the local copy of a product."""
 
+import shutil
 import zipfile
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.local import copy_product, list_local, write_failed_copy
+from tigerbush.local import copy_product, list_local, refuse_less, write_failed_copy
 from tigerbush.products import role
 from tigerbush.safe import open_product, read_band
 
@@ -54,6 +55,66 @@ def test_list_local(product, tmp_path):
     assert [row["level"] for row in list_local(folder, "L2A")[0]] == ["L2A"]
 
 
+def zipped(safe):
+    """The zip of a product beside its folder."""
+    path = safe.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(one for one in safe.rglob("*") if one.is_file()):
+            archive.write(file, f"{safe.name}/{file.relative_to(safe).as_posix()}")
+    return path
+
+
+def test_rows_of_a_folder(product):
+    """Whole rows; the folder wins over its own zip, and files are those that have a role."""
+    safe = product(cloud_percent=30.5, clouds=[])
+    (safe / "GRANULE" / "note.txt").write_text("12345")
+    zipped(safe)
+    folder = safe.parent
+    rows, files = list_local(folder)
+    size = sum(path.stat().st_size for path in safe.rglob("*") if path.is_file())
+    assert rows == [
+        {
+            "product": name_of(), "platform": "S2A", "level": "L1C", "sensing_time": "2017-01-16T10:00:00", "tile": "33TVL",
+            "relative_orbit": "122", "baseline": "02.04", "cloud_percent": "30.5", "url": str(safe),
+            "granule": "L1C_T33TVL_A000001_20170116T100000", "size_bytes": str(size),
+        }
+    ]  # fmt: skip
+    inside = [path.relative_to(safe).as_posix() for path in safe.rglob("*") if path.is_file()]
+    needed = sorted(name for name in inside if not name.endswith(".txt"))
+    assert len(needed) == 13 + 2 + 1
+    assert sorted(tuple(row.values()) for row in files) == sorted(
+        (name_of(), *role(name), name, name, str((safe / name).stat().st_size), "") for name in needed
+    )
+    shutil.rmtree(safe)
+    [row], _ = list_local(folder)
+    assert (row["url"], row["size_bytes"]) == (str(safe.with_suffix(".zip")), str(size))
+
+
+def test_what_is_passed_over_in_a_folder(product, caplog):
+    folder = product("20170116").parent
+    product("20170117", level="L2A", baseline="0214", scene=scene_of(level="L2A"))
+    for name in ("a.SAFE", "b.zip", "c.txt", f"{name_of()}.tif"):
+        (folder / name).touch()
+    for level, days in ((None, ("16", "17")), ("L1C", ("16",)), ("L2A", ("17",))):
+        caplog.clear()
+        rows, files = list_local(folder, level)
+        assert [row["product"][17:19] for row in rows] == list(days)
+        assert {row["product"][17:19] for row in files} == set(days)
+        assert [one.partition(": ")[0] for one in caplog.messages] == [f"{folder}/{name} passed over" for name in ("a.SAFE", "b.zip")]  # fmt: skip
+
+
+def test_a_zip_that_is_none_is_kept_as_failed(product, caplog):
+    folder = product().parent
+    path = folder / f"{name_of('20170117')}.zip"
+    path.write_bytes(b"none")
+    rows, files = list_local(folder)
+    assert [(row["product"], row["url"], row["size_bytes"], row["granule"], row["cloud_percent"]) for row in rows[1:]] == [
+        (name_of("20170117"), str(path), "0", "", "")
+    ]  # fmt: skip
+    assert {row["product"] for row in files} == {name_of()}
+    assert len(caplog.messages) == 1
+
+
 def test_a_product_with_damaged_metadata_is_kept(product, tmp_path, caplog):
     safe = product()
     (safe / "MTD_MSIL1C.xml").write_text("<x")
@@ -91,6 +152,66 @@ def test_copy_product(product, tmp_path):
     ]
     with zipfile.ZipFile(target) as archive:
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_the_order_of_a_copy(product, tmp_path):
+    """Metadata and masks, then the bands that are wanted, each at its finest resolution; of the whole product everything."""
+    safe = product(
+        level="L2A", baseline="0214", scene=scene_of(level="L2A", scl=np.zeros((63, 63), np.uint8))
+    )
+    [image] = safe.glob("GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2")
+    coarse = image.parent.parent / "R20m" / image.name.replace("10m", "20m")
+    shutil.copyfile(image, coarse)
+    target = tmp_path / "copy" / f"{safe.stem}.zip"
+    copy_product(safe, target, iter(["B8", "B10", "B2"]))
+    with zipfile.ZipFile(target) as archive:
+        names = [name.rpartition("/")[2] for name in archive.namelist()]
+        assert archive.read(archive.namelist()[-1]) == image.read_bytes()
+    stamp = "T33TVL_20170116T100000"
+    assert sorted(names[:3]) == ["MTD_MSIL2A.xml", "MTD_TL.xml", f"{stamp}_SCL_20m.jp2"]
+    assert names[3:] == [f"{stamp}_B08_10m.jp2", f"{stamp}_B02_10m.jp2"]
+    whole = tmp_path / "whole" / target.name
+    copy_product(safe, whole, None)
+    with zipfile.ZipFile(whole) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    inside = {f"{safe.name}/{path.relative_to(safe).as_posix()}": path for path in safe.rglob("*")}
+    assert {name for name in found if not name.endswith("/")} == {
+        name for name, path in inside.items() if path.is_file()
+    }
+    assert {name.rstrip("/") for name in found if name.endswith("/")} >= {f"{safe.name}/DATASTRIP"}
+    assert all(
+        content == inside[name].read_bytes() for name, content in found.items() if not name.endswith("/")
+    )
+
+
+@pytest.mark.parametrize(
+    ("lost", "bands", "sentence"),
+    [
+        ("_B04.jp2", ("B4", "B8"), "the file of band B4 is"), ("_B04.jp2", None, "the file of band B4 is"), ("_B04.jp2", ("B8",), None),
+        (".xml", ("B8",), "metadata are"), ("B_B00.jp2", None, None), ("note.txt", None, None), ("", None, None),
+    ],
+)  # fmt: skip
+def test_what_a_copy_may_lose(tmp_path, lost, bands, sentence):
+    """A mask, a band that is not wanted, and what has no role."""
+    names = ["MTD_MSIL1C.xml", "GRANULE/G/MTD_TL.xml", "GRANULE/G/IMG_DATA/T_B04.jp2", "GRANULE/G/IMG_DATA/T_B08.jp2", "GRANULE/G/QI_DATA/MSK_CLASSI_B_B00.jp2", "note.txt"]  # fmt: skip
+    target = tmp_path / f"{name_of()}.zip"
+    left = [name for name in names if not (lost and name.endswith(lost))]
+    # of a copy that is not there, or damaged, nothing is known
+    refuse_less(target, left, bands)
+    target.write_bytes(b"none")
+    refuse_less(target, left, bands)
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in names:
+            archive.writestr(f"{name_of()}.SAFE/{name}", "x")
+    if sentence is None:
+        refuse_less(target, left, bands)
+        return
+    with pytest.raises(TigerbushError) as error:
+        refuse_less(target, left, bands)
+    assert (
+        str(error.value)
+        == f"{name_of()}: {sentence} missing; fetch the product again, then run ./tigerbush retry."
+    )
 
 
 def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
