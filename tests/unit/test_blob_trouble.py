@@ -74,6 +74,7 @@ ROLE = (
         (ServiceRequestError("Tunnel connection failed: 407 x."), f"{WHERE} does not answer as it should (ServiceRequestError): Tunnel connection failed: 407 x; try again."),
         (refused(503, message="Failed to resolve"), f"{WHERE} does not answer as it should (503): Failed to resolve; try again."),
         (refused(500, SimpleNamespace(value="Server Busy!")), f"{WHERE} does not answer as it should (500): ServerBusy; try again."),
+        (refused(500, message="why?"), f"{WHERE} does not answer as it should (500): why?; try again."),
         (refused(500, "z" * 70), f"{WHERE} does not answer as it should (500): {'z' * 60}; try again."),
         (refused(500, message="a\n b." + "c" * 400), f"{WHERE} does not answer as it should (500): a b.{'c' * 296}; try again."),
     ],

@@ -206,6 +206,8 @@ def test_an_odata_catalogue(monkeypatch, caplog):
             "$orderby": "ContentDate/Start",
             "$top": "100",
         }
-    elsewhere = "its S3Path is not its folder in source.bucket"
-    assert [one.partition("passed over: ")[2] for one in caplog.messages[:3]] == [elsewhere] * 3
+    names = [repr(f"{names[3]}.SAFE")] * 3 + ["'x.SAFE'", "5", "'text'"]
+    told = [one.removeprefix(f"{ODATA}: ").partition(" passed over: ") for one in caplog.messages[:-1]]
+    assert [name for name, _, _ in told] == names
+    assert [reason for _, _, reason in told][:3] == ["its S3Path is not its folder in source.bucket"] * 3
     assert caplog.messages[-1] == f"{ODATA}: 6 items passed over"

@@ -252,6 +252,11 @@ def test_an_object_is_read_no_further_than_it_was_listed(store, bucket, monkeypa
             sizes.append(size)
             return super().read(size)
 
+    assert store.read("p/a") == b"abcdef"
+    bucket.answers = [{"Body": Body(b"abcdef")}]
+    assert store.read("p/a") == b"abcdef"
+    assert sizes == [1_048_576, 1_048_576]
+    sizes.clear()
     monkeypatch.setattr(remote, "CHUNK", 4)
     long = Body(b"0123456789" * 3)
     bucket.answers = [{"Body": long}]

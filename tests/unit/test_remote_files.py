@@ -58,6 +58,31 @@ def test_the_bytes_that_are_asked_for(store, bucket):
         assert {options["IfMatch"] for options in bucket.read} <= {f'"{md5(CONTENT)}"'}
 
 
+class Large:
+    """A store that notes what is asked of a file of zeros."""
+
+    def __init__(self):
+        self.asked = []
+
+    def read(self, key, size, etag):
+        self.asked.append(size)
+        return bytes(size)
+
+    def read_range(self, key, start, length, size, etag):
+        self.asked.append((start, length))
+        return bytes(length)
+
+
+def test_sizes_of_parts():
+    """A header of 16 kB, 1 kB at least, and up to 2 MB at once."""
+    store = Large()
+    file = RemoteFile(store, "a", 2_000_001, "")
+    for start in (0, 1_000_000):
+        file.read(start, 1)
+    RemoteFile(store, "a", 2_000_000, "")
+    assert store.asked == [(0, 16_384), (1_000_000, 1024), 2_000_000]
+
+
 def test_the_header_is_asked_for_at_the_beginning_alone(store, bucket):
     file = RemoteFile(store, "a", 1000, "")
     assert file.read(1, 3) == CONTENT[1:4]

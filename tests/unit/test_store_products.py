@@ -242,6 +242,8 @@ def tile_of(name, folder="L2A/tiles/33/T/VL/2017/2/1/0", cloud=b"3", **info):
         f"{folder}/B01.jp2": b"1",
         f"{folder}/R10m/B02.jp2": b"12",
         f"{folder}/R20m/B8A.jp2": b"123",
+        f"{folder}/R20m/B8A.jp": b"1",
+        f"{folder}/R20m/B8Axjp2": b"1",
         f"{folder}/R20m/SCL.jp2": b"1234",
         f"{folder}/R60m/TCI.jp2": b"12345",
         f"{folder}/metadata.xml": b"123456",
@@ -287,6 +289,17 @@ def test_the_layout_of_aws(monkeypatch):
     ]  # fmt: skip
     assert [one["Prefix"] for one in bucket.listed] == ["L2A/tiles/33/T/VL/2017/", "L2A/tiles/33/T/WL/2017/"]
     assert [(one["Key"][-13:], "IfMatch" in one) for one in bucket.read] == [("tileInfo.json", True), ("/metadata.xml", False)]  # fmt: skip
+
+
+def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
+    """It is kept, so that it shows up as failed."""
+    objects = tile_of(L2A)
+    key = f"L2A/products/2017/2/1/{L2A}/metadata.xml"
+    del objects[key]
+    [row], files = listed(monkeypatch, Bucket(objects, page=100), "L2A/tiles/", level="L2A")
+    assert (row["cloud_percent"], row["size_bytes"]) == ("", "33")
+    assert [(file["key"], file["size"], file["etag"]) for file in files[-1:]] == [(key, "0", "")]
+    assert [one.partition(" is not there")[0] for one in caplog.messages] == [f"s3://eodata/{key}"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,16 +10,17 @@ import rasterio
 
 from fabricate import name_of, scene_of
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
-from tigerbush import ranges, stream
+from tigerbush import stream
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.local import list_local
+from tigerbush.masks import MaskOptions
 from tigerbush.products import file_row
 from tigerbush.raster import CODESTREAM
 from tigerbush.resample import Grid
 from tigerbush.safe import open_product
 from tigerbush.safe_writer import write_product
 from tigerbush.site import resample_site
-from tigerbush.stream import read_remote_window, stream_product
+from tigerbush.stream import stream_product
 
 # 2 x 2 sub-images of 20 pixels around 465795 m east, 5079632 m north
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
@@ -161,6 +161,37 @@ def test_what_is_needed_of_each_file(shelves, kind, resolution, buffer, band, ma
     assert stream._needs(product, window) == expected
 
 
+def test_a_band_that_is_there_at_20_m_alone(shelves):
+    product = open_product(shelves["scenes"].safe)
+    files = {
+        name.replace("R10m", "R20m").replace("_B03_10m", "_B03_20m"): size
+        for name, size in product.files.items()
+    }
+    files = {name: size for name, size in files.items() if "_B03_" in name} | {
+        name: size for name, size in product.files.items() if "_B03_" not in name
+    }
+    needs = stream._needs(replace(product, files=files), WINDOW)
+    [need] = [one for one in needs if "_B03_" in one[0]]
+    assert need[1:] == (Grid(465180, 5080260, 20, 63, 63), Grid(465480, 5079960, 20, 33, 33))
+    # on a coarser target, too
+    needs = stream._needs(product, Grid(465480, 5079960, 20, 33, 33))
+    assert {one[2] for one in needs if "_B0" in one[0]} == {WINDOW}
+
+
+def test_masks_that_grow_need_more(shelves, monkeypatch, tmp_path):
+    """So much as they may reach into the site from outside."""
+    shelf, target = shelves["classes"], tmp_path / f"{shelves['classes'].product}.zip"
+    stream_product(
+        store_of(monkeypatch, Bucket(shelf.objects)), shelf.product, shelf.rows, target, site=SITE, buffer=7
+    )
+    options = MaskOptions(buffer=7)
+    image, mask = resample_site(target, **SITE, options=options)
+    local, local_mask = resample_site(shelf.safe, **SITE, options=options)
+    assert image.grid == Grid(465360, 5080080, 10, 90, 90)
+    np.testing.assert_array_equal(image.data, local.data)
+    np.testing.assert_array_equal(mask.data, local_mask.data)
+
+
 def test_of_a_product_that_does_not_reach_the_site_only_metadata_come(shelves, monkeypatch, tmp_path):
     shelf = shelves["polygons"]
     bucket, target = Bucket(shelf.objects), tmp_path / f"{shelf.product}.zip"
@@ -253,121 +284,3 @@ def test_all_work_is_done_and_the_first_trouble_told():
                 stream._all(pool, work, items)
             assert first in (error.value, str(error.value))
     assert [item for item in done if isinstance(item, int)] == [1, 2, 3, 4, 5, 6]
-
-
-# an image larger than what comes at once
-SIDE = 300
-GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
-OPTIONS = {
-    "jp2": {"driver": "JP2OpenJPEG", "REVERSIBLE": "YES", "QUALITY": "100", "blockxsize": 128, "blockysize": 128},
-    "tif": {"driver": "GTiff", "compress": "DEFLATE", "blockxsize": 128, "blockysize": 128},
-}  # fmt: skip
-
-
-class Large:
-    """An image of 3 x 3 tiles in a bucket."""
-
-    def __init__(self, suffix):
-        self.pixels = np.random.default_rng(4).integers(200, 4000, (SIDE, SIDE), np.uint16)
-        profile = {"width": SIDE, "height": SIDE, "count": 1, "dtype": "uint16", "tiled": True}
-        place = rasterio.Affine(10, 0, GRID.x, 0, -10, GRID.y)
-        with rasterio.MemoryFile(ext=f".{suffix}") as file:
-            with file.open(**profile, **OPTIONS[suffix], transform=place, crs="EPSG:32631") as out:
-                out.write(self.pixels, 1)
-            self.content = file.read()
-        self.row = file_row(
-            "P", ("band", "B4"), f"IMG_DATA/B04.{suffix}", "k", len(self.content), md5(self.content)
-        )
-
-
-@pytest.fixture(scope="module", params=OPTIONS)
-def large(request):
-    return Large(request.param)
-
-
-@pytest.fixture
-def small_parts(monkeypatch):
-    for name, value in {"WHOLE_BYTES": 0, "HEAD_BYTES": 2048, "LEAST_BYTES": 256}.items():
-        monkeypatch.setattr(ranges, name, value)
-
-
-def window(x, y, width, height):
-    return Grid(GRID.x + 10 * x, GRID.y - 10 * y, 10, width, height)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "width", "height", "tiles"),
-    [(130, 5, 20, 30, 1), (120, 250, 17, 9, 4), (0, 0, 300, 300, 9), (299, 299, 1, 1, 1)],
-)
-def test_a_window_costs_its_tiles(monkeypatch, small_parts, large, x, y, width, height, tiles):
-    """No byte comes twice; of a JPEG 2000 file also the header, the end, and where each tile begins."""
-    bucket = Bucket({"k": large.content})
-    store = store_of(monkeypatch, bucket)
-    data = read_remote_window(store, large.row, GRID, window(x, y, width, height))
-    np.testing.assert_array_equal(data, large.pixels[None, y : y + height, x : x + width])
-    assert {(options["Key"], options["IfMatch"]) for options in bucket.read} == {
-        ("k", f'"{md5(large.content)}"')
-    }
-    assert bucket.ranges[0] == (0, 2047)
-    if large.row["name"].endswith("jp2"):
-        assert bucket.ranges[1] == (len(large.content) - 2, len(large.content) - 1)
-    asked = sorted(bucket.ranges)
-    assert all(before[1] < after[0] for before, after in pairwise(asked))
-    # 12 random bits a pixel do not compress to less
-    largest = 128 * 128 * 2
-    assert sum(last - first + 1 for first, last in asked) <= tiles * largest + 2048 + 2 + 9 * 256
-
-
-def test_a_size_that_is_not_known_is_asked_for(monkeypatch, small_parts, large):
-    bucket = Bucket({"k": large.content})
-    store = store_of(monkeypatch, bucket)
-    data = read_remote_window(store, large.row | {"size": "0"}, GRID, window(3, 4, 5, 6))
-    np.testing.assert_array_equal(data[0], large.pixels[4:10, 3:8])
-    assert bucket.ranges[0] == (0, 0)
-
-
-def damaged(content, first, last):
-    return content[:first] + bytes(last - first) + content[last:]
-
-
-def refused(monkeypatch, large, content, place=(290, 290, 10, 10), grid=GRID):
-    bucket = Bucket({"k": content})
-    row = large.row | {"size": str(len(content)), "etag": "x-2"}
-    bucket.get_object = lambda get=bucket.get_object, **options: get(**{k: v for k, v in options.items() if k != "IfMatch"})  # fmt: skip
-    with pytest.raises((TigerbushError, RemoteError)) as error:
-        read_remote_window(store_of(monkeypatch, bucket, tries=1), row, grid, window(*place))
-    return error.value
-
-
-@pytest.mark.parametrize("large", ["jp2"], indirect=True)
-def test_damage_of_jpeg_2000(monkeypatch, large):
-    """Only tiles that are touched count; another try may bring the right bytes, but not of a file that was cut short."""
-    content = large.content
-    error = refused(monkeypatch, large, content[:-9])
-    assert isinstance(error, TigerbushError)
-    assert str(error) == (
-        "s3://eodata/k is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
-    )
-    assert str(refused(monkeypatch, large, b"X" + content[1:])) == str(error)
-    zeros = damaged(content, len(content) - 1000, len(content) - 2)
-    error = refused(monkeypatch, large, zeros)
-    assert isinstance(error, RemoteError)
-    assert str(error).startswith("s3://eodata/k: what came is damaged: tile 8 holds ")
-    bucket = Bucket({"k": zeros})
-    row = large.row | {"etag": md5(zeros)}
-    data = read_remote_window(store_of(monkeypatch, bucket), row, GRID, window(0, 0, 7, 8))
-    np.testing.assert_array_equal(data[0], large.pixels[:8, :7])
-
-
-@pytest.mark.parametrize("large", ["tif"], indirect=True)
-def test_damage_of_a_geotiff(monkeypatch, large):
-    with rasterio.MemoryFile(large.content) as file, file.open() as image:
-        last = int(image.get_tag_item("BLOCK_OFFSET_2_2", "TIFF", 1))
-    error = refused(monkeypatch, large, damaged(large.content, last, last + 20))
-    assert isinstance(error, TigerbushError)
-    assert str(error).startswith("s3://eodata/k does not decode (")
-    assert str(error).endswith("); fetch the product again, then run ./tigerbush retry.")
-    wide = Grid(GRID.x, GRID.y, 10, SIDE + 20, SIDE + 20)
-    assert str(refused(monkeypatch, large, large.content, (300, 300, 10, 10), wide)) == (
-        "s3://eodata/k does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
-    )

@@ -101,6 +101,7 @@ def test_trouble_of_a_store(error, kind, sentence):
         (exceptions.CredentialRetrievalError(provider="custom", error_msg="secret-x"), "custom gives no credentials", ADVICE),
         (TimeoutError(), "no credentials came in time", ADVICE),
         (refusal(403, "Access Denied!"), "AccessDenied", ADVICE),
+        (refusal(403, "z" * 61), "z" * 60, ADVICE),
         (FileNotFoundError(2, "No such file or directory", "/aws"), "/aws: No such file or directory", ADVICE),
         (OSError("x"), "OSError in what AWS_* variables, their files or their programs say", ADVICE),
         (UnicodeError(), "a key holds a space, a line break or another character that keys never have", ADVICE),
