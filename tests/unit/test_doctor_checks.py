@@ -1,0 +1,378 @@
+"""What doctor finds, check by check; without servers, clusters or engines."""
+
+import subprocess
+import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
+from tigerbush.cli import discover, doctor, doctor_machine, doctor_source
+from tigerbush.cli.doctor import checks, examine, redacted
+from tigerbush.cli.finding import Finding
+from tigerbush.errors import TigerbushError
+from tigerbush.products import FILE_COLUMNS, file_row, write_table
+from tigerbush.web import Answer
+
+SOURCE = {
+    "kind": "s3", "bucket": "eodata", "endpoint_url": None, "region": None, "anonymous": True, "requester_pays": False, "prefixes": ["p/"],
+    "hosts": [], "catalogue": "https://c.example", "path": "products",
+}  # fmt: skip
+
+
+def tuples(findings):
+    return [(finding.name, finding.ok, finding.text) for finding in findings]
+
+
+def test_checks_run_side_by_side():
+    """In their order, whatever breaks; what does not end is said when the time is up."""
+    both, never = threading.Barrier(2, timeout=5), threading.Event()
+
+    def one():
+        yield Finding("first", True, "a")
+        both.wait()
+        yield Finding("first", False, "b")
+
+    def two():
+        both.wait()
+        yield Finding("second", True, "c")
+        raise TigerbushError("wrong.")
+
+    def broken():
+        raise KeyError("x")
+
+    def silent():
+        yield Finding("silent", True, "d")
+        never.wait()
+
+    found = examine({"one": one, "two": two, "broken": broken, "silent": silent}, 0.3)
+    never.set()
+    assert tuples(found) == [
+        ("first", True, "a"), ("first", False, "b"), ("second", True, "c"), ("two", False, "wrong."), ("broken", False, "KeyError: 'x'"),
+        ("silent", True, "d"), ("silent", False, "no answer within 0.3 s; try again."),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("engine", "profile", "names"),
+    [
+        ("rasterio", {}, []), ("gpt", {"executor": "local"}, ["engine"]), ("rasterio", {"executor": "slurm"}, ["slurm"]),
+        ("rasterio", {"executor": "slurm-batch"}, ["slurm"]), ("rasterio", {"executor": "azure"}, ["azure"]),
+        ("snappy", {"executor": "slurm", "default-storage-provider": "azure"}, ["engine", "slurm", "azure"]),
+    ],
+)  # fmt: skip
+def test_checks_that_fit(engine, profile, names):
+    found = checks(SimpleNamespace(directory=None, create=False), {"scene": {"engine": engine}}, profile)
+    assert list(found) == ["sites", "disk", "rasterio", "source", *names]
+
+
+def test_findings_are_printed(monkeypatch, capsys):
+    options = SimpleNamespace(profile=None)
+    monkeypatch.setattr(
+        doctor.configuration, "read_configuration", lambda options: {"scene": {"engine": "rasterio"}}
+    )
+    monkeypatch.setattr(doctor.configuration, "read_profile", lambda name: {})
+    monkeypatch.setattr(doctor.configuration, "refuse_folders", lambda options: None)
+    monkeypatch.setattr(doctor.configuration, "names", lambda options: ["a.yaml", "b.yaml"])
+    monkeypatch.setenv("MY_TOKEN", "abcd")
+    for found, status in (([Finding("disk", True, "abcd\n free")], 0), ([Finding("disk", False, "none")], 1)):
+        monkeypatch.setattr(doctor, "checks", lambda *_: "checks")
+        monkeypatch.setattr(doctor, "examine", lambda chosen, found=found: found)
+        assert doctor.run(options, []) == status
+    assert capsys.readouterr().out == (
+        "ok     configuration   a.yaml, b.yaml\nok     disk            <MY_TOKEN> free\n"
+        "ok     configuration   a.yaml, b.yaml\nwrong  disk            none\n"
+    )
+    monkeypatch.setattr(doctor.configuration, "names", lambda options: [])
+    assert doctor.run(options, []) == 1
+    assert capsys.readouterr().out.startswith("ok     configuration   given values\n")
+
+    def refuse(options):
+        raise TigerbushError("it is wrong.")
+
+    monkeypatch.setattr(doctor.configuration, "read_configuration", refuse)
+    assert doctor.run(options, []) == 1
+    assert capsys.readouterr().out == "wrong  configuration   it is wrong.\n"
+    with pytest.raises(
+        TigerbushError, match=r"^doctor does not know '--x'; see \./tigerbush doctor --help\.$"
+    ):
+        doctor.run(options, ["--x"])
+
+
+def test_secrets_are_not_shown(monkeypatch):
+    values = {
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "my_password": "hunter",
+        "SHORT_TOKEN": "abc",
+        "HOME": "home",
+    }
+    monkeypatch.setattr("os.environ", values)
+    assert redacted(" a secret\n hunter abc  home ") == "a <AWS_SECRET_ACCESS_KEY> <my_password> abc home"
+
+
+def test_discovery_is_forced(monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr(discover, "snakemake", lambda words: called.append(words) or 3)
+    monkeypatch.setattr(discover.configuration, "read_run", lambda options: called.append("read"))
+    options = SimpleNamespace(directory=tmp_path, configfile=["a"], config=[], profile="p")
+    assert discover.run(options, ["--x"]) == 3
+    assert called == [
+        "read",
+        ["discover_products", "--forcerun", "discover_products", "--directory", str(tmp_path), "--configfile", "a", "--profile", "p", "--x"],
+    ]  # fmt: skip
+
+
+def test_a_local_folder(tmp_path):
+    def found():
+        return tuples(
+            doctor_source.source({"source": SOURCE | {"kind": "local"}, "products": "t.tsv"}, tmp_path)
+        )
+
+    folder = tmp_path / "products"
+    assert found() == [
+        ("source", False, f"{folder} is not a folder; set source.path to that of your products")
+    ]
+    folder.mkdir()
+    (folder / "a.txt").touch()
+    assert found() == [("source", False, f"0 products in {folder}; put .SAFE folders or zips there")]
+    (folder / "a.SAFE").mkdir()
+    (folder / "b.zip").touch()
+    assert found() == [("source", True, f"2 products in {folder}")]
+
+
+class Session:
+    """A session that gives an answer, or raises."""
+
+    def __init__(self, answer, asked):
+        self.answer, self.asked = answer, asked
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.asked.append("closed")
+
+    def get(self, url, **options):
+        self.asked.append((url, options))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def server(monkeypatch, status=200, date=None, error=None):
+    """Let servers answer so; gives what is asked."""
+    asked = []
+    answer = error or SimpleNamespace(
+        status_code=status, headers={} if date is None else {"Date": date}, close=lambda: asked.append("read")
+    )
+    monkeypatch.setattr(doctor_source, "plain_session", lambda: Session(answer, asked))
+    return asked
+
+
+def dated(seconds):
+    return format_datetime(datetime.now(UTC) - timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "findings"),
+    [
+        ({"status": 499}, [("n", True, "u answers (499)")]), ({"status": 500}, [("n", False, "u answers (500)")]),
+        ({"error": requests.Timeout()}, [("n", False, "u does not answer within 3 s; check k and the network")]),
+        ({"error": requests.ConnectionError()}, [("n", False, "u cannot be reached (ConnectionError); check k")]),
+        ({"date": "soon"}, [("n", True, "u answers (200)")]),
+    ],
+)  # fmt: skip
+def test_whether_a_server_answers(monkeypatch, answer, findings):
+    asked = server(monkeypatch, **answer)
+    assert tuples(doctor_source.answers("n", "u", "k")) == findings
+    assert asked[0] == ("u", {"timeout": 3, "stream": True, "allow_redirects": False})
+
+
+@pytest.mark.parametrize(("seconds", "right"), [(295, True), (-295, True), (310, False), (-310, False)])
+def test_the_clock_of_a_server(monkeypatch, seconds, right):
+    server(monkeypatch, date=dated(seconds))
+    _, clock = doctor_source.answers("n", "u", "k")
+    assert (clock.name, clock.ok) == ("clock", right)
+    told, _, advice = clock.text.partition(" s from that of u")
+    assert abs(int(told) - seconds) <= 2
+    assert told[0] == ("+" if seconds > 0 else "-")
+    assert advice == ("" if right else "; set the clock of this machine")
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    without_waiting(monkeypatch)
+    made = Bucket({"p/a": b"x" * 20, "p/b": b"y"})
+    made.opened = []
+
+    def open_store(bucket, **options):
+        made.opened.append(options)
+        return store_of(monkeypatch, made, Servers({"https://d.example/b.tif": Answer(206, b"x" * 5, {"Content-Range": "bytes 0-4/5"}, "h")}), tries=options["tries"])  # fmt: skip
+
+    monkeypatch.setattr(doctor_source, "Store", open_store)
+    return made
+
+
+def test_a_bucket(monkeypatch, bucket, tmp_path):
+    """Listed, and read a little, with the keys of a run and one try."""
+    asked = server(monkeypatch)
+    config = {"source": SOURCE, "products": "t.tsv"}
+    listed = [
+        ("endpoint", True, "https://s3.us-east-1.amazonaws.com answers (200)"),
+        ("bucket", True, "s3://eodata can be listed"),
+    ]
+    assert tuples(doctor_source.source(config, tmp_path)) == [
+        *listed,
+        ("reading", True, "16 bytes of s3://eodata/p/a"),
+    ]
+    assert bucket.opened == [
+        {"endpoint_url": None, "region": None, "anonymous": True, "requester_pays": False, "hosts": [], "catalogue": "https://c.example", "timeout": 3, "tries": 1}
+    ]  # fmt: skip
+    assert bucket.ranges == [(0, 15)]
+    del bucket.objects["p/a"]
+    config["source"] = SOURCE | {"region": "here", "kind": "stac"}
+    found = tuples(doctor_source.source(config, tmp_path))
+    assert found == [
+        ("catalogue", True, "https://c.example answers (200)"), ("endpoint", True, "https://s3.here.amazonaws.com answers (200)"), listed[1],
+        ("reading", True, "1 bytes of s3://eodata/p/b"),
+    ]  # fmt: skip
+    bucket.objects.clear()
+    config["source"] = SOURCE | {"endpoint_url": "https://s3.example", "prefixes": None}
+    assert tuples(doctor_source.source(config, tmp_path)) == [
+        ("endpoint", True, "https://s3.example answers (200)"), listed[1],
+        ("bucket", False, "it holds nothing there; check source.bucket and source.prefixes"),
+    ]  # fmt: skip
+    assert bucket.listed[-1]["Prefix"] == ""
+    bucket.answers = [refusal(503)]
+    assert tuples(doctor_source.source(config, tmp_path))[1:] == [
+        ("bucket", False, "s3://eodata/: AWS is overloaded or down (503 )")
+    ]
+    server(monkeypatch, status=500)
+    assert [finding.name for finding in doctor_source.source(config, tmp_path)] == ["endpoint"]
+    assert ("https://c.example", {"timeout": 3, "stream": True, "allow_redirects": False}) in asked
+
+
+def test_a_file_of_a_web_server(monkeypatch, bucket, tmp_path):
+    server(monkeypatch)
+    config = {"source": SOURCE | {"kind": "stac", "bucket": None}, "products": "t.tsv"}
+    assert [finding.name for finding in doctor_source.source(config, tmp_path)] == ["catalogue"]
+    rows = [
+        file_row("P", ("metadata", ""), "stac.json", "https://c.example/item", 0),
+        *(file_row("P", ("band", "B2"), "n", f"https://d.example/{name}.tif", size) for name, size in (("b", 0), ("c", 7))),
+    ]  # fmt: skip
+    write_table(tmp_path / "files.tsv", rows, FILE_COLUMNS)
+    assert tuples(doctor_source.source(config, tmp_path))[1:] == [
+        ("reading", True, "5 bytes of https://d.example/b.tif")
+    ]
+    write_table(tmp_path / "files.tsv", rows[2:], FILE_COLUMNS)
+    monkeypatch.setattr(Servers, "request", lambda *_, **__: Answer(404, b"", {}, "h"))
+    assert tuples(doctor_source.source(config, tmp_path))[1:] == [
+        ("reading", False, "https://d.example/c.tif is not there (any more); run ./tigerbush discover, then ./tigerbush retry.")
+    ]  # fmt: skip
+
+
+def test_the_tables(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor_machine, "refuse_files", lambda config, directory: None)
+    config = {"sites": "sites.tsv", "products": "products.tsv"}
+    path, table = tmp_path / "sites.tsv", tmp_path / "products.tsv"
+    assert tuples(doctor_machine.tables(config, tmp_path)) == [
+        (
+            "sites",
+            False,
+            f"{path} cannot be read ([Errno 2] No such file or directory: '{path}'); write it or set sites.",
+        )
+    ]
+    path.write_text("site\n")
+    assert tuples(doctor_machine.tables(config, tmp_path)) == [
+        ("sites", False, f"{path} names no site; add a line to it."), ("products", True, f"{table} is made by the first run"),
+    ]  # fmt: skip
+    path.write_text("site\na\nb\n")
+    table.touch()
+    assert tuples(doctor_machine.tables(config, tmp_path)) == [
+        ("sites", True, f"2 in {path}"), ("products", True, f"{table} is there"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("free", "text"),
+    [
+        (5e9, "5.0 GB free in {}"),
+        (4.96e9, "5.0 GB free in {}; make room for at least 5 GB (./tigerbush plan says how much)"),
+    ],
+)
+def test_the_disk(monkeypatch, tmp_path, free, text):
+    places = []
+    monkeypatch.setattr(
+        doctor_machine.shutil, "disk_usage", lambda path: places.append(path) or SimpleNamespace(free=free)
+    )
+    for place in (tmp_path, tmp_path / "results"):
+        place.mkdir(exist_ok=True)
+        assert tuples(doctor_machine.disk(tmp_path)) == [("disk", free == 5e9, text.format(place))]
+    assert places == [tmp_path, tmp_path / "results"]
+
+
+def test_the_raster_library(monkeypatch):
+    [found] = doctor_machine.raster_library()
+    assert (found.ok, found.text.startswith(f"rasterio {doctor_machine.rasterio.__version__}, GDAL ")) == (
+        True,
+        True,
+    )
+    drivers = SimpleNamespace(drivers=lambda: {"GTiff": "rw"})
+
+    class Env:
+        def __enter__(self):
+            return drivers
+
+        def __exit__(self, *_):
+            """Nothing to do."""
+
+    monkeypatch.setattr(doctor_machine.rasterio, "Env", Env)
+    [found] = doctor_machine.raster_library()
+    assert not found.ok
+    assert found.text.endswith(" without COG, JP2OpenJPEG; make the environment again with 'make env'")
+    asked = []
+    monkeypatch.setattr(
+        doctor_machine, "check_engine", lambda *given: asked.append(given) or (False, "no SNAP")
+    )
+    assert (tuples(doctor_machine.engine("gpt")), asked) == ([("gpt", False, "no SNAP")], [("gpt", 9)])
+
+
+def ran(code=0, out="", err=""):
+    return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+
+UP = ran(out="Slurmctld(primary) at c is UP\n")
+PARTITIONS = ran(out="long\nshort\n")
+
+
+@pytest.mark.parametrize(
+    ("answers", "resources", "findings"),
+    [
+        ([UP, PARTITIONS], None, [(True, "controller up, partitions long, short")]),
+        ([UP, PARTITIONS], ["mem_mb=1", "slurm_partition='long'"], [(True, "controller up, partitions long, short")]),
+        ([UP, PARTITIONS], {"slurm_partition": "gpu"}, [(True, "controller up, partitions long, short"), (False, "the profile's slurm_partition gpu is not one of them; correct it")]),
+        ([ran(out="c is DOWN\n")], None, [(False, "scontrol: c is DOWN; is the SLURM controller running?")]),
+        ([ran(1, " UP", "no\n way")], None, [(False, "scontrol: no way; is the SLURM controller running?")]),
+        ([UP, ran(1, "x", "")], None, [(False, "sinfo: x; is the SLURM controller running?")]),
+        ([FileNotFoundError(2, "x", "scontrol")], None, [(False, "scontrol is not on the PATH; log in to a node of the cluster")]),
+        ([UP, subprocess.TimeoutExpired(["sinfo", "x"], 3)], None, [(False, "sinfo does not answer within 3 s; try it by hand")]),
+    ],
+)  # fmt: skip
+def test_slurm(monkeypatch, answers, resources, findings):
+    left, asked = list(answers), []
+
+    def run(command, **options):
+        asked.append((command, options["timeout"]))
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(doctor_machine.subprocess, "run", run)
+    found = doctor_machine.slurm({"default-resources": resources} if resources else {})
+    assert tuples(found) == [("slurm", *one) for one in findings]
+    assert asked == [(["scontrol", "ping"], 3), (["sinfo", "--noheader", "--format=%R"], 3)][: len(answers)]
+    assert left == []
