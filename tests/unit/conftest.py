@@ -1,8 +1,23 @@
-"""Fixtures of the tests of `./tigerbush`."""
+"""Fixtures of the unit tests: what a test begins with, and commands of `./tigerbush`."""
+
+import logging
 
 import pytest
 
 from tigerbush.cli.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def own_log():
+    """The log of a job is that of its process (`tigerbush.files.job_log`): the next test begins anew."""
+    root, others = logging.getLogger(), [logging.getLogger(name) for name in ("rasterio", "botocore")]
+    handlers, levels = list(root.handlers), [one.level for one in (root, *others)]
+    yield
+    for handler in [one for one in root.handlers if one not in handlers]:
+        root.removeHandler(handler)
+        handler.close()
+    for one, level in zip((root, *others), levels, strict=True):
+        one.setLevel(level)
 
 
 @pytest.fixture
