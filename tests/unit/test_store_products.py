@@ -143,13 +143,10 @@ def test_only_what_is_new_is_asked_about(monkeypatch, caplog):
 
 
 def test_progress_is_told_now_and_then(monkeypatch, caplog):
-    monkeypatch.setattr(s3, "_PROGRESS", 3)
     caplog.set_level("INFO")
-    listed(monkeypatch, Bucket(), "L/")
+    listed(monkeypatch, Bucket(), "L/", start=date(2016, 1, 1), end=date(2016, 7, 20))
     assert caplog.messages == [
-        "3 of 7 days of L/",
-        "6 of 7 days of L/",
-        "7 of 7 days of L/",
+        *(f"{number} of 201 days of L/" for number in (100, 200, 201)),
         "0 products, 0 of them new",
     ]
 
@@ -196,6 +193,29 @@ def test_names_in_a_product_that_are_none(monkeypatch, caplog):
     ]
     assert rows[0]["size_bytes"] == str(27 + len(XML % b"12.5"))
     assert caplog.messages == [f"s3://eodata/{folder}: 3 unusable names passed over"]
+
+
+def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
+    folder = f"L/2017/02/01/{GOOD}.SAFE"
+    names = [
+        f"{folder}/GRANULE/g/IMG_DATA/T_x_B04.jp2",
+        f"{folder}-2/GRANULE/g/IMG_DATA/T_x_B03.jp2",
+        "GRANULE/g/IMG_DATA/T_x_B02.jp2",
+    ]
+    bucket = Bucket(objects_of(GOOD), page=100)
+    bucket.answers = [*[{}] * 7, {"Contents": [{"Key": name, "Size": 5} for name in names]}]
+    [row], files = listed(monkeypatch, bucket, "L/")
+    assert (row["size_bytes"], [file["band"] for file in files]) == ("5", ["B4"])
+    assert caplog.messages == [f"s3://eodata/{folder}: 2 unusable names passed over"]
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_metadata_are_of_the_size_that_was_listed(monkeypatch, size):
+    key = f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
+    bucket = Bucket(objects_of(GOOD), page=100)
+    bucket.answers = [*[{}] * 7, {"Contents": [{"Key": key, "Size": size}]}]
+    with pytest.raises(RemoteError, match=rf"^s3://eodata/{key}: \d+ bytes came, {size} were expected$"):
+        listed(monkeypatch, bucket, "L/")
 
 
 @pytest.mark.parametrize(
@@ -248,6 +268,7 @@ def tile_of(name, folder="L2A/tiles/33/T/VL/2017/2/1/0", cloud=b"3", **info):
         f"{folder}/R60m/TCI.jp2": b"12345",
         f"{folder}/metadata.xml": b"123456",
         f"{folder}/preview.jpg": b"1234567",
+        f"{folder}/qi/CLOUDS_B00.": b"1",
         f"{folder}/qi/CLOUDS_B00.gml": b"12345678",
         f"{folder}/qi/MSK_CLASSI_B00.jp2": b"123456789",
         f"{folder}/qi/MSK_DETFOO_B04.jp2": b"1",
@@ -262,6 +283,10 @@ L2A = name_of("20170201", level="L2A", baseline="0400")
 def test_the_layout_of_aws(monkeypatch):
     """Names in SAFE layout, by which they are read later; the size of the product's metadata comes with them."""
     bucket = Bucket(tile_of(L2A), page=100)
+    # a longer tileInfo.json is none
+    monkeypatch.setattr(
+        s3, "MAX_XML_BYTES", max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key)
+    )
     rows, files = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     folder, granule, stem = "L2A/tiles/33/T/VL/2017/2/1/0", "GRANULE/L2A_T33TVL", "T33TVL_20170201T100000"
     xml = XML % b"3"
@@ -291,6 +316,15 @@ def test_the_layout_of_aws(monkeypatch):
     assert [(one["Key"][-13:], "IfMatch" in one) for one in bucket.read] == [("tileInfo.json", True), ("/metadata.xml", False)]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "name",
+    [name_of("20170201", level="L2A", tile="33TVM"), name_of("20170201"), name_of("20170206", level="L2A")],
+)
+def test_a_tile_that_says_it_is_another(monkeypatch, name):
+    bucket = Bucket(tile_of(name) | tile_of(L2A, "L2A/tiles/33/T/VL/2017/2/1/1"), page=100)
+    assert products(listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")[0]) == [L2A]
+
+
 def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
     """It is kept, so that it shows up as failed."""
     objects = tile_of(L2A)
@@ -312,7 +346,7 @@ def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
 )
 def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
     bucket = Bucket()
-    listed(monkeypatch, bucket, "tiles/", tiles={"05HFA", "33TVL"}, start=start, end=end)
+    listed(monkeypatch, bucket, "tiles/", tiles=["33TVL", "05HFA"], start=start, end=end)
     assert [one["Prefix"] for one in bucket.listed] == [
         f"tiles/{tile}/{year}/" for tile in ("5/H/FA", "33/T/VL") for year in years
     ]
@@ -338,6 +372,7 @@ def test_days_of_the_layout_of_aws(monkeypatch, day, there):
         (json.dumps({"productName": L2A}).encode(), "{} passed over: 'productPath'"),
         (json.dumps({"productName": L2A, "productPath": "../x"}).encode(), f"{{}} passed over: productPath '../x' is not that of {L2A}"),
         (json.dumps({"productName": L2A, "productPath": f"../{L2A}"}).encode(), f"{{}} passed over: productPath '../{L2A}' is not that of {L2A}"),
+        (json.dumps({"productName": L2A, "productPath": "x" * 121}).encode(), f"{{}} passed over: productPath {'x' * 120!r} is not that of {L2A}"),
         (None, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
         (b" " * 300, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
     ],
