@@ -76,7 +76,7 @@ def test_keys_that_no_header_can_hold(monkeypatch):
     )
     # keys are not looked at where none are sent, and no client is made without a bucket
     Store("b", anonymous=True)
-    Store()
+    assert Store().connections == 4
 
 
 @pytest.mark.parametrize(
