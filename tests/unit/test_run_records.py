@@ -10,6 +10,7 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.cli import records, status
+from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.cli.records import Job, Run, read_run, unfinished
 from tigerbush.cli.status import advice, classify, run_state
 from tigerbush.errors import TigerbushError
@@ -211,21 +212,24 @@ def test_a_status_with_everything_in_it(report, folder):
     locks = folder / ".snakemake" / "locks"
     locks.mkdir()
     (locks / "a.lock").touch()
+    # what stands in brackets is no style
+    (folder / "logs").mkdir()
+    (folder / "logs" / "date.log").write_bytes(b"[red]an error[/red] \xff\n")
     slurm = {
         "run": RUN_ID,
-        "failed": {"out of memory": 2, "no job at all": 0},
-        "refused_for_now": {"busy": 7},
+        "failed": {"[a] out of memory": 2, "no job at all": 0},
+        "refused_for_now": {"[b] busy": 7},
     }
     (folder / ".snakemake" / "slurm.json").write_text(json.dumps(slurm))
     scenes = folder / "results" / "scenes"
     scenes.mkdir(parents=True)
     for day in ("20170110", "20170111", "20170112"):
         (scenes / f"{name_of(day)}.tif").touch()
-    record_of(scenes / f"{name_of('20170110')}.tif").write_text('{"reason": "it is gone."}')
+    record_of(scenes / f"{name_of('20170110')}.tif").write_text('{"reason": "[c] it is gone."}')
     incomplete = folder / ".snakemake" / "incomplete"
     incomplete.mkdir()
     (incomplete / base64.urlsafe_b64encode(b"results/scenes/P.tif").decode()).touch()
-    queue = [QueueJob("5", "RUNNING", "date", "n1")]
+    queue = [QueueJob("5", "RUNNING", "date", "[n1]")]
     code, text = report(queue=queue)
     kept, failed = name_of("20170110"), name_of("20170111")
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
@@ -240,15 +244,15 @@ def test_a_status_with_everything_in_it(report, folder):
     assert (
         lines[-11:]
         == [
-            "failed: date: the log is empty: see the log of the queue",
+            "failed: date: [red]an error[/red] \ufffd",
             "logs/date.log",
             f"2 product(s) failed, the first {failed}; ./tigerbush retry makes them again.",
-            f"1 product(s) could not be read again, the first {kept} (it is gone); results of an earlier run are kept; "
+            f"1 product(s) could not be read again, the first {kept} ([c] it is gone); results of an earlier run are kept; "
             "./tigerbush retry makes them again.",
-            "2 job(s) failed in SLURM: out of memory",
+            "2 job(s) failed in SLURM: [a] out of memory",
             "no job at all",
-            "SLURM took no job 7 time(s), and was asked again: busy",
-            "5: running, date, n1",
+            "SLURM took no job 7 time(s), and was asked again: [b] busy",
+            "5: running, date, [n1]",
             "the main process is gone, but 1 of its jobs are still in SLURM: unlock only when `squeue --name "
             f"{RUN_ID}` is empty (or after `scancel --name {RUN_ID}`).",
         ][-11:]
@@ -259,14 +263,33 @@ def test_a_status_with_everything_in_it(report, folder):
     assert found["rules"]["scene"] == {"done": 1, "running": 1}
     assert (found["failed_products"], found["kept_products"]) == (
         [failed, name_of("20170112")],
-        {kept: "it is gone."},
+        {kept: "[c] it is gone."},
     )
-    assert found["queue"] == [{"number": "5", "state": "RUNNING", "name": "date", "place": "n1"}]
-    assert found["slurm"] == {"failed": slurm["failed"], "refused_for_now": {"busy": 7}}
+    assert found["queue"] == [{"number": "5", "state": "RUNNING", "name": "date", "place": "[n1]"}]
+    assert found["slurm"] == {"failed": slurm["failed"], "refused_for_now": {"[b] busy": 7}}
     # what was begun is not at work when nobody is
     assert json.loads(report("--json")[1])["rules"]["scene"] == {"done": 1, "waiting": 1}
     trouble = json.loads(report("--json", queue=TigerbushError("squeue is not here."))[1])
     assert (trouble["run"], trouble["advice"]) == ("killed", "squeue is not here.")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["status"], {"targets": [], "json": False, "profile": None, "configfile": [], "config": [], "directory": Path()}),
+        (["status", "a", "b", "--json", "--profile", "p"], {"targets": ["a", "b"], "json": True, "profile": "p"}),
+        (["plan", "a", "--json", "--configfile", "x", "y", "--configfiles", "z"], {"targets": ["a"], "json": True, "configfile": ["x", "y", "z"]}),
+        (["discover", "--config", "a=b", "c=d", "-d", "e"], {"config": ["a=b", "c=d"], "directory": Path("e")}),
+        (["doctor", "--create"], {"create": True}), (["doctor"], {"create": False}), (["retry", "--directory", "e"], {"directory": Path("e")}),
+    ],
+)  # fmt: skip
+def test_words_of_commands(monkeypatch, words, expected):
+    given = []
+    monkeypatch.setattr(
+        f"tigerbush.cli.{words[0]}.run", lambda options, rest: given.append(vars(options)) or 5
+    )
+    assert tigerbush(words) == 5
+    assert given[0] == given[0] | expected
 
 
 def test_a_status_without_trouble(report, folder):
