@@ -1,6 +1,7 @@
 """The configuration beyond its schema, value by value: what null becomes, and what is refused at which bound."""
 
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from tigerbush.configuration import (
     leaves,
     prepare,
     read_periods,
+    schema_sentence,
     step_from,
 )
 
@@ -94,6 +96,27 @@ def test_characters_that_cannot_be_seen_and_fractions():
         assert (
             refused(check_leaves, config) == f"{name}: 2.0 is not a whole number; write it without a point."
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "keys", "expected"),
+    [
+        (["a", 1, "b"], "5 is\n too  much", None, "a.1.b: 5 is too much. See config/README.md."),
+        ([], "x" * 301, None, f"the configuration: {'x' * 300}. See config/README.md."),
+        (["p" * 201], "m", None, f"{'p' * 200}: m. See config/README.md."),
+        ([], "m", ["sizes", "zzz", "size"], "the configuration: 'sizes' is not a key, did you mean 'size'? See config/README.md."),
+        (["a"], "m", ["qq", 5], "a: '5' is not a key (known: ['size', 'limit']). See config/README.md."),
+        (["a"], "m", ["q" * 81], f"a: '{'q' * 80}' is not a key (known: ['size', 'limit']). See config/README.md."),
+        (["a"], "m", ["limit", "limits", "limit_"], "a: 'limit_' is not a key, did you mean 'limit'? See config/README.md."),
+    ],
+)  # fmt: skip
+def test_what_the_schema_refused(path, message, keys, expected):
+    validator = "additionalProperties" if keys else "maximum"
+    schema = {"properties": {"size": {}, "limit": {}}}
+    error = SimpleNamespace(
+        absolute_path=path, message=message, validator=validator, schema=schema, instance=keys
+    )
+    assert schema_sentence(error) == expected
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def folder(tmp_path):
     (logs / "2026-11-27T120000.000000.snakemake.log").write_text(
         "Select jobs to execute...\nSLURM run ID: old\n"
     )
-    (logs / "2026-11-28T120000.000000.snakemake.log").write_text(LOG)
-    (logs / "2026-11-29T120000.000000.snakemake.log").write_text("Nothing to be done\n")
+    (logs / "2026-11-28T120000.000000.snakemake.log").write_bytes(LOG.encode() + b"\xff\n")
+    (logs / "2026-11-29T120000.000000.snakemake.log").write_bytes(b"Nothing to be done \xff\n")
     return tmp_path
 
 
