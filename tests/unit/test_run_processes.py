@@ -13,7 +13,7 @@ from blobs_in_memory import ELSEWHERE
 from tigerbush import queue_slurm, run_mark
 from tigerbush.errors import TigerbushError
 from tigerbush.queue_slurm import QueueJob, slurm_queue
-from tigerbush.run_mark import Mark, end_children, machine, own_mark, started, state, who
+from tigerbush.run_mark import Mark, decoded, end_children, machine, own_mark, started, state, who
 
 
 @pytest.fixture
@@ -183,3 +183,23 @@ def test_jobs_that_have_ended_write_no_more(monkeypatch):
     done = SimpleNamespace(returncode=0, stdout=out + "2|STOPPED|n|rule_a\n", stderr="")
     monkeypatch.setattr(queue_slurm.subprocess, "run", lambda *_, **__: done)
     assert slurm_queue("x") == [QueueJob("2", "STOPPED", "a", "n")]
+
+
+def test_the_content_of_a_mark():
+    assert ELSEWHERE.encoded() == (
+        b'{\n "token": "0b6ad8d1-66c1-5ab6-8b34-1ee8cd4d4fd5",\n "host": "login1",\n "machine": "another",\n "pid": 4711,\n'
+        b' "started": "1",\n "since": "noon",\n "directory": "/d",\n "executor": "local",\n "slurm": ""\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "sound"),
+    [
+        ({}, True), ({"pid": 1}, True), ({"pid": 0}, False), ({"pid": 2**31 - 1}, True), ({"pid": 2**31}, False), ({"token": ""}, False),
+        ({"slurm": "a" * 200}, True), ({"slurm": "a" * 201}, False), ({"slurm": "a.b-c_d"}, True), ({"slurm": "-"}, True),
+    ],
+)  # fmt: skip
+def test_marks_that_are_sound(change, sound):
+    """They become the name of a file, and a word of a command."""
+    mark = replace(ELSEWHERE, **change)
+    assert decoded(mark.encoded()) == (mark if sound else Mark())
