@@ -97,12 +97,12 @@ def test_a_run_is_judged_by_its_process_where_it_can_be(proc):
 
 
 def test_jobs_that_a_dead_run_has_left(proc):
-    proc(5, words=["python", "a"], cwd="/work")
-    proc(6, words=["python", "-m", "snakemake", "--mode", "subprocess"], cwd="/work")
-    proc(70, words=["python", "/work/.snakemake/scripts/tmp.a.py"], cwd="/work")
-    proc(8, words=["x", "--mode"], cwd="/work/below")
+    proc(5, words=["python", "a"], cwd="/data")
+    proc(6, words=["python", "-m", "snakemake", "--mode", "subprocess"], cwd="/data")
+    proc(70, words=["python", "/data/.snakemake/scripts/tmp.a.py"], cwd="/data")
+    proc(8, words=["x", "--mode"], cwd="/data/below")
     (proc.root / "9").mkdir()
-    mark = replace(ELSEWHERE, machine="boot pid:[7]", directory="/work")
+    mark = replace(ELSEWHERE, machine="boot pid:[7]", directory="/data")
     assert run_mark.jobs_here(mark) == [6, 70]
     assert run_mark.jobs_here(replace(mark, machine="other")) == []
 
