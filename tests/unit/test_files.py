@@ -69,7 +69,7 @@ def test_job_log_ends_with_the_sentence(tmp_path):
 
 def test_replacing_takes_a_name_beside_the_target(tmp_path):
     """Of the same suffix, by which GDAL chooses a driver, and hidden."""
-    target = tmp_path / "new" / ("a" * 50 + ".b.tif")
+    target = tmp_path / "new" / "below" / ("a" * 50 + ".b.tif")
     with replacing(target) as temporary:
         assert (temporary.parent, temporary.suffix) == (target.parent, ".tif")
         assert re.fullmatch(r"\.a{40}\.[a-z0-9_]{8}\.tif", temporary.name)

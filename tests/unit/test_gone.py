@@ -7,7 +7,8 @@ import zipfile
 import pytest
 
 from fabricate import name_of
-from tigerbush.errors import GoneError, RemoteError, TigerbushError
+from tigerbush import gone
+from tigerbush.errors import GoneError, MachineError, RemoteError, TigerbushError
 from tigerbush.gone import gone_products, loss_sentence
 from tigerbush.local import list_local
 
@@ -167,4 +168,36 @@ def test_a_long_list_is_shortened():
         f"12 product(s) whose finished results this run would make again cannot be read: {products}; and 7 more. No result was "
         f"changed; the results are {results} and 2 more. Restore the products (after a change on purpose run ./tigerbush "
         "discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of the summary."
+    )
+
+
+def test_a_zip_with_two_ends(folder):
+    rows, files = list_local(folder)
+    path = folder / f"{name_of(DAYS[4])}.zip"
+    longer = path.rename(folder / f"{name_of(DAYS[4])}.SAFE.zip")
+    row = rows[4] | {"url": str(longer)}
+    assert gone_products([row], by_product(files), no_store) == {}
+
+
+def test_trouble_of_the_machine_takes_no_product_away(folder, monkeypatch):
+    def full(path):
+        raise OSError(24, "Too many open files")
+
+    rows, files = list_local(folder)
+    monkeypatch.setattr(gone, "_sizes", full)
+    with pytest.raises(MachineError, match=r"^Too many open files; raise the limit"):
+        gone_products(rows, by_product(files), no_store)
+
+
+@pytest.mark.parametrize(("products", "results"), [(1, 1), (5, 10), (6, 11)])
+def test_what_is_lost(products, results):
+    losses = {f"r{number}": {f"P{number % products}": f"why{number % products}"} for number in range(results)}
+    named = "; ".join(f"P{number} why{number}" for number in range(min(products, 5))) + "; and 1 more" * (
+        products > 5
+    )
+    places = ", ".join(f"r{number}" for number in range(min(results, 10))) + " and 1 more" * (results > 10)
+    assert loss_sentence(losses) == (
+        f"{products} product(s) whose finished results this run would make again cannot be read: {named}. No result was changed; "
+        f"the results are {places}. Restore the products (after a change on purpose run ./tigerbush discover), or set on_gone: "
+        "keep, which keeps these results as they are and leaves their dates out of the summary."
     )

@@ -218,3 +218,9 @@ def test_elements_of_an_xml_file():
             TigerbushError, match=f"^X: field {tag} is missing or not a number; fetch the product again"
         ):
             xml.number(tag, within=within)
+
+
+@pytest.mark.parametrize("start", [b"<!DOCTYPE a>", b'<!DOCTYPE a [<!ENTITY b "c">]>'])
+def test_no_document_type_is_read(start):
+    with pytest.raises(TigerbushError, match=r"^X is not well-formed XML \("):
+        Xml("X", start + b"<a/>")

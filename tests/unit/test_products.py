@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
 from tigerbush.products import (
+    BANDS,
     COLUMNS,
     file_row,
     is_row,
@@ -188,3 +189,14 @@ def test_write_table(tmp_path):
     assert lines[0].split("\t") == list(COLUMNS)
     assert lines[1].split("\t")[1:8] == ["S2A", "L1C", "2016-08-24T10:06:07", "33TVL", "122", "02.04", ""]
     assert [path.name for path in tmp_path.iterdir()] == ["products.tsv"]
+
+
+def test_resolutions_of_bands():
+    """As the Sentinel-2 Products Specification Document has them, in the order of band_id."""
+    assert list(BANDS) == ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"]
+    by_resolution = {
+        10: ["B2", "B3", "B4", "B8"],
+        20: ["B5", "B6", "B7", "B8A", "B11", "B12"],
+        60: ["B1", "B9", "B10"],
+    }
+    assert {one: [band for band in BANDS if BANDS[band] == one] for one in by_resolution} == by_resolution

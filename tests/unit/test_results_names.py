@@ -15,7 +15,7 @@ from tigerbush.cli.result_names import sort_out, unportable
 from tigerbush.cli.result_places import Bucket, Folder, Item, read_pieces
 from tigerbush.cli.result_pull import part_name, pull
 from tigerbush.cli.results import wanted
-from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError, WriteError
 
 
 def items_of(*names):
@@ -67,6 +67,9 @@ def test_names_that_not_every_system_keeps():
         assert line == f"{reason}: {len(found)} ({shown}{', ...' if len(found) > 5 else ''})"
     assert unportable(["results/here/a.json", "results/here/b/a.json", "results/there/a.json"]) == []
     assert result_names._LONGEST_PATH == 240
+    # of folders that differ in case, what is in them does not count
+    [line] = unportable(["A/x", "a/x"])
+    assert line.partition(": ")[2] == "2 ('A', 'a')"
 
 
 @pytest.mark.parametrize(
@@ -375,3 +378,19 @@ def test_the_place_of_a_container(monkeypatch, capsys, run, tmp_path):
     assert tigerbush(["results", "pull", "--zip", str(tmp_path / "a.zip")]) == 1
     assert opened[1] == (".", dict.fromkeys(("account", "endpoint_url", "region")))
     assert capsys.readouterr().err == "tigerbush: . has no such results; see ./tigerbush results list ..\n"
+
+
+def test_what_results_can_do(capsys):
+    with pytest.raises(SystemExit):
+        tigerbush(["results", "delete"])
+    assert "invalid choice: 'delete' (choose from" in capsys.readouterr().err
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path, waits):
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError) as error:
+        pull(Shelf(), [], tmp_path / "file" / "a.zip", lambda _: None)
+    assert (
+        str(error.value)
+        == f"{tmp_path}/file/a.zip.part cannot be written (Not a directory); mend that and run again."
+    )

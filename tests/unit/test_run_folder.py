@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from blobs_in_memory import ELSEWHERE
-from tigerbush import run_folder
+from tigerbush import run_folder, run_judge
 from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.run_folder import Folder, read
 from tigerbush.run_judge import Judge
@@ -182,3 +182,22 @@ def test_the_sentence_of_a_judge(tmp_path, mine):
         assert str(error.value) == f"a run on r is dead ({who(other, 5)}){rest}"
         assert replace(judge, unlocking=True).known_dead(other, 5)
     assert judge.known_dead(replace(dead, directory="/elsewhere"), 5)
+
+
+def test_everybody_may_read_a_mark(place, mine, judge):
+    before = os.umask(0)
+    try:
+        place.take(mine, judge)
+    finally:
+        os.umask(before)
+    assert place.path.stat().st_mode & 0o777 == 0o666
+
+
+def test_jobs_of_a_dead_run_are_named(tmp_path, mine, monkeypatch):
+    dead = replace(mine, pid=2**31 - 1)
+    monkeypatch.setattr(run_judge, "jobs_here", lambda mark: [6, 70] if mark == dead else 1 / 0)
+    with pytest.raises(TigerbushError) as error:
+        Judge("r", tmp_path).known_dead(dead, 5)
+    assert str(error.value) == (
+        f"a run on r is dead ({who(dead, 5)}), but jobs of it still run here: wait for their end, or kill them (processes 6, 70)."
+    )

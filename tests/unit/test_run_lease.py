@@ -15,7 +15,7 @@ from tigerbush import run_lease
 from tigerbush.errors import TigerbushError
 from tigerbush.run_judge import Judge
 from tigerbush.run_lease import Lease
-from tigerbush.run_mark import LostError, own_mark
+from tigerbush.run_mark import LostError, own_mark, who
 
 
 @pytest.fixture
@@ -303,3 +303,10 @@ def test_a_token_is_got_before_anything_is_asked(place, storage, mine, judge, mo
         with pytest.raises(TigerbushError, match=r"^nobody is logged in$"):
             method()
     assert (asked, storage.calls) == ([storage] * 3, [])
+
+
+def test_a_blob_that_was_deleted_while_another_has_the_lease(place, storage, mine):
+    storage.lease = ELSEWHERE.token
+    with pytest.raises(LostError) as error:
+        place.renew(mine)
+    assert str(error.value) == f"az://runs/sahel is in the hands of another run ({who(mine, 0)})"
