@@ -115,6 +115,7 @@ BUSY = Answer(503, b"", {"retry-after": "7"}, "stac.example")
         ({"features": {"a": 1}, "links": []}, f"{URL} gives a page that is no list of products; try again later.", []),
         (page([5], method="PUT"), f"{URL} leads on by 'PUT' with a dict; expected GET, or POST with a mapping.", []),
         (page([5], body=[1]), f"{URL} leads on by 'POST' with a list; expected GET, or POST with a mapping.", []),
+        (page([5], body=[1], merge=True), f"{URL} leads on by 'POST' with a list; expected GET, or POST with a mapping.", []),
     ],
 )  # fmt: skip
 def test_pages_that_are_none(monkeypatch, waits, found, sentence, waited):

@@ -104,13 +104,15 @@ def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
 
 
 def test_new_files_are_as_readable_as_others(tmp_path):
-    before = os.umask(0o027)
+    before = os.umask(0)
     try:
-        write_bytes(tmp_path / "a", b"")
-        assert os.umask(0o027) == 0o027
+        for umask, mode in ((0o027, 0o640), (0, 0o666)):
+            os.umask(umask)
+            write_bytes(tmp_path / "a", b"")
+            assert os.umask(umask) == umask
+            assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
 
 
 def test_a_second_name_or_a_copy(tmp_path, monkeypatch):
@@ -183,11 +185,11 @@ def test_a_job_ends_with_a_sentence(tmp_path, capsys, error, text):
 
 
 def test_the_log_of_a_job(tmp_path):
-    with job_log(tmp_path / "new" / "a.log"):
+    with job_log(tmp_path / "new" / "new" / "a.log"):
         for name in ("rasterio._env", "botocore.credentials", "tigerbush"):
             for level in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
                 logging.getLogger(name).log(level, "%s", name)
-    assert (tmp_path / "new" / "a.log").read_text().splitlines() == [
+    assert (tmp_path / "new" / "new" / "a.log").read_text().splitlines() == [
         "CRITICAL: rasterio._env",
         *(f"{level}: botocore.credentials" for level in ("WARNING", "ERROR", "CRITICAL")),
         *(f"{level}: tigerbush" for level in ("INFO", "WARNING", "ERROR", "CRITICAL")),

@@ -162,6 +162,7 @@ def test_the_order_of_a_copy(product, tmp_path):
     [image] = safe.glob("GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2")
     coarse = image.parent.parent / "R20m" / image.name.replace("10m", "20m")
     shutil.copyfile(image, coarse)
+    (safe / "manifest.safe").write_text("of no use")
     target = tmp_path / "copy" / f"{safe.stem}.zip"
     copy_product(safe, target, iter(["B8", "B10", "B2"]))
     with zipfile.ZipFile(target) as archive:
