@@ -24,8 +24,8 @@ from mutants.contexts import LIBRARY, Contexts, run_with_contexts
 from mutants.copies import Copy, import_all
 from mutants.operators import Mutant, mutants
 
-# pytest: a test failed; collecting failed, since a module cannot be imported
-NOTICED = {1: "noticed", 2: "noticed", 0: "UNNOTICED", None: "noticed"}
+# of pytest: a test failed, collecting was interrupted, conftest.py cannot be imported
+NOTICED = (1, 2, 4)
 
 
 def main() -> int:
@@ -96,7 +96,10 @@ def _try(path: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
         return "NOT RUN"
     source = (_copy.folder / path).read_bytes()
     code = _copy.tested(path, mutant.applied(source), tests, seconds)
-    return NOTICED.get(code, f"pytest ended with {code}")
+    # no end in time, and the end by a signal, are noticed too
+    if code is None or code < 0 or code in NOTICED:
+        return "noticed"
+    return f"pytest ended with {code}" if code else "UNNOTICED"
 
 
 def _try_all(

@@ -13,6 +13,8 @@ from defusedxml import ElementTree
 from mutants.copies import ONE_THREAD
 
 LIBRARY = Path("workflow/scripts/tigerbush")
+# the variable that tells mutants.recorder where to write
+FOLDER = "TIGERBUSH_CONTEXTS"
 
 
 class Contexts:
@@ -23,13 +25,16 @@ class Contexts:
     folder : Path
         Copy of the project in which the tests ran.
     data : Path
-        What coverage wrote.
+        Folder of what `mutants.recorder` wrote.
     """
 
     def __init__(self, folder: Path, data: Path) -> None:
         self._folder = folder
-        self._data = coverage.CoverageData(data)
-        self._data.read()
+        self._data = coverage.CoverageData(no_disk=True)
+        for path in data.glob("*.data"):
+            part = coverage.CoverageData(no_disk=True)
+            part.loads(path.read_bytes())
+            self._data.update(part)
 
     def tests(self, path: Path, lines: range) -> list[str]:
         """List the tests that execute any of the lines, as arguments of pytest, those that call them directly first.
@@ -38,8 +43,8 @@ class Contexts:
         importing belongs to every test of the module, and of those that import it.
         """
         executed = self._executed(path, lines)
-        if executed == {""}:
-            executed = set().union(
+        if "" in executed:
+            executed = executed.union(
                 *(self._executed(other, None) for other in (path, *self._importers(path)))
             ) - {""}
         nodes = {context.rpartition("|")[0] for context in executed if context}
@@ -69,13 +74,13 @@ def run_with_contexts(folder: Path, data: Path, tests: list[str], workers: int) 
     SystemExit
         When a test fails without any fault.
     """
-    report = data.with_suffix(".xml")
+    data.mkdir()
+    report = data / "report.xml"
     command = [
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers)),
-        *(f"--cov={LIBRARY}", "--cov-context=test", "--cov-report=", "-o", "junit_family=xunit1"),
-        *(f"--junitxml={report}", *tests),
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "mutants.recorder"),
+        *("-n", str(workers), "-o", "junit_family=xunit1", f"--junitxml={report}", *tests),
     ]
-    environment = os.environ | {"COVERAGE_FILE": str(data), **ONE_THREAD}
+    environment = os.environ | {FOLDER: str(data), **ONE_THREAD}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{done.stdout[-3000:]}\nThe tests have to pass before faults are put in.")

@@ -97,7 +97,7 @@ def _fork(folder: Path, tests: list[str]) -> int:
         sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(ROOT)) or ".venv" in entry]
         import pytest
 
-        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:cov", *tests]))
+        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
     finally:
         os._exit(code)
 
