@@ -4,21 +4,16 @@ import contextlib
 import json
 import runpy
 import shutil
-import zipfile
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from fabricate import ROOT, name_of, scene_of
-from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.engines import make_scene
-from tigerbush.errors import KeptError, MachineError, TigerbushError
-from tigerbush.failures import failed_outputs, is_finished, kept_results, or_placeholder
+from tigerbush.errors import KeptError, MachineError
+from tigerbush.failures import is_finished
 from tigerbush.files import write_json
-from tigerbush.local import copy_product, write_failed_copy
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
-from tigerbush.scene import scene_placeholder
 from tigerbush.scene_ranks import KEPT, to_do, work_through
 from tigerbush.site import resample_site, site_placeholder, subset_site
 from tigerbush.snap import Limits
@@ -40,7 +35,6 @@ def script(name):
 
 
 SUBSET, COMPOSITE, PUBLISH = script("subset_product"), script("composite_date"), script("publish_scene")
-DOWNLOAD, STREAM = script("download_product"), script("stream_product")
 
 
 def kept_sentence(path, reason):
@@ -356,203 +350,3 @@ def test_a_scene_that_a_rank_kept_is_published_where_there_is_none(ranks):
     make()
     publish()
     assert read_tags(out)[STATUS] == "ok"
-
-
-def of_folder(path, out, *, last_attempt=True):
-    DOWNLOAD(
-        out,
-        path=str(path),
-        bands=["B4"],
-        source={"kind": "local"},
-        files=[],
-        fetched=[],
-        last_attempt=last_attempt,
-    )
-
-
-def test_a_copy_of_a_product_is_kept(product, tmp_path):
-    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
-    of_folder(safe, out)
-    (safe / "MTD_MSIL1C.xml").unlink()
-    reason = f"{safe} has 0 files MTD_MSIL1C.xml, expected one; fetch the product again, then run ./tigerbush retry."
-    with keeping(out, reason):
-        of_folder(safe, out, last_attempt=False)
-    shutil.rmtree(safe)
-    of_folder(product(), out)
-    assert files_of(out.parent) == [out.name]
-
-
-def test_a_copy_is_not_replaced_by_one_that_lacks_a_band(product, tmp_path):
-    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
-    of_folder(safe, out)
-    without_band(safe)
-    with keeping(
-        out,
-        f"{NAME}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry.",
-    ):
-        of_folder(safe, out)
-    # the first copy takes what there is: what is missing is missed where it is read
-    out.unlink()
-    of_folder(safe, out)
-    assert is_finished(out)
-
-
-def test_a_copy_may_lose_a_band_that_is_not_wanted(product, tmp_path):
-    safe, out = product(), tmp_path / f"{NAME}.zip"
-    copy_product(safe, out, ["B2", "B4"])
-    copy_product(safe, out, ["B2"])
-    without_band(safe)
-    copy_product(safe, out, ["B2"])
-    copy_product(safe, tmp_path / "whole" / out.name, None)
-    next(safe.glob("GRANULE/*/IMG_DATA/*_B8A.jp2")).unlink()
-    with pytest.raises(TigerbushError) as error:
-        copy_product(safe, tmp_path / "whole" / out.name, None)
-    assert str(error.value) == (
-        f"{NAME}: the file of band B8A is missing; fetch the product again, then run ./tigerbush retry."
-    )
-
-
-def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_path):
-    """What a new listing of the store no longer holds."""
-    out = tmp_path / f"{NAME}.zip"
-    copy_product(product(), out, ["B2", "B4"])
-    rows = [ROW, ROW | {"name": "GRANULE/L1C_T33TVL/MTD_TL.xml"}]
-    with keeping(
-        out, f"{NAME}: the file of band B2 is missing; fetch the product again, then run ./tigerbush retry."
-    ):
-        DOWNLOAD(out, path="s3://b/k", bands=[], source=STORE, files=rows, fetched=[], last_attempt=False)
-
-
-@pytest.mark.parametrize("damage", ["cut", "a byte", "failed"])
-def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
-    safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
-    copy_product(safe, out, None)
-    if damage == "failed":
-        write_failed_copy(out, "earlier")
-    elif damage == "cut":
-        out.write_bytes(out.read_bytes()[:-300])
-    else:
-        content = bytearray(out.read_bytes())
-        content[len(content) // 2] ^= 1
-        out.write_bytes(content)
-    shutil.rmtree(safe)
-    (safe.parent / "another").touch()
-    of_folder(safe, out)
-    with zipfile.ZipFile(out) as archive:
-        assert archive.read("TIGERBUSH_FAILED.txt").decode() == (
-            f"{safe}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
-        )
-
-
-STORE = {
-    "kind": "s3",
-    "bucket": "b",
-    # nobody listens there
-    "endpoint_url": "http://127.0.0.1:9",
-    "region": None,
-    "anonymous": True,
-    "requester_pays": False,
-}
-ROW = {
-    "product": NAME,
-    "role": "metadata",
-    "band": "",
-    "name": "MTD_MSIL1C.xml",
-    "key": "k",
-    "size": "9",
-    "etag": "",
-}
-UNREACHED = (
-    "RemoteError: s3://b/k: http://127.0.0.1:9 did not answer, or not to the end (EndpointConnectionError)"
-)
-
-
-def streamed(out, last_attempt):
-    STREAM(out, source=STORE, files=[ROW], site=SITE, buffer=0, connections=1, last_attempt=last_attempt)
-
-
-def fetched(out, last_attempt):
-    DOWNLOAD(
-        out, path="s3://b/k", bands=["B4"], source=STORE, files=[ROW], fetched=[], last_attempt=last_attempt
-    )
-
-
-@pytest.mark.parametrize("fetch", [streamed, fetched])
-def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
-    monkeypatch.setattr("tigerbush.patience.WAIT_SECONDS", 0)
-    out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
-    copy_product(product(), out, [])
-    # what may pass is tried again first
-    with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not answer"):
-        fetch(out, last_attempt=False)
-    assert files_of(out.parent) == [out.name]
-    with keeping(out, UNREACHED):
-        fetch(out, last_attempt=True)
-    out.unlink()
-    fetch(out, last_attempt=True)
-    with zipfile.ZipFile(out) as archive:
-        assert archive.read("TIGERBUSH_FAILED.txt").decode() == UNREACHED
-    assert f"{NAME}.unreadable.json" not in files_of(out.parent)
-
-
-def test_success_needs_no_record(tmp_path):
-    result = tmp_path / f"{NAME}.tif"
-    write_json(tmp_path / f"{NAME}.unreadable.json", {"product": NAME, "reason": "gone"})
-    assert or_placeholder(lambda: 1, str, last_attempt=True, result=result) == 1
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def records(tmp_path):
-    """Records of every kind, beside results that are finished."""
-    raster = scene_placeholder(NAME, "", ["B2"], 20)
-    raster.tags[STATUS] = "ok"
-    results = tmp_path / "results"
-    places = [results / "scenes", results / "here" / "products"]
-    for folder in places:
-        write_raster(folder / f"{NAME}.tif", raster)
-    for folder in (results / "downloads", results / "here" / "downloads"):
-        copy_product_into(folder)
-        places.append(folder)
-    assert failed_outputs(results) == []
-    for folder in places:
-        write_json(folder / f"{NAME}.unreadable.json", {"product": NAME, "reason": "B4 is missing."})
-    return tmp_path
-
-
-def copy_product_into(folder):
-    folder.mkdir(parents=True)
-    with zipfile.ZipFile(folder / f"{NAME}.zip", "w") as archive:
-        archive.writestr(f"{NAME}.SAFE/MTD_MSIL1C.xml", "x")
-
-
-PATHS = [
-    f"downloads/{NAME}.zip",
-    f"here/downloads/{NAME}.zip",
-    f"here/products/{NAME}.tif",
-    f"scenes/{NAME}.tif",
-]
-
-
-def test_records_count_as_failed(records):
-    results = records / "results"
-    assert failed_outputs(results) == [results / path for path in PATHS]
-    assert kept_results(results) == {results / path: "B4 is missing." for path in PATHS}
-
-
-def test_retry_forces_what_was_kept_and_removes_the_records(records, monkeypatch, capsys):
-    calls = []
-    monkeypatch.setattr("tigerbush.cli.retry.snakemake", lambda words: calls.append(words) or 0)
-    config = records / "config.yaml"
-    whole = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    sites = {"sites": str(ROOT / "config" / "sample" / "sites.tsv")}
-    config.write_text(yaml.safe_dump(whole | sites | {"products": "products.tsv"}))
-    (records / "products.tsv").write_text(f"product\n{NAME}\n")
-    assert tigerbush(["retry", "--directory", str(records), "--configfile", str(config)]) == 0
-    forced = calls[0][calls[0].index("--forcerun") + 1 :][:4]
-    assert forced == [f"results/{path}" for path in PATHS]
-    assert capsys.readouterr().out == (
-        "4 kept result(s) of products that could not be read again:\n"
-        + "".join(f"  results/{path}\n" for path in PATHS)
-    )
-    assert not list(records.rglob("*.unreadable.json"))

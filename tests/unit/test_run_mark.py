@@ -1,7 +1,6 @@
 """Who works on results: the mark of a run, whether it is alive, and that only one of several takes it."""
 
 import json
-import multiprocessing
 import os
 import re
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tigerbush import run_folder, run_guard, run_mark
+from tigerbush import run_guard, run_mark
 from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.run_folder import Folder, read
 from tigerbush.run_judge import Judge
@@ -409,84 +408,3 @@ def test_a_link_to_shared_results_is_followed(tmp_path):
     )
     Folder(tmp_path / "a" / "results").release(first)
     assert (tmp_path / "shared").exists()
-
-
-def compete(folder, start, seconds, successes):
-    """Take, hold and give back again and again; count, and notice when another holds it, too."""
-    start.wait()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        mark = own_mark("local", folder)
-        place = Folder(folder)
-        try:
-            place.take(mark, Judge("results", folder))
-        except TigerbushError:
-            continue
-        alone = folder / "alone"
-        # nobody else is between these lines
-        handle = os.open(alone, os.O_CREAT | os.O_EXCL)
-        os.close(handle)
-        time.sleep(0.001)
-        alone.unlink()
-        successes.put(os.getpid())
-        if successes.qsize() % 2:
-            place.release(mark)
-        else:
-            # as if killed: this process never was
-            (folder / "dead").write_bytes(replace(mark, started="1").encoded())
-            (folder / "dead").rename(folder / ".run.json")
-
-
-def test_of_many_at_once_one_wins(tmp_path):
-    """Over fresh folders and over marks of the dead, again and again."""
-    context = multiprocessing.get_context("fork")
-    start, successes = context.Event(), context.Queue()
-    processes = [context.Process(target=compete, args=(tmp_path, start, 2, successes)) for _ in range(8)]
-    for process in processes:
-        process.start()
-    start.set()
-    taken = []
-    while any(process.is_alive() for process in processes) or not successes.empty():
-        try:
-            taken.append(successes.get(timeout=0.1))
-        except Exception:  # noqa: S112 - nothing for a moment
-            continue
-    assert [process.exitcode for process in processes] == [0] * 8
-    assert len(taken) > 20
-    assert len(set(taken)) > 1
-    assert {path.name for path in tmp_path.iterdir()} <= {".run.json"}
-
-
-def test_a_successor_that_died_is_succeeded(results, ended):
-    """Killed between two steps of taking a mark over."""
-    dead = here(results.parent / "other", pid=ended)
-    left(results, dead)
-    (results / f".run-{dead.token}.json").write_bytes(here(results.parent / "other", pid=ended).encoded())
-    mark = here(results.parent)
-    Folder(results).take(mark, Judge("results", results.parent))
-    assert read(results / ".run.json")[0] == mark
-    assert [path.name for path in results.iterdir()] == [".run.json"]
-
-
-def test_who_comes_late_takes_nothing(results, ended):
-    """Between looking at a dead run and taking its place, another run has done so."""
-    dead = here(results.parent / "other", pid=ended)
-    taken = here(results.parent / "other")
-    left(results, taken)
-    place = Folder(results)
-    assert not place._succeed(dead, here(results.parent), Judge("results", results.parent))
-    assert read(results / ".run.json")[0] == taken
-    assert [path.name for path in results.iterdir()] == [".run.json"]
-
-
-def test_a_mark_is_waited_for_until_it_is_filled(results):
-    results.mkdir()
-    path = results / ".run.json"
-    path.touch()
-    mark = here(results.parent)
-    context = multiprocessing.get_context("fork")
-    writer = context.Process(target=lambda: (time.sleep(0.2), path.write_bytes(mark.encoded())))
-    writer.start()
-    assert read(path)[0] == mark
-    writer.join()
-    assert run_folder._PATIENCE_SECONDS < 5

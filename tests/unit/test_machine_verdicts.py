@@ -1,0 +1,131 @@
+"""Which trouble is the machine's and which a product's, by the exceptions of Python and GDAL."""
+
+import errno
+import os
+
+import pytest
+from rasterio.errors import RasterioIOError
+
+from test_machine_faults import job_ends
+from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_fault
+from tigerbush.failures import or_placeholder
+
+
+def of_gdal(kind, text):
+    """The sentence for an image that GDAL cannot read, raised as rasterio does."""
+    from rasterio import _err
+
+    cause = RasterioIOError("Read failed. See previous exception for details.")
+    cause.__cause__ = getattr(_err, kind)(3, 2, text)
+    error = TigerbushError("a.jp2 does not decode.")
+    error.__cause__ = cause
+    return error
+
+
+def raising(error):
+    def work():
+        raise error
+
+    return work
+
+
+def outcome(error, **options):
+    try:
+        return or_placeholder(raising(error), lambda reason: f"placeholder: {reason}", True, **options)
+    except MachineError as fault:
+        return str(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "cannot allocate 2097152 bytes",
+            "the memory of the job is used up (cannot allocate 2097152 bytes); give it more (mem_mb of its rule) and run "
+            "again.",
+        ),
+        ("cannot allocate 2199023255552 bytes", "placeholder: a.jp2 does not decode."),
+    ],
+)
+def test_a_header_that_asks_for_absurd_memory_is_damage(text, expected):
+    assert outcome(of_gdal("CPLE_OutOfMemoryError", text)) == expected
+
+
+def test_a_decoder_that_complains_of_memory_where_there_is_some_has_read_damage():
+    error = of_gdal("CPLE_AppDefinedError", "Not enough memory to decode tile")
+    assert outcome(error) == "placeholder: a.jp2 does not decode."
+
+
+MACHINE = {
+    "ENOSPC": "mend that",
+    "EDQUOT": "mend that",
+    "EROFS": "mend that",
+    "EFBIG": "mend that",
+    "ESTALE": "mend that",
+    "ENOTCONN": "mend that",
+    "EHOSTDOWN": "mend that",
+    "ENODEV": "mend that",
+    "EMFILE": "raise the limit of open files (ulimit -n)",
+    "ENFILE": "raise the limit of open files (ulimit -n)",
+}
+
+
+@pytest.mark.parametrize("name", MACHINE)
+@pytest.mark.parametrize("told_by", ["python", "a wrapped error", "GDAL"])
+def test_trouble_of_the_machine(name, told_by):
+    number = getattr(errno, name)
+    text = os.strerror(number)
+    error = OSError(number, text)
+    if told_by == "GDAL":
+        error, text = of_gdal("CPLE_FileIOError", f"write: {text}"), f"write: {text}"
+    elif told_by == "a wrapped error":
+        cause, error = error, TigerbushError("B4 cannot be read.")
+        error.__cause__ = cause
+    assert outcome(error) == f"{text}; {MACHINE[name]} and run again."
+
+
+def test_no_memory_for_a_buffer():
+    assert outcome(OSError(errno.ENOMEM, "Cannot allocate memory")) == (
+        "the memory of the job is used up ([Errno 12] Cannot allocate memory); give it more (mem_mb of its rule) and run "
+        "again."
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "Input/output error"), OSError(errno.EACCES, "Permission denied"), OSError("reset")],
+    ids=str,
+)
+def test_trouble_of_a_product(error):
+    assert outcome(error) == f"placeholder: OSError: {error}".replace(
+        "OSError: [Errno 13]", "PermissionError: [Errno 13]"
+    )
+    with pytest.raises(OSError) as raised:
+        or_placeholder(raising(error), str, last_attempt=False)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("name", ["ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT", "ECONNREFUSED"])
+def test_a_host_that_does_not_answer_is_no_trouble_of_the_machine(name):
+    error = RemoteError("s3://b/k: the store did not answer")
+    error.__cause__ = OSError(getattr(errno, name), "no answer")
+    assert outcome(error) == "placeholder: RemoteError: s3://b/k: the store did not answer"
+
+
+def test_no_socket_for_a_host_is_trouble_of_the_machine():
+    error = RemoteError("s3://b/k: the store did not answer")
+    error.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    assert outcome(error) == "Too many open files; raise the limit of open files (ulimit -n) and run again."
+
+
+def test_memory_ends_a_job_with_a_sentence(tmp_path):
+    assert job_ends(tmp_path, raising(MemoryError("Unable to allocate 9 GiB"))) == (
+        "ERROR: the memory of the job is used up (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
+        "again.\n"
+    )
+
+
+def test_an_exception_that_was_raised_from_itself_is_judged():
+    error = RemoteError("no answer")
+    error.__cause__ = error
+    assert machine_fault(error) is None
