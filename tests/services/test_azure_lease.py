@@ -17,11 +17,12 @@ from azure.storage.blob import BlobLeaseClient
 from azure_runs import CONTAINER, AzureRun, checkout
 from fabricate import name_of, scene_of
 from runs import BASE, SUMMARIES
+from slurm import wait_until
 from tigerbush import run_lease
 from tigerbush.errors import TigerbushError
 from tigerbush.run_judge import Judge
 from tigerbush.run_lease import Lease
-from tigerbush.run_mark import LostError, own_mark
+from tigerbush.run_mark import LostError, Mark, jobs_here, own_mark
 from tigerbush.safe_writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
@@ -221,6 +222,8 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
     os.killpg(process.pid, signal.SIGSTOP)
     lease = Lease(store.service, "az://runs/two")
     BlobLeaseClient(lease.blob).break_lease(0)
+    # a job that it had started would forbid that
+    wait_until(lambda: not jobs_here(Mark(**mark)), 60, "its job goes on")
     other = take(lease, elsewhere())
     before = set(one.results())
     # it would have renewed it by now
