@@ -145,20 +145,21 @@ def test_a_bias_is_taken_off_on_the_grid():
 
 
 def test_the_noise_of_observations_is_seen():
-    """As the share whose likelihood is greatest: little for a clean series, more for one of which few are averaged."""
-    random = np.random.default_rng(5)
-    days, weights = np.arange(100) * STEP, np.tile([1.0, 7.0], 50)
-    clean = ornstein_uhlenbeck(days, 0.01, 1, random)[0]
-    noisy = clean + random.standard_normal(100) * clean.std() * np.sqrt(0.8 * 4 / weights)
+    """As the share whose likelihood is greatest; with growing noise each of the five is."""
+    random = np.random.default_rng(3)
+    days, weights = np.arange(60) * STEP, np.tile([1.0, 7.0], 30)
+    clean, noise = ornstein_uhlenbeck(days, 0.01, 1, random)[0], random.standard_normal(60)
     shares = [0.0, 0.1, 0.25, 0.5, 1.0]
-    for values, few in ((clean, True), (noisy, False)):
+    found = []
+    for variance in (0, 0.1, 0.2, 0.5, 0.8):
+        values = clean + noise * clean.std() * np.sqrt(variance * 4 / weights)
         scores = [
             slow.top(slow.Process(days, STEP, 1, share * 4 / weights).scores(values[None])[:, 0])[0]
             for share in shares
         ]
-        best = shares[int(np.argmax(scores))]
-        assert noise_share(days, STEP, 1, values, weights) == best
-        assert (best < 0.5) == few
+        found.append(shares[int(np.argmax(scores))])
+        assert noise_share(days, STEP, 1, values, weights) == found[-1]
+    assert found == shares
 
 
 def test_the_calibration_in_small():
