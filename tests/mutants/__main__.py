@@ -37,8 +37,9 @@ def main() -> int:
         data = Path(temporary) / "coverage"
         seconds = run_with_contexts(copies[0].folder, data, options.tests, options.workers)
         contexts = Contexts(copies[0].folder, data)
-        verdicts = _try_all(drawn, contexts, seconds, copies)
-        _report(drawn, verdicts, options.seed)
+        counts = _try_all(drawn, contexts, seconds, copies)
+    share = 100 * counts["noticed"] / max(counts.total(), 1)
+    print(f"seed {options.seed}: {counts['noticed']} of {counts.total()} faults noticed ({share:.0f} %)")
     return 0
 
 
@@ -104,7 +105,8 @@ def _try(path: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
 
 def _try_all(
     drawn: dict[Path, list[Mutant]], contexts: Contexts, seconds: dict[str, float], copies: list[Copy]
-) -> dict[tuple[Path, Mutant], str]:
+) -> Counter[str]:
+    """Try all faults; print those of a module as soon as all of it are tried."""
     context = get_context("fork")
     queue = context.SimpleQueue()
     for copy in copies:
@@ -117,30 +119,25 @@ def _try_all(
                 files = {test.partition("::")[0] for test in tests}
                 limit = 30 + 5 * sum(seconds[file] for file in files)
                 running[pool.submit(_try, path, mutant, tests, limit)] = path, mutant
-        verdicts = {}
-        for i, done in enumerate(as_completed(running), 1):
-            verdicts[running[done]] = done.result()
-            if sys.stderr.isatty():
-                print(f"\r{i} of {len(running)}", end="", file=sys.stderr, flush=True)
-    return verdicts
+        verdicts: dict[Path, dict[Mutant, str]] = {path: {} for path in drawn}
+        for done in as_completed(running):
+            path, mutant = running[done]
+            verdicts[path][mutant] = done.result()
+            if len(verdicts[path]) == len(drawn[path]):
+                _print(path, verdicts[path])
+    return Counter(verdict for of_module in verdicts.values() for verdict in of_module.values())
 
 
-def _report(drawn: dict[Path, list[Mutant]], verdicts: dict[tuple[Path, Mutant], str], seed: int) -> None:
-    whole: Counter[str] = Counter()
-    for path, some in drawn.items():
-        source = (ROOT / path).read_bytes()
-        counts = Counter(verdicts[path, mutant] for mutant in some)
-        whole += counts
-        name = path.relative_to(LIBRARY).with_suffix("")
-        print(f"{name}: {counts['noticed']} of {len(some)} noticed")
-        for mutant in sorted(some, key=lambda mutant: (mutant.line, mutant.after)):
-            if (verdict := verdicts[path, mutant]) != "noticed":
-                before, after = (" ".join(text.split()) for text in (mutant.before(source), mutant.after))
-                print(f"    {verdict} {path.name}:{mutant.line}  {before}  ->  {after}")
-    total = sum(whole.values())
-    print(
-        f"seed {seed}: {whole['noticed']} of {total} faults noticed ({100 * whole['noticed'] / max(total, 1):.0f} %)"
-    )
+def _print(path: Path, verdicts: dict[Mutant, str]) -> None:
+    source = (ROOT / path).read_bytes()
+    name = path.relative_to(LIBRARY).with_suffix("")
+    noticed = sum(verdict == "noticed" for verdict in verdicts.values())
+    print(f"{name}: {noticed} of {len(verdicts)} noticed")
+    for mutant in sorted(verdicts, key=lambda mutant: (mutant.line, mutant.after)):
+        if (verdict := verdicts[mutant]) != "noticed":
+            before, after = (" ".join(text.split()) for text in (mutant.before(source), mutant.after))
+            print(f"    {verdict} {path.name}:{mutant.line}  {before}  ->  {after}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

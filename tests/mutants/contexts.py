@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import coverage
@@ -35,6 +36,8 @@ class Contexts:
             part = coverage.CoverageData(no_disk=True)
             part.loads(path.read_bytes())
             self._data.update(part)
+        self._by_line = cache(self._data.contexts_by_lineno)
+        self._importers = cache(self._find_importers)
 
     def tests(self, path: Path, lines: range) -> list[str]:
         """List the tests that execute any of the lines, as arguments of pytest, those that call them directly first.
@@ -52,11 +55,11 @@ class Contexts:
         return sorted(node for node in nodes if node.partition("::")[0] not in shared) + sorted(shared)
 
     def _executed(self, path: Path, lines: range | None) -> set[str]:
-        by_line = self._data.contexts_by_lineno(str(self._folder / path))
+        by_line = self._by_line(str(self._folder / path))
         chosen = by_line.values() if lines is None else (by_line.get(line, ()) for line in lines)
         return {context for contexts in chosen for context in contexts}
 
-    def _importers(self, path: Path) -> list[Path]:
+    def _find_importers(self, path: Path) -> list[Path]:
         name = ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
         found = []
         for other in (self._folder / LIBRARY).rglob("*.py"):
