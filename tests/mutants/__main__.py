@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 from fabricate import ROOT
@@ -35,6 +36,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
         copies = [Copy.make(Path(temporary) / f"copy{i}" / "tigerbush") for i in range(options.workers)]
         data = Path(temporary) / "coverage"
+        print("Running the tests once, to see which lines each executes.", flush=True)
         seconds = run_with_contexts(copies[0].folder, data, options.tests, options.workers)
         contexts = Contexts(copies[0].folder, data)
         counts = _try_all(drawn, contexts, seconds, copies)
@@ -86,7 +88,7 @@ def _sample(path: Path, options: argparse.Namespace) -> list[Mutant]:
 _copy: Copy
 
 
-def _begin(copies: "object") -> None:
+def _begin(copies: SimpleQueue) -> None:
     global _copy
     _copy = copies.get()
     import_all()
