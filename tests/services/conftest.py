@@ -2,6 +2,7 @@
 
 import copy
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from catalogues import item_of, serve
 from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
+from tigerbush import patience
 from tigerbush.safe_writer import write_product
 from weed import KEYS, weed_server
 
@@ -36,6 +38,19 @@ def no_credentials(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """Seconds that the test's own thread waits for, not those of servers in other threads; no wait takes place."""
+    seconds, thread = [], threading.get_ident()
+
+    def sleep(wait):
+        if threading.get_ident() == thread:
+            seconds.append(wait)
+
+    monkeypatch.setattr(patience.time, "sleep", sleep)
+    return seconds
 
 
 @pytest.fixture

@@ -218,17 +218,17 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() - start < 120
         time.sleep(0.2)
-    # stopped for so long that another run has the lease
-    os.killpg(process.pid, signal.SIGSTOP)
+    # stopped for so long that another run has the lease; a job that it has started goes on to its end
+    os.kill(process.pid, signal.SIGSTOP)
     lease = Lease(store.service, "az://runs/two")
     BlobLeaseClient(lease.blob).break_lease(0)
-    # a job that it had started would forbid that
+    # a job at work would forbid it
     wait_until(lambda: not jobs_here(Mark(**mark)), 60, "its job goes on")
     other = take(lease, elsewhere())
     before = set(one.results())
     # it would have renewed it by now
     time.sleep(Lease.renew_seconds + 1)
-    os.killpg(process.pid, signal.SIGCONT)
+    os.kill(process.pid, signal.SIGCONT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert (

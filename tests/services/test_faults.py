@@ -98,9 +98,7 @@ def test_a_whole_download_that_fails_leaves_nothing(proxy, files, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "waits"), [("503", (0.01, 0.02, 0.04, 0.08)), ("429 with Retry-After", (7,) * 4)]
 )
-def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, monkeypatch, fault, waits):
-    slept = []
-    monkeypatch.setattr(patience.time, "sleep", slept.append)
+def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, slept, fault, waits):
     proxy.fault(fault, r"_B04\.jp2", times=4)
     fetch("whole", store(proxy), files, tmp_path / f"{NAME}.zip")
     assert slept == pytest.approx(waits, rel=0.26)

@@ -114,14 +114,12 @@ def test_a_page_to_log_in(path, content, why):
         assert sentence(server, path) == NONE.format(url=server.url + path, why=why)
 
 
-def test_a_catalogue_that_is_down(monkeypatch, caplog):
-    slept = []
-    monkeypatch.setattr(patience.time, "sleep", slept.append)
+def test_a_catalogue_that_is_down(slept, caplog):
     with serving(lambda _: (503, {"Retry-After": "9999"}, b"")) as server:
         assert sentence(server) == (
             f"{server.url} refuses the search (503); check source.catalogue, or try again later."
         )
-    assert slept[-1] == 60
+    assert slept == [60]
     assert caplog.messages == [f"{server.url} refuses the search (503); asked again in 60.0 s (2 of 2)"]
 
 
