@@ -42,12 +42,14 @@ def no_credentials(monkeypatch):
 
 @pytest.fixture
 def slept(monkeypatch):
-    """Seconds that the test's own thread waits for, not those of servers in other threads; no wait takes place."""
-    seconds, thread = [], threading.get_ident()
+    """Seconds that the test's own thread would wait for; servers in other threads wait as they do."""
+    seconds, thread, really = [], threading.get_ident(), patience.time.sleep
 
     def sleep(wait):
         if threading.get_ident() == thread:
             seconds.append(wait)
+        else:
+            really(wait)
 
     monkeypatch.setattr(patience.time, "sleep", sleep)
     return seconds

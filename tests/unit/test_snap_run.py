@@ -174,6 +174,18 @@ def test_a_region_is_clipped_before_snap_sees_it(monkeypatch, child, safe, tmp_p
     assert len(asked) == 3 and read_tags(target)[STATUS] == "outside"
 
 
+ADVICE = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
+
+
+def refusal(safe, tmp_path, engine, kind):
+    """The sentence of a scene that an engine could not make; nothing is left of it."""
+    with pytest.raises(kind) as error:
+        made(safe, tmp_path, engine)
+    assert type(error.value) is kind
+    assert not (tmp_path / "made.tif").exists()
+    return str(error.value)
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "sentence"),
     [
@@ -192,12 +204,7 @@ def test_a_region_is_clipped_before_snap_sees_it(monkeypatch, child, safe, tmp_p
 )  # fmt: skip
 def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
     child(**answer)
-    with pytest.raises(kind) as error:
-        made(safe, tmp_path, "gpt")
-    advice = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
-    assert type(error.value) is kind
-    assert str(error.value) == sentence.format(safe, advice)
-    assert not (tmp_path / "made.tif").exists()
+    assert refusal(safe, tmp_path, "gpt", kind) == sentence.format(safe, ADVICE)
 
 
 @pytest.mark.parametrize(
@@ -210,11 +217,7 @@ def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
 )  # fmt: skip
 def test_answers_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
     child(**answer)
-    with pytest.raises(kind) as error:
-        made(safe, tmp_path, "snap")
-    advice = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
-    assert type(error.value) is kind
-    assert str(error.value) == sentence.format(safe, advice)
+    assert refusal(safe, tmp_path, "snap", kind) == sentence.format(safe, ADVICE)
 
 
 MEMORY = "ran out of memory; the next attempt gets more, or raise mem_mb of the rule"
