@@ -144,7 +144,7 @@ def test_a_lease_that_another_takes_meanwhile(place, storage, mine, judge):
     storage.during = taken
     with pytest.raises(TigerbushError) as error:
         place.take(mine, judge, lambda _: None)
-    assert "process 7 on login1" in str(error.value)
+    assert str(error.value) == AT_WORK.format(AGE.format("2 s").replace("4711", "7"))
     assert storage.seconds == 2
 
 
