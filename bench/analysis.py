@@ -9,11 +9,11 @@ import numpy as np
 import yaml
 
 from bench.table import Row, in_child
-from tigerbush.analysis import analyse_site
+from tigerbush.analysis.series import read_series, tidy_rows, write_series
+from tigerbush.analysis.site import analyse_site
+from tigerbush.analysis.sites import compare
 from tigerbush.files import read_json, write_json
-from tigerbush.series import read_series, tidy_rows, write_series
-from tigerbush.sites import compare
-from tigerbush.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 ROOT = Path(__file__).parents[1]
 PARTS = 16

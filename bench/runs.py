@@ -16,8 +16,8 @@ import utm
 import yaml
 
 from bench.table import Row, in_child
-from tigerbush.products import COLUMNS, FILE_COLUMNS, parse_name, table_row, write_table
-from tigerbush.safe_writer import Scene, write_product
+from tigerbush.sentinel2.products import COLUMNS, FILE_COLUMNS, parse_name, table_row, write_table
+from tigerbush.sentinel2.writer import Scene, write_product
 
 ROOT = Path(__file__).parents[1]
 # a site in each 100 km square of zone 33 from 10 degrees north on

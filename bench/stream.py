@@ -17,10 +17,10 @@ import rasterio
 from rasterio.windows import Window
 
 from bench.table import Row
-from tigerbush.products import file_row
-from tigerbush.remote import Store
 from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
+from tigerbush.sentinel2.products import file_row
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources.store import Store
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "services"))
 from proxy import Proxy, proxy_to

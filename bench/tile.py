@@ -10,9 +10,9 @@ import rasterio
 
 from bench.table import Row, in_child
 from tigerbush.resample import Grid
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import Scene, write_product
-from tigerbush.scene import write_scene
+from tigerbush.scenes.scene import write_scene
+from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.writer import Scene, write_product
 
 BANDS = ["B2", "B3", "B4"]
 NAME = "S2A_MSIL1C_20200116T100000_N0204_R122_T31UFU_20200116T110000"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.products import BANDS
-from tigerbush.safe_writer import Scene
+from tigerbush.sentinel2.products import BANDS
+from tigerbush.sentinel2.writer import Scene
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from fabricate import ROOT
-from tigerbush.scene import write_scene
+from tigerbush.scenes.scene import write_scene
 
 STANDINS = ROOT / "tests" / "standins"
 

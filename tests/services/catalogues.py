@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import rasterio
 import rasterio.shutil
 
-from tigerbush.products import role
 from tigerbush.raster import transform_of
-from tigerbush.safe import open_product
+from tigerbush.sentinel2.products import role
+from tigerbush.sentinel2.safe import open_product
 
 PAGE = 2
 CONFORMS = [

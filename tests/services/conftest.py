@@ -14,8 +14,8 @@ from catalogues import item_of, serve
 from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
-from tigerbush import patience
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources import patience
 from weed import KEYS, weed_server
 
 
@@ -115,7 +115,7 @@ def items(tmp_path_factory):
 @pytest.fixture
 def three_days(items, tmp_path, monkeypatch):
     """A catalogue of these items, which is asked once."""
-    monkeypatch.setattr("tigerbush.catalogue.RETRIES", 0)
+    monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(tmp_path) as running:
         running.items = copy.deepcopy(items)
         yield running

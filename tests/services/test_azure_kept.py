@@ -8,7 +8,7 @@ import pytest
 from azure_runs import CONTAINER, AzureRun, checkout
 from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SITE, SUMMARIES
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
 

@@ -9,10 +9,10 @@ import pytest
 from catalogues import images_of, item_of, serve, write_cog
 from fabricate import name_of, scene_of
 from runs import SITE
-from tigerbush.catalogue import bounding_box, list_catalogue
 from tigerbush.errors import TigerbushError
-from tigerbush.remote import Store
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources.catalogue import bounding_box, list_catalogue
+from tigerbush.sources.store import Store
 
 NAME = name_of(level="L2A", baseline="0500")
 PLACE = {"longitude": SITE[1], "latitude": SITE[2], "region_size": SITE[3]}
@@ -177,7 +177,7 @@ def test_errors_of_the_catalogue_are_sentences(catalogue, item):
 
 
 def test_a_catalogue_that_is_not_there(item, monkeypatch):
-    monkeypatch.setattr("tigerbush.catalogue.RETRIES", 0)
+    monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(item["id"]) as gone:
         pass
     for address in (gone.url, gone.odata):

@@ -9,14 +9,14 @@ from xml.sax.saxutils import escape
 import pytest
 
 from fabricate import name_of, scene_of
-from tigerbush import patience
 from tigerbush.errors import RemoteError
-from tigerbush.products import parse_name
-from tigerbush.remote import Store
-from tigerbush.s3 import list_store
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import write_product
-from tigerbush.sources import fetch_product
+from tigerbush.sentinel2.products import parse_name
+from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources import patience
+from tigerbush.sources.bucket import list_store
+from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.store import Store
 from weed import PUBLIC
 
 PERIOD = {"start": date(2017, 1, 1), "end": date(2017, 3, 1)}
@@ -44,7 +44,7 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
         )
         weed.put_product(PUBLIC, write_product(tmp_path, name, scene), f"eodata/Sentinel-2/MSI/{prefix}")
     monkeypatch.setattr(
-        "tigerbush.s3.EODATA_PREFIXES",
+        "tigerbush.sources.bucket.EODATA_PREFIXES",
         ("eodata/Sentinel-2/MSI/{level}/", "eodata/Sentinel-2/MSI/{level}_N0500/"),
     )
     rows, files = discover(proxy)

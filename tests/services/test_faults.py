@@ -5,14 +5,14 @@ import zipfile
 import pytest
 
 from fabricate import name_of
-from tigerbush import patience
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import FILE_COLUMNS, file_row, role
-from tigerbush.remote import Store
-from tigerbush.safe import open_product, read_band
-from tigerbush.site import resample_site
-from tigerbush.sources import fetch_product
-from tigerbush.stream import stream_product
+from tigerbush.sentinel2.products import FILE_COLUMNS, file_row, role
+from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sites.product import resample_site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources import patience
+from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
 
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}

@@ -8,13 +8,13 @@ import pytest
 from fabricate import name_of
 from front import found
 from test_catalogue import PLACE, listed
-from tigerbush import patience, web
-from tigerbush.cli.doctor_source import answers
+from tigerbush.cli.doctor.source import answers
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.remote import Store
 from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
-from tigerbush.web import HostRefusedError
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources import patience, web
+from tigerbush.sources.store import Store
+from tigerbush.sources.web import HostRefusedError
 from web_servers import before, serving
 from weed import free_port
 

@@ -15,7 +15,7 @@ from runs import Run
 from slurm import children_of, comm, slurm_cluster, wait_until
 from test_slurm import SlurmRun
 from tigerbush.raster import REASON, STATUS, read_tags
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 

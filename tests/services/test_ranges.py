@@ -5,13 +5,14 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from tigerbush import patience, stream
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import file_row
-from tigerbush.ranges import WHOLE_BYTES, RemoteFile, open_remote
-from tigerbush.remote import Store
 from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
+from tigerbush.sentinel2.products import file_row
+from tigerbush.sites import stream
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources import patience
+from tigerbush.sources.ranges import WHOLE_BYTES, RemoteFile, open_remote
+from tigerbush.sources.store import Store
 from weed import PUBLIC
 
 SIDE = 2400

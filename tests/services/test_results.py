@@ -11,11 +11,11 @@ from azure.storage.blob import ContentSettings
 
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
-from tigerbush import patience
-from tigerbush.cli.result_names import sort_out, unportable
-from tigerbush.cli.result_places import Item, open_place
-from tigerbush.cli.result_pull import part_name, pull
+from tigerbush.cli.results.names import sort_out, unportable
+from tigerbush.cli.results.places import Item, open_place
+from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.sources import patience
 from web_servers import serving
 from weed import KEYED
 
@@ -349,8 +349,8 @@ def test_a_file_beyond_4_gb(folder, tmp_path, monkeypatch):
 PULLS = """
 import re, sys
 from pathlib import Path
-from tigerbush.cli.result_places import open_place
-from tigerbush.cli.result_pull import pull
+from tigerbush.cli.results.places import open_place
+from tigerbush.cli.results.pull import pull
 def held(what):
     return int(re.search(f"{what}:\\\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 place = open_place(sys.argv[1], endpoint_url=sys.argv[2] or None)

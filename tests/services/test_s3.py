@@ -11,12 +11,12 @@ import utm
 
 from fabricate import name_of
 from runs import BASE, SITE, SUMMARIES, Run
-from tigerbush.remote import Store
-from tigerbush.s3 import list_store
-from tigerbush.safe import open_product
-from tigerbush.site import resample_site
-from tigerbush.stream import stream_product
-from tigerbush.tiles import site_tiles
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.tiles import site_tiles
+from tigerbush.sites.product import resample_site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources.bucket import list_store
+from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
 
 # one worker: the local run is made once

@@ -8,8 +8,8 @@ import planted
 import slow
 from fabricate import ROOT
 from planted import assert_same, month
-from tigerbush.analysis import analyse_site
-from tigerbush.series import read_series
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site
 
 # refused, so that only what is tested here is computed
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"minimum_dates": 99}

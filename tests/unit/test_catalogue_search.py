@@ -21,9 +21,9 @@ from catalogues_in_memory import (
 )
 from fabricate import name_of
 from stores_in_memory import Servers, without_waiting
-from tigerbush.catalogue import bounding_box
 from tigerbush.errors import TigerbushError
-from tigerbush.web import Hosts
+from tigerbush.sources.catalogue import bounding_box
+from tigerbush.sources.web import Hosts
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 from fabricate import name_of
 from rules import functions
-from tigerbush.products import COLUMNS, parse_name, table_row, write_table
+from tigerbush.sentinel2.products import COLUMNS, parse_name, table_row, write_table
 
 
 @pytest.fixture(scope="module")

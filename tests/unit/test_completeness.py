@@ -2,8 +2,8 @@
 
 import pytest
 
-from tigerbush.completeness import band_in, missing_rows
-from tigerbush.summary import summarise_date, summarise_site
+from tigerbush.summary.missing import band_in, missing_rows
+from tigerbush.summary.summary import summarise_date, summarise_site
 
 DAY, EMPTY, CLOUDY = "2017-01-16", "2017-02-15", "2017-03-16"
 SITE = {"site": "here", "longitude": 14.5, "latitude": 45.8, "region_size": 0.01}

@@ -7,10 +7,10 @@ import pytest
 
 from fabricate import name_of
 from tigerbush import masks
-from tigerbush.composite import Observation, composite_products, median, mosaic, observation
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.site import SITE_BANDS
+from tigerbush.sites.composite import Observation, composite_products, median, mosaic, observation
+from tigerbush.sites.product import SITE_BANDS
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 
@@ -23,7 +23,7 @@ def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", rea
     paths = folder / f"{name}.tif", folder / f"{name}_mask.tif"
     scale, offsets = (1e-4,) * 4, (offset / 10000,) * 4
     write_raster(paths[0], Raster(data, grid, 32633, SITE_BANDS, 0, scale, offsets, tags=tags))
-    write_raster(paths[1], Raster(classes, grid, 32633, ("mask",), masks.NODATA, tags=tags))
+    write_raster(paths[1], Raster(classes, grid, 32633, ("mask",), masks.MASK_NODATA, tags=tags))
     return paths
 
 
@@ -36,7 +36,7 @@ def test_observation_adds_the_offset_as_an_integer():
 
 def test_observation_uses_unknown_but_not_masked_pixels():
     stored = np.ones((1, 1, 4), np.uint16)
-    mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.NODATA]], np.uint8)
+    mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.MASK_NODATA]], np.uint8)
     assert observation(stored, [0], mask).usable.tolist() == [[True, False, True, False]]
 
 
@@ -76,8 +76,10 @@ def test_products_of_a_period(tmp_path):
         write_pair(tmp_path, name_of("20170120", platform="S2B", orbit="022"), 4000, offset=-1000),
         write_pair(tmp_path, name_of("20170115"), [[2000, 2000, 0], [2000, 2000, 0]]),
         write_pair(tmp_path, name_of("20170125"), 9000, masks.MASKED),
-        write_pair(tmp_path, name_of("20170126"), 0, masks.NODATA, status="failed", reason="B4 is missing"),
-        write_pair(tmp_path, name_of("20170127"), 0, masks.NODATA, status="outside", reason="elsewhere"),
+        write_pair(
+            tmp_path, name_of("20170126"), 0, masks.MASK_NODATA, status="failed", reason="B4 is missing"
+        ),
+        write_pair(tmp_path, name_of("20170127"), 0, masks.MASK_NODATA, status="outside", reason="elsewhere"),
     ]
     composite = composite_products(pairs)
     assert composite.bands == ("B2", "B3", "B4", "B8", "n_obs")
@@ -133,7 +135,7 @@ def test_a_missing_mask_is_recorded(tmp_path, mode):
 
 def test_a_period_without_any_pixel(tmp_path):
     composite = composite_products(
-        [write_pair(tmp_path, name_of(), 0, masks.NODATA, status="failed", reason="gone")]
+        [write_pair(tmp_path, name_of(), 0, masks.MASK_NODATA, status="failed", reason="gone")]
     )
     assert np.isnan(composite.data[:4]).all()
     assert (composite.band("n_obs") == 0).all()
@@ -156,7 +158,7 @@ def test_rows_do_not_show(tmp_path, monkeypatch):
         write_pair(tmp_path, name_of(f"2017011{day}"), [[day, 2, 3], [4, 5, day * 7]]) for day in range(1, 4)
     ]
     whole = composite_products(pairs)
-    monkeypatch.setattr("tigerbush.composite.ROWS", 1)
+    monkeypatch.setattr("tigerbush.sites.composite.ROWS", 1)
     np.testing.assert_array_equal(composite_products(pairs).data, whole.data)
 
 

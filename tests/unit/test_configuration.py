@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tigerbush import configuration
-from tigerbush.configuration import (
+from tigerbush.planning import configuration
+from tigerbush.planning.configuration import (
     RefusedError,
     check_depth,
     check_engine,

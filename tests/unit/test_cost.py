@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tigerbush.cli import cost, plan, status
-from tigerbush.cli.cost import Output
-from tigerbush.cli.plan import jobs_of, outputs_of
+from tigerbush.cli.plan import command as plan
+from tigerbush.cli.plan import cost
+from tigerbush.cli.plan.command import jobs_of, outputs_of
+from tigerbush.cli.plan.cost import Output
+from tigerbush.cli.status import command as status
 from tigerbush.errors import TigerbushError
 
 PRODUCT = "S2A_MSIL1C_20170116T100000_N0204_R122_T33TVL_20170116T110000"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tigerbush.cli import cost
-from tigerbush.cli.cost import Output, estimate, window_share
+from tigerbush.cli.plan import cost
+from tigerbush.cli.plan.cost import Output, estimate, window_share
 
 PRODUCTS = [f"S2A_MSIL1C_201701{day}T100000_N0204_R122_T33TVL_20170116T110000" for day in (16, 17, 18)]
 # 8 degrees of 111320 m are 1781 sub-images of 50 pixels of 10 m: 89050 pixels a side; half a degree 111 and 5550

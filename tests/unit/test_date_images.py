@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tigerbush.date_images import read_date
 from tigerbush.images import encode_png
 from tigerbush.raster import Raster, write_raster
 from tigerbush.resample import Grid
+from tigerbush.sites.date import read_date
 
 HEIGHT, WIDTH = 45, 43
 SITE = {"longitude": 14.5579, "latitude": 45.8704, "region_size": 0.0036, "size": 20}

@@ -10,12 +10,15 @@ import pytest
 import requests
 
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
-from tigerbush.cli import discover, doctor, doctor_machine, doctor_source
-from tigerbush.cli.doctor import checks, examine, redacted
-from tigerbush.cli.finding import Finding
+from tigerbush.cli import discover
+from tigerbush.cli.doctor import command as doctor
+from tigerbush.cli.doctor import machine as doctor_machine
+from tigerbush.cli.doctor import source as doctor_source
+from tigerbush.cli.doctor.command import checks, examine, redacted
+from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
-from tigerbush.products import FILE_COLUMNS, file_row, write_table
-from tigerbush.web import Answer
+from tigerbush.sentinel2.products import FILE_COLUMNS, file_row, write_table
+from tigerbush.sources.web import Answer
 
 SOURCE = {
     "kind": "s3", "bucket": "eodata", "endpoint_url": None, "region": None, "anonymous": True, "requester_pays": False, "prefixes": ["p/"],

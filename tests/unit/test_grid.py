@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
-from tigerbush.grid import read_window, site_grid, sub_images, utm_epsg
 from tigerbush.resample import Grid
+from tigerbush.sites.windows import read_window, site_grid, sub_images, utm_epsg
 
 # northings of southern tiles are 40 modulo 60
 NORTH = Grid(399960, 5100000, 10, 10980, 10980)

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from fabricate import CORNER, flat_scene, name_of, scene_of
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
 from tigerbush.files import replacing, write_bytes, write_json
-from tigerbush.local import copy_product, list_local
-from tigerbush.masks import read_mask
-from tigerbush.ranges import check_decodes
 from tigerbush.raster import Raster, read_raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import write_product
-from tigerbush.site import SITE_BANDS
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sites.product import SITE_BANDS
+from tigerbush.sources.folder import copy_product, list_local
+from tigerbush.sources.ranges import check_decodes
 
 METADATA = ("MTD_MSIL1C.xml", "GRANULE/*/MTD_TL.xml", "GRANULE/*/QI_DATA/MSK_CLOUDS_B00.gml")
 

@@ -11,7 +11,7 @@ import rasterio
 from tigerbush.errors import RemoteError
 from tigerbush.jp2 import check_codestream
 from tigerbush.jp2_header import DamagedError
-from tigerbush.ranges import check_decodes
+from tigerbush.sources.ranges import check_decodes
 
 WIDTH, HEIGHT, SIDE = 384, 380, 128  # 3 x 3 tiles
 LOSSLESS = {"REVERSIBLE": "YES", "QUALITY": "100", "RESOLUTIONS": "6"}

@@ -9,14 +9,14 @@ from dataclasses import replace
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from tigerbush.engines import make_scene
 from tigerbush.errors import KeptError, MachineError
-from tigerbush.failures import is_finished
 from tigerbush.files import write_json
+from tigerbush.placeholder import is_finished
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
-from tigerbush.scene_ranks import KEPT, to_do, work_through
-from tigerbush.site import resample_site, site_placeholder, subset_site
-from tigerbush.snap import Limits
+from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.ranks import KEPT, to_do, work_through
+from tigerbush.scenes.snap import Limits
+from tigerbush.sites.product import resample_site, site_placeholder, subset_site
 
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
 OUTSIDE = SITE | {"longitude": 15.5}
@@ -116,7 +116,7 @@ def test_what_cannot_be_looked_at_is_not_replaced(product, subset, monkeypatch):
     subset.run(resample_site(product(), **SITE))
     before = subset.image.read_bytes()
     monkeypatch.setattr(
-        "tigerbush.failures._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
+        "tigerbush.placeholder._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
     )
     with pytest.raises(MachineError) as error:
         subset.run(site_placeholder(NAME, "gone", **SITE))

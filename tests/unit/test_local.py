@@ -8,9 +8,9 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.local import copy_product, list_local, refuse_less, write_failed_copy
-from tigerbush.products import role
-from tigerbush.safe import open_product, read_band
+from tigerbush.sentinel2.products import role
+from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sources.folder import copy_product, list_local, refuse_less, write_failed_copy
 
 
 @pytest.mark.parametrize(

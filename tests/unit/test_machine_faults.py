@@ -16,13 +16,13 @@ import pytest
 
 from fabricate import ROOT, flat_scene, name_of, scene_of
 from tigerbush.errors import EngineError, MachineError, WriteError
-from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log, scratch_folder
-from tigerbush.local import copy_product, list_local
+from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import REASON, STATUS, read_raster
-from tigerbush.safe import open_product, read_band, unpack_product
-from tigerbush.safe_writer import write_product
-from tigerbush.snap import Limits, write_snap_scene
+from tigerbush.scenes.snap import Limits, write_snap_scene
+from tigerbush.sentinel2.safe import open_product, read_band, unpack_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources.folder import copy_product, list_local
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 RESAMPLE = runpy.run_path(str(SCRIPTS / "resample_product.py"))["main"]
@@ -359,8 +359,8 @@ import json, os, re, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tigerbush.errors import MachineError
-from tigerbush.failures import or_placeholder
-from tigerbush.safe import open_product, read_band
+from tigerbush.placeholder import or_placeholder
+from tigerbush.sentinel2.safe import open_product, read_band
 path = Path(sys.argv[2])
 product = open_product(path)
 grid = product.grids[10]

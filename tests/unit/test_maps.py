@@ -5,12 +5,12 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tigerbush.figures import encode_figure
-from tigerbush.grid import place_sub_images
-from tigerbush.maps import Maps, animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.analysis.series import read_series
 from tigerbush.raster import read_raster, write_raster
+from tigerbush.report.maps import Maps, animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.report.overview import encode_figure
 from tigerbush.resample import Grid
-from tigerbush.series import read_series
+from tigerbush.sites.windows import place_sub_images
 
 # 3 x 2 sub-images of 5 pixels
 GRID, EPSG, SIZE = Grid(461_080, 1_460_280, 10, 15, 10), 32631, 5

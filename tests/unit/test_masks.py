@@ -7,10 +7,11 @@ import pytest
 
 from fabricate import CORNER, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.grid import read_window
-from tigerbush.masks import CLEAR, MASKED, UNKNOWN, MaskOptions, read_mask
+from tigerbush.masks import CLEAR, MASKED, UNKNOWN, MaskOptions
 from tigerbush.resample import Grid
-from tigerbush.safe import open_product
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sites.windows import read_window
 
 WHOLE = Grid(CORNER["x"], CORNER["y"], 10, CORNER["width"], CORNER["height"])
 

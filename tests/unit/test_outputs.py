@@ -8,10 +8,10 @@ import rioxarray
 
 from fabricate import name_of, scene_of
 from test_scene import SITE
-from tigerbush.composite import composite_products
 from tigerbush.images import render
 from tigerbush.raster import LINEAGE, PRODUCT, write_raster
-from tigerbush.site import SITE_BANDS, resample_site, subset_site
+from tigerbush.sites.composite import composite_products
+from tigerbush.sites.product import SITE_BANDS, resample_site, subset_site
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
-from tigerbush.products import (
+from tigerbush.sentinel2.products import (
     BANDS,
     COLUMNS,
     file_row,

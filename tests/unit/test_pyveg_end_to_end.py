@@ -9,14 +9,19 @@ import yaml
 
 from fabricate import ROOT
 from pyveg_numbers import ANALYSIS, DATES, HEIGHT, IMAGES, PLACE, SUB_IMAGES, VECTORS, WIDTH, scene, weather
-from tigerbush.analysis import analyse_site
-from tigerbush.grid import place_sub_images
+from tigerbush.analysis.series import pyveg_treatment, read_series
+from tigerbush.analysis.site import analyse_site
 from tigerbush.images import render
-from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images, usable_sub_images
 from tigerbush.raster import Raster
 from tigerbush.resample import Grid
-from tigerbush.series import pyveg_treatment, read_series
-from tigerbush.summary import summarise_date, summarise_site
+from tigerbush.sites.subimages import (
+    centrality_of_sub_images,
+    coverage,
+    ndvi_of_sub_images,
+    usable_sub_images,
+)
+from tigerbush.sites.windows import place_sub_images
+from tigerbush.summary.summary import summarise_date, summarise_site
 
 GRID, EPSG = Grid(600_000, 1_280_000, 10, WIDTH, HEIGHT), 32635
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]

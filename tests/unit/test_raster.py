@@ -9,7 +9,6 @@ import rasterio
 import rasterio.shutil
 
 from fabricate import CORNER, name_of, scene_of
-from tigerbush import __version__, scene
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.raster import (
     CODESTREAM,
@@ -27,7 +26,8 @@ from tigerbush.raster import (
     write_strips,
 )
 from tigerbush.resample import Grid
-from tigerbush.scene import (
+from tigerbush.scenes import scene
+from tigerbush.scenes.scene import (
     product_raster,
     product_tags,
     read_bands,
@@ -35,6 +35,7 @@ from tigerbush.scene import (
     scene_placeholder,
     write_scene,
 )
+from tigerbush.version import __version__
 
 GRID = Grid(465_180, 5_080_260, 20, 7, 5)
 

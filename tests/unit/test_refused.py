@@ -13,8 +13,8 @@ import yaml
 from fabricate import ROOT
 from runs import BASE
 from tigerbush.cli.configuration import read_profile, read_run
-from tigerbush.configuration import FRACTIONS, check_file, check_folders, read_periods
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.configuration import FRACTIONS, check_file, check_folders, read_periods
 
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
 TABLE = "site\tlongitude\tlatitude\tregion_size\nhere\t14.5593\t45.8694\t0.0037\nthere\t14.5593\t45.8694\t0.0037\n"

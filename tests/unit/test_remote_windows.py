@@ -7,11 +7,11 @@ import pytest
 import rasterio
 
 from stores_in_memory import Bucket, md5, store_of, without_waiting
-from tigerbush import ranges
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import file_row
 from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
+from tigerbush.sentinel2.products import file_row
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources import ranges
 
 
 @pytest.fixture(autouse=True)

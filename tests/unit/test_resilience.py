@@ -7,9 +7,7 @@ import pytest
 
 import slow
 from planted import assert_same
-from tigerbush.cli import calibrate
-from tigerbush.cli.calibration import Cell, binomial_interval, grow, positions_of, warned
-from tigerbush.resilience import (
+from tigerbush.analysis.ornstein_uhlenbeck import (
     CHANGES,
     CONSTANT,
     SeasonalProcess,
@@ -19,7 +17,9 @@ from tigerbush.resilience import (
     interval,
     noise_share,
 )
-from tigerbush.surrogates import ornstein_uhlenbeck
+from tigerbush.analysis.surrogates import ornstein_uhlenbeck
+from tigerbush.cli import calibrate
+from tigerbush.cli.calibration import Cell, binomial_interval, grow, positions_of, warned
 
 STEP = 30.4
 WEIGHTS = np.linspace(1, 4, 46)

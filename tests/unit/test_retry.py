@@ -12,7 +12,7 @@ from fabricate import name_of
 from tigerbush.cli import retry
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.errors import KeptError, MachineError, RemoteError, TigerbushError
-from tigerbush.failures import (
+from tigerbush.placeholder import (
     failed_outputs,
     is_finished,
     keep_finished,
@@ -22,7 +22,7 @@ from tigerbush.failures import (
     record_of,
 )
 from tigerbush.raster import STATUS
-from tigerbush.safe import FAILED
+from tigerbush.sentinel2.safe import FAILED
 
 DAYS = [f"201702{day:02}" for day in range(1, 13)]
 NAMES = dict(zip("abcdefghijkl", map(name_of, DAYS), strict=True))

@@ -11,11 +11,11 @@ from azure.core.exceptions import (
 )
 
 from blobs_in_memory import ELSEWHERE, NOON, Storage, refused
-from tigerbush import run_lease
 from tigerbush.errors import TigerbushError
-from tigerbush.run_judge import Judge
-from tigerbush.run_lease import Lease
-from tigerbush.run_mark import LostError, own_mark, who
+from tigerbush.runs import lease as run_lease
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.lease import Lease
+from tigerbush.runs.mark import LostError, own_mark, who
 
 
 @pytest.fixture

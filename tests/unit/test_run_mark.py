@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tigerbush import run_guard, run_mark
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.run_folder import Folder, read
-from tigerbush.run_judge import Judge
-from tigerbush.run_mark import LostError, Mark, decoded, own_mark, started, state
+from tigerbush.runs import guard as run_guard
+from tigerbush.runs import mark as run_mark
+from tigerbush.runs.folder import Folder, read
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.mark import LostError, Mark, decoded, own_mark, started, state
 
 TOKEN = "01234567-89ab-cdef-0123-456789abcdef"  # noqa: S105 - the name of a run
 RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
@@ -338,8 +339,8 @@ def test_the_mark_goes_whatever_happens(results):
 def test_a_run_that_has_lost_its_results_ends_at_once(results):
     """With its jobs; what is behind the block would delete something."""
     code = (
-        "import subprocess, sys, time; from pathlib import Path; from tigerbush import run_guard\n"
-        "from tigerbush.run_folder import Folder\n"
+        "import subprocess, sys, time; from pathlib import Path; from tigerbush.runs import guard as run_guard\n"
+        "from tigerbush.runs.folder import Folder\n"
         "Folder.renew_seconds = 0.1\n"
         "try:\n"
         "    with run_guard.alone(Folder(Path('results')), 'local', unlock=lambda: print('unlocked', flush=True)):\n"

@@ -9,14 +9,15 @@ from types import SimpleNamespace
 import pytest
 
 from fabricate import name_of
-from tigerbush.cli import records, status
 from tigerbush.cli.__main__ import main as tigerbush
-from tigerbush.cli.records import Job, Run, read_run, unfinished
-from tigerbush.cli.status import advice, classify, run_state
+from tigerbush.cli.status import command as status
+from tigerbush.cli.status import records
+from tigerbush.cli.status.command import advice, classify, run_state
+from tigerbush.cli.status.records import Job, Run, read_run, unfinished
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import record_of
-from tigerbush.queue_slurm import QueueJob
-from tigerbush.run_mark import Mark
+from tigerbush.placeholder import record_of
+from tigerbush.runs.mark import Mark
+from tigerbush.runs.queue_slurm import QueueJob
 
 RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
 LOG = f"""Building DAG of jobs...

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.masks import MASKED, MaskOptions, read_mask
-from tigerbush.products import BANDS
+from tigerbush.masks import MASKED, MaskOptions
 from tigerbush.raster import read_tags
 from tigerbush.resample import Grid
-from tigerbush.safe import check_band, covering, open_product, read_band
-from tigerbush.safe_writer import Scene, write_product
-from tigerbush.scene import product_raster, scene_grid, write_scene
+from tigerbush.scenes.scene import product_raster, scene_grid, write_scene
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.products import BANDS
+from tigerbush.sentinel2.safe import check_band, covering, open_product, read_band
+from tigerbush.sentinel2.writer import Scene, write_product
 
 
 def zipped(safe):

@@ -12,9 +12,9 @@ from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.products import BANDS
 from tigerbush.resample import Grid
-from tigerbush.safe import (
+from tigerbush.sentinel2.products import BANDS
+from tigerbush.sentinel2.safe import (
     FAILED,
     check_band,
     covering,
@@ -26,7 +26,7 @@ from tigerbush.safe import (
     read_window,
     unpack_product,
 )
-from tigerbush.safe_writer import Scene, write_product
+from tigerbush.sentinel2.writer import Scene, write_product
 
 NAME = name_of(baseline="0400")
 SMALL = CORNER | {"width": 30, "height": 18}
@@ -143,9 +143,9 @@ def test_metadata_of_too_many_bytes(safe, monkeypatch):
     path = safe / "MTD_MSIL1C.xml"
     size = max(path.stat().st_size, next(safe.glob("GRANULE/*/MTD_TL.xml")).stat().st_size)
     assert size == path.stat().st_size
-    monkeypatch.setattr("tigerbush.safe.MAX_XML_BYTES", size)
+    monkeypatch.setattr("tigerbush.sentinel2.safe.MAX_XML_BYTES", size)
     assert open_product(safe).epsg == 32633
-    monkeypatch.setattr("tigerbush.safe.MAX_XML_BYTES", size - 1)
+    monkeypatch.setattr("tigerbush.sentinel2.safe.MAX_XML_BYTES", size - 1)
     with pytest.raises(TigerbushError) as error:
         open_product(safe)
     assert str(error.value) == f"{path} has {size} bytes, which no Sentinel-2 metadata file has."

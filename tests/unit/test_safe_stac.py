@@ -10,10 +10,10 @@ import rasterio
 from fabricate import name_of
 from test_stac_item import ITEM, NAME
 from tigerbush.errors import TigerbushError
-from tigerbush.masks import mask_file, read_mask
 from tigerbush.raster import CODESTREAM
 from tigerbush.resample import Grid
-from tigerbush.safe import check_band, open_product, read_band
+from tigerbush.sentinel2.masks import mask_file, read_mask
+from tigerbush.sentinel2.safe import check_band, open_product, read_band
 
 FOLDER = "GRANULE/L2A_T33TVL/IMG_DATA"
 # columns 12 to 41 and rows 6 to 25 of the tile

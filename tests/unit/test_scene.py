@@ -8,15 +8,15 @@ import rasterio
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
-from tigerbush.engines import make_scene
 from tigerbush.errors import ConfigurationError, TigerbushError
-from tigerbush.failures import failed_outputs, or_placeholder
-from tigerbush.local import write_failed_copy
+from tigerbush.placeholder import failed_outputs, or_placeholder
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.scene import scene_placeholder, scene_region, write_scene
-from tigerbush.site import SITE_BANDS, resample_site, site_placeholder, subset_site
-from tigerbush.snap import Limits
+from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.scene import scene_placeholder, scene_region, write_scene
+from tigerbush.scenes.snap import Limits
+from tigerbush.sites.product import SITE_BANDS, resample_site, site_placeholder, subset_site
+from tigerbush.sources.folder import write_failed_copy
 
 # centre of the 126 x 126 pixels of CORNER, one site of 2 x 2 sub-images of 20 pixels
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
@@ -56,7 +56,7 @@ def test_what_a_product_does_not_cover_is_no_data(product):
     assert 0 < outside < 40
     assert not image.data[:, :, :outside].any()
     assert image.data[:, :, outside:].all()
-    assert (mask.data[0, :, :outside] == masks.NODATA).all()
+    assert (mask.data[0, :, :outside] == masks.MASK_NODATA).all()
     assert (mask.data[0, :, outside:] == masks.CLEAR).all()
 
 
@@ -65,7 +65,7 @@ def test_a_product_that_does_not_reach_the_site(product, change):
     image, mask = resample_site(product(), **SITE | change)
     assert image.tags[STATUS] == "outside"
     assert not image.data.any()
-    assert (mask.data == masks.NODATA).all()
+    assert (mask.data == masks.MASK_NODATA).all()
     assert subset_site(image, mask, **SITE | change)[0].tags[STATUS] == "outside"
 
 
@@ -76,7 +76,7 @@ def test_a_placeholder_lies_where_the_site_lies(product, tmp_path):
     write_raster(tmp_path / "a.tif", image)
     tags = read_raster(tmp_path / "a.tif").tags
     assert (tags[STATUS], tags[REASON], tags[PRODUCT]) == ("failed", "B4 is missing.", name_of())
-    assert (mask.data == masks.NODATA).all()
+    assert (mask.data == masks.MASK_NODATA).all()
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_strips_do_not_show(product, scene_file, monkeypatch, metres):
     """Whatever the height of the strips and the method, the pixels are the same."""
     safe, bands = product(scene=scene_of(4)), ["B2", "B3", "B4", "B1", "B9", "B5"]
     whole = scene_file(safe, bands, **METHODS)
-    monkeypatch.setattr("tigerbush.scene.STRIP_METRES", metres)
+    monkeypatch.setattr("tigerbush.scenes.scene.STRIP_METRES", metres)
     np.testing.assert_array_equal(scene_file(safe, bands, **METHODS).data, whole.data)
     part = scene_file(safe, bands, region=[7, 11, 40, 33], **METHODS)
     np.testing.assert_array_equal(part.data, whole.data[:, 11:44, 7:47])

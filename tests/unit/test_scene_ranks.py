@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from fabricate import name_of
-from tigerbush import scene_ranks
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.raster import Raster, write_raster
 from tigerbush.resample import Grid
-from tigerbush.scene import product_tags
-from tigerbush.scene_ranks import (
+from tigerbush.scenes import ranks as scene_ranks
+from tigerbush.scenes.ranks import (
     check_outcomes,
     outcome,
     run_rank,
@@ -25,7 +24,8 @@ from tigerbush.scene_ranks import (
     to_do,
     work_through,
 )
-from tigerbush.snap import Limits
+from tigerbush.scenes.scene import product_tags
+from tigerbush.scenes.snap import Limits
 
 LIMITS = Limits(2, 3000)
 NAMES = [name_of(f"2017011{day}") for day in range(7)]

@@ -17,7 +17,7 @@ from fabricate import ROOT
 from rules import functions
 from snakemake_executor_plugin_azure import pool, tasks
 from tigerbush.cli import credentials
-from tigerbush.cli.result_places import open_place
+from tigerbush.cli.results.places import open_place
 from tigerbush.errors import TigerbushError
 
 NOUN = "holds a user, password, key or signature in a URL, which everyone sees who reads a configuration, log or result"

@@ -8,9 +8,16 @@ import pytest
 from fabricate import name_of, scene_of
 from tigerbush.raster import Raster
 from tigerbush.resample import Grid
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import write_product
-from tigerbush.site import SITE_BANDS, placeholder, resample_site, site_placeholder, site_window, subset_site
+from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sites.product import (
+    SITE_BANDS,
+    placeholder,
+    resample_site,
+    site_placeholder,
+    site_window,
+    subset_site,
+)
 
 # 2 x 2 sub-images of 20 pixels of 10 m, around 465795 m east and 5079632 m north: with the corner at 465180, 5080260 from
 # 42 to 82 pixels east, and from 43 to 83 pixels south
@@ -147,7 +154,7 @@ def test_what_stands_for_a_product_without_pixels():
 
 def test_a_window_is_trimmed_or_padded(monkeypatch):
     """By whole pixels; of other values there is nothing to see."""
-    from tigerbush import site
+    from tigerbush.sites import product as site
 
     data = np.arange(1, 1 + 2 * 5 * 4, dtype=np.uint16).reshape(2, 5, 4)
     raster = Raster(

@@ -14,14 +14,14 @@ from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
 from snap_standins import Snap
-from tigerbush.engines import make_scene, run_engine
 from tigerbush.errors import EngineError, TigerbushError
-from tigerbush.local import copy_product
 from tigerbush.raster import REASON, STATUS, read_raster, read_tags
-from tigerbush.safe_writer import Scene, write_product
-from tigerbush.snap import Limits, check_engine, gpt_command, snappy_ini
-from tigerbush.snap_graph import graph_xml, scene_steps
-from tigerbush.snap_output import band_names, rewrite
+from tigerbush.scenes.engines import make_scene, run_engine
+from tigerbush.scenes.snap import Limits, check_engine, gpt_command, snappy_ini
+from tigerbush.scenes.snap_graph import graph_xml, scene_steps
+from tigerbush.scenes.snap_output import band_names, rewrite
+from tigerbush.sentinel2.writer import Scene, write_product
+from tigerbush.sources.folder import copy_product
 
 SCENE = {
     "engine": "snap",
@@ -106,7 +106,7 @@ def test_the_recorded_chain(snap, shared_data, tmp_path, made, engine, name):
 @pytest.mark.data
 def test_what_snap_itself_wrote_is_rewritten(shared_data, product, tmp_path):
     """The only file here that real SNAP wrote: its names are found, its pixels kept."""
-    from tigerbush.safe import open_product
+    from tigerbush.sentinel2.safe import open_product
 
     plain = shared_data / "snap" / "script_chain_plain.tif"
     assert band_names(plain) == ["B2", "B3", "B4"]

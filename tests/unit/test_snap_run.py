@@ -10,13 +10,13 @@ import pytest
 from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
-from tigerbush import snap
-from tigerbush.engines import make_scene, run_engine
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, read_tags
-from tigerbush.safe import open_product
-from tigerbush.snap import Limits, check_engine, gpt_command, snappy_ini, write_snap_scene
-from tigerbush.snap_graph import graph_xml, scene_steps
+from tigerbush.scenes import snap
+from tigerbush.scenes.engines import make_scene, run_engine
+from tigerbush.scenes.snap import Limits, check_engine, gpt_command, snappy_ini, write_snap_scene
+from tigerbush.scenes.snap_graph import graph_xml, scene_steps
+from tigerbush.sentinel2.safe import open_product
 
 LIMITS = Limits(threads=3, memory_mb=4001)
 ASKED = {"bands": ["B8A", "B2"], "resolution": 20, "upsampling": "Nearest", "downsampling": "First"}
@@ -325,10 +325,10 @@ def test_an_engine_is_started_and_waited_for(monkeypatch, done, answer):
 def test_engines_get_what_they_need(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr(
-        "tigerbush.engines.write_scene", lambda *paths, **options: calls.append((paths, options))
+        "tigerbush.scenes.engines.write_scene", lambda *paths, **options: calls.append((paths, options))
     )
     monkeypatch.setattr(
-        "tigerbush.engines.write_snap_scene", lambda *paths, **options: calls.append((paths, options))
+        "tigerbush.scenes.engines.write_snap_scene", lambda *paths, **options: calls.append((paths, options))
     )
     for engine in ("rasterio", "snap", "gpt"):
         run_engine(tmp_path, tmp_path / "a.tif", {"engine": engine, "bands": ["B2"]}, LIMITS)
@@ -349,8 +349,8 @@ def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_p
         placeholder("it is bad")
         calls.append((last_attempt, options))
 
-    monkeypatch.setattr("tigerbush.engines.run_engine", lambda *call: calls.append(call))
-    monkeypatch.setattr("tigerbush.engines.or_placeholder", or_placeholder)
+    monkeypatch.setattr("tigerbush.scenes.engines.run_engine", lambda *call: calls.append(call))
+    monkeypatch.setattr("tigerbush.scenes.engines.or_placeholder", or_placeholder)
     target = tmp_path / "a.tif"
     make_scene(tmp_path, target, name_of(), scene, limits=LIMITS, last_attempt=True)
     assert calls == [

@@ -9,10 +9,10 @@ import zipfile
 import pytest
 
 from fabricate import ROOT
-from tigerbush.cli.result_places import Item
-from tigerbush.cli.result_pull import _write_zip, part_name
-from tigerbush.series import write_series
-from tigerbush.sites import COLUMNS, table_text
+from tigerbush.analysis.series import write_series
+from tigerbush.analysis.sites import COLUMNS, table_text
+from tigerbush.cli.results.places import Item
+from tigerbush.cli.results.pull import _write_zip, part_name
 from tigerbush.spreadsheet import cell, rows_text
 
 FORMULA = '=HYPERLINK("http://example.org","open")'

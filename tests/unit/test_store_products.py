@@ -8,9 +8,9 @@ import pytest
 
 from fabricate import name_of
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
-from tigerbush import s3
 from tigerbush.errors import RemoteError
-from tigerbush.s3 import list_store
+from tigerbush.sources import bucket as s3
+from tigerbush.sources.bucket import list_store
 
 TILES = {"33TVL", "33TWL"}
 # seven days over the end of a month

@@ -10,17 +10,17 @@ import rasterio
 
 from fabricate import name_of, scene_of
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
-from tigerbush import stream
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.local import list_local
 from tigerbush.masks import MaskOptions
-from tigerbush.products import file_row
 from tigerbush.raster import CODESTREAM
 from tigerbush.resample import Grid
-from tigerbush.safe import open_product
-from tigerbush.safe_writer import write_product
-from tigerbush.site import resample_site
-from tigerbush.stream import stream_product
+from tigerbush.sentinel2.products import file_row
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sites import stream
+from tigerbush.sites.product import resample_site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources.folder import list_local
 
 # 2 x 2 sub-images of 20 pixels around 465795 m east, 5079632 m north
 SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}

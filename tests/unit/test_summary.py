@@ -6,9 +6,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tigerbush.grid import pyveg_sub_images, sub_images
 from tigerbush.images import BARE, MASKED_GREY, VEGETATION
-from tigerbush.measures import (
+from tigerbush.resample import Grid
+from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,
     examine_sub_images,
@@ -16,8 +16,8 @@ from tigerbush.measures import (
     unused_sub_images,
     usable_sub_images,
 )
-from tigerbush.resample import Grid
-from tigerbush.summary import (
+from tigerbush.sites.windows import pyveg_sub_images, sub_images
+from tigerbush.summary.summary import (
     VEGETATION_COLLECTION,
     WEATHER_COLLECTION,
     summarise_date,

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from tigerbush import __version__
-from tigerbush.grid import SubImage
-from tigerbush.measures import Coverage, centrality_of_sub_images, examine_sub_images, ndvi_of_sub_images
-from tigerbush.summary import merge_records, summarise_date, summarise_site
+from tigerbush.sites.subimages import (
+    Coverage,
+    centrality_of_sub_images,
+    examine_sub_images,
+    ndvi_of_sub_images,
+)
+from tigerbush.sites.windows import SubImage
+from tigerbush.summary.summary import merge_records, summarise_date, summarise_site
+from tigerbush.version import __version__
 
 GOOD, BAD, CLOUDY, NONE, DRY = "2017-01-16", "2017-02-15", "2017-03-16", "2017-04-16", "2017-05-16"
 SOFTWARE = {"name": "tigerbush", "version": __version__}

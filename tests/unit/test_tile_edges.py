@@ -7,7 +7,9 @@ import rasterio.warp
 import utm
 
 from tigerbush.errors import TigerbushError
-from tigerbush.grid import (
+from tigerbush.resample import Grid
+from tigerbush.sentinel2.tiles import site_tiles
+from tigerbush.sites.windows import (
     METRES_PER_DEGREE,
     SubImage,
     place_sub_images,
@@ -17,8 +19,6 @@ from tigerbush.grid import (
     sub_images,
     utm_epsg,
 )
-from tigerbush.resample import Grid
-from tigerbush.tiles import site_tiles
 
 TILE = Grid(399_960, 5_100_000, 10, 10_980, 10_980)
 

@@ -6,7 +6,7 @@ import pytest
 import utm
 
 from test_common import common, site  # noqa: F401 - a fixture
-from tigerbush.tiles import site_tiles
+from tigerbush.sentinel2.tiles import site_tiles
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 

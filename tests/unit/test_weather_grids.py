@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from tigerbush.errors import TigerbushError
-from tigerbush.weather import read_weather
-from tigerbush.weather_grids import read_grid
+from tigerbush.weather.grids import read_grid
+from tigerbush.weather.read import read_weather
 
 SITE = {"site": "here", "longitude": 10.0, "latitude": 60.0, "region_size": 0.5}
 TP = {"column": "tp", "unit": "m", "kind": "sum"}

@@ -150,7 +150,7 @@ def test_every_module_of_the_library_is_registered():
 
 def test_the_tables_have_the_same_columns_on_both_sides():
     """The Snakefile may not import the library, so it names the columns itself."""
-    from tigerbush.products import COLUMNS, FILE_COLUMNS
+    from tigerbush.sentinel2.products import COLUMNS, FILE_COLUMNS
 
     text = (ROOT / "workflow" / "rules" / "tables.smk").read_text()
     for name, columns in (("PRODUCT_COLUMNS", COLUMNS), ("FILE_COLUMNS", FILE_COLUMNS)):
@@ -159,6 +159,6 @@ def test_the_tables_have_the_same_columns_on_both_sides():
 
 
 def test_the_version_is_the_same_everywhere():
-    from tigerbush import __version__
+    from tigerbush.version import __version__
 
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()

@@ -10,7 +10,7 @@ from fabricate import ROOT
 from runs import SUMMARIES
 from test_summary import read_as_pyveg
 from tigerbush.raster import PRODUCT, STATUS, read_raster
-from tigerbush.safe import open_product, read_band
+from tigerbush.sentinel2.safe import open_product, read_band
 
 # one worker: its runs are made once
 pytestmark = [pytest.mark.workflow, pytest.mark.data, pytest.mark.xdist_group("real")]

@@ -14,7 +14,7 @@ from fabricate import ROOT, name_of, scene_of
 from runs import SUMMARIES, break_product, keep
 from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 # one worker: the runs that tests go on with are made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("run")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake_interface_storage_plugins.io import Mtime
 
-# the end of the name of a record, as tigerbush.failures writes it: why a product could not be read again
+# the end of the name of a record, as tigerbush.placeholder writes it: why a product could not be read again
 RECORD = ".unreadable.json"
 # Where the outputs of a run are in a storage; None on a disk.
 STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
@@ -57,10 +57,10 @@ def explained(ask, place):
     """What Blob storage answers: what may pass is tried three times, what is refused is a sentence."""
 
     def may_pass(error):
-        return from_library("blob_trouble").may_pass(error)
+        return from_library("runs.blob_trouble").may_pass(error)
 
     def told(error):
-        return from_library("blob_trouble").sentence(error, blob_service(), place)
+        return from_library("runs.blob_trouble").sentence(error, blob_service(), place)
 
     def warn(state):
         logger.warning(f"Blob storage is asked again: {told(state.outcome.exception())}")
@@ -118,7 +118,7 @@ def read_stored(file):
 
 
 def store_records(job):
-    """Bring records of products that could not be read again (`tigerbush.failures`) to where outputs are stored."""
+    """Bring records of products that could not be read again (`tigerbush.placeholder`) to where outputs are stored."""
     if not in_blob_storage():
         return
     for file in (*job.input, *job.output):

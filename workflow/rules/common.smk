@@ -4,7 +4,6 @@ Like config.smk and tables.smk it is read by every job, so that nothing heavier 
 never the library.
 """
 
-import hashlib
 from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
@@ -16,114 +15,18 @@ SITE_BANDS = ["B2", "B3", "B4", "B8"]
 # Dates (results/site/date) and scenes whose results of an earlier run stay, because products are gone (on_gone: keep).
 KEPT = {}
 
-# Registered one by one: only what is named here reaches jobs that run from the source archive.
-LIBRARY = {
-    Path(path).stem: path
-    for path in (
-        workflow.source_path("../scripts/tigerbush/__init__.py"),
-        workflow.source_path("../scripts/tigerbush/analysis.py"),
-        workflow.source_path("../scripts/tigerbush/analysis_figures.py"),
-        workflow.source_path("../scripts/tigerbush/blob_trouble.py"),
-        workflow.source_path("../scripts/tigerbush/catalogue.py"),
-        workflow.source_path("../scripts/tigerbush/centrality.py"),
-        workflow.source_path("../scripts/tigerbush/completeness.py"),
-        workflow.source_path("../scripts/tigerbush/composite.py"),
-        workflow.source_path("../scripts/tigerbush/configuration.py"),
-        workflow.source_path("../scripts/tigerbush/date_images.py"),
-        workflow.source_path("../scripts/tigerbush/engines.py"),
-        workflow.source_path("../scripts/tigerbush/detrend.py"),
-        workflow.source_path("../scripts/tigerbush/early_warning.py"),
-        workflow.source_path("../scripts/tigerbush/errors.py"),
-        workflow.source_path("../scripts/tigerbush/failures.py"),
-        workflow.source_path("../scripts/tigerbush/figures.py"),
-        workflow.source_path("../scripts/tigerbush/files.py"),
-        workflow.source_path("../scripts/tigerbush/findings.py"),
-        workflow.source_path("../scripts/tigerbush/gone.py"),
-        workflow.source_path("../scripts/tigerbush/grid.py"),
-        workflow.source_path("../scripts/tigerbush/images.py"),
-        workflow.source_path("../scripts/tigerbush/indicators.py"),
-        workflow.source_path("../scripts/tigerbush/jp2.py"),
-        workflow.source_path("../scripts/tigerbush/jp2_header.py"),
-        workflow.source_path("../scripts/tigerbush/local.py"),
-        workflow.source_path("../scripts/tigerbush/maps.py"),
-        workflow.source_path("../scripts/tigerbush/masks.py"),
-        workflow.source_path("../scripts/tigerbush/measures.py"),
-        workflow.source_path("../scripts/tigerbush/metadata.py"),
-        workflow.source_path("../scripts/tigerbush/methods.py"),
-        workflow.source_path("../scripts/tigerbush/pattern.py"),
-        workflow.source_path("../scripts/tigerbush/pages.py"),
-        workflow.source_path("../scripts/tigerbush/patience.py"),
-        workflow.source_path("../scripts/tigerbush/polygon.py"),
-        workflow.source_path("../scripts/tigerbush/products.py"),
-        workflow.source_path("../scripts/tigerbush/queue_slurm.py"),
-        workflow.source_path("../scripts/tigerbush/ranges.py"),
-        workflow.source_path("../scripts/tigerbush/raster.py"),
-        workflow.source_path("../scripts/tigerbush/remote.py"),
-        workflow.source_path("../scripts/tigerbush/report.py"),
-        workflow.source_path("../scripts/tigerbush/resample.py"),
-        workflow.source_path("../scripts/tigerbush/resilience.py"),
-        workflow.source_path("../scripts/tigerbush/response.py"),
-        workflow.source_path("../scripts/tigerbush/run_folder.py"),
-        workflow.source_path("../scripts/tigerbush/run_guard.py"),
-        workflow.source_path("../scripts/tigerbush/run_judge.py"),
-        workflow.source_path("../scripts/tigerbush/run_lease.py"),
-        workflow.source_path("../scripts/tigerbush/run_mark.py"),
-        workflow.source_path("../scripts/tigerbush/s3.py"),
-        workflow.source_path("../scripts/tigerbush/safe.py"),
-        workflow.source_path("../scripts/tigerbush/safe_writer.py"),
-        workflow.source_path("../scripts/tigerbush/sample.py"),
-        workflow.source_path("../scripts/tigerbush/scene.py"),
-        workflow.source_path("../scripts/tigerbush/scene_ranks.py"),
-        workflow.source_path("../scripts/tigerbush/series.py"),
-        workflow.source_path("../scripts/tigerbush/site.py"),
-        workflow.source_path("../scripts/tigerbush/snap.py"),
-        workflow.source_path("../scripts/tigerbush/snap_graph.py"),
-        workflow.source_path("../scripts/tigerbush/snap_output.py"),
-        workflow.source_path("../scripts/tigerbush/snap_worker.py"),
-        workflow.source_path("../scripts/tigerbush/sites.py"),
-        workflow.source_path("../scripts/tigerbush/sources.py"),
-        workflow.source_path("../scripts/tigerbush/spatial.py"),
-        workflow.source_path("../scripts/tigerbush/spreadsheet.py"),
-        workflow.source_path("../scripts/tigerbush/stac_item.py"),
-        workflow.source_path("../scripts/tigerbush/store_trouble.py"),
-        workflow.source_path("../scripts/tigerbush/stream.py"),
-        workflow.source_path("../scripts/tigerbush/summary.py"),
-        workflow.source_path("../scripts/tigerbush/surrogates.py"),
-        workflow.source_path("../scripts/tigerbush/tiles.py"),
-        workflow.source_path("../scripts/tigerbush/truth.py"),
-        workflow.source_path("../scripts/tigerbush/weather.py"),
-        workflow.source_path("../scripts/tigerbush/weather_grids.py"),
-        workflow.source_path("../scripts/tigerbush/web.py"),
-    )
-}
-
-
 wildcard_constraints:
     site=SITE,
     date=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     product=PRODUCT,
 
 
-def library(script, *modules):
-    """Fingerprint of a script and of library modules, as a parameter: an edit re-runs what uses them and nothing else.
-
-    Not the files as inputs: those would re-run everything when the checkout moves.
-    """
-    code = workflow.source_path(f"../scripts/{script}.py")
-    return fingerprint([code, *(LIBRARY[module] for module in ("__init__", *modules))])
-
-
-def fingerprint(paths):
-    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:16]
-
-
 TEMPLATES = fingerprint(
-    [
-        workflow.source_path("../scripts/tigerbush/templates/base.html"),
-        workflow.source_path("../scripts/tigerbush/templates/site.html"),
-        workflow.source_path("../scripts/tigerbush/templates/sites.html"),
-    ]
+    source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
 )
+# An edit of what lists and fetches must not make anything again: their modules are brought, but are no parameter.
+for script in ("discover_products", "download_product", "stream_product", "publish_scene"):
+    library(script)
 
 
 def scene_parameters():
@@ -403,7 +306,7 @@ check_depth()
 check_secrets()
 check_config()
 check_cloud()
-check_engine(LIBRARY["snap_worker"])
+check_engine(source("scripts/tigerbush/scenes/snap_worker.py"))
 SITES = read_sites(config["sites"])
 check_files(SITES)
 PERIODS = read_periods(**config["period"])

@@ -1,6 +1,5 @@
 """The configuration, checked and filled in; bad values end in one sentence."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,18 +10,8 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
 
 
-def standalone(path):
-    """A file of the library that needs nothing of the rest, as a module: the rules never import the library."""
-    # Snakemake's paths are no plain strings, and bytecode holds nothing else
-    path = Path(str(path))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-CONFIGURATION = standalone(workflow.source_path("../scripts/tigerbush/configuration.py"))
-POLYGON = standalone(workflow.source_path("../scripts/tigerbush/polygon.py"))
+CONFIGURATION = from_library("planning.configuration")
+POLYGON = from_library("polygon")
 
 
 def refusing(function, *arguments):

@@ -11,28 +11,6 @@ if workflow.storage_settings.default_storage_provider:
     )
 
 RANKS = config["scene"]["mpi"]["ranks"]
-SCENE_LIBRARY = library(
-    "resample_scenes",
-    "engines",
-    "errors",
-    "failures",
-    "files",
-    "jp2",
-    "jp2_header",
-    "metadata",
-    "polygon",
-    "products",
-    "raster",
-    "resample",
-    "safe",
-    "scene",
-    "scene_ranks",
-    "snap",
-    "snap_graph",
-    "snap_output",
-    "snap_worker",
-    "stac_item",
-)
 
 
 def scenes_paths():
@@ -45,7 +23,7 @@ def scenes_paths():
 
 def ranks_folder():
     """Where ranks write: another place for other parameters, so that what is there is valid."""
-    key = json.dumps([scene_parameters(), SCENE_LIBRARY], sort_keys=True)
+    key = json.dumps([scene_parameters(), code_of("resample_scenes")], sort_keys=True)
     return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
@@ -75,7 +53,7 @@ rule resample_scenes:
         # a scene of three bands takes a minute
         runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
     params:
-        library=SCENE_LIBRARY,
+        library=library("resample_scenes"),
         products=lambda wildcards: scenes_paths(),
         folder=ranks_folder(),
         scene=scene_parameters(),

@@ -13,7 +13,7 @@ ASKED = []
 def open_store():
     """The store by the library, with the credentials of the environment; no request is made of it."""
     return refused_by_store(
-        lambda: from_library("remote").Store(**{key: config["source"][key] for key in STORE_KEYS})
+        lambda: from_library("sources.store").Store(**{key: config["source"][key] for key in STORE_KEYS})
     )
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.date_images import read_date
 from tigerbush.files import job_arguments, job_log, write_json
-from tigerbush.measures import centrality_of_sub_images
+from tigerbush.sites.date import read_date
+from tigerbush.sites.subimages import centrality_of_sub_images
 
 
 def main(ndvi: Path, black_white: Path, rgb: Path, out: Path, *, date: str, network: dict, **choice) -> None:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.date_images import read_date
 from tigerbush.files import job_arguments, job_log, write_json
 from tigerbush.images import read_png
-from tigerbush.measures import ndvi_of_sub_images, unused_sub_images
 from tigerbush.raster import read_raster
+from tigerbush.sites.date import read_date
+from tigerbush.sites.subimages import ndvi_of_sub_images, unused_sub_images
 
 
 def main(

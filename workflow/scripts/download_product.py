@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
-from tigerbush.local import copy_product, write_failed_copy
-from tigerbush.site import SITE_BANDS
-from tigerbush.sources import FOLDERS, fetch_product, fetch_whole_product, open_store
+from tigerbush.placeholder import or_placeholder
+from tigerbush.sites.product import SITE_BANDS
+from tigerbush.sources.folder import copy_product, write_failed_copy
+from tigerbush.sources.listing import FOLDERS, fetch_product, fetch_whole_product, open_store
 
 
 def main(

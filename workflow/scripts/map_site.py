@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tigerbush.figures import encode_figure
+from tigerbush.analysis.series import VEGETATION, read_series
 from tigerbush.files import job_log, job_outputs, read_json, write_bytes
-from tigerbush.grid import place_sub_images
-from tigerbush.maps import animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.raster import read_raster, write_raster
-from tigerbush.series import VEGETATION, read_series
+from tigerbush.report.maps import animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.report.overview import encode_figure
+from tigerbush.sites.windows import place_sub_images
 
 
 def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: dict, mode: str) -> None:

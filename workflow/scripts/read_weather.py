@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.files import job_arguments, job_log, write_json
-from tigerbush.weather import read_weather
+from tigerbush.weather.read import read_weather
 
 
 def main(

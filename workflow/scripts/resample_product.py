@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
-from tigerbush.masks import MaskOptions
+from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import write_raster
-from tigerbush.site import resample_site, site_placeholder
+from tigerbush.sentinel2.masks import MaskOptions
+from tigerbush.sites.product import resample_site, site_placeholder
 
 
 def main(

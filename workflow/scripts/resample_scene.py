@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.engines import make_scene
 from tigerbush.files import job_log
-from tigerbush.snap import Limits
+from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.snap import Limits
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):

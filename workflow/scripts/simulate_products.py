@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.files import job_log
-from tigerbush.sample import simulate_products
+from tigerbush.sample.simulate import simulate_products
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):

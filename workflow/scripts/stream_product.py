@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.failures import or_placeholder
 from tigerbush.files import job_log
-from tigerbush.local import write_failed_copy
-from tigerbush.sources import open_store
-from tigerbush.stream import stream_product
+from tigerbush.placeholder import or_placeholder
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources.folder import write_failed_copy
+from tigerbush.sources.listing import open_store
 
 
 def main(

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tigerbush.errors import KeptError
-from tigerbush.failures import keep_finished, record_of
 from tigerbush.files import job_log
+from tigerbush.placeholder import keep_finished, record_of
 from tigerbush.raster import REASON, STATUS, read_raster, write_raster
-from tigerbush.site import subset_site
+from tigerbush.sites.product import subset_site
 
 
 def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: dict) -> None:

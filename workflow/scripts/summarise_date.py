@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tigerbush.files import job_log, read_json, write_json
 from tigerbush.raster import LINEAGE, read_tags
-from tigerbush.summary import summarise_date
+from tigerbush.summary.summary import summarise_date
 
 
 def main(

@@ -3,9 +3,9 @@
 import zipfile
 from pathlib import Path
 
-from tigerbush.date_images import read_date
 from tigerbush.files import job_arguments, job_log, replacing
 from tigerbush.images import encode_png, read_png
+from tigerbush.sites.date import read_date
 
 
 def main(

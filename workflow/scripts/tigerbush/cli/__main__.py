@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from tigerbush import __version__
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
+from tigerbush.version import __version__
 
 COMMANDS = (
     "analyse",

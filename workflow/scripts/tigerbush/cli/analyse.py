@@ -9,11 +9,11 @@ import argparse
 import json
 from pathlib import Path
 
-from tigerbush.analysis import analyse_site
+from tigerbush.analysis.series import read_series, tidy_rows, write_series
+from tigerbush.analysis.site import analyse_site
 from tigerbush.cli import configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_json
-from tigerbush.series import read_series, tidy_rows, write_series
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush import __version__
+from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.cli.calibration import LEVEL, PHIS, SIZES, Cell, binomial_interval, grow, warned
 from tigerbush.files import write_bytes
-from tigerbush.indicators import INDICATORS
+from tigerbush.version import __version__
 
 PHASE = ("ar1", "variance")
 ACCEPTED = (0.04, 0.065)

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from tigerbush.detrend import YEAR
-from tigerbush.early_warning import Record, Treatment, Windows, analyse_record
-from tigerbush.indicators import INDICATORS, RATES
+from tigerbush.analysis.detrend import YEAR
+from tigerbush.analysis.early_warning import Record, Treatment, Windows, analyse_record
+from tigerbush.analysis.indicators import INDICATORS, RATES
+from tigerbush.analysis.ornstein_uhlenbeck import SeasonalProcess, bootstrap_median, corrected_rate
+from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 from tigerbush.pattern import Fields, evolve, random_pattern, start_states
-from tigerbush.resilience import SeasonalProcess, bootstrap_median, corrected_rate
-from tigerbush.sample import COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, ndvi_of
-from tigerbush.surrogates import ornstein_uhlenbeck
+from tigerbush.sample.simulate import COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, ndvi_of
 
 Array = NDArray[np.float64]
 

@@ -18,11 +18,11 @@ import numpy as np
 import rasterio
 from numpy.typing import ArrayLike, NDArray
 
-from tigerbush import __version__
 from tigerbush.centrality import euler_characteristics, metrics, networkx_centrality, subgraph_centrality
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes, write_json
 from tigerbush.images import encode_png
+from tigerbush.version import __version__
 
 METHODS = {"exact": subgraph_centrality, "networkx": networkx_centrality}
 # networkx holds the whole graph as dense matrices: 800 MB each for this many pixels

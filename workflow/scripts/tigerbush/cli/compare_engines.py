@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from tigerbush.cli import configuration
-from tigerbush.engines import run_engine
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import STATUS, Raster, read_raster
-from tigerbush.snap import Limits, check_engine
+from tigerbush.scenes.engines import run_engine
+from tigerbush.scenes.snap import Limits, check_engine
 
 SECONDS = 120
 

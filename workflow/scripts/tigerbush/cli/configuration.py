@@ -14,7 +14,8 @@ from snakemake.utils import update_config, validate
 
 from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.cli.snakemake import SNAKEFILE
-from tigerbush.configuration import (
+from tigerbush.errors import TigerbushError
+from tigerbush.planning.configuration import (
     RefusedError,
     check_depth,
     check_file,
@@ -25,7 +26,6 @@ from tigerbush.configuration import (
     prepare,
     schema_sentence,
 )
-from tigerbush.errors import TigerbushError
 from tigerbush.polygon import read_polygon
 
 DEFAULT = Path("config/config.yaml")

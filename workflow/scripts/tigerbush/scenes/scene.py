@@ -1,0 +1,243 @@
+"""Whole products at one resolution: what SNAP's Resample and Subset make of them."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rasterio.warp import transform
+
+from tigerbush.errors import ConfigurationError
+from tigerbush.placeholder import keep_reached
+from tigerbush.polygon import Corner, read_polygon
+from tigerbush.raster import (
+    CODESTREAM,
+    GDAL_ERRORS,
+    PRODUCT,
+    REASON,
+    STATUS,
+    Raster,
+    write_raster,
+    write_strips,
+)
+from tigerbush.resample import Grid, target_grid
+from tigerbush.sentinel2.products import parse_name
+from tigerbush.sentinel2.safe import NODATA, Product, check_band, open_product, read_band
+from tigerbush.version import __version__
+
+# Strips end where the JPEG 2000 tiles of the 10 m and the 20 m bands both end (1024 and 640 pixels), so
+# that nothing is decoded twice.
+STRIP_METRES = math.lcm(1024 * 10, 640 * 20)
+
+Methods = str | Mapping[str, str]
+
+
+def scene_grid(product: Product, resolution: int) -> Grid:
+    """Return the target grid of a whole product, as SNAP's Resample chooses it."""
+    return target_grid(product.grids[10], list(product.grids.values()), resolution)
+
+
+def read_bands(
+    product: Product,
+    bands: Sequence[str],
+    grid: Grid,
+    upsampling: Methods = "Nearest",
+    downsampling: Methods = "First",
+) -> np.ndarray:
+    """Read bands of a product on one grid.
+
+    Parameters
+    ----------
+    product : Product
+    bands : sequence of str
+    grid : Grid
+        The target grid of the product or a window of it.
+    upsampling, downsampling : str or mapping of band to str
+        Methods of `tigerbush.resample`; bands that a mapping does not name take SNAP's default.
+
+    Returns
+    -------
+    (bands, h, w) uint16 array
+        DN as stored, nodata 0.
+    """
+    return np.stack([_read(product, band, grid, upsampling, downsampling) for band in bands])
+
+
+def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsampling: Methods) -> np.ndarray:
+    def method(choice: Methods, default: str) -> str:
+        return choice if isinstance(choice, str) else choice.get(band, default)
+
+    return read_band(product, band, grid, method(upsampling, "Nearest"), method(downsampling, "First"))
+
+
+def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
+    """Return stored DN with everything that makes them reflectance; what reading found is told, too."""
+    quantification = product.quantification
+    codestream = {CODESTREAM: product.codestream} if product.codestream else {}
+    return Raster(
+        data=data,
+        grid=grid,
+        epsg=product.epsg,
+        bands=tuple(bands),
+        nodata=NODATA,
+        scale=(1 / quantification,) * len(bands),
+        offset=tuple(product.offsets[band] / quantification for band in bands),
+        units=("reflectance",) * len(bands),
+        tags=product_tags(product.name.product, "ok", "") | codestream,
+    )
+
+
+def product_tags(product: str, status: str, reason: str) -> dict[str, str]:
+    """Return the tags of everything that is made from one product."""
+    name = parse_name(product)
+    return {
+        PRODUCT: product,
+        STATUS: status,
+        REASON: reason,
+        "TIGERBUSH_VERSION": __version__,
+        "SENSING_TIME": name.sensing_time.isoformat() + "Z",
+        "PROCESSING_BASELINE": name.baseline,
+    }
+
+
+def write_scene(
+    path: Path,
+    target: Path,
+    *,
+    bands: Sequence[str],
+    resolution: int,
+    upsampling: Methods,
+    downsampling: Methods,
+    region: Sequence[int] | None = None,
+    geo_region: str | None = None,
+) -> None:
+    """Write bands of a whole product at one resolution, strip by strip: SNAP's Resample, then Subset.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF: uint16 DN as stored (nodata 0) with scale and offset to reflectance.
+    bands : sequence of str
+    resolution : int
+        Metres.
+    upsampling, downsampling : str or mapping of band to str
+        See `read_bands`.
+    region : (x, y, width, height), optional
+        Pixels of the target grid, as SNAP's `region`.
+    geo_region : str, optional
+        WKT polygon in degrees, as SNAP's `geoRegion`.
+
+    Raises
+    ------
+    TigerbushError
+        When the product cannot be read; nothing is left at `target` then.
+    ConfigurationError
+        When `geo_region` is not a WKT polygon in degrees.
+    KeptError
+        When the product does not reach the region, and `target` has pixels.
+    """
+    product = open_product(path)
+    grid = scene_region(scene_grid(product, resolution), product.epsg, region, geo_region)
+    if grid is None:
+        outside = scene_outside(product.name.product, bands, resolution)
+        keep_reached(target, outside.tags[REASON])
+        write_raster(target, outside)
+        return
+    for band in bands:
+        # before decoding, which takes minutes; and whether packets could be checked is a tag of the file
+        check_band(product, band, grid)
+    strips = (
+        (strip, number, _read(product, band, strip, upsampling, downsampling)[None])
+        for strip in _strips(product, grid)
+        for number, band in enumerate(bands)
+    )
+    empty = np.empty((len(bands), 0, 0), np.uint16)
+    write_strips(target, product_raster(product, bands, grid, empty), strips)
+
+
+def scene_region(
+    grid: Grid, epsg: int, region: Sequence[int] | None = None, geo_region: str | None = None
+) -> Grid | None:
+    """Return the part of a target grid that SNAP's Subset would keep, or None when none is left.
+
+    Parameters
+    ----------
+    grid : Grid
+    epsg : int
+        Of the grid.
+    region : (x, y, width, height), optional
+        Pixels, clipped to the grid.
+    geo_region : str, optional
+        WKT polygon in degrees (longitude first); its corners' bounding box, outward to whole pixels.
+
+    Raises
+    ------
+    ConfigurationError
+        When `geo_region` is not a WKT polygon in degrees.
+    """
+    left, top, right, bottom = 0, 0, grid.width, grid.height
+    if region is not None:
+        x, y, width, height = region
+        left, top, right, bottom = x, y, x + width, y + height
+    elif geo_region is not None:
+        corners = _corners(geo_region)
+        try:
+            xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*corners, strict=True))
+        except GDAL_ERRORS:
+            # a quarter of the earth or more from the tile's meridian
+            return None
+        left = math.floor((min(xs) - grid.x) / grid.resolution)
+        right = math.ceil((max(xs) - grid.x) / grid.resolution)
+        top = math.floor((grid.y - max(ys)) / grid.resolution)
+        bottom = math.ceil((grid.y - min(ys)) / grid.resolution)
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right, grid.width), min(bottom, grid.height)
+    if left >= right or top >= bottom:
+        return None
+    step = grid.resolution
+    return Grid(grid.x + left * step, grid.y - top * step, step, right - left, bottom - top)
+
+
+def _corners(text: str) -> list[Corner]:
+    try:
+        return read_polygon(text)
+    except ValueError as error:
+        raise ConfigurationError(f"scene.geo_region {text[:120]!r} {error}.") from None
+
+
+def _strips(product: Product, grid: Grid) -> Iterator[Grid]:
+    """Cut a grid into strips that end where JPEG 2000 tiles end, counted from the tile's own corner."""
+    # at 60 m the tiles' common multiple is longer than a tile: one strip
+    rows = math.lcm(STRIP_METRES, int(grid.resolution)) // int(grid.resolution)
+    top = round((product.grids[10].y - grid.y) / grid.resolution)
+    start = top
+    while start < top + grid.height:
+        stop = min((start // rows + 1) * rows, top + grid.height)
+        y = grid.y - (start - top) * grid.resolution
+        yield Grid(grid.x, y, grid.resolution, grid.width, stop - start)
+        start = stop
+
+
+def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
+    """Return the placeholder of a failed scene."""
+    return _one_pixel(product, "failed", reason, bands, resolution)
+
+
+def scene_outside(product: str, bands: Sequence[str], resolution: int) -> Raster:
+    """Return what stands for the scene of a product that does not reach the region."""
+    return _one_pixel(product, "outside", "the product does not reach the region", bands, resolution)
+
+
+def _one_pixel(product: str, status: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
+    # one pixel, because the grid may be unknown
+    tile = parse_name(product).tile
+    return Raster(
+        data=np.full((len(bands), 1, 1), NODATA, np.uint16),
+        grid=Grid(0, 0, resolution, 1, 1),
+        epsg=(32600 if tile[2] >= "N" else 32700) + int(tile[:2]),
+        bands=tuple(bands),
+        nodata=NODATA,
+        tags=product_tags(product, status, reason),
+    )

@@ -1,0 +1,298 @@
+"""Discovery of products in an object store: what lies there, day by day, and what is new.
+
+Two layouts are known. EODATA (CDSE, CREODIAS, WEkEO) keeps whole products in SAFE layout below
+`{prefix}YYYY/MM/DD/`. The buckets sentinel-s2-l1c and -l2a of AWS keep tiles below `tiles/33/T/VL/`, whose
+files get the names that they have in SAFE layout; the prefix ends in `tiles/` there.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TypeVar
+
+from tigerbush.errors import TigerbushError
+from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
+from tigerbush.sentinel2.products import ProductName, file_row, newest_baseline, parse_name, role, table_row
+from tigerbush.sources.store import Object, Store, is_address
+
+log = logging.getLogger(__name__)
+
+EODATA_PREFIXES = ("Sentinel-2/MSI/{level}/", "Sentinel-2/MSI/{level}_N0500/")
+# how many steps of a long listing pass without a word
+_PROGRESS = 100
+_TILE_FOLDER = re.compile(
+    r"(?P<folder>.*?[0-9]{1,2}/[C-X]/[A-Z]{2}/(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})"
+    r"/[0-9]{1,3})/(?P<file>.+)"
+)
+_TILE_BAND = re.compile(r"(?:(R[126]0m)/)?(B[0-9][0-9A]|SCL)\.jp2")
+_TILE_MASK = re.compile(r"qi/(?:MSK_)?(CLASSI|CLOUDS)_B00\.(jp2|gml)")
+
+Row = dict[str, str]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A product in a store.
+
+    Attributes
+    ----------
+    name : ProductName
+    url : str
+        Its folder, `s3://bucket/...`.
+    objects : sequence of (str, Object)
+        Names in SAFE layout of what is already known of its files; empty when the folder is still to be
+        listed.
+    """
+
+    name: ProductName
+    url: str
+    objects: Sequence[tuple[str, Object]] = ()
+
+
+def list_store(
+    store: Store,
+    *,
+    level: str,
+    tiles: Collection[str],
+    start: date,
+    end: date,
+    prefixes: Sequence[str] | None = None,
+    old: Collection[Row] = (),
+    old_files: Collection[Row] = (),
+) -> tuple[list[Row], list[Row]]:
+    """List the products of some tiles in a period.
+
+    Names are chosen by level, tile and newest baseline before anything else is asked. Products whose rows
+    are there already are not asked about again.
+
+    Parameters
+    ----------
+    store : Store
+    level : {"L1C", "L2A"}
+    tiles : collection of str
+        For example 33TVL.
+    start, end : date
+        First day, and the day after the last.
+    prefixes : sequence of str, optional
+        Of the bucket; without them those of EODATA.
+    old, old_files : rows of products.tsv and files.tsv
+        From an earlier listing.
+
+    Returns
+    -------
+    rows, files : list of dict
+        Rows of `products.tsv` and of `files.tsv`.
+
+    Raises
+    ------
+    TigerbushError, RemoteError
+        When the store refuses or does not answer.
+    """
+    found: dict[str, Found] = {}
+    with ThreadPoolExecutor(store.connections) as pool:
+        for prefix in prefixes or [text.format(level=level) for text in EODATA_PREFIXES]:
+            list_prefix = _list_tiles if prefix.endswith("tiles/") else _list_days
+            for product in list_prefix(pool, store, prefix, tiles, start, end):
+                name = product.name
+                if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
+                    found.setdefault(name.product, product)
+    return describe_products(store, found, old=old, old_files=old_files)
+
+
+def describe_products(
+    store: Store,
+    found: Mapping[str, Found],
+    describe: Callable[[Store, Found], tuple[Row, list[Row]]] | None = None,
+    *,
+    old: Collection[Row] = (),
+    old_files: Collection[Row] = (),
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of the newest baselines; those that an earlier listing described are taken as they are.
+
+    Parameters
+    ----------
+    store : Store
+    found : mapping of str to Found
+        By product name.
+    describe : callable, optional
+        Gives the rows of a product and of its files; without it the product's folder is listed.
+    old, old_files : rows of products.tsv and files.tsv
+        From an earlier listing.
+    """
+    describe = describe or describe_listed
+    with ThreadPoolExecutor(store.connections) as pool:
+        kept = {row["product"] for row in newest_baseline(_bare_row(one) for one in found.values())}
+        listed = {row["product"] for row in old_files}
+        finished = {
+            row["product"]: row
+            for row in old
+            if row["product"] in kept & listed and row["url"] == found[row["product"]].url
+        }
+        new = [found[name] for name in sorted(kept - finished.keys())]
+        log.info("%d products, %d of them new", len(kept), len(new))
+        described = list(_progress(_map(pool, lambda one: describe(store, one), new), len(new), "products"))
+    files = [row for row in old_files if row["product"] in finished]
+    rows = [*finished.values(), *(row for row, _ in described)]
+    files += [row for _, some in described for row in some]
+    return sorted(rows, key=lambda row: row["product"]), sorted(
+        files, key=lambda row: (row["product"], row["name"])
+    )
+
+
+def _bare_row(found: Found) -> Row:
+    return table_row(found.name, url=found.url, granule="", size_bytes=0, cloud_percent=None)
+
+
+def _list_days(
+    pool: ThreadPoolExecutor, store: Store, prefix: str, tiles: Collection[str], start: date, end: date
+) -> Iterator[Found]:
+    """List the products of each day in EODATA's layout."""
+    days = [start + timedelta(days=i) for i in range((end - start).days)]
+    pages = _map(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
+    passed_over = 0
+    for folders in _progress(pages, len(days), f"days of {prefix}"):
+        for folder in folders:
+            base, _, last = folder.removesuffix("/").rpartition("/")
+            name = _product_name(last)
+            if name is None or not base.startswith(prefix) or not is_address(folder.removesuffix("/")):
+                passed_over += 1
+            elif name.tile in tiles:
+                yield Found(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
+    if passed_over:
+        log.warning("%s: %d names that are no product names passed over", prefix, passed_over)
+
+
+def _list_tiles(
+    pool: ThreadPoolExecutor, store: Store, prefix: str, tiles: Collection[str], start: date, end: date
+) -> Iterator[Found]:
+    """List the products of each tile and year in the layout of AWS's buckets."""
+    years = range(start.year, (end - timedelta(days=1)).year + 1)
+    folders = [
+        f"{prefix}{int(tile[:2])}/{tile[2]}/{tile[3:]}/{year}/" for tile in sorted(tiles) for year in years
+    ]
+    for objects in _progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
+        takes: dict[str, dict[str, Object]] = {}
+        for one in objects:
+            match = _TILE_FOLDER.fullmatch(one.key)
+            if match and is_address(one.key) and _within(match, start, end):
+                takes.setdefault(match["folder"], {})[match["file"]] = one
+        for product in _map(pool, lambda take: _tile_product(store, prefix, *take), sorted(takes.items())):
+            if product:
+                yield product
+
+
+def _within(match: re.Match, start: date, end: date) -> bool:
+    try:
+        return start <= date(*(int(match[part]) for part in ("year", "month", "day"))) < end
+    except ValueError:
+        return False
+
+
+def _tile_product(store: Store, prefix: str, folder: str, objects: dict[str, Object]) -> Found | None:
+    """Return the product that a tile's folder belongs to, as its tileInfo.json says."""
+    info = objects.get("tileInfo.json")
+    if info is None or info.size > MAX_XML_BYTES:
+        log.warning("%s/ passed over: it has no tileInfo.json", folder)
+        return None
+    try:
+        content = json.loads(store.read(info.key, info.size, info.etag))
+        name, path = parse_name(str(content["productName"])), str(content["productPath"])
+    except (ValueError, KeyError, TypeError, TigerbushError) as error:
+        log.warning("%s passed over: %s", info.key, error)
+        return None
+    metadata = f"{prefix.removesuffix('tiles/')}{path}/metadata.xml"
+    if path.rpartition("/")[2] != name.product or not is_address(metadata):
+        log.warning("%s passed over: productPath %r is not that of %s", info.key, path[:120], name.product)
+        return None
+    named = [(_safe_name(name, file), one) for file, one in objects.items()]
+    # its size comes with its content
+    named.append((f"MTD_MSI{name.level}.xml", Object(metadata, -1, "")))
+    return Found(name, f"s3://{store.bucket}/{folder}", [(safe, one) for safe, one in named if safe])
+
+
+def _safe_name(name: ProductName, file: str) -> str | None:
+    """Return the name in SAFE layout of a file of a tile's folder, or None when it is not needed."""
+    granule = f"GRANULE/{name.level}_T{name.tile}"
+    if file == "metadata.xml":
+        return f"{granule}/MTD_TL.xml"
+    if match := _TILE_MASK.fullmatch(file):
+        return f"{granule}/QI_DATA/MSK_{match[1]}_B00.{match[2]}"
+    if match := _TILE_BAND.fullmatch(file):
+        folder, resolution = (f"{match[1]}/", f"_{match[1][1:]}") if match[1] else ("", "")
+        stem = f"T{name.tile}_{name.sensing_time:%Y%m%dT%H%M%S}_{match[2]}{resolution}"
+        return f"{granule}/IMG_DATA/{folder}{stem}.jp2"
+    return None
+
+
+def describe_listed(store: Store, found: Found) -> tuple[Row, list[Row]]:
+    """Return the rows of a product and its files: one listing, and its main metadata file.
+
+    A product whose metadata cannot be read is kept without cloud cover, so that it shows up as failed.
+    """
+    product = found.name.product
+    named = list(found.objects) or _listed(store, found)
+    cloud, files, granule = None, [], ""
+    for name, one in named:
+        kind = role(name)
+        if kind is None or not is_address(name):
+            continue
+        if name == f"MTD_MSI{found.name.level}.xml":
+            cloud, one = _read_metadata(store, one)
+        if name.startswith("GRANULE/"):
+            granule = name.split("/")[1]
+        files.append(file_row(product, kind, name, one.key, one.size, one.etag))
+    size = sum(max(one.size, 0) for _, one in named)
+    return table_row(found.name, url=found.url, granule=granule, size_bytes=size, cloud_percent=cloud), files
+
+
+def _listed(store: Store, found: Found) -> list[tuple[str, Object]]:
+    prefix = found.url.removeprefix(f"s3://{store.bucket}/") + "/"
+    objects = store.objects(prefix)
+    good = [one for one in objects if one.key.startswith(prefix) and is_address(one.key)]
+    if len(good) < len(objects):
+        log.warning("%s: %d unusable names passed over", found.url, len(objects) - len(good))
+    return [(one.key.removeprefix(prefix), one) for one in good]
+
+
+def _read_metadata(store: Store, one: Object) -> tuple[float | None, Object]:
+    """Return the cloud cover, and the file with its size if that was not known."""
+    try:
+        if one.size > MAX_XML_BYTES:
+            raise TigerbushError(f"{one.key} has {one.size} bytes, which no Sentinel-2 metadata file has.")
+        content = store.read(one.key, one.size if one.size >= 0 else None, one.etag)
+        return read_cloud_percent(store.label(one.key), content), Object(one.key, len(content), one.etag)
+    except TigerbushError as error:
+        log.warning("%s", error)
+        return None, Object(one.key, max(one.size, 0), one.etag)
+
+
+def _product_name(text: str) -> ProductName | None:
+    try:
+        return parse_name(text) if text.endswith(".SAFE") else None
+    except TigerbushError:
+        return None
+
+
+def _map(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the results in order; after a failure what has not begun is dropped."""
+    futures = [pool.submit(work, item) for item in items]
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _progress(results: Iterable[Result], total: int, what: str) -> Iterator[Result]:
+    """Pass results on, and say now and then how far they are."""
+    for number, result in enumerate(results, 1):
+        yield result
+        if number % _PROGRESS == 0 or number == total:
+            log.info("%d of %d %s", number, total, what)
