@@ -16,7 +16,8 @@ import utm
 import yaml
 
 from bench.table import Row, in_child
-from tigerbush.sentinel2.products import COLUMNS, FILE_COLUMNS, parse_name, table_row, write_table
+from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, table_row, write_table
+from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.writer import Scene, write_product
 
 ROOT = Path(__file__).parents[1]

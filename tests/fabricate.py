@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.sentinel2.products import BANDS
+from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.writer import Scene
 
 ROOT = Path(__file__).parents[1]

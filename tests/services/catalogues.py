@@ -12,7 +12,7 @@ import rasterio
 import rasterio.shutil
 
 from tigerbush.raster import transform_of
-from tigerbush.sentinel2.products import role
+from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product
 
 PAGE = 2

@@ -10,7 +10,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import RemoteError
-from tigerbush.sentinel2.products import parse_name
+from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources import patience

@@ -6,7 +6,8 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sentinel2.products import FILE_COLUMNS, file_row, role
+from tigerbush.planning.tables import FILE_COLUMNS, file_row
+from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sites.product import resample_site
 from tigerbush.sites.stream import stream_product

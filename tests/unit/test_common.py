@@ -9,7 +9,8 @@ from snakemake.exceptions import WorkflowError
 
 from fabricate import name_of
 from rules import functions
-from tigerbush.sentinel2.products import COLUMNS, parse_name, table_row, write_table
+from tigerbush.planning.tables import COLUMNS, table_row, write_table
+from tigerbush.sentinel2.names import parse_name
 
 
 @pytest.fixture(scope="module")

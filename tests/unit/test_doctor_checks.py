@@ -17,7 +17,7 @@ from tigerbush.cli.doctor import source as doctor_source
 from tigerbush.cli.doctor.command import checks, examine, redacted
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
-from tigerbush.sentinel2.products import FILE_COLUMNS, file_row, write_table
+from tigerbush.planning.tables import FILE_COLUMNS, file_row, write_table
 from tigerbush.sources.web import Answer
 
 SOURCE = {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
 from tigerbush.resample import Grid
-from tigerbush.sites.windows import read_window, site_grid, sub_images, utm_epsg
+from tigerbush.site import Place
+from tigerbush.sites.windows import read_window, site_grid, sub_images
 
 # northings of southern tiles are 40 modulo 60
 NORTH = Grid(399960, 5100000, 10, 10980, 10980)
@@ -25,8 +26,8 @@ def project(longitude, latitude, epsg):
     ("longitude", "latitude", "epsg"),
     [(14.5, 45.9, 32633), (-60.1, -3.0, 32720), (27.9, 11.6, 32635), (5.0, 60.0, 32632), (180, 10, 32601)],
 )
-def test_utm_epsg(longitude, latitude, epsg):
-    assert utm_epsg(longitude, latitude) == epsg
+def test_zone(longitude, latitude, epsg):
+    assert Place(longitude, latitude, 0.08).epsg == epsg
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_site_grid_is_centred_on_the_lattice_of_the_tile(longitude, latitude, re
     grid = site_grid(longitude, latitude, 0.08, 50, resolution, (x0, y0))
     assert (grid.x - x0) % resolution == 0
     assert (y0 - grid.y) % resolution == 0
-    x, y = project(longitude, latitude, utm_epsg(longitude, latitude))
+    x, y = project(longitude, latitude(longitude, latitude))
     half = grid.width * resolution / 2
     assert abs(grid.x + half - x) <= resolution / 2 + 0.01
     assert abs(grid.y - half - y) <= resolution / 2 + 0.01

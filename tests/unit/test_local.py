@@ -8,7 +8,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.sentinel2.products import role
+from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sources.folder import copy_product, list_local, refuse_less, write_failed_copy
 

@@ -17,7 +17,7 @@ from tigerbush.raster import read_tags
 from tigerbush.resample import Grid
 from tigerbush.scenes.scene import product_raster, scene_grid, write_scene
 from tigerbush.sentinel2.masks import read_mask
-from tigerbush.sentinel2.products import BANDS
+from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.safe import check_band, covering, open_product, read_band
 from tigerbush.sentinel2.writer import Scene, write_product
 

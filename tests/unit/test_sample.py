@@ -14,7 +14,7 @@ from tigerbush.masks import MaskOptions
 from tigerbush.resample import Grid
 from tigerbush.sample import simulate as sample
 from tigerbush.sentinel2.masks import read_mask
-from tigerbush.sentinel2.products import parse_name
+from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sources.listing import list_local
 

@@ -8,7 +8,7 @@ from catalogues_in_memory import ODATA, encoded, entry
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, md5, store_of, without_waiting
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sentinel2.products import file_row
+from tigerbush.planning.tables import file_row
 from tigerbush.sources import catalogue
 from tigerbush.sources import listing as sources
 from tigerbush.sources import store as remote

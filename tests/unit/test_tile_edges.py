@@ -9,15 +9,14 @@ import utm
 from tigerbush.errors import TigerbushError
 from tigerbush.resample import Grid
 from tigerbush.sentinel2.tiles import site_tiles
+from tigerbush.site import METRES_PER_DEGREE, Place
 from tigerbush.sites.windows import (
-    METRES_PER_DEGREE,
     SubImage,
     place_sub_images,
     pyveg_sub_images,
     read_window,
     site_grid,
     sub_images,
-    utm_epsg,
 )
 
 TILE = Grid(399_960, 5_100_000, 10, 10_980, 10_980)
@@ -147,7 +146,7 @@ def test_zones_of_utm():
     places = {(-180, 0): 32601, (-174.01, 10): 32601, (-174, 10): 32602, (5, -0.001): 32731, (5, 0): 32631}
     # Norway and Svalbard
     places |= {(3.1, 60): 32632, (2.9, 60): 32631, (8.9, 75): 32631, (9.1, 75): 32633, (3.1, 55.9): 32631}
-    assert {place: utm_epsg(*place) for place in places} == places
+    assert {place: Place(*place, 0.08).epsg for place in places} == places
 
 
 def test_sub_images_are_whole_and_their_centres_those_of_utm():

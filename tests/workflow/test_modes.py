@@ -150,7 +150,7 @@ def test_every_module_of_the_library_is_registered():
 
 def test_the_tables_have_the_same_columns_on_both_sides():
     """The Snakefile may not import the library, so it names the columns itself."""
-    from tigerbush.sentinel2.products import COLUMNS, FILE_COLUMNS
+    from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS
 
     text = (ROOT / "workflow" / "rules" / "tables.smk").read_text()
     for name, columns in (("PRODUCT_COLUMNS", COLUMNS), ("FILE_COLUMNS", FILE_COLUMNS)):

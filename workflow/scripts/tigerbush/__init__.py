@@ -1,3 +1,3 @@
-"""tigerbush: from satellite scenes to measures of patterned vegetation; plain functions that know nothing of Snakemake."""
+"""From satellite scenes to measures of patterned vegetation: plain functions that know nothing of Snakemake."""
 
 import tigerbush.late_boto3  # noqa: F401  before anything imports rasterio

@@ -153,7 +153,8 @@ def analyse_record(
     -------
     indicators, rate : dict
         Per indicator: label, ends (numbers of periods), values, tau, direction, p of both kinds, surrogates. Of the
-        rate: see `tigerbush.analysis.ornstein_uhlenbeck.fit_site`, and p_trend_phase, its test against phase surrogates (None: gaps).
+        rate: see `tigerbush.analysis.ornstein_uhlenbeck.fit_site`, and p_trend_phase, its test against phase
+        surrogates (None: gaps).
 
     Notes
     -----

@@ -11,7 +11,7 @@ from tigerbush.cli import configuration
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results, record_of
-from tigerbush.sentinel2.products import read_rows
+from tigerbush.planning.tables import read_rows
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -25,7 +25,8 @@ def gone_products(
     files : mapping of product to rows of files.tsv
         What was listed of them.
     open_store : callable
-        Returns the `tigerbush.sources.store.Store` of the source; called only when a product lies elsewhere than in a folder.
+        Returns the `tigerbush.sources.store.Store` of the source; called only when a product lies elsewhere than in
+        a folder.
 
     Returns
     -------

@@ -28,7 +28,7 @@ from tigerbush.files import write_bytes
 from tigerbush.pattern import PYVEG, Fields, evolve, random_pattern, start_states
 from tigerbush.raster import transform_of
 from tigerbush.resample import Grid
-from tigerbush.sentinel2.products import BANDS
+from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.writer import Scene, write_product
 from tigerbush.sources.folder import copy_product
 

@@ -1,4 +1,4 @@
-"""What resamples whole products: arrays (`tigerbush.scenes.scene`) or ESA SNAP (`tigerbush.scenes.snap`), into the same files."""
+"""What resamples whole products, into the same files: arrays (`tigerbush.scenes.scene`) or ESA SNAP (`.snap`)."""
 
 from collections.abc import Mapping
 from pathlib import Path

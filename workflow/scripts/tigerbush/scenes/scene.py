@@ -21,7 +21,7 @@ from tigerbush.raster import (
     write_strips,
 )
 from tigerbush.resample import Grid, target_grid
-from tigerbush.sentinel2.products import parse_name
+from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.safe import NODATA, Product, check_band, open_product, read_band
 from tigerbush.version import __version__
 

@@ -26,7 +26,7 @@ from tigerbush.jp2_header import DamagedError
 from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, image_driver
 from tigerbush.resample import Grid, halo, resample
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
-from tigerbush.sentinel2.products import BANDS, STAC_ITEM, ProductName, parse_name
+from tigerbush.sentinel2.names import BANDS, STAC_ITEM, ProductName, parse_name
 from tigerbush.sentinel2.stac_item import read_item
 
 NODATA = 0

@@ -9,7 +9,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.files import parse_json
 from tigerbush.resample import Grid
 from tigerbush.sentinel2.metadata import Metadata
-from tigerbush.sentinel2.products import TILE_METRES, ProductName, parse_name
+from tigerbush.sentinel2.names import TILE_METRES, ProductName, parse_name
 
 # STAC's common names of bands, the keys of Earth Search's assets
 COMMON_NAMES = {

@@ -2,7 +2,7 @@
 
 import utm
 
-from tigerbush.sites.windows import METRES_PER_DEGREE
+from tigerbush.site import METRES_PER_DEGREE
 
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")

@@ -15,7 +15,7 @@ import rasterio
 
 from tigerbush.raster import transform_of
 from tigerbush.resample import Grid
-from tigerbush.sentinel2.products import BANDS, ProductName, parse_name
+from tigerbush.sentinel2.names import BANDS, ProductName, parse_name
 
 _NAMESPACE = "https://psd-14.sentinel2.eo.esa.int/PSD/"
 

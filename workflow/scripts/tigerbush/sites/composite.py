@@ -13,7 +13,7 @@ import numpy as np
 
 from tigerbush.masks import CLEAR, UNKNOWN
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
-from tigerbush.sentinel2.products import ProductName, parse_name
+from tigerbush.sentinel2.names import ProductName, parse_name
 from tigerbush.version import __version__
 
 SATURATED = 65535

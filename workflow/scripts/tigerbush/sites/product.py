@@ -16,7 +16,8 @@ from tigerbush.resample import Grid
 from tigerbush.scenes.scene import product_raster, product_tags, read_bands, scene_grid
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.safe import NODATA, Product, open_product
-from tigerbush.sites.windows import read_window, site_grid, utm_epsg
+from tigerbush.site import Place
+from tigerbush.sites.windows import read_window, site_grid
 
 SITE_BANDS = ("B2", "B3", "B4", "B8")
 
@@ -88,7 +89,7 @@ def site_window(
     """
     scene = scene_grid(product, resolution)
     grid = site_grid(longitude, latitude, region_size, size, resolution, origin=(scene.x, scene.y))
-    inside = product.epsg == utm_epsg(longitude, latitude)
+    inside = product.epsg == Place(longitude, latitude, region_size).epsg
     return grid, read_window(grid, scene, buffer) if inside else None
 
 
@@ -145,7 +146,7 @@ def site_placeholder(
 ) -> tuple[Raster, Raster]:
     """Return the placeholder of a failed product on the window of a site."""
     grid = site_grid(longitude, latitude, region_size, size, resolution)
-    return placeholder(product, reason, grid, utm_epsg(longitude, latitude))
+    return placeholder(product, reason, grid, Place(longitude, latitude, region_size).epsg)
 
 
 def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Raster:

@@ -8,9 +8,8 @@ import utm
 
 from tigerbush.errors import TigerbushError
 from tigerbush.resample import Grid
+from tigerbush.site import METRES_PER_DEGREE
 
-# metres per degree of latitude, as design and pyveg have it
-METRES_PER_DEGREE = 111_320
 # the read window grows to whole pixels of the coarsest band and by two more of them
 COARSEST = 60
 
@@ -31,12 +30,6 @@ class SubImage:
     columns: slice
     longitude: float
     latitude: float
-
-
-def utm_epsg(longitude: float, latitude: float) -> int:
-    """Return the EPSG code of the UTM zone of a point (with the MGRS exceptions of Norway)."""
-    zone = utm.latlon_to_zone_number(latitude, longitude)
-    return (32600 if latitude >= 0 else 32700) + int(zone)
 
 
 def site_grid(

@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sentinel2.products import BANDS, STAC_ITEM, ProductName, file_row, parse_name, role, table_row
+from tigerbush.planning.tables import file_row, table_row
+from tigerbush.sentinel2.names import BANDS, STAC_ITEM, ProductName, parse_name, role
 from tigerbush.sentinel2.stac_item import band_of, cloud_percent, product_of, resolution_of
 from tigerbush.sources.bucket import Found, Row, describe_listed, describe_products
 from tigerbush.sources.pages import Pages, Search, catalogue_sentences, odata_entries, stac_items

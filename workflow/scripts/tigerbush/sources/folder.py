@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError, refuse_fault
 from tigerbush.files import replacing
-from tigerbush.sentinel2.products import file_row, newest_baseline, role, table_row
+from tigerbush.planning.tables import file_row, newest_baseline, table_row
+from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import FAILED, Product, list_files, list_folders, open_product, product_name
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
-from tigerbush.sentinel2.products import keep_gone
+from tigerbush.planning.tables import keep_gone
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.catalogue import list_catalogue

@@ -9,7 +9,7 @@ import requests
 
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sentinel2.products import read_rows
+from tigerbush.planning.tables import read_rows
 from tigerbush.sources.listing import STORE_KEYS
 from tigerbush.sources.store import Store
 from tigerbush.sources.web import plain_session

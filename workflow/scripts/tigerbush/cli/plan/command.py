@@ -14,7 +14,7 @@ from tigerbush.cli import configuration
 from tigerbush.cli.plan import cost
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.sentinel2.products import read_rows
+from tigerbush.planning.tables import read_rows
 
 # nothing of a profile counts here, and its logger would change what is read
 _QUIET = ("--cores", "1", "--workflow-profile", "none")

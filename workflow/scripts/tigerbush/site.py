@@ -1,0 +1,64 @@
+"""A site: where it is, how large, and how it is cut into sub-images."""
+
+import math
+from dataclasses import dataclass
+
+import utm
+
+# metres per degree of latitude, as pyveg has it
+METRES_PER_DEGREE = 111_320
+
+
+@dataclass(frozen=True)
+class Place:
+    """A square on the earth.
+
+    Attributes
+    ----------
+    longitude, latitude : float
+        Centre in degrees, WGS 84.
+    region_size : float
+        Side in degrees of latitude.
+    """
+
+    longitude: float
+    latitude: float
+    region_size: float
+
+    @property
+    def metres(self) -> float:
+        """Side in metres."""
+        return self.region_size * METRES_PER_DEGREE
+
+    @property
+    def epsg(self) -> int:
+        """EPSG code of the UTM zone of the centre (with the MGRS exceptions of Norway)."""
+        zone = utm.latlon_to_zone_number(self.latitude, self.longitude)
+        return (32600 if self.latitude >= 0 else 32700) + int(zone)
+
+    @property
+    def easting_northing(self) -> tuple[float, float]:
+        """Centre in metres, in its own UTM zone."""
+        easting, northing, _, _ = utm.from_latlon(self.latitude, self.longitude)
+        return float(easting), float(northing)
+
+
+@dataclass(frozen=True)
+class Site(Place):
+    """A place that is cut into sub-images.
+
+    Attributes
+    ----------
+    size : int
+        Pixels a side of a sub-image.
+    resolution : int
+        Of its pixels, in metres.
+    """
+
+    size: int
+    resolution: int
+
+    @property
+    def sub_images(self) -> int:
+        """Number of sub-images a side: floor(region_size x 111320 / (size x resolution)); 0 when none fits."""
+        return math.floor(self.metres / (self.size * self.resolution))
