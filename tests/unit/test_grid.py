@@ -56,7 +56,7 @@ def test_site_grid_is_centred_on_the_lattice_of_the_tile(longitude, latitude, re
     grid = site_grid(longitude, latitude, 0.08, 50, resolution, (x0, y0))
     assert (grid.x - x0) % resolution == 0
     assert (y0 - grid.y) % resolution == 0
-    x, y = project(longitude, latitude(longitude, latitude))
+    x, y = project(longitude, latitude, Place(longitude, latitude, 0.08).epsg)
     half = grid.width * resolution / 2
     assert abs(grid.x + half - x) <= resolution / 2 + 0.01
     assert abs(grid.y - half - y) <= resolution / 2 + 0.01
