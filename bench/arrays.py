@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.table import Row, cpu_seconds
 from tigerbush.centrality import feature_vector, subgraph_centrality
+from tigerbush.grid import Grid
 from tigerbush.images import render
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
 from tigerbush.sites.composite import Observation, median
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,

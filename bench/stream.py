@@ -17,8 +17,8 @@ import rasterio
 from rasterio.windows import Window
 
 from bench.table import Row
+from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
-from tigerbush.resample import Grid
 from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources.store import Store
 

@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from bench.table import Row, in_child
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.scenes.scene import write_scene
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sentinel2.writer import Scene, write_product

@@ -10,7 +10,7 @@ from front import found
 from test_catalogue import PLACE, listed
 from tigerbush.cli.doctor.source import answers
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources import patience, web
 from tigerbush.sources.store import Store

@@ -6,8 +6,8 @@ import rasterio
 import rasterio.shutil
 
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
-from tigerbush.resample import Grid
 from tigerbush.sites import stream
 from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources import patience

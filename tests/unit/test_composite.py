@@ -7,8 +7,8 @@ import pytest
 
 from fabricate import name_of
 from tigerbush import masks
+from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
-from tigerbush.resample import Grid
 from tigerbush.sites.composite import Observation, composite_products, median, mosaic, observation
 from tigerbush.sites.product import SITE_BANDS
 

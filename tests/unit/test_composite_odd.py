@@ -9,8 +9,8 @@ import pytest
 from fabricate import name_of
 from test_composite import GRID, write_pair
 from tigerbush import masks
+from tigerbush.grid import Grid
 from tigerbush.raster import LINEAGE, Raster, read_raster, write_raster
-from tigerbush.resample import Grid
 from tigerbush.sites.composite import (
     Observation,
     composite_products,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tigerbush.grid import Grid
 from tigerbush.images import encode_png
 from tigerbush.raster import Raster, write_raster
-from tigerbush.resample import Grid
 from tigerbush.sites.date import read_date
 
 HEIGHT, WIDTH = 45, 43

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.site import Place
 from tigerbush.sites.windows import read_window, site_grid, sub_images
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from fabricate import CORNER, flat_scene, name_of, scene_of
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
 from tigerbush.files import replacing, write_bytes, write_json
+from tigerbush.grid import Grid
 from tigerbush.raster import Raster, read_raster, write_raster
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sentinel2.writer import write_product

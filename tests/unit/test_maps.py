@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tigerbush.analysis.series import read_series
+from tigerbush.grid import Grid
 from tigerbush.raster import read_raster, write_raster
 from tigerbush.report.maps import Maps, animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.report.overview import encode_figure
-from tigerbush.resample import Grid
 from tigerbush.sites.windows import place_sub_images
 
 # 3 x 2 sub-images of 5 pixels

@@ -9,8 +9,8 @@ import rasterio
 from fabricate import CORNER, scene_of
 from tigerbush import masks
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.masks import MaskOptions
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.masks import mask_file, mask_method, read_mask
 from tigerbush.sentinel2.safe import open_product
 

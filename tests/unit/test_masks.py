@@ -7,8 +7,8 @@ import pytest
 
 from fabricate import CORNER, scene_of
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.masks import CLEAR, MASKED, UNKNOWN, MaskOptions
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sites.windows import read_window

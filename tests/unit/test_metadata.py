@@ -4,7 +4,7 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.metadata import Xml, read_cloud_percent, read_metadata
 from tigerbush.sentinel2.names import BANDS, parse_name
 

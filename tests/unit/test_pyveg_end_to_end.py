@@ -11,9 +11,9 @@ from fabricate import ROOT
 from pyveg_numbers import ANALYSIS, DATES, HEIGHT, IMAGES, PLACE, SUB_IMAGES, VECTORS, WIDTH, scene, weather
 from tigerbush.analysis.series import pyveg_treatment, read_series
 from tigerbush.analysis.site import analyse_site
+from tigerbush.grid import Grid
 from tigerbush.images import render
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,

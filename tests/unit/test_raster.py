@@ -10,6 +10,7 @@ import rasterio.shutil
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.raster import (
     CODESTREAM,
     LINEAGE,
@@ -25,7 +26,6 @@ from tigerbush.raster import (
     write_raster,
     write_strips,
 )
-from tigerbush.resample import Grid
 from tigerbush.scenes import scene
 from tigerbush.scenes.scene import (
     product_raster,

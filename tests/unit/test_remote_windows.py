@@ -8,8 +8,8 @@ import rasterio
 
 from stores_in_memory import Bucket, md5, store_of, without_waiting
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
-from tigerbush.resample import Grid
 from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources import ranges
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tigerbush.resample import Grid, halo, resample, target_grid
+from tigerbush.grid import Grid
+from tigerbush.resample import halo, resample, target_grid
 
 AGGREGATES = ["Min", "Max", "Mean", "Median"]
 INTERPOLATIONS = ["Bilinear", "Bicubic"]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.masks import MASKED, MaskOptions
 from tigerbush.raster import read_tags
-from tigerbush.resample import Grid
 from tigerbush.scenes.scene import product_raster, scene_grid, write_scene
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.names import BANDS

@@ -12,7 +12,7 @@ from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.safe import (
     FAILED,

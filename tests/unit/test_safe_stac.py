@@ -10,8 +10,8 @@ import rasterio
 from fabricate import name_of
 from test_stac_item import ITEM, NAME
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.masks import mask_file, read_mask
 from tigerbush.sentinel2.safe import check_band, open_product, read_band
 

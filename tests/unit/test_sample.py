@@ -10,8 +10,8 @@ import pytest
 import rasterio
 
 from fabricate import ROOT
+from tigerbush.grid import Grid
 from tigerbush.masks import MaskOptions
-from tigerbush.resample import Grid
 from tigerbush.sample import simulate as sample
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.names import parse_name

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from tigerbush.grid import Grid
 from tigerbush.pattern import Parameters, evolve
-from tigerbush.resample import Grid
 from tigerbush.sample import simulate as sample
 from tigerbush.sample.simulate import Pass
 

@@ -9,9 +9,9 @@ import rasterio
 from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import ConfigurationError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.placeholder import failed_outputs, or_placeholder
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
-from tigerbush.resample import Grid
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import scene_placeholder, scene_region, write_scene
 from tigerbush.scenes.snap import Limits

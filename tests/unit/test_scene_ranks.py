@@ -12,8 +12,8 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.raster import Raster, write_raster
-from tigerbush.resample import Grid
 from tigerbush.scenes import ranks as scene_ranks
 from tigerbush.scenes.ranks import (
     check_outcomes,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fabricate import name_of, scene_of
+from tigerbush.grid import Grid
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sites.product import (

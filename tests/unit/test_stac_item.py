@@ -7,7 +7,7 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.stac_item import band_of, cloud_percent, product_of, read_item, resolution_of
 

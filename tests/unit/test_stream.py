@@ -11,10 +11,10 @@ import rasterio
 from fabricate import name_of, scene_of
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.masks import MaskOptions
 from tigerbush.planning.tables import file_row
 from tigerbush.raster import CODESTREAM
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sites import stream

@@ -6,8 +6,8 @@ from datetime import date
 import numpy as np
 import pytest
 
+from tigerbush.grid import Grid
 from tigerbush.images import BARE, MASKED_GREY, VEGETATION
-from tigerbush.resample import Grid
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,

@@ -7,7 +7,7 @@ import rasterio.warp
 import utm
 
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import METRES_PER_DEGREE, Place
 from tigerbush.sites.windows import (

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tigerbush.files import job_log
 from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
 
 if __name__ == "__main__":
@@ -13,7 +14,7 @@ if __name__ == "__main__":
             Path([*snakemake.input, snakemake.params.path][0]),
             Path(snakemake.output[0]),
             snakemake.wildcards.product,
-            snakemake.params.scene,
+            SceneOptions(**snakemake.params.scene),
             limits=Limits(snakemake.threads, snakemake.resources.mem_mb),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tigerbush.files import job_log
 from tigerbush.placeholder import or_placeholder
+from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.folder import write_failed_copy
 from tigerbush.sources.listing import open_store
@@ -14,7 +15,7 @@ def main(
     *,
     source: dict,
     files: list[dict],
-    site: dict,
+    site: Site,
     buffer: int,
     connections: int,
     last_attempt: bool,
@@ -35,7 +36,7 @@ if __name__ == "__main__":
             # who may be asked changes no result, so it is no parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
-            site=snakemake.params.site,
+            site=Site(**snakemake.params.site),
             buffer=snakemake.params.buffer,
             connections=snakemake.resources.connections,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

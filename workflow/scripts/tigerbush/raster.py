@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing, write_error
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 
 # GDAL would take 5 % of the machine's memory for its blocks
 CACHE_BYTES = 64_000_000
@@ -86,11 +86,6 @@ def image_driver(name: str) -> str:
     return "JP2OpenJPEG" if name.endswith(".jp2") else "GTiff"
 
 
-def transform_of(grid: Grid) -> rasterio.Affine:
-    """Return the affine transform of `grid` (pixel corner to metres)."""
-    return rasterio.Affine(grid.resolution, 0, grid.x, 0, -grid.resolution, grid.y)
-
-
 def write_raster(target: Path, raster: Raster) -> None:
     """Write a cloud-optimised GeoTIFF (deflate, internal overviews), whole or not at all."""
     write_strips(target, raster, [(raster.grid, 0, raster.data)])
@@ -115,7 +110,7 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, n
         "height": like.grid.height,
         "width": like.grid.width,
         "crs": f"EPSG:{like.epsg}",
-        "transform": transform_of(like.grid),
+        "transform": like.grid.transform,
         "nodata": like.nodata,
         "interleave": "band",
         "bigtiff": "IF_SAFER",
@@ -171,10 +166,9 @@ def read_raster(path: Path) -> Raster:
     """
     try:
         with rasterio.open(path) as source:
-            transform = source.transform
             return Raster(
                 data=source.read(),
-                grid=Grid(transform.c, transform.f, transform.a, source.width, source.height),
+                grid=Grid.from_transform(source.transform, source.width, source.height),
                 epsg=source.crs.to_epsg(),
                 bands=source.descriptions,
                 nodata=source.nodata,

@@ -8,6 +8,7 @@ is 1 when anything differs. For example: ./tigerbush compare-engines S2A_....SAF
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tigerbush.cli import configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import STATUS, Raster, read_raster
 from tigerbush.scenes.engines import run_engine
+from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, check_engine
 
 SECONDS = 120
@@ -34,8 +36,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if rest:
         raise TigerbushError(f"compare-engines does not know {' '.join(rest)!r}; see --help.")
     scene = configuration.read_configuration(options)["scene"]
-    scene = {key: value for key, value in scene.items() if key != "mpi"}
-    engine = "gpt" if scene["engine"] == "gpt" else "snap"
+    asked = SceneOptions(**{key: value for key, value in scene.items() if key != "mpi"})
+    engine = "gpt" if asked.engine == "gpt" else "snap"
     fine, text = check_engine(engine, SECONDS)
     if not fine:
         raise TigerbushError(f"scene.engine {engine}: {text}")
@@ -47,7 +49,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             for name in ("rasterio", engine):
                 target = Path(folder) / f"{name}.tif"
                 run_engine(
-                    product, target, {**scene, "engine": name}, Limits(options.threads, options.mem_mb)
+                    product, target, replace(asked, engine=name), Limits(options.threads, options.mem_mb)
                 )
                 made.append(read_raster(target))
             for agree, line in compare(*made):

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tigerbush.analysis.series import VEGETATION, SiteSeries
+from tigerbush.grid import Grid
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
 from tigerbush.sites.windows import SubImage
 
 # dark is little for NDVI; offset50 is negative, and the more negative the more connected the bare ground

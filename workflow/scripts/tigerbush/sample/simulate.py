@@ -25,9 +25,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
 from tigerbush.files import write_bytes
+from tigerbush.grid import Grid
 from tigerbush.pattern import PYVEG, Fields, evolve, random_pattern, start_states
-from tigerbush.raster import transform_of
-from tigerbush.resample import Grid
 from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.writer import Scene, write_product
 from tigerbush.sources.folder import copy_product
@@ -299,7 +298,7 @@ def beyond(edge: tuple[float, float, float], shape: tuple[int, int]) -> NDArray[
 
 def _rings(cloudy: NDArray[np.bool_]) -> list[list[tuple[float, float]]]:
     grid = Grid(TILE.x, TILE.y, 60, cloudy.shape[1], cloudy.shape[0])
-    shapes = rasterio.features.shapes(cloudy.astype(np.uint8), mask=cloudy, transform=transform_of(grid))
+    shapes = rasterio.features.shapes(cloudy.astype(np.uint8), mask=cloudy, transform=grid.transform)
     # each ring comes closed, and the writer closes it again
     return [polygon["coordinates"][0][:-1] for polygon, _ in shapes]
 

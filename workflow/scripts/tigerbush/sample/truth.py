@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from tigerbush.grid import Grid
 from tigerbush.images import BARE, VEGETATION, black_white, grey_ndvi
 from tigerbush.report.figures import BLACK, STYLE, draw_grid
 from tigerbush.report.overview import BLUE
-from tigerbush.resample import Grid
 from tigerbush.sample.simulate import CELL, TILE, cover_of
 from tigerbush.spatial import dominant_wave, patch_areas
 

@@ -1,16 +1,15 @@
 """What resamples whole products, into the same files: arrays (`tigerbush.scenes.scene`) or ESA SNAP (`.snap`)."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import write_raster
-from tigerbush.scenes.scene import scene_placeholder, write_scene
+from tigerbush.scenes.scene import SceneOptions, scene_placeholder, write_scene
 from tigerbush.scenes.snap import Limits, write_snap_scene
 
 
-def run_engine(path: Path, target: Path, scene: Mapping, limits: Limits) -> None:
-    """Write a product's scene with the engine that `scene` names.
+def run_engine(path: Path, target: Path, options: SceneOptions, limits: Limits) -> None:
+    """Write a product's scene with the engine that `options` names.
 
     Parameters
     ----------
@@ -18,8 +17,7 @@ def run_engine(path: Path, target: Path, scene: Mapping, limits: Limits) -> None
         Product folder or zip.
     target : Path
         GeoTIFF.
-    scene : mapping
-        `engine`, and the keyword arguments of `tigerbush.scenes.scene.write_scene`.
+    options : SceneOptions
     limits : Limits
         For SNAP; arrays take what they need.
 
@@ -27,21 +25,20 @@ def run_engine(path: Path, target: Path, scene: Mapping, limits: Limits) -> None
     ------
     TigerbushError, ConfigurationError, EngineError, WriteError
     """
-    options = {key: value for key, value in scene.items() if key != "engine"}
-    if scene["engine"] == "rasterio":
-        write_scene(path, target, **options)
+    if options.engine == "rasterio":
+        write_scene(path, target, options)
     else:
-        write_snap_scene(path, target, engine=scene["engine"], limits=limits, **options)
+        write_snap_scene(path, target, options, limits)
 
 
 def make_scene(
-    path: Path, target: Path, product: str, scene: Mapping, *, limits: Limits, last_attempt: bool
+    path: Path, target: Path, product: str, options: SceneOptions, *, limits: Limits, last_attempt: bool
 ) -> None:
     """Write a product's scene, or the placeholder of its failure (`tigerbush.placeholder`).
 
     Parameters
     ----------
-    path, target, scene, limits
+    path, target, options, limits
         As of `run_engine`.
     product : str
         Its name, for the placeholder.
@@ -59,8 +56,8 @@ def make_scene(
     """
 
     def stand_in(reason: str) -> None:
-        write_raster(target, scene_placeholder(product, reason, scene["bands"], scene["resolution"]))
+        write_raster(target, scene_placeholder(product, reason, options.bands, options.resolution))
 
     or_placeholder(
-        lambda: run_engine(path, target, scene, limits), stand_in, last_attempt, source=path, result=target
+        lambda: run_engine(path, target, options, limits), stand_in, last_attempt, source=path, result=target
     )

@@ -14,6 +14,7 @@ from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.files import read_json
 from tigerbush.raster import GDAL_ERRORS, REASON, STATUS, read_tags
 from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def work_through(
     names: Sequence[str],
     products: Mapping[str, str],
     folder: Path,
-    scene: Mapping,
+    options: SceneOptions,
     *,
     limits: Limits,
     last_attempt: bool,
@@ -69,15 +70,15 @@ def work_through(
         `status` is ok, outside, failed, kept when the product failed and a finished scene stays, or transient when the
         next attempt may succeed.
     """
-    return {name: _one(name, Path(products[name]), folder, scene, limits, last_attempt) for name in names}
+    return {name: _one(name, Path(products[name]), folder, options, limits, last_attempt) for name in names}
 
 
 def _one(
-    name: str, path: Path, folder: Path, scene: Mapping, limits: Limits, last_attempt: bool
+    name: str, path: Path, folder: Path, options: SceneOptions, limits: Limits, last_attempt: bool
 ) -> dict[str, str]:
     part = scene_part(folder, name)
     try:
-        make_scene(path, part, name, scene, limits=limits, last_attempt=last_attempt)
+        make_scene(path, part, name, options, limits=limits, last_attempt=last_attempt)
     except KeptError as error:
         return {"status": KEPT, "reason": error.reason}
     except OSError as error:
@@ -122,7 +123,7 @@ def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
         names[comm.rank :: comm.size],
         order["products"],
         folder,
-        order["scene"],
+        SceneOptions(**order["scene"]),
         limits=Limits(order["threads"], order["memory_mb"]),
         last_attempt=order["last_attempt"],
     )

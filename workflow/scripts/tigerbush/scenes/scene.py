@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rasterio.warp import transform
 
 from tigerbush.errors import ConfigurationError
+from tigerbush.grid import Grid
 from tigerbush.placeholder import keep_reached
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.raster import (
@@ -20,7 +22,7 @@ from tigerbush.raster import (
     write_raster,
     write_strips,
 )
-from tigerbush.resample import Grid, target_grid
+from tigerbush.resample import target_grid
 from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.safe import NODATA, Product, check_band, open_product, read_band
 from tigerbush.version import __version__
@@ -30,6 +32,33 @@ from tigerbush.version import __version__
 STRIP_METRES = math.lcm(1024 * 10, 640 * 20)
 
 Methods = str | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """How a scene is made of a product: the keys of `scene` in the configuration.
+
+    Attributes
+    ----------
+    bands : sequence of str
+    resolution : int
+        Metres.
+    upsampling, downsampling : str or mapping of band to str
+        See `read_bands`; SNAP takes one method for all bands.
+    region : (x, y, width, height), optional
+        Pixels of the target grid, as SNAP's `region`.
+    geo_region : str, optional
+        WKT polygon in degrees, as SNAP's `geoRegion`.
+    engine : {"rasterio", "snap", "gpt"}
+    """
+
+    bands: Sequence[str]
+    resolution: int
+    upsampling: Methods = "Nearest"
+    downsampling: Methods = "First"
+    region: Sequence[int] | None = None
+    geo_region: str | None = None
+    engine: str = "rasterio"
 
 
 def scene_grid(product: Product, resolution: int) -> Grid:
@@ -100,17 +129,7 @@ def product_tags(product: str, status: str, reason: str) -> dict[str, str]:
     }
 
 
-def write_scene(
-    path: Path,
-    target: Path,
-    *,
-    bands: Sequence[str],
-    resolution: int,
-    upsampling: Methods,
-    downsampling: Methods,
-    region: Sequence[int] | None = None,
-    geo_region: str | None = None,
-) -> None:
+def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
     """Write bands of a whole product at one resolution, strip by strip: SNAP's Resample, then Subset.
 
     Parameters
@@ -119,15 +138,7 @@ def write_scene(
         Product folder or zip.
     target : Path
         GeoTIFF: uint16 DN as stored (nodata 0) with scale and offset to reflectance.
-    bands : sequence of str
-    resolution : int
-        Metres.
-    upsampling, downsampling : str or mapping of band to str
-        See `read_bands`.
-    region : (x, y, width, height), optional
-        Pixels of the target grid, as SNAP's `region`.
-    geo_region : str, optional
-        WKT polygon in degrees, as SNAP's `geoRegion`.
+    options : SceneOptions
 
     Raises
     ------
@@ -139,9 +150,11 @@ def write_scene(
         When the product does not reach the region, and `target` has pixels.
     """
     product = open_product(path)
-    grid = scene_region(scene_grid(product, resolution), product.epsg, region, geo_region)
+    bands = options.bands
+    whole = scene_grid(product, options.resolution)
+    grid = scene_region(whole, product.epsg, options.region, options.geo_region)
     if grid is None:
-        outside = scene_outside(product.name.product, bands, resolution)
+        outside = scene_outside(product.name.product, bands, options.resolution)
         keep_reached(target, outside.tags[REASON])
         write_raster(target, outside)
         return
@@ -149,7 +162,7 @@ def write_scene(
         # before decoding, which takes minutes; and whether packets could be checked is a tag of the file
         check_band(product, band, grid)
     strips = (
-        (strip, number, _read(product, band, strip, upsampling, downsampling)[None])
+        (strip, number, _read(product, band, strip, options.upsampling, options.downsampling)[None])
         for strip in _strips(product, grid)
         for number, band in enumerate(bands)
     )
@@ -196,8 +209,7 @@ def scene_region(
     right, bottom = min(right, grid.width), min(bottom, grid.height)
     if left >= right or top >= bottom:
         return None
-    step = grid.resolution
-    return Grid(grid.x + left * step, grid.y - top * step, step, right - left, bottom - top)
+    return grid.crop(left, top, right - left, bottom - top)
 
 
 def _corners(text: str) -> list[Corner]:
@@ -215,8 +227,7 @@ def _strips(product: Product, grid: Grid) -> Iterator[Grid]:
     start = top
     while start < top + grid.height:
         stop = min((start // rows + 1) * rows, top + grid.height)
-        y = grid.y - (start - top) * grid.resolution
-        yield Grid(grid.x, y, grid.resolution, grid.width, stop - start)
+        yield grid.crop(0, start - top, grid.width, stop - start)
         start = stop
 
 

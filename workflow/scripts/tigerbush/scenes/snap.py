@@ -10,13 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.files import read_json, scratch_folder, write_json
 from tigerbush.raster import write_raster
-from tigerbush.scenes.scene import scene_grid, scene_outside, scene_region
+from tigerbush.scenes.scene import SceneOptions, scene_grid, scene_outside, scene_region
 from tigerbush.scenes.snap_graph import FORMAT, Step, graph_xml, scene_steps
 from tigerbush.scenes.snap_output import rewrite
 from tigerbush.scenes.snap_worker import __file__ as _worker
@@ -97,19 +97,7 @@ class Limits:
         ]
 
 
-def write_snap_scene(
-    path: Path,
-    target: Path,
-    *,
-    engine: str,
-    limits: Limits,
-    bands: Sequence[str],
-    resolution: int,
-    upsampling: str,
-    downsampling: str,
-    region: Sequence[int] | None = None,
-    geo_region: str | None = None,
-) -> None:
+def write_snap_scene(path: Path, target: Path, options: SceneOptions, limits: Limits) -> None:
     """Write a scene as `tigerbush.scenes.scene.write_scene` does, resampled and cut by SNAP.
 
     Parameters
@@ -118,10 +106,9 @@ def write_snap_scene(
         Whole product (with DATASTRIP/ and GRANULE/), folder or zip; a zip is unpacked for the time of the run.
     target : Path
         GeoTIFF.
-    engine : {"snap", "gpt"}
+    options : SceneOptions
+        Of the engine `snap` or `gpt`, with one method for all bands.
     limits : Limits
-    bands, resolution, upsampling, downsampling, region, geo_region
-        As there, with one method for all bands.
 
     Raises
     ------
@@ -131,30 +118,25 @@ def write_snap_scene(
         When SNAP cannot be started, or the machine is to blame for its end.
     """
     product = open_product(path)
-    for band in bands:
+    for band in options.bands:
         check_band(product, band)
-    whole = scene_grid(product, resolution)
-    grid = scene_region(whole, product.epsg, region, geo_region)
+    whole = scene_grid(product, options.resolution)
+    grid = scene_region(whole, product.epsg, options.region, options.geo_region)
     if grid is None:
-        write_raster(target, scene_outside(product.name.product, bands, resolution))
+        write_raster(target, scene_outside(product.name.product, options.bands, options.resolution))
         return
     with scratch_folder("tigerbush-snap-") as folder:
         (folder / "user").mkdir()
         plain = folder / "scene.tif"
-        if region is not None:
+        if options.region is not None:
             # clipped: what SNAP makes of pixels beyond the product is not known
-            region = (
-                round((grid.x - whole.x) / resolution),
-                round((whole.y - grid.y) / resolution),
-                grid.width,
-                grid.height,
-            )
-        steps = scene_steps(bands, resolution, upsampling, downsampling, region, geo_region)
-        run = _run_gpt if engine == "gpt" else _run_snappy
+            options = replace(options, region=whole.pixels(grid))
+        steps = scene_steps(options)
+        run = _run_gpt if options.engine == "gpt" else _run_snappy
         failure = run(_whole_folder(product, folder), plain, steps, folder, limits)
         if failure is not None:
             raise _explain(product, failure)
-        rewrite(plain, target, product, bands)
+        rewrite(plain, target, product, options.bands)
 
 
 def _whole_folder(product: Product, folder: Path) -> Path:

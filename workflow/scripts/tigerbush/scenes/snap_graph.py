@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tigerbush.errors import TigerbushError
+from tigerbush.scenes.scene import SceneOptions
 
 # classic TIFF, whose offsets have 32 bits
 FORMAT = "GeoTIFF"
@@ -12,14 +13,7 @@ FORMAT = "GeoTIFF"
 Step = tuple[str, dict[str, str]]
 
 
-def scene_steps(
-    bands: Sequence[str],
-    resolution: int,
-    upsampling: str,
-    downsampling: str,
-    region: Sequence[int] | None = None,
-    geo_region: str | None = None,
-) -> list[Step]:
+def scene_steps(options: SceneOptions) -> list[Step]:
     """Return the operators that make a scene, in their order: Resample, then Subset.
 
     Every value is text, which SNAP converts itself: jpy would make a `java.lang.Byte` of a small Python int, which
@@ -27,27 +21,23 @@ def scene_steps(
 
     Parameters
     ----------
-    bands : sequence of str
-        Names as in SNAP: B2, not B02.
-    resolution : int
-        Metres.
-    upsampling, downsampling : str
-        Methods, as SNAP names them.
-    region : (x, y, width, height), optional
-        Pixels of the target grid; goes before `geo_region`.
-    geo_region : str, optional
-        WKT polygon in degrees.
+    options : SceneOptions
+        With bands as SNAP names them (B2, not B02), and one method for all; `region` goes before `geo_region`.
 
     Returns
     -------
     list of (operator, parameters)
     """
-    subset = {"sourceBands": ",".join(bands), "copyMetadata": "true"}
-    if region is not None:
-        subset["region"] = ",".join(map(str, region))
-    elif geo_region is not None:
-        subset["geoRegion"] = geo_region
-    resample = {"targetResolution": str(resolution), "upsampling": upsampling, "downsampling": downsampling}
+    subset = {"sourceBands": ",".join(options.bands), "copyMetadata": "true"}
+    if options.region is not None:
+        subset["region"] = ",".join(map(str, options.region))
+    elif options.geo_region is not None:
+        subset["geoRegion"] = options.geo_region
+    resample = {
+        "targetResolution": str(options.resolution),
+        "upsampling": options.upsampling,
+        "downsampling": options.downsampling,
+    }
     return [("Resample", resample), ("Subset", subset)]
 
 

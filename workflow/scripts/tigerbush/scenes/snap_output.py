@@ -14,8 +14,8 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import EngineError, TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.raster import GDAL_ERRORS, write_strips
-from tigerbush.resample import Grid
 from tigerbush.scenes.scene import product_raster
 from tigerbush.sentinel2.safe import Product
 
@@ -57,8 +57,7 @@ def rewrite(plain: Path, target: Path, product: Product, bands: Sequence[str]) -
                     f"{product.path}: SNAP wrote {image.count} bands ({', '.join(names)}), without "
                     f"{', '.join(missing)}; check scene.bands."
                 )
-            place = image.transform
-            grid = Grid(place.c, place.f, place.a, image.width, image.height)
+            grid = Grid.from_transform(image.transform, image.width, image.height)
             empty = np.empty((len(bands), 0, 0), np.uint16)
             like = product_raster(product, bands, grid, empty)
             write_strips(target, like, _strips(image, grid, [names.index(band) + 1 for band in bands]))
@@ -84,8 +83,7 @@ def _strips(
             raise TigerbushError(
                 f"{image.name}: SNAP wrote {data.dtype} that are no DN; set scene.engine: rasterio."
             )
-        y = grid.y - row * grid.resolution
-        yield Grid(grid.x, y, grid.resolution, grid.width, height), 0, dn
+        yield grid.crop(0, row, grid.width, height), 0, dn
 
 
 def band_names(path: Path) -> list[str]:

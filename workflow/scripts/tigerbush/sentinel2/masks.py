@@ -11,9 +11,9 @@ import numpy as np
 from rasterio.features import rasterize
 
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.masks import DEFAULTS, UNKNOWN, MaskOptions, buffered
-from tigerbush.raster import transform_of
-from tigerbush.resample import Grid, resample
+from tigerbush.resample import resample
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, XML_ERRORS
 from tigerbush.sentinel2.safe import Product, read_window
 
@@ -56,7 +56,7 @@ def read_mask(
     """
     name, resolution = mask_file(product)
     if name is None:
-        return np.full((target.height, target.width), UNKNOWN, np.uint8), None
+        return np.full(target.shape, UNKNOWN, np.uint8), None
     if resolution is None:
         masked = _gml_masked(product, name, target, options)
     elif product.name.level == "L2A":
@@ -103,11 +103,11 @@ def _gml_masked(product: Product, name: str, target: Grid, options: MaskOptions)
     """Burn the cloud polygons of a MSK_CLOUDS file; a file without polygons means no cloud."""
     shapes = [(polygon, 1) for polygon in _gml_polygons(product, name, options)]
     if not shapes:
-        return np.zeros((target.height, target.width), bool)
+        return np.zeros(target.shape, bool)
     burnt = rasterize(
         shapes,
-        (target.height, target.width),
-        transform=transform_of(target),
+        target.shape,
+        transform=target.transform,
         all_touched=True,  # rather a clear pixel lost than a cloud edge kept
         dtype=np.uint8,
     )

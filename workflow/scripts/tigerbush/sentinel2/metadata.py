@@ -15,7 +15,7 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.names import BANDS, TILE_METRES, ProductName
 
 # the largest real metadata file is 1.5 MB

@@ -21,10 +21,11 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.jp2 import CHECKED, JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
 from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, image_driver
-from tigerbush.resample import Grid, halo, resample
+from tigerbush.resample import halo, resample
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
 from tigerbush.sentinel2.names import BANDS, STAC_ITEM, ProductName, parse_name
 from tigerbush.sentinel2.stac_item import read_item
@@ -311,7 +312,7 @@ def read_window(
                 product.codestreams[name] = found
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error
-    _check_tiles(product, name, pixels(grid, source))
+    _check_tiles(product, name, grid.pixels(source))
     return data, source
 
 
@@ -332,7 +333,7 @@ def check_band(product: Product, band: str, target: Grid | None = None) -> None:
     name, resolution = product.band_file(band)
     grid = product.grids[resolution]
     _check_whole(product, name)
-    _check_tiles(product, name, pixels(grid, covering(grid, target, 0)) if target else None)
+    _check_tiles(product, name, grid.pixels(covering(grid, target, 0)) if target else None)
 
 
 def _check_whole(product: Product, name: str) -> None:
@@ -377,7 +378,7 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.
     """
     here = grid
     if image.driver == "GTiff":
-        here = Grid(image.transform.c, image.transform.f, image.transform.a, image.width, image.height)
+        here = Grid.from_transform(image.transform, image.width, image.height)
     elif (image.width, image.height) != (grid.width, grid.height):
         raise TigerbushError(
             f"{label} has {image.width} x {image.height} pixels, expected {grid.width} x {grid.height} as MTD_TL.xml "
@@ -391,12 +392,6 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.
             f"{label} does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
         )
     return image.read(window=Window(column, row, source.width, source.height))
-
-
-def pixels(grid: Grid, part: Grid) -> tuple[int, int, int, int]:
-    """Return column, row, width and height of a part of a grid in its pixels."""
-    column, row = round((part.x - grid.x) / grid.resolution), round((grid.y - part.y) / grid.resolution)
-    return column, row, part.width, part.height
 
 
 def does_not_decode(label: str, error: Exception) -> TigerbushError:
@@ -416,10 +411,4 @@ def covering(grid: Grid, target: Grid, margin: int) -> Grid:
 
     left, right = span(target.x - grid.x, target.x - grid.x + target.width * target.resolution, grid.width)
     top, bottom = span(grid.y - target.y, grid.y - target.y + target.height * target.resolution, grid.height)
-    return Grid(
-        grid.x + left * grid.resolution,
-        grid.y - top * grid.resolution,
-        grid.resolution,
-        right - left,
-        bottom - top,
-    )
+    return grid.crop(left, top, right - left, bottom - top)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import parse_json
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.metadata import Metadata
 from tigerbush.sentinel2.names import TILE_METRES, ProductName, parse_name
 

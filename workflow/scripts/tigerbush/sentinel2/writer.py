@@ -13,8 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import rasterio
 
-from tigerbush.raster import transform_of
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 from tigerbush.sentinel2.names import BANDS, ProductName, parse_name
 
 _NAMESPACE = "https://psd-14.sentinel2.eo.esa.int/PSD/"
@@ -143,7 +142,7 @@ def _write_jp2(path: Path, data: np.ndarray, grid: Grid, epsg: int) -> None:
         "count": len(data),
         "dtype": data.dtype.name,
         "crs": f"EPSG:{epsg}",
-        "transform": transform_of(grid),
+        "transform": grid.transform,
         "quality": 100,
         "reversible": "YES",
         "ycbcr420": "NO",

@@ -10,28 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
+from tigerbush.grid import Grid
 from tigerbush.masks import CLEAR, DEFAULTS, MASK_NODATA, MASKED, UNKNOWN, MaskOptions
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
 from tigerbush.scenes.scene import product_raster, product_tags, read_bands, scene_grid
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.safe import NODATA, Product, open_product
-from tigerbush.site import Place
+from tigerbush.site import Site
 from tigerbush.sites.windows import read_window, site_grid
 
 SITE_BANDS = ("B2", "B3", "B4", "B8")
 
 
-def resample_site(
-    path: Path,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    options: MaskOptions = DEFAULTS,
-) -> tuple[Raster, Raster]:
+def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tuple[Raster, Raster]:
     """Resample the window of a product that a site needs, and its cloud mask.
 
     The window is the grown one of `tigerbush.sites.windows.read_window`; `subset_site` trims it. Bands take SNAP's
@@ -41,10 +32,7 @@ def resample_site(
     ----------
     path : Path
         Product folder or zip.
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    size, resolution : int
-        Pixels a side of a sub-image, and metres.
+    site : Site
     options : MaskOptions
         What is masked.
 
@@ -61,8 +49,7 @@ def resample_site(
         When the product cannot be read.
     """
     product = open_product(path)
-    site = {"longitude": longitude, "latitude": latitude, "region_size": region_size}
-    grid, window = site_window(product, **site, size=size, resolution=resolution, buffer=options.buffer)
+    grid, window = site_window(product, site, options.buffer)
     if window is None:
         return placeholder(
             product.name.product, "the product does not reach the site", grid, product.epsg, status="outside"
@@ -73,49 +60,35 @@ def resample_site(
     return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
 
 
-def site_window(
-    product: Product,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    buffer: int = 0,
-) -> tuple[Grid, Grid | None]:
+def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Grid | None]:
     """Return the grid of a site on a product's lattice, and the grown window of it that is read.
 
-    The window is None when the product does not reach the site. Parameters are those of `resample_site`.
+    The window is None when the product does not reach the site.
+
+    Parameters
+    ----------
+    product : Product
+    site : Site
+    buffer : int
+        Pixels that the mask grows by.
     """
-    scene = scene_grid(product, resolution)
-    grid = site_grid(longitude, latitude, region_size, size, resolution, origin=(scene.x, scene.y))
-    inside = product.epsg == Place(longitude, latitude, region_size).epsg
+    scene = scene_grid(product, site.resolution)
+    grid = site_grid(site, origin=(scene.x, scene.y))
+    inside = product.epsg == site.epsg
     return grid, read_window(grid, scene, buffer) if inside else None
 
 
-def subset_site(
-    image: Raster,
-    mask: Raster,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-) -> tuple[Raster, Raster]:
+def subset_site(image: Raster, mask: Raster, site: Site) -> tuple[Raster, Raster]:
     """Trim the window that was read to the site; what the product does not cover becomes no-data.
 
     Parameters
     ----------
     image, mask : Raster
         From `resample_site`.
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    size, resolution : int
-        Pixels a side of a sub-image, and metres.
+    site : Site
     """
     origin = (image.grid.x, image.grid.y)
-    grid = site_grid(longitude, latitude, region_size, size, resolution, origin)
+    grid = site_grid(site, origin)
     return _on_grid(image, grid), _on_grid(mask, grid)
 
 
@@ -131,22 +104,13 @@ def placeholder(
         nodata=NODATA,
         tags=product_tags(product, status, reason),
     )
-    return image, _mask_raster(np.full((grid.height, grid.width), MASK_NODATA, np.uint8), image, {})
+    return image, _mask_raster(np.full(grid.shape, MASK_NODATA, np.uint8), image, {})
 
 
-def site_placeholder(
-    product: str,
-    reason: str,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-) -> tuple[Raster, Raster]:
+def site_placeholder(product: str, reason: str, site: Site) -> tuple[Raster, Raster]:
     """Return the placeholder of a failed product on the window of a site."""
-    grid = site_grid(longitude, latitude, region_size, size, resolution)
-    return placeholder(product, reason, grid, Place(longitude, latitude, region_size).epsg)
+    grid = site_grid(site)
+    return placeholder(product, reason, grid, site.epsg)
 
 
 def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Raster:
@@ -167,8 +131,7 @@ def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Ra
 def _on_grid(raster: Raster, grid: Grid) -> Raster:
     """Crop or pad a raster to `grid`, which lies on the same lattice."""
     source = raster.grid
-    column = round((grid.x - source.x) / grid.resolution)
-    row = round((source.y - grid.y) / grid.resolution)
+    column, row, _, _ = source.pixels(grid)
     data = np.full((len(raster.data), grid.height, grid.width), raster.nodata, raster.data.dtype)
     top, left = max(row, 0), max(column, 0)
     bottom, right = min(row + grid.height, source.height), min(column + grid.width, source.width)

@@ -9,7 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -18,12 +18,14 @@ from rasterio.windows import Window
 
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import replacing, write_bytes, write_error
+from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, transform_of
-from tigerbush.resample import Grid, halo
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS
+from tigerbush.resample import halo
 from tigerbush.sentinel2.masks import mask_file, mask_method
-from tigerbush.sentinel2.safe import Product, covering, does_not_decode, open_product, pixels, read_part
+from tigerbush.sentinel2.safe import Product, covering, does_not_decode, open_product, read_part
+from tigerbush.site import Site
 from tigerbush.sites.product import SITE_BANDS, site_window
 from tigerbush.sources.ranges import RemoteFile, checked_name, open_remote
 from tigerbush.sources.store import Store
@@ -32,7 +34,7 @@ Row = Mapping[str, str]
 
 
 def stream_product(
-    store: Store, product: str, files: Sequence[Row], target: Path, *, site: Mapping, buffer: int = 0
+    store: Store, product: str, files: Sequence[Row], target: Path, *, site: Site, buffer: int = 0
 ) -> None:
     """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in SAFE layout.
 
@@ -46,8 +48,7 @@ def stream_product(
     files : sequence of rows of files.tsv
     target : Path
         `{product}.zip`, written whole or not at all.
-    site : mapping
-        The keyword arguments of `tigerbush.sites.product.site_window` that place the site.
+    site : Site
     buffer : int
         Pixels that masks grow by.
 
@@ -66,16 +67,16 @@ def stream_product(
         _all(pool, lambda row: _fetch_whole(store, row, safe), metadata)
         sizes = {name: int(row["size"]) for name, row in rows.items()}
         opened = replace(open_product(safe), path=Path(safe.name), files=sizes)
-        _, window = site_window(opened, **site, buffer=buffer)
+        _, window = site_window(opened, site, buffer)
         if window is not None:
             _all(pool, lambda need: _fetch(store, rows[need[0]], safe, *need[1:]), _needs(opened, window))
     _zip_folder(safe, target)
     shutil.rmtree(part, ignore_errors=True)
 
 
-def _part_folder(target: Path, files: Sequence[Row], site: Mapping, buffer: int) -> Path:
+def _part_folder(target: Path, files: Sequence[Row], site: Site, buffer: int) -> Path:
     """Return the folder of unfinished work, of these very files and this window and no others."""
-    what = repr(([sorted(row.items()) for row in files], sorted(site.items()), buffer))
+    what = repr(([sorted(row.items()) for row in files], sorted(asdict(site).items()), buffer))
     digest = hashlib.sha256(what.encode()).hexdigest()[:12]
     return target.with_name(f".{target.stem}.{digest}.part")
 
@@ -158,7 +159,7 @@ def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.n
     if name.endswith(".jp2"):
         check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)
         try:
-            codestream = check_codestream(file.read, file.size, pixels(grid, source))
+            codestream = check_codestream(file.read, file.size, grid.pixels(source))
         except DamagedError as error:
             raise RemoteError(f"{label}: what came is damaged: {error}") from error
     try:
@@ -175,7 +176,7 @@ def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, s
         "height": grid.height,
         "width": grid.width,
         "dtype": data.dtype.name,
-        "transform": transform_of(grid),
+        "transform": grid.transform,
         "compress": "DEFLATE",
         "zlevel": 1,
         "predictor": 2,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import utm
 
 from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
-from tigerbush.site import METRES_PER_DEGREE
+from tigerbush.grid import Grid
+from tigerbush.site import METRES_PER_DEGREE, Site
 
 # the read window grows to whole pixels of the coarsest band and by two more of them
 COARSEST = 60
@@ -32,29 +32,14 @@ class SubImage:
     latitude: float
 
 
-def site_grid(
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    origin: tuple[float, float] | None = None,
-) -> Grid:
+def site_grid(site: Site, origin: tuple[float, float] | None = None) -> Grid:
     """Return the pixel window of a site.
 
-    n = floor(region_size x 111320 / (size x resolution)) sub-images a side, centred on the point, on
-    the lattice of `origin` (nearest pixel).
+    Its `sub_images` a side are centred on the point, on the lattice of `origin` (nearest pixel).
 
     Parameters
     ----------
-    longitude, latitude : float
-        Degrees, WGS 84.
-    region_size : float
-        Side of the site in degrees of latitude.
-    size : int
-        Side of a sub-image in pixels.
-    resolution : int
-        Metres.
+    site : Site
     origin : (x, y), optional
         Upper-left corner of the tile in metres; without it the lattice that all tiles of the zone
         share is taken.
@@ -64,18 +49,18 @@ def site_grid(
     TigerbushError
         When not even one sub-image fits.
     """
-    n = math.floor(region_size * METRES_PER_DEGREE / (size * resolution))
-    if n < 1:
+    resolution = site.resolution
+    if site.sub_images < 1:
         raise TigerbushError(
-            f"region_size {region_size:g} is smaller than one sub-image of {size} x {resolution} m; make it at "
-            f"least {size * resolution / METRES_PER_DEGREE:.4f} or subimages.size smaller."
+            f"region_size {site.region_size:g} is smaller than one sub-image of {site.size} x {resolution} m; make it "
+            f"at least {site.size * resolution / METRES_PER_DEGREE:.4f} or subimages.size smaller."
         )
-    easting, northing, _, _ = utm.from_latlon(latitude, longitude)
-    x0, y0 = origin or (0, 0 if latitude >= 0 else 10_000_000)
-    side = n * size
+    easting, northing = site.easting_northing
+    x0, y0 = origin or (0, 0 if site.latitude >= 0 else 10_000_000)
+    side = site.sub_images * site.size
     half = side * resolution / 2
-    x = x0 + round((float(easting) - half - x0) / resolution) * resolution
-    y = y0 - round((y0 - float(northing) - half) / resolution) * resolution
+    x = x0 + round((easting - half - x0) / resolution) * resolution
+    y = y0 - round((y0 - northing - half) / resolution) * resolution
     return Grid(x, y, resolution, side, side)
 
 
@@ -113,13 +98,7 @@ def read_window(site: Grid, scene: Grid, buffer: int = 0) -> Grid | None:
         return None
     left, right = span(west, west + width, scene.width)
     top, bottom = span(north, north + height, scene.height)
-    return Grid(
-        scene.x + left * scene.resolution,
-        scene.y - top * scene.resolution,
-        scene.resolution,
-        right - left,
-        bottom - top,
-    )
+    return scene.crop(left, top, right - left, bottom - top)
 
 
 def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
