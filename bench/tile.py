@@ -10,7 +10,7 @@ import rasterio
 
 from bench.table import Row, in_child
 from tigerbush.grid import Grid
-from tigerbush.scenes.scene import write_scene
+from tigerbush.scenes.scene import SceneOptions, write_scene
 from tigerbush.sentinel2.safe import open_product, read_band
 from tigerbush.sentinel2.writer import Scene, write_product
 
@@ -47,10 +47,7 @@ def scene(safe: Path) -> None:
     write_scene(
         safe,
         safe.parent / "scene.tif",
-        bands=BANDS,
-        resolution=20,
-        upsampling="Nearest",
-        downsampling="First",
+        SceneOptions(BANDS, 20),
     )
 
 

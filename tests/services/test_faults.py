@@ -9,6 +9,7 @@ from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.tables import FILE_COLUMNS, file_row
 from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.site import Site
 from tigerbush.sites.product import resample_site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources import patience
@@ -16,7 +17,7 @@ from tigerbush.sources.listing import fetch_product
 from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
 
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 NAME = name_of("20170110")
 # what may pass, and what is said when it does not
 PASSING = {
@@ -135,7 +136,7 @@ def test_a_missing_bucket_is_told_by_a_listing(weed, monkeypatch):
 
 def test_the_windows_tell_whether_packets_could_be_checked(weed, files, tmp_path):
     fetch("stream", store(weed, timeout=5), files, tmp_path / f"{NAME}.zip")
-    image, _ = resample_site(tmp_path / f"{NAME}.zip", **SITE)
+    image, _ = resample_site(tmp_path / f"{NAME}.zip", SITE)
     assert image.tags["TIGERBUSH_CODESTREAM"] == "unchecked"
 
 

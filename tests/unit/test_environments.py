@@ -44,8 +44,9 @@ def imported(jobs_only=False):
     The command line and the main process run in the environment of `make env` alone, so that no job imports what they do.
     """
     found = {}
-    for path in (WORKFLOW / "scripts").rglob("*.py"):
-        if jobs_only and (path.parent.name == "cli" or path.stem in ("run_lease", "blob_trouble")):
+    scripts = WORKFLOW / "scripts"
+    for path in scripts.rglob("*.py"):
+        if jobs_only and {"cli", "runs"} & set(path.relative_to(scripts).parts):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -91,12 +92,12 @@ def imported_by(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            package, _, module = node.module.partition(".")
-            names = [module] if module else [alias.name for alias in node.names]
+            package, *module = node.module.split(".")
             found.add(package)
-            for name in names if package == "tigerbush" else ():
-                file = WORKFLOW / "scripts" / "tigerbush" / f"{name}.py"
-                found |= imported_by(file) if file.exists() else set()
+            if package == "tigerbush":
+                found |= imported_by(
+                    (WORKFLOW / "scripts" / "tigerbush").joinpath(*module).with_suffix(".py")
+                )
     return found - set(sys.stdlib_module_names) - {"tigerbush"}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.site import Place
+from tigerbush.site import Place, Site
 from tigerbush.sites.windows import read_window, site_grid, sub_images
 
 # northings of southern tiles are 40 modulo 60
@@ -35,13 +35,13 @@ def test_zone(longitude, latitude, epsg):
     [(0.08, 50, 10, 17), (0.009, 50, 10, 2), (0.08, 50, 20, 8), (0.08, 64, 10, 13)],
 )
 def test_site_grid_size(region_size, size, resolution, n):
-    grid = site_grid(14.5, 45.9, region_size, size, resolution)
+    grid = site_grid(Site(14.5, 45.9, region_size, size, resolution))
     assert (grid.width, grid.height, grid.resolution) == (n * size, n * size, resolution)
 
 
 def test_site_grid_refuses_a_site_smaller_than_a_sub_image():
     with pytest.raises(TigerbushError, match=r"region_size 0\.004 is smaller than one sub-image"):
-        site_grid(14.5, 45.9, 0.004, 50, 10)
+        site_grid(Site(14.5, 45.9, 0.004, 50, 10))
 
 
 @settings(max_examples=200)
@@ -53,7 +53,7 @@ def test_site_grid_refuses_a_site_smaller_than_a_sub_image():
 )
 def test_site_grid_is_centred_on_the_lattice_of_the_tile(longitude, latitude, resolution, origin):
     x0, y0 = origin[0] * 20, origin[1] * 20
-    grid = site_grid(longitude, latitude, 0.08, 50, resolution, (x0, y0))
+    grid = site_grid(Site(longitude, latitude, 0.08, 50, resolution), (x0, y0))
     assert (grid.x - x0) % resolution == 0
     assert (y0 - grid.y) % resolution == 0
     x, y = project(longitude, latitude, Place(longitude, latitude, 0.08).epsg)
@@ -65,8 +65,8 @@ def test_site_grid_is_centred_on_the_lattice_of_the_tile(longitude, latitude, re
 @pytest.mark.parametrize(("latitude", "tile"), [(45.9, NORTH), (-25.0, SOUTH)])
 @pytest.mark.parametrize("resolution", [10, 20, 60])
 def test_site_grid_without_a_tile_takes_the_lattice_of_the_zone(latitude, tile, resolution):
-    nominal = site_grid(14.9, latitude, 0.02, 16, resolution)
-    assert nominal == site_grid(14.9, latitude, 0.02, 16, resolution, (tile.x, tile.y))
+    nominal = site_grid(Site(14.9, latitude, 0.02, 16, resolution))
+    assert nominal == site_grid(Site(14.9, latitude, 0.02, 16, resolution), (tile.x, tile.y))
 
 
 def test_read_window_grows_to_60_m_and_120_m_more():

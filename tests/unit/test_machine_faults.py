@@ -17,16 +17,19 @@ import pytest
 from fabricate import ROOT, flat_scene, name_of, scene_of
 from tigerbush.errors import EngineError, MachineError, WriteError
 from tigerbush.files import job_log, scratch_folder
+from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import REASON, STATUS, read_raster
+from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, write_snap_scene
 from tigerbush.sentinel2.safe import open_product, read_band, unpack_product
 from tigerbush.sentinel2.writer import write_product
+from tigerbush.site import Site
 from tigerbush.sources.folder import copy_product, list_local
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 RESAMPLE = runpy.run_path(str(SCRIPTS / "resample_product.py"))["main"]
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 SAFE = f"{name_of()}.SAFE"
 NOBODY = 65534
 
@@ -73,14 +76,13 @@ def zip_of(safe):
 def resampled(path, folder, *, last_attempt=True, buffer=0):
     """Run the script resample_product; give the tags of its window."""
     image = folder / "windows" / f"{name_of()}.window.tif"
-    mask_options = {"cirrus": True, "snow": False, "buffer": buffer}
     RESAMPLE(
         image,
         image.with_name(f"{name_of()}.window_mask.tif"),
         product=name_of(),
         path=str(path),
         site=SITE,
-        mask_options=mask_options,
+        options=MaskOptions(cirrus=True, snow=False, buffer=buffer),
         last_attempt=last_attempt,
     )
     return read_raster(image).tags
@@ -213,7 +215,7 @@ def test_results_that_may_not_be_written(place):
     )
 
 
-SCENE = {"bands": ["B4"], "resolution": 60, "upsampling": "Nearest", "downsampling": "First"}
+SCENE = SceneOptions(["B4"], 60, engine="gpt")
 
 
 def test_temporary_files_that_may_not_be_written(place, monkeypatch):
@@ -221,9 +223,7 @@ def test_temporary_files_that_may_not_be_written(place, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(place / "closed"))
     with without_privileges(), pytest.raises(WriteError) as error:
         or_placeholder(
-            lambda: write_snap_scene(
-                place / "products" / SAFE, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE
-            ),
+            lambda: write_snap_scene(place / "products" / SAFE, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
             source=place / "products" / SAFE,
@@ -241,7 +241,7 @@ def test_a_command_that_may_not_be_started(place, monkeypatch):
     path = place / "products" / SAFE
     with pytest.raises(EngineError) as error:
         or_placeholder(
-            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            lambda: write_snap_scene(path, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
             source=path,
@@ -275,7 +275,7 @@ def test_what_snap_says_of_the_machine(place, monkeypatch, script):
     (path / "DATASTRIP").mkdir(exist_ok=True)
     with pytest.raises(EngineError) as error:
         or_placeholder(
-            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            lambda: write_snap_scene(path, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
             source=path,

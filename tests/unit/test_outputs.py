@@ -18,7 +18,7 @@ from tigerbush.sites.product import SITE_BANDS, resample_site, subset_site
 def files(product, tmp_path):
     """A product's window and mask, the composite and the NDVI made of it."""
     scene = scene_of(2, offset=-1000, classi=np.zeros((3, 21, 21)))
-    image, mask = subset_site(*resample_site(product(baseline="0510", scene=scene), **SITE), **SITE)
+    image, mask = subset_site(*resample_site(product(baseline="0510", scene=scene), SITE), SITE)
     write_raster(tmp_path / "image.tif", image)
     write_raster(tmp_path / "mask.tif", mask)
     composite = composite_products([(tmp_path / "image.tif", tmp_path / "mask.tif")])

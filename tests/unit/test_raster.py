@@ -1,6 +1,7 @@
 """GeoTIFFs: what is written comes back, in its place, and with its overviews; strips and placeholders of scenes."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,12 +23,12 @@ from tigerbush.raster import (
     image_driver,
     read_raster,
     read_tags,
-    transform_of,
     write_raster,
     write_strips,
 )
 from tigerbush.scenes import scene
 from tigerbush.scenes.scene import (
+    SceneOptions,
     product_raster,
     product_tags,
     read_bands,
@@ -68,7 +69,7 @@ def test_all_that_a_raster_has_comes_back(tmp_path):
     assert {key: read_tags(tmp_path / "a.tif")[key] for key in "AB"} == {"A": "x", "B": "y z"}
     np.testing.assert_array_equal(found.band("B8A"), written.data[1])
     with rasterio.open(tmp_path / "a.tif") as image:
-        assert image.transform == transform_of(GRID) == rasterio.Affine(20, 0, 465_180, 0, -20, 5_080_260)
+        assert image.transform == GRID.transform == rasterio.Affine(20, 0, 465_180, 0, -20, 5_080_260)
         assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert image.compression.name == "deflate"
     # without scale and units: those of GDAL
@@ -249,13 +250,13 @@ def test_strips_end_where_tiles_end(resolution, first, height, heights):
 
 def test_a_region_beyond_the_product_replaces_no_pixels(product, tmp_path):
     safe, target = product(scene=scene_of(place=CORNER | {"width": 12, "height": 12})), tmp_path / "a.tif"
-    options = {"bands": ["B4"], "resolution": 10, "upsampling": "Nearest", "downsampling": "First"}
-    write_scene(safe, target, **options, region=[12, 0, 1, 1])
+    options = SceneOptions(bands=["B4"], resolution=10)
+    write_scene(safe, target, replace(options, region=[12, 0, 1, 1]))
     assert read_tags(target)["TIGERBUSH_STATUS"] == "outside"
-    write_scene(safe, target, **options, region=[11, 0, 1, 1])
+    write_scene(safe, target, replace(options, region=[11, 0, 1, 1]))
     assert read_raster(target).grid == Grid(CORNER["x"] + 110, CORNER["y"], 10, 1, 1)
     before = target.read_bytes()
     with pytest.raises(KeptError) as error:
-        write_scene(safe, target, **options, region=[0, 12, 1, 1])
+        write_scene(safe, target, replace(options, region=[0, 12, 1, 1]))
     assert error.value.reason == "the product does not reach the region"
     assert target.read_bytes() == before

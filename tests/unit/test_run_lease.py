@@ -298,7 +298,7 @@ def test_a_token_is_got_before_anything_is_asked(place, storage, mine, judge, mo
         asked.append(service)
         raise TigerbushError("nobody is logged in")
 
-    monkeypatch.setattr(run_lease.blob_trouble, "log_in", log_in)
+    monkeypatch.setattr(run_lease, "log_in", log_in)
     for method in (place.look, lambda: place.take(mine, judge, print), lambda: place.unlock(mine, judge)):
         with pytest.raises(TigerbushError, match=r"^nobody is logged in$"):
             method()

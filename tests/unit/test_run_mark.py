@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from fabricate import ROOT
 from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.runs import guard as run_guard
-from tigerbush.runs import mark as run_mark
 from tigerbush.runs.folder import Folder, read
 from tigerbush.runs.judge import Judge
 from tigerbush.runs.mark import LostError, Mark, decoded, own_mark, started, state
@@ -350,7 +350,7 @@ def test_a_run_that_has_lost_its_results_ends_at_once(results):
         "finally:\n"
         "    print('deletes', flush=True)\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(run_mark.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=results.parent, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -15,7 +15,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.masks import MASKED, MaskOptions
 from tigerbush.raster import read_tags
-from tigerbush.scenes.scene import product_raster, scene_grid, write_scene
+from tigerbush.scenes.scene import SceneOptions, product_raster, scene_grid, write_scene
 from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.safe import check_band, covering, open_product, read_band
@@ -162,7 +162,7 @@ def test_a_band_that_ends_in_zeros_is_refused(product, pack):
     for work in (
         lambda: read_band(opened, "B4", opened.grids[10]),
         lambda: check_band(opened, "B4"),
-        lambda: write_scene(path, path.with_name("a.tif"), bands=["B4"], resolution=10, upsampling="Nearest", downsampling="First"),
+        lambda: write_scene(path, path.with_name("a.tif"), SceneOptions(["B4"], 10)),
     ):  # fmt: skip
         with pytest.raises(TigerbushError) as error:
             work()
@@ -211,7 +211,7 @@ def test_whether_packets_could_be_checked_is_told(product):
     assert opened.codestream == "unchecked"
     for bands, found in ((["B4", "B3"], "checked"), (["B4", "B2"], "unchecked")):
         target = safe.with_name("a.tif")
-        write_scene(safe, target, bands=bands, resolution=20, upsampling="Nearest", downsampling="First")
+        write_scene(safe, target, SceneOptions(bands, 20))
         assert read_tags(target)["TIGERBUSH_CODESTREAM"] == found
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -24,7 +25,7 @@ from tigerbush.scenes.ranks import (
     to_do,
     work_through,
 )
-from tigerbush.scenes.scene import product_tags
+from tigerbush.scenes.scene import SceneOptions, product_tags
 from tigerbush.scenes.snap import Limits
 
 LIMITS = Limits(2, 3000)
@@ -88,7 +89,7 @@ TROUBLE = {
     NAMES[2]: OSError("reset\n  by peer"),
     NAMES[3]: ValueError("a\tdefect"),
 }
-SCENE = {"engine": "rasterio", "bands": ["B2"]}
+SCENE = SceneOptions(["B2"], 60)
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def job(tmp_path, products, folder, monkeypatch):
         module = ModuleType("mpi4py")
         module.MPI = SimpleNamespace(COMM_WORLD=communicator)
         monkeypatch.setitem(sys.modules, "mpi4py", module)
-        order = {"products": products, "folder": str(folder), "scene": SCENE, "threads": 2, "memory_mb": 3000, "last_attempt": True}  # fmt: skip
+        order = {"products": products, "folder": str(folder), "scene": asdict(SCENE), "threads": 2, "memory_mb": 3000, "last_attempt": True}  # fmt: skip
         (tmp_path / "job.json").write_text(json.dumps(order))
         return run_rank(tmp_path / "job.json")
 

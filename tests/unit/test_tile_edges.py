@@ -9,7 +9,7 @@ import utm
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.sentinel2.tiles import site_tiles
-from tigerbush.site import METRES_PER_DEGREE, Place
+from tigerbush.site import METRES_PER_DEGREE, Place, Site
 from tigerbush.sites.windows import (
     SubImage,
     place_sub_images,
@@ -116,13 +116,13 @@ def test_how_many_sub_images_fit(region_size, size, n):
     assert METRES_PER_DEGREE == 111_320
     if n is None:
         with pytest.raises(TigerbushError) as error:
-            site_grid(14.5, 45.9, region_size, size, 10)
+            site_grid(Site(14.5, 45.9, region_size, size, 10))
         assert str(error.value) == (
             "region_size 0.0044915 is smaller than one sub-image of 50 x 10 m; make it at least 0.0045 or "
             "subimages.size smaller."
         )
         return
-    grid = site_grid(14.5, 45.9, region_size, size, 10)
+    grid = site_grid(Site(14.5, 45.9, region_size, size, 10))
     assert grid.width == grid.height == n * size
 
 
@@ -130,7 +130,7 @@ def test_how_many_sub_images_fit(region_size, size, n):
 @pytest.mark.parametrize("origin", [None, (300_007, 7_200_043)])
 def test_a_site_is_the_nearest_on_its_lattice(latitude, origin):
     """By GDAL's projection; the lattice of the zone begins at 0 m, in the south at 10,000,000 m."""
-    grid = site_grid(14.9, latitude, 0.02, 16, 20, origin)
+    grid = site_grid(Site(14.9, latitude, 0.02, 16, 20), origin)
     zone = 32633 if latitude > 0 else 32733
     (x,), (y,) = rasterio.warp.transform("EPSG:4326", f"EPSG:{zone}", [14.9], [latitude])
     side = math.floor(0.02 * 111_320 / 320) * 16
@@ -139,7 +139,7 @@ def test_a_site_is_the_nearest_on_its_lattice(latitude, origin):
     assert (grid.x - x0) % 20 == (grid.y - y0) % 20 == 0
     # the nearest: less than half of a pixel away, and no lattice point is nearer
     assert abs(grid.x + side * 10 - x) <= 10 and abs(grid.y - side * 10 - y) <= 10
-    assert site_grid(14.9, latitude, 0.02, 16, 20, (grid.x, grid.y)) == grid
+    assert site_grid(Site(14.9, latitude, 0.02, 16, 20), (grid.x, grid.y)) == grid
 
 
 def test_zones_of_utm():
