@@ -11,7 +11,7 @@ import rasterio
 from bench.table import Row, in_child
 from tigerbush.grid import Grid
 from tigerbush.scenes.scene import SceneOptions, write_scene
-from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import Scene, write_product
 
 BANDS = ["B2", "B3", "B4"]
@@ -57,7 +57,7 @@ def window(safe: Path) -> None:
     grid = product.grids[10]
     corner = grid.width // 2
     for band in BANDS:
-        read_band(product, band, Grid(grid.x + 10 * corner, grid.y - 10 * corner, 10, 132, 132))
+        product.read_band(band, Grid(grid.x + 10 * corner, grid.y - 10 * corner, 10, 132, 132))
 
 
 def tile(small: bool) -> Iterator[Row]:

@@ -11,7 +11,7 @@ import pytest
 from fabricate import name_of, scene_of
 from tigerbush.errors import RemoteError
 from tigerbush.sentinel2.names import parse_name
-from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources import patience
 from tigerbush.sources.bucket import list_store
@@ -161,7 +161,7 @@ def test_the_layout_of_aws(weed, product, tmp_path, level):
     copied, original = open_product(target), open_product(safe)
     for band in ("B2", "B8A", "B12"):
         np.testing.assert_array_equal(
-            read_band(copied, band, copied.grids[10]), read_band(original, band, original.grids[10])
+            copied.read_band(band, copied.grids[10]), original.read_band(band, original.grids[10])
         )
     assert copied.offsets == original.offsets
     assert [row["role"] for row in files].count("mask") == 1

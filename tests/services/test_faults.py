@@ -8,7 +8,7 @@ from fabricate import name_of
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.tables import FILE_COLUMNS, file_row
 from tigerbush.sentinel2.names import role
-from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site
 from tigerbush.sites.stream import stream_product
@@ -61,7 +61,7 @@ def fetch(how, one, files, target):
 
 def pixels(path):
     product = open_product(path)
-    return read_band(product, "B4", product.grids[10])
+    return product.read_band("B4", product.grids[10])
 
 
 @pytest.mark.parametrize("how", ["stream", "whole"])

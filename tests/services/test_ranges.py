@@ -5,6 +5,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 
+from fabricate import name_of
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
@@ -43,7 +44,7 @@ def row(request, weed, pixels, tmp_path_factory):
     weed.put(PUBLIC, f"large/{path.name}", path.read_bytes())
     [one] = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(f"large/{path.name}")
     assert one.size > 3 * WHOLE_BYTES
-    return file_row("P", ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
+    return file_row(name_of(), ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
 
 
 def window(x, y, side):

@@ -9,8 +9,8 @@ from fabricate import name_of
 from tigerbush import masks
 from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
+from tigerbush.sentinel2.names import SITE_BANDS
 from tigerbush.sites.composite import Observation, composite_products, median, mosaic, observation
-from tigerbush.sites.product import SITE_BANDS
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 
@@ -29,7 +29,7 @@ def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", rea
 
 def test_observation_adds_the_offset_as_an_integer():
     stored = np.array([[[0, 65535, 900, 1500]], [[5, 5, 5, 5]]], np.uint16)
-    seen = observation(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8))
+    seen = observation(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8), 65535)
     assert seen.dn[0].tolist() == [[-1000, 64535, -100, 500]]
     assert seen.usable.tolist() == [[False, False, True, True]]
 
@@ -37,7 +37,7 @@ def test_observation_adds_the_offset_as_an_integer():
 def test_observation_uses_unknown_but_not_masked_pixels():
     stored = np.ones((1, 1, 4), np.uint16)
     mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.MASK_NODATA]], np.uint8)
-    assert observation(stored, [0], mask).usable.tolist() == [[True, False, True, False]]
+    assert observation(stored, [0], mask, 65535).usable.tolist() == [[True, False, True, False]]
 
 
 def seen(values):

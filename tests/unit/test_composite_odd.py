@@ -210,7 +210,7 @@ def test_a_part_is_used_only_where_those_before_cannot_be():
 
 def test_a_pixel_counts_when_every_band_has_it():
     stored = np.array([[[0, 1, 65535, 5, 65534]], [[3, 0, 4, 65535, 1]]], np.uint16)
-    seen = observation(stored, [-10, 20], np.zeros((1, 5), np.uint8))
+    seen = observation(stored, [-10, 20], np.zeros((1, 5), np.uint8), 65535)
     assert seen.usable.tolist() == [[False, False, False, False, True]]
     assert seen.dn.tolist() == [[[-10, -9, 65525, -5, 65524]], [[23, 20, 24, 65555, 21]]]
     assert seen.dn.dtype == np.int32

@@ -71,7 +71,7 @@ def test_site_grid_without_a_tile_takes_the_lattice_of_the_zone(latitude, tile, 
 
 def test_read_window_grows_to_60_m_and_120_m_more():
     site = Grid(NORTH.x + 1010, NORTH.y - 2030, 10, 100, 100)
-    window = read_window(site, NORTH)
+    window = read_window(site, NORTH, 60)
     # 1010 -> 960 - 120, 2010 -> 2040 + 120; 2030 -> 1980 - 120, 3030 -> 3060 + 120
     assert window == Grid(NORTH.x + 840, NORTH.y - 1860, 10, 132, 132)
 
@@ -79,15 +79,15 @@ def test_read_window_grows_to_60_m_and_120_m_more():
 @pytest.mark.parametrize("tile", [NORTH, SOUTH])
 def test_read_window_is_clamped_to_the_tile(tile):
     site = Grid(tile.x - 500, tile.y - 109800 + 300, 10, 100, 100)
-    window = read_window(site, tile)
+    window = read_window(site, tile, 60)
     assert (window.x, window.width) == (tile.x, 66)
     assert window.y - window.height * 10 == tile.y - 109800
 
 
 def test_read_window_outside_the_tile():
-    assert read_window(Grid(NORTH.x - 1000, NORTH.y, 10, 100, 100), NORTH) is None
-    assert read_window(Grid(NORTH.x, NORTH.y + 1000, 10, 100, 100), NORTH) is None
-    assert read_window(Grid(NORTH.x + 109800, NORTH.y, 10, 100, 100), NORTH) is None
+    assert read_window(Grid(NORTH.x - 1000, NORTH.y, 10, 100, 100), NORTH, 60) is None
+    assert read_window(Grid(NORTH.x, NORTH.y + 1000, 10, 100, 100), NORTH, 60) is None
+    assert read_window(Grid(NORTH.x + 109800, NORTH.y, 10, 100, 100), NORTH, 60) is None
 
 
 def test_sub_images_run_down_the_columns():

@@ -11,10 +11,10 @@ from test_kept_results import NAME, SITE, files_of, keeping, script, without_ban
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_json
-from tigerbush.placeholder import failed_outputs, is_finished, kept_results, or_placeholder
+from tigerbush.placeholder import failed_outputs, is_finished, kept_results, or_placeholder, write_failed_copy
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.scenes.scene import scene_placeholder
-from tigerbush.sources.folder import copy_product, write_failed_copy
+from tigerbush.sources.folder import copy_product
 
 DOWNLOAD, STREAM = script("download_product"), script("stream_product")
 

@@ -10,8 +10,8 @@ from fabricate import CORNER, scene_of
 from tigerbush import masks
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.masks import MaskOptions
-from tigerbush.sentinel2.masks import mask_file, mask_method, read_mask
+from tigerbush.masks import MaskOptions, mask_method
+from tigerbush.sentinel2.masks import read_mask
 from tigerbush.sentinel2.safe import open_product
 
 SMALL = CORNER | {"width": 24, "height": 18}  # 4 x 3 pixels of 60 m
@@ -154,7 +154,7 @@ def test_which_file_is_the_mask(product):
     granule = next(safe.glob("GRANULE/*"))
 
     def found():
-        name, resolution = mask_file(open_product(safe))
+        name, resolution = open_product(safe).mask_file()
         return name and name.rpartition("/")[2], resolution
 
     assert found() == ("MSK_CLASSI_B00.jp2", 60)
@@ -185,7 +185,7 @@ def test_which_scene_classification_is_the_mask(product):
     assert np.argwhere(mask).max(axis=0).tolist() == [5, 5]
     fine.unlink()
     mask, name = read_mask(open_product(safe), WHOLE)
-    assert name.endswith("_SCL_60m.jp2") and mask_file(open_product(safe)) == (name, 60)
+    assert name.endswith("_SCL_60m.jp2") and open_product(safe).mask_file() == (name, 60)
     expected = np.zeros((18, 24), np.uint8)
     expected[12:, 18:] = 1
     np.testing.assert_array_equal(mask, expected)

@@ -92,7 +92,7 @@ def test_a_buffer_reaches_into_a_site_from_outside(product, buffer):
     classi = (np.random.default_rng(2).random((3, 21, 21)) < 0.02).astype(np.uint8)
     opened = open_product(product(baseline="0400", scene=scene_of(offset=-1000, classi=classi)))
     site = Grid(WHOLE.x + 430, WHOLE.y - 470, 10, 40, 40)
-    window = read_window(site, WHOLE, buffer)
+    window = read_window(site, WHOLE, 60, buffer)
     row, column = round((window.y - site.y) / 10), round((site.x - window.x) / 10)
     whole, _ = read_mask(opened, WHOLE, MaskOptions(buffer=buffer))
     part, _ = read_mask(opened, window, MaskOptions(buffer=buffer))

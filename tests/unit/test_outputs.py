@@ -10,8 +10,9 @@ from fabricate import name_of, scene_of
 from test_scene import SITE
 from tigerbush.images import render
 from tigerbush.raster import LINEAGE, PRODUCT, write_raster
+from tigerbush.sentinel2.names import SITE_BANDS
 from tigerbush.sites.composite import composite_products
-from tigerbush.sites.product import SITE_BANDS, resample_site, subset_site
+from tigerbush.sites.product import resample_site, subset_site
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tigerbush.raster import (
     Raster,
     _overviews,
     image_driver,
+    product_tags,
     read_raster,
     read_tags,
     write_raster,
@@ -30,12 +31,13 @@ from tigerbush.scenes import scene
 from tigerbush.scenes.scene import (
     SceneOptions,
     product_raster,
-    product_tags,
     read_bands,
     scene_outside,
     scene_placeholder,
     write_scene,
 )
+from tigerbush.sentinel2.names import parse_name
+from tigerbush.sentinel2.sensor import SENSOR
 from tigerbush.version import __version__
 
 GRID = Grid(465_180, 5_080_260, 20, 7, 5)
@@ -162,7 +164,7 @@ def test_names_of_tags_are_those_that_files_hold():
 
 def test_tags_of_a_product():
     name = "S2B_MSIL2A_20190203T040506_N0211_R007_T33TVL_20190203T070809"
-    assert product_tags(name, "failed", "because") == {
+    assert product_tags(parse_name(name), "failed", "because") == {
         "TIGERBUSH_PRODUCT": name,
         "TIGERBUSH_STATUS": "failed",
         "TIGERBUSH_REASON": "because",
@@ -189,38 +191,37 @@ def test_placeholders_of_scenes(tile, epsg):
             ("B4", "B2"),
             0,
         )
-        assert found.tags == product_tags(name, status, reason)
+        assert found.tags == product_tags(parse_name(name), status, reason)
 
 
 def test_stored_numbers_become_reflectance_by_the_tags():
     offsets = {"B2": -1000, "B4": 250}
     product = SimpleNamespace(
-        quantification=5000,
-        offsets=offsets,
+        reflectance=lambda band: (1 / 5000, offsets[band] / 5000),
         epsg=32633,
         codestream="checked",
-        name=SimpleNamespace(product=name_of()),
+        name=parse_name(name_of()),
     )
     data = np.ones((2, 5, 7), np.uint16)
     found = product_raster(product, ["B4", "B2"], GRID, data)
     assert found.data is data
     assert (found.grid, found.epsg, found.bands, found.nodata) == (GRID, 32633, ("B4", "B2"), 0)
     assert (found.scale, found.offset, found.units) == ((0.0002,) * 2, (0.05, -0.2), ("reflectance",) * 2)
-    assert found.tags == product_tags(name_of(), "ok", "") | {CODESTREAM: "checked"}
+    assert found.tags == product_tags(parse_name(name_of()), "ok", "") | {CODESTREAM: "checked"}
     product.codestream = None
-    assert product_raster(product, ["B4"], GRID, data).tags == product_tags(name_of(), "ok", "")
+    assert product_raster(product, ["B4"], GRID, data).tags == product_tags(parse_name(name_of()), "ok", "")
 
 
-def test_methods_of_bands_that_are_not_named_are_those_of_snap(monkeypatch):
+def test_methods_of_bands_that_are_not_named_are_those_of_snap():
     calls = []
-    monkeypatch.setattr(scene, "read_band", lambda *call: calls.append(call) or np.zeros((1, 1)))
+    product = SimpleNamespace(read_band=lambda *call: calls.append(call) or np.zeros((1, 1)))
     for up, down in (({"B1": "Bicubic"}, {"B4": "Mean"}), ("Bilinear", "Median")):
-        assert read_bands("product", ["B1", "B4"], GRID, up, down).shape == (2, 1, 1)
+        assert read_bands(product, ["B1", "B4"], GRID, up, down).shape == (2, 1, 1)
     assert calls == [
-        ("product", "B1", GRID, "Bicubic", "First"),
-        ("product", "B4", GRID, "Nearest", "Mean"),
-        ("product", "B1", GRID, "Bilinear", "Median"),
-        ("product", "B4", GRID, "Bilinear", "Median"),
+        ("B1", GRID, "Bicubic", "First"),
+        ("B4", GRID, "Nearest", "Mean"),
+        ("B1", GRID, "Bilinear", "Median"),
+        ("B4", GRID, "Bilinear", "Median"),
     ]
 
 
@@ -238,9 +239,9 @@ def test_methods_of_bands_that_are_not_named_are_those_of_snap(monkeypatch):
 )
 def test_strips_end_where_tiles_end(resolution, first, height, heights):
     tile = Grid(300_000, 5_100_000, 10, 10_980, 10_980)
-    assert scene.STRIP_METRES == math.lcm(10_240, 12_800) == 51_200
+    assert SENSOR.strip_metres == math.lcm(10_240, 12_800) == 51_200
     grid = Grid(300_400, 5_100_000 - first * resolution, resolution, 33, height)
-    strips = list(scene._strips(SimpleNamespace(grids={10: tile}), grid))
+    strips = list(scene._strips(tile, grid, SENSOR.strip_metres))
     assert [strip.height for strip in strips] == heights
     tops = [grid.y - resolution * sum(heights[:i]) for i in range(len(heights))]
     assert [(strip.x, strip.y, strip.resolution, strip.width) for strip in strips] == [

@@ -13,6 +13,7 @@ from tigerbush.cli import retry
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.errors import KeptError, MachineError, RemoteError, TigerbushError
 from tigerbush.placeholder import (
+    FAILED,
     failed_outputs,
     is_finished,
     keep_finished,
@@ -22,7 +23,6 @@ from tigerbush.placeholder import (
     record_of,
 )
 from tigerbush.raster import STATUS
-from tigerbush.sentinel2.safe import FAILED
 
 DAYS = [f"201702{day:02}" for day in range(1, 13)]
 NAMES = dict(zip("abcdefghijkl", map(name_of, DAYS), strict=True))

@@ -11,14 +11,15 @@ from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import ConfigurationError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import failed_outputs, or_placeholder
+from tigerbush.placeholder import failed_outputs, or_placeholder, write_failed_copy
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions, scene_placeholder, scene_region, write_scene
 from tigerbush.scenes.snap import Limits
+from tigerbush.sentinel2.names import SITE_BANDS
+from tigerbush.sentinel2.sensor import SENSOR
 from tigerbush.site import Site
-from tigerbush.sites.product import SITE_BANDS, resample_site, site_placeholder, subset_site
-from tigerbush.sources.folder import write_failed_copy
+from tigerbush.sites.product import resample_site, site_placeholder, subset_site
 
 # centre of the 126 x 126 pixels of CORNER, one site of 2 x 2 sub-images of 20 pixels
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
@@ -117,7 +118,8 @@ def test_strips_do_not_show(product, scene_file, monkeypatch, metres):
     """Whatever the height of the strips and the method, the pixels are the same."""
     safe, bands = product(scene=scene_of(4)), ["B2", "B3", "B4", "B1", "B9", "B5"]
     whole = scene_file(safe, bands, **METHODS)
-    monkeypatch.setattr("tigerbush.scenes.scene.STRIP_METRES", metres)
+    sensor = replace(SENSOR, strip_metres=metres)
+    monkeypatch.setattr("tigerbush.scenes.scene.sensor_of", lambda product: sensor)
     np.testing.assert_array_equal(scene_file(safe, bands, **METHODS).data, whole.data)
     part = scene_file(safe, bands, region=[7, 11, 40, 33], **METHODS)
     np.testing.assert_array_equal(part.data, whole.data[:, 11:44, 7:47])

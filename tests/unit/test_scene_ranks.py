@@ -14,7 +14,7 @@ import pytest
 from fabricate import name_of
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.raster import Raster, write_raster
+from tigerbush.raster import Raster, product_tags, write_raster
 from tigerbush.scenes import ranks as scene_ranks
 from tigerbush.scenes.ranks import (
     check_outcomes,
@@ -25,15 +25,16 @@ from tigerbush.scenes.ranks import (
     to_do,
     work_through,
 )
-from tigerbush.scenes.scene import SceneOptions, product_tags
+from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
+from tigerbush.sentinel2.names import parse_name
 
 LIMITS = Limits(2, 3000)
 NAMES = [name_of(f"2017011{day}") for day in range(7)]
 
 
 def write_scene(folder, name, status="ok", reason=""):
-    tags = product_tags(name, status, reason)
+    tags = product_tags(parse_name(name), status, reason)
     raster = Raster(np.ones((1, 1, 1), np.uint16), Grid(0, 0, 20, 1, 1), 32633, ("B2",), 0, tags=tags)
     write_raster(scene_part(folder, name), raster)
 

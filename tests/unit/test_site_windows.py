@@ -7,18 +7,13 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.grid import Grid
+from tigerbush.placeholder import stand_in
 from tigerbush.raster import Raster
-from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.names import SITE_BANDS, parse_name
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.site import Site
-from tigerbush.sites.product import (
-    SITE_BANDS,
-    placeholder,
-    resample_site,
-    site_placeholder,
-    site_window,
-    subset_site,
-)
+from tigerbush.sites.product import resample_site, site_placeholder, site_window, subset_site
 
 # 2 x 2 sub-images of 20 pixels of 10 m, around 465795 m east and 5079632 m north: with the corner at 465180, 5080260 from
 # 42 to 82 pixels east, and from 43 to 83 pixels south
@@ -134,7 +129,7 @@ def test_folders_that_sort_before_granule(tmp_path, scene):
     assert product.granule == "L1C_T33TVL_A000001_20170116T100000"
     name, resolution = product.band_file("B4")
     assert (name, resolution) == (f"GRANULE/{product.granule}/IMG_DATA/{stamp}_B04.jp2", 10)
-    np.testing.assert_array_equal(read_band(product, "B4", product.grids[10]), scene.bands["B4"])
+    np.testing.assert_array_equal(product.read_band("B4", product.grids[10]), scene.bands["B4"])
 
 
 def test_what_stands_for_a_product_without_pixels():
@@ -145,7 +140,7 @@ def test_what_stands_for_a_product_without_pixels():
     south, _ = site_placeholder(name_of(), "gone", replace(SITE, latitude=-25.0))
     assert south.epsg == 32733
     assert south.grid.y % 10 == 0
-    image, _ = placeholder(name_of(), "why", Grid(0, 50, 20, 3, 2), 32601, status="outside")
+    image = stand_in(parse_name(name_of()), "why", Grid(0, 50, 20, 3, 2), 32601, SITE_BANDS, status="outside")
     assert (image.data.shape, image.tags["TIGERBUSH_STATUS"], image.tags["TIGERBUSH_PRODUCT"]) == (
         (4, 2, 3),
         "outside",

@@ -49,7 +49,7 @@ def site(west, north, width=100, height=80):
 def test_what_is_read_at_the_edges_of_a_tile(west, north, window):
     column, row, width, height = window
     expected = Grid(TILE.x + 10 * column, TILE.y - 10 * row, 10, width, height)
-    assert read_window(site(west, north), TILE) == expected
+    assert read_window(site(west, north), TILE, 60) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_read_at_the_edges_of_a_tile(west, north, window):
     ],
 )
 def test_a_site_that_only_touches_a_tile_is_outside(west, north, reached):
-    assert (read_window(site(west, north), TILE) is not None) == reached
+    assert (read_window(site(west, north), TILE, 60) is not None) == reached
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_site_that_only_touches_a_tile_is_outside(west, north, reached):
 def test_a_buffer_widens_what_is_read_by_whole_coarse_pixels(buffer, resolution, more):
     scene = Grid(TILE.x, TILE.y, resolution, 1830, 1830)
     here = Grid(TILE.x + 6000, TILE.y - 6600, resolution, 60, 60)
-    window, plain = read_window(here, scene, buffer), read_window(here, scene)
+    window, plain = read_window(here, scene, 60, buffer), read_window(here, scene, 60)
     assert (window.x, window.y) == (plain.x - more * resolution, plain.y + more * resolution)
     assert (window.width, window.height) == (plain.width + 2 * more, plain.height + 2 * more)
     assert plain.x == here.x - 120 and plain.y == here.y + 120
@@ -96,7 +96,7 @@ def test_a_buffer_widens_what_is_read_by_whole_coarse_pixels(buffer, resolution,
 def test_windows_of_odd_resolutions_are_whole_pixels():
     """Of 25 m and 60 m the common multiple is 300 m."""
     scene = Grid(TILE.x, TILE.y, 25, 4000, 4000)
-    window = read_window(Grid(TILE.x + 3025, TILE.y - 6100, 25, 40, 40), scene)
+    window = read_window(Grid(TILE.x + 3025, TILE.y - 6100, 25, 40, 40), scene, 60)
     # 3025 .. 4025 to 3000 .. 4200, and 120 m more: 2880 / 25 = 115.2, 4320 / 25 = 172.8
     assert window == Grid(TILE.x + 115 * 25, TILE.y - 235 * 25, 25, 173 - 115, 293 - 235)
 

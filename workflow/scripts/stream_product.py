@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from tigerbush.files import job_log
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import or_placeholder, write_failed_copy
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
-from tigerbush.sources.folder import write_failed_copy
 from tigerbush.sources.listing import open_store
 
 

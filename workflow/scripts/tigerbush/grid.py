@@ -1,6 +1,7 @@
 """A north-up raster grid, and windows of it."""
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 from rasterio import Affine
 
@@ -56,3 +57,16 @@ class Grid:
         """Return column, row, width and height of a grid on the same lattice, in pixels of this one."""
         column, row = round((part.x - self.x) / self.resolution), round((self.y - part.y) / self.resolution)
         return column, row, part.width, part.height
+
+    def covering(self, target: "Grid", margin: int) -> "Grid":
+        """Return the pixels that touch `target`, grown by `margin` pixels, clamped to the grid; at least one."""
+
+        def span(low: float, high: float, size: int) -> tuple[int, int]:
+            start = min(max(floor(low / self.resolution) - margin, 0), size - 1)
+            stop = max(min(ceil(high / self.resolution) + margin, size), start + 1)
+            return start, stop
+
+        west, south, east, north = target.bounds
+        left, right = span(west - self.x, east - self.x, self.width)
+        top, bottom = span(self.y - north, self.y - south, self.height)
+        return self.crop(left, top, right - left, bottom - top)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tigerbush.grid import Grid
+
 CLEAR, MASKED, UNKNOWN, MASK_NODATA = 0, 1, 2, 255
 
 
@@ -49,3 +51,8 @@ def buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
 
     y, x = np.ogrid[-buffer : buffer + 1, -buffer : buffer + 1]
     return cv2.dilate(mask, (x**2 + y**2 <= buffer**2).astype(np.uint8))
+
+
+def mask_method(resolution: int, target: Grid) -> str:
+    """Return how a mask of a resolution in metres comes to a target grid."""
+    return "Nearest" if target.resolution <= resolution else "First"

@@ -7,19 +7,30 @@ of a finished result.
 """
 
 import logging
+import re
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import rasterio
 
 from tigerbush.errors import KeptError, MachineError, TigerbushError, refuse_fault
-from tigerbush.files import read_json, write_json
-from tigerbush.raster import GDAL_ERRORS, STATUS, read_tags
-from tigerbush.sentinel2.safe import FAILED, ZIP_ERRORS
+from tigerbush.files import read_json, replacing, write_json
+from tigerbush.grid import Grid
+from tigerbush.product import NODATA, ProductName
+from tigerbush.raster import GDAL_ERRORS, STATUS, Raster, product_tags, read_tags
+from tigerbush.sensors import product_pattern
 
 log = logging.getLogger(__name__)
+
+# the only member of a zip that stands for a failed download; it holds the reason
+FAILED = "TIGERBUSH_FAILED.txt"
+# What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
+# compression that it does not know and for encryption.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
 
 # the end of the name of a record: why a product could not be read again, though its result is there
 RECORD = ".unreadable.json"
@@ -203,12 +214,18 @@ def failed_outputs(results: Path) -> list[Path]:
     results : Path
         Holds `downloads/`, `scenes/` and one folder per site.
     """
-    images = [*results.glob("scenes/S2*.tif"), *results.glob("*/products/S2*.tif")]
+    images = _of_products(results, "scenes/*.tif", "*/products/*.tif")
     failed = {path for path in images if not path.stem.endswith("_mask") and _image_failed(path)}
     failed |= kept_results(results).keys()
     products = {path.stem for path in failed}
-    copies = [*results.glob("downloads/S2*.zip"), *results.glob("*/downloads/S2*.zip")]
+    copies = _of_products(results, "downloads/*.zip", "*/downloads/*.zip")
     return sorted({*failed, *(path for path in copies if path.stem in products or _download_failed(path))})
+
+
+def _of_products(results: Path, *places: str) -> list[Path]:
+    """List the files in some places whose names begin with that of a product."""
+    name = re.compile(product_pattern())
+    return [path for place in places for path in results.glob(place) if name.match(path.name)]
 
 
 def _image_failed(path: Path) -> bool:
@@ -224,3 +241,35 @@ def _download_failed(path: Path) -> bool:
             return FAILED in archive.namelist()
     except zipfile.BadZipFile:
         return True
+
+
+def stand_in(
+    name: ProductName, reason: str, grid: Grid, epsg: int, bands: Sequence[str], status: str = "failed"
+) -> Raster:
+    """Return what stands for the pixels of a product: all no-data, with the reason in the tags.
+
+    Parameters
+    ----------
+    name : ProductName
+    reason : str
+        One sentence.
+    grid : Grid
+    epsg : int
+    bands : sequence of str
+    status : {"failed", "outside"}
+        Whether the product cannot be processed, or does not reach the grid.
+    """
+    return Raster(
+        data=np.full((len(bands), *grid.shape), NODATA, np.uint16),
+        grid=grid,
+        epsg=epsg,
+        bands=tuple(bands),
+        nodata=NODATA,
+        tags=product_tags(name, status, reason),
+    )
+
+
+def write_failed_copy(target: Path, reason: str) -> None:
+    """Write the zip that stands for a product that could not be fetched; opening it gives the reason."""
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(FAILED, reason)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
-from tigerbush.sentinel2.names import ProductName, parse_name
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.names import parse_name
 
 log = logging.getLogger(__name__)
 

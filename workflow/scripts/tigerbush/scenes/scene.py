@@ -10,26 +10,21 @@ from rasterio.warp import transform
 
 from tigerbush.errors import ConfigurationError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import keep_reached
+from tigerbush.placeholder import keep_reached, stand_in
 from tigerbush.polygon import Corner, read_polygon
+from tigerbush.product import NODATA, Product
 from tigerbush.raster import (
     CODESTREAM,
     GDAL_ERRORS,
-    PRODUCT,
     REASON,
-    STATUS,
     Raster,
+    product_tags,
     write_raster,
     write_strips,
 )
+from tigerbush.readers import open_product
 from tigerbush.resample import target_grid
-from tigerbush.sentinel2.names import parse_name
-from tigerbush.sentinel2.safe import NODATA, Product, check_band, open_product, read_band
-from tigerbush.version import __version__
-
-# Strips end where the JPEG 2000 tiles of the 10 m and the 20 m bands both end (1024 and 640 pixels), so
-# that nothing is decoded twice.
-STRIP_METRES = math.lcm(1024 * 10, 640 * 20)
+from tigerbush.sensors import sensor_of
 
 Methods = str | Mapping[str, str]
 
@@ -61,9 +56,14 @@ class SceneOptions:
     engine: str = "rasterio"
 
 
+def finest_grid(product: Product) -> Grid:
+    """Return the grid of a product at its finest resolution."""
+    return product.grids[min(product.grids)]
+
+
 def scene_grid(product: Product, resolution: int) -> Grid:
     """Return the target grid of a whole product, as SNAP's Resample chooses it."""
-    return target_grid(product.grids[10], list(product.grids.values()), resolution)
+    return target_grid(finest_grid(product), list(product.grids.values()), resolution)
 
 
 def read_bands(
@@ -96,12 +96,12 @@ def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsamp
     def method(choice: Methods, default: str) -> str:
         return choice if isinstance(choice, str) else choice.get(band, default)
 
-    return read_band(product, band, grid, method(upsampling, "Nearest"), method(downsampling, "First"))
+    return product.read_band(band, grid, method(upsampling, "Nearest"), method(downsampling, "First"))
 
 
 def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
     """Return stored DN with everything that makes them reflectance; what reading found is told, too."""
-    quantification = product.quantification
+    reflectance = [product.reflectance(band) for band in bands]
     codestream = {CODESTREAM: product.codestream} if product.codestream else {}
     return Raster(
         data=data,
@@ -109,24 +109,11 @@ def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.
         epsg=product.epsg,
         bands=tuple(bands),
         nodata=NODATA,
-        scale=(1 / quantification,) * len(bands),
-        offset=tuple(product.offsets[band] / quantification for band in bands),
+        scale=tuple(scale for scale, _ in reflectance),
+        offset=tuple(offset for _, offset in reflectance),
         units=("reflectance",) * len(bands),
-        tags=product_tags(product.name.product, "ok", "") | codestream,
+        tags=product_tags(product.name, "ok", "") | codestream,
     )
-
-
-def product_tags(product: str, status: str, reason: str) -> dict[str, str]:
-    """Return the tags of everything that is made from one product."""
-    name = parse_name(product)
-    return {
-        PRODUCT: product,
-        STATUS: status,
-        REASON: reason,
-        "TIGERBUSH_VERSION": __version__,
-        "SENSING_TIME": name.sensing_time.isoformat() + "Z",
-        "PROCESSING_BASELINE": name.baseline,
-    }
 
 
 def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
@@ -160,10 +147,10 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
         return
     for band in bands:
         # before decoding, which takes minutes; and whether packets could be checked is a tag of the file
-        check_band(product, band, grid)
+        product.check_band(band, grid)
     strips = (
         (strip, number, _read(product, band, strip, options.upsampling, options.downsampling)[None])
-        for strip in _strips(product, grid)
+        for strip in _strips(finest_grid(product), grid, sensor_of(product.name.product).strip_metres)
         for number, band in enumerate(bands)
     )
     empty = np.empty((len(bands), 0, 0), np.uint16)
@@ -219,11 +206,11 @@ def _corners(text: str) -> list[Corner]:
         raise ConfigurationError(f"scene.geo_region {text[:120]!r} {error}.") from None
 
 
-def _strips(product: Product, grid: Grid) -> Iterator[Grid]:
-    """Cut a grid into strips that end where JPEG 2000 tiles end, counted from the tile's own corner."""
-    # at 60 m the tiles' common multiple is longer than a tile: one strip
-    rows = math.lcm(STRIP_METRES, int(grid.resolution)) // int(grid.resolution)
-    top = round((product.grids[10].y - grid.y) / grid.resolution)
+def _strips(whole: Grid, grid: Grid, metres: int) -> Iterator[Grid]:
+    """Cut a part of a product into strips that end at multiples of so many metres from the product's upper edge."""
+    # at 60 m the common multiple of Sentinel-2's tiles is longer than a product: one strip
+    rows = math.lcm(metres, int(grid.resolution)) // int(grid.resolution)
+    top = round((whole.y - grid.y) / grid.resolution)
     start = top
     while start < top + grid.height:
         stop = min((start // rows + 1) * rows, top + grid.height)
@@ -233,22 +220,16 @@ def _strips(product: Product, grid: Grid) -> Iterator[Grid]:
 
 def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
     """Return the placeholder of a failed scene."""
-    return _one_pixel(product, "failed", reason, bands, resolution)
+    return _one_pixel(product, reason, bands, resolution, "failed")
 
 
 def scene_outside(product: str, bands: Sequence[str], resolution: int) -> Raster:
     """Return what stands for the scene of a product that does not reach the region."""
-    return _one_pixel(product, "outside", "the product does not reach the region", bands, resolution)
+    return _one_pixel(product, "the product does not reach the region", bands, resolution, "outside")
 
 
-def _one_pixel(product: str, status: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
+def _one_pixel(product: str, reason: str, bands: Sequence[str], resolution: int, status: str) -> Raster:
     # one pixel, because the grid may be unknown
-    tile = parse_name(product).tile
-    return Raster(
-        data=np.full((len(bands), 1, 1), NODATA, np.uint16),
-        grid=Grid(0, 0, resolution, 1, 1),
-        epsg=(32600 if tile[2] >= "N" else 32700) + int(tile[:2]),
-        bands=tuple(bands),
-        nodata=NODATA,
-        tags=product_tags(product, status, reason),
-    )
+    sensor = sensor_of(product)
+    name = sensor.parse(product)
+    return stand_in(name, reason, Grid(0, 0, resolution, 1, 1), sensor.epsg(name.tile), bands, status)

@@ -15,12 +15,14 @@ from pathlib import Path
 
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.files import read_json, scratch_folder, write_json
+from tigerbush.product import Product
 from tigerbush.raster import write_raster
+from tigerbush.readers import open_product
 from tigerbush.scenes.scene import SceneOptions, scene_grid, scene_outside, scene_region
 from tigerbush.scenes.snap_graph import FORMAT, Step, graph_xml, scene_steps
 from tigerbush.scenes.snap_output import rewrite
 from tigerbush.scenes.snap_worker import __file__ as _worker
-from tigerbush.sentinel2.safe import Product, check_band, open_product, unpack_product
+from tigerbush.sentinel2.safe import unpack_product
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ def write_snap_scene(path: Path, target: Path, options: SceneOptions, limits: Li
     """
     product = open_product(path)
     for band in options.bands:
-        check_band(product, band)
+        product.check_band(band)
     whole = scene_grid(product, options.resolution)
     grid = scene_region(whole, product.epsg, options.region, options.geo_region)
     if grid is None:

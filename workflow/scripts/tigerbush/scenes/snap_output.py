@@ -15,9 +15,9 @@ from rasterio.windows import Window
 
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.grid import Grid
+from tigerbush.product import Product
 from tigerbush.raster import GDAL_ERRORS, write_strips
 from tigerbush.scenes.scene import product_raster
-from tigerbush.sentinel2.safe import Product
 
 # SNAP's private tag: the header of its own format, BEAM-DIMAP, with the names of the bands in their order
 DIMAP_TAG = 65000

@@ -12,7 +12,7 @@ from rasterio.features import rasterize
 
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.masks import DEFAULTS, UNKNOWN, MaskOptions, buffered
+from tigerbush.masks import DEFAULTS, UNKNOWN, MaskOptions, buffered, mask_method
 from tigerbush.resample import resample
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, XML_ERRORS
 from tigerbush.sentinel2.safe import Product, read_window
@@ -20,11 +20,6 @@ from tigerbush.sentinel2.safe import Product, read_window
 # L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
 # cloud shadow, cloud of medium and of high probability; thin cirrus; snow or ice
 SCL_MASKED, SCL_CIRRUS, SCL_SNOW = (0, 1, 3, 8, 9), 10, 11
-
-
-_CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
-_CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
-_SCL = r"GRANULE/[^/]+/IMG_DATA/R{}m/[^/]+_SCL_{}m\.(?:jp2|tif)"
 
 
 def read_mask(
@@ -54,7 +49,7 @@ def read_mask(
     TigerbushError
         When the mask file is damaged.
     """
-    name, resolution = mask_file(product)
+    name, resolution = product.mask_file()
     if name is None:
         return np.full(target.shape, UNKNOWN, np.uint8), None
     if resolution is None:
@@ -72,17 +67,6 @@ def read_mask(
     return buffered(masked, options.buffer), name
 
 
-def mask_file(product: Product) -> tuple[str | None, int | None]:
-    """Return the file of a product's cloud mask and its resolution in metres; None for polygons and for no mask."""
-    choices = [(_CLASSI, 60), (_CLOUDS, None)]
-    if product.name.level == "L2A":
-        choices = [(_SCL.format(resolution, resolution), resolution) for resolution in (20, 60)]
-    for pattern, resolution in choices:
-        if name := product.find(pattern):
-            return name, resolution
-    return None, None
-
-
 def _scl_masked(classes: np.ndarray, options: MaskOptions) -> np.ndarray:
     optional = {SCL_CIRRUS: options.cirrus, SCL_SNOW: options.snow}
     return np.isin(classes, [*SCL_MASKED, *(number for number, wanted in optional.items() if wanted)])
@@ -92,11 +76,6 @@ def _classes(product: Product, name: str, resolution: int, target: Grid) -> list
     method = mask_method(resolution, target)
     bands, source = read_window(product, name, product.grids[resolution], target, method)
     return [resample(band, source, target, method) for band in bands]
-
-
-def mask_method(resolution: int, target: Grid) -> str:
-    """Return how a mask of a resolution in metres comes to a target grid."""
-    return "Nearest" if target.resolution <= resolution else "First"
 
 
 def _gml_masked(product: Product, name: str, target: Grid, options: MaskOptions) -> np.ndarray:

@@ -16,7 +16,8 @@ from defusedxml.common import DefusedXmlException
 
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.sentinel2.names import BANDS, TILE_METRES, ProductName
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.names import BANDS, TILE_METRES
 
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000

@@ -1,17 +1,21 @@
 """Names of Sentinel-2 products and of their files, and their bands."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
 from tigerbush.errors import TigerbushError
+from tigerbush.product import ProductName
 
 # Sentinel-2 Products Specification Document, compact naming convention (since December 2016)
 NAME = re.compile(
     r"(?P<platform>S2[A-D])_MSI(?P<level>L1C|L2A)_(?P<sensing_time>[0-9]{8}T[0-9]{6})"
     r"_N(?P<baseline>[0-9]{4})_R(?P<relative_orbit>[0-9]{3})"
-    r"_T(?P<tile>[0-9]{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_[0-9]{8}T[0-9]{6}"
+    r"_T(?P<tile>(?:0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_[0-9]{8}T[0-9]{6}"
 )
+# the same without the names of its parts, to stand in other patterns
+PATTERN = re.sub(r"\?P<\w+>", "?:", NAME.pattern)
+# and for people
+FORM = "S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>"
 
 _BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\dm)?\.(?:jp2|tif)")
 _MASK = re.compile(
@@ -27,32 +31,8 @@ BANDS = {
     "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20,
     "B8": 10, "B8A": 20, "B9": 60, "B10": 60, "B11": 20, "B12": 20,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ProductName:
-    """The fields of a product name.
-
-    Attributes
-    ----------
-    product : str
-        The whole name without `.SAFE`.
-    platform, level, tile : str
-        For example S2A, L1C, 33TVL.
-    sensing_time : datetime
-        Start of the data take, UTC.
-    baseline : str
-        Processing baseline as in the metadata, for example 05.00.
-    relative_orbit : int
-    """
-
-    product: str
-    platform: str
-    level: str
-    sensing_time: datetime
-    tile: str
-    baseline: str
-    relative_orbit: int
+# what a site needs of a product: blue, green, red and near infrared
+SITE_BANDS = ("B2", "B3", "B4", "B8")
 
 
 def parse_name(name: str) -> ProductName:
@@ -77,8 +57,7 @@ def parse_name(name: str) -> ProductName:
         )
     except (TypeError, ValueError):
         raise TigerbushError(
-            f"{name[:120]!r} is not a Sentinel-2 product name; expected the form "
-            "S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."
+            f"{name[:120]!r} is not a Sentinel-2 product name; expected the form {FORM}."
         ) from None
 
 

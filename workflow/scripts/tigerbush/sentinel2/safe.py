@@ -7,7 +7,6 @@ returns zeros, without an error, for a file that is missing.
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,26 +16,29 @@ from typing import BinaryIO
 
 import numpy as np
 import rasterio
-from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.jp2 import CHECKED, JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, image_driver
+from tigerbush.masks import DEFAULTS, MaskOptions
+from tigerbush.placeholder import FAILED, ZIP_ERRORS
+from tigerbush.product import NODATA, ProductName
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, does_not_decode, image_driver, read_part
 from tigerbush.resample import halo, resample
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
-from tigerbush.sentinel2.names import BANDS, STAC_ITEM, ProductName, parse_name
+from tigerbush.sentinel2.names import BANDS, STAC_ITEM, parse_name
 from tigerbush.sentinel2.stac_item import read_item
 
-NODATA = 0
-# the only member of a zip that stands for a failed download; it holds the reason
-FAILED = "TIGERBUSH_FAILED.txt"
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
-# What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
-# compression that it does not know and for encryption.
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
+_CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
+_CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
+_SCL = r"GRANULE/[^/]+/IMG_DATA/R{0}m/[^/]+_SCL_{0}m\.(?:jp2|tif)"
+# by level: files of masks, the better first, and their resolution in metres; polygons have none
+_MASKS = {
+    "L1C": [(_CLASSI, 60), (_CLOUDS, None)],
+    "L2A": [(_SCL.format(resolution), resolution) for resolution in (20, 60)],
+}
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,72 @@ class Product(Metadata):
     def read_bytes(self, name: str) -> bytes:
         """Return the content of a file of the product."""
         return _read_bytes(self.path, name)
+
+    def reflectance(self, band: str) -> tuple[float, float]:
+        """Return scale and offset of a band: reflectance = DN x scale + offset."""
+        return 1 / self.quantification, self.offsets[band] / self.quantification
+
+    def read_band(
+        self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
+    ) -> np.ndarray:
+        """Read a band on a target grid: only the window it needs, then resampled as SNAP does.
+
+        Parameters
+        ----------
+        band : str
+            B1 .. B12 or B8A.
+        target : Grid
+            The scene's target grid or a window of it.
+        upsampling, downsampling : str
+            Methods of `tigerbush.resample` for bands coarser and finer than the target.
+
+        Returns
+        -------
+        (h, w) uint16 array
+            DN as stored, nodata 0.
+
+        Raises
+        ------
+        TigerbushError
+            When the band's file is missing, truncated, of another size than the metadata say, or does
+            not decode.
+        """
+        name, resolution = self.band_file(band)
+        method = downsampling if target.resolution > resolution else upsampling
+        data, source = read_window(self, name, self.grids[resolution], target, method)
+        return resample(data[0], source, target, method, nodata=NODATA)
+
+    def check_band(self, band: str, target: Grid | None = None) -> None:
+        """Refuse a product whose file of a band is missing, cut short or damaged; it is not decoded.
+
+        Parameters
+        ----------
+        band : str
+        target : Grid, optional
+            Only what touches it; without it the whole band.
+
+        Raises
+        ------
+        TigerbushError
+        """
+        name, resolution = self.band_file(band)
+        grid = self.grids[resolution]
+        _check_whole(self, name)
+        _check_tiles(self, name, grid.pixels(grid.covering(target, 0)) if target else None)
+
+    def mask_file(self) -> tuple[str | None, int | None]:
+        """Return the file of the cloud mask and its resolution in metres; None for polygons and for no mask."""
+        for pattern, resolution in _MASKS[self.name.level]:
+            if name := self.find(pattern):
+                return name, resolution
+        return None, None
+
+    def read_mask(self, target: Grid, options: MaskOptions = DEFAULTS) -> tuple[np.ndarray, str | None]:
+        """Read the cloud mask on a target grid; see `tigerbush.sentinel2.masks.read_mask`."""
+        # which reads images as this module does
+        from tigerbush.sentinel2.masks import read_mask
+
+        return read_mask(self, target, options)
 
 
 def _find(names: Mapping[str, int], pattern: str) -> list[tuple[str, re.Match]]:
@@ -258,38 +326,6 @@ def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> Xml:
     return Xml(f"{path}/{name}", _read_bytes(path, name))
 
 
-def read_band(
-    product: Product, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
-) -> np.ndarray:
-    """Read a band on a target grid: only the window it needs, then resampled as SNAP does.
-
-    Parameters
-    ----------
-    product : Product
-    band : str
-        B1 .. B12 or B8A.
-    target : Grid
-        The scene's target grid or a window of it.
-    upsampling, downsampling : str
-        Methods of `tigerbush.resample` for bands coarser and finer than the target.
-
-    Returns
-    -------
-    (h, w) uint16 array
-        DN as stored, nodata 0.
-
-    Raises
-    ------
-    TigerbushError
-        When the band's file is missing, truncated, of another size than the metadata say, or does
-        not decode.
-    """
-    name, resolution = product.band_file(band)
-    method = downsampling if target.resolution > resolution else upsampling
-    data, source = read_window(product, name, product.grids[resolution], target, method)
-    return resample(data[0], source, target, method, nodata=NODATA)
-
-
 def read_window(
     product: Product, name: str, grid: Grid, target: Grid, method: str
 ) -> tuple[np.ndarray, Grid]:
@@ -302,38 +338,18 @@ def read_window(
         The part of `grid` that was read; at least one pixel, also where `target` lies outside.
     """
     label = f"{product.path}/{name}"
-    source = covering(grid, target, halo(method))
+    source = grid.covering(target, halo(method))
     _check_whole(product, name)
     try:
         path = _gdal_path(product.path, name)
         with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
-            data = read_part(image, label, grid, source)
+            data = read_part(image, label, grid, source, "MTD_TL.xml")
             if found := image.tags().get(CODESTREAM):
                 product.codestreams[name] = found
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error
     _check_tiles(product, name, grid.pixels(source))
     return data, source
-
-
-def check_band(product: Product, band: str, target: Grid | None = None) -> None:
-    """Refuse a product whose file of a band is missing, cut short or damaged; it is not decoded.
-
-    Parameters
-    ----------
-    product : Product
-    band : str
-    target : Grid, optional
-        Only what touches it; without it the whole band.
-
-    Raises
-    ------
-    TigerbushError
-    """
-    name, resolution = product.band_file(band)
-    grid = product.grids[resolution]
-    _check_whole(product, name)
-    _check_tiles(product, name, grid.pixels(covering(grid, target, 0)) if target else None)
 
 
 def _check_whole(product: Product, name: str) -> None:
@@ -362,53 +378,3 @@ def _check_tiles(product: Product, name: str, window: tuple[int, int, int, int] 
             ) from error
     # of the strips of a scene one may be checked and another not
     product.codestreams[name] = UNCHECKED if product.codestreams.get(name) == UNCHECKED else found
-
-
-def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid) -> np.ndarray:
-    """Read the part `source` of an image that lies on `grid`, or that is a window of it (a GeoTIFF).
-
-    Returns
-    -------
-    (bands, h, w) array
-
-    Raises
-    ------
-    TigerbushError
-        When the image is of another size than `grid`, or does not hold `source`.
-    """
-    here = grid
-    if image.driver == "GTiff":
-        here = Grid.from_transform(image.transform, image.width, image.height)
-    elif (image.width, image.height) != (grid.width, grid.height):
-        raise TigerbushError(
-            f"{label} has {image.width} x {image.height} pixels, expected {grid.width} x {grid.height} as MTD_TL.xml "
-            "says; fetch the product again, then run ./tigerbush retry."
-        )
-    column = (source.x - here.x) / grid.resolution
-    row = (here.y - source.y) / grid.resolution
-    inside = 0 <= column <= here.width - source.width and 0 <= row <= here.height - source.height
-    if here.resolution != grid.resolution or not inside or column % 1 or row % 1:
-        raise TigerbushError(
-            f"{label} does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
-        )
-    return image.read(window=Window(column, row, source.width, source.height))
-
-
-def does_not_decode(label: str, error: Exception) -> TigerbushError:
-    """Return the sentence for an image that GDAL cannot decode."""
-    return TigerbushError(
-        f"{label} does not decode ({error}); fetch the product again, then run ./tigerbush retry."
-    )
-
-
-def covering(grid: Grid, target: Grid, margin: int) -> Grid:
-    """Return the pixels of `grid` that touch `target`, grown by `margin` pixels, clamped to `grid`."""
-
-    def span(low: float, high: float, size: int) -> tuple[int, int]:
-        start = min(max(int(np.floor(low / grid.resolution)) - margin, 0), size - 1)
-        stop = max(min(int(np.ceil(high / grid.resolution)) + margin, size), start + 1)
-        return start, stop
-
-    left, right = span(target.x - grid.x, target.x - grid.x + target.width * target.resolution, grid.width)
-    top, bottom = span(grid.y - target.y, grid.y - target.y + target.height * target.resolution, grid.height)
-    return grid.crop(left, top, right - left, bottom - top)

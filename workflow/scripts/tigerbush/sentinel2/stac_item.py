@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from tigerbush.errors import TigerbushError
 from tigerbush.files import parse_json
 from tigerbush.grid import Grid
+from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import Metadata
-from tigerbush.sentinel2.names import TILE_METRES, ProductName, parse_name
+from tigerbush.sentinel2.names import TILE_METRES, parse_name
 
 # STAC's common names of bands, the keys of Earth Search's assets
 COMMON_NAMES = {

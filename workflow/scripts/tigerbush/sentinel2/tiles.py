@@ -2,7 +2,7 @@
 
 import utm
 
-from tigerbush.site import METRES_PER_DEGREE
+from tigerbush.site import METRES_PER_DEGREE, Place
 
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
@@ -44,3 +44,13 @@ def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str
         and bottom - 2 < latitude < bottom + (12 if band == "X" else 8) + 2
     ]
     return {f"{zone:02}{band}{column}{row}" for band in bands for column in columns for row in rows}
+
+
+def reaches(place: Place, tile: str) -> bool:
+    """Tell whether the square of a tile reaches a place."""
+    return tile in site_tiles(place.longitude, place.latitude, place.region_size)
+
+
+def tile_epsg(tile: str) -> int:
+    """Return the EPSG code of the UTM zone of a tile such as 33TVL."""
+    return (32600 if tile[2] >= "N" else 32700) + int(tile[:2])

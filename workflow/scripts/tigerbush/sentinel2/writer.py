@@ -14,7 +14,8 @@ import numpy as np
 import rasterio
 
 from tigerbush.grid import Grid
-from tigerbush.sentinel2.names import BANDS, ProductName, parse_name
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.names import BANDS, parse_name
 
 _NAMESPACE = "https://psd-14.sentinel2.eo.esa.int/PSD/"
 

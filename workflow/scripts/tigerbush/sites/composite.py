@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from tigerbush.masks import CLEAR, UNKNOWN
+from tigerbush.product import NODATA, ProductName
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
-from tigerbush.sentinel2.names import ProductName, parse_name
+from tigerbush.sensors import parse_name, sensor_of
 from tigerbush.version import __version__
 
-SATURATED = 65535
 ROWS = 128
 
 log = logging.getLogger(__name__)
@@ -38,20 +38,22 @@ class Observation:
     usable: np.ndarray
 
 
-def observation(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray) -> Observation:
+def observation(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, saturated: int) -> Observation:
     """Harmonise the stored DN of a product.
 
     Parameters
     ----------
     stored : (bands, h, w) uint16 array
-        DN, 0 is no-data, 65535 saturated.
+        DN, 0 is no-data.
     offset : sequence of int
         Per band, RADIO_ADD_OFFSET or BOA_ADD_OFFSET; added as an integer, so nothing is rounded.
     mask : (h, w) uint8 array
-        Values of `tigerbush.sentinel2.masks`; unknown pixels are used.
+        Values of `tigerbush.masks`; unknown pixels are used.
+    saturated : int
+        DN that stands for too much light.
     """
     dn = stored.astype(np.int32) + np.asarray(offset, np.int32)[:, None, None]
-    complete = ((stored != 0) & (stored != SATURATED)).all(axis=0)
+    complete = ((stored != NODATA) & (stored != saturated)).all(axis=0)
     return Observation(dn, complete & ((mask == CLEAR) | (mask == UNKNOWN)))
 
 
@@ -116,11 +118,12 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
     lineage |= _acquisition([parse_name(take[0][0].tags[PRODUCT]) for take in takes])
     data = np.full((len(first.data) + 1, *first.data.shape[1:]), np.nan, np.float32)
     data[-1] = 0
+    scale, rest = (np.reshape(one, (-1, 1, 1)) for one in (first.scale, _dn_offset(first)[1]))
     # by rows, so that a year of products fits into memory
     for start in range(0, first.grid.height if takes else 0, ROWS):
         rows = slice(start, start + ROWS)
         dn, n_obs = median([mosaic([_observation(*pair, rows) for pair in take]) for take in takes])
-        data[:-1, rows] = dn * first.scale[0]
+        data[:-1, rows] = (dn + rest) * scale
         data[-1, rows] = n_obs
     return Raster(
         data=data,
@@ -172,7 +175,7 @@ def take_and_tile(product: str) -> tuple[str, ...]:
 
 
 def _form(image: Raster) -> tuple:
-    return image.grid, image.epsg, image.scale
+    return image.grid, image.epsg, image.scale, _dn_offset(image)[1]
 
 
 def _usual_form(images: Sequence[Raster]) -> tuple | None:
@@ -210,9 +213,16 @@ def _take(pair: tuple[Raster, Raster]) -> tuple[datetime, str, str]:
 
 
 def _observation(image: Raster, cloud: Raster, rows: slice) -> Observation:
-    # the tags hold reflectance = DN * scale + offset
-    offset = [round(offset / scale) for offset, scale in zip(image.offset, image.scale, strict=True)]
-    return observation(image.data[:, rows], offset, cloud.data[0, rows])
+    saturated = sensor_of(image.tags[PRODUCT]).saturated
+    return observation(image.data[:, rows], _dn_offset(image)[0], cloud.data[0, rows], saturated)
+
+
+def _dn_offset(image: Raster) -> tuple[list[int], tuple[float, ...]]:
+    """Return the offset of each band in DN, and what is left of it beside the whole number (Sentinel-2: nothing)."""
+    # reflectance = DN * scale + offset
+    exact = [offset / scale for offset, scale in zip(image.offset, image.scale, strict=True)]
+    rest = [dn - round(dn) for dn in exact]
+    return [round(dn) for dn in exact], tuple(dn if abs(dn) > 1e-6 else 0.0 for dn in rest)
 
 
 def _acquisition(takes: Sequence[ProductName]) -> dict:

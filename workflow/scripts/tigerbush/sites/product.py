@@ -12,14 +12,14 @@ import numpy as np
 
 from tigerbush.grid import Grid
 from tigerbush.masks import CLEAR, DEFAULTS, MASK_NODATA, MASKED, UNKNOWN, MaskOptions
+from tigerbush.placeholder import stand_in
+from tigerbush.product import Product, ProductName
 from tigerbush.raster import Raster
-from tigerbush.scenes.scene import product_raster, product_tags, read_bands, scene_grid
-from tigerbush.sentinel2.masks import read_mask
-from tigerbush.sentinel2.safe import NODATA, Product, open_product
+from tigerbush.readers import open_product
+from tigerbush.scenes.scene import product_raster, read_bands, scene_grid
+from tigerbush.sensors import parse_name, sensor_of
 from tigerbush.site import Site
 from tigerbush.sites.windows import read_window, site_grid
-
-SITE_BANDS = ("B2", "B3", "B4", "B8")
 
 
 def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tuple[Raster, Raster]:
@@ -39,9 +39,9 @@ def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tu
     Returns
     -------
     image : Raster
-        B2, B3, B4, B8: uint16 DN as stored, nodata 0.
+        The bands of sites (`Sensor.site_bands`): uint16 DN as stored, nodata 0.
     mask : Raster
-        uint8 values of `tigerbush.sentinel2.masks`.
+        uint8 values of `tigerbush.masks`.
 
     Raises
     ------
@@ -51,12 +51,13 @@ def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tu
     product = open_product(path)
     grid, window = site_window(product, site, options.buffer)
     if window is None:
-        return placeholder(
-            product.name.product, "the product does not reach the site", grid, product.epsg, status="outside"
+        return _without_pixels(
+            product.name, "the product does not reach the site", grid, product.epsg, "outside"
         )
-    data = read_bands(product, SITE_BANDS, window)
-    classes, name = read_mask(product, window, options)
-    image = product_raster(product, SITE_BANDS, window, data)
+    bands = sensor_of(product.name.product).site_bands
+    data = read_bands(product, bands, window)
+    classes, name = product.read_mask(window, options)
+    image = product_raster(product, bands, window, data)
     return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
 
 
@@ -75,7 +76,7 @@ def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Gr
     scene = scene_grid(product, site.resolution)
     grid = site_grid(site, origin=(scene.x, scene.y))
     inside = product.epsg == site.epsg
-    return grid, read_window(grid, scene, buffer) if inside else None
+    return grid, read_window(grid, scene, max(product.grids), buffer) if inside else None
 
 
 def subset_site(image: Raster, mask: Raster, site: Site) -> tuple[Raster, Raster]:
@@ -92,25 +93,16 @@ def subset_site(image: Raster, mask: Raster, site: Site) -> tuple[Raster, Raster
     return _on_grid(image, grid), _on_grid(mask, grid)
 
 
-def placeholder(
-    product: str, reason: str, grid: Grid, epsg: int, status: str = "failed"
-) -> tuple[Raster, Raster]:
-    """Return what stands for a product without pixels: all no-data, with the reason in the tags."""
-    image = Raster(
-        data=np.full((len(SITE_BANDS), grid.height, grid.width), NODATA, np.uint16),
-        grid=grid,
-        epsg=epsg,
-        bands=SITE_BANDS,
-        nodata=NODATA,
-        tags=product_tags(product, status, reason),
-    )
-    return image, _mask_raster(np.full(grid.shape, MASK_NODATA, np.uint8), image, {})
-
-
 def site_placeholder(product: str, reason: str, site: Site) -> tuple[Raster, Raster]:
     """Return the placeholder of a failed product on the window of a site."""
-    grid = site_grid(site)
-    return placeholder(product, reason, grid, site.epsg)
+    return _without_pixels(parse_name(product), reason, site_grid(site), site.epsg)
+
+
+def _without_pixels(
+    name: ProductName, reason: str, grid: Grid, epsg: int, status: str = "failed"
+) -> tuple[Raster, Raster]:
+    image = stand_in(name, reason, grid, epsg, sensor_of(name.product).site_bands, status)
+    return image, _mask_raster(np.full(grid.shape, MASK_NODATA, np.uint8), image, {})
 
 
 def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Raster:

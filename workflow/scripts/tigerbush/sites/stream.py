@@ -1,6 +1,6 @@
 """The windows of a product that a site needs, fetched from where the product lies, as one zip.
 
-The zip is a product in SAFE layout whose images are windows with their own georeference (GeoTIFF), so that
+The zip is a product in its own layout whose images are windows with their own georeference (GeoTIFF), so that
 it is read like any other product, to the same pixels.
 """
 
@@ -21,12 +21,14 @@ from tigerbush.files import replacing, write_bytes, write_error
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS
+from tigerbush.masks import mask_method
+from tigerbush.product import Product
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, does_not_decode, read_part
+from tigerbush.readers import open_product
 from tigerbush.resample import halo
-from tigerbush.sentinel2.masks import mask_file, mask_method
-from tigerbush.sentinel2.safe import Product, covering, does_not_decode, open_product, read_part
+from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
-from tigerbush.sites.product import SITE_BANDS, site_window
+from tigerbush.sites.product import site_window
 from tigerbush.sources.ranges import RemoteFile, checked_name, open_remote
 from tigerbush.sources.store import Store
 
@@ -36,7 +38,7 @@ Row = Mapping[str, str]
 def stream_product(
     store: Store, product: str, files: Sequence[Row], target: Path, *, site: Site, buffer: int = 0
 ) -> None:
-    """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in SAFE layout.
+    """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in its layout.
 
     What was fetched before trouble stays beside the target, so that another try fetches only the rest.
 
@@ -60,17 +62,18 @@ def stream_product(
         When all tries failed by trouble that may pass.
     """
     part = _part_folder(target, files, site, buffer)
-    safe = part / f"{product}.SAFE"
+    sensor = sensor_of(product)
+    folder = part / f"{product}{sensor.suffix}"
     rows = {row["name"]: row for row in files}
     with ThreadPoolExecutor(store.connections) as pool:
         metadata = [row for row in files if row["role"] == "metadata"]
-        _all(pool, lambda row: _fetch_whole(store, row, safe), metadata)
+        _all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
         sizes = {name: int(row["size"]) for name, row in rows.items()}
-        opened = replace(open_product(safe), path=Path(safe.name), files=sizes)
+        opened = replace(open_product(folder), path=Path(folder.name), files=sizes)
         _, window = site_window(opened, site, buffer)
         if window is not None:
-            _all(pool, lambda need: _fetch(store, rows[need[0]], safe, *need[1:]), _needs(opened, window))
-    _zip_folder(safe, target)
+            _all(pool, lambda need: _fetch(store, rows[need[0]], folder, *need[1:]), _needs(opened, window))
+    _zip_folder(folder, target)
     shutil.rmtree(part, ignore_errors=True)
 
 
@@ -92,33 +95,33 @@ def _all(pool: ThreadPoolExecutor, work, items) -> None:
 def _needs(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid | None]]:
     """List the files of a window with their grid and the part of it to read; a whole file has none."""
     needs = []
-    for band in SITE_BANDS:
+    for band in sensor_of(product.name.product).site_bands:
         name, resolution = product.band_file(band)
         method = "First" if window.resolution > resolution else "Nearest"
         needs.append(
-            (name, product.grids[resolution], covering(product.grids[resolution], window, halo(method)))
+            (name, product.grids[resolution], product.grids[resolution].covering(window, halo(method)))
         )
-    name, resolution = mask_file(product)
+    name, resolution = product.mask_file()
     if resolution is not None:
         grid = product.grids[resolution]
-        needs.append((name, grid, covering(grid, window, halo(mask_method(resolution, window)))))
+        needs.append((name, grid, grid.covering(window, halo(mask_method(resolution, window)))))
     elif name is not None:
         needs.append((name, None, None))
     return needs
 
 
-def _fetch_whole(store: Store, row: Row, safe: Path) -> None:
-    path = safe / checked_name(row)
+def _fetch_whole(store: Store, row: Row, folder: Path) -> None:
+    path = folder / checked_name(row)
     if not path.exists():
         write_bytes(path, store.read(row["key"], int(row["size"]) or None, row["etag"]))
 
 
-def _fetch(store: Store, row: Row, safe: Path, grid: Grid | None, source: Grid | None) -> None:
+def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid | None) -> None:
     """Fetch a window of an image, or a whole file, unless an earlier try did."""
     if grid is None:
-        _fetch_whole(store, row, safe)
+        _fetch_whole(store, row, folder)
         return
-    path = (safe / checked_name(row)).with_suffix(".tif")
+    path = (folder / checked_name(row)).with_suffix(".tif")
     if path.exists():
         return
     data, codestream = _read_window(store, row, grid, source)
@@ -164,7 +167,7 @@ def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.n
             raise RemoteError(f"{label}: what came is damaged: {error}") from error
     try:
         with open_remote(file, name) as image:
-            return read_part(image, label, grid, source), codestream
+            return read_part(image, label, grid, source, sensor_of(row["product"]).size_file), codestream
     except GDAL_ERRORS as error:
         raise does_not_decode(label, error) from error
 

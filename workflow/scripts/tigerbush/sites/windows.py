@@ -10,9 +10,6 @@ from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.site import METRES_PER_DEGREE, Site
 
-# the read window grows to whole pixels of the coarsest band and by two more of them
-COARSEST = 60
-
 
 @dataclass(frozen=True)
 class SubImage:
@@ -64,20 +61,22 @@ def site_grid(site: Site, origin: tuple[float, float] | None = None) -> Grid:
     return Grid(x, y, resolution, side, side)
 
 
-def read_window(site: Grid, scene: Grid, buffer: int = 0) -> Grid | None:
+def read_window(site: Grid, scene: Grid, coarsest: int, buffer: int = 0) -> Grid | None:
     """Return the part of a scene's target grid that is read for a site, or None without overlap.
 
-    The site's window grows outward to whole 60 m pixels plus two of them, clamped to the scene, so
+    The site's window grows outward to whole pixels of the coarsest band plus two of them, clamped to the scene, so
     that every method of resampling sees the neighbours it needs.
 
     Parameters
     ----------
     site, scene : Grid
+    coarsest : int
+        Resolution of the product's coarsest band, in metres.
     buffer : int
         Pixels more, for what a mask's buffer reaches into the site from outside.
     """
-    step = math.lcm(COARSEST, int(scene.resolution))
-    margin = 2 * COARSEST + math.ceil(buffer * scene.resolution / step) * step
+    step = math.lcm(coarsest, int(scene.resolution))
+    margin = 2 * coarsest + math.ceil(buffer * scene.resolution / step) * step
 
     def span(low: float, high: float, size: int) -> tuple[int, int]:
         start = math.floor(low / step) * step - margin

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.tables import file_row, table_row
-from tigerbush.sentinel2.names import BANDS, STAC_ITEM, ProductName, parse_name, role
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.names import BANDS, STAC_ITEM, parse_name, role
 from tigerbush.sentinel2.stac_item import band_of, cloud_percent, product_of, resolution_of
 from tigerbush.sources.bucket import Found, Row, describe_listed, describe_products
 from tigerbush.sources.pages import Pages, Search, catalogue_sentences, odata_entries, stac_items

@@ -8,14 +8,15 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError, refuse_fault
 from tigerbush.files import replacing
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
-from tigerbush.sentinel2.names import role
-from tigerbush.sentinel2.safe import FAILED, Product, list_files, list_folders, open_product, product_name
+from tigerbush.product import Product
+from tigerbush.readers import list_files, list_folders, open_product
+from tigerbush.sensors import name_at, sensor_of, sensors
 
 log = logging.getLogger(__name__)
 
 
 def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """List the products of a folder: `.SAFE` folders and zips of them.
+    """List the products of a folder: folders as they were delivered, and zips of them.
 
     Names that are not products are passed over with a warning. A product whose metadata cannot be
     read is kept (with an empty cloud cover), so that it shows up as failed instead of vanishing.
@@ -43,17 +44,18 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
         raise TigerbushError(
             f"source.path {folder} is not a folder; set it to the folder of your .SAFE products."
         )
+    suffixes = {sensor.suffix for sensor in sensors()}
     paths = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix not in {".SAFE", ".zip"}:
+        if path.suffix not in {*suffixes, ".zip"}:
             continue
         try:
-            name = product_name(path)
+            name = name_at(path)
         except TigerbushError as error:
             log.warning("%s passed over: %s", path, error)
             continue
         # the folder wins over its own zip, because it reads faster
-        if level in {None, name.level} and (name.product not in paths or path.suffix == ".SAFE"):
+        if level in {None, name.level} and (name.product not in paths or path.suffix != ".zip"):
             paths[name.product] = path
     if not paths:
         what = f"{level} product" if level else "product"
@@ -78,7 +80,7 @@ def _local_row(path: Path) -> dict[str, str]:
     except (TigerbushError, OSError) as error:
         refuse_fault(error, path)
         log.warning("%s", error)
-        return table_row(product_name(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
+        return table_row(name_at(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
 
 
 def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
@@ -87,11 +89,12 @@ def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     except (TigerbushError, OSError) as error:
         refuse_fault(error, path)
         return []  # already reported with the product's row
+    role = sensor_of(product).role
     return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
 
 
 def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
-    """Copy what the workflow needs of a product into one stored zip in SAFE layout.
+    """Copy what the workflow needs of a product into one stored zip in its own layout.
 
     Parameters
     ----------
@@ -112,14 +115,14 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
     bands = None if bands is None else tuple(bands)
     refuse_less(target, product.files, bands)
     names = list(product.files) if bands is None else _needed(product, bands)
-    safe = f"{product.name.product}.SAFE"
+    folder = f"{product.name.product}{sensor_of(product.name.product).suffix}"
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
             # SNAP asks for some even when they are empty
             for name in list_folders(path):
-                archive.mkdir(f"{safe}/{name}")
+                archive.mkdir(f"{folder}/{name}")
         for name in names:
-            archive.writestr(f"{safe}/{name}", product.read_bytes(name))
+            archive.writestr(f"{folder}/{name}", product.read_bytes(name))
 
 
 def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
@@ -130,7 +133,7 @@ def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | Non
     target : Path
         `{product}.zip`; one that is not there or damaged is refused nothing.
     names : iterable of str
-        The product's files now, in SAFE layout.
+        The product's files now.
     bands : collection of str, optional
         Those that are wanted; None wants all.
 
@@ -138,6 +141,7 @@ def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | Non
     ------
     TigerbushError
     """
+    role = sensor_of(target.stem).role
     try:
         held = {role(name) for name in list_files(target)}
     except TigerbushError:
@@ -151,14 +155,9 @@ def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | Non
             )
 
 
-def write_failed_copy(target: Path, reason: str) -> None:
-    """Write the zip that stands for a product that could not be fetched; opening it gives the reason."""
-    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(FAILED, reason)
-
-
 def _needed(product: Product, bands: Sequence[str]) -> list[str]:
     """Name the files to copy. A band that is not there is missed where it is read."""
+    role = sensor_of(product.name.product).role
     kinds = {name: role(name) for name in product.files}
     there = {kind[1] for kind in kinds.values() if kind}
     return [name for name, kind in kinds.items() if kind and kind[0] != "band"] + [

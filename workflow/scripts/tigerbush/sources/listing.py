@@ -8,6 +8,7 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
 from tigerbush.planning.tables import keep_gone
+from tigerbush.sensors import sensor_of
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.catalogue import list_catalogue
@@ -129,12 +130,13 @@ def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, sto
     prefix = _safe_prefix(product, files)
     objects = [one for one in store.objects(prefix) if is_address(one.key) and one.key != prefix]
     refuse_less(target, [one.key.removeprefix(prefix) for one in objects], None)
+    suffix = sensor_of(product).suffix
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for one in objects:
             row = {"name": one.key.removeprefix(prefix), "etag": one.etag}
             content = store.read(one.key, one.size, one.etag)
             check_decodes(store.label(one.key), row, content)
-            archive.writestr(f"{product}.SAFE/{checked_name(row)}", content)
+            archive.writestr(f"{product}{suffix}/{checked_name(row)}", content)
 
 
 def _safe_prefix(product: str, files: Sequence[Row]) -> str:
@@ -158,7 +160,7 @@ def fetch_product(
     fetched: Sequence[Path] = (),
     bands: Collection[str] | None = None,
 ) -> None:
-    """Put whole files of a product into one stored zip in SAFE layout; each has to be what was listed.
+    """Put whole files of a product into one stored zip in its own layout; each has to be what was listed.
 
     Parameters
     ----------
@@ -179,6 +181,7 @@ def fetch_product(
     TigerbushError, RemoteError
     """
     refuse_less(target, [row["name"] for row in files], bands)
+    suffix = sensor_of(product).suffix
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for i, row in enumerate(files):
             # 0: not known before, as of the item of a catalogue
@@ -189,4 +192,4 @@ def fetch_product(
             else:
                 content = store.read(row["key"], size, row["etag"])
             check_decodes(label, row, content)
-            archive.writestr(f"{product}.SAFE/{checked_name(row)}", content)
+            archive.writestr(f"{product}{suffix}/{checked_name(row)}", content)

@@ -1,0 +1,69 @@
+"""The sensors whose products are known: each folder of the library with a module `sensor`."""
+
+import re
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError
+from tigerbush.product import ProductName, Sensor
+
+
+@cache
+def sensors() -> tuple[Sensor, ...]:
+    """Return all sensors."""
+    folders = sorted(path.parent.name for path in Path(__file__).parent.glob("*/sensor.py"))
+    return tuple(import_module(f"tigerbush.{folder}.sensor").SENSOR for folder in folders)
+
+
+def product_pattern() -> str:
+    """Return a regular expression of the name of any sensor's product."""
+    return f"(?:{'|'.join(sensor.pattern for sensor in sensors())})"
+
+
+def sensor_of(product: str) -> Sensor:
+    """Return the sensor of a product, by its name.
+
+    Raises
+    ------
+    TigerbushError
+        When no sensor names products so.
+    """
+    for sensor in sensors():
+        if re.fullmatch(sensor.pattern, product.removesuffix(sensor.suffix)):
+            return sensor
+    titles, forms = (" or ".join(getattr(sensor, what) for sensor in sensors()) for what in ("title", "form"))
+    raise TigerbushError(f"{product[:120]!r} is not a {titles} product name; expected the form {forms}.")
+
+
+def parse_name(product: str) -> ProductName:
+    """Split the name of a product, which may have the suffix of its folder.
+
+    Raises
+    ------
+    TigerbushError
+        When it is no product's name.
+    """
+    return sensor_of(product).parse(product)
+
+
+def sensor_at(path: Path) -> Sensor:
+    """Return the sensor of a product's folder, or of a zip of it.
+
+    Raises
+    ------
+    TigerbushError
+        When it does not carry the name of a product.
+    """
+    return sensor_of(path.name.removesuffix(".zip"))
+
+
+def name_at(path: Path) -> ProductName:
+    """Return the name that a product's folder, or a zip of it, carries.
+
+    Raises
+    ------
+    TigerbushError
+        When it does not carry the name of a product.
+    """
+    return parse_name(path.name.removesuffix(".zip"))
