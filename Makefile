@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test mutants prove lint docs bench bench-jobs image lock clean
+.PHONY: help env demo test mutants prove lint docs bench bench-jobs calibrate image lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag ch
 
 bench-jobs: $(VENV)/.dev ## measure what each job takes, for the model of ./tigerbush plan
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
+
+calibrate: $(VENV)/.dev ## measure what the early-warning tests are worth, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
+	PYTHONPATH=workflow/scripts $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
 
 image: ## build the image of Azure's nodes (needs docker; IMAGE=registry/tigerbush:tag names it)
 	docker build --tag $(or $(IMAGE),tigerbush:latest) .

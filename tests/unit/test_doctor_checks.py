@@ -74,12 +74,10 @@ def test_checks_that_fit(engine, profile, names):
 
 def test_findings_are_printed(monkeypatch, capsys):
     options = SimpleNamespace(profile=None)
-    monkeypatch.setattr(
-        doctor.configuration, "read_configuration", lambda options: {"scene": {"engine": "rasterio"}}
-    )
-    monkeypatch.setattr(doctor.configuration, "read_profile", lambda name: {})
-    monkeypatch.setattr(doctor.configuration, "refuse_folders", lambda options: None)
-    monkeypatch.setattr(doctor.configuration, "names", lambda options: ["a.yaml", "b.yaml"])
+    monkeypatch.setattr(doctor, "read_configuration", lambda options: {"scene": {"engine": "rasterio"}})
+    monkeypatch.setattr(doctor, "read_profile", lambda name: {})
+    monkeypatch.setattr(doctor, "refuse_folders", lambda options: None)
+    monkeypatch.setattr(doctor, "configuration_files", lambda options: ["a.yaml", "b.yaml"])
     monkeypatch.setenv("MY_TOKEN", "abcd")
     for found, status in (([Finding("disk", True, "abcd\n free")], 0), ([Finding("disk", False, "none")], 1)):
         monkeypatch.setattr(doctor, "checks", lambda *_: "checks")
@@ -89,14 +87,14 @@ def test_findings_are_printed(monkeypatch, capsys):
         "ok     configuration   a.yaml, b.yaml\nok     disk            <MY_TOKEN> free\n"
         "ok     configuration   a.yaml, b.yaml\nwrong  disk            none\n"
     )
-    monkeypatch.setattr(doctor.configuration, "names", lambda options: [])
+    monkeypatch.setattr(doctor, "configuration_files", lambda options: [])
     assert doctor.run(options, []) == 1
     assert capsys.readouterr().out.startswith("ok     configuration   given values\n")
 
     def refuse(options):
         raise TigerbushError("it is wrong.")
 
-    monkeypatch.setattr(doctor.configuration, "read_configuration", refuse)
+    monkeypatch.setattr(doctor, "read_configuration", refuse)
     assert doctor.run(options, []) == 1
     assert capsys.readouterr().out == "wrong  configuration   it is wrong.\n"
     with pytest.raises(
@@ -119,7 +117,7 @@ def test_secrets_are_not_shown(monkeypatch):
 def test_discovery_is_forced(monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr(discover, "snakemake", lambda words: called.append(words) or 3)
-    monkeypatch.setattr(discover.configuration, "read_run", lambda options: called.append("read"))
+    monkeypatch.setattr(discover, "read_run_configuration", lambda options: called.append("read"))
     options = SimpleNamespace(directory=tmp_path, configfile=["a"], config=[], profile="p")
     assert discover.run(options, ["--x"]) == 3
     assert called == [

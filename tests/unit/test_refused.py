@@ -12,7 +12,7 @@ import yaml
 
 from fabricate import ROOT
 from runs import BASE
-from tigerbush.cli.configuration import read_profile, read_run
+from tigerbush.cli.configuration import read_profile, read_run_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.configuration import FRACTIONS, check_file, check_folders, read_periods
 
@@ -34,7 +34,7 @@ def read(folder, text="", config=(), profile=None):
     (folder / "more.yaml").write_text(text or "{}")
     files = [str(folder / name) for name in ("base.yaml", "more.yaml")]
     options = argparse.Namespace(configfile=files, config=list(config), directory=folder, profile=profile)
-    return read_run(options)
+    return read_run_configuration(options)
 
 
 def sentence(folder, *arguments, **options):
@@ -136,7 +136,7 @@ def test_a_profile_may_name_the_configuration(folder):
     options = argparse.Namespace(configfile=[], config=[], directory=folder, profile=str(folder))
     # the file of the profile goes before a configuration of the same name in the working folder
     (folder / "config").mkdir()
-    assert read_run(options)["on_failure"] == "report"
+    assert read_run_configuration(options)["on_failure"] == "report"
     assert options.configfile == [str(folder / "mine.yaml")]
 
 
@@ -256,7 +256,7 @@ def test_a_yaml_error_names_its_file(folder, content, expected):
         configfile=[str(folder / "bad.yaml")], config=[], directory=folder, profile=None
     )
     with pytest.raises(TigerbushError) as error:
-        read_run(options)
+        read_run_configuration(options)
     text = str(error.value).replace(f"{folder}/", "").replace('"bad.yaml"', '"more.yaml"')
     assert text == f"bad.yaml cannot be read as YAML: {expected}"
 
@@ -267,7 +267,7 @@ def test_a_configuration_that_is_no_file(folder):
         configfile=[str(folder / "pipe.yaml")], config=[], directory=folder, profile=None
     )
     with pytest.raises(TigerbushError) as error:
-        read_run(options)
+        read_run_configuration(options)
     assert str(error.value) == (
         f"--configfile: {folder}/pipe.yaml is a pipe, not a file; name a file that can be read."
     )

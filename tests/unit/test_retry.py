@@ -174,7 +174,7 @@ def again(results, monkeypatch):
     """`again(letters)` retries with a table of these products; gives the exit status and the words for snakemake."""
     folder = results.parent
     # with the configuration itself: test_kept_results.py
-    monkeypatch.setattr(retry.configuration, "read_run", lambda options: {"products": "table.tsv"})
+    monkeypatch.setattr(retry, "read_run_configuration", lambda options: {"products": "table.tsv"})
     words = ["--directory", str(folder), "--configfile", "mine.yaml"]
 
     def run(letters, *rest):

@@ -10,6 +10,7 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.cli.__main__ import main as tigerbush
+from tigerbush.cli.__main__ import module_of
 from tigerbush.cli.status import command as status
 from tigerbush.cli.status import records
 from tigerbush.cli.status.command import advice, classify, run_state
@@ -158,10 +159,10 @@ RULES = {
 def report(folder, monkeypatch, capsys):
     """`report(words, jobs, queue=...)` is the exit status of status and what it printed."""
     asked = []
-    monkeypatch.setattr(status.configuration, "read_run", lambda options: {"products": "table.tsv"})
+    monkeypatch.setattr(status, "read_run_configuration", lambda options: {"products": "table.tsv"})
 
     def run(*words, jobs=JOBS, queue=None, profile=None):
-        monkeypatch.setattr(status.configuration, "read_profile", lambda name: profile or {})
+        monkeypatch.setattr(status, "read_profile", lambda name: profile or {})
         text = "".join(f"{json.dumps(job)}\n" for job in jobs)
         monkeypatch.setattr(
             status, "read_snakemake", lambda *arguments: asked.append(arguments) or f"noise\n{text}"
@@ -282,9 +283,7 @@ def test_a_status_with_everything_in_it(report, folder):
 )  # fmt: skip
 def test_words_of_commands(monkeypatch, words, expected):
     given = []
-    monkeypatch.setattr(
-        f"tigerbush.cli.{words[0]}.run", lambda options, rest: given.append(vars(options)) or 5
-    )
+    monkeypatch.setattr(module_of(words[0]), "run", lambda options, rest: given.append(vars(options)) or 5)
     assert tigerbush(words) == 5
     assert given[0] == given[0] | expected
 

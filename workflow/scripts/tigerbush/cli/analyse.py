@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tigerbush.analysis.series import read_series, tidy_rows, write_series
 from tigerbush.analysis.site import analyse_site
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import add_run_arguments, read_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_json
 
@@ -20,14 +20,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Take the summary, the configuration, and where to write."""
     command.add_argument("summary", type=Path, help="results_summary.json")
     command.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Read, analyse, write, and say what was found of early warning."""
     if rest:
         raise TigerbushError(f"analyse does not know {' '.join(rest)!r}; see ./tigerbush analyse --help.")
-    settings = configuration.read_configuration(options)["analysis"]
+    settings = read_configuration(options)["analysis"]
     try:
         contents = json.loads(options.summary.read_text())
     except (OSError, ValueError) as error:

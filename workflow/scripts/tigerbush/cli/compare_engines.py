@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import add_run_arguments, read_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import STATUS, Raster, read_raster
 from tigerbush.scenes.engines import run_engine
@@ -28,14 +28,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("products", nargs="+", type=Path, metavar="PRODUCT", help=".SAFE folder or zip")
     command.add_argument("--threads", type=int, default=2, help="of SNAP (default: 2)")
     command.add_argument("--mem-mb", type=int, default=6000, help="memory of SNAP in MB (default: 6000)")
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Run both engines on every product; print how their bands agree."""
     if rest:
         raise TigerbushError(f"compare-engines does not know {' '.join(rest)!r}; see --help.")
-    scene = configuration.read_configuration(options)["scene"]
+    scene = read_configuration(options)["scene"]
     asked = SceneOptions(**{key: value for key, value in scene.items() if key != "mpi"})
     engine = "gpt" if asked.engine == "gpt" else "snap"
     fine, text = check_engine(engine, SECONDS)

@@ -32,7 +32,7 @@ DEFAULT = Path("config/config.yaml")
 SCHEMA = SNAKEFILE.parent / "schemas" / "config.schema.yaml"
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
+def add_run_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the options of snakemake that make the configuration."""
     command.add_argument(
         "--configfile",
@@ -101,7 +101,7 @@ def read_configuration(options: argparse.Namespace) -> dict:
     return config
 
 
-def read_run(options: argparse.Namespace) -> dict:
+def read_run_configuration(options: argparse.Namespace) -> dict:
     """Read the configuration of a run, and refuse files that it names and that would block a run for ever.
 
     Raises
@@ -182,7 +182,7 @@ def read_sites(path: Path) -> dict[str, dict]:
         raise TigerbushError(f"{path} cannot be read as a table of sites ({error}).") from error
 
 
-def names(options: argparse.Namespace) -> Sequence[str]:
+def configuration_files(options: argparse.Namespace) -> Sequence[str]:
     """Name the files that the configuration comes from."""
     default = [str(DEFAULT)] if (options.directory / DEFAULT).exists() else []
     return [*default, *options.configfile]

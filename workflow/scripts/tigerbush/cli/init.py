@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import read_configuration
 from tigerbush.cli.snakemake import SNAKEFILE, read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
@@ -203,5 +203,5 @@ def _check(answers: dict) -> None:
         table.write_text(table_of(answers), encoding="utf-8")
         config.write_text(config_of(answers, table, config), encoding="utf-8")
         options = argparse.Namespace(configfile=[str(config)], config=[], directory=Path())
-        configuration.read_configuration(options)
+        read_configuration(options)
         read_snakemake(["--configfile", str(config), "--list-target-rules", "--quiet"])

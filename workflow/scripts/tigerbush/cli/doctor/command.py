@@ -11,7 +11,13 @@ import threading
 from collections.abc import Callable, Iterable
 from time import monotonic
 
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import (
+    add_run_arguments,
+    configuration_files,
+    read_configuration,
+    read_profile,
+    refuse_folders,
+)
 from tigerbush.cli.doctor.azure import azure
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.cli.doctor.machine import disk, engine, raster_library, slurm, tables
@@ -27,7 +33,7 @@ Check = Callable[[], Iterable[Finding]]
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    configuration.add_arguments(command)
+    add_run_arguments(command)
     command.add_argument(
         "--create", action="store_true", help="make the Blob container of the profile when it is not there"
     )
@@ -38,13 +44,13 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if rest:
         raise TigerbushError(f"doctor does not know {' '.join(rest)!r}; see ./tigerbush doctor --help.")
     try:
-        config = configuration.read_configuration(options)
-        profile = configuration.read_profile(options.profile)
-        configuration.refuse_folders(options)
+        config = read_configuration(options)
+        profile = read_profile(options.profile)
+        refuse_folders(options)
     except TigerbushError as error:
         findings = [Finding("configuration", False, str(error))]
     else:
-        read = ", ".join(configuration.names(options)) or "given values"
+        read = ", ".join(configuration_files(options)) or "given values"
         findings = [Finding("configuration", True, read), *examine(checks(options, config, profile))]
     for finding in findings:
         print(f"{'ok' if finding.ok else 'wrong':6} {finding.name:15} {redacted(finding.text)}", flush=True)

@@ -10,8 +10,14 @@ import json
 import re
 from pathlib import Path
 
-from tigerbush.cli import configuration
-from tigerbush.cli.plan import cost
+from tigerbush.cli.configuration import (
+    add_run_arguments,
+    read_profile,
+    read_run_configuration,
+    read_sites,
+    snakemake_arguments,
+)
+from tigerbush.cli.plan.cost import Output, estimate, report, submitted_jobs
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import read_rows
@@ -29,27 +35,27 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the targets, the configuration, and the form of the answer."""
     command.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all)")
     command.add_argument("--json", action="store_true", help="print JSON")
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Ask snakemake, add up, print."""
     if rest:
         raise TigerbushError(f"plan does not know {' '.join(rest)!r}; see ./tigerbush plan --help.")
-    config = configuration.read_run(options)
+    config = read_run_configuration(options)
     table = options.directory / config["products"]
     if not table.exists():
         raise TigerbushError(
             f"{table} does not exist yet; run ./tigerbush discover with the same options first."
         )
-    arguments = [*options.targets, *_QUIET, *configuration.snakemake_arguments(options)]
+    arguments = [*options.targets, *_QUIET, *snakemake_arguments(options)]
     jobs = jobs_of(read_snakemake(["--dry-run", *arguments]))
     outputs = outputs_of(read_snakemake(["--summary", *arguments]))
-    profile = configuration.read_profile(options.profile)
-    starts = cost.submitted_jobs(jobs, profile) if profile.get("executor", "local") != "local" else 0
-    sites = configuration.read_sites(options.directory / config["sites"])
-    estimate = cost.estimate(config, sites, jobs, outputs, file_sizes(table), starts=starts)
-    print(json.dumps(estimate, indent=1) if options.json else cost.report(estimate))
+    profile = read_profile(options.profile)
+    starts = submitted_jobs(jobs, profile) if profile.get("executor", "local") != "local" else 0
+    sites = read_sites(options.directory / config["sites"])
+    total = estimate(config, sites, jobs, outputs, file_sizes(table), starts=starts)
+    print(json.dumps(total, indent=1) if options.json else report(total))
     return 0
 
 
@@ -59,7 +65,7 @@ def jobs_of(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in _STATS.findall(text) if rule != "total"}
 
 
-def outputs_of(output: str) -> list[cost.Output]:
+def outputs_of(output: str) -> list[Output]:
     """Return what `snakemake --summary` lists of products and dates.
 
     Raises
@@ -78,7 +84,7 @@ def outputs_of(output: str) -> list[cost.Output]:
         if product or date:
             site, name = (product or date).groups()
             key = row["rule"], site or "", name
-            found[key] = cost.Output(*key, pending="pending" in row["plan"])
+            found[key] = Output(*key, pending="pending" in row["plan"])
     return list(found.values())
 
 

@@ -16,7 +16,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import (
+    add_run_arguments,
+    read_profile,
+    read_run_configuration,
+    snakemake_arguments,
+)
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.cli.status.queue_azure import azure_queue
 from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
@@ -35,17 +40,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the targets, the run, and the form of the answer."""
     command.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all)")
     command.add_argument("--json", action="store_true", help="print JSON")
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Read, classify, print."""
     if rest:
         raise TigerbushError(f"status does not know {' '.join(rest)!r}; see ./tigerbush status --help.")
-    config = configuration.read_run(options)
-    profile = configuration.read_profile(options.profile)
+    config = read_run_configuration(options)
+    profile = read_profile(options.profile)
     latest = read_run(options.directory)
-    arguments = [*options.targets, *configuration.snakemake_arguments(options)]
+    arguments = [*options.targets, *snakemake_arguments(options)]
     if profile.get("default-storage-provider"):
         # the outputs are in a storage that the profile names
         arguments += ["--profile", options.profile]
