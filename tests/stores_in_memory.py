@@ -144,6 +144,6 @@ def without_waiting(monkeypatch):
     from tigerbush.sources import patience
 
     waits = []
-    monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waits.append))
     monkeypatch.setattr(patience, "random", SimpleNamespace(random=lambda: 0.5))
     return waits

@@ -179,8 +179,8 @@ REPAIRS = [
     Repair(
         "a wait is told",
         "workflow/scripts/tigerbush/sources/patience.py",
-        "            log.warning(\"%s; asked",
-        "            log.debug(\"%s; asked",
+        "        log.warning(\"%s; asked",
+        "        log.debug(\"%s; asked",
         f"{STORES}::test_a_wait_is_told",
     ),
     Repair(

@@ -3,7 +3,9 @@
 import copy
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +17,6 @@ from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
 from tigerbush.sentinel2.writer import write_product
-from tigerbush.sources import patience
 from weed import KEYS, weed_server
 
 
@@ -43,7 +44,7 @@ def no_credentials(monkeypatch):
 @pytest.fixture
 def slept(monkeypatch):
     """Seconds that the test's own thread would wait for; servers in other threads wait as they do."""
-    seconds, thread, really = [], threading.get_ident(), patience.time.sleep
+    seconds, thread, really = [], threading.get_ident(), time.sleep
 
     def sleep(wait):
         if threading.get_ident() == thread:
@@ -51,7 +52,7 @@ def slept(monkeypatch):
         else:
             really(wait)
 
-    monkeypatch.setattr(patience.time, "sleep", sleep)
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=sleep))
     return seconds
 
 

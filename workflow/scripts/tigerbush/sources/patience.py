@@ -2,12 +2,13 @@
 
 import logging
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Thread
 from typing import Protocol, TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
 
@@ -76,6 +77,45 @@ def closed(answer: Closable) -> Iterator[None]:
     answer.close()
 
 
+def retried(
+    request: Callable[[], Result],
+    *,
+    tries: int,
+    wait: Callable[[BaseException, int], float],
+    may_pass: Callable[[BaseException], bool],
+    tell: Callable[[BaseException, float, int], None],
+) -> Result:
+    """Return what a request gives; trouble that may pass is told and waited for, and the request repeated.
+
+    Parameters
+    ----------
+    request : callable
+    tries : int
+        Requests at most.
+    wait : callable
+        Gives the seconds after an error of the first, second, ... try.
+    may_pass : callable
+        Tells whether another try may help after an error.
+    tell : callable
+        Gets the error, the seconds to wait, and the number of the try that follows.
+
+    Raises
+    ------
+    Exception
+        That of the last try, or of one that no other would mend.
+    """
+    policy = Retrying(
+        stop=stop_after_attempt(tries),
+        wait=lambda state: wait(state.outcome.exception(), state.attempt_number),
+        retry=retry_if_exception(may_pass),
+        before_sleep=lambda state: tell(
+            state.outcome.exception(), state.next_action.sleep, state.attempt_number + 1
+        ),
+        reraise=True,
+    )
+    return policy(request)
+
+
 def patiently(
     request: Callable[[], Result],
     explain: Callable[[Exception], TigerbushError | RemoteError],
@@ -95,30 +135,36 @@ def patiently(
     TigerbushError, RemoteError
         The sentence for the last trouble, or for what no other try would mend.
     """
-    for attempt in range(1, tries + 1):
+
+    def in_words() -> Result:
         try:
             return request()
         except (TigerbushError, MachineError, MemoryError, ImportError):
             raise
         except Exception as error:  # whatever a server, a parser or a library comes up with
-            trouble = explain(error)
-            if not isinstance(trouble, RemoteError) or attempt == tries:
-                raise trouble from error
-            seconds = _wait(error, attempt)
-            log.warning("%s; asked again in %.1f s (%d of %d)", trouble, seconds, attempt + 1, tries)
-            time.sleep(seconds)
-    raise AssertionError("not reached")
+            raise explain(error) from error
+
+    def tell(trouble: BaseException, seconds: float, number: int) -> None:
+        log.warning("%s; asked again in %.1f s (%d of %d)", trouble, seconds, number, tries)
+
+    return retried(
+        in_words,
+        tries=tries,
+        wait=_wait,
+        may_pass=lambda trouble: isinstance(trouble, RemoteError),
+        tell=tell,
+    )
 
 
-def _wait(error: Exception, attempt: int) -> float:
+def _wait(trouble: BaseException, attempt: int) -> float:
     """Return the seconds to wait: doubled each time, with a jitter so that jobs do not come back together."""
     # S311: no secret is made of it
     wait = WAIT_SECONDS * 2 ** (attempt - 1) * (0.75 + random.random() / 2)  # noqa: S311
-    asked = str(_headers(error).get("retry-after", ""))
+    asked = str(_headers(trouble.__cause__).get("retry-after", ""))
     return min(max(wait, int(asked[:9])), LONGEST_WAIT_SECONDS) if asked.isdecimal() else wait
 
 
-def _headers(error: Exception) -> Mapping[str, str]:
+def _headers(error: BaseException | None) -> Mapping[str, str]:
     """Return the headers of the answer that an error tells of, as botocore or a web server has them."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
