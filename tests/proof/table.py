@@ -311,9 +311,9 @@ REPAIRS = [
     ),
     Repair(
         "a task whose answer was lost is added once",
-        f"{AZURE}/__init__.py",
-        "                if status == 409 and left < ADD_TRIES - 1:\n",
-        "                if False:\n",
+        f"{AZURE}/retries.py",
+        "        reached = status == 409 and ",
+        "        reached = False and ",
         f"{FAULTS}::test_nodes_are_lost_and_polls_fail",
     ),
     Repair(
