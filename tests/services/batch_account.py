@@ -224,67 +224,80 @@ class Account:
 
     def data(self, method: str, path: str, body: dict | None) -> tuple[int, dict | bytes]:
         """Answer for the Batch account itself."""
-        parts = unquote(path).strip("/").split("/")
+        kind, *names = unquote(path).strip("/").split("/")
+        answers = {"jobs": self._of_jobs, "pools": self._of_pools}
         with self.lock:
-            match method, *parts:
-                case "POST", "jobs":
-                    self._pool(body["poolInfo"]["poolId"])
-                    self.jobs[body["id"]], self.tasks[body["id"]] = body, {}
-                    return 201, {}
-                case "GET", "jobs":
-                    return 200, {"value": list(self.jobs.values())}
-                case "POST", "jobs", job, "tasks":
-                    if body["id"] in self._tasks(job):
-                        raise RefusalError(409, "TaskExists", "The specified task already exists.")
-                    folder = self.folder / job / body["id"]
-                    (folder / "wd").mkdir(parents=True)
-                    self._tasks(job)[body["id"]] = Task(body, folder)
-                    self._dispatch()
-                    return 201, {}
-                case "GET", "jobs", job, "tasks":
-                    return 200, {"value": [task.described() for task in self._tasks(job).values()]}
-                case "GET", "jobs", job, "tasks", task:
-                    return 200, self._task(job, task).described()
-                case "GET", "jobs", job, "tasks", task, "files", name:
-                    return 200, (self._task(job, task).folder / name).read_bytes()
-                case "POST", "jobs", job, "tasks", task, "terminate":
-                    self._end(self._task(job, task), 137)
-                    return 204, b""
-                case "POST", "jobs", job, "disable":
-                    self._tasks(job)
-                    if self.jobs[job].get("state") == "deleting":
-                        raise RefusalError(409, "JobBeingDeleted", "The specified job is being deleted.")
-                    self.jobs[job]["state"] = "disabled"
-                    return 202, b""
-                case "DELETE", "jobs", job:
-                    self._tasks(job)
-                    if self.deletion_seconds:
-                        self.jobs[job]["state"] = "deleting"
-                        threading.Timer(self.deletion_seconds, self._delete_job, [job]).start()
-                    else:
-                        self._delete_job(job)
-                    return 202, b""
-                case "GET", "pools":
-                    return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
-                case "HEAD" | "GET", "pools", pool:
-                    return 200, self._pool(pool).described(pool)
-                case "POST", "pools", pool, "resize":
-                    self.resized.append(body)
-                    found = self._pool(pool)
-                    slots = found.body["properties"].get("taskSlotsPerNode", 1)
-                    self._grow(found, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
-                    self._dispatch()
-                    return 202, b""
-                case "GET", "pools", pool, "nodes":
-                    return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
-                case "GET", "pools", pool, "nodes", _, "files", "startup", name:
-                    self._pool(pool)
-                    return 200, f"{name}: the start task ended badly\n".encode()
-                case "DELETE", "pools", pool:
-                    self._pool(pool)
-                    del self.pools[pool]
-                    return 202, b""
-        raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+            answer = answers[kind](method, names, body) if kind in answers else None
+        if answer is None:
+            raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+        return answer
+
+    def _of_jobs(self, method: str, names: list[str], body: dict | None) -> tuple[int, dict | bytes] | None:
+        """Answer for jobs and their tasks; None when it is not known what is asked."""
+        match method, *names:
+            case ("POST",):
+                self._pool(body["poolInfo"]["poolId"])
+                self.jobs[body["id"]], self.tasks[body["id"]] = body, {}
+                return 201, {}
+            case ("GET",):
+                return 200, {"value": list(self.jobs.values())}
+            case "POST", job, "tasks":
+                if body["id"] in self._tasks(job):
+                    raise RefusalError(409, "TaskExists", "The specified task already exists.")
+                folder = self.folder / job / body["id"]
+                (folder / "wd").mkdir(parents=True)
+                self._tasks(job)[body["id"]] = Task(body, folder)
+                self._dispatch()
+                return 201, {}
+            case "GET", job, "tasks":
+                return 200, {"value": [task.described() for task in self._tasks(job).values()]}
+            case "GET", job, "tasks", task:
+                return 200, self._task(job, task).described()
+            case "GET", job, "tasks", task, "files", name:
+                return 200, (self._task(job, task).folder / name).read_bytes()
+            case "POST", job, "tasks", task, "terminate":
+                self._end(self._task(job, task), 137)
+                return 204, b""
+            case "POST", job, "disable":
+                self._tasks(job)
+                if self.jobs[job].get("state") == "deleting":
+                    raise RefusalError(409, "JobBeingDeleted", "The specified job is being deleted.")
+                self.jobs[job]["state"] = "disabled"
+                return 202, b""
+            case "DELETE", job:
+                self._tasks(job)
+                if self.deletion_seconds:
+                    self.jobs[job]["state"] = "deleting"
+                    threading.Timer(self.deletion_seconds, self._delete_job, [job]).start()
+                else:
+                    self._delete_job(job)
+                return 202, b""
+        return None
+
+    def _of_pools(self, method: str, names: list[str], body: dict | None) -> tuple[int, dict | bytes] | None:
+        """Answer for pools and their nodes; None when it is not known what is asked."""
+        match method, *names:
+            case ("GET",):
+                return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
+            case "HEAD" | "GET", pool:
+                return 200, self._pool(pool).described(pool)
+            case "POST", pool, "resize":
+                self.resized.append(body)
+                found = self._pool(pool)
+                slots = found.body["properties"].get("taskSlotsPerNode", 1)
+                self._grow(found, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
+                self._dispatch()
+                return 202, b""
+            case "GET", pool, "nodes":
+                return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
+            case "GET", pool, "nodes", _, "files", "startup", name:
+                self._pool(pool)
+                return 200, f"{name}: the start task ended badly\n".encode()
+            case "DELETE", pool:
+                self._pool(pool)
+                del self.pools[pool]
+                return 202, b""
+        return None
 
     def _delete_job(self, job: str) -> None:
         with self.lock:

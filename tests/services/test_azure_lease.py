@@ -16,8 +16,8 @@ from azure.storage.blob import BlobLeaseClient
 
 from azure_runs import CONTAINER, AzureRun, checkout
 from fabricate import name_of, scene_of
+from processes import wait_until
 from runs import BASE, SUMMARIES
-from slurm import wait_until
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import lease as run_lease
 from tigerbush.runs.judge import Judge

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from canaries import ENVIRONMENT, Search
+from processes import wait_until
 from runs import SUMMARIES
-from slurm import slurm_cluster, wait_until
+from slurm import slurm_cluster
 from test_slurm import EACH, PARTITIONS, contents, continued, fabricated, preempt, running, stopped, summaries
 from test_slurm import local as local
 
