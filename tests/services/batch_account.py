@@ -11,10 +11,10 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
+
+from batch_things import Node, Pool, RefusalError, Task, now
 
 ARM_POOL = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Batch/batchAccounts/[^/]+/pools/([^/]+)"
@@ -26,93 +26,6 @@ NO_CAPACITY = {
     "code": "AllocationTimedout",
     "message": "Desired number of dedicated nodes could not be allocated",
 }
-
-
-class RefusalError(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, code: str, message: str):
-        super().__init__(message)
-        self.status, self.code = status, code
-
-    def body(self, arm: bool) -> dict:
-        if arm:
-            return {"error": {"code": self.code, "message": str(self)}}
-        return {"code": self.code, "message": {"lang": "en-US", "value": str(self)}}
-
-
-@dataclass
-class Node:
-    """A virtual machine of a pool."""
-
-    name: str
-    slots: int
-    state: str = "idle"
-    start_task_failed: bool = False
-
-    def described(self) -> dict:
-        node = {"id": self.name, "state": self.state, "errors": []}
-        if self.state == "unusable":
-            node["errors"] = [{"code": "DiskFull", "message": "There is not enough disk space on the node"}]
-        if self.start_task_failed:
-            failure = {"category": "userError", "code": "FailureExitCode", "message": "exit code 7"}
-            node["startTaskInfo"] = {
-                "state": "completed", "result": "failure", "failureInfo": failure, "exitCode": 7,
-                "startTime": _now(), "retryCount": 0,
-            }  # fmt: skip
-        return node
-
-
-@dataclass
-class Task:
-    """A task of a job, as it was posted, and what became of it."""
-
-    body: dict
-    folder: Path
-    state: str = "active"
-    exit_code: int | None = None
-    requeued: int = 0
-    process: subprocess.Popen | None = None
-    node: str = ""
-    started: float = 0.0
-    ended: float = 0.0
-
-    @property
-    def slots(self) -> int:
-        return self.body.get("requiredSlots") or 1
-
-    def described(self) -> dict:
-        information = {"retryCount": 0, "requeueCount": self.requeued}
-        if self.state == "completed":
-            information |= {"exitCode": self.exit_code, "result": "failure" if self.exit_code else "success"}
-        if self.exit_code:
-            information["failureInfo"] = {
-                "category": "userError", "code": "FailureExitCode", "details": [],
-                "message": "The task exited with an exit code representing a failure",
-            }  # fmt: skip
-        return {
-            "id": self.body["id"],
-            "displayName": self.body.get("displayName"),
-            "state": self.state,
-            "creationTime": _now(),
-            "executionInfo": information,
-        }
-
-
-@dataclass
-class Pool:
-    """A pool as ARM was asked for it."""
-
-    body: dict
-    nodes: list[Node] = field(default_factory=list)
-    resize_errors: list[dict] = field(default_factory=list)
-    changed: str = "2026-01-01T00:00:00Z"
-
-    def described(self, name: str) -> dict:
-        return {
-            "id": name, "state": "active", "resizeErrors": self.resize_errors, "allocationState": "steady",
-            "allocationStateTransitionTime": self.changed, "currentDedicatedNodes": len(self.nodes),
-        }  # fmt: skip
 
 
 class Account:
@@ -210,7 +123,7 @@ class Account:
 
     def _grow(self, pool: Pool, wanted: int, slots: int) -> bool:
         """Give a pool the nodes that it has not; whether there were any."""
-        pool.changed, pool.resize_errors = _now(), []
+        pool.changed, pool.resize_errors = now(), []
         if wanted > self.quota:
             pool.resize_errors = [QUOTA]
         elif self.no_capacity:
@@ -401,7 +314,3 @@ class Account:
 def _kill_group(process: subprocess.Popen) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

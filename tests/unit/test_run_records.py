@@ -209,20 +209,19 @@ def test_the_whole_of_a_status(report, folder):
     assert report.asked[1][0] == ["t", "--directory", str(folder), "--configfile", "c.yaml", "--profile", "p"]
 
 
-def test_a_status_with_everything_in_it(report, folder):
-    """As it is printed, with products that have failed and some that were kept, and a run whose main process is gone."""
+# what stands in brackets is no style
+SLURM_SAYS = {"failed": {"[red]out of memory": 2, "no job at all": 0}, "refused_for_now": {"[red]busy": 7}}
+
+
+@pytest.fixture
+def in_trouble(folder):
+    """A run whose main process is gone, with products that have failed and one that was kept."""
     locks = folder / ".snakemake" / "locks"
     locks.mkdir()
     (locks / "a.lock").touch()
-    # what stands in brackets is no style
     (folder / "logs").mkdir()
     (folder / "logs" / "date.log").write_bytes(b"[red]an error[/red] \xff\n")
-    slurm = {
-        "run": RUN_ID,
-        "failed": {"[red]out of memory": 2, "no job at all": 0},
-        "refused_for_now": {"[red]busy": 7},
-    }
-    (folder / ".snakemake" / "slurm.json").write_text(json.dumps(slurm))
+    (folder / ".snakemake" / "slurm.json").write_text(json.dumps({"run": RUN_ID, **SLURM_SAYS}))
     scenes = folder / "results" / "scenes"
     scenes.mkdir(parents=True)
     for day in ("20170110", "20170111", "20170112"):
@@ -231,6 +230,11 @@ def test_a_status_with_everything_in_it(report, folder):
     incomplete = folder / ".snakemake" / "incomplete"
     incomplete.mkdir()
     (incomplete / base64.urlsafe_b64encode(b"results/scenes/P.tif").decode()).touch()
+    return folder
+
+
+def test_a_status_with_everything_in_it(report, in_trouble):
+    """As it is printed, and as JSON."""
     queue = [QueueJob("5", "RUNNING", "date", "[red]n1")]
     code, text = report(queue=queue)
     kept, failed = name_of("20170110"), name_of("20170111")
@@ -264,7 +268,7 @@ def test_a_status_with_everything_in_it(report, folder):
         {kept: "[red]it is gone."},
     )
     assert found["queue"] == [{"number": "5", "state": "RUNNING", "name": "date", "place": "[red]n1"}]
-    assert found["slurm"] == {"failed": slurm["failed"], "refused_for_now": {"[red]busy": 7}}
+    assert found["slurm"] == SLURM_SAYS
     # what was begun is not at work when nobody is
     assert json.loads(report("--json")[1])["rules"]["scene"] == {"done": 1, "waiting": 1}
     trouble = json.loads(report("--json", queue=TigerbushError("squeue is not here."))[1])
