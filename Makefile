@@ -54,7 +54,7 @@ test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need .
 prove: $(VENV)/.dev $(VENV)/.plugins ## what takes too long for `make test`: tests without each repair, SLURM with every fault
 	PYTHONPATH=tests:tests/services:tests/standins:workflow/scripts:plugins $(BIN)/python -m proof $(WHAT)
 
-mutants: $(VENV)/.dev $(VENV)/.plugins ## small faults that no unit test notices (MODULES="series findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
+mutants: $(VENV)/.dev $(VENV)/.plugins ## small faults that no unit test notices (MODULES="analysis/series report/findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
 	PYTHONPATH=tests:tests/services:workflow/scripts $(BIN)/python -m mutants $(MODULES) $(if $(SINCE),--since $(SINCE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(TESTS),--tests $(TESTS))
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
