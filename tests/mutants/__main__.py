@@ -47,7 +47,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.partition("\n")[0])
-    parser.add_argument("modules", nargs="*", help="of the library, such as analysis/series or cli/status/command; or all")
+    parser.add_argument(
+        "modules", nargs="*", help="of the library, such as analysis/series or cli/status/command; or all"
+    )
     parser.add_argument("--since", help="only lines that were changed since this commit")
     parser.add_argument("--sample", type=int, default=12, help="faults of a module")
     parser.add_argument("--seed", type=int, default=1)

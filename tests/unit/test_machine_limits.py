@@ -15,7 +15,7 @@ from test_machine_faults import place as place
 from tigerbush.errors import MachineError, WriteError
 from tigerbush.files import job_log, scratch_folder
 from tigerbush.placeholder import or_placeholder
-from tigerbush.sentinel2.safe import open_product, read_band, unpack_product
+from tigerbush.sentinel2.safe import open_product, unpack_product
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources.folder import copy_product
 
@@ -84,7 +84,7 @@ def test_too_many_open_files(place, kind, left):
     product = open_product(path)
     with files_left(left), pytest.raises(MachineError) as error:
         or_placeholder(
-            lambda: read_band(product, "B4", product.grids[10]), str, last_attempt=True, source=path
+            lambda: product.read_band("B4", product.grids[10]), str, last_attempt=True, source=path
         )
     sentence = str(error.value).removeprefix(f"{product.path}: ")
     sentence = sentence.removeprefix(f"{path}/{product.band_file('B4')[0]}: ")
@@ -97,13 +97,13 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tigerbush.errors import MachineError
 from tigerbush.placeholder import or_placeholder
-from tigerbush.sentinel2.safe import open_product, read_band
+from tigerbush.sentinel2.safe import open_product
 path = Path(sys.argv[2])
 product = open_product(path)
 grid = product.grids[10]
 # everything that is loaded late
 small = open_product(Path(sys.argv[3]))
-read_band(small, "B4", small.grids[10])
+small.read_band("B4", small.grids[10])
 for more in range(0, 26, 2):
     reader, writer = os.pipe()
     if os.fork():
@@ -114,7 +114,7 @@ for more in range(0, 26, 2):
     size = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
     resource.setrlimit(resource.RLIMIT_AS, (size + more * 2**20,) * 2)
     try:
-        done = or_placeholder(lambda: read_band(product, "B8", grid), str, True, source=path)
+        done = or_placeholder(lambda: product.read_band("B8", grid), str, True, source=path)
         text = f"placeholder {done}" if isinstance(done, str) else f"done {(done == 300).all()}"
     except (MachineError, MemoryError) as error:
         text = f"{type(error).__name__} {error}"
