@@ -8,12 +8,12 @@ import utm
 
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
+from tigerbush.pyveg import centres
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import METRES_PER_DEGREE, Place, Site
 from tigerbush.sites.windows import (
     SubImage,
     place_sub_images,
-    pyveg_sub_images,
     read_window,
     site_grid,
     sub_images,
@@ -178,23 +178,19 @@ def test_centres_of_either_hemisphere(epsg, y):
 
 
 def test_centres_of_mode_pyveg_run_down_the_columns_from_the_north_west():
-    parts = [SubImage(slice(i, i + 1), slice(i, i + 2), 0.0, 0.0) for i in range(9)]
-    found = pyveg_sub_images(27.95, 11.58, 0.06, parts)
     longitudes, latitudes = [27.93, 27.95, 27.97], [11.6, 11.58, 11.56]
-    assert [(part.longitude, part.latitude) for part in found] == [
-        (x, y) for x in longitudes for y in latitudes
-    ]
-    assert [(part.rows, part.columns) for part in found] == [(part.rows, part.columns) for part in parts]
+    assert centres(27.95, 11.58, 0.06, 9) == [(x, y) for x in longitudes for y in latitudes]
 
 
 def test_centres_are_those_of_the_mode():
     grid = Grid(600_000, 1_280_000, 10, 40, 40)
     place = {"longitude": 27.95, "latitude": 11.58, "region_size": 0.04, "size": 20}
-    assert place_sub_images(grid, 32635, place, "default") == sub_images(grid, 32635, 20)
-    centres = [(27.94, 11.59), (27.94, 11.57), (27.96, 11.59), (27.96, 11.57)]
-    assert [
-        (part.longitude, part.latitude) for part in place_sub_images(grid, 32635, place, "pyveg")
-    ] == centres
+    parts = sub_images(grid, 32635, 20)
+    assert place_sub_images(grid, 32635, place, "default") == parts
+    places = [(27.94, 11.59), (27.94, 11.57), (27.96, 11.59), (27.96, 11.57)]
+    assert place_sub_images(grid, 32635, place, "pyveg") == [
+        SubImage(part.rows, part.columns, *place) for part, place in zip(parts, places, strict=True)
+    ]
 
 
 # tiles of a site: squares of 100 km that overhang by 9.8 km to the east and south

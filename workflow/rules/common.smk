@@ -8,6 +8,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 
+MODES = from_library("pyveg").MODES
 # Attempts after the first one; then trouble that might have passed becomes a placeholder.
 RETRIES = 2
 SITE_BANDS = ["B2", "B3", "B4", "B8"]
@@ -131,8 +132,8 @@ def products_of(site, products):
 
 def why_left_out(row):
     limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
-    if config["mode"] == "pyveg" and row["cloud_percent"] >= 50:
-        return "50 % cloud or more (mode: pyveg)"
+    if reason := MODES[config["mode"]].too_cloudy(row["cloud_percent"]):
+        return reason
     if row["cloud_percent"] > limit:
         return f"more than {limit:g} % cloud (composite.max_cloud_percent)"
     if orbits and int(row["relative_orbit"]) not in orbits:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from tigerbush.errors import TigerbushError
+from tigerbush.pyveg import MODES
 from tigerbush.raster import Raster
 
 MASKED_GREY = 127
@@ -31,7 +32,7 @@ class Rendering:
     grey : (h, w) uint8 array
         8-bit NDVI.
     black_white : (h, w) uint8 array
-        255 bare, 0 vegetation, 127 masked (in mode pyveg what the filters made of mid-grey).
+        255 bare, 0 vegetation, 127 masked (where the mode knows masks).
     """
 
     ndvi: Raster
@@ -48,15 +49,15 @@ def render(composite: Raster, mode: str = "default") -> Rendering:
     composite : Raster
         Reflectance by wavelength, red and near infrared last, then n_obs; NaN where masked. The first three bands
         make the picture.
-    mode : {"default", "pyveg"}
-        pyveg did not know masked pixels in its black/white images.
+    mode : str
+        Of `tigerbush.pyveg.MODES`.
     """
     bands = [composite.band(name) for name in composite.bands if name != "n_obs"]
     *_, red, near_infrared = bands
     index = ndvi(near_infrared, red)
     grey = grey_ndvi(index)
     split = black_white(grey)
-    if mode == "default":
+    if MODES[mode].knows_masks:
         split[np.isnan(index)] = MASKED_GREY
     return Rendering(
         ndvi=Raster(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -252,51 +252,6 @@ def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def gaps(present: NDArray[np.bool_], dates: Sequence[str]) -> list[dict]:
     """List runs of dates without data: start, end, number of dates."""
     return [{"start": dates[i], "end": dates[j], "dates": j - i + 1} for i, j in runs(~present)]
-
-
-def pyveg_treatment(series: SiteSeries) -> SiteSeries:
-    """Treat the sub-images as pyveg does: values beyond 3 standard deviations dropped, then LOESS over 4 points.
-
-    Parameters
-    ----------
-    series : SiteSeries
-
-    Returns
-    -------
-    SiteSeries
-        With smoothed vegetation (statsmodels' lowess, 3 robust iterations, as pyveg's analysis_preprocessing), at the
-        nominal dates. Gaps stay NaN; `interpolated` fills those of the site's mean.
-    """
-    days = np.array([date.fromisoformat(day).toordinal() for day in series.dates], dtype=float)
-    treated = {name: _smooth_parts(days, table) for name, table in series.vegetation.items()}
-    return replace(series, vegetation=treated, days=days - days[0])
-
-
-def _smooth_parts(days: Array, table: Array) -> Array:
-    from statsmodels.nonparametric.smoothers_lowess import lowess
-
-    smooth = np.full(table.shape, np.nan)
-    for part in range(table.shape[1]):
-        rows = np.flatnonzero(np.isfinite(table[:, part]))
-        values = table[rows, part]
-        if len(rows) < 4:
-            smooth[rows, part] = values
-            continue
-        kept = np.abs(values - values.mean()) <= 3 * values.std(ddof=1)
-        fraction = min(4 / len(rows), 1.0)
-        # four points in a row may leave no weight to fit; such a value stays as it is
-        fitted = lowess(
-            values[kept], days[rows][kept], is_sorted=True, return_sorted=False, frac=fraction, it=3
-        )
-        smooth[rows[kept], part] = np.where(np.isfinite(fitted), fitted, values[kept])
-    return smooth
-
-
-def interpolated(values: Array, positions: NDArray[np.int64]) -> Array:
-    """Return the series on every period from the first value to the last, gaps filled linearly; (m,) float64."""
-    some = np.isfinite(values)
-    first, last = positions[some][[0, -1]]
-    return np.interp(np.arange(first, last + 1), positions[some], values[some])
 
 
 def equal_n(table: Array, number: int, random: np.random.Generator) -> Array:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -28,12 +29,11 @@ from tigerbush.analysis.series import (
     common_number,
     equal_n,
     gaps,
-    interpolated,
     outliers,
-    pyveg_treatment,
     site_mean,
 )
 from tigerbush.analysis.sites import surrogates_needed
+from tigerbush.pyveg import MODES, differences, smoothed
 from tigerbush.spatial import CLASSES
 from tigerbush.version import __version__
 
@@ -47,7 +47,7 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
     ----------
     series : SiteSeries
     settings : dict
-        The section `analysis` of the configuration.
+        The section `analysis` of the configuration; its mode may set others aside.
     sites : int
         How many are compared: their primary indicators need surrogates enough for so many tests.
 
@@ -56,19 +56,21 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
     dict
         As documented in docs/analysis.md; None where a number does not exist.
     """
-    treated = pyveg_treatment(series) if settings["mode"] == "pyveg" else series
+    mode = MODES[settings["mode"]]
+    used = {**settings, **mode.analysis}
+    treated = _smoothed(series) if mode.fills_gaps else series
     result = {
         "site": series.site,
-        "mode": settings["mode"],
+        "mode": mode.name,
         "software": _software(),
         "seed": settings["seed"],
         "configuration": dict(settings),
         "days_per_step": series.days_per_step,
-        "detrending": _detrending(series, settings),
+        "detrending": _detrending(series, used),
         "metadata": dict(series.metadata),
         "series": _series(treated),
         "completeness": _completeness(series),
-        "early_warning": _early_warning(treated, settings, surrogates_needed(sites, **settings["fdr"])),
+        "early_warning": _early_warning(treated, used, surrogates_needed(sites, **settings["fdr"])),
         "weather": {"lagged_correlation": _lags(series)},
         "recovery": _recovery(series),
         "spatial": {},
@@ -121,15 +123,20 @@ def _software() -> dict[str, str]:
     return {"tigerbush": __version__} | {name: importlib.metadata.version(name) for name in names}
 
 
+def _smoothed(series: SiteSeries) -> SiteSeries:
+    days, vegetation = smoothed(series.dates, series.vegetation)
+    return replace(series, days=days, vegetation=vegetation)
+
+
 def _detrending(series: SiteSeries, settings: Mapping) -> dict:
-    method = "none" if settings["mode"] == "pyveg" else settings["detrending"]
+    method = settings["detrending"]
     period = max(round(series.steps_per_year), 2)
     return {
         "method": method,
         "bandwidth": settings["bandwidth"] if method == "gaussian" else None,
         "harmonics": harmonics_of(series.days, series.days_per_step, settings["harmonics"]),
         "stl": stl_windows(period) if method == "stl" else None,
-        "first_differences": settings["mode"] == "pyveg",
+        "first_differences": MODES[settings["mode"]].fills_gaps,
     }
 
 
@@ -169,8 +176,8 @@ def _completeness(series: SiteSeries) -> dict:
 
 
 def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: int) -> dict:
-    number, pyveg = int(series.with_data.sum()), settings["mode"] == "pyveg"
-    refused = refusal(number, LEAST_DATES - 1 if pyveg else settings["minimum_dates"])
+    number = int(series.with_data.sum())
+    refused = refusal(number, max(settings["minimum_dates"], LEAST_DATES - 1))
     primary = dict(settings["primary"])
     found = {
         "refused": refused,
@@ -184,13 +191,7 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
     }
     if refused:
         return found
-    treatment = Treatment(
-        settings["window"],
-        settings["bandwidth"],
-        settings["harmonics"],
-        "none" if pyveg else settings["detrending"],
-    )
-    drawn = settings["equal_n"] and not pyveg
+    treatment = Treatment(*(settings[key] for key in ("window", "bandwidth", "harmonics", "detrending")))
     subsampling = {}
     for variable in series.vegetation:
         record = next(_records(series, variable, settings, 1), None)
@@ -201,14 +202,14 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
         indicators, rate = analyse_record(record, treatment, settings["surrogates"], random, extra=extra)
         found["disagreement"][variable] = verdicts(indicators)
         found["indicators"][variable] = {name: _dated(one, series) for name, one in indicators.items()}
-        if not pyveg:
+        if not MODES[settings["mode"]].fills_gaps:
             found["ornstein_uhlenbeck"][variable] = rate
         found["sensitivity"][variable] = sensitivity(record, treatment, list(INDICATORS))
-        if drawn:
+        if settings["equal_n"]:
             subsampling[variable] = _subsampling(series, variable, treatment, settings, len(record.values))
     if not found["indicators"]:
         found["refused"] = f"no measure of the vegetation has {LEAST_DATES} values; compute more dates."
-    if drawn:
+    if settings["equal_n"]:
         found["subsampling"] = {"variables": subsampling, "observations": _observations(series)}
     return found
 
@@ -218,13 +219,11 @@ def _records(series: SiteSeries, variable: str, settings: Mapping, number: int) 
     table = series.vegetation[variable]
     random = _random(settings["seed"], series.site, variable, "draw")
     for _ in range(number):
-        if settings["mode"] == "pyveg":
+        if MODES[settings["mode"]].fills_gaps:
             mean = site_mean(table)[0]
             if np.isfinite(mean).sum() < LEAST_DATES:
                 return
-            values = np.diff(interpolated(mean, series.positions))
-            first = series.positions[np.isfinite(mean)][0] + 1
-            places = first + np.arange(len(values))
+            values, places = differences(mean, series.positions)
             yield Record(values, places * series.days_per_step, places, series.days_per_step)
             continue
         values = equal_n(table, common_number(table), random) if settings["equal_n"] else site_mean(table)[0]

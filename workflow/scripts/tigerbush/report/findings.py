@@ -5,6 +5,8 @@ from datetime import date
 
 import numpy as np
 
+from tigerbush.pyveg import CAVEAT, MODES, gaps_sentence
+
 # a probability below it is called significant
 LEVEL = 0.05
 NAMES = {
@@ -50,10 +52,10 @@ def coverage(analysis: Mapping) -> str:
     if gaps and found["with_data"]:
         longest = max(gap["dates"] for gap in gaps)
         text += (
-            f" There {'is 1 gap' if len(gaps) == 1 else f'are {len(gaps)} gaps'}, the longest of "
+            f" {gaps_sentence(len(gaps))}"
+            if MODES[analysis["mode"]].fills_gaps
+            else f" There {'is 1 gap' if len(gaps) == 1 else f'are {len(gaps)} gaps'}, the longest of "
             f"{longest} {'date' if longest == 1 else 'dates'}; gaps stay gaps, nothing is filled in."
-            if analysis["mode"] != "pyveg"
-            else f" There are {len(gaps)} gaps, which mode pyveg fills by interpolation."
         )
     return text
 
@@ -194,12 +196,8 @@ def caveats(analysis: Mapping, simulated: bool) -> list[str]:
         "A median of slightly shifted scenes blurs a pattern, the more scenes the more.",
         *OF_ALL,
     ]
-    if analysis["mode"] == "pyveg":
-        told.insert(
-            0,
-            "Mode pyveg follows pyveg: outliers dropped, gaps interpolated, first differences. "
-            "Interpolation itself raises autocorrelation; the mode is for comparison with pyveg's results.",
-        )
+    if MODES[analysis["mode"]].fills_gaps:
+        told.insert(0, CAVEAT)
     if simulated:
         told.insert(0, "These products are simulated: nothing in this report was seen by a satellite.")
     return told

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from tigerbush.pyveg import MODES
+
 # text, DOI
 REFERENCES = (
     (
@@ -80,7 +82,7 @@ def methods(analysis: Mapping) -> list[str]:
         "means more, and more connected, bare ground (Buxton et al. 2021)."
     )
     told.append(_detrending(analysis["detrending"]))
-    if settings.get("mode") != "pyveg":
+    if not MODES[settings["mode"]].fills_gaps:
         told.append("Dates without data stay without: nothing is interpolated.")
     told.append(
         f"Indicators are computed in moving windows of {settings['window']:g} of the series (Dakos et al. "

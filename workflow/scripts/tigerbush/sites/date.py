@@ -58,7 +58,8 @@ def read_date(
         longitude, latitude, region_size in degrees; size of a sub-image in pixels.
     max_masked_fraction, limit
         See `tigerbush.sites.subimages.examine_sub_images`.
-    mode : {"default", "pyveg"}
+    mode : str
+        Of `tigerbush.pyveg.MODES`.
 
     Raises
     ------

@@ -7,6 +7,7 @@ import numpy as np
 
 from tigerbush.centrality import feature_vector, metrics
 from tigerbush.images import BARE, VEGETATION
+from tigerbush.pyveg import MODES, NO_COLOUR, lost_ground_coloured
 from tigerbush.sites.windows import SubImage
 
 
@@ -37,18 +38,13 @@ def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Covera
     ndvi : (h, w) float32 array
         NaN where masked.
     rgb : (h, w, 3) uint8 array
-    mode : {"default", "pyveg"}
-        By default a masked pixel is lost and is no ground. pyveg counts black pixels of the RGB as lost,
-        drops a sub-image that is all grey, and takes every pixel for ground.
+    mode : str
+        Of `tigerbush.pyveg.MODES`. By default a masked pixel is lost and is no ground.
     """
-    if mode == "default":
+    if MODES[mode].knows_masks:
         masked = np.isnan(ndvi)
         return Coverage(lost=masked, ground=~masked, coloured=~masked)
-    return Coverage(
-        lost=~rgb.any(axis=-1),
-        ground=np.ones(ndvi.shape, bool),
-        coloured=(rgb != rgb[..., :1]).any(axis=-1),
-    )
+    return Coverage(*lost_ground_coloured(rgb))
 
 
 def examine_sub_images(
@@ -80,7 +76,7 @@ def examine_sub_images(
                 f"masked fraction {fraction:.4f} (subimages.max_masked_fraction: {max_masked_fraction:g})"
             )
         elif not covered.coloured[cut].any():
-            reason = "no coloured pixel (mode: pyveg)"
+            reason = NO_COLOUR
         elif not left:
             reason = f"enough others (subimages.limit: {limit})"
         else:

@@ -8,6 +8,7 @@ import utm
 
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
+from tigerbush.pyveg import MODES, centres
 from tigerbush.site import METRES_PER_DEGREE, Site
 
 
@@ -126,33 +127,6 @@ def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
     return parts
 
 
-def pyveg_sub_images(
-    longitude: float, latitude: float, region_size: float, parts: list[SubImage]
-) -> list[SubImage]:
-    """Give sub-images the centres that pyveg computes: the square of degrees divided by their number.
-
-    pyveg's own image is square in degrees, so its centres and those of the pixels differ by
-    1 / cos(latitude) in longitude.
-
-    Parameters
-    ----------
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    parts : list of SubImage
-        From `sub_images`, of a square site.
-    """
-    n = math.isqrt(len(parts))
-    step = region_size / n
-    return [
-        replace(
-            part,
-            longitude=round(longitude - region_size / 2 + (i // n + 0.5) * step, 4),
-            latitude=round(latitude + region_size / 2 - (i % n + 0.5) * step, 4),
-        )
-        for i, part in enumerate(parts)
-    ]
-
-
 def place_sub_images(grid: Grid, epsg: int, site: Mapping, mode: str) -> list[SubImage]:
     """Cut a site into its sub-images, with the centres that its summary has.
 
@@ -163,9 +137,14 @@ def place_sub_images(grid: Grid, epsg: int, site: Mapping, mode: str) -> list[Su
     epsg : int
     site : dict
         longitude, latitude, region_size in degrees; size of a sub-image in pixels.
-    mode : {"default", "pyveg"}
+    mode : str
+        Of `tigerbush.pyveg.MODES`.
     """
     parts = sub_images(grid, epsg, site["size"])
-    if mode == "pyveg":
-        return pyveg_sub_images(site["longitude"], site["latitude"], site["region_size"], parts)
-    return parts
+    if not MODES[mode].divides_degrees:
+        return parts
+    places = centres(site["longitude"], site["latitude"], site["region_size"], len(parts))
+    return [
+        replace(part, longitude=longitude, latitude=latitude)
+        for part, (longitude, latitude) in zip(parts, places, strict=True)
+    ]
