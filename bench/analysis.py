@@ -55,7 +55,7 @@ def analyse(folder: Path, sites: int, settings: dict) -> None:
 
 def analysis(small: bool) -> Iterator[Row]:
     """Measure the analysis of sites in a process of its own, for two numbers of them."""
-    settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
+    settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
     dates, numbers = (48, (1, 2)) if small else (60, (25, 100))
     if small:
         settings |= {"surrogates": 99, "repetitions": 2}

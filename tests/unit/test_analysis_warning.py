@@ -15,6 +15,7 @@ from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import analyse_site
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {
+    "mode": "default",
     "primary": {"variable": "ndvi", "indicator": "variance"},
     "surrogates": 99,
     "repetitions": 3,

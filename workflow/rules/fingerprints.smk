@@ -168,6 +168,7 @@ def configuration_of_summary(site):
     try:
         metadata = json.loads(read_result(f"{RESULTS}/{site}/results_summary.json"))["metadata"]
         validate(metadata["config"], SCHEMA)
+        CONFIGURATION.fill_in_mode(metadata["config"])
         return metadata
     except (OSError, ValueError, KeyError, TypeError, WorkflowError):
         return None

@@ -1,7 +1,7 @@
 """Analyse a results_summary.json, pyveg's own or one of tigerbush, without running the workflow.
 
 Writes analysis.json, series.csv and series.parquet, by the section `analysis` of the configuration, for example:
-./tigerbush analyse results_summary.json --output pyveg --config 'analysis={mode: pyveg}'
+./tigerbush analyse results_summary.json --output pyveg --config mode=pyveg
 What needs images, the spatial measures of each date, is left out.
 """
 

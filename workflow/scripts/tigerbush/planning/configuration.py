@@ -108,6 +108,7 @@ def complete(config: dict, read_polygon: Callable[[str], object]) -> None:
     RefusedError
     """
     fill_in_kind(config)
+    fill_in_mode(config)
     check_leaves(config)
     check_source(config["source"])
     check_weather(config["weather"])
@@ -172,6 +173,11 @@ def fill_in_kind(config: dict) -> None:
         )
     table = "config/sample/products.tsv" if sample else "results/products.tsv"
     config["products"] = config["products"] or table
+
+
+def fill_in_mode(config: dict) -> None:
+    """Let the analysis follow the mode of the run, unless it has one of its own."""
+    config["analysis"]["mode"] = config["analysis"]["mode"] or config["mode"]
 
 
 def check_source(source: Mapping) -> None:
