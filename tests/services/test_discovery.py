@@ -16,6 +16,7 @@ from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources import patience
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.query import Query
 from tigerbush.sources.store import Store
 from weed import PUBLIC
 
@@ -24,7 +25,7 @@ PERIOD = {"start": date(2017, 1, 1), "end": date(2017, 3, 1)}
 
 def discover(server, *prefixes, level="L1C", **options):
     store = Store(PUBLIC, endpoint_url=server.url, anonymous=True, timeout=5)
-    return list_store(store, level=level, tiles={"33TVL"}, prefixes=prefixes or None, **PERIOD | options)
+    return list_store(store, Query(level, {"33TVL"}, **PERIOD | options), prefixes or None)
 
 
 def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeypatch):
@@ -231,7 +232,7 @@ def test_a_hostile_listing(caplog):
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         store = Store(PUBLIC, endpoint_url=f"http://127.0.0.1:{server.server_port}", anonymous=True)
-        rows, files = list_store(store, level="L1C", tiles={"33TVL"}, prefixes=["x/"], **PERIOD)
+        rows, files = list_store(store, Query("L1C", {"33TVL"}, **PERIOD), ["x/"])
     finally:
         server.shutdown()
         server.server_close()

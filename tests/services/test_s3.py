@@ -17,6 +17,7 @@ from tigerbush.site import Site
 from tigerbush.sites.product import resample_site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.bucket import list_store
+from tigerbush.sources.query import Query
 from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
 
@@ -275,9 +276,7 @@ def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
     store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
     day = product.name.sensing_time.date()
     tiles = site_tiles(site.longitude, site.latitude, site.region_size)
-    [row], files = list_store(
-        store, level="L2A", tiles=tiles, start=day, end=day + timedelta(days=1), prefixes=["level2a/"]
-    )
+    [row], files = list_store(store, Query("L2A", tiles, day, day + timedelta(days=1)), ["level2a/"])
     files = [one for one in files if one["role"] != "band" or "_10m" in one["name"]]
     target = tmp_path / f"{row['product']}.zip"
     stream_product(store, row["product"], files, target, site=site)

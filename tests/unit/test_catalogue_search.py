@@ -22,7 +22,7 @@ from catalogues_in_memory import (
 from fabricate import name_of
 from stores_in_memory import Servers, without_waiting
 from tigerbush.errors import TigerbushError
-from tigerbush.sources.catalogue import bounding_box
+from tigerbush.site import Place
 from tigerbush.sources.web import Hosts
 
 
@@ -33,15 +33,15 @@ def waits(monkeypatch):
 
 def test_a_box_holds_the_site():
     """As wide as it is high, in metres; clamped to the earth, and at the poles to ten times its height."""
-    west, south, east, north = bounding_box(10.0, 45.0, 0.5)
+    west, south, east, north = Place(10.0, 45.0, 0.5).bounding_box
     assert (south, north) == (44.75, 45.25)
     wide = 0.25 / cos(radians(45.0))
     assert (west, east) == pytest.approx((10 - wide, 10 + wide), abs=1e-12)
-    assert bounding_box(-20.0, -60.0, 0.1) == pytest.approx((-20.1, -60.05, -19.9, -59.95), abs=1e-12)
-    assert bounding_box(179.99, 0.0, 0.1) == pytest.approx((179.94, -0.05, 180, 0.05), abs=1e-12)
-    assert bounding_box(-179.99, 0.0, 0.1) == pytest.approx((-180, -0.05, -179.94, 0.05), abs=1e-12)
-    assert bounding_box(0.0, 89.99, 0.1) == pytest.approx((-0.5, 89.94, 0.5, 90), abs=1e-12)
-    assert bounding_box(0.0, -89.99, 0.1) == pytest.approx((-0.5, -90, 0.5, -89.94), abs=1e-12)
+    assert Place(-20.0, -60.0, 0.1).bounding_box == pytest.approx((-20.1, -60.05, -19.9, -59.95), abs=1e-12)
+    assert Place(179.99, 0.0, 0.1).bounding_box == pytest.approx((179.94, -0.05, 180, 0.05), abs=1e-12)
+    assert Place(-179.99, 0.0, 0.1).bounding_box == pytest.approx((-180, -0.05, -179.94, 0.05), abs=1e-12)
+    assert Place(0.0, 89.99, 0.1).bounding_box == pytest.approx((-0.5, 89.94, 0.5, 90), abs=1e-12)
+    assert Place(0.0, -89.99, 0.1).bounding_box == pytest.approx((-0.5, -90, 0.5, -89.94), abs=1e-12)
 
 
 def test_level_tile_period_and_baseline(monkeypatch, caplog):

@@ -11,6 +11,7 @@ from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
 from tigerbush.errors import RemoteError
 from tigerbush.sources import bucket as s3
 from tigerbush.sources.bucket import list_store
+from tigerbush.sources.query import Query
 
 TILES = {"33TVL", "33TWL"}
 # seven days over the end of a month
@@ -43,7 +44,8 @@ def objects_of(name, prefix="L/", day=None, cloud=b"12.5"):
 
 def listed(monkeypatch, bucket, *prefixes, tries=1, connections=1, **options):
     store = store_of(monkeypatch, bucket, tries=tries, connections=connections)
-    return list_store(store, **{"level": "L1C", "tiles": TILES} | PERIOD | options, prefixes=prefixes or None)
+    query = Query(**{"level": "L1C", "tiles": TILES} | PERIOD | options)
+    return list_store(store, query, prefixes or None)
 
 
 def products(rows):

@@ -42,6 +42,19 @@ class Place:
         easting, northing, _, _ = utm.from_latlon(self.latitude, self.longitude)
         return float(easting), float(northing)
 
+    @property
+    def bounding_box(self) -> tuple[float, float, float, float]:
+        """West, south, east and north, in degrees."""
+        half = self.region_size / 2
+        # a place is as wide as it is high, in metres
+        wide = half / max(math.cos(math.radians(self.latitude)), 0.1)
+        return (
+            max(self.longitude - wide, -180.0),
+            max(self.latitude - half, -90.0),
+            min(self.longitude + wide, 180.0),
+            min(self.latitude + half, 90.0),
+        )
+
 
 @dataclass(frozen=True)
 class Site(Place):

@@ -8,7 +8,7 @@ files get the names that they have in SAFE layout; the prefix ends in `tiles/` t
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,6 +19,7 @@ from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
 from tigerbush.sentinel2.names import parse_name, role
+from tigerbush.sources.query import Query, Row
 from tigerbush.sources.store import Object, Store, is_address
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ _TILE_FOLDER = re.compile(
 _TILE_BAND = re.compile(r"(?:(R[126]0m)/)?(B[0-9][0-9A]|SCL)\.jp2")
 _TILE_MASK = re.compile(r"qi/(?:MSK_)?(CLASSI|CLOUDS)_B00\.(jp2|gml)")
 
-Row = dict[str, str]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -56,17 +56,13 @@ class Found:
     url: str
     objects: Sequence[tuple[str, Object]] = ()
 
+    def answers(self, query: Query) -> bool:
+        """Tell whether this is a product that is asked for."""
+        return query.wants(self.name.level, self.name.tile, self.name.sensing_time.date().isoformat())
+
 
 def list_store(
-    store: Store,
-    *,
-    level: str,
-    tiles: Collection[str],
-    start: date,
-    end: date,
-    prefixes: Sequence[str] | None = None,
-    old: Collection[Row] = (),
-    old_files: Collection[Row] = (),
+    store: Store, query: Query, prefixes: Sequence[str] | None = None
 ) -> tuple[list[Row], list[Row]]:
     """List the products of some tiles in a period.
 
@@ -76,15 +72,9 @@ def list_store(
     Parameters
     ----------
     store : Store
-    level : {"L1C", "L2A"}
-    tiles : collection of str
-        For example 33TVL.
-    start, end : date
-        First day, and the day after the last.
+    query : Query
     prefixes : sequence of str, optional
         Of the bucket; without them those of EODATA.
-    old, old_files : rows of products.tsv and files.tsv
-        From an earlier listing.
 
     Returns
     -------
@@ -98,22 +88,19 @@ def list_store(
     """
     found: dict[str, Found] = {}
     with ThreadPoolExecutor(store.connections) as pool:
-        for prefix in prefixes or [text.format(level=level) for text in EODATA_PREFIXES]:
+        for prefix in prefixes or [text.format(level=query.level) for text in EODATA_PREFIXES]:
             list_prefix = _list_tiles if prefix.endswith("tiles/") else _list_days
-            for product in list_prefix(pool, store, prefix, tiles, start, end):
-                name = product.name
-                if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
-                    found.setdefault(name.product, product)
-    return describe_products(store, found, old=old, old_files=old_files)
+            for product in list_prefix(pool, store, prefix, query):
+                if product.answers(query):
+                    found.setdefault(product.name.product, product)
+    return describe_products(store, found, query)
 
 
 def describe_products(
     store: Store,
     found: Mapping[str, Found],
+    query: Query,
     describe: Callable[[Store, Found], tuple[Row, list[Row]]] | None = None,
-    *,
-    old: Collection[Row] = (),
-    old_files: Collection[Row] = (),
 ) -> tuple[list[Row], list[Row]]:
     """Return the rows of the newest baselines; those that an earlier listing described are taken as they are.
 
@@ -122,24 +109,23 @@ def describe_products(
     store : Store
     found : mapping of str to Found
         By product name.
+    query : Query
     describe : callable, optional
         Gives the rows of a product and of its files; without it the product's folder is listed.
-    old, old_files : rows of products.tsv and files.tsv
-        From an earlier listing.
     """
     describe = describe or describe_listed
     with ThreadPoolExecutor(store.connections) as pool:
         kept = {row["product"] for row in newest_baseline(_bare_row(one) for one in found.values())}
-        listed = {row["product"] for row in old_files}
+        listed = {row["product"] for row in query.old_files}
         finished = {
             row["product"]: row
-            for row in old
+            for row in query.old
             if row["product"] in kept & listed and row["url"] == found[row["product"]].url
         }
         new = [found[name] for name in sorted(kept - finished.keys())]
         log.info("%d products, %d of them new", len(kept), len(new))
         described = list(_progress(_map(pool, lambda one: describe(store, one), new), len(new), "products"))
-    files = [row for row in old_files if row["product"] in finished]
+    files = [row for row in query.old_files if row["product"] in finished]
     rows = [*finished.values(), *(row for row, _ in described)]
     files += [row for _, some in described for row in some]
     return sorted(rows, key=lambda row: row["product"]), sorted(
@@ -151,11 +137,9 @@ def _bare_row(found: Found) -> Row:
     return table_row(found.name, url=found.url, granule="", size_bytes=0, cloud_percent=None)
 
 
-def _list_days(
-    pool: ThreadPoolExecutor, store: Store, prefix: str, tiles: Collection[str], start: date, end: date
-) -> Iterator[Found]:
+def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[Found]:
     """List the products of each day in EODATA's layout."""
-    days = [start + timedelta(days=i) for i in range((end - start).days)]
+    days = [query.start + timedelta(days=i) for i in range((query.end - query.start).days)]
     pages = _map(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
     passed_over = 0
     for folders in _progress(pages, len(days), f"days of {prefix}"):
@@ -164,34 +148,34 @@ def _list_days(
             name = _product_name(last)
             if name is None or not base.startswith(prefix) or not is_address(folder.removesuffix("/")):
                 passed_over += 1
-            elif name.tile in tiles:
+            elif name.tile in query.tiles:
                 yield Found(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
     if passed_over:
         log.warning("%s: %d names that are no product names passed over", prefix, passed_over)
 
 
-def _list_tiles(
-    pool: ThreadPoolExecutor, store: Store, prefix: str, tiles: Collection[str], start: date, end: date
-) -> Iterator[Found]:
+def _list_tiles(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[Found]:
     """List the products of each tile and year in the layout of AWS's buckets."""
-    years = range(start.year, (end - timedelta(days=1)).year + 1)
+    years = range(query.start.year, (query.end - timedelta(days=1)).year + 1)
     folders = [
-        f"{prefix}{int(tile[:2])}/{tile[2]}/{tile[3:]}/{year}/" for tile in sorted(tiles) for year in years
+        f"{prefix}{int(tile[:2])}/{tile[2]}/{tile[3:]}/{year}/"
+        for tile in sorted(query.tiles)
+        for year in years
     ]
     for objects in _progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
         takes: dict[str, dict[str, Object]] = {}
         for one in objects:
             match = _TILE_FOLDER.fullmatch(one.key)
-            if match and is_address(one.key) and _within(match, start, end):
+            if match and is_address(one.key) and _within(match, query):
                 takes.setdefault(match["folder"], {})[match["file"]] = one
         for product in _map(pool, lambda take: _tile_product(store, prefix, *take), sorted(takes.items())):
             if product:
                 yield product
 
 
-def _within(match: re.Match, start: date, end: date) -> bool:
+def _within(match: re.Match, query: Query) -> bool:
     try:
-        return start <= date(*(int(match[part]) for part in ("year", "month", "day"))) < end
+        return query.start <= date(*(int(match[part]) for part in ("year", "month", "day"))) < query.end
     except ValueError:
         return False
 

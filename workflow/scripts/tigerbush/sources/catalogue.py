@@ -6,11 +6,10 @@ assets are the files, and the item itself is the metadata.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from math import cos, radians
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from tigerbush.errors import RemoteError, TigerbushError
@@ -18,9 +17,11 @@ from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.names import BANDS, STAC_ITEM, parse_name, role
 from tigerbush.sentinel2.stac_item import band_of, cloud_percent, product_of, resolution_of
-from tigerbush.sources.bucket import Found, Row, describe_listed, describe_products
-from tigerbush.sources.pages import Pages, Search, catalogue_sentences, odata_entries, stac_items
+from tigerbush.site import Place
+from tigerbush.sources.bucket import Found, describe_listed, describe_products
+from tigerbush.sources.pages import Pages, catalogue_sentences, odata_entries, stac_items
 from tigerbush.sources.patience import TRIES
+from tigerbush.sources.query import Query, Row
 from tigerbush.sources.store import Store, is_address
 from tigerbush.sources.web import HostRefusedError, Web
 
@@ -54,14 +55,21 @@ def list_catalogue(
     catalogue: str,
     collections: Sequence[str] | None = None,
     *,
-    level: str,
-    sites: Sequence[Mapping],
-    tiles: Collection[str],
-    start: date,
-    end: date,
-    old: Collection[Row] = (),
-    old_files: Collection[Row] = (),
+    sites: Iterable[Mapping],
+    **fields: Any,
 ) -> tuple[list[Row], list[Row]]:
+    """List the products of some sites in a period: `search_catalogue` with the fields of a `Query` as arguments.
+
+    Parameters
+    ----------
+    sites : iterable of mapping
+        longitude, latitude and region_size in degrees.
+    """
+    places = [Place(**site) for site in sites]
+    return search_catalogue(store, catalogue, Query(sites=places, collections=collections, **fields))
+
+
+def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[Row], list[Row]]:
     """List the products of some sites in a period.
 
     Parameters
@@ -70,17 +78,7 @@ def list_catalogue(
         Where products in SAFE layout lie, and what reads everything else.
     catalogue : str
         Address of a STAC API; with `/odata/` in its path, of an OData catalogue.
-    collections : sequence of str, optional
-        Of the STAC API; without it the first of `COLLECTIONS` that it has.
-    level : {"L1C", "L2A"}
-    sites : sequence of mapping
-        longitude, latitude and region_size in degrees.
-    tiles : collection of str
-        What the sites use; other tiles are left out.
-    start, end : date
-        First day, and the day after the last.
-    old, old_files : rows of products.tsv and files.tsv
-        From an earlier listing.
+    query : Query
 
     Returns
     -------
@@ -94,24 +92,21 @@ def list_catalogue(
     """
     catalogue = catalogue.rstrip("/")
     store = store.beside(catalogue)
-    boxes = [bounding_box(**site) for site in sites]
-    search = Search(catalogue, collections, level, boxes, start, end)
     pages = Pages(Web(store.hosts, public=False), catalogue, tries=1 + RETRIES)
     found: dict[str, Found] = {}
     items: dict[str, Item] = {}
     passed_over = _PassedOver(catalogue)
     with catalogue_sentences(catalogue):
-        for product, item in _products(pages, store, search, passed_over):
-            name = product.name
-            if name.level == level and name.tile in tiles and start <= name.sensing_time.date() < end:
-                found.setdefault(name.product, product)
+        for product, item in _products(pages, store, query, passed_over):
+            if product.answers(query):
+                found.setdefault(product.name.product, product)
                 # what the store describes need not be held
                 if item:
                     items.setdefault(product.url, item)
     passed_over.tell()
     if not found:
         raise TigerbushError(
-            f"{catalogue} has no {level} products of the sites' tiles from {start} to {end} "
+            f"{catalogue} has no {query.level} products of the sites' tiles from {query.start} to {query.end} "
             f"({passed_over.count} items passed over); check period, source.level, source.bucket and "
             "source.collections."
         )
@@ -121,20 +116,7 @@ def list_catalogue(
         item = items.get(product.url)
         return _describe_item(store, product, item, silent) if item else describe_listed(store, product)
 
-    return describe_products(store, found, describe, old=old, old_files=old_files)
-
-
-def bounding_box(longitude: float, latitude: float, region_size: float) -> tuple[float, float, float, float]:
-    """Return west, south, east and north of a site, in degrees."""
-    half = region_size / 2
-    # a site is as wide as it is high, in metres
-    wide = half / max(cos(radians(latitude)), 0.1)
-    return (
-        max(longitude - wide, -180.0),
-        max(latitude - half, -90.0),
-        min(longitude + wide, 180.0),
-        min(latitude + half, 90.0),
-    )
+    return describe_products(store, found, query, describe)
 
 
 class _PassedOver:
@@ -156,16 +138,16 @@ class _PassedOver:
 
 
 def _products(
-    pages: Pages, store: Store, search: Search, passed_over: _PassedOver
+    pages: Pages, store: Store, query: Query, passed_over: _PassedOver
 ) -> Iterator[tuple[Found, Item | None]]:
     """Yield the products of a catalogue, and the item of those whose files are its assets."""
-    odata = "/odata/" in f"{search.catalogue}/"
-    for entry in odata_entries(pages, search) if odata else stac_items(pages, search):
+    odata = "/odata/" in f"{pages.catalogue}/"
+    for entry in odata_entries(pages, query) if odata else stac_items(pages, query):
         try:
             product = (
                 (_found_in_odata(entry, store), None)
                 if odata
-                else _found_in_stac(entry, store, search.catalogue)
+                else _found_in_stac(entry, store, pages.catalogue)
             )
         except Exception as error:  # whatever an entry holds, the others are found
             passed_over.add(

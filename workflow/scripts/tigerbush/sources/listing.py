@@ -10,17 +10,17 @@ from tigerbush.files import replacing
 from tigerbush.planning.tables import keep_gone
 from tigerbush.sensors import sensor_of
 from tigerbush.sentinel2.tiles import site_tiles
+from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
-from tigerbush.sources.catalogue import list_catalogue
+from tigerbush.sources.catalogue import search_catalogue
 from tigerbush.sources.folder import list_local, refuse_less
+from tigerbush.sources.query import Query, Row
 from tigerbush.sources.ranges import check_decodes, checked_name
 from tigerbush.sources.store import Store, check_content, is_address
 
 # kinds of sources that are a folder on this machine
 FOLDERS = ("local", "sample")
 STORE_KEYS = ("bucket", "endpoint_url", "region", "anonymous", "requester_pays")
-
-Row = dict[str, str]
 
 
 def list_products(
@@ -68,28 +68,27 @@ def list_products(
         def belongs(row: Row) -> bool:
             return Path(row["url"]).parent == folder and level in (None, row["level"])
     else:
-        tiles = set().union(*(site_tiles(**site) for site in sites))
-        start, end = map(date.fromisoformat, period)
+        query = Query(
+            level,
+            set().union(*(site_tiles(**site) for site in sites)),
+            *map(date.fromisoformat, period),
+            [Place(**site) for site in sites],
+            source["collections"],
+            old,
+            old_files,
+        )
         store = open_store(source, connections=connections)
-        known = {
-            "level": level,
-            "tiles": tiles,
-            "start": start,
-            "end": end,
-            "old": old,
-            "old_files": old_files,
-        }
+        bucket = f"s3://{store.bucket}/"
         if source["kind"] == "s3":
-            where = f"s3://{store.bucket}/"
-            found, files = list_store(store, prefixes=source["prefixes"], **known)
+            where = bucket
+            found, files = list_store(store, query, source["prefixes"])
         else:
             where = source["catalogue"]
-            found, files = list_catalogue(store, where, source["collections"], sites=sites, **known)
+            found, files = search_catalogue(store, where, query)
 
         def belongs(row: Row) -> bool:
-            day = row["sensing_time"][:10]
-            here = row["url"].startswith((f"s3://{store.bucket}/", where)) and row["tile"] in tiles
-            return here and row["level"] == level and period[0] <= day < period[1]
+            here = row["url"].startswith((bucket, where))
+            return here and query.wants(row["level"], row["tile"], row["sensing_time"][:10])
 
     if not found:
         raise TigerbushError(

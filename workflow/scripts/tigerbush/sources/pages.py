@@ -6,8 +6,7 @@ Of a link only the address is used, and the body of a POST that turns the page.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from urllib.parse import urljoin
 
 import pystac_client
@@ -17,6 +16,7 @@ from pystac_client.stac_api_io import StacApiIO
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import parse_json
 from tigerbush.sources.patience import patiently
+from tigerbush.sources.query import Query
 from tigerbush.sources.web import Answer, BusyError, Web, tls_trouble
 
 PAGE = 100
@@ -29,31 +29,6 @@ _EMPTY_PAGES = 100
 _BUSY = {429, 500, 502, 503, 504}
 # the first of these that a catalogue has: of Earth Search the reprocessed one
 COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is asked of a catalogue.
-
-    Attributes
-    ----------
-    catalogue : str
-        Its address.
-    collections : sequence of str or None
-        Of a STAC API; None is the first of `COLLECTIONS` that it has.
-    level : {"L1C", "L2A"}
-    boxes : sequence of (west, south, east, north)
-        In degrees; each is asked for by itself.
-    start, end : date
-        First day, and the day after the last.
-    """
-
-    catalogue: str
-    collections: Sequence[str] | None
-    level: str
-    boxes: Sequence[tuple[float, float, float, float]]
-    start: date
-    end: date
 
 
 @contextmanager
@@ -72,7 +47,7 @@ def catalogue_sentences(catalogue: str) -> Iterator[None]:
         ) from error
 
 
-def stac_items(pages: "Pages", search: Search) -> Iterator[object]:
+def stac_items(pages: "Pages", query: Query) -> Iterator[object]:
     """Search a STAC API, site by site; yield items, or whatever stands in their place.
 
     Raises
@@ -82,43 +57,47 @@ def stac_items(pages: "Pages", search: Search) -> Iterator[object]:
     Exception
         When the catalogue does not answer or is none: see `catalogue_sentences`.
     """
-    client = pystac_client.Client.open(search.catalogue, stac_io=_StacPages(pages))
-    collections = search.collections or _collection_of_level(client, search)
-    last = search.end - timedelta(days=1)
-    for box in search.boxes:
+    client = pystac_client.Client.open(pages.catalogue, stac_io=_StacPages(pages))
+    collections = query.collections or _collection_of_level(client, pages, query)
+    last = query.end - timedelta(days=1)
+    for place in query.sites:
         pages.asked.clear()
         found = client.search(
-            collections=list(collections), bbox=box, datetime=f"{search.start}/{last}", limit=PAGE
+            collections=list(collections),
+            bbox=place.bounding_box,
+            datetime=f"{query.start}/{last}",
+            limit=PAGE,
         )
-        yield from _new_on_each(search.catalogue, (page["features"] for page in found.pages_as_dicts()), "id")
+        yield from _new_on_each(pages.catalogue, (page["features"] for page in found.pages_as_dicts()), "id")
 
 
-def _collection_of_level(client: pystac_client.Client, search: Search) -> list[str]:
+def _collection_of_level(client: pystac_client.Client, pages: "Pages", query: Query) -> list[str]:
     there = {collection.id for collection in client.get_collections()}
-    names = [name for name in COLLECTIONS[search.level] if name in there][:1]
+    names = [name for name in COLLECTIONS[query.level] if name in there][:1]
     if not names:
         raise TigerbushError(
-            f"{search.catalogue} has none of the collections {', '.join(COLLECTIONS[search.level])}; name yours in "
+            f"{pages.catalogue} has none of the collections {', '.join(COLLECTIONS[query.level])}; name yours in "
             "source.collections."
         )
     return names
 
 
-def odata_entries(pages: "Pages", search: Search) -> Iterator[object]:
+def odata_entries(pages: "Pages", query: Query) -> Iterator[object]:
     """Ask an OData catalogue, site by site; what is yielded and raised is as of `stac_items`."""
-    for west, south, east, north in search.boxes:
+    for place in query.sites:
+        west, south, east, north = place.bounding_box
         pages.asked.clear()
         ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
         conditions = (
             "Collection/Name eq 'SENTINEL-2'",
-            f"contains(Name,'MSI{search.level}')",
+            f"contains(Name,'MSI{query.level}')",
             f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')",
-            f"ContentDate/Start ge {search.start}T00:00:00.000Z",
-            f"ContentDate/Start lt {search.end}T00:00:00.000Z",
+            f"ContentDate/Start ge {query.start}T00:00:00.000Z",
+            f"ContentDate/Start lt {query.end}T00:00:00.000Z",
         )
-        query = {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": str(PAGE)}
-        address = requests.Request("GET", f"{search.catalogue}/Products", params=query).prepare().url
-        yield from _new_on_each(search.catalogue, _odata_pages(pages, address), "Name")
+        asked = {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": str(PAGE)}
+        address = requests.Request("GET", f"{pages.catalogue}/Products", params=asked).prepare().url
+        yield from _new_on_each(pages.catalogue, _odata_pages(pages, address), "Name")
 
 
 def _odata_pages(pages: "Pages", address: str | None) -> Iterator[Sequence]:
@@ -153,12 +132,14 @@ class Pages:
 
     Attributes
     ----------
+    catalogue : str
+        Its address.
     asked : set of str
         The requests of a search; none is made twice.
     """
 
     def __init__(self, web: Web, catalogue: str, tries: int) -> None:
-        self._web, self._catalogue, self._tries = web, catalogue, tries
+        self._web, self.catalogue, self._tries = web, catalogue, tries
         self._at = f"{catalogue}/"
         self.asked: set[str] = set()
 
@@ -166,36 +147,36 @@ class Pages:
         """Return a page; a relative address is taken from where the page before lies."""
         if method not in ("GET", "POST") or not isinstance(body, Mapping | None):
             raise TigerbushError(
-                f"{self._catalogue} leads on by {str(method)[:20]!r} with a {type(body).__name__}; expected GET, or "
+                f"{self.catalogue} leads on by {str(method)[:20]!r} with a {type(body).__name__}; expected GET, or "
                 "POST with a mapping."
             )
         self._at = urljoin(self._at, str(address))
         question = json.dumps([method, self._at, body], sort_keys=True)
         if question in self.asked or len(self.asked) >= MOST_PAGES:
-            raise _again(self._catalogue)
+            raise _again(self.catalogue)
         self.asked.add(question)
         answer = patiently(lambda: self._ask(method, body), self._explain, self._tries)
         if not 200 <= answer.status < 300:
             raise TigerbushError(
-                f"{self._catalogue} refuses the search ({answer.status}); check source.catalogue and "
+                f"{self.catalogue} refuses the search ({answer.status}); check source.catalogue and "
                 "source.collections, or try again later."
             )
         if len(answer.content) > MOST_BYTES:
-            raise TigerbushError(f"{self._catalogue} gives a page of more than {MOST_BYTES / 1e6:.0f} MB.")
+            raise TigerbushError(f"{self.catalogue} gives a page of more than {MOST_BYTES / 1e6:.0f} MB.")
         return answer.content.decode()
 
     def _ask(self, method: str, body: object) -> Answer:
         answer = self._web.request(method, self._at, json=body, most=MOST_BYTES)
         if answer.status in _BUSY:
-            raise BusyError(f"{self._catalogue} refuses the search ({answer.status})", answer.headers)
+            raise BusyError(f"{self.catalogue} refuses the search ({answer.status})", answer.headers)
         return answer
 
     def _explain(self, error: Exception) -> TigerbushError | RemoteError:
         if isinstance(error, RemoteError):
             return error
-        if trouble := tls_trouble(error, self._catalogue, "REQUESTS_CA_BUNDLE"):
+        if trouble := tls_trouble(error, self.catalogue, "REQUESTS_CA_BUNDLE"):
             return TigerbushError(f"source.catalogue: {trouble}")
-        return RemoteError(f"{self._catalogue} does not answer ({type(error).__name__})")
+        return RemoteError(f"{self.catalogue} does not answer ({type(error).__name__})")
 
 
 class _StacPages(StacApiIO):
