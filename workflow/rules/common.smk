@@ -16,6 +16,7 @@ SITE_BANDS = ["B2", "B3", "B4", "B8"]
 # Dates (results/site/date) and scenes whose results of an earlier run stay, because products are gone (on_gone: keep).
 KEPT = {}
 
+
 wildcard_constraints:
     site=SITE,
     date=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
@@ -25,9 +26,8 @@ wildcard_constraints:
 TEMPLATES = fingerprint(
     source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
 )
-# An edit of what lists and fetches must not make anything again: their modules are brought, but are no parameter.
-for script in ("discover_products", "download_product", "stream_product", "publish_scene"):
-    library(script)
+# An edit of what lists and fetches must not make anything again: their modules are no parameter.
+bring("discover_products", "download_product", "stream_product", "publish_scene")
 
 
 def scene_parameters():

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from snakemake.dag import DAG
+from snakemake.settings.types import RerunTrigger
 
 # Of the table of products; no output, because a table of an earlier release would not count as discovered without it.
 OF_TABLE = workflow.modifier.path_modifier.replace_prefix(
@@ -188,6 +189,14 @@ async def compare_fingerprints(original, dag, *args, **options):
                     dag.reason(job).params_changed = why
                     dag.reason(job).derived = False
     return await original(dag, *args, **options)
+
+
+@around(Job, "outputs_older_than_script_or_notebook")
+async def older_outputs(original, job):
+    """Not by the times of scripts, which are new in each checkout, where the parameter `library` tells what is in them."""
+    if not (ours(job) and RerunTrigger.PARAMS in workflow.rerun_triggers):
+        async for file in original(job):
+            yield file
 
 
 async def has_results(files):

@@ -13,16 +13,12 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 HERE = workflow.current_basedir
 
 
+@cache
 def source(name):
     """A file of workflow/, where this process finds it; of a workflow that lies elsewhere it is fetched first."""
     if isinstance(HERE, LocalSourceFile):
         return Path(HERE.get_path_or_uri(secret_free=True), "..", name).resolve()
     return Path(str(workflow.source_path(f"../{name}")))
-
-
-@cache
-def source_of_library(name):
-    return source(f"scripts/{name}")
 
 
 def loaded(path):
@@ -33,45 +29,65 @@ def loaded(path):
     return made
 
 
-CODE = loaded(source_of_library("tigerbush/planning/code.py"))
-SCRIPTS = source_of_library("tigerbush/__init__.py").parents[1]
+CODE = loaded(source("scripts/tigerbush/planning/code.py"))
+SCRIPTS = source("scripts/tigerbush/__init__.py").parents[1]
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
 
 @cache
-def modules_of(text):
-    """The files of the library that a text imports, directly or through others; they are here now."""
-    return CODE.modules_of(text, lambda name: source_of_library(name).read_text())
+def imports(name):
+    """The files of the library that a file imports."""
+    return CODE.imported(source(f"scripts/{name}").read_text(encoding="utf-8"))
+
+
+@cache
+def modules_of(*names):
+    """Some files and those of the library that they import, directly or through others; they are here now."""
+    return {name: source(f"scripts/{name}") for name in CODE.closure(names, imports)}
 
 
 def from_library(name):
     """A module of the library."""
-    modules_of(f"import tigerbush.{name}")
+    if not isinstance(HERE, LocalSourceFile):
+        modules_of(f"tigerbush/{name.replace('.', '/')}.py")
     return importlib.import_module(f"tigerbush.{name}")
 
 
-# of today's code that makes the same numbers as an earlier one: by that one's fingerprint it is recorded
-SAME_NUMBERS = CODE.read_same_numbers(source("same_numbers.tsv").read_text())
-DIGESTS = CODE.Digests(SCRIPTS / "tigerbush" / "planning")
+@cache
+def same_numbers():
+    """Of code that makes the numbers of an earlier one the fingerprint by which that is recorded."""
+    return CODE.read_same_numbers(source("same_numbers.tsv").read_text(encoding="utf-8"))
 
 
-def code_of(script):
-    """Fingerprint of a script and of what it imports."""
-    files = modules_of(source_of_library(f"{script}.py").read_text())
-    code = CODE.fingerprint([f"{script}.py", *files], lambda name: DIGESTS.of(source_of_library(name)))
-    return SAME_NUMBERS.get(code, code)
+@cache
+def digests():
+    return CODE.Digests(SCRIPTS / "tigerbush" / "planning")
 
 
-def library(script):
+@cache
+def code_of(*scripts):
+    """Fingerprint of scripts and of what they import."""
+    code = CODE.fingerprint(digests().of(modules_of(*(f"{script}.py" for script in scripts))))
+    return same_numbers().get(code, code)
+
+
+def library(*scripts):
     """Fingerprint of the code of a rule, as a parameter: an edit re-runs what uses it and nothing else.
 
-    Not the files as inputs: those would re-run everything when the checkout moves. Jobs have no use for it.
+    Not the files as inputs: those would re-run everything when the checkout moves. Jobs have no use for it, but need
+    the files.
     """
     if workflow.exec_mode == ExecMode.DEFAULT:
-        return code_of(script)
-    modules_of(source_of_library(f"{script}.py").read_text())
+        return code_of(*scripts)
+    bring(*scripts)
     return None
+
+
+def bring(*scripts):
+    """Fetch what scripts import, where the workflow lies elsewhere."""
+    if not isinstance(HERE, LocalSourceFile):
+        modules_of(*(f"{script}.py" for script in scripts))
 
 
 def fingerprint(paths):

@@ -11,6 +11,8 @@ if workflow.storage_settings.default_storage_provider:
     )
 
 RANKS = config["scene"]["mpi"]["ranks"]
+# what the launcher starts is not imported
+SCENE_SCRIPTS = ("resample_scenes", "resample_scenes_rank")
 
 
 def scenes_paths():
@@ -23,7 +25,7 @@ def scenes_paths():
 
 def ranks_folder():
     """Where ranks write: another place for other parameters, so that what is there is valid."""
-    key = json.dumps([scene_parameters(), code_of("resample_scenes")], sort_keys=True)
+    key = json.dumps([scene_parameters(), code_of(*SCENE_SCRIPTS)], sort_keys=True)
     return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
@@ -53,9 +55,9 @@ rule resample_scenes:
         # a scene of three bands takes a minute
         runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
     params:
-        library=library("resample_scenes"),
+        library=library(*SCENE_SCRIPTS),
         products=lambda wildcards: scenes_paths(),
-        folder=ranks_folder(),
+        folder=lambda wildcards: ranks_folder(),
         scene=scene_parameters(),
         retries=RETRIES,
     message:
@@ -79,7 +81,7 @@ rule publish_scene:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        folder=ranks_folder(),
+        folder=lambda wildcards: ranks_folder(),
     message:
         "Publishing {wildcards.product}"
     script:

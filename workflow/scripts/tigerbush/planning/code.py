@@ -1,15 +1,16 @@
 """The code that a rule runs: which files it is, and a fingerprint of what of it makes numbers.
 
-A rule's library is what its script imports of tigerbush, directly or through others. Two versions of a file have one
-fingerprint when they differ in comments, blank lines, docstrings, the texts given to an exception, or what is logged.
+The library of a rule is what its script imports of tigerbush, directly or through others. Two versions of a file have
+one fingerprint when they differ in comments, blank lines, docstrings, texts given to exceptions, or what is logged. An
+edit of `code_digest` gives every file another one: results then need `make same-numbers`.
 """
 
 import ast
 import hashlib
 import json
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -18,34 +19,29 @@ from pathlib import Path
 IMPORT = re.compile(r"^ *(?:from|import) (tigerbush[.\w]*)", re.MULTILINE)
 # a release alone makes no result again
 VERSION = "tigerbush/version.py"
+# digests that are kept: those of a few versions of the library
+KEPT_DIGESTS = 1000
 _EXCEPTION = re.compile(r"\w*(?:Error|Exception|Warning|Exit)")
 _BODIES = {"body", "orelse", "finalbody"}
-_LOGS = {"log", "logger", "logging", "warnings"}
+# of no consequence, or implied by the place of a node
+_IGNORED = {"kind", "type_comment", "ctx"}
+_LOGGERS = {"log", "logger", "logging", "warnings"}
+_LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log", "warn"}
 
-Digest = Callable[[str], str]
 
-
-def modules_of(text: str, read: Callable[[str], str]) -> list[str]:
-    """Name the files of the library that a text imports, directly or through others, sorted.
+def imported(text: str) -> set[str]:
+    """Name the files of the library that a text imports, with those of the packages they are in.
 
     Parameters
     ----------
     text : str
-        Of a script.
-    read : callable
-        Returns the text of a file below workflow/scripts/.
+        Of a Python file.
+
+    Returns
+    -------
+    set of str
+        Paths below workflow/scripts/.
     """
-    found: set[str] = set()
-    waiting = [text]
-    while waiting:
-        new = _imported(waiting.pop()) - found
-        found |= new
-        waiting += map(read, new)
-    return sorted(found)
-
-
-def _imported(text: str) -> set[str]:
-    """Name the files that a text imports, and those of the packages they are in."""
     files = set()
     for module in IMPORT.findall(text):
         parts = module.split(".")
@@ -54,75 +50,110 @@ def _imported(text: str) -> set[str]:
     return files
 
 
-def fingerprint(files: Iterable[str], digest: Digest) -> str:
-    """Return 16 hexadecimal digits for the code of some files.
+def closure(files: Iterable[str], imports: Callable[[str], set[str]]) -> list[str]:
+    """Name files and those that they import, directly or through others.
 
     Parameters
     ----------
     files : iterable of str
-        Below workflow/scripts/.
-    digest : callable
-        Returns `code_digest` of a file's text, perhaps from a cache.
+        Paths below workflow/scripts/.
+    imports : callable
+        Returns what `imported` finds in a file.
+
+    Returns
+    -------
+    list of str
+        Sorted.
     """
-    lines = [f"{name} {digest(name)}\n" for name in sorted(set(files) - {VERSION})]
+    found: set[str] = set()
+    waiting = set(files)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= imports(name) - found
+    return sorted(found)
+
+
+def fingerprint(digests: Mapping[str, str]) -> str:
+    """Return 16 hexadecimal digits for the code of some files.
+
+    Parameters
+    ----------
+    digests : mapping of str to str
+        `code_digest` of the files, by their paths below workflow/scripts/.
+    """
+    lines = [f"{name} {digest}\n" for name, digest in sorted(digests.items()) if name != VERSION]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def code_digest(text: str) -> str:
     """Return a digest of what a Python file does: of its syntax tree without what makes no number.
 
-    Node types and fields that are not empty are compared, by a walk of our own: `ast.dump` differs between versions
-    of Python, as do fields that newer ones add. The class of an exception counts, its text does not.
+    Node types and fields that are not empty are compared, by a walk of our own: `ast.dump` differs between versions of
+    Python, as do fields that newer ones add. The class of an exception counts; a text given to it does not, nor does
+    the message of an assertion. A text that reaches an exception by a variable counts: it may reach a result as well.
 
     Raises
     ------
     SyntaxError
     """
-    digest = hashlib.sha256()
-    for word in _words(ast.parse(text), False):
-        digest.update(word.encode("utf-8", "surrogatepass"))
-        digest.update(b"\0")
-    return digest.hexdigest()
+    words: list[str] = []
+    _collect(ast.parse(text), words)
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
-def _words(node: object, said: bool) -> Iterator[str]:
-    """Yield what counts of a node and below; `said` within what is given to an exception."""
-    if isinstance(node, ast.AST):
-        if said and _is_text(node):
-            yield "text"
-            return
-        yield f"({type(node).__name__}"
-        said = said or isinstance(node, ast.Raise)
-        for name, value in ast.iter_fields(node):
-            if name in {"kind", "type_comment", "ctx"} or value is None or value == []:
-                continue
-            yield name
-            given = name in {"args", "keywords"} and isinstance(node, ast.Call) and _is_exception(node.func)
-            yield from _words(_without_talk(value) if name in _BODIES else value, said or given)
-        yield ")"
-    elif isinstance(node, list):
-        yield "["
-        for one in node:
-            yield from _words(one, said)
-        yield "]"
+def _collect(node: object, words: list[str], said: bool = False, raised: bool = False) -> None:
+    """Collect what counts of a node and below: `said` within what is given to an exception, `raised` if it is one."""
+    if isinstance(node, list):
+        words.append("[")
+        for item in node:
+            _collect(item, words, said)
+        words.append("]")
+    elif not isinstance(node, ast.AST):
+        # by ascii: which characters Python prints as they are differs between versions
+        words.append(f"{type(node).__name__} {node!a}")
+    elif said and _is_text(node):
+        words.append("text")
     else:
-        yield f"{type(node).__name__} {node!r}"
+        words.append(f"({type(node).__name__}")
+        given = _given_to_exception(node, raised)
+        for name, value in ast.iter_fields(node):
+            if name in _IGNORED or value is None or value == []:
+                continue
+            words.append(name)
+            if name in _BODIES:
+                value = _without_talk(value)
+            elif isinstance(node, ast.JoinedStr):
+                value = [item for item in value if not _is_empty(item)]
+            _collect(value, words, said or name in given, isinstance(node, ast.Raise) and name == "exc")
+        words.append(")")
 
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
-def _is_exception(function: ast.expr) -> bool:
-    name = getattr(function, "attr", getattr(function, "id", ""))
-    return _EXCEPTION.fullmatch(name) is not None
+def _is_empty(node: ast.AST) -> bool:
+    """Whether a part of an f-string is one that Python 3.12 puts between two fields of a format."""
+    return isinstance(node, ast.Constant) and node.value == ""
+
+
+def _given_to_exception(node: ast.AST, raised: bool) -> set[str]:
+    """Name the fields of a node that hold what is said when something fails."""
+    if isinstance(node, ast.Assert):
+        return {"msg"}
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if raised or _EXCEPTION.fullmatch(name):
+            return {"args", "keywords"}
+    return set()
 
 
 def _without_talk(body: object) -> object:
     """Return the statements of a body that are neither docstrings nor messages of a log."""
     if not isinstance(body, list):
         return body  # of a lambda, or of "x if y else z"
-    return [one for one in body if not (isinstance(one, ast.Expr) and _is_talk(one.value))]
+    return [node for node in body if not (isinstance(node, ast.Expr) and _is_talk(node.value))]
 
 
 def _is_talk(value: ast.expr) -> bool:
@@ -131,13 +162,16 @@ def _is_talk(value: ast.expr) -> bool:
     function = getattr(value, "func", None)
     return (
         isinstance(function, ast.Attribute)
+        and function.attr in _LEVELS
         and isinstance(function.value, ast.Name)
-        and function.value.id in _LOGS
+        and function.value.id in _LOGGERS
     )
 
 
 class Digests:
-    """`code_digest` of files, each computed once for its content; what is known is kept beside compiled modules.
+    """`code_digest` of files, computed once for each content; what is known is kept beside compiled modules.
+
+    Runs that write at the same time may each lose what the other has added: it is computed again.
 
     Parameters
     ----------
@@ -147,33 +181,37 @@ class Digests:
 
     def __init__(self, folder: Path) -> None:
         self._store = Path(cache_from_source(str(folder / "code.py"))).with_name("code_digests.json")
+        # of another version of this file nothing is taken
+        self._salt = Path(__file__).read_bytes()
         self._known = self._read()
 
-    def of(self, path: Path) -> str:
-        """Return the digest of a file."""
-        content = path.read_bytes()
-        key = hashlib.sha256(content).hexdigest()
-        if key not in self._known:
-            self._known[key] = code_digest(content.decode())
+    def of(self, paths: Mapping[str, Path]) -> dict[str, str]:
+        """Return the digests of files, by the names that they are given by."""
+        contents = {name: path.read_bytes() for name, path in paths.items()}
+        keys = {name: hashlib.sha256(self._salt + content).hexdigest() for name, content in contents.items()}
+        new = {keys[name]: content for name, content in contents.items() if keys[name] not in self._known}
+        self._known |= {key: code_digest(content.decode()) for key, content in new.items()}
+        if new:
             self._write()
-        return self._known[key]
+        return {name: self._known[key] for name, key in keys.items()}
 
     def _read(self) -> dict[str, str]:
         try:
-            return dict(json.loads(self._store.read_text()))
-        except (OSError, ValueError, TypeError):
+            return {str(key): str(digest) for key, digest in json.loads(self._store.read_bytes()).items()}
+        except (OSError, ValueError, AttributeError):
             return {}
 
     def _write(self) -> None:
+        kept = dict(list(self._known.items())[-KEPT_DIGESTS:])
+        temporary = self._store.with_name(f".{self._store.name}.{uuid.uuid4().hex}")
         with suppress(OSError):
-            self._store.parent.mkdir(exist_ok=True)
-            temporary = self._store.with_name(f".{self._store.name}.{os.getpid()}")
-            temporary.write_text(json.dumps(self._known))
+            self._store.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(kept))
             temporary.replace(self._store)
 
 
 def read_same_numbers(text: str) -> dict[str, str]:
-    """Read which code makes the numbers of an earlier one: fingerprint to that of the earlier.
+    """Read which code makes the numbers of an earlier one: its fingerprint, to that by which results are recorded.
 
     Parameters
     ----------
