@@ -16,7 +16,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 # how scripts and library import from the library; a test compares it with what Python reads
-IMPORT = re.compile(r"^ *(?:from|import) (tigerbush[.\w]*)", re.MULTILINE)
+IMPORT = re.compile(r"^ *(?:from|import) (tigerbush(?:\.\w+)*)(?!\w)", re.MULTILINE)
 # a release alone makes no result again
 VERSION = "tigerbush/version.py"
 # digests that are kept: those of a few versions of the library
