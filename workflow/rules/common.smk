@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 MODES = from_library("pyveg").MODES
+SENSOR_OF = from_library("sensors").sensor_of
 # Attempts after the first one; then trouble that might have passed becomes a placeholder.
 RETRIES = 2
 SITE_BANDS = ["B2", "B3", "B4", "B8"]
@@ -163,6 +164,20 @@ def discovered(wildcards):
     """No file, but Snakemake learns that the job waits for the table of products."""
     products_table()
     return []
+
+
+def sensors_of(wildcards):
+    """The folders of the sensors whose products a job is made of: one, those of a date, or all."""
+    if hasattr(wildcards, "product"):
+        return sensors_of_products([wildcards.product])
+    if hasattr(wildcards, "date"):
+        return sensors_of_products(plan(wildcards.site).get(wildcards.date, {}).get("products", []))
+    return sensors_of_products(products_table())
+
+
+def sensors_of_products(products):
+    """The folders of the sensors of some products."""
+    return tuple(sorted({SENSOR_OF(name).package.replace(".", "/") for name in products}))
 
 
 def simulated_products(product="*"):

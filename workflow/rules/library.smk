@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.sourcecache import LocalSourceFile
+from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 HERE = workflow.current_basedir
@@ -36,15 +36,46 @@ if str(SCRIPTS) not in sys.path:
 
 
 @cache
+def sensor_folders():
+    """The folders of sensors: nothing names them."""
+    if isinstance(HERE, LocalSourceFile):
+        return CODE.sensor_folders(
+            path.relative_to(SCRIPTS) for path in SCRIPTS.glob("tigerbush/*/sensor.py")
+        )
+    root = HERE.join("../scripts").path
+    listed = repository().git.ls_tree("-r", "--name-only", HERE.ref, "--", f"{root}/tigerbush")
+    return CODE.sensor_folders(Path(name).relative_to(root) for name in listed.splitlines())
+
+
+def repository():
+    """The git repository that the workflow is fetched from."""
+    if isinstance(HERE, HostingProviderFile):
+        return HERE.hosted_repo.repo
+    if isinstance(HERE, LocalGitFile):
+        import git
+
+        return git.Repo(HERE.repo_path)
+    raise WorkflowError(
+        f"{HERE} is in no git repository, so that its files cannot be listed; take the workflow from a folder, or by "
+        "github(...) or gitlab(...)."
+    )
+
+
+@cache
 def imports(name):
     """The files of the library that a file imports."""
     return CODE.imported(source(f"scripts/{name}").read_text(encoding="utf-8"))
 
 
 @cache
-def modules_of(*names):
-    """Some files and those of the library that they import, directly or through others; they are here now."""
-    return {name: source(f"scripts/{name}") for name in CODE.closure(names, imports)}
+def modules_of(*names, sensors=None):
+    """Some files and those of the library that they import, directly or through others; they are here now.
+
+    With those of all sensors, or of some, where products are looked at.
+    """
+    sensors = sensor_folders() if sensors is None else sensors
+    files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, sensors))
+    return {name: source(f"scripts/{name}") for name in files}
 
 
 def from_library(name):
@@ -66,9 +97,10 @@ def digests():
 
 
 @cache
-def code_of(*scripts):
-    """Fingerprint of scripts and of what they import."""
-    code = CODE.fingerprint(digests().of(modules_of(*(f"{script}.py" for script in scripts))))
+def code_of(*scripts, sensors=()):
+    """Fingerprint of scripts and of what they import, for products of some sensors."""
+    files = modules_of(*(f"{script}.py" for script in scripts), sensors=sensors)
+    code = CODE.fingerprint(digests().of(files))
     return same_numbers().get(code, code)
 
 
@@ -78,10 +110,14 @@ def library(*scripts):
     Not the files as inputs: those would re-run everything when the checkout moves. Jobs have no use for it, but need
     the files.
     """
-    if workflow.exec_mode == ExecMode.DEFAULT:
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        bring(*scripts)
+        return None
+    files = modules_of(*(f"{script}.py" for script in scripts), sensors=())
+    if CODE.FOUND.keys().isdisjoint(files):
         return code_of(*scripts)
-    bring(*scripts)
-    return None
+    # another sensor makes no result of this one again
+    return lambda wildcards: code_of(*scripts, sensors=sensors_of(wildcards))
 
 
 def bring(*scripts):
