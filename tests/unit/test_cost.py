@@ -177,7 +177,7 @@ def planned(monkeypatch, tmp_path):
     ]
     config = {"products": "table.tsv", "sites": "sites.tsv"}
     monkeypatch.setattr(plan, "read_run_configuration", lambda options: config)
-    monkeypatch.setattr(plan, "read_sites", lambda path: {"here": path})
+    monkeypatch.setattr(plan, "sites_of", lambda config, directory: {"here": directory / config["sites"]})
     monkeypatch.setattr(plan, "read_snakemake", read_snakemake)
     monkeypatch.setattr(plan, "estimate", estimate)
     monkeypatch.setattr(plan, "report", lambda estimate: f"report of {estimate}")

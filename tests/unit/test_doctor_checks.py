@@ -275,22 +275,34 @@ def test_a_file_of_a_web_server(monkeypatch, bucket, tmp_path):
     ]  # fmt: skip
 
 
-def test_the_tables(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor_machine, "refuse_files", lambda config, directory: None)
-    config = {"sites": "sites.tsv", "products": "products.tsv"}
+def test_the_tables(tmp_path):
+    config = {
+        "sites": "sites.tsv", "products": "products.tsv", "subimages": {"size": 50}, "composite": {"resolution": 10},
+        "weather": {"path": None, "precipitation": {"path": None}, "temperature": {"path": None}},
+    }  # fmt: skip
     path, table = tmp_path / "sites.tsv", tmp_path / "products.tsv"
-    assert tuples(doctor_machine.tables(config, tmp_path)) == [
-        (
-            "sites",
-            False,
-            f"{path} cannot be read ([Errno 2] No such file or directory: '{path}'); write it or set sites.",
-        )
-    ]
+
+    def refused():
+        """By the sentences of the workflow, which the doctor shows."""
+        [finding] = examine({"sites": lambda: doctor_machine.tables(config, tmp_path)})
+        assert (finding.name, finding.ok) == ("sites", False)
+        return finding.text
+
+    head = "site\tlongitude\tlatitude\tregion_size\n"
+    assert refused() == (
+        f"sites: {path} cannot be read as a table, because it is not there; write it or correct sites."
+    )
     path.write_text("site\n")
+    assert refused() == (
+        f"{path} has no column 'longitude'; expected site, longitude, latitude, region_size."
+    )
+    path.write_text(head)
+    assert refused() == f"{path} names no site; add a line with site, longitude, latitude, region_size."
+    path.write_text(f"{head}a\t14.5\t45.8\t0.1\n")
     assert tuples(doctor_machine.tables(config, tmp_path)) == [
-        ("sites", False, f"{path} names no site; add a line to it."), ("products", True, f"{table} is made by the first run"),
+        ("sites", True, f"1 in {path}"), ("products", True, f"{table} is made by the first run"),
     ]  # fmt: skip
-    path.write_text("site\na\nb\n")
+    path.write_text(f"{head}a\t14.5\t45.8\t0.1\nb\t14.5\t45.8\t0.1\n")
     table.touch()
     assert tuples(doctor_machine.tables(config, tmp_path)) == [
         ("sites", True, f"2 in {path}"), ("products", True, f"{table} is there"),

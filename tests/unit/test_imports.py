@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from fabricate import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -53,3 +55,17 @@ def test_boto3_is_there_when_it_is_used():
     assert "botocore" not in loaded_by(code)
     assert "botocore" in loaded_by(code + use)
     assert "botocore" in loaded_by("import tigerbush\nfrom boto3.session import Session\nSession()")
+
+
+PLANNING = sorted(path.stem for path in (SCRIPTS / "tigerbush" / "planning").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("module", PLANNING)
+def test_planning_loads_nothing_heavy(module):
+    """Every job reads it: the standard library, utm (with numpy) and yaml alone."""
+    packages = {name.partition(".")[0] for name in loaded_by(f"import tigerbush.planning.{module}")}
+    standing = {name.partition(".")[0] for name in loaded_by("")}
+    third = packages - standing - sys.stdlib_module_names
+    # the stand-in for boto3, of which nothing is loaded
+    assert third - {"boto3"} <= {"tigerbush", "utm", "numpy", "yaml"}
+    assert not packages & {"botocore", "rasterio", "snakemake", *HEAVY}

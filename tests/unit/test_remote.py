@@ -7,8 +7,9 @@ import requests
 
 from stores_in_memory import Bucket, Servers, md5, refusal, store_of, without_waiting
 from tigerbush.errors import GoneError, RemoteError, TigerbushError
+from tigerbush.planning.addresses import is_address
 from tigerbush.sources import store as remote
-from tigerbush.sources.store import Object, check_content, is_address, is_checksum
+from tigerbush.sources.store import Object, check_content, is_checksum
 from tigerbush.sources.web import Answer, Hosts
 
 CHANGED = (

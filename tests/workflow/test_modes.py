@@ -148,16 +148,6 @@ def test_every_module_of_the_library_is_registered():
     assert registered == present
 
 
-def test_the_tables_have_the_same_columns_on_both_sides():
-    """The Snakefile may not import the library, so it names the columns itself."""
-    from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS
-
-    text = (ROOT / "workflow" / "rules" / "tables.smk").read_text()
-    for name, columns in (("PRODUCT_COLUMNS", COLUMNS), ("FILE_COLUMNS", FILE_COLUMNS)):
-        match = re.search(rf"^{name} = \((.*?)\)", text, re.DOTALL | re.MULTILINE)
-        assert tuple(re.findall(r'"(\w+)"', match[1])) == columns
-
-
 def test_the_version_is_the_same_everywhere():
     from tigerbush.version import __version__
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake_interface_storage_plugins.io import Mtime
 
-# the end of the name of a record, as tigerbush.placeholder writes it: why a product could not be read again
-RECORD = ".unreadable.json"
+# the end of the name of a record: why a product could not be read again
+RECORD = from_library("files").RECORD
 # Where the outputs of a run are in a storage; None on a disk.
 STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
 

@@ -64,7 +64,7 @@ rule summarise_site:
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        config=recorded(config),
+        config=FINGERPRINTS.recorded(config),
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"

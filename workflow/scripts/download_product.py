@@ -4,9 +4,10 @@ from pathlib import Path
 
 from tigerbush.files import job_log
 from tigerbush.placeholder import or_placeholder, write_failed_copy
+from tigerbush.planning.source import FOLDERS
 from tigerbush.sensors import sensor_of
 from tigerbush.sources.folder import copy_product
-from tigerbush.sources.listing import FOLDERS, fetch_product, fetch_whole_product, open_store
+from tigerbush.sources.listing import fetch_product, fetch_whole_product, open_store
 
 
 def main(

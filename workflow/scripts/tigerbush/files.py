@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tigerbush.errors import NO_ROOM, MachineError, RemoteError, TigerbushError, WriteError, machine_fault
 
+# the end of the name of a record beside a finished result: why its product could not be read again
+RECORD = ".unreadable.json"
 # more than any float has; Python refuses to read some thousands
 _MOST_DIGITS = 400
 

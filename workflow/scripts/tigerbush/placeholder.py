@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 
 from tigerbush.errors import KeptError, MachineError, TigerbushError, refuse_fault
-from tigerbush.files import read_json, replacing, write_json
+from tigerbush.files import RECORD, read_json, replacing, write_json
 from tigerbush.grid import Grid
 from tigerbush.product import NODATA, ProductName
 from tigerbush.raster import GDAL_ERRORS, STATUS, Raster, product_tags, read_tags
@@ -31,9 +31,6 @@ FAILED = "TIGERBUSH_FAILED.txt"
 # What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
 # compression that it does not know and for encryption.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
-
-# the end of the name of a record: why a product could not be read again, though its result is there
-RECORD = ".unreadable.json"
 # where results of single products lie, and how their names end
 _PLACES = {"scenes": ".tif", "*/products": ".tif", "downloads": ".zip", "*/downloads": ".zip"}
 

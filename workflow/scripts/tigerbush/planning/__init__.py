@@ -1,1 +1,1 @@
-"""What the rules ask before any job runs: the standard library, utm and yaml alone."""
+"""What is decided before any job runs: the standard library, utm and yaml alone."""

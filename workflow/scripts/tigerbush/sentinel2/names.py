@@ -50,7 +50,7 @@ def parse_name(name: str) -> ProductName:
             product=product,
             platform=match["platform"],
             level=match["level"],
-            sensing_time=datetime.strptime(match["sensing_time"], "%Y%m%dT%H%M%S"),
+            sensing_time=datetime.fromisoformat(match["sensing_time"]),
             tile=match["tile"],
             baseline=f"{match['baseline'][:2]}.{match['baseline'][2:]}",
             relative_orbit=int(match["relative_orbit"]),

@@ -15,7 +15,7 @@ def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str
     Columns of 100 km are lettered in three sets by zone, rows from A (odd zones) or F (even zones) in a
     cycle of 2000 km (MGRS, NGA.STND.0037); tiles overhang their square to the east and south by 9.8 km. A
     square at the border of two bands of latitude (8 degrees, the last one 12) is named with either letter,
-    so that some of the names may be no tile. The rule is that of `touches` in rules/tables.smk.
+    so that some of the names may be no tile.
 
     Parameters
     ----------

@@ -15,12 +15,13 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
 from tigerbush.sentinel2.names import parse_name, role
 from tigerbush.sources.query import Query, Row
-from tigerbush.sources.store import Object, Store, is_address
+from tigerbush.sources.store import Object, Store
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.names import BANDS, STAC_ITEM, parse_name, role
@@ -22,7 +23,7 @@ from tigerbush.sources.bucket import Found, describe_listed, describe_products
 from tigerbush.sources.pages import Pages, catalogue_sentences, odata_entries, stac_items
 from tigerbush.sources.patience import TRIES
 from tigerbush.sources.query import Query, Row
-from tigerbush.sources.store import Store, is_address
+from tigerbush.sources.store import Store
 from tigerbush.sources.web import HostRefusedError, Web
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
+from tigerbush.planning.addresses import is_address
+from tigerbush.planning.source import FOLDERS, STORE_KEYS
 from tigerbush.planning.tables import keep_gone
 from tigerbush.sensors import sensor_of
 from tigerbush.sentinel2.tiles import site_tiles
@@ -16,11 +18,7 @@ from tigerbush.sources.catalogue import search_catalogue
 from tigerbush.sources.folder import list_local, refuse_less
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.ranges import check_decodes, checked_name
-from tigerbush.sources.store import Store, check_content, is_address
-
-# kinds of sources that are a folder on this machine
-FOLDERS = ("local", "sample")
-STORE_KEYS = ("bucket", "endpoint_url", "region", "anonymous", "requester_pays")
+from tigerbush.sources.store import Store, check_content
 
 
 def list_products(

@@ -11,8 +11,9 @@ from rasterio.io import DatasetReader
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.jp2 import check_codestream
 from tigerbush.jp2_header import DamagedError
+from tigerbush.planning.addresses import KEY
 from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS, ONE_THREAD, image_driver
-from tigerbush.sources.store import KEY, Store, is_checksum
+from tigerbush.sources.store import Store, is_checksum
 
 # What is fetched first, a header, and the least that one request fetches. To find a JPEG 2000 tile a
 # decoder reads the 12 bytes at which each one before it begins (in buffers of 1 kB), so more is wasted.

@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.planning.addresses import is_address
 from tigerbush.sources.patience import CHUNK, TIMEOUT_SECONDS, TRIES, closed, patiently, within_a_step
 from tigerbush.sources.store_trouble import (
     changed,
@@ -35,10 +36,6 @@ from tigerbush.sources.store_trouble import (
 )
 from tigerbush.sources.web import Hosts, Web, refusal
 
-# What stands in a table and reaches a server or a path: ASCII, no folder that leads upwards or nowhere.
-KEY = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[A-Za-z0-9_.=+-]+(?:/[A-Za-z0-9_.=+-]+)*")
-ADDRESS = re.compile(r"(?:s3|https?)://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?/(?P<key>.+)")
-LONGEST_KEY = 1024
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]*/([0-9]{1,18})")
 _HOST = re.compile(r"[A-Za-z0-9:](?:[A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -58,12 +55,6 @@ class Object:
     key: str
     size: int
     etag: str
-
-
-def is_address(key: str) -> bool:
-    """Tell whether a text is an object's key or a whole address, of plain characters, that leads nowhere else."""
-    match = ADDRESS.fullmatch(key)
-    return len(key) <= LONGEST_KEY and KEY.fullmatch(match["key"] if match else key) is not None
 
 
 @dataclass(frozen=True)

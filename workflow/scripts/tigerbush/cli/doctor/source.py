@@ -9,8 +9,8 @@ import requests
 
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.planning.source import STORE_KEYS
 from tigerbush.planning.tables import read_rows
-from tigerbush.sources.listing import STORE_KEYS
 from tigerbush.sources.store import Store
 from tigerbush.sources.web import plain_session
 

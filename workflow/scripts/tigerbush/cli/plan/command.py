@@ -14,19 +14,19 @@ from tigerbush.cli.configuration import (
     add_run_arguments,
     read_profile,
     read_run_configuration,
-    read_sites,
+    sites_of,
     snakemake_arguments,
 )
 from tigerbush.cli.plan.cost import Output, estimate, report, submitted_jobs
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.tables import read_rows
+from tigerbush.planning.tables import PRODUCT, read_rows
 
 # nothing of a profile counts here, and its logger would change what is read
 _QUIET = ("--cores", "1", "--workflow-profile", "none")
 _STATS = re.compile(r"^([a-z_]+) +([0-9]+)$", re.MULTILINE)
 _PRODUCT = re.compile(
-    r"(?:results/(?:([^/]+)/)?(?:products|scenes|downloads)/)(S2[^/]+?)(?:_mask|\.window.*)?\.\w+"
+    rf"(?:results/(?:([^/]+)/)?(?:products|scenes|downloads)/)({PRODUCT})(?:_mask|\.window.*)?\.\w+"
 )
 _DATE = re.compile(r"results/([^/]+)/([0-9]{4}-[0-9]{2}-[0-9]{2})/[^/]+")
 
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     outputs = outputs_of(read_snakemake(["--summary", *arguments]))
     profile = read_profile(options.profile)
     starts = submitted_jobs(jobs, profile) if profile.get("executor", "local") != "local" else 0
-    sites = read_sites(options.directory / config["sites"])
+    sites = sites_of(config, options.directory)
     total = estimate(config, sites, jobs, outputs, file_sizes(table), starts=starts)
     print(json.dumps(total, indent=1) if options.json else report(total))
     return 0

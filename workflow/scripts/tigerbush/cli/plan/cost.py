@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tigerbush.sentinel2.names import BANDS, TILE_METRES
+from tigerbush.sentinel2.names import BANDS, SITE_BANDS, TILE_METRES
 from tigerbush.site import METRES_PER_DEGREE
-from tigerbush.sites.product import SITE_BANDS
 
 # CPU seconds: of a job, and per megapixel of the site (of composites per product, too)
 CPU_SECONDS = {

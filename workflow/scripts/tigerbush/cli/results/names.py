@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from tigerbush.cli.results.places import Item
-from tigerbush.sources.store import KEY, LONGEST_KEY
+from tigerbush.planning.addresses import KEY, LONGEST_KEY
 
 RESULT = re.compile(
     r"(?:(?P<run>.+)/)?results/(?P<site>[A-Za-z0-9][\w-]*)/(?:(?P<date>\d{4}-\d\d-\d\d)/)?[^/].*"

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_fault
+from tigerbush.planning.addresses import KEY
+from tigerbush.planning.credentials import refuse_credentials
 from tigerbush.sources.patience import CHUNK, TIMEOUT_SECONDS, patiently, within_a_step
-from tigerbush.sources.store import KEY, MOST_PAGES, Store, is_checksum
+from tigerbush.sources.store import MOST_PAGES, Store, is_checksum
 from tigerbush.sources.store_trouble import endless
 from tigerbush.sources.web import tls_trouble
 

@@ -27,6 +27,7 @@ from tigerbush.cli.status.queue_azure import azure_queue
 from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results
+from tigerbush.planning.tables import RESERVED
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
 # Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
@@ -168,13 +169,11 @@ def _site(job: Job) -> str:
     name = min(job.outputs)
     # in a storage: az://container/run/results/...
     parts = PurePosixPath(name.partition("://")[2].partition("/")[2].partition("/")[2] or name).parts
-    if (
-        parts[:1] == ("results",)
-        and len(parts) > 2
-        and parts[1] not in ("analysis", "downloads", "fingerprints")
-    ):
-        return "scenes" if parts[1].startswith("scenes") else parts[1]
-    return "all"
+    if parts[:1] != ("results",) or len(parts) < 3:
+        return "all"
+    if parts[1].startswith("scenes"):
+        return "scenes"
+    return "all" if parts[1] in RESERVED else parts[1]
 
 
 def _counts(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
