@@ -11,7 +11,7 @@ from fabricate import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 LIBRARY = sorted((SCRIPTS / "tigerbush").rglob("*.py"))
-MOST_LINES_OF_A_FUNCTION = 50
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 50
 
 
 def python_files():
@@ -27,6 +27,11 @@ def test_ruff_reads_all_python():
         [ruff, "check", "--show-files", "."], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert {Path(name) for name in done.stdout.splitlines()} >= set(python_files())
+
+
+def test_no_file_is_long():
+    lengths = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in python_files()}
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
 def test_no_function_is_long():
