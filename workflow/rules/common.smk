@@ -14,7 +14,6 @@ FINGERPRINTS = from_library("planning.fingerprints")
 
 # Attempts after the first one; then trouble that might have passed becomes a placeholder.
 RETRIES = 2
-SITE_BANDS = [*from_library("sentinel2.names").SITE_BANDS]
 
 # Dates (results/site/date) and scenes whose results of an earlier run stay, because products are gone (on_gone: keep).
 KEPT = {}
@@ -141,7 +140,7 @@ def product_whole(wildcards):
 def stored_files(wildcards):
     """The files that Snakemake's storage plugin fetches for a download."""
     products_table()
-    rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
+    rows = files_of(config["scene"]["bands"])(wildcards)
     if REMOTE and SNAP:
         # a whole product is listed and fetched by the job itself
         refusing(SOURCE.check_safe, wildcards.product, rows)
@@ -155,14 +154,14 @@ def stored_files(wildcards):
 
 
 def files_of(bands):
-    """The rows of a product's files: metadata, masks, and some bands at their finest resolution."""
+    """The rows of a product's files: metadata, masks, and bands of sites and some more at their finest resolution."""
 
     def rows(wildcards):
         files = files_table().get(wildcards.product, []) if REMOTE else []
         if on_nodes() and SOURCE.in_store(files):
             what = f"{wildcards.product}, which lies in an object store,"
             refusing(NODES.refuse_keyless, what, config["source"], config["run"]["local_rules"])
-        return SOURCE.chosen_files(files, bands)
+        return SOURCE.chosen_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
 
     return rows
 

@@ -36,15 +36,16 @@ if str(SCRIPTS) not in sys.path:
 
 
 @cache
-def sensor_folders():
-    """The folders of sensors: nothing names them."""
+def files_of_sensors():
+    """The files in the folders of sensors, which nothing names."""
     if isinstance(HERE, LocalSourceFile):
-        return CODE.sensor_folders(
-            path.relative_to(SCRIPTS) for path in SCRIPTS.glob("tigerbush/*/sensor.py")
-        )
-    root = HERE.join("../scripts").path
-    listed = repository().git.ls_tree("-r", "--name-only", HERE.ref, "--", f"{root}/tigerbush")
-    return CODE.sensor_folders(Path(name).relative_to(root) for name in listed.splitlines())
+        names = [path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.glob("tigerbush/*/*.py")]
+    else:
+        root = HERE.join("../scripts").path
+        listed = repository().git.ls_tree("-r", "--name-only", HERE.ref, "--", f"{root}/tigerbush/")
+        names = [name.removeprefix(f"{root}/") for name in listed.splitlines()]
+    folders = {name.rpartition("/")[0] for name in names if name.endswith("/sensor.py")}
+    return [name for name in names if name.rpartition("/")[0] in folders]
 
 
 def repository():
@@ -73,8 +74,8 @@ def modules_of(*names, sensors=None):
 
     With those of all sensors, or of some, where products are looked at.
     """
-    sensors = sensor_folders() if sensors is None else sensors
-    files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, sensors))
+    there = [file for file in files_of_sensors() if sensors is None or file.rpartition("/")[0] in sensors]
+    files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, there))
     return {name: source(f"scripts/{name}") for name in files}
 
 

@@ -51,7 +51,7 @@ rule download_product:
         path=product_url,
         bands=None if SNAP else config["scene"]["bands"],
         store=STORE,
-        files=files_of(SITE_BANDS + config["scene"]["bands"]),
+        files=files_of(config["scene"]["bands"]),
         retries=RETRIES,
     message:
         "Copying {wildcards.product}"
@@ -79,7 +79,7 @@ rule stream_product:
         runtime=30,
     params:
         store=STORE,
-        files=files_of(SITE_BANDS),
+        files=files_of([]),
         site=site_window,
         buffer=config["composite"]["mask_buffer"],
         retries=RETRIES,

@@ -25,7 +25,9 @@ def scenes_paths():
 
 def ranks_folder():
     """Where ranks write: another place for other parameters, so that what is there is valid."""
-    key = json.dumps([scene_parameters(), code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True)
+    key = json.dumps(
+        [scene_parameters(), code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True
+    )
     return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 

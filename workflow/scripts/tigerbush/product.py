@@ -103,7 +103,7 @@ class Product(Protocol):
         """Return the file of the mask and its resolution in metres; None for a file that is no image, and for none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sensor:
     """What differs between sensors.
 
@@ -130,8 +130,12 @@ class Sensor:
         DN that stands for too much light.
     tile_metres : int
         Largest side of a product.
+    block_metres : mapping of int to int
+        Side of the squares that images are compressed in, by resolution, in metres.
     strip_metres : int
         Whole products are read in strips of so many metres from the upper edge, so that nothing is decoded twice.
+    snap_folders : tuple of str
+        Without which SNAP does not read a product.
     parse : callable
         From a product name to its ProductName; TigerbushError when the name is none.
     role : callable
@@ -154,7 +158,9 @@ class Sensor:
     size_file: str
     saturated: int
     tile_metres: int
+    block_metres: Mapping[int, int]
     strip_metres: int
+    snap_folders: tuple[str, ...]
     parse: Callable[[str], ProductName]
     role: Callable[[str], tuple[str, str] | None]
     reaches: Callable[[Place, str], bool]

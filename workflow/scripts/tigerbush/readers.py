@@ -40,3 +40,14 @@ def list_files(path: Path) -> dict[str, int]:
 def list_folders(path: Path) -> list[str]:
     """List the folders of a product, by names relative to its own; of a zip those that have an entry of their own."""
     return _reader(path).list_folders(path)
+
+
+def unpack_product(path: Path, folder: Path) -> Path:
+    """Unpack a product's zip, empty folders too, and return its own folder; names that leave it are left out.
+
+    Raises
+    ------
+    TigerbushError
+        When the zip is damaged.
+    """
+    return _reader(path).unpack_product(path, folder)

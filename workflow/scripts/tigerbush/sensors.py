@@ -21,6 +21,11 @@ def product_pattern() -> str:
     return f"(?:{'|'.join(sensor.pattern for sensor in sensors())})"
 
 
+def titles() -> str:
+    """Return what users call the sensors, for sentences."""
+    return " or ".join(sensor.title for sensor in sensors())
+
+
 def sensor_of(product: str) -> Sensor:
     """Return the sensor of a product, by its name.
 
@@ -32,8 +37,8 @@ def sensor_of(product: str) -> Sensor:
     for sensor in sensors():
         if re.fullmatch(sensor.pattern, product.removesuffix(sensor.suffix)):
             return sensor
-    titles, forms = (" or ".join(getattr(sensor, what) for sensor in sensors()) for what in ("title", "form"))
-    raise TigerbushError(f"{product[:120]!r} is not a {titles} product name; expected the form {forms}.")
+    forms = " or ".join(sensor.form for sensor in sensors())
+    raise TigerbushError(f"{product[:120]!r} is not a {titles()} product name; expected the form {forms}.")
 
 
 def parse_name(product: str) -> ProductName:

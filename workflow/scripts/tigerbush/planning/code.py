@@ -17,7 +17,7 @@ from pathlib import Path
 
 # how scripts and library import from the library; a test compares it with what Python reads
 IMPORT = re.compile(r"^ *(?:from|import) (tigerbush(?:\.\w+)*)(?!\w)", re.MULTILINE)
-# what is found instead of imported: all modules of a name, one in the folder of each sensor
+# what is found instead of imported: the modules of a name, at most one in the folder of each sensor
 FOUND = {"tigerbush/sensors.py": "sensor.py", "tigerbush/readers.py": "reader.py"}
 # a release alone makes no result again
 VERSION = "tigerbush/version.py"
@@ -52,14 +52,17 @@ def imported(text: str) -> set[str]:
     return files
 
 
-def sensor_folders(files: Iterable[Path]) -> tuple[str, ...]:
-    """Return the folders of sensors among files, as paths below workflow/scripts/."""
-    return tuple(sorted(file.parent.as_posix() for file in files if len(file.parts) == 3 and file.name == "sensor.py"))
+def found(name: str, files: Iterable[str]) -> set[str]:
+    """Name the modules in folders of sensors that a file finds, where it is one that does.
 
-
-def found(name: str, sensors: Iterable[str]) -> set[str]:
-    """Name the modules of sensors that a file finds, where it is one that does."""
-    return {f"{folder}/{FOUND[name]}" for folder in sensors} if name in FOUND else set()
+    Parameters
+    ----------
+    name : str
+        Path below workflow/scripts/, as `imported` returns it.
+    files : iterable of str
+        What there is to find.
+    """
+    return {file for file in files if file.rpartition("/")[2] == FOUND[name]} if name in FOUND else set()
 
 
 def closure(files: Iterable[str], imports: Callable[[str], set[str]]) -> list[str]:

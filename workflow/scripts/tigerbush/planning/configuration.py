@@ -13,7 +13,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.planning.periods import read_periods
 from tigerbush.planning.places import QUANTITIES
 from tigerbush.polygon import read_polygon
-from tigerbush.sentinel2.names import TILE_METRES
+from tigerbush.sensors import sensors
 
 # keys of source that a kind cannot do without
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
@@ -207,7 +207,8 @@ def check_engine(scene: Mapping) -> None:
                 f"scene.{key} names methods per band, but scene.engine {scene['engine']} takes one for all; name one, "
                 "or set scene.engine: rasterio."
             )
-    _, _, width, height = scene["region"] or (0, 0, *[TILE_METRES // scene["resolution"]] * 2)
+    metres = max(sensor.tile_metres for sensor in sensors())
+    _, _, width, height = scene["region"] or (0, 0, *[metres // scene["resolution"]] * 2)
     # SNAP 14 and later adds two masks to each band, and all are written with 16 bits
     if width * height * len(scene["bands"]) * 3 * 2 >= 2**32:
         raise TigerbushError(

@@ -2,12 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import SITE_COLUMNS
 from tigerbush.pyveg import MODES
-from tigerbush.sentinel2.tiles import reaches
+from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 
 Product = Mapping[str, Any]
@@ -33,9 +34,14 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
         When there is none, and when there are two levels.
     """
     place = Place(**{column: site[column] for column in SITE_COLUMNS[1:]})
-    tiles = {tile for tile in {row["tile"] for row in products.values()} if reaches(place, tile)}
     level = config["source"]["level"]
-    rows = [row for row in products.values() if row["tile"] in tiles and level in (None, row["level"])]
+    # of many products few tiles reach it
+    reaching = cache(lambda sensor, tile: sensor.reaches(place, tile))
+    rows = [
+        row
+        for row in products.values()
+        if level in (None, row["level"]) and reaching(sensor_of(row["product"]), row["tile"])
+    ]
     if not rows:
         raise TigerbushError(
             f"site {site['site']} at {place.longitude:g}, {place.latitude:g} lies outside every tile of "

@@ -5,6 +5,7 @@ from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import SITE_COLUMNS, Row
+from tigerbush.sensors import sensor_of
 
 # kinds of sources that are a folder on this machine
 FOLDERS = ("local", "sample")
@@ -79,16 +80,17 @@ def chosen_files(rows: Iterable[Row], bands: Sequence[str]) -> list[Row]:
 
 
 def check_safe(product: str, rows: Iterable[Row]) -> None:
-    """Refuse a source of single files: SNAP reads nothing but whole .SAFE folders.
+    """Refuse a source of single files: SNAP reads nothing but whole folders.
 
     Raises
     ------
     TigerbushError
     """
+    suffix = sensor_of(product).suffix
     if not any(
-        row["key"].endswith(f"{product}.SAFE/{row['name']}") and "://" not in row["key"] for row in rows
+        row["key"].endswith(f"{product}{suffix}/{row['name']}") and "://" not in row["key"] for row in rows
     ):
         raise TigerbushError(
-            f"{product} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set "
+            f"{product} does not lie as a {suffix} folder in source.bucket, and SNAP reads nothing else; set "
             "scene.engine: rasterio."
         )

@@ -17,7 +17,7 @@ from tigerbush.files import write_bytes
 from tigerbush.planning.addresses import KEY, LONGEST_KEY, is_address
 from tigerbush.planning.credentials import gives_away, refuse_credentials
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.names import PATTERN, parse_name
+from tigerbush.sensors import parse_name, product_pattern, sensors, titles
 from tigerbush.site import METRES_PER_DEGREE
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RESERVED = ("analysis", "downloads", "fingerprints", "scenes")
 # degrees; the tiles of UTM end at 80 degrees south and 84 degrees north
 SITE_BOUNDS = {"longitude": (-180, 180), "latitude": (-80, 84), "region_size": (1e-6, 0.5)}
-PRODUCT = PATTERN
+PRODUCT = product_pattern()
 COLUMNS = (
     "product",
     "platform",
@@ -48,7 +48,7 @@ FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
 _FILE_CHECKS: dict[str, Callable[[str], object]] = {
     "product": re.compile(PRODUCT).fullmatch,
     "role": re.compile("band|metadata|mask").fullmatch,
-    "band": re.compile("(?:B[0-9]{1,2}A?)?").fullmatch,
+    "band": {"", *(band for sensor in sensors() for band in sensor.bands)}.__contains__,
     "name": KEY.fullmatch,
     "key": is_address,
     "size": re.compile("[0-9]{1,15}").fullmatch,
@@ -154,7 +154,7 @@ def read_products(path: Path) -> dict[str, dict[str, Any]]:
         name = row["product"]
         where = f"{path}, line {line}"
         if not known.fullmatch(name):
-            raise TigerbushError(f"{where}: {name[:80]!r} is not a Sentinel-2 product name; {_REFRESH}.")
+            raise TigerbushError(f"{where}: {name[:80]!r} is not a {titles()} product name; {_REFRESH}.")
         if name in products:
             raise TigerbushError(f"{where}: product {name} is there twice; {_REFRESH}.")
         try:

@@ -17,18 +17,16 @@ from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.files import read_json, scratch_folder, write_json
 from tigerbush.product import Product
 from tigerbush.raster import write_raster
-from tigerbush.readers import open_product
+from tigerbush.readers import open_product, unpack_product
 from tigerbush.scenes.scene import SceneOptions, scene_grid, scene_outside, scene_region
 from tigerbush.scenes.snap_graph import FORMAT, Step, graph_xml, scene_steps
 from tigerbush.scenes.snap_output import rewrite
 from tigerbush.scenes.snap_worker import __file__ as _worker
-from tigerbush.sentinel2.safe import unpack_product
+from tigerbush.sensors import sensor_of
 
 log = logging.getLogger(__name__)
 
 WORKER = Path(_worker)
-# without them SNAP's reader refuses a product
-NEEDED_FOLDERS = ("DATASTRIP", "GRANULE")
 # a shell's status for a command that may not be executed, and for one that is not there
 _NOT_STARTED = (126, 127)
 # what SNAP says when the machine is to blame, not the product
@@ -142,10 +140,10 @@ def write_snap_scene(path: Path, target: Path, options: SceneOptions, limits: Li
 
 
 def _whole_folder(product: Product, folder: Path) -> Path:
-    """Return the `.SAFE` folder that SNAP reads."""
+    """Return the folder that SNAP reads."""
     path = product.path.resolve()
     safe = path if path.is_dir() else unpack_product(path, folder)
-    for part in NEEDED_FOLDERS:
+    for part in sensor_of(product.name.product).snap_folders:
         if not (safe / part).is_dir():
             raise TigerbushError(
                 f"{product.path} has no folder {part}, without which SNAP does not read it; fetch the whole product, "

@@ -6,6 +6,8 @@ from tigerbush.product import Sensor
 from tigerbush.sentinel2.names import BANDS, FORM, PATTERN, SITE_BANDS, TILE_METRES, parse_name, role
 from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg
 
+BLOCK_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
+
 SENSOR = Sensor(
     package=__package__,
     title="Sentinel-2",
@@ -17,8 +19,11 @@ SENSOR = Sensor(
     size_file="MTD_TL.xml",
     saturated=65535,
     tile_metres=TILE_METRES,
-    # the JPEG 2000 tiles of the 10 m and the 20 m bands (1024 and 640 pixels) both end there
-    strip_metres=math.lcm(1024 * 10, 640 * 20),
+    # JPEG 2000 tiles of 1024, 640 and 192 pixels
+    block_metres=BLOCK_METRES,
+    # those of the 10 m and the 20 m bands both end there
+    strip_metres=math.lcm(BLOCK_METRES[10], BLOCK_METRES[20]),
+    snap_folders=("DATASTRIP", "GRANULE"),
     parse=parse_name,
     role=role,
     reaches=reaches,

@@ -1,5 +1,7 @@
 """The MGRS tiles that reach a site, from its coordinates alone."""
 
+from functools import lru_cache
+
 import utm
 
 from tigerbush.site import METRES_PER_DEGREE, Place
@@ -48,7 +50,13 @@ def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str
 
 def reaches(place: Place, tile: str) -> bool:
     """Tell whether the square of a tile reaches a place."""
-    return tile in site_tiles(place.longitude, place.latitude, place.region_size)
+    return tile in _tiles_of(place)
+
+
+# many tiles are asked about of one place after the other
+@lru_cache(maxsize=1)
+def _tiles_of(place: Place) -> frozenset[str]:
+    return frozenset(site_tiles(place.longitude, place.latitude, place.region_size))
 
 
 def tile_epsg(tile: str) -> int:

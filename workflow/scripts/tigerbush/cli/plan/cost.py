@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tigerbush.sentinel2.names import BANDS, SITE_BANDS, TILE_METRES
+from tigerbush.product import Sensor
+from tigerbush.sensors import sensor_of
 from tigerbush.site import METRES_PER_DEGREE
 
 # CPU seconds: of a job, and per megapixel of the site (of composites per product, too)
@@ -43,8 +44,6 @@ DATE_BYTES = 20e6
 SCENE_RULES = ("resample_scene", "publish_scene")
 # bytes per pixel and band of a scene
 SCENE_BYTES = 1.45
-# side of the JPEG 2000 tiles in metres, by resolution
-JP2_TILE_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
 
 
 @dataclass(frozen=True)
@@ -143,17 +142,20 @@ def _megapixels(config: Mapping, site: Mapping) -> float:
     return pixels**2 / 1e6
 
 
-def _scene_megapixels(config: Mapping, band: str) -> float:
+def _scene_megapixels(config: Mapping, sensor: Sensor, band: str) -> float:
     region = config["scene"]["region"]
-    side = (region[2] * region[3]) * config["scene"]["resolution"] ** 2 if region else TILE_METRES**2
-    return side / BANDS[band] ** 2 / 1e6
+    side = (region[2] * region[3]) * config["scene"]["resolution"] ** 2 if region else sensor.tile_metres**2
+    return side / sensor.bands[band] ** 2 / 1e6
 
 
 def _pixel_seconds(
     config: Mapping, output: Output, outputs: Sequence[Output], megapixels: Mapping[str, float]
 ) -> float:
     if output.rule in SCENE_RULES:
-        return SCENE_SECONDS * sum(_scene_megapixels(config, band) for band in config["scene"]["bands"])
+        sensor = sensor_of(output.name)
+        return SCENE_SECONDS * sum(
+            _scene_megapixels(config, sensor, band) for band in config["scene"]["bands"]
+        )
     seconds = CPU_SECONDS.get(output.rule, (0, 0))[1] * megapixels.get(output.site, 0)
     return seconds * _products_a_date(output.site, outputs) if output.rule == "composite_date" else seconds
 
@@ -166,9 +168,9 @@ def _products_a_date(site: str, outputs: Sequence[Output]) -> float:
 def _disk(config: Mapping, pending: Sequence[Output], megapixels: Mapping[str, float]) -> float:
     """Bytes that stay: scenes, windows of products, images of dates (copies of products are counted apart)."""
     per_megapixel = {"subset_product": PRODUCT_BYTES, "composite_date": DATE_BYTES}
-    scene = len(config["scene"]["bands"]) * TILE_METRES**2 / config["scene"]["resolution"] ** 2 * SCENE_BYTES
+    pixel_bytes = len(config["scene"]["bands"]) / config["scene"]["resolution"] ** 2 * SCENE_BYTES
     return sum(
-        scene
+        sensor_of(output.name).tile_metres ** 2 * pixel_bytes
         if output.rule in SCENE_RULES
         else per_megapixel.get(output.rule, 0) * megapixels.get(output.site, 0)
         for output in pending
@@ -186,13 +188,17 @@ def _transfer(
     for output in pending:
         rows = files.get(output.name, ())
         if output.rule == "download_product":
-            total += _bytes(rows, {*SITE_BANDS, *config["scene"]["bands"]}, 1)
+            sensor = sensor_of(output.name)
+            total += _bytes(rows, sensor, {*sensor.site_bands, *config["scene"]["bands"]}, 1)
         elif output.rule == "stream_product":
-            total += _bytes(rows, SITE_BANDS, sites[output.site]["region_size"] * METRES_PER_DEGREE)
+            sensor, side = sensor_of(output.name), sites[output.site]["region_size"] * METRES_PER_DEGREE
+            total += _bytes(rows, sensor, sensor.site_bands, side)
     return round(total)
 
 
-def _bytes(rows: Sequence[Mapping[str, str]], bands: Sequence[str] | set[str], side: float) -> float:
+def _bytes(
+    rows: Sequence[Mapping[str, str]], sensor: Sensor, bands: Sequence[str] | set[str], side: float
+) -> float:
     """Bytes of the bands, each once at its finest resolution (the largest file), masks and metadata.
 
     `side` is that of the window in metres; 1 stands for the whole file.
@@ -206,13 +212,13 @@ def _bytes(rows: Sequence[Mapping[str, str]], bands: Sequence[str] | set[str], s
         else:
             rest += size
     return rest + sum(
-        size * (1 if side == 1 else window_share(side, BANDS[band]))
+        size * (1 if side == 1 else window_share(sensor, side, sensor.bands[band]))
         for band, size in largest.items()
         if band in bands
     )
 
 
-def window_share(side: float, resolution: int) -> float:
+def window_share(sensor: Sensor, side: float, resolution: int) -> float:
     """Return the share of a band's bytes that a window needs: the tiles that it touches, wherever it lies.
 
     Parameters
@@ -222,7 +228,7 @@ def window_share(side: float, resolution: int) -> float:
     resolution : int
         Of the band, metres.
     """
-    return min(((side + JP2_TILE_METRES[resolution]) / TILE_METRES) ** 2, 1)
+    return min(((side + sensor.block_metres[resolution]) / sensor.tile_metres) ** 2, 1)
 
 
 def _price(plan: Mapping, hours: float) -> dict:
