@@ -9,14 +9,17 @@ import argparse
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from checkouts import ROOT, copied
+
+# what a run of the sample needs
+NAMES = ("workflow", "config", "profiles")
 TABLE = "workflow/same_numbers.tsv"
 HEADER = ("script", "code", "numbers_of")
 # together they have every rule whose code is recorded
@@ -96,24 +99,12 @@ def table(today: dict[str, tuple[str, str]], earlier: dict[str, tuple[str, str]]
 
 
 def checked_out(commit: str, folder: Path, root: Path) -> Path:
-    """Write the files of a commit into a folder."""
-    done = subprocess.run(["git", "archive", commit], cwd=root, capture_output=True, check=False)
+    """Write what a run needs of a commit into a folder."""
+    done = subprocess.run(["git", "archive", commit, *NAMES], cwd=root, capture_output=True, check=False)
     if done.returncode:
         sys.exit(f"SINCE={commit}: {done.stderr.decode()}")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
-    return folder
-
-
-def copied(folder: Path, root: Path) -> Path:
-    """Copy what git tracks or would track, with an empty table."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-    for name in names:
-        if (root / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, folder / name)
-    (folder / TABLE).write_text("\t".join(HEADER) + "\n")
     return folder
 
 
@@ -126,10 +117,13 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        today = codes_of(copied(Path(folder, "today"), root))
+        checkout = copied(Path(folder, "today"), *NAMES, root=root)
+        (checkout / TABLE).write_text("\t".join(HEADER) + "\n")
+        earlier = checked_out(options.since, Path(folder, "earlier"), root)
+        with ThreadPoolExecutor() as pool:
+            today, earlier = pool.map(codes_of, (checkout, earlier))
         if unknown := set(options.but) - {rule for rule, _ in today.values()}:
             sys.exit(f"EXCEPT: no rule of that name records its code: {', '.join(sorted(unknown))}")
-        earlier = codes_of(checked_out(options.since, Path(folder, "earlier"), root))
     text = table(today, earlier, set(options.but))
     (root / TABLE).write_text(text)
     count = text.count("\n") - 1

@@ -1,11 +1,13 @@
 """What the scripts import: a run starts hundreds of them, and most are done within a second."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 from fabricate import ROOT
+from tigerbush.planning.code import closure, imported
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # they read text only
@@ -69,3 +71,45 @@ def test_planning_loads_nothing_heavy(module):
     # the stand-in for boto3, of which nothing is loaded
     assert third - {"boto3"} <= {"tigerbush", "utm", "numpy", "yaml"}
     assert not packages & {"botocore", "rasterio", "snakemake", *HEAVY}
+
+
+# imported in functions, when they are needed
+LATE = {"read_weather.py": {"tigerbush/weather/grids.py"}}
+# a fork for each script, of a process that has loaded what is not of this project
+FORKS = """
+import importlib, json, os, runpy, sys
+for name in ("rasterio", "statsmodels.api", "matplotlib.figure", "cv2"):
+    importlib.import_module(name)
+loaded = {}
+for script in sys.argv[1:]:
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        runpy.run_path(script)
+        names = [name for name in sys.modules if name.partition(".")[0] == "tigerbush"]
+        os.write(writer, json.dumps(names).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        loaded[script] = json.loads(answer.read())
+    os.wait()
+print(json.dumps(loaded))
+"""
+
+
+def test_the_library_of_a_script_is_what_python_loads():
+    scripts = sorted(SCRIPTS.glob("*.py"))
+    command = [sys.executable, "-c", FORKS, *map(str, scripts)]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True
+    )
+    loaded = json.loads(done.stdout)
+    assert len(loaded) == len(scripts) > 20
+    for script in scripts:
+        files = {module_file(name) for name in loaded[str(script)]}
+        library = set(closure([script.name], lambda name: imported((SCRIPTS / name).read_text())))
+        assert library == files | {script.name} | LATE.get(script.name, set())
+
+
+def module_file(name: str) -> str:
+    path = name.replace(".", "/")
+    return f"{path}/__init__.py" if (SCRIPTS / path).is_dir() else f"{path}.py"

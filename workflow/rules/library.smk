@@ -82,7 +82,7 @@ def modules_of(*names, sensors=None):
 def from_library(name):
     """A module of the library."""
     if not isinstance(HERE, LocalSourceFile):
-        modules_of(f"tigerbush/{name.replace('.', '/')}.py")
+        modules_of(*CODE.imported(f"import tigerbush.{name}"))
     return importlib.import_module(f"tigerbush.{name}")
 
 

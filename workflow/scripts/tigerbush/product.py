@@ -1,4 +1,4 @@
-"""What the products of all sensors have in common, and what a sensor has to say of its own.
+"""The names of products of all sensors, and what a sensor has to say of its own.
 
 `tigerbush.sensors` finds the sensors, `tigerbush.readers` opens their products. Planning reads this, so it imports
 nothing heavy.
@@ -7,17 +7,8 @@ nothing heavy.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from tigerbush.site import Place
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from tigerbush.grid import Grid
-    from tigerbush.masks import MaskOptions
-
 
 # DN of what was not seen
 NODATA = 0
@@ -47,60 +38,6 @@ class ProductName:
     tile: str
     baseline: str
     relative_orbit: int
-
-
-class Product(Protocol):
-    """An opened product, a frozen dataclass.
-
-    Attributes
-    ----------
-    path : Path
-        The folder or zip that it lies in.
-    name : ProductName
-    files : mapping of str to int
-        Names relative to the product, and sizes in bytes.
-    granule : str
-        Name of a part within it; empty where products have none.
-    cloud_percent : float or None
-    epsg : int
-        UTM zone.
-    grids : mapping of int to Grid
-        The product's grid per resolution in metres; all have one upper-left corner.
-    codestream : str or None
-        Whether the packets of all JPEG 2000 files that were read could be checked; None without any such file.
-    """
-
-    path: Path
-    name: ProductName
-    files: Mapping[str, int]
-    granule: str
-    cloud_percent: float | None
-    epsg: int
-    grids: "Mapping[int, Grid]"
-    codestream: str | None
-
-    def reflectance(self, band: str) -> tuple[float, float]:
-        """Return scale and offset of a band: reflectance = DN x scale + offset."""
-
-    def check_band(self, band: str, target: "Grid | None" = None) -> None:
-        """Refuse a product whose file of a band is missing or damaged (where it touches `target`), undecoded."""
-
-    def read_band(
-        self, band: str, target: "Grid", upsampling: str = "Nearest", downsampling: str = "First"
-    ) -> "np.ndarray":
-        """Return the DN of a band as stored, uint16 with nodata 0, on a window of the product's target grid."""
-
-    def read_mask(self, target: "Grid", options: "MaskOptions") -> "tuple[np.ndarray, str | None]":
-        """Return the values of `tigerbush.masks` on a grid (UNKNOWN without a mask), and the file they came from."""
-
-    def read_bytes(self, name: str) -> bytes:
-        """Return the content of a file of the product."""
-
-    def band_file(self, band: str) -> tuple[str, int]:
-        """Return the file of a band at its finest resolution, and that resolution in metres."""
-
-    def mask_file(self) -> tuple[str | None, int | None]:
-        """Return the file of the mask and its resolution in metres; None for a file that is no image, and for none."""
 
 
 @dataclass(frozen=True, eq=False)

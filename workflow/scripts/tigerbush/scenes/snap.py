@@ -15,9 +15,8 @@ from pathlib import Path
 
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.files import read_json, scratch_folder, write_json
-from tigerbush.product import Product
 from tigerbush.raster import write_raster
-from tigerbush.readers import open_product, unpack_product
+from tigerbush.readers import Product, open_product, unpack_product
 from tigerbush.scenes.scene import SceneOptions, scene_grid, scene_outside, scene_region
 from tigerbush.scenes.snap_graph import FORMAT, Step, graph_xml, scene_steps
 from tigerbush.scenes.snap_output import rewrite

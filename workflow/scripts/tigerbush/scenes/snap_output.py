@@ -15,8 +15,8 @@ from rasterio.windows import Window
 
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.product import Product
 from tigerbush.raster import GDAL_ERRORS, write_strips
+from tigerbush.readers import Product
 from tigerbush.scenes.scene import product_raster
 
 # SNAP's private tag: the header of its own format, BEAM-DIMAP, with the names of the bands in their order

@@ -13,9 +13,9 @@ import numpy as np
 from tigerbush.grid import Grid
 from tigerbush.masks import CLEAR, DEFAULTS, MASK_NODATA, MASKED, UNKNOWN, MaskOptions
 from tigerbush.placeholder import stand_in
-from tigerbush.product import Product, ProductName
+from tigerbush.product import ProductName
 from tigerbush.raster import Raster
-from tigerbush.readers import open_product
+from tigerbush.readers import Product, open_product
 from tigerbush.scenes.scene import product_raster, read_bands, scene_grid
 from tigerbush.sensors import parse_name, sensor_of
 from tigerbush.site import Site

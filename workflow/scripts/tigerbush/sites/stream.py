@@ -22,9 +22,8 @@ from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
 from tigerbush.masks import mask_method
-from tigerbush.product import Product
 from tigerbush.raster import CODESTREAM, GDAL_ERRORS, does_not_decode, read_part
-from tigerbush.readers import open_product
+from tigerbush.readers import Product, open_product
 from tigerbush.resample import halo
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site

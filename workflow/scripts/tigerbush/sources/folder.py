@@ -8,8 +8,7 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError, refuse_fault
 from tigerbush.files import replacing
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
-from tigerbush.product import Product
-from tigerbush.readers import list_files, list_folders, open_product
+from tigerbush.readers import Product, list_files, list_folders, open_product
 from tigerbush.sensors import name_at, sensor_of, sensors
 
 log = logging.getLogger(__name__)
