@@ -10,6 +10,7 @@ from tigerbush.cli.plan.command import jobs_of, outputs_of
 from tigerbush.cli.plan.cost import Output
 from tigerbush.cli.status import command as status
 from tigerbush.errors import TigerbushError
+from tigerbush.sentinel2.sensor import SENSOR
 
 PRODUCT = "S2A_MSIL1C_20170116T100000_N0204_R122_T33TVL_20170116T110000"
 SITES = {"here": {"region_size": 0.08}}
@@ -45,8 +46,8 @@ def estimate(outputs, jobs):
 
 
 def test_a_window_needs_the_tiles_that_it_touches():
-    assert cost.window_share(5000, 10) == pytest.approx((15_240 / 109_800) ** 2)
-    assert cost.window_share(200_000, 10) == 1
+    assert cost.window_share(SENSOR, 5000, 10) == pytest.approx((15_240 / 109_800) ** 2)
+    assert cost.window_share(SENSOR, 200_000, 10) == 1
 
 
 def test_bytes_of_a_window_and_of_whole_files():

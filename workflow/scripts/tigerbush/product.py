@@ -58,6 +58,8 @@ class Sensor:
         Of a product's folder.
     bands : mapping of str to int
         All bands, with their resolution in metres.
+    resolutions : tuple of int
+        That images and scenes may have, in metres.
     site_bands : tuple of str
         The bands that sites are measured with, by wavelength: red and near infrared are the last two, the first three
         make the picture (blue, green, red; or green, red, near infrared where there is no blue).
@@ -91,6 +93,7 @@ class Sensor:
     form: str
     suffix: str
     bands: Mapping[str, int]
+    resolutions: tuple[int, ...]
     site_bands: tuple[str, ...]
     size_file: str
     saturated: int

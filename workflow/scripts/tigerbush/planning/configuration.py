@@ -86,6 +86,7 @@ def complete(config: dict) -> None:
     fill_in_kind(config)
     fill_in_mode(config)
     check_leaves(config)
+    check_sensors(config)
     check_source(config["source"])
     check_weather(config["weather"])
     check_region(config["scene"]["geo_region"])
@@ -134,6 +135,21 @@ def check_leaves(config: Mapping) -> None:
             )
         if isinstance(value, float) and not any(fnmatchcase(name, pattern) for pattern in FRACTIONS):
             raise TigerbushError(f"{name}: {value} is not a whole number; write it without a point.")
+
+
+def check_sensors(config: Mapping) -> None:
+    """Refuse resolutions and bands that no sensor has."""
+    scene, bands = config["scene"], [band for sensor in sensors() for band in sensor.bands]
+    resolutions = sorted({resolution for sensor in sensors() for resolution in sensor.resolutions})
+    asked = {f"scene.bands.{i}": (band, bands) for i, band in enumerate(scene["bands"])}
+    for key in ("upsampling", "downsampling"):
+        if isinstance(scene[key], Mapping):
+            asked |= {f"scene.{key}": (band, bands) for band in scene[key] if band not in bands}
+    for key in ("scene", "composite"):
+        asked[f"{key}.resolution"] = config[key]["resolution"], resolutions
+    for key, (value, known) in asked.items():
+        if value not in known:
+            raise TigerbushError(f"{key}: {value!r} is not one of {known}. See config/README.md.")
 
 
 def fill_in_kind(config: dict) -> None:

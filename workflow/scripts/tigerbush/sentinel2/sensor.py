@@ -15,6 +15,7 @@ SENSOR = Sensor(
     form=FORM,
     suffix=".SAFE",
     bands=BANDS,
+    resolutions=(10, 20, 60),
     site_bands=SITE_BANDS,
     size_file="MTD_TL.xml",
     saturated=65535,
