@@ -60,3 +60,64 @@ def test_names_are_imported_and_never_modules(path):
                 if (folder / one.name).is_dir() or (folder / f"{one.name}.py").exists()
             ]
             assert modules == [], f"line {node.lineno}"
+
+
+# from below to above: packages, `base` for the modules beside them, and what works on arrays alone
+LAYERS = [
+    "base", "arrays", "sensors", "planning", "sources", "weather", "scenes", "sites", "summary", "analysis", "report",
+    "sample", "runs", "cli",
+]  # fmt: skip
+ARRAYS = {"resample", "images", "centrality", "spatial", "pattern"}
+
+
+def layer_of(module):
+    """The layer of a module such as `tigerbush.sites.composite`; None of the library as a whole."""
+    _, *parts = module.split(".")
+    if not parts:
+        return None
+    folder = SCRIPTS / "tigerbush" / parts[0]
+    if folder.is_dir():
+        return "sensors" if (folder / "sensor.py").exists() else parts[0]
+    return "arrays" if parts[0] in ARRAYS else "base"
+
+
+def test_arrows_point_one_way():
+    """From what a user asks for to what it is made of."""
+    arrows, upwards = 0, []
+    for path in LIBRARY:
+        name = ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or node.module.split(".")[0] != "tigerbush":
+                continue
+            here, there = layer_of(name), layer_of(node.module)
+            if here != there and here and there:
+                arrows += 1
+                if LAYERS.index(there) > LAYERS.index(here):
+                    upwards.append(f"{name} -> {node.module}")
+    assert upwards == []
+    assert arrows > 200
+
+
+def test_a_package_is_one_sentence():
+    for path in (SCRIPTS / "tigerbush").rglob("__init__.py"):
+        tree = ast.parse(path.read_text())
+        words = ast.get_docstring(tree)
+        assert words and "\n\n" not in words, path
+        # the library itself sees to it that boto3 is imported late
+        assert len(tree.body) == (2 if path.parent.name == "tigerbush" else 1), path
+
+
+def test_only_the_folder_of_a_sensor_names_it():
+    """But for the sample, which simulates Sentinel-2."""
+    folders = {path.parent.name for path in (SCRIPTS / "tigerbush").glob("*/sensor.py")}
+    assert folders == {"sentinel2"}
+    found = []
+    for path in [*LIBRARY, *SCRIPTS.glob("*.py"), *(ROOT / "workflow" / "rules").glob("*.smk")]:
+        if path.parent.name in {*folders, "sample"}:
+            continue
+        found += [
+            f"{path.relative_to(SCRIPTS.parent)}: {folder}"
+            for folder in folders
+            if f"tigerbush.{folder}" in path.read_text()
+        ]
+    assert found == []
