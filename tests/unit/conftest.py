@@ -12,7 +12,7 @@ from tigerbush.cli.__main__ import main
 
 @pytest.fixture(autouse=True)
 def own_log():
-    """The log of a job is that of its process (`tigerbush.files.job_log`): the next test begins anew."""
+    """The log of a job is that of its process (`tigerbush.job.job_log`): the next test begins anew."""
     root, others = logging.getLogger(), [logging.getLogger(name) for name in ("rasterio", "botocore")]
     handlers, levels = list(root.handlers), [one.level for one in (root, *others)]
     yield

@@ -6,10 +6,11 @@ import pytest
 from tigerbush.grid import Grid
 from tigerbush.images import encode_png
 from tigerbush.raster import Raster, write_raster
+from tigerbush.site import Site
 from tigerbush.sites.date import read_date
 
 HEIGHT, WIDTH = 45, 43
-SITE = {"longitude": 14.5579, "latitude": 45.8704, "region_size": 0.0036, "size": 20}
+SITE = Site(14.5579, 45.8704, 0.0036, size=20, resolution=10)
 RANDOM = np.random.default_rng(1)
 
 

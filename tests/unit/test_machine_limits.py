@@ -13,7 +13,8 @@ from fabricate import ROOT, flat_scene, name_of, scene_of
 from test_machine_faults import SAFE, SCRIPTS, refused, resampled, zip_of
 from test_machine_faults import place as place
 from tigerbush.errors import MachineError, WriteError
-from tigerbush.files import job_log, scratch_folder
+from tigerbush.files import scratch_folder
+from tigerbush.job import job_log
 from tigerbush.placeholder import or_placeholder
 from tigerbush.sentinel2.safe import open_product, unpack_product
 from tigerbush.sentinel2.writer import write_product

@@ -15,6 +15,7 @@ from tigerbush.grid import Grid
 from tigerbush.images import render
 from tigerbush.pyveg import smoothed
 from tigerbush.raster import Raster
+from tigerbush.site import Site
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,
@@ -40,7 +41,9 @@ def date_summary(number):
     images, day = rendered(number), DATES[number]
     index = images.ndvi.data[0]
     covered = coverage(index, images.rgb, "pyveg")
-    parts = usable_sub_images(place_sub_images(GRID, EPSG, PLACE | {"size": 50}, "pyveg"), covered, 0.05)
+    parts = usable_sub_images(
+        place_sub_images(GRID, EPSG, Site(**PLACE, size=50, resolution=10), "pyveg"), covered, 0.05
+    )
     ndvi = ndvi_of_sub_images(
         index, images.grey, images.black_white, np.ones(index.shape), covered, parts, day
     )

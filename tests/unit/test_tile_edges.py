@@ -11,13 +11,7 @@ from tigerbush.grid import Grid
 from tigerbush.pyveg import centres
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import METRES_PER_DEGREE, Place, Site
-from tigerbush.sites.windows import (
-    SubImage,
-    place_sub_images,
-    read_window,
-    site_grid,
-    sub_images,
-)
+from tigerbush.sites.windows import SubImage, place_sub_images, read_window, site_grid, sub_images
 
 TILE = Grid(399_960, 5_100_000, 10, 10_980, 10_980)
 
@@ -184,7 +178,7 @@ def test_centres_of_mode_pyveg_run_down_the_columns_from_the_north_west():
 
 def test_centres_are_those_of_the_mode():
     grid = Grid(600_000, 1_280_000, 10, 40, 40)
-    place = {"longitude": 27.95, "latitude": 11.58, "region_size": 0.04, "size": 20}
+    place = Site(27.95, 11.58, 0.04, size=20, resolution=10)
     parts = sub_images(grid, 32635, 20)
     assert place_sub_images(grid, 32635, place, "default") == parts
     places = [(27.94, 11.59), (27.94, 11.57), (27.96, 11.59), (27.96, 11.57)]

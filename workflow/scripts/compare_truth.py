@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.files import job_log, read_json, write_bytes, write_json
+from tigerbush.files import read_json, write_bytes, write_json
+from tigerbush.job import job_log
 from tigerbush.raster import read_raster
 from tigerbush.report.overview import encode_figure
 from tigerbush.sample.truth import compare_truth, truth_figure

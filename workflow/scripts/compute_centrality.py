@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_arguments, job_log, write_json
+from tigerbush.files import write_json
+from tigerbush.job import job_arguments, job_log
+from tigerbush.site import Site
 from tigerbush.sites.date import read_date
 from tigerbush.sites.subimages import centrality_of_sub_images
 
@@ -22,5 +24,5 @@ if __name__ == "__main__":
             Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
-            **job_arguments(snakemake.params),
+            **job_arguments(snakemake.params) | {"site": Site(**snakemake.params.site)},
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_table
 from tigerbush.sources.listing import list_products
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.placeholder import or_placeholder, write_failed_copy
 from tigerbush.planning.source import FOLDERS
 from tigerbush.sensors import sensor_of

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import job_log, link_or_copy, read_json
+from tigerbush.files import link_or_copy, read_json
+from tigerbush.job import job_log
 from tigerbush.placeholder import keep_finished, keep_reached, record_of
 from tigerbush.scenes.ranks import KEPT, scene_part
 

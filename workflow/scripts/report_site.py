@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from tigerbush.analysis.series import VEGETATION
-from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.files import read_json, write_bytes
 from tigerbush.images import read_png
+from tigerbush.job import job_log
 from tigerbush.report.html import picture_uri, site_report
 from tigerbush.report.overview import first_middle_last
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.files import read_json, write_bytes
+from tigerbush.job import job_log
 from tigerbush.report.figures import sites_figure
 from tigerbush.report.html import picture_uri, sites_report
 from tigerbush.report.overview import encode_figure

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import write_raster

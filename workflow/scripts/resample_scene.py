@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.placeholder import or_placeholder, write_failed_copy
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.errors import KeptError
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.placeholder import keep_finished, record_of
 from tigerbush.raster import REASON, STATUS, read_raster, write_raster
 from tigerbush.site import Site

@@ -23,15 +23,7 @@ from tigerbush.analysis.early_warning import (
 )
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.analysis.rain import annual_cycle, anomalies, dry_spells, lagged_correlation, recoveries
-from tigerbush.analysis.series import (
-    VARIABLES,
-    SiteSeries,
-    common_number,
-    equal_n,
-    gaps,
-    outliers,
-    site_mean,
-)
+from tigerbush.analysis.series import VARIABLES, SiteSeries, common_number, equal_n, gaps, outliers, site_mean
 from tigerbush.analysis.sites import surrogates_needed
 from tigerbush.pyveg import MODES, differences, smoothed
 from tigerbush.spatial import CLASSES

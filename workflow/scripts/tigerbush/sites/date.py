@@ -7,6 +7,7 @@ import numpy as np
 
 from tigerbush.images import read_png
 from tigerbush.raster import read_raster
+from tigerbush.site import Site
 from tigerbush.sites.subimages import Coverage, coverage, examine_sub_images
 from tigerbush.sites.windows import SubImage, place_sub_images
 
@@ -43,7 +44,7 @@ def read_date(
     black_white: Path,
     rgb: Path,
     *,
-    site: dict,
+    site: Site,
     max_masked_fraction: float,
     limit: int | None,
     mode: str,
@@ -54,8 +55,7 @@ def read_date(
     ----------
     ndvi, black_white, rgb : Path
         ndvi.tif, bwndvi.png and rgb.png.
-    site : dict
-        longitude, latitude, region_size in degrees; size of a sub-image in pixels.
+    site : Site
     max_masked_fraction, limit
         See `tigerbush.sites.subimages.examine_sub_images`.
     mode : str

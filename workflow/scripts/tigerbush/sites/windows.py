@@ -1,7 +1,6 @@
 """Where a site lies on the pixel lattice of its tiles, and how it is cut into sub-images."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import utm
@@ -127,7 +126,7 @@ def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
     return parts
 
 
-def place_sub_images(grid: Grid, epsg: int, site: Mapping, mode: str) -> list[SubImage]:
+def place_sub_images(grid: Grid, epsg: int, site: Site, mode: str) -> list[SubImage]:
     """Cut a site into its sub-images, with the centres that its summary has.
 
     Parameters
@@ -135,15 +134,14 @@ def place_sub_images(grid: Grid, epsg: int, site: Mapping, mode: str) -> list[Su
     grid : Grid
         Of the site's pixels.
     epsg : int
-    site : dict
-        longitude, latitude, region_size in degrees; size of a sub-image in pixels.
+    site : Site
     mode : str
         Of `tigerbush.pyveg.MODES`.
     """
-    parts = sub_images(grid, epsg, site["size"])
+    parts = sub_images(grid, epsg, site.size)
     if not MODES[mode].divides_degrees:
         return parts
-    places = centres(site["longitude"], site["latitude"], site["region_size"], len(parts))
+    places = centres(site.longitude, site.latitude, site.region_size, len(parts))
     return [
         replace(part, longitude=longitude, latitude=latitude)
         for part, (longitude, latitude) in zip(parts, places, strict=True)
