@@ -2,6 +2,7 @@
 
 import pytest
 
+from fabricate import name_of
 from tigerbush.cli.plan import cost
 from tigerbush.cli.plan.cost import Output, estimate, window_share
 from tigerbush.sentinel2.sensor import SENSOR
@@ -80,7 +81,8 @@ def test_scenes(region, megapixels):
     """A scene takes the disk of its whole tile: two pixels of 20 m, of 1.45 bytes, for each band."""
     config = CONFIG | {"scene": CONFIG["scene"] | {"region": region}}
     for rule in ("resample_scene", "publish_scene"):
-        outputs = [Output(rule, "", f"S2{number}", pending=True) for number in range(50)]
+        names = [name_of(made=f"20170116T1100{number:02}") for number in range(50)]
+        outputs = [Output(rule, "", name, pending=True) for name in names]
         found = of(outputs=outputs, config=config)
         assert found["cpu_hours"] == pytest.approx(50 * 0.2 * megapixels / 1e6 / 3600, abs=6e-5)
         assert (found["disk_bytes"], found["products"]) == (50 * 3 * 5_490**2 * 1.45, 50)

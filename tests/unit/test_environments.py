@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fabricate import ROOT
+from tigerbush.planning.code import closure, found
+from tigerbush.planning.code import imported as files_imported
 
 WORKFLOW = ROOT / "workflow"
 # what the repository itself brings
@@ -43,23 +45,25 @@ def imported(jobs_only=False):
 
     The command line and the main process run in the environment of `make env` alone, so that no job imports what they do.
     """
-    found = {}
+    users = {}
     scripts = WORKFLOW / "scripts"
     for path in scripts.rglob("*.py"):
         if jobs_only and {"cli", "runs"} & set(path.relative_to(scripts).parts):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                modules = [node.module]
-            else:
-                continue
-            for module in modules:
-                top = module.partition(".")[0]
-                if top not in sys.stdlib_module_names and top not in OWN:
-                    found.setdefault(top, set()).add(path.name)
-    return found
+        for top in third_party(path):
+            users.setdefault(top, set()).add(path.name)
+    return users
+
+
+def third_party(path):
+    """The top-level modules of others that a file imports."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OWN
 
 
 @cache
@@ -85,20 +89,20 @@ def conda_environment(path=ENVIRONMENT):
 
 
 @cache
-def imported_by(path):
-    """The top-level modules that a script imports, directly or through the library."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            package, *module = node.module.split(".")
-            found.add(package)
-            if package == "tigerbush":
-                found |= imported_by(
-                    (WORKFLOW / "scripts" / "tigerbush").joinpath(*module).with_suffix(".py")
-                )
-    return found - set(sys.stdlib_module_names) - {"tigerbush"}
+def imported_by(script):
+    """The third-party modules that a script imports, directly or through the library, sensors included."""
+    scripts = WORKFLOW / "scripts"
+    of_sensors = [
+        path.relative_to(scripts).as_posix()
+        for folder in scripts.glob("tigerbush/*/sensor.py")
+        for path in folder.parent.glob("*.py")
+    ]
+    files = closure(
+        [script], lambda name: files_imported((scripts / name).read_text()) | found(name, of_sensors)
+    )
+    modules = {top for name in files for top in third_party(scripts / name)}
+    # of masks alone, which scenes have not
+    return modules - {"cv2"}
 
 
 @cache
@@ -141,7 +145,7 @@ def test_the_conda_environment_holds_nothing_else():
 
 
 def test_the_environment_of_snap_holds_what_its_scripts_import_and_nothing_else():
-    modules = set().union(*(imported_by(WORKFLOW / "scripts" / f"{name}.py") for name in SNAP_SCRIPTS))
+    modules = set().union(*(imported_by(f"{name}.py") for name in SNAP_SCRIPTS))
     needed = set().union(*(used()[module] for module in modules))
     assert {"esa-snappy", "rasterio", "mpi4py"} <= needed
     packages = conda_environment(SNAP_ENVIRONMENT)

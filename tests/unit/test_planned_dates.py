@@ -2,6 +2,7 @@
 
 import pytest
 
+from fabricate import name_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.dates import cloudier_products, plan_dates, products_of, why_left_out
 
@@ -16,6 +17,11 @@ def config(**composite):
     return {
         "composite": fine | composite, "mode": "default", "source": {"level": None}, "products": "p.tsv", "sites": "s.tsv",
     }  # fmt: skip
+
+
+def name(letter):
+    """A product name; names are sorted as their letters."""
+    return name_of("20170105", made=f"20170105T11000{ord(letter) - ord('a')}")
 
 
 def row(product, day="2017-01-05", **fields):
@@ -34,9 +40,15 @@ def table(*rows):
 
 
 def test_products_that_reach_a_site():
-    products = table(row("b"), row("a", tile="33TWL"), row("c", tile="33TVM"), row("d"))
-    assert [row["product"] for row in products_of(MIDDLE, products, config())] == ["b", "d"]
-    assert [row["product"] for row in products_of(EDGE, products, config())] == ["b", "a", "d"]
+    products = table(
+        row(name("b")), row(name("a"), tile="33TWL"), row(name("c"), tile="33TVM"), row(name("d"))
+    )
+    assert [row["product"] for row in products_of(MIDDLE, products, config())] == [name("b"), name("d")]
+    assert [row["product"] for row in products_of(EDGE, products, config())] == [
+        name("b"),
+        name("a"),
+        name("d"),
+    ]
 
 
 def test_a_site_without_products():
@@ -44,27 +56,27 @@ def test_a_site_without_products():
         "site middle at 14.56, 45.87 lies outside every tile of p.tsv; correct it in s.tsv, or add products of its place "
         "and run ./tigerbush discover."
     )
-    for products in ({}, table(row("a", tile="33TVM"))):
+    for products in ({}, table(row(name("a"), tile="33TVM"))):
         with pytest.raises(TigerbushError) as error:
             products_of(MIDDLE, products, config())
         assert str(error.value) == sentence
     with pytest.raises(TigerbushError):
-        products_of(MIDDLE, table(row("a")), config() | {"source": {"level": "L2A"}})
+        products_of(MIDDLE, table(row(name("a"))), config() | {"source": {"level": "L2A"}})
 
 
 def test_two_levels():
     # another site's does not count
-    products = table(row("a"), row("b", level="L2A"), row("c", level="L2A", tile="33TVM"))
+    products = table(row(name("a")), row(name("b"), level="L2A"), row(name("c"), level="L2A", tile="33TVM"))
     with pytest.raises(TigerbushError) as error:
         products_of(MIDDLE, products, config())
     assert str(error.value) == (
         "site middle has products of two levels (L1C and L2A) in p.tsv; set source.level to the one to use."
     )
-    del products["b"]
-    assert [row["product"] for row in products_of(MIDDLE, products, config())] == ["a"]
-    products |= table(row("b", level="L2A"))
+    del products[name("b")]
+    assert [row["product"] for row in products_of(MIDDLE, products, config())] == [name("a")]
+    products |= table(row(name("b"), level="L2A"))
     rows = products_of(MIDDLE, products, config() | {"source": {"level": "L2A"}})
-    assert [row["product"] for row in rows] == ["b"]
+    assert [row["product"] for row in rows] == [name("b")]
 
 
 def test_products_by_date():

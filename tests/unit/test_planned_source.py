@@ -2,6 +2,7 @@
 
 import pytest
 
+from fabricate import name_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.source import (
     address_of,
@@ -13,6 +14,8 @@ from tigerbush.planning.source import (
     is_web,
     store_of,
 )
+
+NAME = name_of()
 
 SOURCE = {
     "kind": "s3", "path": "here", "level": "L1C", "bucket": "b", "endpoint_url": "https://host", "region": "r", "anonymous": True,
@@ -58,7 +61,7 @@ def test_a_folder_is_listed_for_all_sites_and_dates_alike():
 
 
 def row(role, band, name, key=None):
-    return {"role": role, "band": band, "name": name, "key": f"S/P.SAFE/{name}" if key is None else key}
+    return {"role": role, "band": band, "name": name, "key": f"S/{NAME}.SAFE/{name}" if key is None else key}
 
 
 XML, CLOUDS = row("metadata", "", "MTD.xml"), row("mask", "", "QI/CLOUDS.gml")
@@ -97,11 +100,16 @@ def test_whole_addresses():
 
 
 def test_snap_reads_whole_folders():
-    web = row("band", "B2", "a", "https://host/P.SAFE/a")
-    check_safe("P", [web, XML])
-    for rows in ([], [web], [row("band", "B2", "a", "S/Q.SAFE/a")], [row("band", "B2", "a", "S/P.SAFE/b")]):
+    web = row("band", "B2", "a", f"https://host/{NAME}.SAFE/a")
+    check_safe(NAME, [web, XML])
+    for rows in (
+        [],
+        [web],
+        [row("band", "B2", "a", f"S/{name_of('20170101')}.SAFE/a")],
+        [row("band", "B2", "a", f"S/{NAME}.SAFE/b")],
+    ):
         with pytest.raises(TigerbushError) as error:
-            check_safe("P", rows)
+            check_safe(NAME, rows)
         assert str(error.value) == (
-            "P does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: rasterio."
+            f"{NAME} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: rasterio."
         )
