@@ -1,6 +1,7 @@
 """What discovery finds in a store: layouts, baselines, what is new, and names made to harm."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -10,6 +11,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import RemoteError
+from tigerbush.sentinel2.archive import ARCHIVE
 from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
@@ -44,10 +46,9 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
             level=parse_name(name).level, offset=-1000 * ("N05" in name or "L2A" in name), cloud_percent=12.5
         )
         weed.put_product(PUBLIC, write_product(tmp_path, name, scene), f"eodata/Sentinel-2/MSI/{prefix}")
-    monkeypatch.setattr(
-        "tigerbush.sources.bucket.EODATA_PREFIXES",
-        ("eodata/Sentinel-2/MSI/{level}/", "eodata/Sentinel-2/MSI/{level}_N0500/"),
-    )
+    level = ARCHIVE.levels["L1C"]
+    prefixes = tuple(f"eodata/{prefix}" for prefix in level.prefixes)
+    monkeypatch.setitem(ARCHIVE.levels, "L1C", replace(level, prefixes=prefixes))
     rows, files = discover(proxy)
     assert [row["product"] for row in rows] == [new, part]
     local = open_product(tmp_path / f"{new}.SAFE")

@@ -45,6 +45,7 @@ SENSOR = Sensor(
     pattern=PATTERN,
     form="TOY1_<day>_<tile>",
     suffix=".toy",
+    short_form="TOYx_...toy",
     bands=BANDS,
     resolutions=(RESOLUTION,),
     site_bands=tuple(BANDS),

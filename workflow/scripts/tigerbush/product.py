@@ -1,7 +1,7 @@
 """The names of products of all sensors, and what a sensor has to say of its own.
 
-`tigerbush.sensors` finds the sensors, `tigerbush.readers` opens their products. Planning reads this, so it imports
-nothing heavy.
+`tigerbush.sensors` finds the sensors, `tigerbush.readers` opens their products, `tigerbush.archives` knows where they
+are kept. Planning reads this, so it imports nothing heavy.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,7 +47,8 @@ class Sensor:
     Attributes
     ----------
     package : str
-        Its folder of the library, as Python names it; the module `reader` there opens products.
+        Its folder of the library, as Python names it; the module `reader` there opens products, and `archive`, where
+        there is one, tells how archives keep them.
     title : str
         As users call it.
     pattern : str
@@ -56,6 +57,8 @@ class Sensor:
         The same for people.
     suffix : str
         Of a product's folder.
+    short_form : str
+        The name of that folder, abbreviated, for people.
     bands : mapping of str to int
         All bands, with their resolution in metres.
     resolutions : tuple of int
@@ -92,6 +95,7 @@ class Sensor:
     pattern: str
     form: str
     suffix: str
+    short_form: str
     bands: Mapping[str, int]
     resolutions: tuple[int, ...]
     site_bands: tuple[str, ...]

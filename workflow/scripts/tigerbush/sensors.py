@@ -26,6 +26,16 @@ def titles() -> str:
     return " or ".join(sensor.title for sensor in sensors())
 
 
+def suffixes() -> str:
+    """Return what the names of products' folders end in, for sentences."""
+    return " or ".join(sensor.suffix for sensor in sensors())
+
+
+def short_forms() -> str:
+    """Return what the names of products' folders look like, for sentences."""
+    return " or ".join(sensor.short_form for sensor in sensors())
+
+
 def sensor_of(product: str) -> Sensor:
     """Return the sensor of a product, by its name.
 
@@ -50,6 +60,11 @@ def parse_name(product: str) -> ProductName:
         When it is no product's name.
     """
     return sensor_of(product).parse(product)
+
+
+def ends_like_product(path: Path) -> bool:
+    """Tell whether a path ends like a product's folder or a zip of it."""
+    return path.suffix in {".zip", *(sensor.suffix for sensor in sensors())}
 
 
 def sensor_at(path: Path) -> Sensor:

@@ -19,13 +19,16 @@ from tigerbush.raster import STATUS, Raster, read_raster
 from tigerbush.scenes.engines import run_engine
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, check_engine
+from tigerbush.sensors import suffixes
 
 SECONDS = 120
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the products and what SNAP may take."""
-    command.add_argument("products", nargs="+", type=Path, metavar="PRODUCT", help=".SAFE folder or zip")
+    command.add_argument(
+        "products", nargs="+", type=Path, metavar="PRODUCT", help=f"{suffixes()} folder or zip"
+    )
     command.add_argument("--threads", type=int, default=2, help="of SNAP (default: 2)")
     command.add_argument("--mem-mb", type=int, default=6000, help="memory of SNAP in MB (default: 6000)")
     add_run_arguments(command)

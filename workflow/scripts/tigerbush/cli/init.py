@@ -21,6 +21,7 @@ from tigerbush.cli.snakemake import SNAKEFILE, read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
 from tigerbush.planning.tables import SITE, SITE_BOUNDS, SITE_COLUMNS
+from tigerbush.sensors import suffixes
 
 READY = SNAKEFILE.parents[1] / "config"
 SOURCES = ("local", "cdse", "creodias", "wekeo", "aws-cogs")
@@ -98,7 +99,9 @@ QUESTIONS = (
         _word(re.compile("|".join(SOURCES)), f"one of {', '.join(SOURCES)}"),
     ),
 )  # fmt: skip
-FOLDER = Question("path", "folder of your .SAFE products", _word(re.compile(r"[^\x00-\x1f]+"), "a path"))
+FOLDER = Question(
+    "path", f"folder of your {suffixes()} products", _word(re.compile(r"[^\x00-\x1f]+"), "a path")
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -18,7 +18,11 @@ from pathlib import Path
 # how scripts and library import from the library; a test compares it with what Python reads
 IMPORT = re.compile(r"^ *(?:from|import) (tigerbush(?:\.\w+)*)(?!\w)", re.MULTILINE)
 # what is found instead of imported: the modules of a name, at most one in the folder of each sensor
-FOUND = {"tigerbush/sensors.py": "sensor.py", "tigerbush/readers.py": "reader.py"}
+FOUND = {
+    "tigerbush/sensors.py": "sensor.py",
+    "tigerbush/readers.py": "reader.py",
+    "tigerbush/archives.py": "archive.py",
+}
 # a release alone makes no result again
 VERSION = "tigerbush/version.py"
 # digests that are kept: those of a few versions of the library

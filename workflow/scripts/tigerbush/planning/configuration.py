@@ -13,7 +13,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.planning.periods import read_periods
 from tigerbush.planning.places import QUANTITIES
 from tigerbush.polygon import read_polygon
-from tigerbush.sensors import sensors
+from tigerbush.sensors import sensors, suffixes
 
 # keys of source that a kind cannot do without
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
@@ -161,7 +161,7 @@ def fill_in_kind(config: dict) -> None:
         weather["path"] = weather["path"] or f"{source['path']}/weather.csv"
     elif source["kind"] == "local" and source["path"] is None:
         raise TigerbushError(
-            "source.path is null; set it to the folder of your .SAFE products. See config/README.md."
+            f"source.path is null; set it to the folder of your {suffixes()} products. See config/README.md."
         )
     table = "config/sample/products.tsv" if sample else "results/products.tsv"
     config["products"] = config["products"] or table

@@ -42,7 +42,7 @@ COLUMNS = (
     "granule",
     "size_bytes",
 )
-# name: in SAFE layout, relative to the product; key: an object of the bucket of the product's url, or a whole
+# name: in the product's own layout, relative to it; key: an object of the bucket of the product's url, or a whole
 # https:// address; of a local product the name again
 FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
 _FILE_CHECKS: dict[str, Callable[[str], object]] = {

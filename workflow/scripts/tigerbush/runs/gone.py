@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from tigerbush.errors import GoneError, RemoteError, TigerbushError, refuse_fault
+from tigerbush.sensors import sensor_of
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def gone_products(
             listed[path.parent] = _names_in(path.parent)
         if path.name not in listed[path.parent]:
             gone[row["product"]] = f"is no longer in {path.parent}"
-        elif reason := _changed(path, files.get(row["product"], ())):
+        elif reason := _changed(path, sensor_of(row["product"]).suffix, files.get(row["product"], ())):
             gone[row["product"]] = reason
     return gone | (_gone_remote(remote, files, open_store()) if remote else {})
 
@@ -65,10 +66,10 @@ def _names_in(folder: Path) -> set[str]:
         ) from error
 
 
-def _changed(path: Path, files: Sequence[Row]) -> str | None:
+def _changed(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
     """Say how a product differs from what was listed; nothing is read but names and sizes."""
     try:
-        sizes = _sizes(path)
+        sizes = _sizes(path, suffix)
         for row in files:
             size = sizes(row["name"])
             if size is None:
@@ -81,14 +82,14 @@ def _changed(path: Path, files: Sequence[Row]) -> str | None:
     return None
 
 
-def _sizes(path: Path) -> Callable[[str], int | None]:
-    """Return what tells the size of a file of a product."""
+def _sizes(path: Path, suffix: str) -> Callable[[str], int | None]:
+    """Return what tells the size of a file of a product, whose own folder has a suffix."""
     if path.is_dir():
         return lambda name: (path / name).stat().st_size if (path / name).is_file() else None
-    safe = path.name.removesuffix(".zip").removesuffix(".SAFE")
+    folder = f"{path.name.removesuffix('.zip').removesuffix(suffix)}{suffix}"
     with zipfile.ZipFile(path) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    return lambda name: sizes.get(f"{safe}.SAFE/{name}")
+    return lambda name: sizes.get(f"{folder}/{name}")
 
 
 def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store: object) -> dict[str, str]:

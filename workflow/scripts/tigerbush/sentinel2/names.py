@@ -5,6 +5,7 @@ from datetime import datetime
 
 from tigerbush.errors import TigerbushError
 from tigerbush.product import ProductName
+from tigerbush.stac import STAC_ITEM
 
 # Sentinel-2 Products Specification Document, compact naming convention (since December 2016)
 NAME = re.compile(
@@ -21,8 +22,6 @@ _BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\d
 _MASK = re.compile(
     r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
 )
-# the metadata of a product that a catalogue describes item by item: the STAC item
-STAC_ITEM = "stac.json"
 _METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
 # side of a tile in metres
 TILE_METRES = 109_800

@@ -27,8 +27,9 @@ from tigerbush.product import NODATA, ProductName
 from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, does_not_decode, image_driver, read_part
 from tigerbush.resample import halo, resample
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
-from tigerbush.sentinel2.names import BANDS, STAC_ITEM, parse_name
+from tigerbush.sentinel2.names import BANDS, parse_name
 from tigerbush.sentinel2.stac_item import read_item
+from tigerbush.stac import STAC_ITEM
 
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 _CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"

@@ -14,6 +14,7 @@ SENSOR = Sensor(
     pattern=PATTERN,
     form=FORM,
     suffix=".SAFE",
+    short_form="S2x_MSILxx_...SAFE",
     bands=BANDS,
     resolutions=(10, 20, 60),
     site_bands=SITE_BANDS,

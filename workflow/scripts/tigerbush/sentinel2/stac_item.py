@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 from collections.abc import Mapping
 
 from tigerbush.errors import TigerbushError
@@ -11,6 +10,7 @@ from tigerbush.grid import Grid
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import Metadata
 from tigerbush.sentinel2.names import TILE_METRES, parse_name
+from tigerbush.stac import cloud_percent, is_number
 
 # STAC's common names of bands, the keys of Earth Search's assets
 COMMON_NAMES = {
@@ -19,6 +19,8 @@ COMMON_NAMES = {
     "swir22": "B12",
 }  # fmt: skip
 SCENE_CLASSES = "SCL"
+# names the product
+PRODUCT_FIELD = "s2:product_uri"
 RESOLUTIONS = (10, 20, 60)
 QUANTIFICATION = 10_000
 _KEY = re.compile(r"(?P<band>B(?:0[1-9]|1[0-2]|8A)|SCL)(?:_(?P<resolution>[126]0)m)?")
@@ -80,20 +82,14 @@ def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
 
 
 def product_of(item: Mapping) -> ProductName | None:
-    """Return the name of an item's product (`s2:product_uri`, or its id), or None when it is no Sentinel-2 product."""
+    """Return the name of an item's product (by that property, or its id), or None when it is no Sentinel-2 product."""
     properties = item.get("properties") or {}
-    for text in (properties.get("s2:product_uri"), item.get("id")):
+    for text in (properties.get(PRODUCT_FIELD), item.get("id")):
         try:
             return parse_name(str(text))
         except TigerbushError:
             continue
     return None
-
-
-def cloud_percent(properties: Mapping) -> float | None:
-    """Return `eo:cloud_cover`, or None when it is no percentage."""
-    value = properties.get("eo:cloud_cover")
-    return float(value) if _is_number(value) and 0 <= value <= 100 else None
 
 
 def resolution_of(key: str, asset: Mapping, default: int) -> int:
@@ -103,11 +99,6 @@ def resolution_of(key: str, asset: Mapping, default: int) -> int:
     transform = asset.get("proj:transform")
     step = transform[0] if isinstance(transform, list) and transform else None
     return int(step) if step in RESOLUTIONS else by_key
-
-
-def _is_number(value: object) -> bool:
-    # a whole number may be larger than any float
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _raster(asset: Mapping, properties: Mapping, field: str) -> object:
@@ -126,7 +117,7 @@ def _scale(asset: Mapping, properties: Mapping, label: str) -> int:
     scale = _raster(asset, properties, "scale")
     if scale is None:
         return QUANTIFICATION
-    if _is_number(scale) and 1 / 65536 < scale <= 1:
+    if is_number(scale) and 1 / 65536 < scale <= 1:
         value = round(1 / scale)
         if value <= 65535 and math.isclose(value * scale, 1, rel_tol=1e-6):
             return value
@@ -141,7 +132,7 @@ def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str
     shifted = name.baseline >= "04.00"
     if offset is None and not shifted:
         return 0
-    if not _is_number(offset) or abs(offset) * quantification > 65535:
+    if not is_number(offset) or abs(offset) * quantification > 65535:
         raise TigerbushError(
             f"{label}: offset {offset!r} of raster:bands is not a number of at most 65535 DN, though baseline "
             f"{name.baseline} has one; choose another collection in source.collections."
@@ -194,7 +185,7 @@ def _grids(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> dic
 def _grid(asset: Mapping, label: str) -> Grid:
     transform, shape = asset["proj:transform"], asset.get("proj:shape")
     numbers = (
-        isinstance(transform, list) and isinstance(shape, list) and all(map(_is_number, transform + shape))
+        isinstance(transform, list) and isinstance(shape, list) and all(map(is_number, transform + shape))
     )
     if numbers and len(transform) in {6, 9} and len(shape) == 2:
         step, right, x, down, back, y = transform[:6]

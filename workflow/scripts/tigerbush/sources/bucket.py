@@ -1,8 +1,8 @@
 """Discovery of products in an object store: what lies there, day by day, and what is new.
 
-Two layouts are known. EODATA (CDSE, CREODIAS, WEkEO) keeps whole products in SAFE layout below
-`{prefix}YYYY/MM/DD/`. The buckets sentinel-s2-l1c and -l2a of AWS keep tiles below `tiles/33/T/VL/`, whose
-files get the names that they have in SAFE layout; the prefix ends in `tiles/` there.
+Two layouts are known. EODATA (CDSE, CREODIAS, WEkEO) keeps whole products, in folders of their names below
+`{prefix}YYYY/MM/DD/`. Others keep files by tile and year, whose names are made those of the product's own layout
+(`tigerbush.archives.Tiles`).
 """
 
 import json
@@ -14,26 +14,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeVar
 
+from tigerbush.archives import Archive, archive_of, archives, archives_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
-from tigerbush.sentinel2.names import parse_name, role
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.store import Object, Store
 
 log = logging.getLogger(__name__)
 
-EODATA_PREFIXES = ("Sentinel-2/MSI/{level}/", "Sentinel-2/MSI/{level}_N0500/")
 # how many steps of a long listing pass without a word
 _PROGRESS = 100
-_TILE_FOLDER = re.compile(
-    r"(?P<folder>.*?[0-9]{1,2}/[C-X]/[A-Z]{2}/(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})"
-    r"/[0-9]{1,3})/(?P<file>.+)"
-)
-_TILE_BAND = re.compile(r"(?:(R[126]0m)/)?(B[0-9][0-9A]|SCL)\.jp2")
-_TILE_MASK = re.compile(r"qi/(?:MSK_)?(CLASSI|CLOUDS)_B00\.(jp2|gml)")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,7 +41,7 @@ class Found:
     url : str
         Its folder, `s3://bucket/...`.
     objects : sequence of (str, Object)
-        Names in SAFE layout of what is already known of its files; empty when the folder is still to be
+        Names in the product's own layout of what is already known of its files; empty when the folder is still to be
         listed.
     """
 
@@ -89,12 +81,28 @@ def list_store(
     """
     found: dict[str, Found] = {}
     with ThreadPoolExecutor(store.connections) as pool:
-        for prefix in prefixes or [text.format(level=query.level) for text in EODATA_PREFIXES]:
-            list_prefix = _list_tiles if prefix.endswith("tiles/") else _list_days
-            for product in list_prefix(pool, store, prefix, query):
+        for prefix in prefixes or _prefixes(query.level):
+            archive = _archive_of_tiles(prefix)
+            products = (
+                _list_tiles(pool, store, prefix, query, archive)
+                if archive
+                else _list_days(pool, store, prefix, query)
+            )
+            for product in products:
                 if product.answers(query):
                     found.setdefault(product.name.product, product)
     return describe_products(store, found, query)
+
+
+def _prefixes(level: str) -> list[str]:
+    """Return the prefixes of EODATA that keep a level."""
+    return [prefix for archive in archives_of(level) for prefix in archive.levels[level].prefixes]
+
+
+def _archive_of_tiles(prefix: str) -> Archive | None:
+    """Return the archive that keeps files by tile below a prefix, if one does."""
+    fitting = (archive for archive in archives() if archive.tiles and prefix.endswith(archive.tiles.ending))
+    return next(fitting, None)
 
 
 def describe_products(
@@ -155,21 +163,22 @@ def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query
         log.warning("%s: %d names that are no product names passed over", prefix, passed_over)
 
 
-def _list_tiles(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[Found]:
-    """List the products of each tile and year in the layout of AWS's buckets."""
+def _list_tiles(
+    pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query, archive: Archive
+) -> Iterator[Found]:
+    """List the products of each tile and year where files are kept so."""
+    tiles = archive.tiles
     years = range(query.start.year, (query.end - timedelta(days=1)).year + 1)
-    folders = [
-        f"{prefix}{int(tile[:2])}/{tile[2]}/{tile[3:]}/{year}/"
-        for tile in sorted(query.tiles)
-        for year in years
-    ]
+    folders = [f"{prefix}{tiles.folder(tile, year)}" for tile in sorted(query.tiles) for year in years]
     for objects in _progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
         takes: dict[str, dict[str, Object]] = {}
         for one in objects:
-            match = _TILE_FOLDER.fullmatch(one.key)
+            match = tiles.key.fullmatch(one.key)
             if match and is_address(one.key) and _within(match, query):
                 takes.setdefault(match["folder"], {})[match["file"]] = one
-        for product in _map(pool, lambda take: _tile_product(store, prefix, *take), sorted(takes.items())):
+        for product in _map(
+            pool, lambda take: _tile_product(store, prefix, archive, *take), sorted(takes.items())
+        ):
             if product:
                 yield product
 
@@ -181,40 +190,31 @@ def _within(match: re.Match, query: Query) -> bool:
         return False
 
 
-def _tile_product(store: Store, prefix: str, folder: str, objects: dict[str, Object]) -> Found | None:
-    """Return the product that a tile's folder belongs to, as its tileInfo.json says."""
-    info = objects.get("tileInfo.json")
-    if info is None or info.size > MAX_XML_BYTES:
-        log.warning("%s/ passed over: it has no tileInfo.json", folder)
+def _tile_product(
+    store: Store, prefix: str, archive: Archive, folder: str, objects: dict[str, Object]
+) -> Found | None:
+    """Return the product that a tile's folder belongs to, as a file of it says."""
+    tiles = archive.tiles
+    info = objects.get(tiles.info)
+    if info is None or info.size > archive.metadata_bytes:
+        log.warning("%s/ passed over: it has no %s", folder, tiles.info)
         return None
     try:
         content = json.loads(store.read(info.key, info.size, info.etag))
-        name, path = parse_name(str(content["productName"])), str(content["productPath"])
+        name, path = archive.sensor.parse(str(content[tiles.name_field])), str(content[tiles.path_field])
     except (ValueError, KeyError, TypeError, TigerbushError) as error:
         log.warning("%s passed over: %s", info.key, error)
         return None
-    metadata = f"{prefix.removesuffix('tiles/')}{path}/metadata.xml"
+    metadata = f"{prefix.removesuffix(tiles.ending)}{path}/{tiles.metadata}"
     if path.rpartition("/")[2] != name.product or not is_address(metadata):
-        log.warning("%s passed over: productPath %r is not that of %s", info.key, path[:120], name.product)
+        log.warning(
+            "%s passed over: %s %r is not that of %s", info.key, tiles.path_field, path[:120], name.product
+        )
         return None
-    named = [(_safe_name(name, file), one) for file, one in objects.items()]
+    named = [(tiles.file_name(name, file), one) for file, one in objects.items()]
     # its size comes with its content
-    named.append((f"MTD_MSI{name.level}.xml", Object(metadata, -1, "")))
-    return Found(name, f"s3://{store.bucket}/{folder}", [(safe, one) for safe, one in named if safe])
-
-
-def _safe_name(name: ProductName, file: str) -> str | None:
-    """Return the name in SAFE layout of a file of a tile's folder, or None when it is not needed."""
-    granule = f"GRANULE/{name.level}_T{name.tile}"
-    if file == "metadata.xml":
-        return f"{granule}/MTD_TL.xml"
-    if match := _TILE_MASK.fullmatch(file):
-        return f"{granule}/QI_DATA/MSK_{match[1]}_B00.{match[2]}"
-    if match := _TILE_BAND.fullmatch(file):
-        folder, resolution = (f"{match[1]}/", f"_{match[1][1:]}") if match[1] else ("", "")
-        stem = f"T{name.tile}_{name.sensing_time:%Y%m%dT%H%M%S}_{match[2]}{resolution}"
-        return f"{granule}/IMG_DATA/{folder}{stem}.jp2"
-    return None
+    named.append((archive.metadata(name), Object(metadata, -1, "")))
+    return Found(name, f"s3://{store.bucket}/{folder}", [(own, one) for own, one in named if own])
 
 
 def describe_listed(store: Store, found: Found) -> tuple[Row, list[Row]]:
@@ -223,16 +223,16 @@ def describe_listed(store: Store, found: Found) -> tuple[Row, list[Row]]:
     A product whose metadata cannot be read is kept without cloud cover, so that it shows up as failed.
     """
     product = found.name.product
+    archive = archive_of(product)
     named = list(found.objects) or _listed(store, found)
     cloud, files, granule = None, [], ""
     for name, one in named:
-        kind = role(name)
+        kind = archive.sensor.role(name)
         if kind is None or not is_address(name):
             continue
-        if name == f"MTD_MSI{found.name.level}.xml":
-            cloud, one = _read_metadata(store, one)
-        if name.startswith("GRANULE/"):
-            granule = name.split("/")[1]
+        if name == archive.metadata(found.name):
+            cloud, one = _read_metadata(store, archive, one)
+        granule = archive.granule_of(name) or granule
         files.append(file_row(product, kind, name, one.key, one.size, one.etag))
     size = sum(max(one.size, 0) for _, one in named)
     return table_row(found.name, url=found.url, granule=granule, size_bytes=size, cloud_percent=cloud), files
@@ -247,13 +247,16 @@ def _listed(store: Store, found: Found) -> list[tuple[str, Object]]:
     return [(one.key.removeprefix(prefix), one) for one in good]
 
 
-def _read_metadata(store: Store, one: Object) -> tuple[float | None, Object]:
+def _read_metadata(store: Store, archive: Archive, one: Object) -> tuple[float | None, Object]:
     """Return the cloud cover, and the file with its size if that was not known."""
     try:
-        if one.size > MAX_XML_BYTES:
-            raise TigerbushError(f"{one.key} has {one.size} bytes, which no Sentinel-2 metadata file has.")
+        if one.size > archive.metadata_bytes:
+            raise TigerbushError(
+                f"{one.key} has {one.size} bytes, which no {archive.sensor.title} metadata file has."
+            )
         content = store.read(one.key, one.size if one.size >= 0 else None, one.etag)
-        return read_cloud_percent(store.label(one.key), content), Object(one.key, len(content), one.etag)
+        cloud = archive.cloud_percent(store.label(one.key), content)
+        return cloud, Object(one.key, len(content), one.etag)
     except TigerbushError as error:
         log.warning("%s", error)
         return None, Object(one.key, max(one.size, 0), one.etag)
@@ -261,7 +264,8 @@ def _read_metadata(store: Store, one: Object) -> tuple[float | None, Object]:
 
 def _product_name(text: str) -> ProductName | None:
     try:
-        return parse_name(text) if text.endswith(".SAFE") else None
+        sensor = archive_of(text).sensor
+        return sensor.parse(text) if text.endswith(sensor.suffix) else None
     except TigerbushError:
         return None
 

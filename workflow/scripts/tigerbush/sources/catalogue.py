@@ -1,8 +1,8 @@
 """Discovery of products in a catalogue: a STAC API (CDSE, Earth Search), or the OData catalogue of CDSE.
 
-A catalogue says which products there are. Of products in SAFE layout in the configured bucket, the store
-then says which files they have, with checksums, and with the masks that items do not name. Of other items the
-assets are the files, and the item itself is the metadata.
+A catalogue says which products there are. Of whole products in the configured bucket, the store then says which
+files they have, with checksums, and with the masks that items do not name. Of other items the assets are the files,
+and the item itself is the metadata.
 """
 
 import logging
@@ -12,12 +12,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from tigerbush.archives import Archive, archive_of, archives
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.names import BANDS, STAC_ITEM, parse_name, role
-from tigerbush.sentinel2.stac_item import band_of, cloud_percent, product_of, resolution_of
+from tigerbush.sensors import titles
 from tigerbush.site import Place
 from tigerbush.sources.bucket import Found, describe_listed, describe_products
 from tigerbush.sources.pages import Pages, catalogue_sentences, odata_entries, stac_items
@@ -25,6 +25,7 @@ from tigerbush.sources.patience import TRIES
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.store import Store
 from tigerbush.sources.web import HostRefusedError, Web
+from tigerbush.stac import STAC_ITEM, cloud_percent
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Item:
     ----------
     cloud_percent : float or None
     assets : sequence of (key, name, address, bytes)
-        Key in the item, name in SAFE layout; 0 bytes where the item does not say how many.
+        Key in the item, name in the product's own layout; 0 bytes where the item does not say how many.
     """
 
     cloud_percent: float | None
@@ -76,7 +77,7 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
     Parameters
     ----------
     store : Store
-        Where products in SAFE layout lie, and what reads everything else.
+        Where whole products lie, and what reads everything else.
     catalogue : str
         Address of a STAC API; with `/odata/` in its path, of an OData catalogue.
     query : Query
@@ -160,8 +161,11 @@ def _products(
 
 def _found_in_odata(entry: Mapping, store: Store) -> Found:
     bucket, _, key = str(entry.get("S3Path", "")).lstrip("/").partition("/")
-    name = parse_name(str(entry.get("Name")))
-    if bucket != store.bucket or not is_address(key) or PurePosixPath(key).name != f"{name.product}.SAFE":
+    text = str(entry.get("Name"))
+    sensor = archive_of(text).sensor
+    name = sensor.parse(text)
+    folder = f"{name.product}{sensor.suffix}"
+    if bucket != store.bucket or not is_address(key) or PurePosixPath(key).name != folder:
         raise TigerbushError("its S3Path is not its folder in source.bucket")
     return Found(name, f"s3://{bucket}/{key}")
 
@@ -174,10 +178,8 @@ def _found_in_stac(item: Mapping, store: Store, catalogue: str) -> tuple[Found, 
     cloud = cloud_percent(item["properties"])
     if cloud is None and item["properties"].get("eo:cloud_cover") is not None:
         raise TigerbushError("its eo:cloud_cover is no number from 0 to 100")
-    name = product_of(item)
-    if name is None:
-        raise TigerbushError("neither s2:product_uri nor its id is the name of a Sentinel-2 product")
-    inside = f"/{name.product}.SAFE/"
+    name, archive = _name_of(item)
+    inside = f"/{name.product}{archive.sensor.suffix}/"
     for asset in _assets(item).values():
         href = str(asset.get("href"))
         folder, _, rest = href.partition(inside)
@@ -188,22 +190,38 @@ def _found_in_stac(item: Mapping, store: Store, catalogue: str) -> tuple[Found, 
     address = f"{catalogue}/collections/{item.get('collection')}/items/{item['id']}"
     if not is_address(address):
         raise TigerbushError("its collection and id are no plain names")
-    return Found(name, address), Item(cloud, tuple(_item_files(name, item, store)))
+    return Found(name, address), Item(cloud, tuple(_item_files(name, archive, item, store)))
+
+
+def _name_of(item: Mapping) -> tuple[ProductName, Archive]:
+    """Return the name of an item's product, and the archive that knows it.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    for archive in archives():
+        if name := archive.product_of(item):
+            return name, archive
+    fields = " nor ".join(archive.item_field for archive in archives())
+    raise TigerbushError(f"neither {fields} nor its id is the name of a {titles()} product")
 
 
 def _assets(item: Mapping) -> dict[str, Mapping]:
     return {key: asset for key, asset in item["assets"].items() if isinstance(asset, Mapping)}
 
 
-def _item_files(name: ProductName, item: Mapping, store: Store) -> Iterator[tuple[str, str, str, int]]:
-    """Yield key, name in SAFE layout, address and bytes of the assets that are bands or the scene classification."""
+def _item_files(
+    name: ProductName, archive: Archive, item: Mapping, store: Store
+) -> Iterator[tuple[str, str, str, int]]:
+    """Yield key, name in the product's own layout, address and bytes of the assets that are needed."""
     for key, asset in sorted(_assets(item).items()):
         try:
             href = str(asset.get("href"))
-            safe = _safe_name(name, key, asset)
-            if safe is not None:
+            file = archive.asset_name(name, key, asset)
+            if file is not None:
                 _check_href(href, store)
-                yield key, safe, href, _size(asset)
+                yield key, file, href, _size(asset)
         except (TigerbushError, ValueError) as error:
             # the product then fails for want of the band, and is named
             log.warning("%s: asset %s passed over: %s", name.product, key, error)
@@ -218,6 +236,7 @@ def _size(asset: Mapping) -> int:
 def _describe_item(store: Store, found: Found, item: Item, silent: set[str]) -> tuple[Row, list[Row]]:
     """Return the rows of a product whose files are an item's assets."""
     product = found.name.product
+    archive = archive_of(product)
     files = {STAC_ITEM: file_row(product, ("metadata", ""), STAC_ITEM, found.url, 0)}
     for key, name, href, size in item.assets:
         if name in files:
@@ -227,11 +246,11 @@ def _describe_item(store: Store, found: Found, item: Item, silent: set[str]) -> 
         except TigerbushError as error:
             log.warning("%s: asset %s passed over: %s", product, key, error)
             continue
-        files[name] = file_row(product, role(name), name, href, size)
+        files[name] = file_row(product, archive.sensor.role(name), name, href, size)
     row = table_row(
         found.name,
         url=found.url,
-        granule=_granule(found.name),
+        granule=archive.granule(found.name),
         size_bytes=sum(int(file["size"]) for file in files.values()),
         cloud_percent=item.cloud_percent,
     )
@@ -255,24 +274,6 @@ def _size_of(store: Store, href: str, silent: set[str]) -> int:
         silent.add(server)
         log.warning("%s; what lies there fails when it is fetched", str(error).rstrip("."))
         return 0
-
-
-def _granule(name: ProductName) -> str:
-    return f"{name.level}_T{name.tile}"
-
-
-def _safe_name(name: ProductName, key: str, asset: Mapping) -> str | None:
-    """Return the name in SAFE layout of an asset that is a band or the scene classification, or None."""
-    band = band_of(key)
-    if band is None:
-        return None
-    suffix = PurePosixPath(urlsplit(str(asset.get("href"))).path).suffix
-    if suffix not in {".jp2", ".tif"}:
-        return None
-    resolution = resolution_of(key, asset, BANDS.get(band, 20))
-    number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
-    stem = f"T{name.tile}_{name.sensing_time:%Y%m%dT%H%M%S}_{number}_{resolution}m"
-    return f"GRANULE/{_granule(name)}/IMG_DATA/R{resolution}m/{stem}{suffix}"
 
 
 def _check_href(href: str, store: Store) -> None:

@@ -9,7 +9,7 @@ from tigerbush.errors import TigerbushError, refuse_fault
 from tigerbush.files import replacing
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.readers import Product, list_files, list_folders, open_product
-from tigerbush.sensors import name_at, sensor_of, sensors
+from tigerbush.sensors import ends_like_product, name_at, sensor_of, short_forms, suffixes
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +41,11 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
     folder = Path(folder)
     if not folder.is_dir():
         raise TigerbushError(
-            f"source.path {folder} is not a folder; set it to the folder of your .SAFE products."
+            f"source.path {folder} is not a folder; set it to the folder of your {suffixes()} products."
         )
-    suffixes = {sensor.suffix for sensor in sensors()}
     paths = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix not in {*suffixes, ".zip"}:
+        if not ends_like_product(path):
             continue
         try:
             name = name_at(path)
@@ -59,7 +58,7 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
     if not paths:
         what = f"{level} product" if level else "product"
         raise TigerbushError(
-            f"source.path {folder} holds no {what} (folders or zips named S2x_MSILxx_...SAFE); check source.path "
+            f"source.path {folder} holds no {what} (folders or zips named {short_forms()}); check source.path "
             "and source.level."
         )
     rows = newest_baseline(_local_row(path) for path in paths.values())

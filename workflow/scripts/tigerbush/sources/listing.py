@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from tigerbush.archives import archives_of
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.source import FOLDERS, STORE_KEYS
 from tigerbush.planning.tables import keep_gone
 from tigerbush.sensors import sensor_of
-from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.catalogue import search_catalogue
@@ -37,7 +37,7 @@ def list_products(
     source : mapping
         The keys of `source` in the configuration.
     sites : sequence of mapping
-        Keyword arguments of `tigerbush.sentinel2.tiles.site_tiles`; a local folder is listed without them.
+        Keyword arguments of `tigerbush.site.Place`; a local folder is listed without them.
     period : (str, str)
         First day and the day after the last.
     old, old_files : rows of products.tsv and files.tsv
@@ -68,7 +68,7 @@ def list_products(
     else:
         query = Query(
             level,
-            set().union(*(site_tiles(**site) for site in sites)),
+            _tiles(level, sites),
             *map(date.fromisoformat, period),
             [Place(**site) for site in sites],
             source["collections"],
@@ -98,6 +98,12 @@ def list_products(
     return rows, files + [row for row in old_files if row["product"] in gone]
 
 
+def _tiles(level: str, sites: Sequence[Mapping]) -> set[str]:
+    """Return the tiles that reach sites, of the sensors whose archives keep a level."""
+    sensors = [archive.sensor for archive in archives_of(level)]
+    return set().union(*(sensor.site_tiles(**site) for sensor in sensors for site in sites))
+
+
 def open_store(source: Mapping, connections: int = 1) -> Store:
     """Return the object store that the keys of `source` in the configuration name, and the web servers it may ask."""
     return Store(
@@ -124,10 +130,10 @@ def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, sto
     ------
     TigerbushError, RemoteError
     """
-    prefix = _safe_prefix(product, files)
+    suffix = sensor_of(product).suffix
+    prefix = _folder_of(product, suffix, files)
     objects = [one for one in store.objects(prefix) if is_address(one.key) and one.key != prefix]
     refuse_less(target, [one.key.removeprefix(prefix) for one in objects], None)
-    suffix = sensor_of(product).suffix
     with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for one in objects:
             row = {"name": one.key.removeprefix(prefix), "etag": one.etag}
@@ -136,14 +142,14 @@ def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, sto
             archive.writestr(f"{product}{suffix}/{checked_name(row)}", content)
 
 
-def _safe_prefix(product: str, files: Sequence[Row]) -> str:
-    """Return where in the bucket the `.SAFE` folder of a product lies."""
+def _folder_of(product: str, suffix: str, files: Sequence[Row]) -> str:
+    """Return where in the bucket a product's own folder lies."""
     for row in files:
-        end = f"{product}.SAFE/{row['name']}"
+        end = f"{product}{suffix}/{row['name']}"
         if "://" not in row["key"] and row["key"].endswith(end):
             return row["key"].removesuffix(row["name"])
     raise TigerbushError(
-        f"{product} does not lie as a .SAFE folder in the bucket, and SNAP reads nothing else; set "
+        f"{product} does not lie as a {suffix} folder in the bucket, and SNAP reads nothing else; set "
         "scene.engine: rasterio."
     )
 

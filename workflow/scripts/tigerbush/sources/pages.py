@@ -7,14 +7,17 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from urllib.parse import urljoin
 
 import pystac_client
 import requests
 from pystac_client.stac_api_io import StacApiIO
 
+from tigerbush.archives import archives_of
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import parse_json
+from tigerbush.site import Place
 from tigerbush.sources.patience import patiently
 from tigerbush.sources.query import Query
 from tigerbush.sources.web import Answer, BusyError, Web, tls_trouble
@@ -27,8 +30,6 @@ MOST_BYTES = 200_000_000
 _EMPTY_PAGES = 100
 # of an answer that may be another one soon
 _BUSY = {429, 500, 502, 503, 504}
-# the first of these that a catalogue has: of Earth Search the reprocessed one
-COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def stac_items(pages: "Pages", query: Query) -> Iterator[object]:
         When the catalogue does not answer or is none: see `catalogue_sentences`.
     """
     client = pystac_client.Client.open(pages.catalogue, stac_io=_StacPages(pages))
-    collections = query.collections or _collection_of_level(client, pages, query)
+    collections = query.collections or _collections_of_level(client, pages, query)
     last = query.end - timedelta(days=1)
     for place in query.sites:
         pages.asked.clear()
@@ -71,33 +72,38 @@ def stac_items(pages: "Pages", query: Query) -> Iterator[object]:
         yield from _new_on_each(pages.catalogue, (page["features"] for page in found.pages_as_dicts()), "id")
 
 
-def _collection_of_level(client: pystac_client.Client, pages: "Pages", query: Query) -> list[str]:
+def _collections_of_level(client: pystac_client.Client, pages: "Pages", query: Query) -> list[str]:
     there = {collection.id for collection in client.get_collections()}
-    names = [name for name in COLLECTIONS[query.level] if name in there][:1]
-    if not names:
+    known = [archive.levels[query.level].collections for archive in archives_of(query.level)]
+    chosen = [name for names in known if (name := next(filter(there.__contains__, names), None))]
+    if not chosen:
         raise TigerbushError(
-            f"{pages.catalogue} has none of the collections {', '.join(COLLECTIONS[query.level])}; name yours in "
+            f"{pages.catalogue} has none of the collections {', '.join(chain(*known))}; name yours in "
             "source.collections."
         )
-    return names
+    return chosen
 
 
 def odata_entries(pages: "Pages", query: Query) -> Iterator[object]:
     """Ask an OData catalogue, site by site; what is yielded and raised is as of `stac_items`."""
     for place in query.sites:
-        west, south, east, north = place.bounding_box
-        pages.asked.clear()
-        ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
-        conditions = (
-            "Collection/Name eq 'SENTINEL-2'",
-            f"contains(Name,'MSI{query.level}')",
-            f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')",
-            f"ContentDate/Start ge {query.start}T00:00:00.000Z",
-            f"ContentDate/Start lt {query.end}T00:00:00.000Z",
-        )
-        asked = {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": str(PAGE)}
-        address = requests.Request("GET", f"{pages.catalogue}/Products", params=asked).prepare().url
-        yield from _new_on_each(pages.catalogue, _odata_pages(pages, address), "Name")
+        for archive in archives_of(query.level):
+            pages.asked.clear()
+            asked = _odata_question(place, archive.levels[query.level].conditions, query)
+            address = requests.Request("GET", f"{pages.catalogue}/Products", params=asked).prepare().url
+            yield from _new_on_each(pages.catalogue, _odata_pages(pages, address), "Name")
+
+
+def _odata_question(place: Place, conditions: Sequence[str], query: Query) -> dict[str, str]:
+    west, south, east, north = place.bounding_box
+    ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
+    conditions = (
+        *conditions,
+        f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')",
+        f"ContentDate/Start ge {query.start}T00:00:00.000Z",
+        f"ContentDate/Start lt {query.end}T00:00:00.000Z",
+    )
+    return {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": str(PAGE)}
 
 
 def _odata_pages(pages: "Pages", address: str | None) -> Iterator[Sequence]:

@@ -23,7 +23,7 @@ class Query:
     sites : sequence of Place
         A catalogue is searched place by place.
     collections : sequence of str or None
-        Of a STAC API; None is the first of `tigerbush.sources.pages.COLLECTIONS` that it has.
+        Of a STAC API; None is what it has of those that are known to keep the level (`tigerbush.archives`).
     old, old_files : rows of products.tsv and files.tsv
         From an earlier listing: what they describe is not asked about again.
     """

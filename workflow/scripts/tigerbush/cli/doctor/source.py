@@ -11,6 +11,7 @@ from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.source import STORE_KEYS
 from tigerbush.planning.tables import read_rows
+from tigerbush.sensors import ends_like_product, suffixes
 from tigerbush.sources.store import Store
 from tigerbush.sources.web import plain_session
 
@@ -45,9 +46,9 @@ def folder(path: Path) -> Finding:
     """Count what a local folder holds."""
     if not path.is_dir():
         return Finding("source", False, f"{path} is not a folder; set source.path to that of your products")
-    count = sum(entry.suffix in {".SAFE", ".zip"} for entry in path.iterdir())
+    count = sum(map(ends_like_product, path.iterdir()))
     text = f"{count} products in {path}"
-    return Finding("source", count > 0, text if count else f"{text}; put .SAFE folders or zips there")
+    return Finding("source", count > 0, text if count else f"{text}; put {suffixes()} folders or zips there")
 
 
 def answers(name: str, url: str, key: str) -> Iterator[Finding]:
