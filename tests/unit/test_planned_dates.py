@@ -35,20 +35,26 @@ def row(product, day="2017-01-05", **fields):
     return {"product": product, "sensing_time": f"{day}T10:00:00"} | fields
 
 
-def table(*rows):
+def products(*names):
+    """The table of some products; their tiles and levels are those of their names."""
+    rows = [row(name, tile=name.split("_T")[1][:5], level=name.split("_")[1][3:]) for name in names]
     return {row["product"]: row for row in rows}
 
 
+def names(rows):
+    return [row["product"] for row in rows]
+
+
+FIRST, SECOND, SIDE, ABOVE = (
+    name_of("20170103"), name_of("20170102"), name_of("20170103", tile="33TWL"), name_of("20170103", tile="33TVM"),
+)  # fmt: skip
+CORRECTED = FIRST.replace("MSIL1C", "MSIL2A")
+
+
 def test_products_that_reach_a_site():
-    products = table(
-        row(name("b")), row(name("a"), tile="33TWL"), row(name("c"), tile="33TVM"), row(name("d"))
-    )
-    assert [row["product"] for row in products_of(MIDDLE, products, config())] == [name("b"), name("d")]
-    assert [row["product"] for row in products_of(EDGE, products, config())] == [
-        name("b"),
-        name("a"),
-        name("d"),
-    ]
+    table = products(FIRST, SIDE, ABOVE, SECOND)
+    assert names(products_of(MIDDLE, table, config())) == [FIRST, SECOND]
+    assert names(products_of(EDGE, table, config())) == [FIRST, SIDE, SECOND]
 
 
 def test_a_site_without_products():
@@ -56,27 +62,24 @@ def test_a_site_without_products():
         "site middle at 14.56, 45.87 lies outside every tile of p.tsv; correct it in s.tsv, or add products of its place "
         "and run ./tigerbush discover."
     )
-    for products in ({}, table(row(name("a"), tile="33TVM"))):
+    other_level = config() | {"source": {"level": "L2A"}}
+    for table, settings in (({}, config()), (products(ABOVE), config()), (products(FIRST), other_level)):
         with pytest.raises(TigerbushError) as error:
-            products_of(MIDDLE, products, config())
+            products_of(MIDDLE, table, settings)
         assert str(error.value) == sentence
-    with pytest.raises(TigerbushError):
-        products_of(MIDDLE, table(row(name("a"))), config() | {"source": {"level": "L2A"}})
 
 
 def test_two_levels():
-    # another site's does not count
-    products = table(row(name("a")), row(name("b"), level="L2A"), row(name("c"), level="L2A", tile="33TVM"))
     with pytest.raises(TigerbushError) as error:
-        products_of(MIDDLE, products, config())
+        products_of(MIDDLE, products(FIRST, CORRECTED), config())
     assert str(error.value) == (
         "site middle has products of two levels (L1C and L2A) in p.tsv; set source.level to the one to use."
     )
-    del products[name("b")]
-    assert [row["product"] for row in products_of(MIDDLE, products, config())] == [name("a")]
-    products |= table(row(name("b"), level="L2A"))
-    rows = products_of(MIDDLE, products, config() | {"source": {"level": "L2A"}})
-    assert [row["product"] for row in rows] == [name("b")]
+    # another site's does not count
+    table = products(FIRST, ABOVE.replace("MSIL1C", "MSIL2A"))
+    assert names(products_of(MIDDLE, table, config())) == [FIRST]
+    settings = config() | {"source": {"level": "L2A"}}
+    assert names(products_of(MIDDLE, products(FIRST, CORRECTED), settings)) == [CORRECTED]
 
 
 def test_products_by_date():

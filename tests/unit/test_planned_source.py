@@ -60,8 +60,16 @@ def test_a_folder_is_listed_for_all_sites_and_dates_alike():
     assert found == {"source": {"kind": "local", "path": "here", "level": "L1C"}, "sites": [], "period": []}
 
 
+PRODUCT = name_of()
+
+
 def row(role, band, name, key=None):
-    return {"role": role, "band": band, "name": name, "key": f"S/{NAME}.SAFE/{name}" if key is None else key}
+    return {
+        "role": role,
+        "band": band,
+        "name": name,
+        "key": f"S/{PRODUCT}.SAFE/{name}" if key is None else key,
+    }
 
 
 XML, CLOUDS = row("metadata", "", "MTD.xml"), row("mask", "", "QI/CLOUDS.gml")
@@ -100,16 +108,13 @@ def test_whole_addresses():
 
 
 def test_snap_reads_whole_folders():
-    web = row("band", "B2", "a", f"https://host/{NAME}.SAFE/a")
-    check_safe(NAME, [web, XML])
-    for rows in (
-        [],
-        [web],
-        [row("band", "B2", "a", f"S/{name_of('20170101')}.SAFE/a")],
-        [row("band", "B2", "a", f"S/{NAME}.SAFE/b")],
-    ):
+    web = row("band", "B2", "a", f"https://host/{PRODUCT}.SAFE/a")
+    check_safe(PRODUCT, [web, XML])
+    other = row("band", "B2", "a", f"S/{name_of('20170117')}.SAFE/a")
+    for rows in ([], [web], [other], [row("band", "B2", "a", f"S/{PRODUCT}.SAFE/b")]):
         with pytest.raises(TigerbushError) as error:
-            check_safe(NAME, rows)
+            check_safe(PRODUCT, rows)
         assert str(error.value) == (
-            f"{NAME} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: rasterio."
+            f"{PRODUCT} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: "
+            "rasterio."
         )
