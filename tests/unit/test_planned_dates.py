@@ -19,11 +19,6 @@ def config(**composite):
     }  # fmt: skip
 
 
-def name(letter):
-    """A product name; names are sorted as their letters."""
-    return name_of("20170105", made=f"20170105T11000{ord(letter) - ord('a')}")
-
-
 def row(product, day="2017-01-05", **fields):
     fields = {
         "tile": "33TVL",

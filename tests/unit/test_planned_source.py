@@ -15,8 +15,6 @@ from tigerbush.planning.source import (
     store_of,
 )
 
-NAME = name_of()
-
 SOURCE = {
     "kind": "s3", "path": "here", "level": "L1C", "bucket": "b", "endpoint_url": "https://host", "region": "r", "anonymous": True,
     "requester_pays": False, "prefixes": ["p"], "catalogue": None, "collections": [], "access": "stream", "hosts": ["h"],
