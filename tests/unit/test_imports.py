@@ -51,6 +51,11 @@ def test_products_start_without_opencv():
     assert "cv2" not in loaded_by(imports_of("resample_product", "subset_product"))
 
 
+def test_scenes_start_without_what_sites_need():
+    names = ("resample_scene", "resample_scenes", "resample_scenes_rank", "publish_scene")
+    assert not loaded_by(imports_of(*names)) & {"cv2", "utm"}
+
+
 def test_boto3_is_there_when_it_is_used():
     code = "import tigerbush, rasterio.session\n"
     use = "assert rasterio.session.AWSSession(aws_access_key_id='a', aws_secret_access_key='b').credentials\n"

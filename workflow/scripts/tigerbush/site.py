@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import utm
-
 # metres per degree of latitude, as pyveg has it
 METRES_PER_DEGREE = 111_320
 
@@ -33,12 +31,16 @@ class Place:
     @property
     def epsg(self) -> int:
         """EPSG code of the UTM zone of the centre (with the MGRS exceptions of Norway)."""
+        import utm  # scenes do without it
+
         zone = utm.latlon_to_zone_number(self.latitude, self.longitude)
         return (32600 if self.latitude >= 0 else 32700) + int(zone)
 
     @property
     def easting_northing(self) -> tuple[float, float]:
         """Centre in metres, in its own UTM zone."""
+        import utm
+
         easting, northing, _, _ = utm.from_latlon(self.latitude, self.longitude)
         return float(easting), float(northing)
 

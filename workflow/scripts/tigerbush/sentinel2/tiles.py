@@ -2,8 +2,6 @@
 
 from functools import lru_cache
 
-import utm
-
 from tigerbush.site import METRES_PER_DEGREE, Place
 
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
@@ -26,7 +24,8 @@ def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str
     region_size : float
         Side of the site in degrees of latitude.
     """
-    x, y, zone, _ = utm.from_latlon(latitude, longitude)
+    place = Place(longitude, latitude, region_size)
+    (x, y), zone = place.easting_northing, place.epsg % 100
     half = region_size * METRES_PER_DEGREE / 2
     columns = [
         letter
