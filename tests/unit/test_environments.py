@@ -102,9 +102,7 @@ def imported_by(script):
     files = closure(
         [script], lambda name: files_imported((scripts / name).read_text()) | found(name, of_sensors)
     )
-    modules = {top for name in files for top in third_party(scripts / name)}
-    # of masks alone, which scenes have not
-    return modules - {"cv2"}
+    return {top for name in files for top in third_party(scripts / name)}
 
 
 @cache
