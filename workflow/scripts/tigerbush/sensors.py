@@ -26,6 +26,16 @@ def titles() -> str:
     return " or ".join(sensor.title for sensor in sensors())
 
 
+def suffixes() -> str:
+    """Return what the names of products' folders end in, for sentences."""
+    return " or ".join(sensor.suffix for sensor in sensors())
+
+
+def short_forms() -> str:
+    """Return what the names of products' folders look like, for sentences."""
+    return " or ".join(sensor.short_form for sensor in sensors())
+
+
 @cache
 def sensor_of(product: str) -> Sensor:
     """Return the sensor of a product, by its name.
