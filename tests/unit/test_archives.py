@@ -10,6 +10,7 @@ from fabricate import name_of
 from stores_in_memory import Bucket, Servers, md5, store_of, without_waiting
 from tigerbush.archives import Archive, Level, archive_of, archives, archives_of
 from tigerbush.errors import TigerbushError
+from tigerbush.sensors import sensor_of
 from tigerbush.sentinel2 import archive as sentinel2
 from tigerbush.sources import store as remote
 from tigerbush.sources.listing import list_products
@@ -50,12 +51,14 @@ def waits(monkeypatch):
 def known(monkeypatch):
     """Two sensors; call it for archives of both."""
     monkeypatch.setattr("tigerbush.sensors.sensors", lambda: (sentinel2.SENSOR, SENSOR))
+    sensor_of.cache_clear()
 
     def of_both():
         both = (sentinel2, SimpleNamespace(ARCHIVE=ARCHIVE))
         monkeypatch.setattr("tigerbush.archives._modules", lambda: both)
 
-    return of_both
+    yield of_both
+    sensor_of.cache_clear()
 
 
 BAND = f"Sentinel-2/MSI/L2A/2017/02/01/{FIRST}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2"

@@ -1,7 +1,7 @@
 """The sensors whose products are known: each folder of the library with a module `sensor`."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def short_forms() -> str:
     return " or ".join(sensor.short_form for sensor in sensors())
 
 
-@cache
+# more than a table has; the days of a bucket hold millions of names
+@lru_cache(maxsize=100_000)
 def sensor_of(product: str) -> Sensor:
     """Return the sensor of a product, by its name.
 
