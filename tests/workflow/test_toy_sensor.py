@@ -126,6 +126,8 @@ def test_the_summary_has_the_measures_and_names_what_failed(toy):
         "2017-02-15": ["TOY1_20170210_A"],
         "2017-03-16": [],
     }
+    missing = (run.folder / "results" / "here" / "missing.tsv").read_text().splitlines()[1:]
+    assert missing[0].split("\t") == ["here", "2017-02-15", "TOY1_20170212_A", "red", "", reason]
     data, _, _ = image(run, "2017-02-15/ndvi.tif")
     records = summary["COPERNICUS/S2"]["time-series-data"]["2017-02-15"]
     # columns outer, rows inner

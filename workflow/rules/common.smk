@@ -102,11 +102,15 @@ def discovered(wildcards):
 
 
 def sensors_of(wildcards):
-    """The folders of the sensors whose products a job is made of: one, those of a date, or all."""
+    """The folders of the sensors whose products a job is made of: one, those of a date or of a site, or all."""
     if hasattr(wildcards, "product"):
         return sensors_of_products([wildcards.product])
     if hasattr(wildcards, "date"):
         return sensors_of_products(plan(wildcards.site).get(wildcards.date, {}).get("products", []))
+    if hasattr(wildcards, "site"):
+        return sensors_of_products(
+            name for todo in plan(wildcards.site).values() for name in (*todo["products"], *todo["left_out"])
+        )
     return sensors_of_products(products_table())
 
 

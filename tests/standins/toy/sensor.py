@@ -31,6 +31,12 @@ def role(name: str) -> tuple[str, str] | None:
     return (roles | {"about.json": ("metadata", ""), "quality.tif": ("mask", "")}).get(name)
 
 
+def band_in(sentence: str) -> str:
+    """Return the band that a sentence names."""
+    match = re.search(r"band (green|red|infrared)", sentence)
+    return match[1] if match else ""
+
+
 def reaches(place: Place, tile: str) -> bool:
     """Tell whether a tile reaches a place: the toy flies over the north of zone 33."""
     x, y = place.easting_northing
@@ -57,6 +63,7 @@ SENSOR = Sensor(
     snap_folders=(),
     parse=parse_name,
     role=role,
+    band_in=band_in,
     reaches=reaches,
     site_tiles=lambda longitude, latitude, region_size: {
         tile for tile in CORNERS if reaches(Place(longitude, latitude, region_size), tile)

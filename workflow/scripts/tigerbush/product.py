@@ -82,6 +82,8 @@ class Sensor:
         From a product name to its ProductName; TigerbushError when the name is none.
     role : callable
         From the name of a file to its role (band, metadata or mask) and band; None when it is not needed.
+    band_in : callable
+        From a sentence about a product to the band that it names; an empty string when it names none.
     reaches : callable
         Whether a tile reaches a Place.
     site_tiles : callable
@@ -107,6 +109,7 @@ class Sensor:
     snap_folders: tuple[str, ...]
     parse: Callable[[str], ProductName]
     role: Callable[[str], tuple[str, str] | None]
+    band_in: Callable[[str], str]
     reaches: Callable[[Place, str], bool]
     site_tiles: Callable[[float, float, float], set[str]]
     epsg: Callable[[str], int]

@@ -22,6 +22,8 @@ _BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\d
 _MASK = re.compile(
     r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
 )
+# how sentences about a product name a band: "band B4", or the file of it
+_NAMED_BAND = re.compile(r"\bband (B1?[0-9]A?)\b|_B([01][0-9]|8A)(?:_[0-9]{2}m)?\.(?:jp2|tif)")
 _METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
 # side of a tile in metres
 TILE_METRES = 109_800
@@ -70,3 +72,11 @@ def role(name: str) -> tuple[str, str] | None:
     if _METADATA.fullmatch(name):
         return "metadata", ""
     return None
+
+
+def band_in(sentence: str) -> str:
+    """Return the band (B1 .. B12, B8A) that a sentence about a product names, or an empty string."""
+    match = _NAMED_BAND.search(sentence)
+    if not match:
+        return ""
+    return match[1] or "B" + match[2].lstrip("0")

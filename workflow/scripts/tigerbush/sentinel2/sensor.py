@@ -3,7 +3,7 @@
 import math
 
 from tigerbush.product import Sensor
-from tigerbush.sentinel2.names import BANDS, FORM, PATTERN, SITE_BANDS, TILE_METRES, parse_name, role
+from tigerbush.sentinel2.names import BANDS, FORM, PATTERN, SITE_BANDS, TILE_METRES, band_in, parse_name, role
 from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg
 
 BLOCK_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
@@ -28,6 +28,7 @@ SENSOR = Sensor(
     snap_folders=("DATASTRIP", "GRANULE"),
     parse=parse_name,
     role=role,
+    band_in=band_in,
     reaches=reaches,
     site_tiles=site_tiles,
     epsg=tile_epsg,

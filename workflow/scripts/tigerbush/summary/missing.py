@@ -1,13 +1,11 @@
 """What was expected of a site and is not there, and why: missing.tsv."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+
+from tigerbush.sensors import sensor_of
 
 COLUMNS = ("site", "date", "product", "band", "sub_image", "reason")
 MASK = "mask"
-
-# how sentences about a product name a band: "band B4", or the file of it
-_BAND = re.compile(r"\bband (B1?[0-9]A?)\b|_B([01][0-9]|8A)(?:_[0-9]{2}m)?\.(?:jp2|tif)")
 
 
 def missing_rows(summary: Mapping, dates: Sequence[Mapping]) -> list[dict[str, str]]:
@@ -41,21 +39,13 @@ def _date_rows(missing: str | None, lineage: Mapping, unused: Sequence[Mapping])
     if missing:
         yield {"reason": missing}
     for product, reason in sorted(lineage.get("failed", {}).items()):
-        yield {"product": product, "band": band_in(reason), "reason": _one_line(reason)}
+        yield {"product": product, "band": sensor_of(product).band_in(reason), "reason": _one_line(reason)}
     for product, reason in sorted(lineage["left_out"].items()):
         yield {"product": product, "reason": _one_line(reason)}
     for product in sorted(lineage.get("unmasked", ())):
         yield {"product": product, "band": MASK, "reason": "no cloud mask; the product is used unmasked"}
     for part in unused:
         yield {"sub_image": f"{part['longitude']:.4f}_{part['latitude']:.4f}", "reason": part["unused"]}
-
-
-def band_in(reason: str) -> str:
-    """Return the band (B1 .. B12, B8A) that a sentence about a product names, or an empty string."""
-    match = _BAND.search(reason)
-    if not match:
-        return ""
-    return match[1] or "B" + match[2].lstrip("0")
 
 
 def _one_line(reason: str) -> str:
