@@ -1,5 +1,6 @@
 """What differs between the toy and other sensors."""
 
+import re
 from datetime import datetime
 
 from tigerbush.errors import TigerbushError
