@@ -10,7 +10,16 @@ import pytest
 
 from fabricate import ROOT
 from tigerbush.planning import code
-from tigerbush.planning.code import Digests, closure, code_digest, fingerprint, imported, read_same_numbers
+from tigerbush.planning.code import (
+    Digests,
+    closure,
+    code_digest,
+    files_of_sensors,
+    fingerprint,
+    found,
+    imported,
+    read_same_numbers,
+)
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # the command line is of no rule
@@ -182,6 +191,27 @@ def test_imports_of_each_form():
     }
     assert imported("import tigerbush_azure\nfrom tigerbushes.a import b\n") == set()
     assert imported("import tigerbush\n") == {"tigerbush/__init__.py"}
+
+
+def test_sensors_are_the_folders_with_a_module_of_that_name():
+    files = [
+        "t/a/sensor.py",
+        "t/a/reader.py",
+        "t/b/reader.py",
+        "t/c/sensor.py",
+        "t/sensors.py",
+        "t/c/names.py",
+    ]
+    assert files_of_sensors(files) == ["t/a/sensor.py", "t/a/reader.py", "t/c/sensor.py", "t/c/names.py"]
+    assert files_of_sensors(files, ["t/c", "t/b"]) == ["t/c/sensor.py", "t/c/names.py"]
+    assert files_of_sensors(files, []) == []
+
+
+def test_what_is_found_is_of_the_name_that_is_looked_for():
+    files = ["tigerbush/a/sensor.py", "tigerbush/a/reader.py", "tigerbush/b/sensor.py"]
+    assert found("tigerbush/sensors.py", files) == {"tigerbush/a/sensor.py", "tigerbush/b/sensor.py"}
+    assert found("tigerbush/readers.py", files) == {"tigerbush/a/reader.py"}
+    assert found("tigerbush/raster.py", files) == set()
 
 
 def test_a_closure_follows_imports_round_in_circles():

@@ -69,6 +69,8 @@ def test_jobs_compute_no_fingerprint(finished, checkout, tmp_path):
     calls = [line.split() for line in log.read_text().splitlines()]
     assert {kind for kind, _ in calls} == {"digest", "fingerprint"}
     assert len({process for _, process in calls}) == 1
+    # with what other jobs run
+    assert planned(finished, checkout) == "Nothing to be done"
     log.unlink()
     assert planned(finished, checkout) == "Nothing to be done"
     assert "digest" not in log.read_text()

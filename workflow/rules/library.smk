@@ -43,9 +43,8 @@ def files_of_sensors():
     else:
         root = HERE.join("../scripts").path
         listed = repository().git.ls_tree("-r", "--name-only", HERE.ref, "--", f"{root}/tigerbush/")
-        names = [name.removeprefix(f"{root}/") for name in listed.splitlines()]
-    folders = {name.rpartition("/")[0] for name in names if name.endswith("/sensor.py")}
-    return [name for name in names if name.rpartition("/")[0] in folders]
+        names = [Path(name).relative_to(root).as_posix() for name in listed.splitlines()]
+    return CODE.files_of_sensors(names)
 
 
 def repository():
@@ -74,7 +73,7 @@ def modules_of(*names, sensors=None):
 
     With those of all sensors, or of some, where products are looked at.
     """
-    there = [file for file in files_of_sensors() if sensors is None or file.rpartition("/")[0] in sensors]
+    there = CODE.files_of_sensors(files_of_sensors(), sensors)
     files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, there))
     return {name: source(f"scripts/{name}") for name in files}
 

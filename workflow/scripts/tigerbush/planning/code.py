@@ -56,6 +56,22 @@ def imported(text: str) -> set[str]:
     return files
 
 
+def files_of_sensors(files: Iterable[str], sensors: Iterable[str] | None = None) -> list[str]:
+    """Return the files that lie in folders of sensors, those with a module `sensor`.
+
+    Parameters
+    ----------
+    files : iterable of str
+        Paths below workflow/scripts/.
+    sensors : iterable of str, optional
+        Folders; without it all.
+    """
+    files = list(files)
+    folders = {folder for folder, _, name in (file.rpartition("/") for file in files) if name == "sensor.py"}
+    wanted = folders if sensors is None else folders & set(sensors)
+    return [file for file in files if file.rpartition("/")[0] in wanted]
+
+
 def found(name: str, files: Iterable[str]) -> set[str]:
     """Name the modules in folders of sensors that a file finds, where it is one that does.
 
