@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tigerbush.sentinel2.names import BANDS
-from tigerbush.sentinel2.writer import Scene, write_product  # noqa: F401 (products are written by what is here)
+from tigerbush.sentinel2.writer import Scene
 
 ROOT = Path(__file__).parents[1]
 

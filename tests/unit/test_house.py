@@ -1,6 +1,7 @@
 """Rules of the house that a machine can check: what ruff reads, sizes, and how the library imports its modules."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,30 @@ def test_arrows_point_one_way():
     assert arrows > 200
 
 
+def test_no_import_goes_round():
+    """Not even one that a function makes."""
+    arrows = {
+        ".".join(path.relative_to(SCRIPTS).with_suffix("").parts): modules_imported(path) for path in LIBRARY
+    }
+    for start in arrows:
+        seen, waiting = set(), set(arrows[start])
+        while waiting:
+            name = waiting.pop()
+            seen.add(name)
+            waiting |= arrows.get(name, set()) - seen
+        assert start not in seen, start
+
+
+def modules_imported(path):
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            modules.add(node.module)
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    return {module for module in modules if module.startswith("tigerbush.")}
+
+
 def test_a_package_is_one_sentence():
     for path in (SCRIPTS / "tigerbush").rglob("__init__.py"):
         tree = ast.parse(path.read_text())
@@ -121,3 +146,25 @@ def test_only_the_folder_of_a_sensor_names_it():
             if f"tigerbush.{folder}" in path.read_text()
         ]
     assert found == []
+
+
+# what nothing else may know: its bands, files and names
+SENTINEL2 = re.compile(r"\bB(?:[1-9]|1[0-2]|8A)\b|\bB0[1-9]\b|\.SAFE|MTD_|GRANULE|MSIL|^S2|MSK_|_SCL_")
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(SCRIPTS)))
+def test_texts_of_a_sensor_are_in_its_folder(path):
+    """But for docstrings, and the sample."""
+    if path.parent.name in {"sentinel2", "sample"}:
+        return
+    tree = ast.parse(path.read_text())
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    docstrings = {
+        ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)
+    }
+    texts = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert [text for text in texts - docstrings if SENTINEL2.search(text)] == []

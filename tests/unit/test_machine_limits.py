@@ -16,7 +16,8 @@ from tigerbush.errors import MachineError, WriteError
 from tigerbush.files import scratch_folder
 from tigerbush.job import job_log
 from tigerbush.placeholder import or_placeholder
-from tigerbush.sentinel2.safe import open_product, unpack_product
+from tigerbush.sentinel2.files import unpack_product
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources.folder import copy_product
 

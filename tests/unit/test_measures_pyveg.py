@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tigerbush.images import read_png
+from tigerbush.sites.parts import SubImage
 from tigerbush.sites.subimages import centrality_of_sub_images, coverage, ndvi_of_sub_images
-from tigerbush.sites.windows import SubImage
 
 pytestmark = pytest.mark.data
 

@@ -12,6 +12,7 @@ import rasterio.shutil
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.grid import Grid
+from tigerbush.placeholder import product_tags
 from tigerbush.raster import (
     CODESTREAM,
     LINEAGE,
@@ -21,7 +22,6 @@ from tigerbush.raster import (
     Raster,
     _overviews,
     image_driver,
-    product_tags,
     read_raster,
     read_tags,
     write_raster,

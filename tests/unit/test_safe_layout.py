@@ -15,8 +15,10 @@ from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.placeholder import FAILED
 from tigerbush.raster import read_part
+from tigerbush.sentinel2.files import list_files, list_folders, unpack_product
+from tigerbush.sentinel2.images import read_window
 from tigerbush.sentinel2.names import BANDS
-from tigerbush.sentinel2.safe import list_files, list_folders, open_product, read_window, unpack_product
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import Scene, write_product
 
 NAME = name_of(baseline="0400")

@@ -14,7 +14,8 @@ import pytest
 from fabricate import name_of
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.raster import Raster, product_tags, write_raster
+from tigerbush.placeholder import product_tags
+from tigerbush.raster import Raster, write_raster
 from tigerbush.scenes import ranks as scene_ranks
 from tigerbush.scenes.ranks import (
     check_outcomes,

@@ -12,11 +12,12 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from snakemake_storage_plugin_s3 import StorageProviderSettings
 
 from canaries import ENVIRONMENT
-from fabricate import ROOT
+from fabricate import ROOT, name_of
 from snakemake_executor_plugin_azure import pool, tasks
 from tigerbush.cli.results.places import open_place
 from tigerbush.errors import TigerbushError
 from tigerbush.planning import credentials, nodes, source
+from tigerbush.sensors import sensor_of
 
 NOUN = "holds a user, password, key or signature in a URL, which everyone sees who reads a configuration, log or result"
 SENTENCE = f"{{}} {NOUN}; take it out, and give keys by the environment (docs/sources.md)."
@@ -336,30 +337,37 @@ COG = ROW | {"key": "https://host/B04.tif"}
     ],
 )
 def test_nodes_that_would_need_a_key(shared, remote, local_rules, anonymous, row, refused):
-    apart = on_nodes(shared, remote) and source.in_store([row])
-    if not apart:
-        assert not refused
-        return
-    given = "P, which lies in an object store,", {"anonymous": anonymous}, local_rules
+    product = name_of()
+    config = {"source": {"anonymous": anonymous}, "run": {"local_rules": local_rules}}
+    files_of = in_rules(shared, remote, config=config, files_table=lambda: {product: [row]})["files_of"]
+    rows = files_of([])
     if not refused:
-        nodes.refuse_keyless(*given)
+        assert rows(SimpleNamespace(product=product)) == [row]
         return
     with pytest.raises(TigerbushError) as raised:
-        nodes.refuse_keyless(*given)
+        rows(SimpleNamespace(product=product))
     assert str(raised.value) == (
-        "P, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account could "
-        "read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
+        f"{product}, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account "
+        "could read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public "
+        "bucket."
     )
 
 
-def on_nodes(shared, remote):
-    """What the rules say of it."""
-    text = (ROOT / "workflow" / "rules" / "config.smk").read_text()
-    [function] = re.findall(r"^def on_nodes\(\):\n(?:    .*\n)+", text, re.MULTILINE)
-    settings = SimpleNamespace(shared_fs_usage=shared)
-    names = {
-        "workflow": SimpleNamespace(remote_exec=remote, storage_settings=settings),
+def in_rules(shared, remote, **names):
+    """What the rules themselves say of nodes and of a product's files."""
+    names |= {
+        "workflow": SimpleNamespace(
+            remote_exec=remote, storage_settings=SimpleNamespace(shared_fs_usage=shared)
+        ),
         "SharedFSUsage": SharedFSUsage,
+        "REMOTE": True,
+        "NODES": nodes,
+        "SOURCE": source,
+        "SENSOR_OF": sensor_of,
+        "refusing": lambda function, *arguments: function(*arguments),
     }
-    exec(function, names)  # noqa: S102 - our own file
-    return names["on_nodes"]()
+    for file, function in (("config", "on_nodes"), ("common", "files_of")):
+        text = (ROOT / "workflow" / "rules" / f"{file}.smk").read_text()
+        [code] = re.findall(rf"^def {function}\(.*\):\n(?:    .*\n|\n(?=    ))+", text, re.MULTILINE)
+        exec(code, names)  # noqa: S102 - our own file
+    return names

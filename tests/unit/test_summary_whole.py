@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from tigerbush.sites.parts import SubImage
 from tigerbush.sites.subimages import (
     Coverage,
     centrality_of_sub_images,
     examine_sub_images,
     ndvi_of_sub_images,
 )
-from tigerbush.sites.windows import SubImage
 from tigerbush.summary.summary import merge_records, summarise_date, summarise_site
 from tigerbush.version import __version__
 

@@ -18,7 +18,7 @@ from tigerbush.files import read_json
 from tigerbush.grid import Grid
 from tigerbush.images import read_png
 from tigerbush.raster import read_raster
-from tigerbush.sites.windows import sub_images
+from tigerbush.sites.parts import sub_images
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
 

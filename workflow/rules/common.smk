@@ -162,9 +162,9 @@ def files_of(bands):
 
     def rows(wildcards):
         files = files_table().get(wildcards.product, []) if REMOTE else []
-        if on_nodes() and SOURCE.in_store(files):
-            what = f"{wildcards.product}, which lies in an object store,"
-            refusing(NODES.refuse_keyless, what, config["source"], config["run"]["local_rules"])
+        if on_nodes():
+            local_rules = config["run"]["local_rules"]
+            refusing(NODES.refuse_stored, wildcards.product, files, config["source"], local_rules)
         return SOURCE.chosen_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
 
     return rows

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and the log of a job."""
+"""Files that are either whole or not there."""
 
 import json
 import os

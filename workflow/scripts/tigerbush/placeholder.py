@@ -21,8 +21,9 @@ from tigerbush.errors import KeptError, MachineError, TigerbushError, refuse_fau
 from tigerbush.files import RECORD, read_json, replacing, write_json
 from tigerbush.grid import Grid
 from tigerbush.product import NODATA, ProductName
-from tigerbush.raster import GDAL_ERRORS, STATUS, Raster, product_tags, read_tags
+from tigerbush.raster import GDAL_ERRORS, PRODUCT, REASON, STATUS, Raster, read_tags
 from tigerbush.sensors import product_pattern
+from tigerbush.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -238,6 +239,18 @@ def _download_failed(path: Path) -> bool:
             return FAILED in archive.namelist()
     except zipfile.BadZipFile:
         return True
+
+
+def product_tags(name: ProductName, status: str, reason: str) -> dict[str, str]:
+    """Return the tags of everything that is made from one product."""
+    return {
+        PRODUCT: name.product,
+        STATUS: status,
+        REASON: reason,
+        "TIGERBUSH_VERSION": __version__,
+        "SENSING_TIME": name.sensing_time.isoformat() + "Z",
+        "PROCESSING_BASELINE": name.baseline,
+    }
 
 
 def stand_in(

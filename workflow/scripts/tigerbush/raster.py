@@ -17,8 +17,6 @@ from rasterio.windows import Window
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing, write_error
 from tigerbush.grid import Grid
-from tigerbush.product import ProductName
-from tigerbush.version import __version__
 
 # GDAL would take 5 % of the machine's memory for its blocks
 CACHE_BYTES = 64_000_000
@@ -233,15 +231,3 @@ def does_not_decode(label: str, error: Exception) -> TigerbushError:
     return TigerbushError(
         f"{label} does not decode ({error}); fetch the product again, then run ./tigerbush retry."
     )
-
-
-def product_tags(name: ProductName, status: str, reason: str) -> dict[str, str]:
-    """Return the tags of everything that is made from one product."""
-    return {
-        PRODUCT: name.product,
-        STATUS: status,
-        REASON: reason,
-        "TIGERBUSH_VERSION": __version__,
-        "SENSING_TIME": name.sensing_time.isoformat() + "Z",
-        "PROCESSING_BASELINE": name.baseline,
-    }

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.source import in_store
 
 # rules that ask an object store
 FETCHING = ("stream_product", "download_product")
@@ -33,6 +34,29 @@ def refuse_keyless(what: str, source: Mapping, local_rules: Collection[str]) -> 
             f"{what} needs keys, and nodes get none: everyone with access to the Batch account could read them. Set "
             "run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
         )
+
+
+def refuse_stored(
+    product: str, files: Iterable[Mapping[str, str]], source: Mapping, local_rules: Collection[str]
+) -> None:
+    """Refuse nodes that would fetch a product from an object store without a key.
+
+    Parameters
+    ----------
+    product : str
+    files : iterable of rows of files.tsv
+        Of the product; what lies on a web server needs no key.
+    source : mapping
+        The keys of `source` in the configuration.
+    local_rules : collection of str
+        Rules that do not run on nodes.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    if in_store(files):
+        refuse_keyless(f"{product}, which lies in an object store,", source, local_rules)
 
 
 def check_nodes(config: Mapping) -> None:

@@ -113,7 +113,7 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
     analyses : sequence of dict
         analysis.json of each site.
     picture : str
-        The figure of `tigerbush.report.overview.sites_figure` as data URI.
+        The figure of `tigerbush.report.figures.sites_figure` as data URI.
     """
     rows = comparison["rows"]
     software = sorted({json.dumps(one["software"], sort_keys=True) for one in analyses})

@@ -10,10 +10,10 @@ from rasterio.warp import transform
 
 from tigerbush.errors import ConfigurationError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import keep_reached, stand_in
+from tigerbush.placeholder import keep_reached, product_tags, stand_in
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.product import NODATA
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, REASON, Raster, product_tags, write_raster, write_strips
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, REASON, Raster, write_raster, write_strips
 from tigerbush.readers import Product, open_product
 from tigerbush.resample import target_grid
 from tigerbush.sensors import sensor_of

@@ -13,9 +13,10 @@ from rasterio.features import rasterize
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.masks import DEFAULTS, UNKNOWN, MaskOptions, buffered, mask_method
+from tigerbush.readers import Product
 from tigerbush.resample import resample
+from tigerbush.sentinel2.images import read_window
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, XML_ERRORS
-from tigerbush.sentinel2.safe import Product, read_window
 
 # L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
 # cloud shadow, cloud of medium and of high probability; thin cirrus; snow or ice

@@ -8,10 +8,12 @@ marked so is an estimate.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tigerbush.planning.tables import PRODUCT
 from tigerbush.product import Sensor
 from tigerbush.sensors import sensor_of
 from tigerbush.site import METRES_PER_DEGREE
@@ -101,7 +103,7 @@ def estimate(
     seconds += starts * START_SECONDS
     seconds += sum(_pixel_seconds(config, output, outputs, megapixels) for output in pending)
     hours = seconds / 3600
-    products = {output.name for output in pending if output.name.startswith("S2")}
+    products = {output.name for output in pending if re.fullmatch(PRODUCT, output.name)}
     transfer = _transfer(config, sites, pending, files)
     return {
         "products": len(products),
