@@ -71,6 +71,7 @@ rule resample_scenes:
 # Cheap: a second name for the rank's file. With `ancient` the plan would end at the manifest.
 rule publish_scene:
     input:
+        discovered,
         manifest=rules.resample_scenes.output.manifest,
     output:
         update("results/scenes/{product}.tif"),
