@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,27 @@ def test_texts_of_a_sensor_are_in_its_folder(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert [text for text in texts - docstrings if SENTINEL2.search(text)] == []
+
+
+def test_names_that_other_tools_call():
+    """Wherever they live: functions of arrays, and what tests bring for products of one's own."""
+    names = {
+        "tigerbush.centrality": ["feature_vector", "subgraph_centrality"],
+        "tigerbush.images": ["black_white"],
+        "tigerbush.resample": ["Grid", "resample", "target_grid"],
+        "tigerbush.pattern": ["evolve"],
+        "tigerbush.errors": ["TigerbushError"],
+        "tigerbush.weather.read": ["read_weather"],
+        "tigerbush.sources.catalogue": ["list_catalogue"],
+        "tigerbush.sources.store": ["Store"],
+        "tigerbush.sentinel2.tiles": ["site_tiles"],
+        "fabricate": ["Scene", "name_of", "scene_of", "write_product"],
+        "catalogues": ["images_of", "item_of", "serve", "write_cog"],
+    }
+    missing = [
+        f"{module}.{name}"
+        for module, wanted in names.items()
+        for name in wanted
+        if not callable(getattr(import_module(module), name, None))
+    ]
+    assert missing == []
