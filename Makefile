@@ -6,10 +6,10 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test mutants prove lint docs bench bench-jobs image lock clean
+.PHONY: help env demo test mutants prove same-numbers lint docs bench bench-jobs calibrate image lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 env: $(VENV)/.runtime $(VENV)/.plugins ## make the environment .venv from requirements.txt
 
@@ -54,8 +54,11 @@ test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need .
 prove: $(VENV)/.dev $(VENV)/.plugins ## what takes too long for `make test`: tests without each repair, SLURM with every fault
 	PYTHONPATH=tests:tests/services:tests/standins:workflow/scripts:plugins $(BIN)/python -m proof $(WHAT)
 
-mutants: $(VENV)/.dev $(VENV)/.plugins ## small faults that no unit test notices (MODULES="series findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
+mutants: $(VENV)/.dev $(VENV)/.plugins ## small faults that no unit test notices (MODULES="analysis/series report/findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
 	PYTHONPATH=tests:tests/services:workflow/scripts $(BIN)/python -m mutants $(MODULES) $(if $(SINCE),--since $(SINCE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(TESTS),--tests $(TESTS))
+
+same-numbers: $(VENV)/.runtime ## after a change of code that changes no number: keep the results of SINCE=commit (but of EXCEPT="rules")
+	$(BIN)/python tests/same_numbers.py $(SINCE) $(if $(EXCEPT),--except $(EXCEPT))
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
 	$(BIN)/ruff format --check .
@@ -71,6 +74,9 @@ bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag ch
 
 bench-jobs: $(VENV)/.dev ## measure what each job takes, for the model of ./tigerbush plan
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
+
+calibrate: $(VENV)/.dev ## measure what the early-warning tests are worth, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
+	PYTHONPATH=workflow/scripts $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
 
 image: ## build the image of Azure's nodes (needs docker; IMAGE=registry/tigerbush:tag names it)
 	docker build --tag $(or $(IMAGE),tigerbush:latest) .

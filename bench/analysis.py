@@ -9,11 +9,11 @@ import numpy as np
 import yaml
 
 from bench.table import Row, in_child
-from tigerbush.analysis import analyse_site
+from tigerbush.analysis.series import read_series, tidy_rows, write_series
+from tigerbush.analysis.site import analyse_site
+from tigerbush.analysis.sites import compare
 from tigerbush.files import read_json, write_json
-from tigerbush.series import read_series, tidy_rows, write_series
-from tigerbush.sites import compare
-from tigerbush.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 ROOT = Path(__file__).parents[1]
 PARTS = 16
@@ -55,7 +55,7 @@ def analyse(folder: Path, sites: int, settings: dict) -> None:
 
 def analysis(small: bool) -> Iterator[Row]:
     """Measure the analysis of sites in a process of its own, for two numbers of them."""
-    settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
+    settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
     dates, numbers = (48, (1, 2)) if small else (60, (25, 100))
     if small:
         settings |= {"surrogates": 99, "repetitions": 2}

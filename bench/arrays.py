@@ -9,13 +9,18 @@ import numpy as np
 
 from bench.table import Row, cpu_seconds
 from tigerbush.centrality import feature_vector, subgraph_centrality
-from tigerbush.composite import Observation, median
-from tigerbush.grid import sub_images
+from tigerbush.grid import Grid
 from tigerbush.images import render
-from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images, usable_sub_images
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
-from tigerbush.summary import summarise_date
+from tigerbush.sites.composite import Observation, median
+from tigerbush.sites.parts import sub_images
+from tigerbush.sites.subimages import (
+    centrality_of_sub_images,
+    coverage,
+    ndvi_of_sub_images,
+    usable_sub_images,
+)
+from tigerbush.summary.summary import summarise_date
 
 DAY = "2020-01-16"
 

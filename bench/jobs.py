@@ -1,4 +1,4 @@
-"""Measure what each job takes, for the model of `./tigerbush plan` (workflow/scripts/tigerbush/cli/cost.py).
+"""Measure what each job takes, for the model of `./tigerbush plan` (workflow/scripts/tigerbush/cli/plan/cost.py).
 
 Runs the workflow on six products that it writes, for sites of 100 and of 850 pixels a side, on one core, and fits
 seconds to pixels. On a busy machine the figures are too high.
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tigerbush.safe_writer import Scene, write_product
+from tigerbush.sentinel2.writer import Scene, write_product
 
 SIDE = 1110
 DAYS = ("20170105", "20170110", "20170120", "20170210", "20170215", "20170225")

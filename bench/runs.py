@@ -16,8 +16,9 @@ import utm
 import yaml
 
 from bench.table import Row, in_child
-from tigerbush.products import COLUMNS, FILE_COLUMNS, parse_name, table_row, write_table
-from tigerbush.safe_writer import Scene, write_product
+from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, SITE_COLUMNS, table_row, write_table
+from tigerbush.sentinel2.names import parse_name
+from tigerbush.sentinel2.writer import Scene, write_product
 
 ROOT = Path(__file__).parents[1]
 # a site in each 100 km square of zone 33 from 10 degrees north on
@@ -53,7 +54,7 @@ def snakemake(folder: Path, *arguments: str) -> None:
 
 def configure(folder: Path, sites: list[tuple], **config: object) -> None:
     """Write config.yaml and sites.tsv."""
-    rows = [("site", "longitude", "latitude", "region_size"), *sites]
+    rows = [SITE_COLUMNS, *sites]
     (folder / "sites.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
     config |= {"sites": "sites.tsv", "products": "results/products.tsv"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -17,10 +17,10 @@ import rasterio
 from rasterio.windows import Window
 
 from bench.table import Row
-from tigerbush.products import file_row
-from tigerbush.remote import Store
-from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
+from tigerbush.grid import Grid
+from tigerbush.planning.tables import file_row
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources.store import Store
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "services"))
 from proxy import Proxy, proxy_to
@@ -29,6 +29,7 @@ from weed import PUBLIC, weed_server
 SIDE, TILE, PART = 10_980, 1024, 500
 LATENCY = 0.05
 BANDS = 4
+PRODUCT = "S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607"
 
 
 def write_band(path: Path, side: int, **options: object) -> None:
@@ -66,7 +67,7 @@ def served(side: int) -> Iterator[tuple[Proxy, list[dict[str, str]], Grid]]:
                 weed.put(PUBLIC, f"bench/B0{number}.jp2", path.read_bytes())
             objects = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects("bench/")
             rows = [
-                file_row("P", ("band", "B4"), f"B{i}.jp2", one.key, one.size, one.etag)
+                file_row(PRODUCT, ("band", "B4"), f"B{i}.jp2", one.key, one.size, one.etag)
                 for i, one in enumerate(objects)
             ]
             yield proxy, rows, Grid(600000, 5900040, 10, side, side)

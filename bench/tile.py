@@ -9,10 +9,10 @@ import numpy as np
 import rasterio
 
 from bench.table import Row, in_child
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import Scene, write_product
-from tigerbush.scene import write_scene
+from tigerbush.grid import Grid
+from tigerbush.scenes.scene import SceneOptions, write_scene
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import Scene, write_product
 
 BANDS = ["B2", "B3", "B4"]
 NAME = "S2A_MSIL1C_20200116T100000_N0204_R122_T31UFU_20200116T110000"
@@ -47,10 +47,7 @@ def scene(safe: Path) -> None:
     write_scene(
         safe,
         safe.parent / "scene.tif",
-        bands=BANDS,
-        resolution=20,
-        upsampling="Nearest",
-        downsampling="First",
+        SceneOptions(BANDS, 20),
     )
 
 
@@ -60,7 +57,7 @@ def window(safe: Path) -> None:
     grid = product.grids[10]
     corner = grid.width // 2
     for band in BANDS:
-        read_band(product, band, Grid(grid.x + 10 * corner, grid.y - 10 * corner, 10, 132, 132))
+        product.read_band(band, Grid(grid.x + 10 * corner, grid.y - 10 * corner, 10, 132, 132))
 
 
 def tile(small: bool) -> Iterator[Row]:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tigerbush import run_lease
-from tigerbush.run_mark import Mark, decoded
+from tigerbush.runs import lease as run_lease
+from tigerbush.runs.mark import Mark, decoded
 
 OPTIONS = {"retry_total": 0, "connection_timeout": 4, "read_timeout": 8}
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)

@@ -4,9 +4,9 @@ import json
 from datetime import date
 
 from stores_in_memory import Bucket, Servers, store_of
-from tigerbush import catalogue
-from tigerbush.catalogue import list_catalogue
-from tigerbush.web import Answer
+from tigerbush.sources import catalogue
+from tigerbush.sources.catalogue import list_catalogue
+from tigerbush.sources.web import Answer
 
 URL = "https://stac.example/v1"
 ODATA = "https://odata.example/odata/v1"

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 SHARED = ROOT.parent / "shared" / "data"
 # groups of tests that one worker runs

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.products import BANDS
-from tigerbush.safe_writer import Scene
+from tigerbush.sentinel2.names import BANDS
+from tigerbush.sentinel2.writer import Scene, write_product
+
+# those who bring products of their own to this project call these
+__all__ = ["CORNER", "ROOT", "Scene", "name_of", "scene_of", "write_product"]
 
 ROOT = Path(__file__).parents[1]
 

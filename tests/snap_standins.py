@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from fabricate import ROOT
-from tigerbush.scene import write_scene
+from tigerbush.scenes.scene import SceneOptions, write_scene
 
 STANDINS = ROOT / "tests" / "standins"
 
@@ -43,10 +43,9 @@ class Snap:
 
 def scenes_by_arrays(products: Path, names, folder: Path):
     """The files that the engine rasterio writes of some products, by name."""
-    methods = {"upsampling": "Nearest", "downsampling": "First"}
     files = {}
     for name in names:
         target = folder / f"{name}.tif"
-        write_scene(products / f"{name}.SAFE", target, bands=["B2", "B3", "B4"], resolution=20, **methods)
+        write_scene(products / f"{name}.SAFE", target, SceneOptions(["B2", "B3", "B4"], 20))
         files[name] = target.read_bytes()
     return files

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 from botocore.exceptions import ClientError
 
-from tigerbush import remote
-from tigerbush.remote import Store
-from tigerbush.web import Answer
+from tigerbush.sources import store as remote
+from tigerbush.sources.store import Store
+from tigerbush.sources.web import Answer
 
 
 def md5(content):
@@ -100,7 +100,7 @@ class Bucket:
 
 
 class Servers:
-    """What is asked of `tigerbush.web.Web`, which it stands in for.
+    """What is asked of `tigerbush.sources.web.Web`, which it stands in for.
 
     Attributes
     ----------
@@ -141,9 +141,9 @@ def store_of(monkeypatch, bucket, servers=None, **options):
 
 def without_waiting(monkeypatch):
     """Let no try be waited for; gives the seconds that it would have been, without their jitter."""
-    from tigerbush import patience
+    from tigerbush.sources import patience
 
     waits = []
-    monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waits.append))
     monkeypatch.setattr(patience, "random", SimpleNamespace(random=lambda: 0.5))
     return waits

@@ -4,6 +4,13 @@ Most of what runs on small products take is imports: 2.5 of the 3.5 s of CPU of 
 a job. A run of its own imports nothing less: the fork has the third-party modules, in a process, a working directory
 and an environment of its own, and imports tigerbush itself. Jobs on SLURM and Azure and runs that are interrupted start
 as users start them, and so does ./tigerbush in tests of its own.
+
+Forking is all that multiprocessing's forkserver does of this. It serves the process that has started it, where a
+Snakemake and its shells start `python` for each script. It calls a function, where a program has to run: no exit
+handlers are called, standard input is empty, the main module of pytest is imported first, and what uses multiprocessing
+finds itself in a child whose start method is `forkserver`. Arguments, descriptors 0 to 2, folder, environment and
+process group would be handed over by hand there as here, and so would the end of whoever asked, who may be killed. What
+it cannot import beforehand it leaves out without a word.
 """
 
 import atexit

@@ -20,42 +20,17 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_azure import account, pool, takeover, tasks, trouble
+from snakemake_executor_plugin_azure import account, pool, retries, takeover, tasks, trouble
 from snakemake_executor_plugin_azure.capacity import Capacity
+from snakemake_executor_plugin_azure.settings import ExecutorSettings, common_settings
 
-# Upstream: every task spends 50 s on `pip install` of what the image has, and secrets show in command lines.
-common_settings = dataclasses.replace(
-    upstream.common_settings,
-    auto_deploy_default_storage_provider=False,
-    pass_envvar_declarations_to_cmd=False,
-)
+# what Snakemake looks for in a plugin
+__all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
-# of adding a task, when Batch does not answer or is busy
-ADD_TRIES = 3
 # minutes, of rules that tell none
 DEFAULT_RUNTIME = 60
 # of the longest wait for a pool of an earlier run to go away
 WAIT_SECONDS = 600
-# at the end of a run, when a deletion is refused or not answered
-DELETE_TRIES = 3
-
-
-@dataclasses.dataclass
-class ExecutorSettings(upstream.ExecutorSettings):
-    """Upstream's settings; `pool_node_count` is the most nodes with `autoscale`."""
-
-    spot: bool = dataclasses.field(
-        default=False,
-        metadata={"help": "Spot nodes: cheaper, and taken away when Azure needs them.", "required": False},
-    )
-    poll_failures: int = dataclasses.field(
-        default=30,
-        metadata={"help": "Status checks in a row that may fail before the run ends.", "required": False},
-    )
-    capacity_hours: float = dataclasses.field(
-        default=6,
-        metadata={"help": "Hours without a node that works before the run ends.", "required": False},
-    )
 
 
 def label(job: JobExecutorInterface) -> str:
@@ -219,24 +194,7 @@ class Executor(upstream.Executor):
 
     def add(self, task: bm.TaskAddParameter) -> None:
         """Repair: without an answer Batch may have a task; another one of another name would do the same beside it."""
-        for left in reversed(range(ADD_TRIES)):
-            try:
-                self.batch_client.task.add(self.job_id, task)
-                return
-            except Exception as error:
-                status = trouble.status_of(error)
-                if status == 409 and left < ADD_TRIES - 1:
-                    # an earlier try has reached it
-                    return
-                if status is not None and status != 429 and status < 500:
-                    raise
-                if not left:
-                    if status is None:
-                        # the next poll tells whether it is there
-                        return
-                    raise
-                self.warn(f"A task cannot be added, trying again: {trouble.sentence(error)}")
-                time.sleep(ADD_TRIES - left)
+        retries.add(lambda: self.batch_client.task.add(self.job_id, task), self.warn)
 
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
@@ -284,21 +242,11 @@ class Executor(upstream.Executor):
         if not self.started or trouble.status_of(error) != 404:
             return
         if self.held():
-            raise WorkflowError(
-                f"The Batch job {self.job_id} or its pool is gone: somebody has deleted it. No other run has the "
-                "results, so that this one deletes what is left of the two, and ends; what is finished is kept; start "
-                "it again to go on."
-            )
+            raise WorkflowError(trouble.deleted(self.job_id))
         self.started = False
         # the other run may have uploaded the same sources
         self.workflow._source_archive = None
-        name = self.settings.batch_account_name
-        raise WorkflowError(
-            f"The Batch job {self.job_id} or its pool is gone: another run of the name has ended it, or somebody "
-            "has deleted it. This run ends and deletes nothing; what is finished is kept. What no other run works with "
-            f"costs money until it is deleted: az batch pool delete --pool-id {self.pool_id} --account-name {name}; "
-            f"az batch job delete --job-id {self.job_id} --account-name {name}"
-        )
+        raise WorkflowError(trouble.ended(self.job_id, self.pool_id, self.settings.batch_account_name))
 
     def tolerate(self, error: Exception) -> None:
         """Count polls without an answer; too many in a row end the run."""
@@ -407,20 +355,9 @@ class Executor(upstream.Executor):
 
     def delete(self, kind: str, name: str) -> None:
         """Delete a job or a pool; say how to do it by hand when it fails."""
-        for left in reversed(range(DELETE_TRIES)):
-            try:
-                getattr(self.batch_client, kind).delete(name)
-                return
-            except Exception as error:
-                # 409: it is being deleted
-                if trouble.status_of(error) in {404, 409}:
-                    return
-                if trouble.status_of(error) == 401:
-                    self.renew_token()
-                if not left:
-                    owner = self.settings.batch_account_name
-                    self.logger.error(trouble.left(kind, name, owner, error))
-                time.sleep(1)
+        failure = retries.delete(lambda: getattr(self.batch_client, kind).delete(name), self.renew_token)
+        if failure is not None:
+            self.logger.error(trouble.left(kind, name, self.settings.batch_account_name, failure))
 
     def shutdown(self) -> None:
         """Clean up first: whoever waits for the last poll may lose patience."""

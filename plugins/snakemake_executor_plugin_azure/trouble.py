@@ -107,6 +107,24 @@ def stays(kind: str, name: str, account: str) -> str:
     )
 
 
+def deleted(job: str) -> str:
+    """Say that a job or its pool is gone though this run has the results."""
+    return (
+        f"The Batch job {job} or its pool is gone: somebody has deleted it. No other run has the results, so that this "
+        "one deletes what is left of the two, and ends; what is finished is kept; start it again to go on."
+    )
+
+
+def ended(job: str, pool: str, account: str) -> str:
+    """Say that a job or its pool is gone, maybe by another run, and how to delete what is left by hand."""
+    return (
+        f"The Batch job {job} or its pool is gone: another run of the name has ended it, or somebody has deleted it. "
+        "This run ends and deletes nothing; what is finished is kept. What no other run works with costs money until "
+        f"it is deleted: az batch pool delete --pool-id {pool} --account-name {account}; az batch job delete --job-id "
+        f"{job} --account-name {account}"
+    )
+
+
 def _by_hand(kind: str, name: str, account: str) -> str:
     return f"Delete it: az batch {kind} delete --{kind}-id {name} --account-name {account}"
 

@@ -1,6 +1,6 @@
 """Put small faults into modules, one at a time, and run the unit tests that execute the changed line.
 
-    make mutants MODULES="series findings"            12 faults of each module, chosen by chance
+    make mutants MODULES="analysis/series cli/init"   12 faults of each module, chosen by chance
     make mutants SINCE=HEAD~3                         of the lines that commits have changed
     make mutants MODULES=all SAMPLE=20 SEED=7 TESTS="tests/unit tests/workflow/test_config.py"
 
@@ -47,7 +47,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.partition("\n")[0])
-    parser.add_argument("modules", nargs="*", help="of the library, such as series or cli/status; or all")
+    parser.add_argument(
+        "modules", nargs="*", help="of the library, such as analysis/series or cli/status/command; or all"
+    )
     parser.add_argument("--since", help="only lines that were changed since this commit")
     parser.add_argument("--sample", type=int, default=12, help="faults of a module")
     parser.add_argument("--seed", type=int, default=1)

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from fabricate import ROOT
+from processes import wait_until
 from runs import SUMMARIES
-from slurm import slurm_cluster, wait_until
+from slurm import slurm_cluster
 from test_slurm import EACH, PARTITIONS, SlurmRun, contents, continued, preempt, running, stopped
 
 PERIOD = {"period": {"start": "2020-01-01", "end": "2021-01-01"}}

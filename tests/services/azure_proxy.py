@@ -20,7 +20,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from azurite import ACCOUNT
-from batch_account import Account, RefusalError
+from batch_account import Account
+from batch_things import RefusalError
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "66666666-7777-8888-9999-000000000000"

@@ -1,7 +1,6 @@
 """Runs whose outputs are in Blob storage, in a working directory with the sources, as users of Azure have it."""
 
 import re
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from azurite import ACCOUNT
-from fabricate import ROOT
+from checkouts import copied
 from runs import SNAKEMAKE, Run, counted
 
 CONTAINER = "runs"
@@ -29,20 +28,7 @@ NAMES = {
 
 def checkout(folder: Path) -> None:
     """Copy what git tracks or would track, as a repository of its own: only that reaches the nodes."""
-    listed = [
-        "git",
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "workflow",
-        "profiles",
-        "config",
-    ]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    copied(folder, "workflow", "profiles", "config")
     for command in (["init", "--quiet"], ["add", "."]):
         subprocess.run(["git", *command], cwd=folder, check=True)
 

@@ -4,19 +4,16 @@ import time
 from pathlib import Path
 
 from azure_runs import AzureRun, checkout
-from fabricate import ROOT
 from warm import warm_python
 
 # two rules that need no more than a shell, guarded as ours are; minutes of the pool last 0.2 s
-SNAKEFILE = f"""
+SNAKEFILE = """
 from snakemake_executor_plugin_azure import capacity
 capacity.MINUTE = 0.2
-LIBRARY = {{"__init__": {str(ROOT / "workflow" / "scripts" / "tigerbush" / "__init__.py")!r}}}
+include: "workflow/rules/library.smk"
 include: "workflow/rules/keep.smk"
 include: "workflow/rules/blob.smk"
 include: "workflow/rules/start.smk"
-"""
-SNAKEFILE += """
 rule all:
     input: "results/a.txt", "results/b.txt"
 rule a:

@@ -11,10 +11,10 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
+
+from batch_things import Node, Pool, RefusalError, Task, now
 
 ARM_POOL = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Batch/batchAccounts/[^/]+/pools/([^/]+)"
@@ -26,93 +26,6 @@ NO_CAPACITY = {
     "code": "AllocationTimedout",
     "message": "Desired number of dedicated nodes could not be allocated",
 }
-
-
-class RefusalError(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, code: str, message: str):
-        super().__init__(message)
-        self.status, self.code = status, code
-
-    def body(self, arm: bool) -> dict:
-        if arm:
-            return {"error": {"code": self.code, "message": str(self)}}
-        return {"code": self.code, "message": {"lang": "en-US", "value": str(self)}}
-
-
-@dataclass
-class Node:
-    """A virtual machine of a pool."""
-
-    name: str
-    slots: int
-    state: str = "idle"
-    start_task_failed: bool = False
-
-    def described(self) -> dict:
-        node = {"id": self.name, "state": self.state, "errors": []}
-        if self.state == "unusable":
-            node["errors"] = [{"code": "DiskFull", "message": "There is not enough disk space on the node"}]
-        if self.start_task_failed:
-            failure = {"category": "userError", "code": "FailureExitCode", "message": "exit code 7"}
-            node["startTaskInfo"] = {
-                "state": "completed", "result": "failure", "failureInfo": failure, "exitCode": 7,
-                "startTime": _now(), "retryCount": 0,
-            }  # fmt: skip
-        return node
-
-
-@dataclass
-class Task:
-    """A task of a job, as it was posted, and what became of it."""
-
-    body: dict
-    folder: Path
-    state: str = "active"
-    exit_code: int | None = None
-    requeued: int = 0
-    process: subprocess.Popen | None = None
-    node: str = ""
-    started: float = 0.0
-    ended: float = 0.0
-
-    @property
-    def slots(self) -> int:
-        return self.body.get("requiredSlots") or 1
-
-    def described(self) -> dict:
-        information = {"retryCount": 0, "requeueCount": self.requeued}
-        if self.state == "completed":
-            information |= {"exitCode": self.exit_code, "result": "failure" if self.exit_code else "success"}
-        if self.exit_code:
-            information["failureInfo"] = {
-                "category": "userError", "code": "FailureExitCode", "details": [],
-                "message": "The task exited with an exit code representing a failure",
-            }  # fmt: skip
-        return {
-            "id": self.body["id"],
-            "displayName": self.body.get("displayName"),
-            "state": self.state,
-            "creationTime": _now(),
-            "executionInfo": information,
-        }
-
-
-@dataclass
-class Pool:
-    """A pool as ARM was asked for it."""
-
-    body: dict
-    nodes: list[Node] = field(default_factory=list)
-    resize_errors: list[dict] = field(default_factory=list)
-    changed: str = "2026-01-01T00:00:00Z"
-
-    def described(self, name: str) -> dict:
-        return {
-            "id": name, "state": "active", "resizeErrors": self.resize_errors, "allocationState": "steady",
-            "allocationStateTransitionTime": self.changed, "currentDedicatedNodes": len(self.nodes),
-        }  # fmt: skip
 
 
 class Account:
@@ -210,7 +123,7 @@ class Account:
 
     def _grow(self, pool: Pool, wanted: int, slots: int) -> bool:
         """Give a pool the nodes that it has not; whether there were any."""
-        pool.changed, pool.resize_errors = _now(), []
+        pool.changed, pool.resize_errors = now(), []
         if wanted > self.quota:
             pool.resize_errors = [QUOTA]
         elif self.no_capacity:
@@ -224,67 +137,80 @@ class Account:
 
     def data(self, method: str, path: str, body: dict | None) -> tuple[int, dict | bytes]:
         """Answer for the Batch account itself."""
-        parts = unquote(path).strip("/").split("/")
+        kind, *names = unquote(path).strip("/").split("/")
+        answers = {"jobs": self._of_jobs, "pools": self._of_pools}
         with self.lock:
-            match method, *parts:
-                case "POST", "jobs":
-                    self._pool(body["poolInfo"]["poolId"])
-                    self.jobs[body["id"]], self.tasks[body["id"]] = body, {}
-                    return 201, {}
-                case "GET", "jobs":
-                    return 200, {"value": list(self.jobs.values())}
-                case "POST", "jobs", job, "tasks":
-                    if body["id"] in self._tasks(job):
-                        raise RefusalError(409, "TaskExists", "The specified task already exists.")
-                    folder = self.folder / job / body["id"]
-                    (folder / "wd").mkdir(parents=True)
-                    self._tasks(job)[body["id"]] = Task(body, folder)
-                    self._dispatch()
-                    return 201, {}
-                case "GET", "jobs", job, "tasks":
-                    return 200, {"value": [task.described() for task in self._tasks(job).values()]}
-                case "GET", "jobs", job, "tasks", task:
-                    return 200, self._task(job, task).described()
-                case "GET", "jobs", job, "tasks", task, "files", name:
-                    return 200, (self._task(job, task).folder / name).read_bytes()
-                case "POST", "jobs", job, "tasks", task, "terminate":
-                    self._end(self._task(job, task), 137)
-                    return 204, b""
-                case "POST", "jobs", job, "disable":
-                    self._tasks(job)
-                    if self.jobs[job].get("state") == "deleting":
-                        raise RefusalError(409, "JobBeingDeleted", "The specified job is being deleted.")
-                    self.jobs[job]["state"] = "disabled"
-                    return 202, b""
-                case "DELETE", "jobs", job:
-                    self._tasks(job)
-                    if self.deletion_seconds:
-                        self.jobs[job]["state"] = "deleting"
-                        threading.Timer(self.deletion_seconds, self._delete_job, [job]).start()
-                    else:
-                        self._delete_job(job)
-                    return 202, b""
-                case "GET", "pools":
-                    return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
-                case "HEAD" | "GET", "pools", pool:
-                    return 200, self._pool(pool).described(pool)
-                case "POST", "pools", pool, "resize":
-                    self.resized.append(body)
-                    found = self._pool(pool)
-                    slots = found.body["properties"].get("taskSlotsPerNode", 1)
-                    self._grow(found, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
-                    self._dispatch()
-                    return 202, b""
-                case "GET", "pools", pool, "nodes":
-                    return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
-                case "GET", "pools", pool, "nodes", _, "files", "startup", name:
-                    self._pool(pool)
-                    return 200, f"{name}: the start task ended badly\n".encode()
-                case "DELETE", "pools", pool:
-                    self._pool(pool)
-                    del self.pools[pool]
-                    return 202, b""
-        raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+            answer = answers[kind](method, names, body) if kind in answers else None
+        if answer is None:
+            raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
+        return answer
+
+    def _of_jobs(self, method: str, names: list[str], body: dict | None) -> tuple[int, dict | bytes] | None:
+        """Answer for jobs and their tasks; None when it is not known what is asked."""
+        match method, *names:
+            case ("POST",):
+                self._pool(body["poolInfo"]["poolId"])
+                self.jobs[body["id"]], self.tasks[body["id"]] = body, {}
+                return 201, {}
+            case ("GET",):
+                return 200, {"value": list(self.jobs.values())}
+            case "POST", job, "tasks":
+                if body["id"] in self._tasks(job):
+                    raise RefusalError(409, "TaskExists", "The specified task already exists.")
+                folder = self.folder / job / body["id"]
+                (folder / "wd").mkdir(parents=True)
+                self._tasks(job)[body["id"]] = Task(body, folder)
+                self._dispatch()
+                return 201, {}
+            case "GET", job, "tasks":
+                return 200, {"value": [task.described() for task in self._tasks(job).values()]}
+            case "GET", job, "tasks", task:
+                return 200, self._task(job, task).described()
+            case "GET", job, "tasks", task, "files", name:
+                return 200, (self._task(job, task).folder / name).read_bytes()
+            case "POST", job, "tasks", task, "terminate":
+                self._end(self._task(job, task), 137)
+                return 204, b""
+            case "POST", job, "disable":
+                self._tasks(job)
+                if self.jobs[job].get("state") == "deleting":
+                    raise RefusalError(409, "JobBeingDeleted", "The specified job is being deleted.")
+                self.jobs[job]["state"] = "disabled"
+                return 202, b""
+            case "DELETE", job:
+                self._tasks(job)
+                if self.deletion_seconds:
+                    self.jobs[job]["state"] = "deleting"
+                    threading.Timer(self.deletion_seconds, self._delete_job, [job]).start()
+                else:
+                    self._delete_job(job)
+                return 202, b""
+        return None
+
+    def _of_pools(self, method: str, names: list[str], body: dict | None) -> tuple[int, dict | bytes] | None:
+        """Answer for pools and their nodes; None when it is not known what is asked."""
+        match method, *names:
+            case ("GET",):
+                return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
+            case "HEAD" | "GET", pool:
+                return 200, self._pool(pool).described(pool)
+            case "POST", pool, "resize":
+                self.resized.append(body)
+                found = self._pool(pool)
+                slots = found.body["properties"].get("taskSlotsPerNode", 1)
+                self._grow(found, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
+                self._dispatch()
+                return 202, b""
+            case "GET", pool, "nodes":
+                return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
+            case "GET", pool, "nodes", _, "files", "startup", name:
+                self._pool(pool)
+                return 200, f"{name}: the start task ended badly\n".encode()
+            case "DELETE", pool:
+                self._pool(pool)
+                del self.pools[pool]
+                return 202, b""
+        return None
 
     def _delete_job(self, job: str) -> None:
         with self.lock:
@@ -388,7 +314,3 @@ class Account:
 def _kill_group(process: subprocess.Popen) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -11,9 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import rasterio
 import rasterio.shutil
 
-from tigerbush.products import role
-from tigerbush.raster import transform_of
-from tigerbush.safe import open_product
+from tigerbush.sentinel2.names import role
+from tigerbush.sentinel2.safe import open_product
 
 PAGE = 2
 CONFORMS = [
@@ -195,7 +194,7 @@ def item_of(safe: Path, collection: str, hrefs: dict[str, str], **properties) ->
             "href": href,
             "roles": ["data"],
             "proj:shape": [grid.height, grid.width],
-            "proj:transform": list(transform_of(grid))[:6],
+            "proj:transform": list(grid.transform)[:6],
         }
         if band != "SCL":
             offset = product.offsets[band] / product.quantification

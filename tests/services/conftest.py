@@ -3,7 +3,9 @@
 import copy
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,8 +16,7 @@ from catalogues import item_of, serve
 from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
-from tigerbush import patience
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 from weed import KEYS, weed_server
 
 
@@ -43,7 +44,7 @@ def no_credentials(monkeypatch):
 @pytest.fixture
 def slept(monkeypatch):
     """Seconds that the test's own thread would wait for; servers in other threads wait as they do."""
-    seconds, thread, really = [], threading.get_ident(), patience.time.sleep
+    seconds, thread, really = [], threading.get_ident(), time.sleep
 
     def sleep(wait):
         if threading.get_ident() == thread:
@@ -51,7 +52,7 @@ def slept(monkeypatch):
         else:
             really(wait)
 
-    monkeypatch.setattr(patience.time, "sleep", sleep)
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=sleep))
     return seconds
 
 
@@ -115,7 +116,7 @@ def items(tmp_path_factory):
 @pytest.fixture
 def three_days(items, tmp_path, monkeypatch):
     """A catalogue of these items, which is asked once."""
-    monkeypatch.setattr("tigerbush.catalogue.RETRIES", 0)
+    monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(tmp_path) as running:
         running.items = copy.deepcopy(items)
         yield running

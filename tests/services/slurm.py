@@ -15,13 +15,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from absent import absent
+from processes import comm, kill, marked, tail, wait_until, with_children
+from slurm_files import SLURM_CONF, SLURMDBD_CONF
 from weed import free_port
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
@@ -185,67 +186,20 @@ class Cluster:
             f"RealMemory={memory_mb} State=UNKNOWN"
             for node in self.nodes
         )
-        storage = "slurmdbd" if self.accounting else "none"
-        return f"""{MARK}{folder}
-ClusterName=tigerbush
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={self.ports["ctld"]}
-SlurmUser=root
-SlurmdUser=root
-AuthType=auth/munge
-CredType=cred/munge
-AuthInfo=socket={self._munge_socket()}
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool/%n
-TmpFS={folder}/local/%n
-SlurmctldPidFile={folder}/run/slurmctld.pid
-SlurmdPidFile={folder}/run/slurmd-%n.pid
-SlurmctldLogFile={folder}/log/slurmctld.log
-SlurmdLogFile={folder}/log/slurmd-%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-MpiDefault=none
-SwitchType=switch/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-DefMemPerCPU=500
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=1
-JobAcctGatherParams=OverMemoryKill
-SchedulerParameters=batch_sched_delay=0,sched_interval=5,bf_interval=5
-SlurmdParameters=config_overrides
-SlurmdTimeout=10
-SlurmctldTimeout=10
-ReturnToService=2
-KillWait=3
-MinJobAge=300
-JobRequeue=1
-AccountingStorageType=accounting_storage/{storage}
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort={self.ports["dbd"]}
-AccountingStoragePass={self._munge_socket()}
-AccountingStoreFlags=job_comment
-{extra}
-{nodes}
-PartitionName={PARTITION} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
-"""
+        return SLURM_CONF.format(
+            mark=MARK,
+            folder=folder,
+            host=host,
+            munge=self._munge_socket(),
+            storage="slurmdbd" if self.accounting else "none",
+            extra=extra,
+            nodes=nodes,
+            partition=PARTITION,
+            **self.ports,
+        )
 
     def _slurmdbd_conf(self) -> str:
-        return f"""AuthType=auth/munge
-AuthInfo=socket={self._munge_socket()}
-DbdHost=localhost
-DbdAddr=127.0.0.1
-DbdPort={self.ports["dbd"]}
-SlurmUser=root
-LogFile={self.folder}/log/slurmdbd.log
-PidFile={self.folder}/run/slurmdbd.pid
-StorageType=accounting_storage/mysql
-StorageHost=127.0.0.1
-StoragePort={self.ports["sql"]}
-StorageUser=root
-StoragePass=none
-StorageLoc=slurm
-"""
+        return SLURMDBD_CONF.format(folder=self.folder, munge=self._munge_socket(), **self.ports)
 
 
 @contextmanager
@@ -325,21 +279,6 @@ def host_lock(seconds: float = 1800):
         yield
 
 
-def wait_until(condition, seconds: float, trouble: str, folder: Path | None = None) -> None:
-    """Poll a condition; after some seconds fail with the trouble and the ends of the logs."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{trouble} after {seconds:g} s{tail(folder) if folder else ''}"
-        time.sleep(0.05)
-
-
-def tail(folder: Path, size: int = 1500) -> str:
-    return "".join(
-        f"\n== {path.name}\n{path.read_text(errors='replace')[-size:]}"
-        for path in sorted((folder / "log").glob("*"))
-    )
-
-
 def listens(port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
@@ -348,69 +287,3 @@ def listens(port: int) -> bool:
 def search_path() -> str:
     """The path with the folders of daemons, which not every shell has."""
     return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-
-
-def processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def read_process(pid: int, name: str) -> bytes:
-    """A file of a process; nothing when it has ended."""
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""
-
-
-def comm(pid: int) -> str:
-    return read_process(pid, "comm").decode().strip()
-
-
-def marked(variable: str) -> list[int]:
-    """The processes with an environment variable of this value: daemons and what they started themselves."""
-    return [pid for pid in processes() if variable.encode() in read_process(pid, "environ").split(b"\0")]
-
-
-def with_children(pids: list[int]) -> list[int]:
-    """Processes and all that descends from them: the jobs of a slurmd have the user's environment."""
-    children = {}
-    for pid in processes():
-        # the parent is the second field behind the name, which is in brackets
-        fields = read_process(pid, "stat").rpartition(b")")[2].split()
-        if fields:
-            children.setdefault(int(fields[1]), []).append(pid)
-    found, waiting = [], list(pids)
-    while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found.append(pid)
-            waiting += children.get(pid, [])
-    return found
-
-
-def children_of(pid: int) -> list[int]:
-    """All that descends from a process."""
-    return with_children([pid])[1:]
-
-
-def kill(pids: list[int], how: int = signal.SIGKILL, seconds: float = 20) -> None:
-    """End processes of ours and wait until they are gone."""
-    for pid in pids:
-        try:
-            os.kill(pid, how)
-        except ProcessLookupError:
-            continue
-
-    def gone():
-        for pid in pids:
-            try:
-                os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
-        return not [
-            pid
-            for pid in pids
-            if read_process(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
-        ]
-
-    wait_until(gone, seconds, f"processes {pids} do not end")

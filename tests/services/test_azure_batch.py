@@ -16,7 +16,7 @@ from azurite import KEY
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT, name_of, scene_of
 from runs import BASE
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
 

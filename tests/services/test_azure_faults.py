@@ -12,8 +12,8 @@ from azure_runs import CONTAINER, NAMES
 from azure_small import LONG, OPTIONS, SNAKEFILE, running, small_run
 from azurite import ACCOUNT, KEY
 from canaries import ENVIRONMENT, Search
-from tigerbush.cli.queue_azure import azure_queue
-from tigerbush.run_mark import own_mark
+from tigerbush.cli.status.queue_azure import azure_queue
+from tigerbush.runs.mark import own_mark
 
 pytestmark = pytest.mark.workflow
 

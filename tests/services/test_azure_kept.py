@@ -5,10 +5,12 @@ import shutil
 
 import pytest
 
+import same_numbers
 from azure_runs import CONTAINER, AzureRun, checkout
+from checkouts import committed, move
 from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SITE, SUMMARIES
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
 
@@ -64,6 +66,22 @@ def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
         > whole["kept/results/here/2017-01-16/composite.tif"]
     )
     assert "Nothing to be done" in run.here(SUMMARIES, *stored)
+
+
+def test_a_release_that_moves_code_takes_results_over(azure, store, tmp_path):
+    """By the table that `make same-numbers` writes, with the products and without."""
+    run, stored = finished(azure, store, tmp_path / "work", "moved")
+    whole = written(store, "moved")
+    committed(run.folder)
+    move(run.folder)
+    assert run.planned_here(SUMMARIES, *TRIGGERS, *stored)["composite_date"] == 2
+    same_numbers.main(["HEAD"], run.folder)
+    assert "Nothing to be done" in run.here(SUMMARIES, *stored)
+    shutil.move(run.folder / "products", tmp_path / "archive")
+    assert "Nothing to be done" in run.here(SUMMARIES, *stored)
+    shutil.rmtree(run.folder / ".snakemake")
+    assert "Nothing to be done" in run.here(SUMMARIES, *TRIGGERS, *stored)
+    assert written(store, "moved") == whole
 
 
 def test_damage_that_no_listing_tells_is_recorded_in_the_storage(azure, store, tmp_path):

@@ -16,14 +16,14 @@ from azure.storage.blob import BlobLeaseClient
 
 from azure_runs import CONTAINER, AzureRun, checkout
 from fabricate import name_of, scene_of
+from processes import wait_until
 from runs import BASE, SUMMARIES
-from slurm import wait_until
-from tigerbush import run_lease
 from tigerbush.errors import TigerbushError
-from tigerbush.run_judge import Judge
-from tigerbush.run_lease import Lease
-from tigerbush.run_mark import LostError, Mark, jobs_here, own_mark
-from tigerbush.safe_writer import write_product
+from tigerbush.runs import lease as run_lease
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.lease import Lease
+from tigerbush.runs.mark import LostError, Mark, jobs_here, own_mark
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
 

@@ -22,12 +22,12 @@ from azurite import ACCOUNT, KEY
 from fabricate import name_of, scene_of
 from runs import BASE
 from snakemake_executor_plugin_azure import account, trouble
-from tigerbush import blob_trouble
 from tigerbush.errors import TigerbushError
-from tigerbush.run_judge import Judge
-from tigerbush.run_lease import Lease
-from tigerbush.run_mark import own_mark
-from tigerbush.safe_writer import write_product
+from tigerbush.runs import blob_trouble
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.lease import Lease
+from tigerbush.runs.mark import own_mark
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
 

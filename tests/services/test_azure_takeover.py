@@ -9,7 +9,7 @@ import pytest
 
 from azure_runs import NAMES
 from azure_small import OPTIONS, SNAKEFILE, small_run
-from batch_account import Node, Pool
+from batch_things import Node, Pool
 from snakemake_executor_plugin_azure import account, takeover
 
 pytestmark = pytest.mark.workflow

@@ -9,10 +9,11 @@ import pytest
 from catalogues import images_of, item_of, serve, write_cog
 from fabricate import name_of, scene_of
 from runs import SITE
-from tigerbush.catalogue import bounding_box, list_catalogue
 from tigerbush.errors import TigerbushError
-from tigerbush.remote import Store
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.site import Place
+from tigerbush.sources.catalogue import list_catalogue
+from tigerbush.sources.store import Store
 
 NAME = name_of(level="L2A", baseline="0500")
 PLACE = {"longitude": SITE[1], "latitude": SITE[2], "region_size": SITE[3]}
@@ -149,16 +150,16 @@ def test_a_search_is_made_for_each_site(catalogue, item):
     rows, _ = listed(catalogue, item, sites=[PLACE, far])
     assert len(rows) == 1
     assert [asked["bbox"] for asked in catalogue.searches] == [
-        list(bounding_box(**PLACE)),
-        pytest.approx(list(bounding_box(**far))),
+        list(Place(**PLACE).bounding_box),
+        pytest.approx(list(Place(**far).bounding_box)),
     ]
 
 
 def test_a_box_holds_the_site():
-    west, south, east, north = bounding_box(10.0, 60.0, 0.1)
+    west, south, east, north = Place(10.0, 60.0, 0.1).bounding_box
     assert (south, north) == (59.95, 60.05)
     assert (west, east) == pytest.approx((9.9, 10.1))
-    assert bounding_box(179.99, 0.0, 0.1)[2] == 180
+    assert Place(179.99, 0.0, 0.1).bounding_box[2] == 180
 
 
 def test_errors_of_the_catalogue_are_sentences(catalogue, item):
@@ -177,7 +178,7 @@ def test_errors_of_the_catalogue_are_sentences(catalogue, item):
 
 
 def test_a_catalogue_that_is_not_there(item, monkeypatch):
-    monkeypatch.setattr("tigerbush.catalogue.RETRIES", 0)
+    monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(item["id"]) as gone:
         pass
     for address in (gone.url, gone.odata):

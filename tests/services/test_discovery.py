@@ -1,6 +1,7 @@
 """What discovery finds in a store: layouts, baselines, what is new, and names made to harm."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -9,14 +10,16 @@ from xml.sax.saxutils import escape
 import pytest
 
 from fabricate import name_of, scene_of
-from tigerbush import patience
 from tigerbush.errors import RemoteError
-from tigerbush.products import parse_name
-from tigerbush.remote import Store
-from tigerbush.s3 import list_store
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import write_product
-from tigerbush.sources import fetch_product
+from tigerbush.sentinel2.archive import ARCHIVE
+from tigerbush.sentinel2.names import parse_name
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources import patience
+from tigerbush.sources.bucket import list_store
+from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.query import Query
+from tigerbush.sources.store import Store
 from weed import PUBLIC
 
 PERIOD = {"start": date(2017, 1, 1), "end": date(2017, 3, 1)}
@@ -24,7 +27,7 @@ PERIOD = {"start": date(2017, 1, 1), "end": date(2017, 3, 1)}
 
 def discover(server, *prefixes, level="L1C", **options):
     store = Store(PUBLIC, endpoint_url=server.url, anonymous=True, timeout=5)
-    return list_store(store, level=level, tiles={"33TVL"}, prefixes=prefixes or None, **PERIOD | options)
+    return list_store(store, Query(level, {"33TVL"}, **PERIOD | options), prefixes or None)
 
 
 def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeypatch):
@@ -43,10 +46,9 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
             level=parse_name(name).level, offset=-1000 * ("N05" in name or "L2A" in name), cloud_percent=12.5
         )
         weed.put_product(PUBLIC, write_product(tmp_path, name, scene), f"eodata/Sentinel-2/MSI/{prefix}")
-    monkeypatch.setattr(
-        "tigerbush.s3.EODATA_PREFIXES",
-        ("eodata/Sentinel-2/MSI/{level}/", "eodata/Sentinel-2/MSI/{level}_N0500/"),
-    )
+    level = ARCHIVE.levels["L1C"]
+    prefixes = tuple(f"eodata/{prefix}" for prefix in level.prefixes)
+    monkeypatch.setitem(ARCHIVE.levels, "L1C", replace(level, prefixes=prefixes))
     rows, files = discover(proxy)
     assert [row["product"] for row in rows] == [new, part]
     local = open_product(tmp_path / f"{new}.SAFE")
@@ -161,7 +163,7 @@ def test_the_layout_of_aws(weed, product, tmp_path, level):
     copied, original = open_product(target), open_product(safe)
     for band in ("B2", "B8A", "B12"):
         np.testing.assert_array_equal(
-            read_band(copied, band, copied.grids[10]), read_band(original, band, original.grids[10])
+            copied.read_band(band, copied.grids[10]), original.read_band(band, original.grids[10])
         )
     assert copied.offsets == original.offsets
     assert [row["role"] for row in files].count("mask") == 1
@@ -231,7 +233,7 @@ def test_a_hostile_listing(caplog):
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         store = Store(PUBLIC, endpoint_url=f"http://127.0.0.1:{server.server_port}", anonymous=True)
-        rows, files = list_store(store, level="L1C", tiles={"33TVL"}, prefixes=["x/"], **PERIOD)
+        rows, files = list_store(store, Query("L1C", {"33TVL"}, **PERIOD), ["x/"])
     finally:
         server.shutdown()
         server.server_close()

@@ -12,8 +12,8 @@ import yaml
 from catalogues import serve
 from fabricate import ROOT
 from runs import BASE, Run
-from tigerbush.cli.doctor import examine, redacted
-from tigerbush.cli.finding import Finding
+from tigerbush.cli.doctor.command import examine, redacted
+from tigerbush.cli.doctor.finding import Finding
 from weed import KEYED, KEYS, PUBLIC, free_port
 
 pytestmark = pytest.mark.workflow

@@ -5,17 +5,19 @@ import zipfile
 import pytest
 
 from fabricate import name_of
-from tigerbush import patience
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import FILE_COLUMNS, file_row, role
-from tigerbush.remote import Store
-from tigerbush.safe import open_product, read_band
-from tigerbush.site import resample_site
-from tigerbush.sources import fetch_product
-from tigerbush.stream import stream_product
+from tigerbush.planning.tables import FILE_COLUMNS, file_row
+from tigerbush.sentinel2.names import role
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.site import Site
+from tigerbush.sites.product import resample_site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources import patience
+from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
 
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 NAME = name_of("20170110")
 # what may pass, and what is said when it does not
 PASSING = {
@@ -59,7 +61,7 @@ def fetch(how, one, files, target):
 
 def pixels(path):
     product = open_product(path)
-    return read_band(product, "B4", product.grids[10])
+    return product.read_band("B4", product.grids[10])
 
 
 @pytest.mark.parametrize("how", ["stream", "whole"])
@@ -134,7 +136,7 @@ def test_a_missing_bucket_is_told_by_a_listing(weed, monkeypatch):
 
 def test_the_windows_tell_whether_packets_could_be_checked(weed, files, tmp_path):
     fetch("stream", store(weed, timeout=5), files, tmp_path / f"{NAME}.zip")
-    image, _ = resample_site(tmp_path / f"{NAME}.zip", **SITE)
+    image, _ = resample_site(tmp_path / f"{NAME}.zip", SITE)
     assert image.tags["TIGERBUSH_CODESTREAM"] == "unchecked"
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from absent import absent
 from fabricate import name_of, scene_of
+from processes import children_of, comm, wait_until
 from runs import Run
-from slurm import children_of, comm, slurm_cluster, wait_until
+from slurm import slurm_cluster
 from test_slurm import SlurmRun
 from tigerbush.raster import REASON, STATUS, read_tags
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 

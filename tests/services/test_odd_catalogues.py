@@ -8,9 +8,9 @@ import pytest
 
 from certificates import write_certificates
 from test_catalogue import listed
-from tigerbush import catalogue as discovery
-from tigerbush import patience
 from tigerbush.errors import TigerbushError
+from tigerbush.sources import catalogue as discovery
+from tigerbush.sources import patience
 from web_servers import serving
 
 AGAIN = "{url} gives the same page again and again; try again later."

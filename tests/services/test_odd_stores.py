@@ -6,9 +6,9 @@ import time
 import pytest
 
 from certificates import write_certificates
-from tigerbush import patience
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.remote import Store
+from tigerbush.sources import patience
+from tigerbush.sources.store import Store
 from web_servers import serving
 
 KEY = "<Contents><Key>p/a.jp2</Key><Size>7</Size><ETag>x</ETag></Contents>"

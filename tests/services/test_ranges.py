@@ -5,13 +5,15 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from tigerbush import patience, stream
+from fabricate import name_of
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import file_row
-from tigerbush.ranges import WHOLE_BYTES, RemoteFile, open_remote
-from tigerbush.remote import Store
-from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
+from tigerbush.grid import Grid
+from tigerbush.planning.tables import file_row
+from tigerbush.sites import stream
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources import patience
+from tigerbush.sources.ranges import WHOLE_BYTES, RemoteFile, open_remote
+from tigerbush.sources.store import Store
 from weed import PUBLIC
 
 SIDE = 2400
@@ -42,7 +44,7 @@ def row(request, weed, pixels, tmp_path_factory):
     weed.put(PUBLIC, f"large/{path.name}", path.read_bytes())
     [one] = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(f"large/{path.name}")
     assert one.size > 3 * WHOLE_BYTES
-    return file_row("P", ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
+    return file_row(name_of(), ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
 
 
 def window(x, y, side):

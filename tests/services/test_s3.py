@@ -11,12 +11,14 @@ import utm
 
 from fabricate import name_of
 from runs import BASE, SITE, SUMMARIES, Run
-from tigerbush.remote import Store
-from tigerbush.s3 import list_store
-from tigerbush.safe import open_product
-from tigerbush.site import resample_site
-from tigerbush.stream import stream_product
-from tigerbush.tiles import site_tiles
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.tiles import site_tiles
+from tigerbush.site import Site
+from tigerbush.sites.product import resample_site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources.bucket import list_store
+from tigerbush.sources.query import Query
+from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
 
 # one worker: the local run is made once
@@ -269,24 +271,16 @@ def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
     latitude, longitude = utm.to_latlon(
         grid.x + grid.width * 5, grid.y - grid.height * 5, product.epsg % 100, northern=True
     )
-    site = {
-        "longitude": float(longitude),
-        "latitude": float(latitude),
-        "region_size": 0.01,
-        "size": 50,
-        "resolution": 10,
-    }
+    site = Site(float(longitude), float(latitude), 0.01, size=50, resolution=10)
     weed.put_product(PUBLIC, safe, "level2a/")
     store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
     day = product.name.sensing_time.date()
-    tiles = site_tiles(*list(site.values())[:3])
-    [row], files = list_store(
-        store, level="L2A", tiles=tiles, start=day, end=day + timedelta(days=1), prefixes=["level2a/"]
-    )
+    tiles = site_tiles(site.longitude, site.latitude, site.region_size)
+    [row], files = list_store(store, Query("L2A", tiles, day, day + timedelta(days=1)), ["level2a/"])
     files = [one for one in files if one["role"] != "band" or "_10m" in one["name"]]
     target = tmp_path / f"{row['product']}.zip"
     stream_product(store, row["product"], files, target, site=site)
-    for one, other in zip(resample_site(target, **site), resample_site(safe, **site), strict=True):
+    for one, other in zip(resample_site(target, site), resample_site(safe, site), strict=True):
         assert one.grid == other.grid
         np.testing.assert_array_equal(one.data, other.data)
     with zipfile.ZipFile(target) as archive:

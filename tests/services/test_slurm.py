@@ -13,9 +13,10 @@ import pytest
 
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT, name_of, scene_of
+from processes import comm, marked, wait_until, with_children
 from runs import BASE, SNAKEMAKE, SUMMARIES, Run
-from slurm import comm, marked, slurm_cluster, wait_until, with_children
-from tigerbush.safe_writer import write_product
+from slurm import slurm_cluster
+from tigerbush.sentinel2.writer import write_product
 
 # one cluster at a time on a host: one worker of xdist
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]

@@ -8,14 +8,39 @@ import time
 import pytest
 
 from canaries import ENVIRONMENT, Search
+from processes import wait_until
 from runs import SUMMARIES
-from slurm import slurm_cluster, wait_until
+from slurm import slurm_cluster
 from test_slurm import EACH, PARTITIONS, contents, continued, fabricated, preempt, running, stopped, summaries
 from test_slurm import local as local
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
 FIGURE = "results/here/analysis/overview.png"
+
+
+def lose_jobs(cluster):
+    """Preempt a job, give one too little time, lose a node with two and the controller for a while, cancel a date."""
+    wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
+    for node in cluster.nodes:
+        wait_until(lambda node=node: stopped(cluster, [node]), 30, f"nothing runs on {node}")
+    preempt(cluster, "n1", "--cpus-per-task=1")
+    wait_until(lambda: cluster.jobs("PREEMPTED"), 30, "no job is preempted")
+    [second] = (number for number, job in running(cluster).items() if job["node"] == "n1")
+    cluster.run("scontrol", "update", f"JobId={second}", "TimeLimit=1")
+    cluster.kill_node("n2")
+    cluster.stop_controller()
+    time.sleep(15)
+    cluster.start_controller()
+    # SlurmdTimeout is 10 s; the node comes back when its jobs have been given up
+    wait_until(lambda: "down" in cluster.run("sinfo", "-N", "-n", "n2", check=False), 90, "n2 is not down")
+    cluster.start_node("n2")
+    wait_until(lambda: running(cluster, "composite_date"), 200, "no date is made")
+    wait_until(lambda: stopped(cluster, cluster.nodes), 30, "nothing runs")
+    # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
+    time.sleep(3)
+    cluster.run("scancel", next(iter(running(cluster, "composite_date"))))
+    continued(cluster)
 
 
 def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
@@ -27,28 +52,7 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
         # Snakemake alone takes more than the first attempt has
         run.more = ("--default-resources", "slurm_account=tests", "--set-resources", "plot_site:mem_mb=250")
         with run.started(SUMMARIES, FIGURE, *EACH) as process:
-            wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
-            for node in cluster.nodes:
-                wait_until(lambda node=node: stopped(cluster, [node]), 30, f"nothing runs on {node}")
-            preempt(cluster, "n1", "--cpus-per-task=1")
-            wait_until(lambda: cluster.jobs("PREEMPTED"), 30, "no job is preempted")
-            [second] = (number for number, job in running(cluster).items() if job["node"] == "n1")
-            cluster.run("scontrol", "update", f"JobId={second}", "TimeLimit=1")
-            cluster.kill_node("n2")
-            cluster.stop_controller()
-            time.sleep(15)
-            cluster.start_controller()
-            # SlurmdTimeout is 10 s; the node comes back when its jobs have been given up
-            wait_until(
-                lambda: "down" in cluster.run("sinfo", "-N", "-n", "n2", check=False), 90, "n2 is not down"
-            )
-            cluster.start_node("n2")
-            wait_until(lambda: running(cluster, "composite_date"), 200, "no date is made")
-            wait_until(lambda: stopped(cluster, cluster.nodes), 30, "nothing runs")
-            # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
-            time.sleep(3)
-            cluster.run("scancel", next(iter(running(cluster, "composite_date"))))
-            continued(cluster)
+            lose_jobs(cluster)
             assert process.wait(400) == 0, run.printed()
         told = cluster.run(
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=State,Timelimit,Comment"

@@ -10,7 +10,7 @@ from snap_standins import Snap, scenes_by_arrays
 from test_s3 import configured
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import REASON, STATUS, read_tags
-from tigerbush.sources import fetch_whole_product
+from tigerbush.sources.listing import fetch_whole_product
 from weed import PUBLIC
 
 pytestmark = pytest.mark.workflow

@@ -13,8 +13,8 @@ from fabricate import name_of, scene_of
 from runs import BASE, SITE, SUMMARIES, Run
 from test_s3 import same_summary
 from tigerbush.raster import CODESTREAM, read_raster
-from tigerbush.safe import open_product
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import write_product
 from web_servers import files_below, serving
 from weed import PUBLIC
 

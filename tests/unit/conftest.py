@@ -1,15 +1,18 @@
 """Fixtures of the unit tests: what a test begins with, and commands of `./tigerbush`."""
 
+import csv
+import json
 import logging
 
 import pytest
 
+from small_images import read_rgb
 from tigerbush.cli.__main__ import main
 
 
 @pytest.fixture(autouse=True)
 def own_log():
-    """The log of a job is that of its process (`tigerbush.files.job_log`): the next test begins anew."""
+    """The log of a job is that of its process (`tigerbush.job.job_log`): the next test begins anew."""
     root, others = logging.getLogger(), [logging.getLogger(name) for name in ("rasterio", "botocore")]
     handlers, levels = list(root.handlers), [one.level for one in (root, *others)]
     yield
@@ -33,5 +36,23 @@ def refused_command(tmp_path, capsys):
         assert err.startswith("tigerbush: ")
         assert err.count("\n") == 1
         return err
+
+    return run
+
+
+@pytest.fixture
+def measure(tmp_path, capsys):
+    """Run `./tigerbush centrality`; give the JSON, the rows of the CSV and the RGB picture."""
+
+    def run(path, *options):
+        output = tmp_path / "output"
+        assert main(["centrality", str(path), "--output", str(output), *map(str, options)]) == 0
+        assert capsys.readouterr().err == ""
+        names = [f"{path.stem}_centrality.{kind}" for kind in ("csv", "json", "png")]
+        assert sorted(found.name for found in output.iterdir()) == names
+        table, record, picture = (output / name for name in names)
+        with table.open() as lines:
+            rows = list(csv.DictReader(lines))
+        return json.loads(record.read_text()), rows, read_rgb(picture)
 
     return run

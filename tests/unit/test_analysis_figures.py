@@ -7,7 +7,7 @@ import matplotlib.dates
 import numpy as np
 import pytest
 
-from tigerbush.analysis_figures import analysis_figures
+from tigerbush.report.figures import analysis_figures
 
 GREEN, ORANGE, BLUE, PURPLE, SKY, BLACK = "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#56B4E9", "0.2"
 DAYS = [f"2020-{month:02d}-10" for month in range(1, 7)]

@@ -11,8 +11,9 @@ import planted
 import slow
 from fabricate import ROOT
 from planted import assert_same, month
-from tigerbush.analysis import analyse_site
-from tigerbush.series import interpolated, pyveg_treatment, read_series
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site
+from tigerbush.pyveg import differences, interpolated, smoothed
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {
     "mode": "pyveg",
@@ -45,15 +46,21 @@ def treated(summary):
     return table, dropped
 
 
+def smoothed_of(summary):
+    series = read_series(summary, "it")
+    return smoothed(series.dates, series.vegetation)
+
+
 def test_values_beyond_three_standard_deviations_go_and_the_others_are_smoothed(summary, treated):
     table, dropped = treated
     # the date without any observation; the other outliers are within three standard deviations of all dates
     assert dropped == [[planted.UNSEEN]] * 5
-    series = pyveg_treatment(read_series(summary, "it"))
-    np.testing.assert_allclose(series.vegetation["ndvi"], table, rtol=1e-9)
+    days, vegetation = smoothed_of(summary)
+    assert list(vegetation) == ["offset50", "ndvi", "ndvi_veg"]
+    np.testing.assert_allclose(vegetation["ndvi"], table, rtol=1e-9)
     # at the nominal dates, not at those of the acquisitions
-    np.testing.assert_array_equal(series.days, DAYS)
-    assert np.isnan(series.vegetation["ndvi_veg"]).all()
+    np.testing.assert_array_equal(days, DAYS)
+    assert np.isnan(vegetation["ndvi_veg"]).all()
 
 
 def test_the_deviation_is_that_of_a_sample():
@@ -68,8 +75,7 @@ def test_the_deviation_is_that_of_a_sample():
             month(i): [{"latitude": 1.0, "longitude": 2.0, "offset50": value}]
             for i, value in enumerate(values)
         }
-        series = read_series(planted.summary_of(vegetation, {}), "it")
-        return np.isfinite(pyveg_treatment(series).vegetation["offset50"][:, 0]).tolist()
+        return np.isfinite(smoothed_of(planted.summary_of(vegetation, {}))[1]["offset50"][:, 0]).tolist()
 
     assert left(11) == [True] * 11
     assert left(12) == [True] * 4 + [False] + [True] * 7
@@ -84,12 +90,12 @@ def test_a_sub_image_of_three_dates_stays_as_it_is():
         ]
         for i in range(5)
     }
-    series = pyveg_treatment(read_series(planted.summary_of(vegetation, {}), "it"))
+    _, smooth = smoothed_of(planted.summary_of(vegetation, {}))
     days = np.array([0.0, 31, 62, 92, 123])
     five = lowess([5.0, 1.0, 9.0, 2.0, 8.0], days, frac=0.8, it=3, return_sorted=False)
     four = lowess([5.0, 1.0, 9.0, 2.0], days[:4], frac=1.0, it=3, return_sorted=False)
     assert abs(five - [5.0, 1.0, 9.0, 2.0, 8.0]).max() > 1 and abs(four - [5.0, 1.0, 9.0, 2.0]).max() > 1
-    found = series.vegetation["offset50"]
+    found = smooth["offset50"]
     np.testing.assert_allclose(found[:, 0], five, rtol=1e-9)
     np.testing.assert_array_equal(found[:, 1], [5, 1, 9, np.nan, np.nan])
     np.testing.assert_allclose(found[:, 2], [*four, np.nan], rtol=1e-9)
@@ -100,6 +106,9 @@ def test_gaps_are_filled_by_lines_between_the_first_value_and_the_last():
     # the third period has no key; the gap after it is two periods long
     assert interpolated(values, np.array([0, 1, 3, 4, 6, 7])).tolist() == [3, 4, 5, 6, 4, 2]
     assert interpolated(values[3:5], np.array([4, 6])).tolist() == [6, 4, 2]
+    # of these lines the first differences, at the periods that each leads to
+    changes, places = differences(values, np.array([0, 1, 3, 4, 6, 7]))
+    assert (changes.tolist(), places.tolist()) == ([1, 1, 1, -2, -2], [2, 3, 4, 5, 6])
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,14 @@ import planted
 import slow
 from fabricate import ROOT
 from planted import assert_same, month
-from tigerbush.analysis import analyse_site
-from tigerbush.series import read_series
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site
 
 # refused, so that only what is tested here is computed
-SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"minimum_dates": 99}
+SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {
+    "mode": "default",
+    "minimum_dates": 99,
+}
 PLACES = planted.indices()
 NOMINAL = [planted.ordinal(month(i)) - planted.ordinal(month(0)) for i in PLACES]
 DAYS = [planted.days_of(i) for i in PLACES]

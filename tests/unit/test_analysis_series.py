@@ -10,12 +10,15 @@ import yaml
 import planted
 from fabricate import ROOT
 from planted import assert_same, month
-from tigerbush import __version__
-from tigerbush.analysis import analyse_site
-from tigerbush.series import read_series
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site
+from tigerbush.version import __version__
 
 # refused, so that only what is tested here is computed
-SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"minimum_dates": 51}
+SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {
+    "mode": "default",
+    "minimum_dates": 51,
+}
 EMPTY = [planted.indices().index(i) for i in planted.EMPTY]
 
 

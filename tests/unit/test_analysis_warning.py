@@ -11,10 +11,11 @@ import planted
 import slow
 from fabricate import ROOT
 from planted import DRAWN, STEP, assert_same, days_of, month
-from tigerbush.analysis import analyse_site
-from tigerbush.series import read_series
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {
+    "mode": "default",
     "primary": {"variable": "ndvi", "indicator": "variance"},
     "surrogates": 99,
     "repetitions": 3,

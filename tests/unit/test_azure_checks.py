@@ -8,10 +8,11 @@ import pytest
 import requests
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-from tigerbush.cli import doctor_azure, queue_azure
-from tigerbush.cli.queue_azure import azure_queue
+from tigerbush.cli.doctor import azure as doctor_azure
+from tigerbush.cli.status import queue_azure
+from tigerbush.cli.status.queue_azure import azure_queue
 from tigerbush.errors import TigerbushError
-from tigerbush.queue_slurm import QueueJob
+from tigerbush.runs.queue_slurm import QueueJob
 
 URL = "https://tiger.batch.example"
 PROFILE = {

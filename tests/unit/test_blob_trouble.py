@@ -13,9 +13,9 @@ from azure.core.exceptions import (
     ServiceRequestError,
 )
 
-from tigerbush import blob_trouble
-from tigerbush.blob_trouble import LOGIN, log_in, may_pass, sentence, who
 from tigerbush.errors import TigerbushError
+from tigerbush.runs import blob_trouble
+from tigerbush.runs.blob_trouble import LOGIN, log_in, may_pass, sentence, who
 
 
 def token_of(claims):

@@ -7,7 +7,7 @@ import pytest
 from catalogues_in_memory import URL, Stac, item, listed, page
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
-from tigerbush.web import Answer
+from tigerbush.sources.web import Answer
 
 NAME = name_of("20170201", level="L2A", baseline="0500")
 HOST = "https://data.example"

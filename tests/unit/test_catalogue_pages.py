@@ -17,9 +17,9 @@ from catalogues_in_memory import (
 )
 from fabricate import name_of
 from stores_in_memory import Servers, without_waiting
-from tigerbush import pages
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.web import Answer
+from tigerbush.sources import pages
+from tigerbush.sources.web import Answer
 
 
 @pytest.fixture(autouse=True)

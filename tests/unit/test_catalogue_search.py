@@ -21,9 +21,9 @@ from catalogues_in_memory import (
 )
 from fabricate import name_of
 from stores_in_memory import Servers, without_waiting
-from tigerbush.catalogue import bounding_box
 from tigerbush.errors import TigerbushError
-from tigerbush.web import Hosts
+from tigerbush.site import Place
+from tigerbush.sources.web import Hosts
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +33,15 @@ def waits(monkeypatch):
 
 def test_a_box_holds_the_site():
     """As wide as it is high, in metres; clamped to the earth, and at the poles to ten times its height."""
-    west, south, east, north = bounding_box(10.0, 45.0, 0.5)
+    west, south, east, north = Place(10.0, 45.0, 0.5).bounding_box
     assert (south, north) == (44.75, 45.25)
     wide = 0.25 / cos(radians(45.0))
     assert (west, east) == pytest.approx((10 - wide, 10 + wide), abs=1e-12)
-    assert bounding_box(-20.0, -60.0, 0.1) == pytest.approx((-20.1, -60.05, -19.9, -59.95), abs=1e-12)
-    assert bounding_box(179.99, 0.0, 0.1) == pytest.approx((179.94, -0.05, 180, 0.05), abs=1e-12)
-    assert bounding_box(-179.99, 0.0, 0.1) == pytest.approx((-180, -0.05, -179.94, 0.05), abs=1e-12)
-    assert bounding_box(0.0, 89.99, 0.1) == pytest.approx((-0.5, 89.94, 0.5, 90), abs=1e-12)
-    assert bounding_box(0.0, -89.99, 0.1) == pytest.approx((-0.5, -90, 0.5, -89.94), abs=1e-12)
+    assert Place(-20.0, -60.0, 0.1).bounding_box == pytest.approx((-20.1, -60.05, -19.9, -59.95), abs=1e-12)
+    assert Place(179.99, 0.0, 0.1).bounding_box == pytest.approx((179.94, -0.05, 180, 0.05), abs=1e-12)
+    assert Place(-179.99, 0.0, 0.1).bounding_box == pytest.approx((-180, -0.05, -179.94, 0.05), abs=1e-12)
+    assert Place(0.0, 89.99, 0.1).bounding_box == pytest.approx((-0.5, 89.94, 0.5, 90), abs=1e-12)
+    assert Place(0.0, -89.99, 0.1).bounding_box == pytest.approx((-0.5, -90, 0.5, -89.94), abs=1e-12)
 
 
 def test_level_tile_period_and_baseline(monkeypatch, caplog):
@@ -149,6 +149,23 @@ def test_twenty_of_what_is_passed_over_are_named(monkeypatch, caplog):
     assert caplog.messages[-1] == f"{URL}: 22 items passed over"
 
 
+def assert_asked_for(address, ring):
+    """The question to an OData catalogue for the products of a square, which may differ by rounding."""
+    query = urlsplit(address).query.replace("+", " ")
+    query = dict(unquote(part).split("=", 1) for part in query.split("&"))
+    written = query["$filter"].partition("((")[2].partition("))")[0]
+    corners = [[float(one) for one in corner.split()] for corner in written.split(",")]
+    expected = [[float(one) for one in corner.split()] for corner in ring.split(",")]
+    assert corners == [pytest.approx(corner, abs=1e-12) for corner in expected]
+    assert query | {"$filter": query["$filter"].replace(written, "*")} == {
+        "$filter": "Collection/Name eq 'SENTINEL-2' and contains(Name,'MSIL2A') and "
+        "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((*))') and "
+        "ContentDate/Start ge 2017-02-01T00:00:00.000Z and ContentDate/Start lt 2017-03-01T00:00:00.000Z",
+        "$orderby": "ContentDate/Start",
+        "$top": "100",
+    }
+
+
 def test_an_odata_catalogue(monkeypatch, caplog):
     """Of each site one question, and pages by the address of the next one."""
     names = [name_of(f"2017021{i}", level="L2A") for i in range(6)]
@@ -179,29 +196,8 @@ def test_an_odata_catalogue(monkeypatch, caplog):
     assert products(rows) == [names[0], names[1], names[2], names[5]]
     assert [row["url"] for row in rows][:2] == [f"s3://eodata/L/{name}.SAFE" for name in names[:2]]
     assert [url for _, url, _ in asked].index(following) == 1
-    queries = [urlsplit(url).query for _, url, _ in (asked[0], asked[2])]
-    found = [
-        dict(unquote(part).split("=", 1) for part in query.replace("+", " ").split("&")) for query in queries
-    ]
-    for query, ring in zip(
-        found,
-        (
-            "14.0 59.75,15.0 59.75,15.0 60.25,14.0 60.25,14.0 59.75",
-            "-70.75 -0.25,-70.25 -0.25,-70.25 0.25,-70.75 0.25,-70.75 -0.25",
-        ),
-        strict=True,
-    ):
-        written = query["$filter"].partition("((")[2].partition("))")[0]
-        corners = [[float(one) for one in corner.split()] for corner in written.split(",")]
-        expected = [[float(one) for one in corner.split()] for corner in ring.split(",")]
-        assert corners == [pytest.approx(corner, abs=1e-12) for corner in expected]
-        assert query | {"$filter": query["$filter"].replace(written, "*")} == {
-            "$filter": "Collection/Name eq 'SENTINEL-2' and contains(Name,'MSIL2A') and "
-            "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((*))') and "
-            "ContentDate/Start ge 2017-02-01T00:00:00.000Z and ContentDate/Start lt 2017-03-01T00:00:00.000Z",
-            "$orderby": "ContentDate/Start",
-            "$top": "100",
-        }
+    assert_asked_for(asked[0][1], "14.0 59.75,15.0 59.75,15.0 60.25,14.0 60.25,14.0 59.75")
+    assert_asked_for(asked[2][1], "-70.75 -0.25,-70.25 -0.25,-70.25 0.25,-70.75 0.25,-70.75 -0.25")
     names = [repr(f"{names[3]}.SAFE")] * 3 + ["'x.SAFE'", "5", "'text'"]
     told = [one.removeprefix(f"{ODATA}: ").partition(" passed over: ") for one in caplog.messages[:-1]]
     assert [name for name, _, _ in told] == names

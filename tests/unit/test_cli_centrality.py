@@ -1,80 +1,23 @@
 """`./tigerbush centrality`: one image in; numbers, table and picture out, or one sentence."""
 
-import csv
 import json
 import math
 import subprocess
-import warnings
 
-import cv2
 import numpy as np
 import pytest
-import rasterio
 
-import tigerbush
 from fabricate import ROOT
+from small_images import random_image, write_csv, write_png, write_tiff
 from tigerbush.centrality import euler_characteristics, feature_vector, metrics, subgraph_centrality
-from tigerbush.cli import centrality as module
 from tigerbush.cli.__main__ import main
-from tigerbush.cli.centrality import NEUTRAL, quantiles_of
+from tigerbush.cli.centrality import command as module
+from tigerbush.cli.centrality.command import NEUTRAL, quantiles_of
+from tigerbush.version import __version__
 
 METRICS = ("slope", "offset", "offset50", "mean", "std", "feature_vec")
 # ends of viridis in OpenCV, RGB
 YELLOW, VIOLET = (253, 231, 37), (68, 1, 84)
-
-
-def random_image(seed=0, shape=(23, 31), high=255):
-    signal = np.random.default_rng(seed).random(shape) < 0.6
-    return np.where(signal, high, 0).astype(np.uint8)
-
-
-def write_png(path, image):
-    """Write grey, RGB or RGBA."""
-    order = {2: ..., 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2] if image.ndim == 3 else 2]
-    assert cv2.imwrite(str(path), image[..., order] if image.ndim == 3 else image)
-    return path
-
-
-def write_tiff(path, *bands, **profile):
-    data = np.stack(bands)
-    count, height, width = data.shape
-    profile = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 465180, 0, -10, 5080260)} | profile
-    with rasterio.open(
-        path, "w", driver="GTiff", count=count, height=height, width=width, dtype=data.dtype, **profile
-    ) as out:
-        out.write(data)
-    return path
-
-
-def write_csv(path, image, separator=","):
-    path.write_text("\n".join(separator.join(map(str, row)) for row in image.tolist()) + "\n")
-    return path
-
-
-def read_rgb(path):
-    """Read from bytes: OpenCV crashes on names that are no text."""
-    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-
-
-@pytest.fixture
-def measure(tmp_path, capsys):
-    """Run the command; give the JSON, the rows of the CSV and the RGB picture."""
-
-    def run(path, *options):
-        output = tmp_path / "output"
-        assert main(["centrality", str(path), "--output", str(output), *map(str, options)]) == 0
-        assert capsys.readouterr().err == ""
-        names = [f"{path.stem}_centrality.{kind}" for kind in ("csv", "json", "png")]
-        assert sorted(found.name for found in output.iterdir()) == names
-        table, record, picture = (output / name for name in names)
-        with table.open() as lines:
-            rows = list(csv.DictReader(lines))
-        return json.loads(record.read_text()), rows, read_rgb(picture)
-
-    return run
-
-
-# --- what comes out ---
 
 
 def test_two_pixels_by_hand(tmp_path, measure):
@@ -92,7 +35,7 @@ def test_two_pixels_by_hand(tmp_path, measure):
         "neighbours": 4,
         "quantiles": 2,
         "method": "exact",
-        "software": {"name": "tigerbush", "version": tigerbush.__version__},
+        "software": {"name": "tigerbush", "version": __version__},
         "slope": 0.5,
         "offset": 1.0,
         "offset50": 0.0,
@@ -231,135 +174,6 @@ def test_odd_names_stay_in_the_output_folder(tmp_path, measure, name):
     assert after == before
 
 
-# --- which pixels are the network ---
-
-
-@pytest.mark.parametrize("high", [1, 255])
-def test_the_higher_of_two_values(tmp_path, measure, high):
-    image = random_image(4, high=high)
-    record, _, _ = measure(write_png(tmp_path / "a.png", image))
-    assert record["threshold"] == high
-    assert record["feature_vec"] == feature_vector(image == high).tolist()
-
-
-def test_below_takes_the_lower_of_two_values(tmp_path, measure):
-    image = random_image(5)
-    record, _, _ = measure(write_png(tmp_path / "a.png", image), "--below")
-    assert (record["threshold"], record["below"]) == (255.0, True)
-    assert record["feature_vec"] == feature_vector(image == 0).tolist()
-
-
-def test_threshold_includes_its_own_value(tmp_path, measure):
-    path = write_csv(tmp_path / "a.csv", np.array([[1.0, 2.0, 3.0]]))
-    assert [row["column"] for row in measure(path, "--threshold", 2)[1]] == ["1", "2"]
-    assert [row["column"] for row in measure(path, "--threshold", 2, "--below")[1]] == ["0"]
-    assert len(measure(path, "--threshold", "-0.5")[1]) == 3
-
-
-def test_threshold_of_float32_is_the_written_number(tmp_path, measure):
-    values = np.array([[0.1, 0.7, 0.9]])
-    paths = write_csv(tmp_path / "a.csv", values), write_tiff(tmp_path / "a.tif", values.astype(np.float32))
-    for path in paths:
-        assert [row["column"] for row in measure(path, "--threshold", 0.7)[1]] == ["1", "2"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert measure(paths[1], "--threshold", 1e39)[1] == []  # beyond float32
-
-
-@pytest.mark.parametrize("options", [("--threshold", 10), ("--threshold", 0, "--below")])
-def test_no_signal_gives_zeros(tmp_path, measure, options):
-    record, rows, picture = measure(write_png(tmp_path / "a.png", np.zeros((3, 4), np.uint8)), *options)
-    assert record["feature_vec"] == [0.0] * 20
-    assert (record["signal_pixels"], record["mean"], rows) == (0, 0.0, [])
-    assert (picture == NEUTRAL).all()
-    for method in ("exact", "networkx"):
-        path = tmp_path / "a.png"
-        assert measure(path, *options, "--method", method)[0]["feature_vec"] == [0.0] * 20
-
-
-def test_all_signal(tmp_path, measure):
-    record, rows, _ = measure(write_png(tmp_path / "a.png", np.zeros((3, 4), np.uint8)), "--threshold", 0)
-    assert record["signal_pixels"] == len(rows) == 12
-    assert record["feature_vec"] == feature_vector(np.ones((3, 4))).tolist()
-
-
-def test_geotiff_nodata_is_no_signal(tmp_path, measure):
-    path = write_tiff(tmp_path / "a.tif", np.array([[0, 255, 127], [255, 255, 0]], np.uint8), nodata=127)
-    record, rows, _ = measure(path)
-    assert (record["threshold"], len(rows)) == (255.0, 3)
-    assert len(measure(path, "--threshold", 100)[1]) == 3
-    assert len(measure(path, "--threshold", 200, "--below")[1]) == 2
-
-
-def test_nan_and_infinity_are_no_signal(tmp_path, measure):
-    values = np.array([[0.0, np.nan, 1.0, np.inf, -np.inf]], np.float32)
-    for path in (
-        write_tiff(tmp_path / "a.tif", values),
-        write_tiff(tmp_path / "b.tif", values, nodata=np.nan),
-        write_csv(tmp_path / "a.csv", values),
-    ):
-        assert [row["column"] for row in measure(path)[1]] == ["2"]
-        assert [row["column"] for row in measure(path, "--below")[1]] == ["0"]
-        for found in (tmp_path / "output").iterdir():
-            found.unlink()
-
-
-def test_band(tmp_path, measure):
-    images = random_image(6), random_image(7)
-    path = write_tiff(tmp_path / "a.tif", *images)
-    for number, options in ((1, ()), (1, ("--band", 1)), (2, ("--band", 2))):
-        record, _, _ = measure(path, *options)
-        assert record["band"] == number
-        assert record["feature_vec"] == feature_vector(images[number - 1]).tolist()
-
-
-@pytest.mark.parametrize(
-    ("text", "columns"),
-    [
-        ("0,,1\n", ["2"]),
-        ("0,nan, \n1,NaN,1\n", ["0", "2"]),
-        ("0\t\t1\n1\t0\t", ["2", "0"]),
-        ("\ufeff0;1;1\r\n", ["1", "2"]),
-        ("  0.000e+00   1.0 \n\n", ["1"]),
-        ("1,0,\n", ["0"]),
-    ],
-)
-def test_csv_dialects_and_empty_cells(tmp_path, measure, text, columns):
-    path = tmp_path / "a.csv"
-    path.write_bytes(text.encode())
-    assert [row["column"] for row in measure(path)[1]] == columns
-
-
-def test_colour_png_with_equal_channels_is_grey(tmp_path, measure):
-    image = random_image(8)
-    expected = feature_vector(image).tolist()
-    assert measure(write_png(tmp_path / "a.png", np.dstack([image] * 3)))[0]["feature_vec"] == expected
-
-
-def test_transparent_pixels_are_no_signal(tmp_path, measure):
-    grey = np.array([[0, 255, 255, 9]], np.uint8)
-    rgba = np.dstack([grey, grey, grey, np.array([[255, 0, 1, 0]], np.uint8)])
-    rgba[0, 3, 0] = 200  # a colour that nobody sees
-    assert [row["column"] for row in measure(write_png(tmp_path / "a.png", rgba))[1]] == ["2"]
-
-
-def test_channel_of_a_colour_png(tmp_path, measure):
-    rgb = np.dstack([random_image(seed) for seed in (1, 2, 3)])
-    path = write_png(tmp_path / "a.png", rgb)
-    for band in (1, 2, 3):
-        record, _, _ = measure(path, "--band", band)
-        assert record["feature_vec"] == feature_vector(rgb[..., band - 1]).tolist()
-
-
-def test_png_of_16_bits(tmp_path, measure):
-    image = np.array([[1000, 40000, 65535]], np.uint16)
-    record, rows, _ = measure(write_png(tmp_path / "a.png", image), "--threshold", 40000)
-    assert (record["threshold"], len(rows)) == (40000.0, 2)
-
-
-# --- quantiles ---
-
-
 @pytest.mark.parametrize("neighbours", [4, 8])
 @pytest.mark.parametrize("quantiles", [2, 3, 7, 20, 500])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (13, 17)])
@@ -382,9 +196,6 @@ def test_quantile_limits_round_half_to_even_and_ties_are_row_major():
     assert quantiles_of([], 3).tolist() == []
     # 1 pixel in 4: the limits are round(0, 0.25, 0.5, 0.75, 1) = 0, 0, 0, 1, 1
     assert quantiles_of([1.0], 4).tolist() == [2]
-
-
-# --- from the shell, and pyveg's own image ---
 
 
 def test_the_script(tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from test_cli_centrality import random_image, write_csv, write_png, write_tiff
+from small_images import random_image, write_csv, write_png, write_tiff
 from tigerbush.cli.__main__ import main
-from tigerbush.cli.centrality import read_image
+from tigerbush.cli.centrality.image import read_image
 from tigerbush.errors import TigerbushError
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT
+from small_images import read_rgb
 from tigerbush.cli import pattern as module
 from tigerbush.cli.__main__ import main
 from tigerbush.cli.pattern import picture
@@ -19,10 +20,6 @@ YELLOW, VIOLET = [253, 231, 37], [68, 1, 84]
 
 def read_csv(path):
     return np.loadtxt(path, delimiter=",", ndmin=2)
-
-
-def read_rgb(path):
-    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 @pytest.fixture

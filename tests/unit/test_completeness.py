@@ -2,9 +2,12 @@
 
 import pytest
 
-from tigerbush.completeness import band_in, missing_rows
-from tigerbush.summary import summarise_date, summarise_site
+from fabricate import name_of
+from tigerbush.sentinel2.names import band_in
+from tigerbush.summary.missing import missing_rows
+from tigerbush.summary.summary import summarise_date, summarise_site
 
+A, B, C = (name_of(day) for day in ("20170111", "20170112", "20170113"))
 DAY, EMPTY, CLOUDY = "2017-01-16", "2017-02-15", "2017-03-16"
 SITE = {"site": "here", "longitude": 14.5, "latitude": 45.8, "region_size": 0.01}
 CONFIG = {"period": {"start": "2017-01-01", "end": "2017-04-01", "step": "1m"}, "run": {"name": "test"}}
@@ -19,13 +22,13 @@ def test_each_absence_has_one_row():
         "products": ["A", "B"],
         "unmasked": ["B"],
         "left_out": {"D": "no cloud mask"},
-        "failed": {"C": "p.SAFE: the file of band B4\tis missing"},
+        "failed": {C: "p.SAFE: the file of band B4\tis missing"},
     }
     ndvi = [record(14.5, ndvi=150.0), record(14.51, masked_fraction=0.5, unused="masked fraction 0.5")]
     dates = [summarise_date(DAY, [record(14.5, slope=1.0)], ndvi, lineage)]
     summary = summarise_site(SITE, dates, [DAY, EMPTY, CLOUDY], {CLOUDY: {"E": "cloudy"}}, {}, CONFIG, [])
     assert [tuple(row.values()) for row in missing_rows(summary, dates)] == [
-        ("here", DAY, "C", "B4", "", "p.SAFE: the file of band B4 is missing"),
+        ("here", DAY, C, "B4", "", "p.SAFE: the file of band B4 is missing"),
         ("here", DAY, "D", "", "", "no cloud mask"),
         ("here", DAY, "B", "mask", "", "no cloud mask; the product is used unmasked"),
         ("here", DAY, "", "", "14.5100_45.8000", "masked fraction 0.5"),
@@ -38,11 +41,11 @@ def test_each_absence_has_one_row():
 
 
 def test_sub_images_of_a_date_without_any_product_are_not_listed_one_by_one():
-    lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {"C": "damaged"}}
+    lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {C: "damaged"}}
     unused = [record(14.5, masked_fraction=1.0, unused="masked fraction 1")]
     dates = [summarise_date(DAY, [], unused, lineage)]
     rows = missing_rows(summarise_site(SITE, dates, [DAY], {}, {}, CONFIG, []), dates)
-    assert [(row["product"], row["sub_image"]) for row in rows] == [("", ""), ("C", "")]
+    assert [(row["product"], row["sub_image"]) for row in rows] == [("", ""), (C, "")]
 
 
 def test_products_of_a_date_are_listed_by_their_names():
@@ -50,12 +53,12 @@ def test_products_of_a_date_are_listed_by_their_names():
         "products": ["P", "N", "O"],
         "unmasked": ["P", "N"],
         "left_out": {"L": "l", "K": "k"},
-        "failed": {"C": "c\n  d", "B": "b", "A": "a"},
+        "failed": {C: "c\n  d", B: "b", A: "a"},
     }
     dates = [summarise_date(DAY, [record(14.5, slope=1.0)], [], lineage)]
     rows = missing_rows(summarise_site(SITE, dates, [DAY], {}, {}, CONFIG, []), dates)
     assert [(row["product"], row["reason"][:3]) for row in rows] == [
-        ("A", "a"), ("B", "b"), ("C", "c d"), ("K", "k"), ("L", "l"), ("N", "no "), ("P", "no ")
+        (A, "a"), (B, "b"), (C, "c d"), ("K", "k"), ("L", "l"), ("N", "no "), ("P", "no ")
     ]  # fmt: skip
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from fabricate import name_of
 from tigerbush import masks
-from tigerbush.composite import Observation, composite_products, median, mosaic, observation
+from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
-from tigerbush.resample import Grid
-from tigerbush.site import SITE_BANDS
+from tigerbush.sentinel2.names import SITE_BANDS
+from tigerbush.sites.composite import Observation, composite_products, median, mosaic, observation
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 
@@ -23,21 +23,21 @@ def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", rea
     paths = folder / f"{name}.tif", folder / f"{name}_mask.tif"
     scale, offsets = (1e-4,) * 4, (offset / 10000,) * 4
     write_raster(paths[0], Raster(data, grid, 32633, SITE_BANDS, 0, scale, offsets, tags=tags))
-    write_raster(paths[1], Raster(classes, grid, 32633, ("mask",), masks.NODATA, tags=tags))
+    write_raster(paths[1], Raster(classes, grid, 32633, ("mask",), masks.MASK_NODATA, tags=tags))
     return paths
 
 
 def test_observation_adds_the_offset_as_an_integer():
     stored = np.array([[[0, 65535, 900, 1500]], [[5, 5, 5, 5]]], np.uint16)
-    seen = observation(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8))
+    seen = observation(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8), 65535)
     assert seen.dn[0].tolist() == [[-1000, 64535, -100, 500]]
     assert seen.usable.tolist() == [[False, False, True, True]]
 
 
 def test_observation_uses_unknown_but_not_masked_pixels():
     stored = np.ones((1, 1, 4), np.uint16)
-    mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.NODATA]], np.uint8)
-    assert observation(stored, [0], mask).usable.tolist() == [[True, False, True, False]]
+    mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.MASK_NODATA]], np.uint8)
+    assert observation(stored, [0], mask, 65535).usable.tolist() == [[True, False, True, False]]
 
 
 def seen(values):
@@ -76,8 +76,10 @@ def test_products_of_a_period(tmp_path):
         write_pair(tmp_path, name_of("20170120", platform="S2B", orbit="022"), 4000, offset=-1000),
         write_pair(tmp_path, name_of("20170115"), [[2000, 2000, 0], [2000, 2000, 0]]),
         write_pair(tmp_path, name_of("20170125"), 9000, masks.MASKED),
-        write_pair(tmp_path, name_of("20170126"), 0, masks.NODATA, status="failed", reason="B4 is missing"),
-        write_pair(tmp_path, name_of("20170127"), 0, masks.NODATA, status="outside", reason="elsewhere"),
+        write_pair(
+            tmp_path, name_of("20170126"), 0, masks.MASK_NODATA, status="failed", reason="B4 is missing"
+        ),
+        write_pair(tmp_path, name_of("20170127"), 0, masks.MASK_NODATA, status="outside", reason="elsewhere"),
     ]
     composite = composite_products(pairs)
     assert composite.bands == ("B2", "B3", "B4", "B8", "n_obs")
@@ -133,7 +135,7 @@ def test_a_missing_mask_is_recorded(tmp_path, mode):
 
 def test_a_period_without_any_pixel(tmp_path):
     composite = composite_products(
-        [write_pair(tmp_path, name_of(), 0, masks.NODATA, status="failed", reason="gone")]
+        [write_pair(tmp_path, name_of(), 0, masks.MASK_NODATA, status="failed", reason="gone")]
     )
     assert np.isnan(composite.data[:4]).all()
     assert (composite.band("n_obs") == 0).all()
@@ -156,7 +158,7 @@ def test_rows_do_not_show(tmp_path, monkeypatch):
         write_pair(tmp_path, name_of(f"2017011{day}"), [[day, 2, 3], [4, 5, day * 7]]) for day in range(1, 4)
     ]
     whole = composite_products(pairs)
-    monkeypatch.setattr("tigerbush.composite.ROWS", 1)
+    monkeypatch.setattr("tigerbush.sites.composite.ROWS", 1)
     np.testing.assert_array_equal(composite_products(pairs).data, whole.data)
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from fabricate import name_of
 from test_composite import GRID, write_pair
-from tigerbush import __version__, masks
-from tigerbush.composite import (
+from tigerbush import masks
+from tigerbush.grid import Grid
+from tigerbush.raster import LINEAGE, Raster, read_raster, write_raster
+from tigerbush.sites.composite import (
     Observation,
     composite_products,
     lost_products,
@@ -18,8 +20,7 @@ from tigerbush.composite import (
     observation,
     take_and_tile,
 )
-from tigerbush.raster import LINEAGE, Raster, read_raster, write_raster
-from tigerbush.resample import Grid
+from tigerbush.version import __version__
 
 PIXEL = Grid(0, 0, 10, 1, 1)
 DIFFERS = "its grid or quantification differs from that of the other products of the date"
@@ -36,7 +37,13 @@ def test_placeholders_do_not_decide_the_usual_grid(tmp_path, order):
     pairs = [write_pair(tmp_path, good, 1500, offset=-1000)]
     pairs += [
         write_pair(
-            tmp_path, name, 0, masks.NODATA, status="failed", reason=f"{name} is bad", grid=GRID_OF_FAILED
+            tmp_path,
+            name,
+            0,
+            masks.MASK_NODATA,
+            status="failed",
+            reason=f"{name} is bad",
+            grid=GRID_OF_FAILED,
         )
         for name in failed
     ]
@@ -160,7 +167,7 @@ def test_a_mask_that_is_unknown_somewhere_is_no_mask(tmp_path):
 
 
 def test_rows_of_a_tall_site_are_put_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("tigerbush.composite.ROWS", 2)
+    monkeypatch.setattr("tigerbush.sites.composite.ROWS", 2)
     grid = Grid(465180, 5080260, 10, 2, 5)
     tags = {"TIGERBUSH_PRODUCT": name_of(), "TIGERBUSH_STATUS": "ok", "TIGERBUSH_REASON": ""}
     dn = np.arange(1, 41).reshape(4, 5, 2).astype(np.uint16)
@@ -168,7 +175,7 @@ def test_rows_of_a_tall_site_are_put_together(tmp_path, monkeypatch):
     write_raster(
         tmp_path / "a.tif", Raster(dn, grid, 32633, ("B2", "B3", "B4", "B8"), 0, scale, offset, tags=tags)
     )
-    cloud = Raster(np.zeros((1, 5, 2), np.uint8), grid, 32633, ("mask",), masks.NODATA, tags=tags)
+    cloud = Raster(np.zeros((1, 5, 2), np.uint8), grid, 32633, ("mask",), masks.MASK_NODATA, tags=tags)
     write_raster(tmp_path / "b.tif", cloud)
     composite = composite_products([(tmp_path / "a.tif", tmp_path / "b.tif")])
     np.testing.assert_array_equal(composite.data[:4], (dn * 1e-4).astype(np.float32))
@@ -203,7 +210,7 @@ def test_a_part_is_used_only_where_those_before_cannot_be():
 
 def test_a_pixel_counts_when_every_band_has_it():
     stored = np.array([[[0, 1, 65535, 5, 65534]], [[3, 0, 4, 65535, 1]]], np.uint16)
-    seen = observation(stored, [-10, 20], np.zeros((1, 5), np.uint8))
+    seen = observation(stored, [-10, 20], np.zeros((1, 5), np.uint8), 65535)
     assert seen.usable.tolist() == [[False, False, False, False, True]]
     assert seen.dn.tolist() == [[[-10, -9, 65525, -5, 65524]], [[23, 20, 24, 65555, 21]]]
     assert seen.dn.dtype == np.int32

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tigerbush import configuration
-from tigerbush.configuration import (
-    RefusedError,
+from tigerbush.errors import TigerbushError
+from tigerbush.planning import configuration
+from tigerbush.planning.configuration import (
     check_depth,
     check_engine,
     check_leaves,
@@ -18,10 +18,9 @@ from tigerbush.configuration import (
     fill_in_kind,
     leaves,
     prepare,
-    read_periods,
     schema_sentence,
-    step_from,
 )
+from tigerbush.planning.periods import read_periods, step_from
 
 SOURCE = {
     "kind": "local", "path": "mine", "bucket": None, "catalogue": None, "level": None, "requester_pays": False, "access": "stream",
@@ -30,7 +29,7 @@ WEATHER = {"path": None, "precipitation": {"path": None}, "temperature": {"path"
 
 
 def refused(check, *arguments):
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(TigerbushError) as error:
         check(*arguments)
     return str(error.value)
 
@@ -184,14 +183,15 @@ def test_weather_of_one_quantity():
         )
 
 
-def test_a_region_that_is_none():
+def test_a_region_that_is_none(monkeypatch):
     def read(text):
         if text != "good":
             raise ValueError("is none")
 
-    check_region(None, read)
-    check_region("good", read)
-    assert refused(check_region, "a\n " + "b" * 200, read) == (
+    monkeypatch.setattr(configuration, "read_polygon", read)
+    check_region(None)
+    check_region("good")
+    assert refused(check_region, "a\n " + "b" * 200) == (
         f"scene.geo_region 'a {'b' * 118}' is none; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 "
         "45.8)). See config/README.md."
     )

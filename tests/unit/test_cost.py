@@ -4,10 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from tigerbush.cli import cost, plan, status
-from tigerbush.cli.cost import Output
-from tigerbush.cli.plan import jobs_of, outputs_of
+from tigerbush.cli.plan import command as plan
+from tigerbush.cli.plan import cost
+from tigerbush.cli.plan.command import jobs_of, outputs_of
+from tigerbush.cli.plan.cost import Output
+from tigerbush.cli.status import command as status
 from tigerbush.errors import TigerbushError
+from tigerbush.sentinel2.sensor import SENSOR
 
 PRODUCT = "S2A_MSIL1C_20170116T100000_N0204_R122_T33TVL_20170116T110000"
 SITES = {"here": {"region_size": 0.08}}
@@ -43,8 +46,8 @@ def estimate(outputs, jobs):
 
 
 def test_a_window_needs_the_tiles_that_it_touches():
-    assert cost.window_share(5000, 10) == pytest.approx((15_240 / 109_800) ** 2)
-    assert cost.window_share(200_000, 10) == 1
+    assert cost.window_share(SENSOR, 5000, 10) == pytest.approx((15_240 / 109_800) ** 2)
+    assert cost.window_share(SENSOR, 200_000, 10) == 1
 
 
 def test_bytes_of_a_window_and_of_whole_files():
@@ -141,45 +144,52 @@ def test_what_snakemake_prints():
 
 
 def test_words_that_no_command_knows():
-    for command in (status, plan):
+    for name, command in (("status", status), ("plan", plan)):
         with pytest.raises(TigerbushError) as error:
             command.run(None, ["--x", "y"])
-        name = command.__name__.rpartition(".")[2]
         assert str(error.value) == f"{name} does not know '--x y'; see ./tigerbush {name} --help."
 
 
 SUMMARY = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 
 
-def test_a_plan(monkeypatch, capsys, tmp_path):
-    """Two dry runs of snakemake, without a profile; its groups count only where jobs are submitted."""
-    asked, estimated = [], []
-    answers = [
+@pytest.fixture
+def planned(monkeypatch, tmp_path):
+    """`planned()` plans the run of a folder without a profile; what it asked of snakemake and of the model is kept."""
+
+    def run(json=False):
+        options = SimpleNamespace(
+            targets=["t"], json=json, directory=tmp_path, profile=None, configfile=[], config=["a=b"]
+        )
+        return plan.run(options, [])
+
+    def read_snakemake(words):
+        run.asked.append(words)
+        return run.answers[(len(run.asked) - 1) % 2]
+
+    def estimate(*given, **options):
+        run.estimated.append((given, options))
+        return {"a": 1}
+
+    run.asked, run.estimated = [], []
+    run.answers = [
         "Job stats:\njob  count\ndate  2\n\n",
         f"{SUMMARY}results/here/2017-01-16/a\t-\tdate\t-\tok\tupdate pending\n",
     ]
-    monkeypatch.setattr(
-        plan, "read_snakemake", lambda words: asked.append(words) or answers[(len(asked) - 1) % 2]
-    )
-    monkeypatch.setattr(
-        plan.configuration, "read_run", lambda options: {"products": "table.tsv", "sites": "sites.tsv"}
-    )
-    monkeypatch.setattr(plan.configuration, "read_sites", lambda path: {"here": path})
-    monkeypatch.setattr(
-        plan.cost, "estimate", lambda *given, **options: estimated.append((given, options)) or {"a": 1}
-    )
-    monkeypatch.setattr(plan.cost, "report", lambda estimate: f"report of {estimate}")
-    options = SimpleNamespace(
-        targets=["t"], json=False, directory=tmp_path, profile=None, configfile=[], config=["a=b"]
-    )
-    with pytest.raises(TigerbushError) as error:
-        plan.run(options, [])
-    assert str(error.value) == (
-        f"{tmp_path}/table.tsv does not exist yet; run ./tigerbush discover with the same options first."
-    )
+    config = {"products": "table.tsv", "sites": "sites.tsv"}
+    monkeypatch.setattr(plan, "read_run_configuration", lambda options: config)
+    monkeypatch.setattr(plan, "sites_of", lambda config, directory: {"here": directory / config["sites"]})
+    monkeypatch.setattr(plan, "read_snakemake", read_snakemake)
+    monkeypatch.setattr(plan, "estimate", estimate)
+    monkeypatch.setattr(plan, "report", lambda estimate: f"report of {estimate}")
     (tmp_path / "table.tsv").touch()
     (tmp_path / "files.tsv").write_text("product\tsize\nP\t1\nQ\t2\nP\t3\n")
-    assert plan.run(options, []) == 0
+    return run
+
+
+def test_a_plan(planned, capsys, tmp_path):
+    """Two dry runs of snakemake, without a profile."""
+    assert planned() == 0
     arguments = [
         "t",
         "--cores",
@@ -191,29 +201,43 @@ def test_a_plan(monkeypatch, capsys, tmp_path):
         "--config",
         "a=b",
     ]
-    assert asked == [["--dry-run", *arguments], ["--summary", *arguments]]
+    assert planned.asked == [["--dry-run", *arguments], ["--summary", *arguments]]
     files = {
         "P": [{"product": "P", "size": "1"}, {"product": "P", "size": "3"}],
         "Q": [{"product": "Q", "size": "2"}],
     }
-    config, sites, jobs, outputs, sizes = estimated[0][0]
+    config, sites, jobs, outputs, sizes = planned.estimated[0][0]
     assert (config["sites"], sites, jobs, sizes) == (
         "sites.tsv",
         {"here": tmp_path / "sites.tsv"},
         {"date": 2},
         files,
     )
-    assert outputs == [plan.cost.Output("date", "here", "2017-01-16", pending=True)]
+    assert outputs == [Output("date", "here", "2017-01-16", pending=True)]
     assert capsys.readouterr().out == "report of {'a': 1}\n"
-    options.json = True
+
+
+def test_groups_of_a_profile_count_where_jobs_are_submitted(planned, monkeypatch, capsys):
     for executor, starts in ((None, 0), ("local", 0), ("slurm", 2)):
         profile = {} if executor is None else {"executor": executor}
-        monkeypatch.setattr(plan.configuration, "read_profile", lambda name, profile=profile: profile)
-        assert plan.run(options, []) == 0
-        assert estimated[-1][1] == {"starts": starts}
+        monkeypatch.setattr(plan, "read_profile", lambda name, profile=profile: profile)
+        assert planned(json=True) == 0
+        assert planned.estimated[-1][1] == {"starts": starts}
     assert capsys.readouterr().out == '{\n "a": 1\n}\n' * 3
-    for answers[1] in ("", "no table " + "x" * 300):
-        asked.clear()
-        with pytest.raises(TigerbushError) as error:
-            plan.run(options, [])
-        assert str(error.value) == f"snakemake --summary gave no table but {answers[1][:200]!r}."
+
+
+def test_a_plan_without_a_table(planned, tmp_path):
+    (tmp_path / "table.tsv").unlink()
+    with pytest.raises(TigerbushError) as error:
+        planned()
+    assert str(error.value) == (
+        f"{tmp_path}/table.tsv does not exist yet; run ./tigerbush discover with the same options first."
+    )
+
+
+@pytest.mark.parametrize("answer", ["", "no table " + "x" * 300])
+def test_a_plan_of_what_is_no_summary(planned, answer):
+    planned.answers[1] = answer
+    with pytest.raises(TigerbushError) as error:
+        planned()
+    assert str(error.value) == f"snakemake --summary gave no table but {answer[:200]!r}."

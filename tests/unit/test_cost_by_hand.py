@@ -2,8 +2,10 @@
 
 import pytest
 
-from tigerbush.cli import cost
-from tigerbush.cli.cost import Output, estimate, window_share
+from fabricate import name_of
+from tigerbush.cli.plan import cost
+from tigerbush.cli.plan.cost import Output, estimate, window_share
+from tigerbush.sentinel2.sensor import SENSOR
 
 PRODUCTS = [f"S2A_MSIL1C_201701{day}T100000_N0204_R122_T33TVL_20170116T110000" for day in (16, 17, 18)]
 # 8 degrees of 111320 m are 1781 sub-images of 50 pixels of 10 m: 89050 pixels a side; half a degree 111 and 5550
@@ -79,7 +81,8 @@ def test_scenes(region, megapixels):
     """A scene takes the disk of its whole tile: two pixels of 20 m, of 1.45 bytes, for each band."""
     config = CONFIG | {"scene": CONFIG["scene"] | {"region": region}}
     for rule in ("resample_scene", "publish_scene"):
-        outputs = [Output(rule, "", f"S2{number}", pending=True) for number in range(50)]
+        names = [name_of(made=f"20170116T1100{number:02}") for number in range(50)]
+        outputs = [Output(rule, "", name, pending=True) for name in names]
         found = of(outputs=outputs, config=config)
         assert found["cpu_hours"] == pytest.approx(50 * 0.2 * megapixels / 1e6 / 3600, abs=6e-5)
         assert (found["disk_bytes"], found["products"]) == (50 * 3 * 5_490**2 * 1.45, 50)
@@ -131,7 +134,7 @@ def test_bytes_that_come():
     [(0, 10, (10_240 / 109_800) ** 2), (5_000, 20, (17_800 / 109_800) ** 2), (5_000, 60, (16_520 / 109_800) ** 2), (99_560, 10, 1), (99_570, 10, 1)],
 )  # fmt: skip
 def test_the_share_of_a_window(side, resolution, share):
-    assert window_share(side, resolution) == pytest.approx(share, rel=1e-12)
+    assert window_share(SENSOR, side, resolution) == pytest.approx(share, rel=1e-12)
 
 
 def test_the_price_of_hours():

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from tigerbush.date_images import read_date
+from tigerbush.grid import Grid
 from tigerbush.images import encode_png
 from tigerbush.raster import Raster, write_raster
-from tigerbush.resample import Grid
+from tigerbush.site import Site
+from tigerbush.sites.date import read_date
 
 HEIGHT, WIDTH = 45, 43
-SITE = {"longitude": 14.5579, "latitude": 45.8704, "region_size": 0.0036, "size": 20}
+SITE = Site(14.5579, 45.8704, 0.0036, size=20, resolution=10)
 RANDOM = np.random.default_rng(1)
 
 

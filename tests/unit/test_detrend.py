@@ -7,7 +7,14 @@ import pytest
 from statsmodels.tsa.seasonal import STL
 
 import slow
-from tigerbush.detrend import YEAR, design, gaussian_operator, harmonics_of, stl_operator, stl_windows
+from tigerbush.analysis.detrend import (
+    YEAR,
+    design,
+    gaussian_operator,
+    harmonics_of,
+    stl_operator,
+    stl_windows,
+)
 
 MONTH = 365.2425 / 12
 T = np.arange(60)

@@ -10,12 +10,15 @@ import pytest
 import requests
 
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
-from tigerbush.cli import discover, doctor, doctor_machine, doctor_source
-from tigerbush.cli.doctor import checks, examine, redacted
-from tigerbush.cli.finding import Finding
+from tigerbush.cli import discover
+from tigerbush.cli.doctor import command as doctor
+from tigerbush.cli.doctor import machine as doctor_machine
+from tigerbush.cli.doctor import source as doctor_source
+from tigerbush.cli.doctor.command import checks, examine, redacted
+from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
-from tigerbush.products import FILE_COLUMNS, file_row, write_table
-from tigerbush.web import Answer
+from tigerbush.planning.tables import FILE_COLUMNS, file_row, write_table
+from tigerbush.sources.web import Answer
 
 SOURCE = {
     "kind": "s3", "bucket": "eodata", "endpoint_url": None, "region": None, "anonymous": True, "requester_pays": False, "prefixes": ["p/"],
@@ -71,12 +74,10 @@ def test_checks_that_fit(engine, profile, names):
 
 def test_findings_are_printed(monkeypatch, capsys):
     options = SimpleNamespace(profile=None)
-    monkeypatch.setattr(
-        doctor.configuration, "read_configuration", lambda options: {"scene": {"engine": "rasterio"}}
-    )
-    monkeypatch.setattr(doctor.configuration, "read_profile", lambda name: {})
-    monkeypatch.setattr(doctor.configuration, "refuse_folders", lambda options: None)
-    monkeypatch.setattr(doctor.configuration, "names", lambda options: ["a.yaml", "b.yaml"])
+    monkeypatch.setattr(doctor, "read_configuration", lambda options: {"scene": {"engine": "rasterio"}})
+    monkeypatch.setattr(doctor, "read_profile", lambda name: {})
+    monkeypatch.setattr(doctor, "refuse_folders", lambda options: None)
+    monkeypatch.setattr(doctor, "configuration_files", lambda options: ["a.yaml", "b.yaml"])
     monkeypatch.setenv("MY_TOKEN", "abcd")
     for found, status in (([Finding("disk", True, "abcd\n free")], 0), ([Finding("disk", False, "none")], 1)):
         monkeypatch.setattr(doctor, "checks", lambda *_: "checks")
@@ -86,14 +87,14 @@ def test_findings_are_printed(monkeypatch, capsys):
         "ok     configuration   a.yaml, b.yaml\nok     disk            <MY_TOKEN> free\n"
         "ok     configuration   a.yaml, b.yaml\nwrong  disk            none\n"
     )
-    monkeypatch.setattr(doctor.configuration, "names", lambda options: [])
+    monkeypatch.setattr(doctor, "configuration_files", lambda options: [])
     assert doctor.run(options, []) == 1
     assert capsys.readouterr().out.startswith("ok     configuration   given values\n")
 
     def refuse(options):
         raise TigerbushError("it is wrong.")
 
-    monkeypatch.setattr(doctor.configuration, "read_configuration", refuse)
+    monkeypatch.setattr(doctor, "read_configuration", refuse)
     assert doctor.run(options, []) == 1
     assert capsys.readouterr().out == "wrong  configuration   it is wrong.\n"
     with pytest.raises(
@@ -116,7 +117,7 @@ def test_secrets_are_not_shown(monkeypatch):
 def test_discovery_is_forced(monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr(discover, "snakemake", lambda words: called.append(words) or 3)
-    monkeypatch.setattr(discover.configuration, "read_run", lambda options: called.append("read"))
+    monkeypatch.setattr(discover, "read_run_configuration", lambda options: called.append("read"))
     options = SimpleNamespace(directory=tmp_path, configfile=["a"], config=[], profile="p")
     assert discover.run(options, ["--x"]) == 3
     assert called == [
@@ -274,22 +275,34 @@ def test_a_file_of_a_web_server(monkeypatch, bucket, tmp_path):
     ]  # fmt: skip
 
 
-def test_the_tables(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor_machine, "refuse_files", lambda config, directory: None)
-    config = {"sites": "sites.tsv", "products": "products.tsv"}
+def test_the_tables(tmp_path):
+    config = {
+        "sites": "sites.tsv", "products": "products.tsv", "subimages": {"size": 50}, "composite": {"resolution": 10},
+        "weather": {"path": None, "precipitation": {"path": None}, "temperature": {"path": None}},
+    }  # fmt: skip
     path, table = tmp_path / "sites.tsv", tmp_path / "products.tsv"
-    assert tuples(doctor_machine.tables(config, tmp_path)) == [
-        (
-            "sites",
-            False,
-            f"{path} cannot be read ([Errno 2] No such file or directory: '{path}'); write it or set sites.",
-        )
-    ]
+
+    def refused():
+        """By the sentences of the workflow, which the doctor shows."""
+        [finding] = examine({"sites": lambda: doctor_machine.tables(config, tmp_path)})
+        assert (finding.name, finding.ok) == ("sites", False)
+        return finding.text
+
+    head = "site\tlongitude\tlatitude\tregion_size\n"
+    assert refused() == (
+        f"sites: {path} cannot be read as a table, because it is not there; write it or correct sites."
+    )
     path.write_text("site\n")
+    assert refused() == (
+        f"{path} has no column 'longitude'; expected site, longitude, latitude, region_size."
+    )
+    path.write_text(head)
+    assert refused() == f"{path} names no site; add a line with site, longitude, latitude, region_size."
+    path.write_text(f"{head}a\t14.5\t45.8\t0.1\n")
     assert tuples(doctor_machine.tables(config, tmp_path)) == [
-        ("sites", False, f"{path} names no site; add a line to it."), ("products", True, f"{table} is made by the first run"),
+        ("sites", True, f"1 in {path}"), ("products", True, f"{table} is made by the first run"),
     ]  # fmt: skip
-    path.write_text("site\na\nb\n")
+    path.write_text(f"{head}a\t14.5\t45.8\t0.1\nb\t14.5\t45.8\t0.1\n")
     table.touch()
     assert tuples(doctor_machine.tables(config, tmp_path)) == [
         ("sites", True, f"2 in {path}"), ("products", True, f"{table} is there"),

@@ -5,8 +5,8 @@ import pytest
 
 import slow
 from planted import assert_same
-from tigerbush.detrend import stl_operator
-from tigerbush.early_warning import (
+from tigerbush.analysis.detrend import stl_operator
+from tigerbush.analysis.early_warning import (
     Record,
     Treatment,
     Windows,

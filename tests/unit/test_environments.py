@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fabricate import ROOT
+from tigerbush.planning.code import closure, found
+from tigerbush.planning.code import imported as files_imported
 
 WORKFLOW = ROOT / "workflow"
 # what the repository itself brings
@@ -20,6 +22,8 @@ OWN = {"tigerbush", *(path.stem for path in (ROOT / "plugins").iterdir())}
 ENVIRONMENT = WORKFLOW / "envs" / "tigerbush.yaml"
 # scenes by SNAP, by a job each or by ranks, start with these
 SNAP_ENVIRONMENT = WORKFLOW / "envs" / "snap.yaml"
+# what sites need of modules that scenes import too; tests/unit/test_imports.py has them load nothing of it
+OF_SITES = {"opencv-python-headless", "utm"}
 SNAP_SCRIPTS = ("resample_scene", "resample_scenes", "resample_scenes_rank", "publish_scene")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # the names that conda-forge gives to distributions
@@ -43,22 +47,25 @@ def imported(jobs_only=False):
 
     The command line and the main process run in the environment of `make env` alone, so that no job imports what they do.
     """
-    found = {}
-    for path in (WORKFLOW / "scripts").rglob("*.py"):
-        if jobs_only and (path.parent.name == "cli" or path.stem in ("run_lease", "blob_trouble")):
+    users = {}
+    scripts = WORKFLOW / "scripts"
+    for path in scripts.rglob("*.py"):
+        if jobs_only and {"cli", "runs"} & set(path.relative_to(scripts).parts):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                modules = [node.module]
-            else:
-                continue
-            for module in modules:
-                top = module.partition(".")[0]
-                if top not in sys.stdlib_module_names and top not in OWN:
-                    found.setdefault(top, set()).add(path.name)
-    return found
+        for top in third_party(path):
+            users.setdefault(top, set()).add(path.name)
+    return users
+
+
+def third_party(path):
+    """The top-level modules of others that a file imports."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module)
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OWN
 
 
 @cache
@@ -84,20 +91,18 @@ def conda_environment(path=ENVIRONMENT):
 
 
 @cache
-def imported_by(path):
-    """The top-level modules that a script imports, directly or through the library."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            package, _, module = node.module.partition(".")
-            names = [module] if module else [alias.name for alias in node.names]
-            found.add(package)
-            for name in names if package == "tigerbush" else ():
-                file = WORKFLOW / "scripts" / "tigerbush" / f"{name}.py"
-                found |= imported_by(file) if file.exists() else set()
-    return found - set(sys.stdlib_module_names) - {"tigerbush"}
+def imported_by(script):
+    """The third-party modules that a script imports, directly or through the library, sensors included."""
+    scripts = WORKFLOW / "scripts"
+    of_sensors = [
+        path.relative_to(scripts).as_posix()
+        for folder in scripts.glob("tigerbush/*/sensor.py")
+        for path in folder.parent.glob("*.py")
+    ]
+    files = closure(
+        [script], lambda name: files_imported((scripts / name).read_text()) | found(name, of_sensors)
+    )
+    return {top for name in files for top in third_party(scripts / name)}
 
 
 @cache
@@ -140,11 +145,11 @@ def test_the_conda_environment_holds_nothing_else():
 
 
 def test_the_environment_of_snap_holds_what_its_scripts_import_and_nothing_else():
-    modules = set().union(*(imported_by(WORKFLOW / "scripts" / f"{name}.py") for name in SNAP_SCRIPTS))
+    modules = set().union(*(imported_by(f"{name}.py") for name in SNAP_SCRIPTS))
     needed = set().union(*(used()[module] for module in modules))
     assert {"esa-snappy", "rasterio", "mpi4py"} <= needed
     packages = conda_environment(SNAP_ENVIRONMENT)
-    assert set(packages) == needed | {"python", "pip"}
+    assert set(packages) == needed - OF_SITES | {"python", "pip"}
     others = conda_environment()
     assert all(packages[name] == others[name] for name in set(packages) & set(others))
     lock = (ROOT / "requirements-snap.txt").read_text()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from test_analysis_figures import ANALYSIS, BLACK, PURPLE
-from tigerbush.analysis_figures import FIGURES, analysis_figures, sites_figure
+from tigerbush.report.figures import FIGURES, analysis_figures, sites_figure
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Figures of an analysis that has little or nothing to show."""
 
 from test_analysis_figures import ANALYSIS, DAYS, one
-from tigerbush.analysis_figures import FIGURES, analysis_figures
+from tigerbush.report.figures import FIGURES, analysis_figures
 
 
 def test_completeness_leaves_out_what_is_not_known():

@@ -13,9 +13,6 @@ import pytest
 
 from tigerbush.errors import MachineError, RemoteError, TigerbushError, WriteError
 from tigerbush.files import (
-    job_arguments,
-    job_log,
-    job_outputs,
     link_or_copy,
     parse_json,
     read_json,
@@ -25,6 +22,7 @@ from tigerbush.files import (
     write_error,
     write_json,
 )
+from tigerbush.job import job_arguments, job_log, job_outputs
 
 
 def no_link(*_):

@@ -9,7 +9,7 @@ import sentences_of_warning
 from sentences import ANALYSIS, SERIES
 from sentences_of_pattern import SPATIAL
 from sentences_of_warning import WARNING
-from tigerbush.findings import (
+from tigerbush.report.findings import (
     caveats,
     change,
     coverage,
@@ -25,7 +25,7 @@ from tigerbush.findings import (
     sentence,
     short,
 )
-from tigerbush.methods import methods, methods_over_sites
+from tigerbush.report.methods import methods, methods_over_sites
 
 MONTHS = [f"2021-{month:02d}-10" for month in range(1, 13)]
 

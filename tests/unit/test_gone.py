@@ -7,10 +7,10 @@ import zipfile
 import pytest
 
 from fabricate import name_of
-from tigerbush import gone
 from tigerbush.errors import GoneError, MachineError, RemoteError, TigerbushError
-from tigerbush.gone import gone_products, loss_sentence
-from tigerbush.local import list_local
+from tigerbush.runs import gone
+from tigerbush.runs.gone import gone_products, loss_sentence
+from tigerbush.sources.folder import list_local
 
 DAYS = ("20170110", "20170120", "20170130", "20170210", "20170220", "20170228")
 
@@ -180,7 +180,7 @@ def test_a_zip_with_two_ends(folder):
 
 
 def test_trouble_of_the_machine_takes_no_product_away(folder, monkeypatch):
-    def full(path):
+    def full(path, suffix):
         raise OSError(24, "Too many open files")
 
     rows, files = list_local(folder)

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from fabricate import CORNER, flat_scene, name_of, scene_of
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
 from tigerbush.files import replacing, write_bytes, write_json
-from tigerbush.local import copy_product, list_local
-from tigerbush.masks import read_mask
-from tigerbush.ranges import check_decodes
+from tigerbush.grid import Grid
 from tigerbush.raster import Raster, read_raster, write_raster
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import write_product
-from tigerbush.site import SITE_BANDS
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.names import SITE_BANDS
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources.folder import copy_product, list_local
+from tigerbush.sources.ranges import check_decodes
 
 METADATA = ("MTD_MSIL1C.xml", "GRANULE/*/MTD_TL.xml", "GRANULE/*/QI_DATA/MSK_CLOUDS_B00.gml")
 
@@ -32,7 +32,7 @@ def read_all(safe):
     """Read whatever the workflow would of a product."""
     product = open_product(safe)
     read_mask(product, product.grids[10])
-    return read_band(product, "B4", product.grids[10])
+    return product.read_band("B4", product.grids[10])
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_tile_without_its_header_is_noticed(tmp_path, tile):
     path.write_bytes(content)
     product = open_product(safe)
     with pytest.raises(TigerbushError, match=r"_B04\.jp2 does not decode"):
-        read_band(product, "B4", product.grids[10])
+        product.read_band("B4", product.grids[10])
 
 
 @pytest.mark.parametrize("side", [2**31 - 1, 10**6])
@@ -266,7 +266,7 @@ def test_an_image_names_no_other_files(safe, tmp_path, suffix):
     disguised = band.with_suffix(suffix)
     disguised.write_bytes(content)
     with pytest.raises(TigerbushError) as error:
-        read_band(open_product(safe), "B4", open_product(safe).grids[10])
+        open_product(safe).read_band("B4", open_product(safe).grids[10])
     assert str(disguised) in str(error.value)
     row = {"name": disguised.name, "etag": ""}
     with pytest.raises(RemoteError, match=r"^x: what came does not decode"):

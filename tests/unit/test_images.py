@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
 from tigerbush.images import (
     BARE,
     MASKED_GREY,
@@ -20,7 +21,6 @@ from tigerbush.images import (
     rgb,
 )
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
 
 
 def test_ndvi():

@@ -7,7 +7,7 @@ from scipy.stats import kendalltau
 from statsmodels.tsa.ar_model import AutoReg
 
 import slow
-from tigerbush.indicators import INDICATORS, RATES, kendall, moving, peak
+from tigerbush.analysis.indicators import INDICATORS, RATES, kendall, moving, peak
 
 STEP = 30.0
 T = np.arange(60)

@@ -10,11 +10,11 @@ from fabricate import ROOT
 from test_kept_results import NAME, SITE, files_of, keeping, script, without_band
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import failed_outputs, is_finished, kept_results, or_placeholder
 from tigerbush.files import write_json
-from tigerbush.local import copy_product, write_failed_copy
+from tigerbush.placeholder import failed_outputs, is_finished, kept_results, or_placeholder, write_failed_copy
 from tigerbush.raster import STATUS, write_raster
-from tigerbush.scene import scene_placeholder
+from tigerbush.scenes.scene import scene_placeholder
+from tigerbush.sources.folder import copy_product
 
 DOWNLOAD, STREAM = script("download_product"), script("stream_product")
 
@@ -140,7 +140,7 @@ def fetched(out, last_attempt):
 
 @pytest.mark.parametrize("fetch", [streamed, fetched])
 def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
-    monkeypatch.setattr("tigerbush.patience.WAIT_SECONDS", 0)
+    monkeypatch.setattr("tigerbush.sources.patience.WAIT_SECONDS", 0)
     out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
     copy_product(product(), out, [])
     # what may pass is tried again first

@@ -9,24 +9,20 @@ from dataclasses import replace
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from tigerbush.engines import make_scene
 from tigerbush.errors import KeptError, MachineError
-from tigerbush.failures import is_finished
 from tigerbush.files import write_json
+from tigerbush.placeholder import is_finished
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
-from tigerbush.scene_ranks import KEPT, to_do, work_through
-from tigerbush.site import resample_site, site_placeholder, subset_site
-from tigerbush.snap import Limits
+from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.ranks import KEPT, to_do, work_through
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits
+from tigerbush.site import Site
+from tigerbush.sites.product import resample_site, site_placeholder, subset_site
 
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
-OUTSIDE = SITE | {"longitude": 15.5}
-SCENE = {
-    "engine": "rasterio",
-    "bands": ["B4"],
-    "resolution": 60,
-    "upsampling": "Nearest",
-    "downsampling": "First",
-}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
+OUTSIDE = replace(SITE, longitude=15.5)
+SCENE = SceneOptions(["B4"], 60)
 NAME = name_of()
 
 
@@ -83,43 +79,43 @@ def subset(tmp_path):
 @pytest.mark.parametrize(("site", "status"), [(SITE, "ok"), (OUTSIDE, "outside")])
 def test_the_window_of_a_site_is_kept(product, subset, site, status):
     safe = product()
-    subset.run(resample_site(safe, **site), site)
+    subset.run(resample_site(safe, site), site)
     mask = subset.mask.read_bytes()
     assert read_tags(subset.image)[STATUS] == status
     with keeping(subset.image, "B4 is missing."):
-        subset.run(site_placeholder(NAME, "B4 is missing.", **site), site)
+        subset.run(site_placeholder(NAME, "B4 is missing.", site), site)
     assert subset.mask.read_bytes() == mask
     # the next run looks at the product again
     assert not subset.windows[0].exists()
-    subset.run(resample_site(safe, **site), site)
+    subset.run(resample_site(safe, site), site)
     assert files_of(subset.folder) == sorted(
         path.name for path in (*subset.windows, subset.image, subset.mask)
     )
 
 
 def test_the_placeholder_of_a_site_replaces_what_is_not_finished(product, subset):
-    subset.run(site_placeholder(NAME, "first", **SITE))
-    subset.run(site_placeholder(NAME, "second", **SITE))
+    subset.run(site_placeholder(NAME, "first", SITE))
+    subset.run(site_placeholder(NAME, "second", SITE))
     assert read_tags(subset.image)[REASON] == "second"
-    subset.run(resample_site(product(), **SITE))
+    subset.run(resample_site(product(), SITE))
     content = subset.image.read_bytes()
     for damage in (content[:-100], content[:30], b""):
         subset.image.write_bytes(damage)
         assert not is_finished(subset.image)
-        subset.run(site_placeholder(NAME, "third", **SITE))
+        subset.run(site_placeholder(NAME, "third", SITE))
         assert read_tags(subset.image)[REASON] == "third"
     assert not subset.folder.joinpath(f"{NAME}.unreadable.json").exists()
 
 
 def test_what_cannot_be_looked_at_is_not_replaced(product, subset, monkeypatch):
     """As on a stale mount or without permission."""
-    subset.run(resample_site(product(), **SITE))
+    subset.run(resample_site(product(), SITE))
     before = subset.image.read_bytes()
     monkeypatch.setattr(
-        "tigerbush.failures._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
+        "tigerbush.placeholder._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
     )
     with pytest.raises(MachineError) as error:
-        subset.run(site_placeholder(NAME, "gone", **SITE))
+        subset.run(site_placeholder(NAME, "gone", SITE))
     assert str(error.value) == "/a: Permission denied; mend that and run again."
     assert subset.image.read_bytes() == before
 
@@ -141,14 +137,14 @@ class Date:
         self.windows = {}
         for seed, day in enumerate(self.days):
             safe = product(day, scene=scene_of(seed, clouds=[]))
-            self.windows[name_of(day)] = subset_site(*resample_site(safe, **SITE), **SITE)
+            self.windows[name_of(day)] = subset_site(*resample_site(safe, SITE), SITE)
 
     def run(self, failed=(), left=(), mask="if_present"):
         names = [name for name in self.windows if name not in left]
         images = [self.products / f"{name}.tif" for name in names]
         masks = [self.products / f"{name}_mask.tif" for name in names]
         for name, *paths in zip(names, images, masks, strict=True):
-            rasters = site_placeholder(name, "gone.", **SITE) if name in failed else self.windows[name]
+            rasters = site_placeholder(name, "gone.", SITE) if name in failed else self.windows[name]
             for path, raster in zip(paths, rasters, strict=True):
                 write_raster(path, raster)
         COMPOSITE(images, masks, self.out, mask=mask)
@@ -185,7 +181,7 @@ def test_a_composite_of_windows_of_two_configurations_is_refused(date):
     date.run()
     before = date.out.read_bytes()
     date.windows[second] = subset_site(
-        *site_placeholder(second, "", **SITE | {"size": 10}), **SITE | {"size": 10}
+        *site_placeholder(second, "", replace(SITE, size=10)), replace(SITE, size=10)
     )
     image = date.windows[second][0]
     image.tags[STATUS] = "ok"
@@ -244,7 +240,7 @@ def test_a_composite_that_is_damaged_is_made_again(date):
 
 
 def of_scene(path, target, geo_region=None, **options):
-    scene = SCENE | {"geo_region": geo_region}
+    scene = replace(SCENE, geo_region=geo_region)
     make_scene(path, target, NAME, scene, limits=Limits(1, 1000), last_attempt=True, **options)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.local import copy_product, list_local, refuse_less, write_failed_copy
-from tigerbush.products import role
-from tigerbush.safe import open_product, read_band
+from tigerbush.placeholder import write_failed_copy
+from tigerbush.sentinel2.names import role
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sources.folder import copy_product, list_local, refuse_less
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_copy_product(product, tmp_path):
     target = tmp_path / "copies" / f"{name_of(baseline='0400')}.zip"
     copy_product(safe, target, ["B4", "B8"])
     copied = open_product(target)
-    np.testing.assert_array_equal(read_band(copied, "B4", copied.grids[10]), scene.bands["B4"])
+    np.testing.assert_array_equal(copied.read_band("B4", copied.grids[10]), scene.bands["B4"])
     assert sorted(file.rpartition("/")[2] for file in copied.files) == [
         "MSK_CLASSI_B00.jp2",
         "MTD_MSIL1C.xml",
@@ -222,7 +223,7 @@ def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
     copy_product(safe, target, ["B8", "B4"])
     copied = open_product(target)
     with pytest.raises(TigerbushError, match="band B4 is missing"):
-        read_band(copied, "B4", copied.grids[10])
+        copied.read_band("B4", copied.grids[10])
 
 
 def test_copy_product_leaves_nothing_half_written(product, tmp_path):

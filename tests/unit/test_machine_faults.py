@@ -1,32 +1,29 @@
 """Whose fault a failure is: that of a product is a placeholder, that of the machine or the configuration is raised."""
 
 import contextlib
-import json
 import os
-import resource
 import runpy
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from fabricate import ROOT, flat_scene, name_of, scene_of
+from fabricate import ROOT, name_of, scene_of
 from tigerbush.errors import EngineError, MachineError, WriteError
-from tigerbush.failures import or_placeholder
-from tigerbush.files import job_log, scratch_folder
-from tigerbush.local import copy_product, list_local
+from tigerbush.masks import MaskOptions
+from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import REASON, STATUS, read_raster
-from tigerbush.safe import open_product, read_band, unpack_product
-from tigerbush.safe_writer import write_product
-from tigerbush.snap import Limits, write_snap_scene
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits, write_snap_scene
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.site import Site
+from tigerbush.sources.folder import list_local
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 RESAMPLE = runpy.run_path(str(SCRIPTS / "resample_product.py"))["main"]
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 SAFE = f"{name_of()}.SAFE"
 NOBODY = 65534
 
@@ -73,14 +70,13 @@ def zip_of(safe):
 def resampled(path, folder, *, last_attempt=True, buffer=0):
     """Run the script resample_product; give the tags of its window."""
     image = folder / "windows" / f"{name_of()}.window.tif"
-    mask_options = {"cirrus": True, "snow": False, "buffer": buffer}
     RESAMPLE(
         image,
         image.with_name(f"{name_of()}.window_mask.tif"),
         product=name_of(),
         path=str(path),
         site=SITE,
-        mask_options=mask_options,
+        options=MaskOptions(cirrus=True, snow=False, buffer=buffer),
         last_attempt=last_attempt,
     )
     return read_raster(image).tags
@@ -213,7 +209,7 @@ def test_results_that_may_not_be_written(place):
     )
 
 
-SCENE = {"bands": ["B4"], "resolution": 60, "upsampling": "Nearest", "downsampling": "First"}
+SCENE = SceneOptions(["B4"], 60, engine="gpt")
 
 
 def test_temporary_files_that_may_not_be_written(place, monkeypatch):
@@ -221,9 +217,7 @@ def test_temporary_files_that_may_not_be_written(place, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(place / "closed"))
     with without_privileges(), pytest.raises(WriteError) as error:
         or_placeholder(
-            lambda: write_snap_scene(
-                place / "products" / SAFE, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE
-            ),
+            lambda: write_snap_scene(place / "products" / SAFE, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
             source=place / "products" / SAFE,
@@ -241,7 +235,7 @@ def test_a_command_that_may_not_be_started(place, monkeypatch):
     path = place / "products" / SAFE
     with pytest.raises(EngineError) as error:
         or_placeholder(
-            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            lambda: write_snap_scene(path, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
             source=path,
@@ -275,167 +269,9 @@ def test_what_snap_says_of_the_machine(place, monkeypatch, script):
     (path / "DATASTRIP").mkdir(exist_ok=True)
     with pytest.raises(EngineError) as error:
         or_placeholder(
-            lambda: write_snap_scene(path, place / "a.tif", engine="gpt", limits=Limits(1, 1000), **SCENE),
+            lambda: write_snap_scene(path, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
             source=path,
         )
     assert str(error.value) == SNAP_SAYS[script].format(path=path)
-
-
-@contextlib.contextmanager
-def small_disk(size=4096):
-    """No file larger than `size` bytes can be written, as on a full disk."""
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-
-
-def test_a_full_disk(place):
-    with small_disk():
-        sentence = refused(place / "products" / SAFE, place)
-    # what GDAL says between the brackets names a temporary file
-    start, _, end = sentence.partition(" (")
-    assert start == f"{place}/windows/{name_of()}.window.tif cannot be written"
-    assert end.endswith("); mend that and run again.")
-
-
-def test_a_full_disk_of_temporary_files(place):
-    """What SNAP is given is unpacked there."""
-    path = zip_of(place / "products" / SAFE)
-    with scratch_folder("tigerbush-test-") as folder, small_disk(), pytest.raises(MachineError) as error:
-        or_placeholder(lambda: unpack_product(path, folder), str, last_attempt=True, source=path)
-    assert str(error.value) == "File too large; mend that and run again."
-
-
-def test_a_full_disk_under_a_copy(place):
-    path, target = place / "products" / SAFE, place / "copies" / f"{name_of()}.zip"
-    with small_disk(), pytest.raises(WriteError) as error:
-        or_placeholder(lambda: copy_product(path, target, None), str, last_attempt=True, source=path)
-    assert str(error.value) == f"{target} cannot be written (File too large); mend that and run again."
-    assert not list(target.parent.iterdir())
-
-
-@contextlib.contextmanager
-def files_left(number):
-    """The process may open so many more files."""
-    old = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, old[1]))
-    held = []
-    try:
-        with contextlib.suppress(OSError):
-            while True:
-                held.append(os.open(os.devnull, os.O_RDONLY))
-        for _ in range(number):
-            os.close(held.pop())
-        yield
-    finally:
-        for one in held:
-            os.close(one)
-        resource.setrlimit(resource.RLIMIT_NOFILE, old)
-
-
-@pytest.mark.parametrize(("kind", "left"), [("SAFE", 0), ("zip", 0), ("zip", 1)])
-def test_too_many_open_files(place, kind, left):
-    """GDAL takes a file in a zip that it cannot open for one that is missing."""
-    path = place / "products" / SAFE
-    if kind == "zip":
-        path = zip_of(path)
-    product = open_product(path)
-    with files_left(left), pytest.raises(MachineError) as error:
-        or_placeholder(
-            lambda: read_band(product, "B4", product.grids[10]), str, last_attempt=True, source=path
-        )
-    sentence = str(error.value).removeprefix(f"{product.path}: ")
-    sentence = sentence.removeprefix(f"{path}/{product.band_file('B4')[0]}: ")
-    assert sentence == "Too many open files; raise the limit of open files (ulimit -n) and run again."
-
-
-MEMORY = """
-import json, os, re, resource, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from tigerbush.errors import MachineError
-from tigerbush.failures import or_placeholder
-from tigerbush.safe import open_product, read_band
-path = Path(sys.argv[2])
-product = open_product(path)
-grid = product.grids[10]
-# everything that is loaded late
-small = open_product(Path(sys.argv[3]))
-read_band(small, "B4", small.grids[10])
-for more in range(0, 26, 2):
-    reader, writer = os.pipe()
-    if os.fork():
-        os.close(writer)
-        print(json.dumps([more, os.read(reader, 10000).decode()]))
-        os.wait()
-        continue
-    size = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (size + more * 2**20,) * 2)
-    try:
-        done = or_placeholder(lambda: read_band(product, "B8", grid), str, True, source=path)
-        text = f"placeholder {done}" if isinstance(done, str) else f"done {(done == 300).all()}"
-    except (MachineError, MemoryError) as error:
-        text = f"{type(error).__name__} {error}"
-    os.write(writer, text.encode())
-    os._exit(0)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS and /proc are Linux's")
-def test_memory_that_is_used_up(tmp_path):
-    """Wherever the memory ends, in numpy, in GDAL's blocks or in OpenJPEG's tiles: never a placeholder."""
-    safe = write_product(tmp_path, name_of(), flat_scene(1800))
-    small = write_product(tmp_path / "small", name_of(), scene_of())
-    command = [sys.executable, "-c", MEMORY, *map(str, (SCRIPTS, safe, small))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    outcomes = [json.loads(line)[1] for line in done.stdout.splitlines() if line.startswith("[")]
-    assert len(outcomes) == 13
-    assert {text.partition(" ")[0] for text in outcomes} - {"_ArrayMemoryError"} == {"MachineError", "done"}
-    assert "done False" not in outcomes
-    for text in outcomes:
-        if text.startswith("MachineError"):
-            assert text.startswith("MachineError the memory of the job is used up (")
-            assert text.endswith("); give it more (mem_mb of its rule) and run again.")
-
-
-def job_ends(tmp_path, work):
-    """Give the log of a job that ends with status 1."""
-    with pytest.raises(SystemExit) as end, job_log(tmp_path / "job.log"):
-        work()
-    assert end.value.code == 1
-    return (tmp_path / "job.log").read_text()
-
-
-def test_a_module_that_is_missing_ends_the_job(place, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
-    log = job_ends(place, lambda: resampled(safe, place, buffer=1))
-    assert log == (
-        "ERROR: the environment is incomplete (import of cv2 halted; None in sys.modules); make it again (make env), then "
-        "run again.\n"
-    )
-    assert not list(place.glob("windows/*"))
-
-
-def test_a_gdal_without_jpeg_2000(place):
-    code = (
-        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[1:3]\n"
-        "import test_machine_faults as t; t.resampled(Path(sys.argv[3]), Path(sys.argv[4]))"
-    )
-    paths = [ROOT / "tests" / "unit", ROOT / "tests", place / "products" / SAFE, place]
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n{code}", *map(str, paths)],
-        env=os.environ | {"GDAL_SKIP": "JP2OpenJPEG"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr.splitlines()[-1] == (
-        "tigerbush.errors.MachineError: the environment is incomplete (GDAL has no driver JP2OpenJPEG); make it again "
-        "(make env), then run again."
-    )
-    assert not list(place.glob("windows/*"))

@@ -6,9 +6,9 @@ import os
 import pytest
 from rasterio.errors import RasterioIOError
 
-from test_machine_faults import job_ends
+from test_machine_limits import job_ends
 from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_fault
-from tigerbush.failures import or_placeholder
+from tigerbush.placeholder import or_placeholder
 
 
 def of_gdal(kind, text):

@@ -5,16 +5,17 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tigerbush.figures import encode_figure
-from tigerbush.grid import place_sub_images
-from tigerbush.maps import Maps, animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.analysis.series import read_series
+from tigerbush.grid import Grid
 from tigerbush.raster import read_raster, write_raster
-from tigerbush.resample import Grid
-from tigerbush.series import read_series
+from tigerbush.report.maps import Maps, animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.report.overview import encode_figure
+from tigerbush.site import Site
+from tigerbush.sites.parts import place_sub_images
 
 # 3 x 2 sub-images of 5 pixels
 GRID, EPSG, SIZE = Grid(461_080, 1_460_280, 10, 15, 10), 32631, 5
-SITE = {"longitude": 2.65, "latitude": 13.2, "region_size": 0.0014, "size": SIZE}
+SITE = Site(2.65, 13.2, 0.0014, size=SIZE, resolution=10)
 DAYS = ["2020-01-16", "2020-02-15", "2020-03-16"]
 GREY = (216, 216, 216)
 

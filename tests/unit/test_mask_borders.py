@@ -9,16 +9,17 @@ import rasterio
 from fabricate import CORNER, scene_of
 from tigerbush import masks
 from tigerbush.errors import TigerbushError
-from tigerbush.masks import MaskOptions, mask_file, mask_method, read_mask
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product
+from tigerbush.grid import Grid
+from tigerbush.masks import MaskOptions, mask_method
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.safe import open_product
 
 SMALL = CORNER | {"width": 24, "height": 18}  # 4 x 3 pixels of 60 m
 WHOLE = Grid(CORNER["x"], CORNER["y"], 10, 24, 18)
 
 
 def test_values_of_masks_are_those_that_files_hold():
-    assert (masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.NODATA) == (0, 1, 2, 255)
+    assert (masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.MASK_NODATA) == (0, 1, 2, 255)
     assert MaskOptions() == MaskOptions(cirrus=True, snow=False, buffer=0)
     assert mask_method(60, WHOLE) == "Nearest"
 
@@ -136,9 +137,9 @@ def test_a_triangle_is_a_ring(product):
 def test_a_mask_of_too_many_bytes_is_not_read(product, monkeypatch):
     safe, path = polygons(product, [ring(0, 0, 30, 30)])
     size = path.stat().st_size
-    monkeypatch.setattr("tigerbush.masks.MAX_XML_BYTES", size)
+    monkeypatch.setattr("tigerbush.sentinel2.masks.MAX_XML_BYTES", size)
     assert read_mask(open_product(safe), WHOLE)[0].any()
-    monkeypatch.setattr("tigerbush.masks.MAX_XML_BYTES", size - 1)
+    monkeypatch.setattr("tigerbush.sentinel2.masks.MAX_XML_BYTES", size - 1)
     with pytest.raises(TigerbushError) as error:
         read_mask(open_product(safe), WHOLE)
     assert str(error.value) == (
@@ -153,7 +154,7 @@ def test_which_file_is_the_mask(product):
     granule = next(safe.glob("GRANULE/*"))
 
     def found():
-        name, resolution = mask_file(open_product(safe))
+        name, resolution = open_product(safe).mask_file()
         return name and name.rpartition("/")[2], resolution
 
     assert found() == ("MSK_CLASSI_B00.jp2", 60)
@@ -184,7 +185,7 @@ def test_which_scene_classification_is_the_mask(product):
     assert np.argwhere(mask).max(axis=0).tolist() == [5, 5]
     fine.unlink()
     mask, name = read_mask(open_product(safe), WHOLE)
-    assert name.endswith("_SCL_60m.jp2") and mask_file(open_product(safe)) == (name, 60)
+    assert name.endswith("_SCL_60m.jp2") and open_product(safe).mask_file() == (name, 60)
     expected = np.zeros((18, 24), np.uint8)
     expected[12:, 18:] = 1
     np.testing.assert_array_equal(mask, expected)

@@ -7,10 +7,11 @@ import pytest
 
 from fabricate import CORNER, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.grid import read_window
-from tigerbush.masks import CLEAR, MASKED, UNKNOWN, MaskOptions, read_mask
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product
+from tigerbush.grid import Grid
+from tigerbush.masks import CLEAR, MASKED, UNKNOWN, MaskOptions
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sites.windows import read_window
 
 WHOLE = Grid(CORNER["x"], CORNER["y"], 10, CORNER["width"], CORNER["height"])
 
@@ -91,7 +92,7 @@ def test_a_buffer_reaches_into_a_site_from_outside(product, buffer):
     classi = (np.random.default_rng(2).random((3, 21, 21)) < 0.02).astype(np.uint8)
     opened = open_product(product(baseline="0400", scene=scene_of(offset=-1000, classi=classi)))
     site = Grid(WHOLE.x + 430, WHOLE.y - 470, 10, 40, 40)
-    window = read_window(site, WHOLE, buffer)
+    window = read_window(site, WHOLE, 60, buffer)
     row, column = round((window.y - site.y) / 10), round((site.x - window.x) / 10)
     whole, _ = read_mask(opened, WHOLE, MaskOptions(buffer=buffer))
     part, _ = read_mask(opened, window, MaskOptions(buffer=buffer))

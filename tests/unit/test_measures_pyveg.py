@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from tigerbush.grid import SubImage
 from tigerbush.images import read_png
-from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images
+from tigerbush.sites.parts import SubImage
+from tigerbush.sites.subimages import centrality_of_sub_images, coverage, ndvi_of_sub_images
 
 pytestmark = pytest.mark.data
 

@@ -4,9 +4,9 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.errors import TigerbushError
-from tigerbush.metadata import Xml, read_cloud_percent, read_metadata
-from tigerbush.products import BANDS, parse_name
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
+from tigerbush.sentinel2.metadata import Xml, read_cloud_percent, read_metadata
+from tigerbush.sentinel2.names import BANDS, parse_name
 
 SIZES = {10: (10980, 10979), 20: (5490, 5489), 60: (1830, 1829)}
 

@@ -8,17 +8,18 @@ import rioxarray
 
 from fabricate import name_of, scene_of
 from test_scene import SITE
-from tigerbush.composite import composite_products
 from tigerbush.images import render
 from tigerbush.raster import LINEAGE, PRODUCT, write_raster
-from tigerbush.site import SITE_BANDS, resample_site, subset_site
+from tigerbush.sentinel2.names import SITE_BANDS
+from tigerbush.sites.composite import composite_products
+from tigerbush.sites.product import resample_site, subset_site
 
 
 @pytest.fixture
 def files(product, tmp_path):
     """A product's window and mask, the composite and the NDVI made of it."""
     scene = scene_of(2, offset=-1000, classi=np.zeros((3, 21, 21)))
-    image, mask = subset_site(*resample_site(product(baseline="0510", scene=scene), **SITE), **SITE)
+    image, mask = subset_site(*resample_site(product(baseline="0510", scene=scene), SITE), SITE)
     write_raster(tmp_path / "image.tif", image)
     write_raster(tmp_path / "mask.tif", mask)
     composite = composite_products([(tmp_path / "image.tif", tmp_path / "mask.tif")])

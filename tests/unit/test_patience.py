@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from stores_in_memory import refusal, without_waiting
-from tigerbush import patience
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
-from tigerbush.patience import closed, patiently, within_a_step
-from tigerbush.web import BusyError
+from tigerbush.sources import patience
+from tigerbush.sources.patience import closed, patiently, within_a_step
+from tigerbush.sources.web import BusyError
 
 
 def failing(*errors):

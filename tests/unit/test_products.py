@@ -7,19 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
-from tigerbush.products import (
-    BANDS,
+from tigerbush.planning.tables import (
     COLUMNS,
     file_row,
     is_row,
     keep_gone,
     newest_baseline,
-    parse_name,
     read_rows,
-    role,
     table_row,
     write_table,
 )
+from tigerbush.sentinel2.names import BANDS, parse_name, role
 
 
 def row(name, **options):

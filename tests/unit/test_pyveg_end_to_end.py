@@ -9,17 +9,24 @@ import yaml
 
 from fabricate import ROOT
 from pyveg_numbers import ANALYSIS, DATES, HEIGHT, IMAGES, PLACE, SUB_IMAGES, VECTORS, WIDTH, scene, weather
-from tigerbush.analysis import analyse_site
-from tigerbush.grid import place_sub_images
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site
+from tigerbush.grid import Grid
 from tigerbush.images import render
-from tigerbush.measures import centrality_of_sub_images, coverage, ndvi_of_sub_images, usable_sub_images
+from tigerbush.pyveg import smoothed
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
-from tigerbush.series import pyveg_treatment, read_series
-from tigerbush.summary import summarise_date, summarise_site
+from tigerbush.site import Site
+from tigerbush.sites.parts import place_sub_images
+from tigerbush.sites.subimages import (
+    centrality_of_sub_images,
+    coverage,
+    ndvi_of_sub_images,
+    usable_sub_images,
+)
+from tigerbush.summary.summary import summarise_date, summarise_site
 
 GRID, EPSG = Grid(600_000, 1_280_000, 10, WIDTH, HEIGHT), 32635
-SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
+SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
 CONFIG = {"period": {"start": "2017-01-01", "end": "2018-07-01", "step": "1m"}, "run": {"name": "test"}}
 
 
@@ -34,7 +41,9 @@ def date_summary(number):
     images, day = rendered(number), DATES[number]
     index = images.ndvi.data[0]
     covered = coverage(index, images.rgb, "pyveg")
-    parts = usable_sub_images(place_sub_images(GRID, EPSG, PLACE | {"size": 50}, "pyveg"), covered, 0.05)
+    parts = usable_sub_images(
+        place_sub_images(GRID, EPSG, Site(**PLACE, size=50, resolution=10), "pyveg"), covered, 0.05
+    )
     ndvi = ndvi_of_sub_images(
         index, images.grey, images.black_white, np.ones(index.shape), covered, parts, day
     )
@@ -115,7 +124,7 @@ def test_outliers_are_those_that_pyveg_drops(summary):
     """One of offset50 in each of the sub-images at 27.93 E."""
     series = read_series(summary, "results_summary.json")
     assert series.places == ((11.56, 27.93), (11.56, 27.97), (11.6, 27.93), (11.6, 27.97))
-    treated = pyveg_treatment(series).vegetation
+    _, treated = smoothed(series.dates, series.vegetation)
     for variable, table in series.vegetation.items():
         dropped = np.argwhere(np.isfinite(table) & np.isnan(treated[variable])).tolist()
         assert dropped == ([[13, 0], [13, 2]] if variable == "offset50" else [])

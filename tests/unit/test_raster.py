@@ -1,6 +1,7 @@
 """GeoTIFFs: what is written comes back, in its place, and with its overviews; strips and placeholders of scenes."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,9 @@ import rasterio
 import rasterio.shutil
 
 from fabricate import CORNER, name_of, scene_of
-from tigerbush import __version__, scene
 from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.grid import Grid
+from tigerbush.placeholder import product_tags
 from tigerbush.raster import (
     CODESTREAM,
     LINEAGE,
@@ -22,19 +24,21 @@ from tigerbush.raster import (
     image_driver,
     read_raster,
     read_tags,
-    transform_of,
     write_raster,
     write_strips,
 )
-from tigerbush.resample import Grid
-from tigerbush.scene import (
+from tigerbush.scenes import scene
+from tigerbush.scenes.scene import (
+    SceneOptions,
     product_raster,
-    product_tags,
     read_bands,
     scene_outside,
     scene_placeholder,
     write_scene,
 )
+from tigerbush.sentinel2.names import parse_name
+from tigerbush.sentinel2.sensor import SENSOR
+from tigerbush.version import __version__
 
 GRID = Grid(465_180, 5_080_260, 20, 7, 5)
 
@@ -67,7 +71,7 @@ def test_all_that_a_raster_has_comes_back(tmp_path):
     assert {key: read_tags(tmp_path / "a.tif")[key] for key in "AB"} == {"A": "x", "B": "y z"}
     np.testing.assert_array_equal(found.band("B8A"), written.data[1])
     with rasterio.open(tmp_path / "a.tif") as image:
-        assert image.transform == transform_of(GRID) == rasterio.Affine(20, 0, 465_180, 0, -20, 5_080_260)
+        assert image.transform == GRID.transform == rasterio.Affine(20, 0, 465_180, 0, -20, 5_080_260)
         assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert image.compression.name == "deflate"
     # without scale and units: those of GDAL
@@ -160,7 +164,7 @@ def test_names_of_tags_are_those_that_files_hold():
 
 def test_tags_of_a_product():
     name = "S2B_MSIL2A_20190203T040506_N0211_R007_T33TVL_20190203T070809"
-    assert product_tags(name, "failed", "because") == {
+    assert product_tags(parse_name(name), "failed", "because") == {
         "TIGERBUSH_PRODUCT": name,
         "TIGERBUSH_STATUS": "failed",
         "TIGERBUSH_REASON": "because",
@@ -187,38 +191,37 @@ def test_placeholders_of_scenes(tile, epsg):
             ("B4", "B2"),
             0,
         )
-        assert found.tags == product_tags(name, status, reason)
+        assert found.tags == product_tags(parse_name(name), status, reason)
 
 
 def test_stored_numbers_become_reflectance_by_the_tags():
     offsets = {"B2": -1000, "B4": 250}
     product = SimpleNamespace(
-        quantification=5000,
-        offsets=offsets,
+        reflectance=lambda band: (1 / 5000, offsets[band] / 5000),
         epsg=32633,
         codestream="checked",
-        name=SimpleNamespace(product=name_of()),
+        name=parse_name(name_of()),
     )
     data = np.ones((2, 5, 7), np.uint16)
     found = product_raster(product, ["B4", "B2"], GRID, data)
     assert found.data is data
     assert (found.grid, found.epsg, found.bands, found.nodata) == (GRID, 32633, ("B4", "B2"), 0)
     assert (found.scale, found.offset, found.units) == ((0.0002,) * 2, (0.05, -0.2), ("reflectance",) * 2)
-    assert found.tags == product_tags(name_of(), "ok", "") | {CODESTREAM: "checked"}
+    assert found.tags == product_tags(parse_name(name_of()), "ok", "") | {CODESTREAM: "checked"}
     product.codestream = None
-    assert product_raster(product, ["B4"], GRID, data).tags == product_tags(name_of(), "ok", "")
+    assert product_raster(product, ["B4"], GRID, data).tags == product_tags(parse_name(name_of()), "ok", "")
 
 
-def test_methods_of_bands_that_are_not_named_are_those_of_snap(monkeypatch):
+def test_methods_of_bands_that_are_not_named_are_those_of_snap():
     calls = []
-    monkeypatch.setattr(scene, "read_band", lambda *call: calls.append(call) or np.zeros((1, 1)))
+    product = SimpleNamespace(read_band=lambda *call: calls.append(call) or np.zeros((1, 1)))
     for up, down in (({"B1": "Bicubic"}, {"B4": "Mean"}), ("Bilinear", "Median")):
-        assert read_bands("product", ["B1", "B4"], GRID, up, down).shape == (2, 1, 1)
+        assert read_bands(product, ["B1", "B4"], GRID, up, down).shape == (2, 1, 1)
     assert calls == [
-        ("product", "B1", GRID, "Bicubic", "First"),
-        ("product", "B4", GRID, "Nearest", "Mean"),
-        ("product", "B1", GRID, "Bilinear", "Median"),
-        ("product", "B4", GRID, "Bilinear", "Median"),
+        ("B1", GRID, "Bicubic", "First"),
+        ("B4", GRID, "Nearest", "Mean"),
+        ("B1", GRID, "Bilinear", "Median"),
+        ("B4", GRID, "Bilinear", "Median"),
     ]
 
 
@@ -236,9 +239,9 @@ def test_methods_of_bands_that_are_not_named_are_those_of_snap(monkeypatch):
 )
 def test_strips_end_where_tiles_end(resolution, first, height, heights):
     tile = Grid(300_000, 5_100_000, 10, 10_980, 10_980)
-    assert scene.STRIP_METRES == math.lcm(10_240, 12_800) == 51_200
+    assert SENSOR.strip_metres == math.lcm(10_240, 12_800) == 51_200
     grid = Grid(300_400, 5_100_000 - first * resolution, resolution, 33, height)
-    strips = list(scene._strips(SimpleNamespace(grids={10: tile}), grid))
+    strips = list(scene._strips(tile, grid, SENSOR.strip_metres))
     assert [strip.height for strip in strips] == heights
     tops = [grid.y - resolution * sum(heights[:i]) for i in range(len(heights))]
     assert [(strip.x, strip.y, strip.resolution, strip.width) for strip in strips] == [
@@ -248,13 +251,13 @@ def test_strips_end_where_tiles_end(resolution, first, height, heights):
 
 def test_a_region_beyond_the_product_replaces_no_pixels(product, tmp_path):
     safe, target = product(scene=scene_of(place=CORNER | {"width": 12, "height": 12})), tmp_path / "a.tif"
-    options = {"bands": ["B4"], "resolution": 10, "upsampling": "Nearest", "downsampling": "First"}
-    write_scene(safe, target, **options, region=[12, 0, 1, 1])
+    options = SceneOptions(bands=["B4"], resolution=10)
+    write_scene(safe, target, replace(options, region=[12, 0, 1, 1]))
     assert read_tags(target)["TIGERBUSH_STATUS"] == "outside"
-    write_scene(safe, target, **options, region=[11, 0, 1, 1])
+    write_scene(safe, target, replace(options, region=[11, 0, 1, 1]))
     assert read_raster(target).grid == Grid(CORNER["x"] + 110, CORNER["y"], 10, 1, 1)
     before = target.read_bytes()
     with pytest.raises(KeptError) as error:
-        write_scene(safe, target, **options, region=[0, 12, 1, 1])
+        write_scene(safe, target, replace(options, region=[0, 12, 1, 1]))
     assert error.value.reason == "the product does not reach the region"
     assert target.read_bytes() == before

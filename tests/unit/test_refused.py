@@ -12,9 +12,11 @@ import yaml
 
 from fabricate import ROOT
 from runs import BASE
-from tigerbush.cli.configuration import read_profile, read_run
-from tigerbush.configuration import FRACTIONS, check_file, check_folders, read_periods
+from tigerbush.cli.configuration import read_profile, read_run_configuration
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.configuration import FRACTIONS
+from tigerbush.planning.periods import read_periods
+from tigerbush.planning.places import check_file, check_folders
 
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
 TABLE = "site\tlongitude\tlatitude\tregion_size\nhere\t14.5593\t45.8694\t0.0037\nthere\t14.5593\t45.8694\t0.0037\n"
@@ -34,7 +36,7 @@ def read(folder, text="", config=(), profile=None):
     (folder / "more.yaml").write_text(text or "{}")
     files = [str(folder / name) for name in ("base.yaml", "more.yaml")]
     options = argparse.Namespace(configfile=files, config=list(config), directory=folder, profile=profile)
-    return read_run(options)
+    return read_run_configuration(options)
 
 
 def sentence(folder, *arguments, **options):
@@ -136,7 +138,7 @@ def test_a_profile_may_name_the_configuration(folder):
     options = argparse.Namespace(configfile=[], config=[], directory=folder, profile=str(folder))
     # the file of the profile goes before a configuration of the same name in the working folder
     (folder / "config").mkdir()
-    assert read_run(options)["on_failure"] == "report"
+    assert read_run_configuration(options)["on_failure"] == "report"
     assert options.configfile == [str(folder / "mine.yaml")]
 
 
@@ -166,7 +168,7 @@ def test_every_number_has_both_ends():
 
 def test_so_many_dates_are_enough():
     assert len(read_periods("2000-01-01", "2013-09-09", "1d")) == 5000
-    with pytest.raises(ValueError, match="into more than 5,000 dates"):
+    with pytest.raises(TigerbushError, match="into more than 5,000 dates"):
         read_periods("2000-01-01", "2013-09-10", "1d")
 
 
@@ -233,7 +235,7 @@ def test_a_file_that_may_not_be_read():
         path.parent.chmod(0o755)
         os.seteuid(os.geteuid() or 65534)
         try:
-            with pytest.raises(ValueError) as error:
+            with pytest.raises(TigerbushError) as error:
                 check_file("sites", path)
         finally:
             os.seteuid(os.getuid())
@@ -256,7 +258,7 @@ def test_a_yaml_error_names_its_file(folder, content, expected):
         configfile=[str(folder / "bad.yaml")], config=[], directory=folder, profile=None
     )
     with pytest.raises(TigerbushError) as error:
-        read_run(options)
+        read_run_configuration(options)
     text = str(error.value).replace(f"{folder}/", "").replace('"bad.yaml"', '"more.yaml"')
     assert text == f"bad.yaml cannot be read as YAML: {expected}"
 
@@ -267,7 +269,7 @@ def test_a_configuration_that_is_no_file(folder):
         configfile=[str(folder / "pipe.yaml")], config=[], directory=folder, profile=None
     )
     with pytest.raises(TigerbushError) as error:
-        read_run(options)
+        read_run_configuration(options)
     assert str(error.value) == (
         f"--configfile: {folder}/pipe.yaml is a pipe, not a file; name a file that can be read."
     )
@@ -303,7 +305,7 @@ def test_working_folders_in_which_jobs_start(name):
 @pytest.mark.parametrize(("name", "character"), [("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\tb", "a tab"), ("a'b\"c", "'\\'b\"'"), ("a{site}b", "'{site}'"), ("a%jb", "'%j'")])  # fmt: skip
 def test_working_folders_in_which_only_local_jobs_start(name, character):
     check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted=False)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(TigerbushError) as error:
         check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted=True)
     assert str(error.value) == (
         f"the working folder {f'/data/{name}'!a} has {character} in its path, with which a submitted job cannot start; "
@@ -322,7 +324,7 @@ def test_working_folders_in_which_only_local_jobs_start(name, character):
     ],
 )
 def test_places_in_which_no_job_starts(places, what, character):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(TigerbushError) as error:
         check_folders(*places, submitted=False)
     assert str(error.value) == (
         f"the {what} has {character} in its path, with which a job cannot start; rename or move it."

@@ -6,10 +6,11 @@ import pytest
 import requests
 
 from stores_in_memory import Bucket, Servers, md5, refusal, store_of, without_waiting
-from tigerbush import remote
 from tigerbush.errors import GoneError, RemoteError, TigerbushError
-from tigerbush.remote import Object, check_content, is_address, is_checksum
-from tigerbush.web import Answer, Hosts
+from tigerbush.planning.addresses import is_address
+from tigerbush.sources import store as remote
+from tigerbush.sources.store import Object, check_content, is_checksum
+from tigerbush.sources.web import Answer, Hosts
 
 CHANGED = (
     "it has changed since it was listed; take the product's line out of the table of products, run ./tigerbush discover, "

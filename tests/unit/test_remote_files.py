@@ -8,9 +8,9 @@ import pytest
 import rasterio
 
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
-from tigerbush import ranges
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.ranges import Cursor, RemoteFile, check_decodes, checked_name, open_remote
+from tigerbush.sources import ranges
+from tigerbush.sources.ranges import Cursor, RemoteFile, check_decodes, checked_name, open_remote
 
 CONTENT = bytes(np.random.default_rng(5).integers(0, 256, 1000, np.uint8))
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import rasterio
 
+from fabricate import name_of
 from stores_in_memory import Bucket, md5, store_of, without_waiting
-from tigerbush import ranges
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import file_row
-from tigerbush.resample import Grid
-from tigerbush.stream import read_remote_window
+from tigerbush.grid import Grid
+from tigerbush.planning.tables import file_row
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources import ranges
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ class Large:
                 out.write(self.pixels, 1)
             self.content = file.read()
         self.row = file_row(
-            "P", ("band", "B4"), f"IMG_DATA/B04.{suffix}", "k", len(self.content), md5(self.content)
+            name_of(), ("band", "B4"), f"IMG_DATA/B04.{suffix}", "k", len(self.content), md5(self.content)
         )
 
 

@@ -15,8 +15,8 @@ from report_lines import Page, lines_of
 from sentences import ANALYSIS, DATES, EMPTY, FOUND_REFUSED, METADATA, report
 from sentences_of_methods import CAVEATS, SIMULATED
 from sentences_of_warning import OTHER_PRIMARY, REFUSED, WARNING, WARNING_REFUSED
-from tigerbush.analysis_figures import FIGURES
-from tigerbush.report import picture_uri, site_report, sites_report
+from tigerbush.report.figures import FIGURES
+from tigerbush.report.html import picture_uri, site_report, sites_report
 
 MAPS = {"offset50": "network centrality (offset50)", "ndvi": "NDVI"}
 PICTURES = {

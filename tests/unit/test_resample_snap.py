@@ -9,7 +9,8 @@ import pytest
 import rasterio
 from rasterio.warp import transform
 
-from tigerbush.resample import Grid, resample, target_grid
+from tigerbush.grid import Grid
+from tigerbush.resample import resample, target_grid
 
 pytestmark = pytest.mark.data
 

@@ -1,15 +1,11 @@
-"""The restoring rate: against a dense restricted likelihood, simulated processes, and the calibration in small."""
-
-import argparse
+"""The restoring rate: against a dense restricted likelihood and simulated processes."""
 
 import numpy as np
 import pytest
 
 import slow
 from planted import assert_same
-from tigerbush.cli import calibrate
-from tigerbush.cli.calibration import Cell, binomial_interval, grow, positions_of, warned
-from tigerbush.resilience import (
+from tigerbush.analysis.ornstein_uhlenbeck import (
     CHANGES,
     CONSTANT,
     SeasonalProcess,
@@ -19,7 +15,7 @@ from tigerbush.resilience import (
     interval,
     noise_share,
 )
-from tigerbush.surrogates import ornstein_uhlenbeck
+from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 
 STEP = 30.4
 WEIGHTS = np.linspace(1, 4, 46)
@@ -93,15 +89,6 @@ def test_level_trend_and_season_change_nothing():
     np.testing.assert_allclose(process.fit_change(moved).root, process.fit_change(noise).root, atol=1e-5)
 
 
-@pytest.mark.parametrize("phi", [0.3, 0.7, 0.9])
-def test_bias_and_coverage_over_seeds(phi):
-    """400 series of 60 dates: the median estimate is near the truth, and 95 % bounds hold it in 90 to 99 %."""
-    cell = Cell(60, "gaps", 499)
-    estimate, coverage = cell.coverage(phi, 400, np.random.default_rng(4))
-    assert estimate == pytest.approx(phi, abs=0.06)
-    assert 0.90 <= coverage <= 0.99
-
-
 def test_a_rate_that_falls_is_found_and_one_that_does_not_is_none():
     """Over 200 dates the rate falls from 0.05 to 0.004 a day."""
     random = np.random.default_rng(2)
@@ -160,55 +147,3 @@ def test_the_noise_of_observations_is_seen():
         found.append(shares[int(np.argmax(scores))])
         assert noise_share(days, STEP, 1, values, weights) == found[-1]
     assert found == shares
-
-
-def test_the_calibration_in_small():
-    """600 null series of 36 dates with real gaps: shares under 5 % inside the binomial 99.9 % interval."""
-    cell = Cell(36, "gaps", 999, ("ar1", "variance", "rate_ou"))
-    low, high = binomial_interval(600, level=0.999)
-    for phi in (0.3, 0.7, 0.9):
-        found = cell.p_values(cell.simulate(phi, 600, np.random.default_rng([6, int(10 * phi)])))
-        for name, p in found.items():
-            assert low <= (p <= 0.05).mean() <= high, (phi, name)
-
-
-def test_phase_surrogates_in_small():
-    cell = Cell(60, "complete", 99, ("ar1",))
-    values = cell.simulate(0.7, 300, np.random.default_rng(8))
-    low, high = binomial_interval(300, level=0.999)
-    for name, p in cell.phase_p_values(values, 99, ("ar1", "trend")).items():
-        assert low <= (p <= 0.05).mean() <= high, name
-
-
-def test_rising_autocorrelation_is_found_more_often_than_it_is_not():
-    cell = Cell(240, "complete", 299, ("ar1",))
-    found = cell.p_values(cell.simulate((0.3, 0.9), 100, np.random.default_rng(1)))
-    assert (found["ar1"] <= 0.05).mean() > 0.5
-    assert (found["trend"] <= 0.05).mean() > 0.5
-
-
-def test_the_gaps_are_those_of_the_real_series():
-    places = positions_of(36, "gaps")
-    assert len(places) == 36 and (np.diff(places) > 0).all()
-    assert 36 / (places[-1] + 1) == pytest.approx(13 / 21, abs=0.03)
-
-
-def test_the_simulator_without_images():
-    runs = dict(grow(1, 24, side=16, spin_up=5))
-    assert set(runs) == {"constant", "falling"}
-    ndvi = runs["falling"][:, 0]
-    assert runs["falling"].shape == (24, 2)
-    assert ndvi[-3:].mean() < runs["constant"][-3:, 0].mean()
-    assert set(warned(runs["constant"][:, 0], 99, 1)) == {
-        "ar1, ar1", "ar1, phase", "variance, ar1", "variance, phase", "rate_ou, ar1", "rate_ou, phase", "trend",
-        "trend, phase",
-    }  # fmt: skip
-
-
-def test_calibrate_writes_what_it_prints(tmp_path, capsys):
-    options = argparse.Namespace(
-        series=50, phase_series=5, seeds=1, small=True, output=tmp_path / "evidence.md"
-    )
-    assert calibrate.run(options, []) == 0
-    assert (tmp_path / "evidence.md").read_text() == capsys.readouterr().out
-    assert calibrate.run(options, ["--no"]) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import slow
-from tigerbush.response import (
+from tigerbush.analysis.rain import (
     annual_cycle,
     anomalies,
     dry_spells,
@@ -155,7 +155,7 @@ def test_a_line_is_taken_off_a_cycle_of_twelve_values_or_more():
 
 
 def test_an_r2_of_0_2_itself_is_enough(monkeypatch):
-    monkeypatch.setattr("tigerbush.response.exponential_fit", lambda times, values: (0.5, 0.2))
+    monkeypatch.setattr("tigerbush.analysis.rain.exponential_fit", lambda times, values: (0.5, 0.2))
     values = cycle_of(np.linspace(1, 0.3, 8), [0.4, 0.5, 0.6, 0.7])
     assert annual_cycle(values, DAYS, DATES)["decay_rate"] == 0.5
     (found,) = recoveries(-values, DAYS, [(3, 5)])

@@ -9,8 +9,8 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from stores_in_memory import without_waiting
-from tigerbush.cli import result_places
-from tigerbush.cli.result_places import Container, Item
+from tigerbush.cli.results import places as result_places
+from tigerbush.cli.results.places import Container, Item
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
 
 

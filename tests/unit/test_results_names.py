@@ -9,12 +9,15 @@ import pytest
 
 from stores_in_memory import Bucket as Objects
 from stores_in_memory import md5, store_of, without_waiting
-from tigerbush.cli import result_names, result_places, result_pull, results
 from tigerbush.cli.__main__ import main as tigerbush
-from tigerbush.cli.result_names import sort_out, unportable
-from tigerbush.cli.result_places import Bucket, Folder, Item, read_pieces
-from tigerbush.cli.result_pull import part_name, pull
-from tigerbush.cli.results import wanted
+from tigerbush.cli.results import command as results
+from tigerbush.cli.results import names as result_names
+from tigerbush.cli.results import places as result_places
+from tigerbush.cli.results import pull as result_pull
+from tigerbush.cli.results.command import wanted
+from tigerbush.cli.results.names import sort_out, unportable
+from tigerbush.cli.results.places import Bucket, Folder, Item, read_pieces
+from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
 
 

@@ -12,7 +12,8 @@ from fabricate import name_of
 from tigerbush.cli import retry
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.errors import KeptError, MachineError, RemoteError, TigerbushError
-from tigerbush.failures import (
+from tigerbush.placeholder import (
+    FAILED,
     failed_outputs,
     is_finished,
     keep_finished,
@@ -22,7 +23,6 @@ from tigerbush.failures import (
     record_of,
 )
 from tigerbush.raster import STATUS
-from tigerbush.safe import FAILED
 
 DAYS = [f"201702{day:02}" for day in range(1, 13)]
 NAMES = dict(zip("abcdefghijkl", map(name_of, DAYS), strict=True))
@@ -174,7 +174,7 @@ def again(results, monkeypatch):
     """`again(letters)` retries with a table of these products; gives the exit status and the words for snakemake."""
     folder = results.parent
     # with the configuration itself: test_kept_results.py
-    monkeypatch.setattr(retry.configuration, "read_run", lambda options: {"products": "table.tsv"})
+    monkeypatch.setattr(retry, "read_run_configuration", lambda options: {"products": "table.tsv"})
     words = ["--directory", str(folder), "--configfile", "mine.yaml"]
 
     def run(letters, *rest):

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from blobs_in_memory import ELSEWHERE
-from tigerbush import run_folder, run_judge
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.run_folder import Folder, read
-from tigerbush.run_judge import Judge
-from tigerbush.run_mark import Mark, own_mark, who
+from tigerbush.runs import folder as run_folder
+from tigerbush.runs import judge as run_judge
+from tigerbush.runs.folder import Folder, read
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.mark import Mark, own_mark, who
 
 OTHER = replace(ELSEWHERE, token=ELSEWHERE.token.replace("0", "1"), pid=7)
 

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from blobs_in_memory import ELSEWHERE
-from tigerbush import run_guard
 from tigerbush.errors import TigerbushError
-from tigerbush.run_folder import Folder
-from tigerbush.run_guard import Hold, alone, guard, place_of
-from tigerbush.run_judge import Judge
-from tigerbush.run_mark import LostError
+from tigerbush.runs import guard as run_guard
+from tigerbush.runs.folder import Folder
+from tigerbush.runs.guard import Hold, alone, guard, place_of
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.mark import LostError
 
 
 class Place:

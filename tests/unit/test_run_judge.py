@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tigerbush import run_judge, run_mark
 from tigerbush.errors import TigerbushError
-from tigerbush.run_judge import Judge, slurm_jobs
-from tigerbush.run_mark import Mark, machine, own_mark
+from tigerbush.runs import judge as run_judge
+from tigerbush.runs import mark as run_mark
+from tigerbush.runs.judge import Judge, slurm_jobs
+from tigerbush.runs.mark import Mark, machine, own_mark
 
 TOKEN = "01234567-89ab-cdef-0123-456789abcdef"  # noqa: S105 - the name of a run
 UNLOCK = "start snakemake with --unlock, then as usual; finished results stay"

@@ -11,11 +11,11 @@ from azure.core.exceptions import (
 )
 
 from blobs_in_memory import ELSEWHERE, NOON, Storage, refused
-from tigerbush import run_lease
 from tigerbush.errors import TigerbushError
-from tigerbush.run_judge import Judge
-from tigerbush.run_lease import Lease
-from tigerbush.run_mark import LostError, own_mark, who
+from tigerbush.runs import lease as run_lease
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.lease import Lease
+from tigerbush.runs.mark import LostError, own_mark, who
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_a_token_is_got_before_anything_is_asked(place, storage, mine, judge, mo
         asked.append(service)
         raise TigerbushError("nobody is logged in")
 
-    monkeypatch.setattr(run_lease.blob_trouble, "log_in", log_in)
+    monkeypatch.setattr(run_lease, "log_in", log_in)
     for method in (place.look, lambda: place.take(mine, judge, print), lambda: place.unlock(mine, judge)):
         with pytest.raises(TigerbushError, match=r"^nobody is logged in$"):
             method()

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tigerbush import run_guard, run_mark
+from fabricate import ROOT
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.run_folder import Folder, read
-from tigerbush.run_judge import Judge
-from tigerbush.run_mark import LostError, Mark, decoded, own_mark, started, state
+from tigerbush.runs import guard as run_guard
+from tigerbush.runs.folder import Folder, read
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.mark import LostError, Mark, decoded, own_mark, started, state
 
 TOKEN = "01234567-89ab-cdef-0123-456789abcdef"  # noqa: S105 - the name of a run
 RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
@@ -219,78 +220,6 @@ def test_texts_of_a_mark_are_printed_in_one_line_of_limited_length(results):
     assert f"on {'h' * 300} in /data/a?b?[31m, since" in refused(results)
 
 
-@pytest.fixture
-def queue(tmp_path, monkeypatch):
-    """A squeue that knows so many jobs of the run."""
-
-    def install(jobs, status=0):
-        program = tmp_path / "bin" / "squeue"
-        program.parent.mkdir(exist_ok=True)
-        lines = "".join(f"{i}|RUNNING|n1|rule_date\\n" for i in range(jobs))
-        program.write_text(
-            f'#!/bin/sh\ncase "$*" in *--name={RUN_ID}*) printf "{lines}";; esac\nexit {status}\n'
-        )
-        program.chmod(0o700)
-        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-
-    return install
-
-
-@pytest.mark.parametrize("place", ["here", "elsewhere"])
-def test_jobs_in_slurm_are_waited_for(results, ended, queue, place):
-    since = "2026-11-29 12:00:00 UTC"
-    dead = elsewhere(results.parent) if place == "elsewhere" else here(results.parent, pid=ended, since=since)
-    dead = replace(dead, executor="slurm-batch", slurm=RUN_ID)
-    left(results, dead, 25 * 60)
-    name = (
-        f"a run on results is dead (process {dead.pid} on {dead.host} in {results.parent}, since {since}, last sign of "
-        "life 25 minutes ago)"
-    )
-    queue(2)
-    sentence = (
-        f"{name}, but 2 of its jobs are still in SLURM: wait until `squeue --name {RUN_ID}` is empty, or cancel them with "
-        f"`scancel --name {RUN_ID}`, then start again."
-    )
-    assert refused(results) == sentence
-    # not even --unlock: both would write the same results
-    assert refused(results, unlocking=True) == sentence
-    queue(0, status=1)
-    assert refused(results) == (
-        f"{name}, and whether it has jobs in SLURM is not known: squeue fails (); ask again later. If it has none, {UNLOCK}."
-    )
-    queue(0)
-    left(results, replace(dead, slurm=""), 25 * 60)
-    assert refused(results) == (
-        f"{name}, and whether it has jobs in SLURM is not known: it ended before it had named them. If it has none, "
-        f"{UNLOCK}."
-    )
-    left(results, dead, 25 * 60)
-    if place == "elsewhere":
-        assert refused(results) == f"{name}, and neither SLURM nor Batch has jobs of it: {UNLOCK}."
-    queue(0, status=1)
-    run_guard.unlock(Folder(results))
-    assert not (results / ".run.json").exists()
-
-
-def test_jobs_on_this_machine_are_waited_for(results, ended):
-    """Those of a main process that was killed alone, as for its memory, go on."""
-    results.parent.mkdir(exist_ok=True)
-    script = results.parent / ".snakemake" / "scripts" / "tmp1.one.py"
-    script.parent.mkdir(parents=True)
-    script.write_text("import time\nprint(flush=True)\ntime.sleep(60)\n")
-    with subprocess.Popen([sys.executable, script], cwd=results.parent, stdout=subprocess.PIPE) as job:
-        assert job.stdout.readline() == b"\n"
-        dead = here(results.parent, pid=ended, since="2026-11-29 12:00:00 UTC")
-        left(results, dead)
-        assert refused(results) == (
-            f"a run on results is dead (process {ended} on {dead.host} in {results.parent}, since 2026-11-29 12:00:00 "
-            "UTC, last sign of life N s ago), but jobs of it still run here: wait for their end, or kill them (processes "
-            f"{job.pid})."
-        )
-        job.kill()
-    Folder(results).take(here(results.parent), Judge("results", results.parent))
-
-
 def test_clocks_of_machines_do_not_count(results, monkeypatch):
     """The time of a mark is of the file server, and so is the time that it is compared with."""
     left(results, elsewhere(Path("/data/a")), 20)
@@ -338,8 +267,8 @@ def test_the_mark_goes_whatever_happens(results):
 def test_a_run_that_has_lost_its_results_ends_at_once(results):
     """With its jobs; what is behind the block would delete something."""
     code = (
-        "import subprocess, sys, time; from pathlib import Path; from tigerbush import run_guard\n"
-        "from tigerbush.run_folder import Folder\n"
+        "import subprocess, sys, time; from pathlib import Path; from tigerbush.runs import guard as run_guard\n"
+        "from tigerbush.runs.folder import Folder\n"
         "Folder.renew_seconds = 0.1\n"
         "try:\n"
         "    with run_guard.alone(Folder(Path('results')), 'local', unlock=lambda: print('unlocked', flush=True)):\n"
@@ -349,7 +278,7 @@ def test_a_run_that_has_lost_its_results_ends_at_once(results):
         "finally:\n"
         "    print('deletes', flush=True)\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(run_mark.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=results.parent, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

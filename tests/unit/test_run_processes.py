@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from blobs_in_memory import ELSEWHERE
-from tigerbush import queue_slurm, run_mark
 from tigerbush.errors import TigerbushError
-from tigerbush.queue_slurm import QueueJob, slurm_queue
-from tigerbush.run_mark import Mark, decoded, end_children, machine, own_mark, started, state, who
+from tigerbush.runs import mark as run_mark
+from tigerbush.runs import queue_slurm
+from tigerbush.runs.mark import Mark, decoded, end_children, machine, own_mark, started, state, who
+from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
 
 @pytest.fixture

@@ -9,14 +9,16 @@ from types import SimpleNamespace
 import pytest
 
 from fabricate import name_of
-from tigerbush.cli import records, status
 from tigerbush.cli.__main__ import main as tigerbush
-from tigerbush.cli.records import Job, Run, read_run, unfinished
-from tigerbush.cli.status import advice, classify, run_state
+from tigerbush.cli.__main__ import module_of
+from tigerbush.cli.status import command as status
+from tigerbush.cli.status import records
+from tigerbush.cli.status.command import advice, classify, run_state
+from tigerbush.cli.status.records import Job, Run, read_run, unfinished
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import record_of
-from tigerbush.queue_slurm import QueueJob
-from tigerbush.run_mark import Mark
+from tigerbush.placeholder import record_of
+from tigerbush.runs.mark import Mark
+from tigerbush.runs.queue_slurm import QueueJob
 
 RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
 LOG = f"""Building DAG of jobs...
@@ -157,10 +159,10 @@ RULES = {
 def report(folder, monkeypatch, capsys):
     """`report(words, jobs, queue=...)` is the exit status of status and what it printed."""
     asked = []
-    monkeypatch.setattr(status.configuration, "read_run", lambda options: {"products": "table.tsv"})
+    monkeypatch.setattr(status, "read_run_configuration", lambda options: {"products": "table.tsv"})
 
     def run(*words, jobs=JOBS, queue=None, profile=None):
-        monkeypatch.setattr(status.configuration, "read_profile", lambda name: profile or {})
+        monkeypatch.setattr(status, "read_profile", lambda name: profile or {})
         text = "".join(f"{json.dumps(job)}\n" for job in jobs)
         monkeypatch.setattr(
             status, "read_snakemake", lambda *arguments: asked.append(arguments) or f"noise\n{text}"
@@ -207,20 +209,19 @@ def test_the_whole_of_a_status(report, folder):
     assert report.asked[1][0] == ["t", "--directory", str(folder), "--configfile", "c.yaml", "--profile", "p"]
 
 
-def test_a_status_with_everything_in_it(report, folder):
-    """As it is printed, with products that have failed and some that were kept, and a run whose main process is gone."""
+# what stands in brackets is no style
+SLURM_SAYS = {"failed": {"[red]out of memory": 2, "no job at all": 0}, "refused_for_now": {"[red]busy": 7}}
+
+
+@pytest.fixture
+def in_trouble(folder):
+    """A run whose main process is gone, with products that have failed and one that was kept."""
     locks = folder / ".snakemake" / "locks"
     locks.mkdir()
     (locks / "a.lock").touch()
-    # what stands in brackets is no style
     (folder / "logs").mkdir()
     (folder / "logs" / "date.log").write_bytes(b"[red]an error[/red] \xff\n")
-    slurm = {
-        "run": RUN_ID,
-        "failed": {"[red]out of memory": 2, "no job at all": 0},
-        "refused_for_now": {"[red]busy": 7},
-    }
-    (folder / ".snakemake" / "slurm.json").write_text(json.dumps(slurm))
+    (folder / ".snakemake" / "slurm.json").write_text(json.dumps({"run": RUN_ID, **SLURM_SAYS}))
     scenes = folder / "results" / "scenes"
     scenes.mkdir(parents=True)
     for day in ("20170110", "20170111", "20170112"):
@@ -229,6 +230,11 @@ def test_a_status_with_everything_in_it(report, folder):
     incomplete = folder / ".snakemake" / "incomplete"
     incomplete.mkdir()
     (incomplete / base64.urlsafe_b64encode(b"results/scenes/P.tif").decode()).touch()
+    return folder
+
+
+def test_a_status_with_everything_in_it(report, in_trouble):
+    """As it is printed, and as JSON."""
     queue = [QueueJob("5", "RUNNING", "date", "[red]n1")]
     code, text = report(queue=queue)
     kept, failed = name_of("20170110"), name_of("20170111")
@@ -262,7 +268,7 @@ def test_a_status_with_everything_in_it(report, folder):
         {kept: "[red]it is gone."},
     )
     assert found["queue"] == [{"number": "5", "state": "RUNNING", "name": "date", "place": "[red]n1"}]
-    assert found["slurm"] == {"failed": slurm["failed"], "refused_for_now": {"[red]busy": 7}}
+    assert found["slurm"] == SLURM_SAYS
     # what was begun is not at work when nobody is
     assert json.loads(report("--json")[1])["rules"]["scene"] == {"done": 1, "waiting": 1}
     trouble = json.loads(report("--json", queue=TigerbushError("squeue is not here."))[1])
@@ -281,9 +287,7 @@ def test_a_status_with_everything_in_it(report, folder):
 )  # fmt: skip
 def test_words_of_commands(monkeypatch, words, expected):
     given = []
-    monkeypatch.setattr(
-        f"tigerbush.cli.{words[0]}.run", lambda options, rest: given.append(vars(options)) or 5
-    )
+    monkeypatch.setattr(module_of(words[0]), "run", lambda options, rest: given.append(vars(options)) or 5)
     assert tigerbush(words) == 5
     assert given[0] == given[0] | expected
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from test_run_mark import ended as ended
 from test_run_mark import here, left
 from test_run_mark import results as results
-from tigerbush import run_folder
 from tigerbush.errors import TigerbushError
-from tigerbush.run_folder import Folder, read
-from tigerbush.run_judge import Judge
-from tigerbush.run_mark import own_mark
+from tigerbush.runs import folder as run_folder
+from tigerbush.runs.folder import Folder, read
+from tigerbush.runs.judge import Judge
+from tigerbush.runs.mark import own_mark
 
 
 def compete(folder, start, seconds, successes):

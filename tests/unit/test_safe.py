@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.masks import MASKED, MaskOptions, read_mask
-from tigerbush.products import BANDS
+from tigerbush.grid import Grid
+from tigerbush.masks import MASKED, MaskOptions
 from tigerbush.raster import read_tags
-from tigerbush.resample import Grid
-from tigerbush.safe import check_band, covering, open_product, read_band
-from tigerbush.safe_writer import Scene, write_product
-from tigerbush.scene import product_raster, scene_grid, write_scene
+from tigerbush.scenes.scene import SceneOptions, product_raster, scene_grid, write_scene
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.names import BANDS
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import Scene, write_product
 
 
 def zipped(safe):
@@ -41,7 +42,7 @@ def test_round_trip(product, level, pack):
     assert opened.cloud_percent == 12.5
     assert opened.grids == {resolution: scene.grid(resolution) for resolution in (10, 20, 60)}
     for band, data in scene.bands.items():
-        np.testing.assert_array_equal(read_band(opened, band, opened.grids[BANDS[band]]), data)
+        np.testing.assert_array_equal(opened.read_band(band, opened.grids[BANDS[band]]), data)
 
 
 def test_before_baseline_0400_there_is_no_offset(product):
@@ -70,7 +71,7 @@ def test_round_trip_of_any_size_and_place(tmp_path_factory, side, corner, south,
     for band in ("B4", "B8A", "B9"):
         grid = opened.grids[BANDS[band]]
         assert (grid.x, grid.y) == (place["x"], place["y"])
-        np.testing.assert_array_equal(read_band(opened, band, grid), scene.bands[band])
+        np.testing.assert_array_equal(opened.read_band(band, grid), scene.bands[band])
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
@@ -98,15 +99,15 @@ def test_a_window_is_a_crop_of_the_whole(product):
     window = Grid(whole.x + 370, whole.y - 590, 10, 31, 23)
     for band in ("B4", "B5", "B1"):
         np.testing.assert_array_equal(
-            read_band(opened, band, window), read_band(opened, band, whole)[59:82, 37:68]
+            opened.read_band(band, window), opened.read_band(band, whole)[59:82, 37:68]
         )
 
 
 def test_covering_is_clamped_and_never_empty():
     grid = Grid(0, 1000, 10, 100, 100)
-    assert covering(grid, Grid(55, 945, 10, 2, 2), 1) == Grid(40, 960, 10, 5, 5)
-    assert covering(grid, Grid(-500, 5000, 10, 2, 2), 1) == Grid(0, 1000, 10, 1, 1)
-    assert covering(grid, Grid(5000, -5000, 10, 2, 2), 1) == Grid(990, 10, 10, 1, 1)
+    assert grid.covering(Grid(55, 945, 10, 2, 2), 1) == Grid(40, 960, 10, 5, 5)
+    assert grid.covering(Grid(-500, 5000, 10, 2, 2), 1) == Grid(0, 1000, 10, 1, 1)
+    assert grid.covering(Grid(5000, -5000, 10, 2, 2), 1) == Grid(990, 10, 10, 1, 1)
 
 
 def band_path(safe, number):
@@ -116,7 +117,7 @@ def band_path(safe, number):
 def fails(safe, sentence, band="B4"):
     with pytest.raises(TigerbushError, match=sentence) as error:
         opened = open_product(safe)
-        read_band(opened, band, opened.grids[10])
+        opened.read_band(band, opened.grids[10])
     assert "\n" not in str(error.value)
     assert str(safe) in str(error.value)
 
@@ -159,9 +160,9 @@ def test_a_band_that_ends_in_zeros_is_refused(product, pack):
     path = pack(safe)
     opened = open_product(path)
     for work in (
-        lambda: read_band(opened, "B4", opened.grids[10]),
-        lambda: check_band(opened, "B4"),
-        lambda: write_scene(path, path.with_name("a.tif"), bands=["B4"], resolution=10, upsampling="Nearest", downsampling="First"),
+        lambda: opened.read_band("B4", opened.grids[10]),
+        lambda: opened.check_band("B4"),
+        lambda: write_scene(path, path.with_name("a.tif"), SceneOptions(["B4"], 10)),
     ):  # fmt: skip
         with pytest.raises(TigerbushError) as error:
             work()
@@ -202,15 +203,15 @@ def test_whether_packets_could_be_checked_is_told(product):
         with_packet_lengths(band_path(safe, number))
     opened = open_product(safe)
     for band in ("B3", "B4"):
-        read_band(opened, band, opened.grids[10])
+        opened.read_band(band, opened.grids[10])
     assert opened.codestream == "checked"
     tags = product_raster(opened, ["B3"], opened.grids[10], np.ones((1, 2, 2))).tags
     assert tags["TIGERBUSH_CODESTREAM"] == "checked"
-    read_band(opened, "B2", opened.grids[10])
+    opened.read_band("B2", opened.grids[10])
     assert opened.codestream == "unchecked"
     for bands, found in ((["B4", "B3"], "checked"), (["B4", "B2"], "unchecked")):
         target = safe.with_name("a.tif")
-        write_scene(safe, target, bands=bands, resolution=20, upsampling="Nearest", downsampling="First")
+        write_scene(safe, target, SceneOptions(bands, 20))
         assert read_tags(target)["TIGERBUSH_CODESTREAM"] == found
 
 
@@ -311,7 +312,7 @@ def test_a_damaged_member_of_a_zip(product, member, compression):
     path.write_bytes(content)
     with pytest.raises(TigerbushError, match=f"is not a readable zip|{member}"):
         opened = open_product(path)
-        read_band(opened, "B4", opened.grids[10])
+        opened.read_band("B4", opened.grids[10])
         opened.read_bytes(opened.band_file("B4")[0])  # as copy_product does
 
 

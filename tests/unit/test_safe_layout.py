@@ -12,21 +12,14 @@ from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.products import BANDS
-from tigerbush.resample import Grid
-from tigerbush.safe import (
-    FAILED,
-    check_band,
-    covering,
-    list_files,
-    list_folders,
-    open_product,
-    pixels,
-    read_part,
-    read_window,
-    unpack_product,
-)
-from tigerbush.safe_writer import Scene, write_product
+from tigerbush.grid import Grid
+from tigerbush.placeholder import FAILED
+from tigerbush.raster import read_part
+from tigerbush.sentinel2.files import list_files, list_folders, unpack_product
+from tigerbush.sentinel2.images import read_window
+from tigerbush.sentinel2.names import BANDS
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import Scene, write_product
 
 NAME = name_of(baseline="0400")
 SMALL = CORNER | {"width": 30, "height": 18}
@@ -143,9 +136,9 @@ def test_metadata_of_too_many_bytes(safe, monkeypatch):
     path = safe / "MTD_MSIL1C.xml"
     size = max(path.stat().st_size, next(safe.glob("GRANULE/*/MTD_TL.xml")).stat().st_size)
     assert size == path.stat().st_size
-    monkeypatch.setattr("tigerbush.safe.MAX_XML_BYTES", size)
+    monkeypatch.setattr("tigerbush.sentinel2.safe.MAX_XML_BYTES", size)
     assert open_product(safe).epsg == 32633
-    monkeypatch.setattr("tigerbush.safe.MAX_XML_BYTES", size - 1)
+    monkeypatch.setattr("tigerbush.sentinel2.safe.MAX_XML_BYTES", size - 1)
     with pytest.raises(TigerbushError) as error:
         open_product(safe)
     assert str(error.value) == f"{path} has {size} bytes, which no Sentinel-2 metadata file has."
@@ -170,10 +163,10 @@ WHOLE = Grid(1000, 5000, 20, 30, 18)
     ],
 )
 def test_pixels_that_a_target_touches(target, margin, part):
-    found = covering(WHOLE, target, margin)
+    found = WHOLE.covering(target, margin)
     column, row, width, height = part
     assert found == Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
-    assert pixels(WHOLE, found) == part
+    assert WHOLE.pixels(found) == part
 
 
 @pytest.fixture
@@ -196,7 +189,7 @@ def test_windows_of_an_image_that_is_itself_one(image, part):
     column, row, width, height = part
     source = Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
     expected = data[row - 2 : row - 2 + height, column - 4 : column - 4 + width]
-    np.testing.assert_array_equal(read_part(opened, "a.tif", WHOLE, source)[0], expected)
+    np.testing.assert_array_equal(read_part(opened, "a.tif", WHOLE, source, "MTD_TL.xml")[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +206,7 @@ def test_windows_of_an_image_that_is_itself_one(image, part):
 )
 def test_windows_that_an_image_does_not_hold(image, grid, source):
     with pytest.raises(TigerbushError) as error:
-        read_part(image[1], "a.tif", grid, source)
+        read_part(image[1], "a.tif", grid, source, "MTD_TL.xml")
     assert str(error.value) == (
         "a.tif does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
     )
@@ -225,7 +218,7 @@ def test_what_is_read_reaches_as_far_as_the_method(safe):
     target = Grid(SMALL["x"] + 100, SMALL["y"] - 60, 10, 4, 4)
     for method, part in (("Nearest", (5, 3, 2, 2)), ("Bilinear", (4, 2, 4, 4)), ("Bicubic", (3, 1, 6, 6))):
         data, source = read_window(opened, name, opened.grids[20], target, method)
-        assert pixels(opened.grids[20], source) == part
+        assert opened.grids[20].pixels(source) == part
         assert data.shape == (1, *part[:1:-1])
 
 
@@ -240,11 +233,11 @@ def test_damage_counts_where_it_is_touched(tmp_path):
     path.write_bytes(content[:-300] + bytes(298) + content[-2:])
     opened = open_product(safe)
     edge = CORNER["x"] + 10 * 1024
-    check_band(opened, "B4", Grid(edge - 100, CORNER["y"], 10, 10, 5))
+    opened.check_band("B4", Grid(edge - 100, CORNER["y"], 10, 10, 5))
     assert opened.codestreams == {opened.band_file("B4")[0]: "unchecked"}
     for target in (None, Grid(edge - 100, CORNER["y"], 10, 11, 5), Grid(edge - 20, CORNER["y"], 20, 2, 2)):
         with pytest.raises(TigerbushError, match=r"_B04\.jp2 is damaged: tile 1 holds"):
-            check_band(opened, "B4", target)
+            opened.check_band("B4", target)
 
 
 # metadata as they are written
@@ -383,7 +376,7 @@ def test_packets_that_could_not_be_checked_once_are_unchecked(safe):
             out.write(data)
         opened = open_product(safe)
         opened.codestreams[name] = before
-        check_band(opened, "B4")
+        opened.check_band("B4")
         assert opened.codestreams == {name: after}
     opened.codestreams["another"] = "checked"
     assert opened.codestream == "unchecked"
@@ -394,4 +387,4 @@ def test_a_band_that_was_cut_short_is_refused_before_it_is_decoded(safe):
     name, _ = opened.band_file("B4")
     (safe / name).write_bytes((safe / name).read_bytes()[:-3])
     with pytest.raises(TigerbushError, match=r"_B04\.jp2 is not a whole JP2 file"):
-        check_band(open_product(safe), "B4")
+        open_product(safe).check_band("B4")

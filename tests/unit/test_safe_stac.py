@@ -10,10 +10,10 @@ import rasterio
 from fabricate import name_of
 from test_stac_item import ITEM, NAME
 from tigerbush.errors import TigerbushError
-from tigerbush.masks import mask_file, read_mask
+from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM
-from tigerbush.resample import Grid
-from tigerbush.safe import check_band, open_product, read_band
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.safe import open_product
 
 FOLDER = "GRANULE/L2A_T33TVL/IMG_DATA"
 # columns 12 to 41 and rows 6 to 25 of the tile
@@ -67,22 +67,22 @@ def test_numbers_of_the_item_are_those_of_the_product(opened):
 def test_windows_are_read_where_they_lie(opened):
     product, data = opened
     target = Grid(WINDOW.x + 50, WINDOW.y - 30, 10, 25, 17)
-    np.testing.assert_array_equal(read_band(product, "B2", target), data["B02"][3:, 5:])
+    np.testing.assert_array_equal(product.read_band("B2", target), data["B02"][3:, 5:])
     assert product.codestream == "checked"
     fine = np.kron(data["B8A"], np.ones((2, 2), np.uint16))
-    np.testing.assert_array_equal(read_band(product, "B8A", target), fine[3:, 5:])
+    np.testing.assert_array_equal(product.read_band("B8A", target), fine[3:, 5:])
     assert product.codestreams == {
         f"{FOLDER}/R10m/T33TVL_20170116T100000_B02_10m.tif": "checked",
         f"{FOLDER}/R20m/T33TVL_20170116T100000_B8A_20m.tif": "unchecked",
     }
     assert product.codestream == "unchecked"
     mask, name = read_mask(product, target)
-    assert mask_file(product) == (name, 20) and name.endswith("R20m/T33TVL_20170116T100000_SCL_20m.tif")
+    assert product.mask_file() == (name, 20) and name.endswith("R20m/T33TVL_20170116T100000_SCL_20m.tif")
     np.testing.assert_array_equal(mask, np.kron(data["SCL"] == 9, np.ones((2, 2)))[3:, 5:])
-    check_band(product, "B2", target)  # a GeoTIFF has no packets of its own
+    product.check_band("B2", target)  # a GeoTIFF has no packets of its own
 
 
 def test_what_lies_beyond_a_window_is_not_there(opened):
     product, _ = opened
     with pytest.raises(TigerbushError, match=r"_B02_10m\.tif does not hold the window that is needed"):
-        read_band(product, "B2", Grid(WINDOW.x - 10, WINDOW.y, 10, 5, 5))
+        product.read_band("B2", Grid(WINDOW.x - 10, WINDOW.y, 10, 5, 5))

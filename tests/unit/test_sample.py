@@ -10,12 +10,13 @@ import pytest
 import rasterio
 
 from fabricate import ROOT
-from tigerbush import sample
-from tigerbush.masks import MaskOptions, read_mask
-from tigerbush.products import parse_name
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product
-from tigerbush.sources import list_local
+from tigerbush.grid import Grid
+from tigerbush.masks import MaskOptions
+from tigerbush.sample import simulate as sample
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.names import parse_name
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sources.listing import list_local
 
 # written once per process
 pytestmark = pytest.mark.xdist_group("sample")

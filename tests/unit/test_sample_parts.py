@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tigerbush import sample
+from tigerbush.grid import Grid
 from tigerbush.pattern import Parameters, evolve
-from tigerbush.resample import Grid
-from tigerbush.sample import Pass
+from tigerbush.sample import simulate as sample
+from tigerbush.sample.simulate import Pass
 
 PLANTS = Parameters(c=3.0, d=0.03, beta=0.09, dif_p=0.03, cell=20, dif_o=100 * (20 / 21) ** 2)
 NO_CLOUD = (0.0, 0.0)

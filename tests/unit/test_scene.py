@@ -1,6 +1,7 @@
 """From a product to a site's window, a whole scene, and placeholders."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,24 +9,26 @@ import rasterio
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
-from tigerbush.engines import make_scene
 from tigerbush.errors import ConfigurationError, TigerbushError
-from tigerbush.failures import failed_outputs, or_placeholder
-from tigerbush.local import write_failed_copy
+from tigerbush.grid import Grid
+from tigerbush.placeholder import failed_outputs, or_placeholder, write_failed_copy
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
-from tigerbush.resample import Grid
-from tigerbush.scene import scene_placeholder, scene_region, write_scene
-from tigerbush.site import SITE_BANDS, resample_site, site_placeholder, subset_site
-from tigerbush.snap import Limits
+from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.scene import SceneOptions, scene_placeholder, scene_region, write_scene
+from tigerbush.scenes.snap import Limits
+from tigerbush.sentinel2.names import SITE_BANDS
+from tigerbush.sentinel2.sensor import SENSOR
+from tigerbush.site import Site
+from tigerbush.sites.product import resample_site, site_placeholder, subset_site
 
 # centre of the 126 x 126 pixels of CORNER, one site of 2 x 2 sub-images of 20 pixels
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 
 
 def test_a_site_is_the_crop_of_the_whole(product):
     scene = scene_of(2, offset=-1000, classi=np.random.default_rng(1).integers(0, 2, (3, 21, 21)))
     safe = product(baseline="0400", scene=scene)
-    image, mask = subset_site(*resample_site(safe, **SITE), **SITE)
+    image, mask = subset_site(*resample_site(safe, SITE), SITE)
     assert image.data.shape == (4, 40, 40)
     column, row = round((image.grid.x - CORNER["x"]) / 10), round((CORNER["y"] - image.grid.y) / 10)
     assert 0 < column < 86
@@ -42,41 +45,41 @@ def test_a_site_is_the_crop_of_the_whole(product):
 
 def test_a_site_at_20_m_takes_the_first_pixel(product):
     scene = scene_of(2)
-    site = SITE | {"resolution": 20, "size": 10}
-    image, _ = subset_site(*resample_site(product(scene=scene), **site), **site)
+    site = replace(SITE, resolution=20, size=10)
+    image, _ = subset_site(*resample_site(product(scene=scene), site), site)
     column, row = round((image.grid.x - CORNER["x"]) / 20), round((CORNER["y"] - image.grid.y) / 20)
     expected = scene.bands["B4"][::2, ::2][row : row + 20, column : column + 20]
     np.testing.assert_array_equal(image.band("B4"), expected)
 
 
 def test_what_a_product_does_not_cover_is_no_data(product):
-    site = SITE | {"longitude": 14.5520}  # the west half lies outside
-    image, mask = subset_site(*resample_site(product(scene=scene_of(clouds=[])), **site), **site)
+    site = replace(SITE, longitude=14.5520)  # the west half lies outside
+    image, mask = subset_site(*resample_site(product(scene=scene_of(clouds=[])), site), site)
     outside = round((CORNER["x"] - image.grid.x) / 10)
     assert 0 < outside < 40
     assert not image.data[:, :, :outside].any()
     assert image.data[:, :, outside:].all()
-    assert (mask.data[0, :, :outside] == masks.NODATA).all()
+    assert (mask.data[0, :, :outside] == masks.MASK_NODATA).all()
     assert (mask.data[0, :, outside:] == masks.CLEAR).all()
 
 
 @pytest.mark.parametrize("change", [{"longitude": 14.9}, {"longitude": 20.0}])
 def test_a_product_that_does_not_reach_the_site(product, change):
-    image, mask = resample_site(product(), **SITE | change)
+    image, mask = resample_site(product(), replace(SITE, **change))
     assert image.tags[STATUS] == "outside"
     assert not image.data.any()
-    assert (mask.data == masks.NODATA).all()
-    assert subset_site(image, mask, **SITE | change)[0].tags[STATUS] == "outside"
+    assert (mask.data == masks.MASK_NODATA).all()
+    assert subset_site(image, mask, replace(SITE, **change))[0].tags[STATUS] == "outside"
 
 
 def test_a_placeholder_lies_where_the_site_lies(product, tmp_path):
-    image, mask = subset_site(*site_placeholder(name_of(), "B4 is missing.", **SITE), **SITE)
-    good, _ = subset_site(*resample_site(product(), **SITE), **SITE)
+    image, mask = subset_site(*site_placeholder(name_of(), "B4 is missing.", SITE), SITE)
+    good, _ = subset_site(*resample_site(product(), SITE), SITE)
     assert (image.grid, image.epsg, image.bands) == (good.grid, good.epsg, good.bands)
     write_raster(tmp_path / "a.tif", image)
     tags = read_raster(tmp_path / "a.tif").tags
     assert (tags[STATUS], tags[REASON], tags[PRODUCT]) == ("failed", "B4 is missing.", name_of())
-    assert (mask.data == masks.NODATA).all()
+    assert (mask.data == masks.MASK_NODATA).all()
 
 
 @pytest.fixture
@@ -84,8 +87,7 @@ def scene_file(tmp_path):
     """Write a scene and read it back."""
 
     def write(safe, bands, resolution=20, **options):
-        methods = {"upsampling": "Nearest", "downsampling": "First"} | options
-        write_scene(safe, tmp_path / "scene.tif", bands=bands, resolution=resolution, **methods)
+        write_scene(safe, tmp_path / "scene.tif", SceneOptions(bands, resolution, **options))
         assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["scene.tif"]
         return read_raster(tmp_path / "scene.tif")
 
@@ -116,7 +118,8 @@ def test_strips_do_not_show(product, scene_file, monkeypatch, metres):
     """Whatever the height of the strips and the method, the pixels are the same."""
     safe, bands = product(scene=scene_of(4)), ["B2", "B3", "B4", "B1", "B9", "B5"]
     whole = scene_file(safe, bands, **METHODS)
-    monkeypatch.setattr("tigerbush.scene.STRIP_METRES", metres)
+    sensor = replace(SENSOR, strip_metres=metres)
+    monkeypatch.setattr("tigerbush.scenes.scene.sensor_of", lambda product: sensor)
     np.testing.assert_array_equal(scene_file(safe, bands, **METHODS).data, whole.data)
     part = scene_file(safe, bands, region=[7, 11, 40, 33], **METHODS)
     np.testing.assert_array_equal(part.data, whole.data[:, 11:44, 7:47])
@@ -164,19 +167,11 @@ def test_a_geographic_region_reaches_outward_to_whole_pixels():
 def test_a_region_that_is_no_polygon_is_no_fault_of_a_product(product, tmp_path):
     """Whoever calls it: no placeholder is written, also in the last attempt."""
     safe, target = product(), tmp_path / "scene.tif"
-    scene = {
-        "engine": "rasterio",
-        "bands": ["B4"],
-        "resolution": 60,
-        "upsampling": "Nearest",
-        "downsampling": "First",
-    }
     text = "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9)"
     sentence = f"scene.geo_region {text!r} is not POLYGON((longitude latitude, ...)) with one ring."
+    options = SceneOptions(["B4"], 60, geo_region=text)
     with pytest.raises(ConfigurationError) as error:
-        make_scene(
-            safe, target, name_of(), scene | {"geo_region": text}, limits=Limits(1, 1000), last_attempt=True
-        )
+        make_scene(safe, target, name_of(), options, limits=Limits(1, 1000), last_attempt=True)
     assert str(error.value) == sentence
     assert not target.exists()
 
@@ -196,14 +191,7 @@ def test_a_scene_that_fails_leaves_nothing(product, tmp_path):
     safe = product()
     next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
     with pytest.raises(TigerbushError, match="band B4 is missing"):
-        write_scene(
-            safe,
-            tmp_path / "out" / "a.tif",
-            bands=["B2", "B4"],
-            resolution=20,
-            upsampling="Nearest",
-            downsampling="First",
-        )
+        write_scene(safe, tmp_path / "out" / "a.tif", SceneOptions(["B2", "B4"], 20))
     assert not list(tmp_path.glob("out/*"))
 
 
@@ -250,7 +238,7 @@ def test_out_of_memory_stays_an_error():
 
 
 def test_failed_outputs(tmp_path):
-    image, mask = site_placeholder(name_of(), "gone", **SITE)
+    image, mask = site_placeholder(name_of(), "gone", SITE)
     folder = tmp_path / "here" / "products"
     write_raster(folder / f"{name_of()}.tif", image)
     write_raster(folder / f"{name_of()}_mask.tif", mask)
@@ -264,6 +252,6 @@ def test_failed_outputs(tmp_path):
 
 
 def test_mask_values_are_named(product):
-    _, mask = resample_site(product(), **SITE)
+    _, mask = resample_site(product(), SITE)
     assert json.loads(mask.tags["TIGERBUSH_MASK_VALUES"]) == {"0": "clear", "1": "masked", "2": "unknown"}
     assert mask.tags["TIGERBUSH_MASK"] == "none"

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -11,12 +12,12 @@ import numpy as np
 import pytest
 
 from fabricate import name_of
-from tigerbush import scene_ranks
 from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.grid import Grid
+from tigerbush.placeholder import product_tags
 from tigerbush.raster import Raster, write_raster
-from tigerbush.resample import Grid
-from tigerbush.scene import product_tags
-from tigerbush.scene_ranks import (
+from tigerbush.scenes import ranks as scene_ranks
+from tigerbush.scenes.ranks import (
     check_outcomes,
     outcome,
     run_rank,
@@ -25,14 +26,16 @@ from tigerbush.scene_ranks import (
     to_do,
     work_through,
 )
-from tigerbush.snap import Limits
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits
+from tigerbush.sentinel2.names import parse_name
 
 LIMITS = Limits(2, 3000)
 NAMES = [name_of(f"2017011{day}") for day in range(7)]
 
 
 def write_scene(folder, name, status="ok", reason=""):
-    tags = product_tags(name, status, reason)
+    tags = product_tags(parse_name(name), status, reason)
     raster = Raster(np.ones((1, 1, 1), np.uint16), Grid(0, 0, 20, 1, 1), 32633, ("B2",), 0, tags=tags)
     write_raster(scene_part(folder, name), raster)
 
@@ -88,7 +91,7 @@ TROUBLE = {
     NAMES[2]: OSError("reset\n  by peer"),
     NAMES[3]: ValueError("a\tdefect"),
 }
-SCENE = {"engine": "rasterio", "bands": ["B2"]}
+SCENE = SceneOptions(["B2"], 60)
 
 
 @pytest.fixture
@@ -150,7 +153,7 @@ def job(tmp_path, products, folder, monkeypatch):
         module = ModuleType("mpi4py")
         module.MPI = SimpleNamespace(COMM_WORLD=communicator)
         monkeypatch.setitem(sys.modules, "mpi4py", module)
-        order = {"products": products, "folder": str(folder), "scene": SCENE, "threads": 2, "memory_mb": 3000, "last_attempt": True}  # fmt: skip
+        order = {"products": products, "folder": str(folder), "scene": asdict(SCENE), "threads": 2, "memory_mb": 3000, "last_attempt": True}  # fmt: skip
         (tmp_path / "job.json").write_text(json.dumps(order))
         return run_rank(tmp_path / "job.json")
 

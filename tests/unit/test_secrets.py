@@ -1,4 +1,4 @@
-"""What is taken for a secret, by the rules and by ./tigerbush, and what may go to a Batch task."""
+"""What is taken for a secret, and what may go to a Batch task."""
 
 import base64
 import re
@@ -7,18 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 from azure.mgmt.batch.models import BatchPoolIdentity, Pool, ResourceFile, StartTask
-from snakemake.exceptions import WorkflowError
 from snakemake_executor_plugin_azure_batch import build
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from snakemake_storage_plugin_s3 import StorageProviderSettings
 
 from canaries import ENVIRONMENT
-from fabricate import ROOT
-from rules import functions
+from fabricate import ROOT, name_of
 from snakemake_executor_plugin_azure import pool, tasks
-from tigerbush.cli import credentials
-from tigerbush.cli.result_places import open_place
+from tigerbush.cli.results.places import open_place
 from tigerbush.errors import TigerbushError
+from tigerbush.planning import credentials, nodes, source
+from tigerbush.sensors import sensor_of
 
 NOUN = "holds a user, password, key or signature in a URL, which everyone sees who reads a configuration, log or result"
 SENTENCE = f"{{}} {NOUN}; take it out, and give keys by the environment (docs/sources.md)."
@@ -56,42 +55,40 @@ HARMLESS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def rules():
-    return SimpleNamespace(**functions({}))
-
-
-def test_the_rules_and_the_commands_look_for_the_same(rules):
-    """The rules may not import the library."""
-    assert rules.CREDENTIAL == credentials.CREDENTIAL
-
-
 @pytest.mark.parametrize("text", SHOWN)
-def test_a_credential_in_a_url(rules, text):
-    config = {"source": {"prefixes": ["a/", text]}}
-    with pytest.raises(WorkflowError) as raised:
-        rules.refuse_credentials(config, "")
-    assert str(raised.value) == SENTENCE.format("source.prefixes.1")
+def test_a_credential_in_a_url(text):
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_credentials(config, "")
+        credentials.refuse_credentials({"source": {"prefixes": ["a/", text]}}, "")
     assert str(raised.value) == SENTENCE.format("source.prefixes.1")
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_is_no_credential(rules, text):
-    rules.refuse_credentials({text: [text]}, "")
+def test_what_is_no_credential(text):
     credentials.refuse_credentials({text: [text]}, "")
 
 
-def test_a_key_of_the_configuration_is_not_shown_either(rules):
+def test_a_key_of_the_configuration_is_not_shown_either():
     for config in ({SHOWN[0]: 1}, {SHOWN[0]: {"a": SHOWN[1]}}):
-        for refuse, error in (
-            (rules.refuse_credentials, WorkflowError),
-            (credentials.refuse_credentials, TigerbushError),
-        ):
-            with pytest.raises(error) as raised:
-                refuse(config, "")
-            assert str(raised.value) == SENTENCE.format("the configuration")
+        with pytest.raises(TigerbushError) as raised:
+            credentials.refuse_credentials(config, "")
+        assert str(raised.value) == SENTENCE.format("the configuration")
+
+
+def test_texts_and_their_places():
+    value = {"a": ["x", ("y", 1)], 2: {"b": None}}
+    assert list(credentials.texts_of(value, "")) == [
+        ("", "a"), ("a.0", "x"), ("a.1.0", "y"), ("", "2"), ("2", "b"),
+    ]  # fmt: skip
+
+
+def test_addresses_of_the_environment():
+    """Those of a run; what is a secret by its name is looked at elsewhere."""
+    fine = {"OTHER_URL": SHOWN[0], "AWS_SECRET_ACCESS_KEY": SHOWN[0], "AWS_ENDPOINT_URL": HARMLESS[0]}
+    credentials.refuse_addresses(fine)
+    for name in ("AWS_ENDPOINT_URL", "AZURE_X", "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL", "TIGERBUSH_X"):
+        with pytest.raises(TigerbushError) as raised:
+            credentials.refuse_addresses(fine | {name: SHOWN[0]})
+        assert str(raised.value) == SENTENCE.format(name)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +104,7 @@ def test_the_place_of_results(address, options, place):
     assert str(raised.value) == SENTENCE.format(place)
 
 
-def test_secrets_of_the_environment(rules, monkeypatch, tmp_path):
+def test_secrets_of_the_environment(tmp_path):
     others = {
         "AWS_REGION": "eu-central-1",
         "AWS_SHARED_CREDENTIALS_FILE": "/home/someone/.aws",
@@ -115,15 +112,15 @@ def test_secrets_of_the_environment(rules, monkeypatch, tmp_path):
         "SHORT_TOKEN": "x",
         "TOKENIZERS_PARALLELISM": "false-or-true",
     }
-    monkeypatch.setattr("os.environ", ENVIRONMENT | others | {"TAGGED_TOKEN": "source::another-canary"})
-    rules.secret_values.cache_clear()
-    assert rules.secret_values() == ENVIRONMENT | {"TAGGED_TOKEN": "another-canary"}
-    rules.secret_values.cache_clear()
+    found = credentials.secret_values(ENVIRONMENT | others | {"TAGGED_TOKEN": "source::another-canary"})
+    assert found == ENVIRONMENT | {"TAGGED_TOKEN": "another-canary"}
 
 
-def test_command_lines_are_decoded(rules):
+def test_command_lines_are_decoded():
     encoded = base64.b64encode(b"mem_mb=1000 secret-value").decode()
-    assert rules.decoded(f"--set-resources base64//{encoded} --cores 1").endswith("mem_mb=1000 secret-value")
+    assert credentials.decoded(f"--set-resources base64//{encoded} --cores 1").endswith(
+        "mem_mb=1000 secret-value"
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,8 +133,8 @@ def test_command_lines_are_decoded(rules):
         ("export PATH=/opt TZ=UTC --config key=x monkey=y", []),
     ],
 )
-def test_assignments_to_secret_variables(rules, text, named):
-    assert rules.ASSIGNMENT.findall(text) == named
+def test_assignments_to_secret_variables(text, named):
+    assert credentials.ASSIGNMENT.findall(text) == named
 
 
 @pytest.mark.parametrize(
@@ -150,21 +147,119 @@ def test_assignments_to_secret_variables(rules, text, named):
         ({"region": "here", "signature_version": "s3v4"}, {}, None),
     ],
 )  # fmt: skip
-def test_a_key_that_is_not_from_the_environment(rules, monkeypatch, settings, variables, option):
+def test_a_key_that_is_not_from_the_environment(settings, variables, option):
     from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
-    monkeypatch.setattr("os.environ", variables)
     plugin = StoragePluginRegistry().get_plugin("s3")
     chosen = StorageProviderSettings(**settings)
     if option is None:
-        rules.refuse_settings(plugin, chosen)
+        credentials.refuse_settings(plugin, chosen, variables)
         return
-    with pytest.raises(WorkflowError) as raised:
-        rules.refuse_settings(plugin, chosen)
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_settings(plugin, chosen, variables)
     variable = f"SNAKEMAKE_STORAGE_S3_{option.replace('-', '_').upper()}"
     assert str(raised.value) == (
         f"--storage-s3-{option} was given on the command line or in a profile, where others can read it; set {variable} "
         "in the environment instead, and renew what was shown."
+    )
+
+
+def test_an_address_among_the_settings_of_a_plugin():
+    from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
+
+    plugin = StoragePluginRegistry().get_plugin("s3")
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_settings(plugin, StorageProviderSettings(endpoint_url=SHOWN[0]), {})
+    assert str(raised.value) == SENTENCE.format("--storage-s3-endpoint-url")
+
+
+SECRETS = {"A_TOKEN": "secret-value"}
+OPTIONS = [("--storage-s3-secret-key", "SNAKEMAKE_STORAGE_S3_SECRET_KEY"), ("--x-token", "SNAKEMAKE_X_TOKEN")]
+
+
+def test_options_that_take_a_secret():
+    from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
+
+    plugins = [StoragePluginRegistry().get_plugin("s3"), SimpleNamespace(settings_cls=None)]
+    assert credentials.secret_options(plugins) == [
+        (f"--storage-s3-{name}", f"SNAKEMAKE_STORAGE_S3_{name.replace('-', '_').upper()}")
+        for name in ("access-key", "secret-key", "token")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("mem_mb=1 secret-value", "A_TOKEN"),
+        (f"--set base64//{base64.b64encode(b'x=secret-value').decode()}", "A_TOKEN"),
+        ("A_KEY=abc", "A_KEY"),
+    ],
+)
+def test_the_value_of_a_secret(text, named):
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_values(text, "here", SECRETS)
+    assert str(raised.value) == (
+        f"here would show the value of {named} to others; take it out, set {named} in the environment, and renew what was "
+        "shown."
+    )
+
+
+def test_other_values():
+    credentials.refuse_values("--cores 1 secret", "here", SECRETS)
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_values(SHOWN[0], "here", {})
+    assert str(raised.value) == SENTENCE.format("here")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["snakemake", "--storage-s3-secret-key", "x"], 0),
+        # Snakemake takes the beginning of an option
+        (["--x-to=x"], 1),
+        (["--cores", "--x"], 1),
+    ],
+)
+def test_a_secret_on_the_command_line(words, option):
+    name, variable = OPTIONS[option]
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_words(iter(words), OPTIONS, SECRETS)
+    assert str(raised.value) == (
+        f"{name} was given on the command line or in a profile, where others can read it; set {variable} in the "
+        "environment instead, and renew what was shown."
+    )
+
+
+def test_other_words():
+    credentials.refuse_words(["-x", "--", "--storage-s3-secret-keys", "--cores=1", "x"], OPTIONS, SECRETS)
+    with pytest.raises(
+        TigerbushError, match=r"^the command line would show the value of A_TOKEN to others; "
+    ):
+        credentials.refuse_words(["--config", "a=secret-value"], OPTIONS, SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("a.txt", "x secret-value", "A_TOKEN"),
+        ("a.yaml", "a: 1\n  storage-s3-secret-key: x\n", "storage-s3-secret-key"),
+        ("a.yml", "'x-token' = x", "x-token"),
+        ("a.txt", "x-token: x", None),
+        ("a.yaml", "# x-token: x\nx-token-of: x", None),
+    ],
+)
+def test_a_secret_in_a_file_that_travels(tmp_path, name, text, named):
+    path = tmp_path / name
+    path.write_bytes(b"\xff\n" + text.encode())
+    paths = ["", str(tmp_path), str(tmp_path / "gone"), str(path)]
+    if named is None:
+        credentials.refuse_in_files(paths, OPTIONS, SECRETS)
+        return
+    with pytest.raises(TigerbushError) as raised:
+        credentials.refuse_in_files(paths, OPTIONS, SECRETS)
+    assert str(raised.value) == (
+        f"{path} holds {named}, and travels to the nodes by a blob that others can read; take it out, give it by the "
+        "environment, and renew it."
     )
 
 
@@ -242,19 +337,37 @@ COG = ROW | {"key": "https://host/B04.tif"}
     ],
 )
 def test_nodes_that_would_need_a_key(shared, remote, local_rules, anonymous, row, refused):
-    names = functions(
-        {"run": {"local_rules": local_rules}, "source": {"anonymous": anonymous}},
-        storage_settings=SimpleNamespace(shared_fs_usage=shared),
-        remote_exec=remote,
-    )
-    names["REMOTE"] = True
-    names["files_table"] = lambda: {"P": [row]}
+    product = name_of()
+    config = {"source": {"anonymous": anonymous}, "run": {"local_rules": local_rules}}
+    files_of = in_rules(shared, remote, config=config, files_table=lambda: {product: [row]})["files_of"]
+    rows = files_of([])
     if not refused:
-        assert names["files_of"](["B4"])(SimpleNamespace(product="P")) == [row]
+        assert rows(SimpleNamespace(product=product)) == [row]
         return
-    with pytest.raises(WorkflowError) as raised:
-        names["files_of"](["B4"])(SimpleNamespace(product="P"))
+    with pytest.raises(TigerbushError) as raised:
+        rows(SimpleNamespace(product=product))
     assert str(raised.value) == (
-        "P, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account could "
-        "read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
+        f"{product}, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account "
+        "could read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public "
+        "bucket."
     )
+
+
+def in_rules(shared, remote, **names):
+    """What the rules themselves say of nodes and of a product's files."""
+    names |= {
+        "workflow": SimpleNamespace(
+            remote_exec=remote, storage_settings=SimpleNamespace(shared_fs_usage=shared)
+        ),
+        "SharedFSUsage": SharedFSUsage,
+        "REMOTE": True,
+        "NODES": nodes,
+        "SOURCE": source,
+        "SENSOR_OF": sensor_of,
+        "refusing": lambda function, *arguments: function(*arguments),
+    }
+    for file, function in (("config", "on_nodes"), ("common", "files_of")):
+        text = (ROOT / "workflow" / "rules" / f"{file}.smk").read_text()
+        [code] = re.findall(rf"^def {function}\(.*\):\n(?:    .*\n|\n(?=    ))+", text, re.MULTILINE)
+        exec(code, names)  # noqa: S102 - our own file
+    return names

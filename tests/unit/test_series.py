@@ -8,8 +8,7 @@ import pyarrow.parquet
 import pytest
 from scipy.stats import theilslopes
 
-from tigerbush.errors import TigerbushError
-from tigerbush.series import (
+from tigerbush.analysis.series import (
     TIDY,
     common_number,
     equal_n,
@@ -21,6 +20,7 @@ from tigerbush.series import (
     tidy_rows,
     write_series,
 )
+from tigerbush.errors import TigerbushError
 
 DATES = ["2017-01-16", "2017-02-15", "2017-03-16", "2017-04-16"]
 

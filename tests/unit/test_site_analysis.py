@@ -9,10 +9,10 @@ import yaml
 import planted
 from fabricate import ROOT
 from planted import month
-from tigerbush.analysis import analyse_site, patch_size_series, spatial_series, without_nan
-from tigerbush.series import read_series
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.site import analyse_site, patch_size_series, spatial_series, without_nan
 
-SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"]
+SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
 QUICK = SETTINGS | {"surrogates": 9, "repetitions": 3}
 
 

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from fabricate import name_of, scene_of
+from tigerbush.grid import Grid
+from tigerbush.placeholder import stand_in
 from tigerbush.raster import Raster
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product, read_band
-from tigerbush.safe_writer import write_product
-from tigerbush.site import SITE_BANDS, placeholder, resample_site, site_placeholder, site_window, subset_site
+from tigerbush.sentinel2.names import SITE_BANDS, parse_name
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.site import Site
+from tigerbush.sites.product import resample_site, site_placeholder, site_window, subset_site
 
 # 2 x 2 sub-images of 20 pixels of 10 m, around 465795 m east and 5079632 m north: with the corner at 465180, 5080260 from
 # 42 to 82 pixels east, and from 43 to 83 pixels south
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 GRID = Grid(465600, 5079830, 10, 40, 40)
 BANDS = ("B2", "B3", "B4", "B8")
 
@@ -54,7 +57,7 @@ def written(tmp_path, scene):
 )  # fmt: skip
 def test_a_site_at_the_edge_of_a_tile(written, scene, x, y, inside):
     """What the tile does not cover is no-data; the rest are its own pixels."""
-    image, mask = subset_site(*resample_site(written(x, y), **SITE), **SITE)
+    image, mask = subset_site(*resample_site(written(x, y), SITE), SITE)
     assert (image.grid, image.epsg, image.bands, image.tags["TIGERBUSH_STATUS"]) == (
         GRID,
         32633,
@@ -81,10 +84,10 @@ def test_a_site_at_the_edge_of_a_tile(written, scene, x, y, inside):
 def test_from_where_on_a_tile_reaches_a_site(written, x, y, reached):
     """Its columns 42 to 82 and rows 43 to 83 of 126, and not one pixel less."""
     safe = written(x, y)
-    grid, window = site_window(open_product(safe), **SITE)
+    grid, window = site_window(open_product(safe), SITE)
     assert grid == GRID
     assert (window is not None) == reached
-    image, mask = resample_site(safe, **SITE)
+    image, mask = resample_site(safe, SITE)
     assert image.tags["TIGERBUSH_STATUS"] == ("ok" if reached else "outside")
     assert image.tags["TIGERBUSH_REASON"] == ("" if reached else "the product does not reach the site")
     if not reached:
@@ -93,7 +96,7 @@ def test_from_where_on_a_tile_reaches_a_site(written, x, y, reached):
 
 def test_a_product_of_another_zone_does_not_reach_a_site(tmp_path, scene):
     other = write_product(tmp_path, name_of(tile="32TVL"), replace(scene, epsg=32632))
-    assert site_window(open_product(other), **SITE) == (GRID, None)
+    assert site_window(open_product(other), SITE) == (GRID, None)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_a_product_of_another_zone_does_not_reach_a_site(tmp_path, scene):
     ],
 )  # fmt: skip
 def test_the_window_that_is_read(written, x, y, buffer, window):
-    assert site_window(open_product(written(x, y)), **SITE, buffer=buffer) == (GRID, window)
+    assert site_window(open_product(written(x, y)), SITE, buffer=buffer) == (GRID, window)
 
 
 def test_folders_that_sort_before_granule(tmp_path, scene):
@@ -126,18 +129,18 @@ def test_folders_that_sort_before_granule(tmp_path, scene):
     assert product.granule == "L1C_T33TVL_A000001_20170116T100000"
     name, resolution = product.band_file("B4")
     assert (name, resolution) == (f"GRANULE/{product.granule}/IMG_DATA/{stamp}_B04.jp2", 10)
-    np.testing.assert_array_equal(read_band(product, "B4", product.grids[10]), scene.bands["B4"])
+    np.testing.assert_array_equal(product.read_band("B4", product.grids[10]), scene.bands["B4"])
 
 
 def test_what_stands_for_a_product_without_pixels():
-    image, mask = site_placeholder(name_of(), "gone", **SITE)
+    image, mask = site_placeholder(name_of(), "gone", SITE)
     assert (image.grid, image.epsg, image.bands, image.data.shape, image.data.dtype) == (GRID, 32633, SITE_BANDS, (4, 40, 40), np.uint16)  # fmt: skip
     assert (image.tags["TIGERBUSH_STATUS"], image.tags["TIGERBUSH_REASON"]) == ("failed", "gone")
     assert (mask.bands, mask.data.shape, mask.data.dtype, set(np.unique(mask.data))) == (("mask",), (1, 40, 40), np.uint8, {mask.nodata})  # fmt: skip
-    south, _ = site_placeholder(name_of(), "gone", **SITE | {"latitude": -25.0})
+    south, _ = site_placeholder(name_of(), "gone", replace(SITE, latitude=-25.0))
     assert south.epsg == 32733
     assert south.grid.y % 10 == 0
-    image, _ = placeholder(name_of(), "why", Grid(0, 50, 20, 3, 2), 32601, status="outside")
+    image = stand_in(parse_name(name_of()), "why", Grid(0, 50, 20, 3, 2), 32601, SITE_BANDS, status="outside")
     assert (image.data.shape, image.tags["TIGERBUSH_STATUS"], image.tags["TIGERBUSH_PRODUCT"]) == (
         (4, 2, 3),
         "outside",
@@ -147,7 +150,7 @@ def test_what_stands_for_a_product_without_pixels():
 
 def test_a_window_is_trimmed_or_padded(monkeypatch):
     """By whole pixels; of other values there is nothing to see."""
-    from tigerbush import site
+    from tigerbush.sites import product as site
 
     data = np.arange(1, 1 + 2 * 5 * 4, dtype=np.uint16).reshape(2, 5, 4)
     raster = Raster(

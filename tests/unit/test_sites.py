@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from tigerbush.sites import compare, surrogates_needed, table_text
+from tigerbush.analysis.sites import compare, surrogates_needed, table_text
 
 COLUMNS = "site,variable,indicator,n_dates,tau,p,q,rejected,refused,slowing,opposite,disagreement"
 

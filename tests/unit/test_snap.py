@@ -14,24 +14,17 @@ from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
 from snap_standins import Snap
-from tigerbush.engines import make_scene, run_engine
 from tigerbush.errors import EngineError, TigerbushError
-from tigerbush.local import copy_product
 from tigerbush.raster import REASON, STATUS, read_raster, read_tags
-from tigerbush.safe_writer import Scene, write_product
-from tigerbush.snap import Limits, check_engine, gpt_command, snappy_ini
-from tigerbush.snap_graph import graph_xml, scene_steps
-from tigerbush.snap_output import band_names, rewrite
+from tigerbush.scenes.engines import make_scene, run_engine
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits, check_engine, gpt_command, snappy_ini
+from tigerbush.scenes.snap_graph import graph_xml, scene_steps
+from tigerbush.scenes.snap_output import band_names, rewrite
+from tigerbush.sentinel2.writer import Scene, write_product
+from tigerbush.sources.folder import copy_product
 
-SCENE = {
-    "engine": "snap",
-    "resolution": 20,
-    "bands": ["B2", "B3", "B4"],
-    "upsampling": "Nearest",
-    "downsampling": "First",
-    "region": None,
-    "geo_region": None,
-}
+SCENE = SceneOptions(["B2", "B3", "B4"], 20, engine="snap")
 LIMITS = Limits(threads=2, memory_mb=4000)
 ENGINES = ("snap", "gpt")
 
@@ -50,7 +43,7 @@ def made(tmp_path):
 
     def make(safe, engine="snap", **options):
         target = tmp_path / "scenes" / f"{engine}.tif"
-        run_engine(safe, target, {**SCENE, "engine": engine, **options}, LIMITS)
+        run_engine(safe, target, replace(SCENE, engine=engine, **options), LIMITS)
         assert [path.name for path in target.parent.glob(".*")] == []
         return target
 
@@ -106,7 +99,7 @@ def test_the_recorded_chain(snap, shared_data, tmp_path, made, engine, name):
 @pytest.mark.data
 def test_what_snap_itself_wrote_is_rewritten(shared_data, product, tmp_path):
     """The only file here that real SNAP wrote: its names are found, its pixels kept."""
-    from tigerbush.safe import open_product
+    from tigerbush.sentinel2.safe import open_product
 
     plain = shared_data / "snap" / "script_chain_plain.tif"
     assert band_names(plain) == ["B2", "B3", "B4"]
@@ -174,9 +167,7 @@ def test_a_path_of_any_characters(tmp_path):
     parser = configparser.ConfigParser()
     parser.read_string(snappy_ini(folder, LIMITS))
     assert f"-Dsnap.userdir={folder}/user" in parser.get("DEFAULT", "java_options").split("|")
-    graph = ElementTree.fromstring(
-        graph_xml(folder, folder / "a.tif", scene_steps(["B2"], 20, "Nearest", "First"))
-    )
+    graph = ElementTree.fromstring(graph_xml(folder, folder / "a.tif", scene_steps(SceneOptions(["B2"], 20))))
     assert graph.findtext("node/parameters/file") == str(folder)
     assert f"-J-Djava.io.tmpdir={folder}" in gpt_command(folder / "graph.xml", folder, LIMITS)
     with pytest.raises(TigerbushError, match=r"has a \$"):
@@ -213,7 +204,7 @@ def test_a_product_that_is_not_whole(snap, product, made, tmp_path, engine):
 )
 def test_what_snap_refuses_becomes_a_placeholder(snap, product, tmp_path, monkeypatch, engine, said):
     monkeypatch.setenv("SNAP_STANDIN_READS_NOTHING", "1")
-    scene = {**SCENE, "engine": engine}
+    scene = replace(SCENE, engine=engine)
     make_scene(product(), tmp_path / "a.tif", name_of(), scene, limits=LIMITS, last_attempt=False)
     tags = read_tags(tmp_path / "a.tif")
     assert tags[STATUS] == "failed"
@@ -247,7 +238,7 @@ def test_an_engine_that_is_not_there_is_no_failed_product(snap, product, tmp_pat
     monkeypatch.setenv("PATH", "/nowhere")
     for engine, said in (("snap", "No module named 'jpyutil'"), ("gpt", "gpt is not on the PATH")):
         with pytest.raises(EngineError, match=said):
-            scene = {**SCENE, "engine": engine}
+            scene = replace(SCENE, engine=engine)
             make_scene(product(), tmp_path / "a.tif", name_of(), scene, limits=LIMITS, last_attempt=True)
     assert not (tmp_path / "a.tif").exists()
 

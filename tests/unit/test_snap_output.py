@@ -9,8 +9,8 @@ import rasterio
 from fabricate import CORNER, scene_of
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.raster import read_raster
-from tigerbush.safe import open_product
-from tigerbush.snap_output import _tag, band_names, rewrite
+from tigerbush.scenes.snap_output import _tag, band_names, rewrite
+from tigerbush.sentinel2.safe import open_product
 
 SMALL = CORNER | {"width": 36, "height": 24}
 
@@ -85,7 +85,7 @@ def plain(tmp_path, monkeypatch):
         place = rasterio.Affine(20, 0, CORNER["x"] + 40, 0, -20, CORNER["y"] - 60)
         with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=place, **size) as out:
             out.write(data)
-        monkeypatch.setattr("tigerbush.snap_output.band_names", lambda path: names)
+        monkeypatch.setattr("tigerbush.scenes.snap_output.band_names", lambda path: names)
         return path
 
     return write
@@ -100,7 +100,7 @@ def safe(product):
 def test_asked_bands_are_rewritten_in_their_order_and_strip_by_strip(
     plain, safe, tmp_path, monkeypatch, rows
 ):
-    monkeypatch.setattr("tigerbush.snap_output._ROWS", rows)
+    monkeypatch.setattr("tigerbush.scenes.snap_output._ROWS", rows)
     data = np.random.default_rng(0).integers(0, 9000, (3, 7, 5)).astype(np.uint16)
     path = plain(data, ["B2", "B_nodata_B2", "B8A"])
     rewrite(path, tmp_path / "a.tif", open_product(safe), ["B8A", "B2"])

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,16 +11,17 @@ import pytest
 from defusedxml import ElementTree
 
 from fabricate import CORNER, name_of, scene_of
-from tigerbush import snap
-from tigerbush.engines import make_scene, run_engine
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, read_tags
-from tigerbush.safe import open_product
-from tigerbush.snap import Limits, check_engine, gpt_command, snappy_ini, write_snap_scene
-from tigerbush.snap_graph import graph_xml, scene_steps
+from tigerbush.scenes import snap
+from tigerbush.scenes.engines import make_scene, run_engine
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits, check_engine, gpt_command, snappy_ini, write_snap_scene
+from tigerbush.scenes.snap_graph import graph_xml, scene_steps
+from tigerbush.sentinel2.safe import open_product
 
 LIMITS = Limits(threads=3, memory_mb=4001)
-ASKED = {"bands": ["B8A", "B2"], "resolution": 20, "upsampling": "Nearest", "downsampling": "First"}
+ASKED = SceneOptions(["B8A", "B2"], 20)
 SMALL = CORNER | {"width": 36, "height": 24}
 
 
@@ -58,7 +60,7 @@ def test_commands_and_configuration():
     ],
 )
 def test_operators(region, geo_region, subset):
-    steps = scene_steps(["B2", "B11"], 20, "Bilinear", "Mean", region, geo_region)
+    steps = scene_steps(SceneOptions(["B2", "B11"], 20, "Bilinear", "Mean", region, geo_region))
     assert steps == [
         ("Resample", {"targetResolution": "20", "upsampling": "Bilinear", "downsampling": "Mean"}),
         ("Subset", {"sourceBands": "B2,B11", "copyMetadata": "true"} | subset),
@@ -130,7 +132,7 @@ def child(monkeypatch):
 
 def made(safe, tmp_path, engine, **changes):
     target = tmp_path / "made.tif"
-    write_snap_scene(safe, target, engine=engine, limits=LIMITS, **ASKED | changes)
+    write_snap_scene(safe, target, replace(ASKED, engine=engine, **changes), LIMITS)
     return target.read_bytes()
 
 
@@ -163,14 +165,14 @@ def test_a_region_is_clipped_before_snap_sees_it(monkeypatch, child, safe, tmp_p
     """The scene is 18 by 12 pixels of 20 m."""
     asked = []
     child(0)
-    monkeypatch.setattr(snap, "scene_steps", lambda *options: asked.append(options) or [])
+    monkeypatch.setattr(snap, "scene_steps", lambda options: asked.append(options) or [])
     made(safe, tmp_path, "gpt", region=(15, 2, 10, 5))
     made(safe, tmp_path, "gpt", region=(-2, -3, 10, 40))
     made(safe, tmp_path, "gpt")
-    head = (["B8A", "B2"], 20, "Nearest", "First")
-    assert asked == [(*head, (15, 2, 3, 5), None), (*head, (0, 0, 8, 12), None), (*head, None, None)]
+    by_gpt = replace(ASKED, engine="gpt")
+    assert asked == [replace(by_gpt, region=region) for region in ((15, 2, 3, 5), (0, 0, 8, 12), None)]
     target = tmp_path / "outside.tif"
-    write_snap_scene(safe, target, engine="gpt", limits=LIMITS, **ASKED, region=(18, 0, 1, 1))
+    write_snap_scene(safe, target, replace(by_gpt, region=(18, 0, 1, 1)), LIMITS)
     assert len(asked) == 3 and read_tags(target)[STATUS] == "outside"
 
 
@@ -325,32 +327,33 @@ def test_an_engine_is_started_and_waited_for(monkeypatch, done, answer):
 def test_engines_get_what_they_need(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr(
-        "tigerbush.engines.write_scene", lambda *paths, **options: calls.append((paths, options))
+        "tigerbush.scenes.engines.write_scene", lambda *given: calls.append(("arrays", *given))
     )
     monkeypatch.setattr(
-        "tigerbush.engines.write_snap_scene", lambda *paths, **options: calls.append((paths, options))
+        "tigerbush.scenes.engines.write_snap_scene", lambda *given: calls.append(("snap", *given))
     )
-    for engine in ("rasterio", "snap", "gpt"):
-        run_engine(tmp_path, tmp_path / "a.tif", {"engine": engine, "bands": ["B2"]}, LIMITS)
+    arrays, snappy, gpt = (SceneOptions(["B2"], 20, engine=engine) for engine in ("rasterio", "snap", "gpt"))
     paths = (tmp_path, tmp_path / "a.tif")
+    for options in (arrays, snappy, gpt):
+        run_engine(*paths, options, LIMITS)
     assert calls == [
-        (paths, {"bands": ["B2"]}),
-        (paths, {"engine": "snap", "limits": LIMITS, "bands": ["B2"]}),
-        (paths, {"engine": "gpt", "limits": LIMITS, "bands": ["B2"]}),
+        ("arrays", *paths, arrays),
+        ("snap", *paths, snappy, LIMITS),
+        ("snap", *paths, gpt, LIMITS),
     ]
 
 
 def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_path):
     """What is finished would be kept, and what lies on this machine is told apart from what does not."""
-    scene, calls = {"engine": "gpt", "bands": ["B4", "B2"], "resolution": 60}, []
+    scene, calls = SceneOptions(["B4", "B2"], 60, engine="gpt"), []
 
     def or_placeholder(work, placeholder, last_attempt, **options):
         work()
         placeholder("it is bad")
         calls.append((last_attempt, options))
 
-    monkeypatch.setattr("tigerbush.engines.run_engine", lambda *call: calls.append(call))
-    monkeypatch.setattr("tigerbush.engines.or_placeholder", or_placeholder)
+    monkeypatch.setattr("tigerbush.scenes.engines.run_engine", lambda *call: calls.append(call))
+    monkeypatch.setattr("tigerbush.scenes.engines.or_placeholder", or_placeholder)
     target = tmp_path / "a.tif"
     make_scene(tmp_path, target, name_of(), scene, limits=LIMITS, last_attempt=True)
     assert calls == [

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from tigerbush import snap_worker
-from tigerbush.snap_worker import ADVICE, check, first_line, main, process
+from tigerbush.scenes import snap_worker
+from tigerbush.scenes.snap_worker import ADVICE, check, first_line, main, process
 
 
 class Product:

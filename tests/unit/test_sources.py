@@ -7,11 +7,13 @@ import pytest
 from catalogues_in_memory import ODATA, encoded, entry
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, md5, store_of, without_waiting
-from tigerbush import catalogue, remote, sources
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.products import file_row
-from tigerbush.sources import fetch_product, fetch_whole_product, list_products, open_store
-from tigerbush.web import Hosts
+from tigerbush.planning.tables import file_row
+from tigerbush.sources import catalogue
+from tigerbush.sources import listing as sources
+from tigerbush.sources import store as remote
+from tigerbush.sources.listing import fetch_product, fetch_whole_product, list_products, open_store
+from tigerbush.sources.web import Hosts
 
 # 33TVL and, by its overhang, 33TWL; half a degree east 33TWL alone
 EDGE = {"longitude": 15.05, "latitude": 45.9, "region_size": 0.01}

@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from fabricate import ROOT
-from tigerbush.cli.result_places import Item
-from tigerbush.cli.result_pull import _write_zip, part_name
-from tigerbush.series import write_series
-from tigerbush.sites import COLUMNS, table_text
+from fabricate import ROOT, name_of
+from tigerbush.analysis.series import write_series
+from tigerbush.analysis.sites import COLUMNS, table_text
+from tigerbush.cli.results.places import Item
+from tigerbush.cli.results.pull import _write_zip, part_name
 from tigerbush.spreadsheet import cell, rows_text
 
 FORMULA = '=HYPERLINK("http://example.org","open")'
@@ -79,7 +79,7 @@ def test_series_csv_and_parquet(tmp_path):
 
 def test_missing_tsv(tmp_path):
     script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "summarise_site.py"))
-    lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {"P": FORMULA}}
+    lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {name_of(): FORMULA}}
     record = {"date": "2017-01-16", "unused": [], "lineage": lineage, "sub_images": []}
     (tmp_path / "date.json").write_text(json.dumps(record))
     script["main"].__globals__["summarise_site"] = lambda *_, **__: {
@@ -91,7 +91,7 @@ def test_missing_tsv(tmp_path):
     )  # fmt: skip
     text = (tmp_path / "missing.tsv").read_text()
     assert list(csv.reader(io.StringIO(text), delimiter="\t"))[1:] == [
-        ["here", "2017-01-16", "P", "", "", f"'{FORMULA}"]
+        ["here", "2017-01-16", name_of(), "", "", f"'{FORMULA}"]
     ]
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from fabricate import name_of
 from tigerbush.errors import TigerbushError
-from tigerbush.products import parse_name
-from tigerbush.resample import Grid
-from tigerbush.stac_item import band_of, cloud_percent, product_of, read_item, resolution_of
+from tigerbush.grid import Grid
+from tigerbush.sentinel2.names import parse_name
+from tigerbush.sentinel2.stac_item import band_of, product_of, read_item, resolution_of
+from tigerbush.stac import cloud_percent
 
 NAME = name_of(level="L2A", baseline="0500")
 

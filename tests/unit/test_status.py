@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tigerbush.cli.records import Job, Run, failures, read_jobs, unfinished
-from tigerbush.cli.status import advice, classify, run_state
-from tigerbush.queue_slurm import QueueJob, slurm_queue
+from tigerbush.cli.status.command import advice, classify, run_state
+from tigerbush.cli.status.records import Job, Run, failures, read_jobs, unfinished
+from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
 
 def chain():

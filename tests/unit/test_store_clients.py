@@ -2,9 +2,9 @@
 
 import pytest
 
-from tigerbush import remote
 from tigerbush.errors import TigerbushError
-from tigerbush.remote import Store
+from tigerbush.sources import store as remote
+from tigerbush.sources.store import Store
 
 
 class Session:

@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from fabricate import name_of
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
-from tigerbush import s3
 from tigerbush.errors import RemoteError
-from tigerbush.s3 import list_store
+from tigerbush.sentinel2 import archive
+from tigerbush.sources.bucket import list_store
+from tigerbush.sources.query import Query
 
 TILES = {"33TVL", "33TWL"}
 # seven days over the end of a month
@@ -43,7 +45,13 @@ def objects_of(name, prefix="L/", day=None, cloud=b"12.5"):
 
 def listed(monkeypatch, bucket, *prefixes, tries=1, connections=1, **options):
     store = store_of(monkeypatch, bucket, tries=tries, connections=connections)
-    return list_store(store, **{"level": "L1C", "tiles": TILES} | PERIOD | options, prefixes=prefixes or None)
+    query = Query(**{"level": "L1C", "tiles": TILES} | PERIOD | options)
+    return list_store(store, query, prefixes or None)
+
+
+def take_metadata_of(monkeypatch, size):
+    """Files of metadata that are longer are not read."""
+    monkeypatch.setattr(archive, "ARCHIVE", replace(archive.ARCHIVE, metadata_bytes=size))
 
 
 def products(rows):
@@ -245,9 +253,9 @@ def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, 
 def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
     objects, key = objects_of(GOOD), f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     size = len(objects[key])
-    monkeypatch.setattr(s3, "MAX_XML_BYTES", size)
+    take_metadata_of(monkeypatch, size)
     assert listed(monkeypatch, Bucket(objects, page=100), "L/")[0][0]["cloud_percent"] == "12.5"
-    monkeypatch.setattr(s3, "MAX_XML_BYTES", size - 1)
+    take_metadata_of(monkeypatch, size - 1)
     bucket = Bucket(objects, page=100)
     [row], files = listed(monkeypatch, bucket, "L/")
     assert (row["cloud_percent"], files[-1]["size"], bucket.read) == ("", str(size), [])
@@ -284,9 +292,7 @@ def test_the_layout_of_aws(monkeypatch):
     """Names in SAFE layout, by which they are read later; the size of the product's metadata comes with them."""
     bucket = Bucket(tile_of(L2A), page=100)
     # a longer tileInfo.json is none
-    monkeypatch.setattr(
-        s3, "MAX_XML_BYTES", max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key)
-    )
+    take_metadata_of(monkeypatch, max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key))
     rows, files = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     folder, granule, stem = "L2A/tiles/33/T/VL/2017/2/1/0", "GRANULE/L2A_T33TVL", "T33TVL_20170201T100000"
     xml = XML % b"3"
@@ -378,7 +384,7 @@ def test_days_of_the_layout_of_aws(monkeypatch, day, there):
     ],
 )  # fmt: skip
 def test_tiles_that_are_passed_over(monkeypatch, caplog, info, sentence):
-    monkeypatch.setattr(s3, "MAX_XML_BYTES", 299)
+    take_metadata_of(monkeypatch, 299)
     folder = "L2A/tiles/33/T/VL/2017/2/2/0"
     objects = tile_of(L2A) | tile_of("x", folder) | {f"{folder}/tileInfo.json": info}
     objects = {key: content for key, content in objects.items() if content is not None}

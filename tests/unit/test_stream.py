@@ -10,20 +10,21 @@ import rasterio
 
 from fabricate import name_of, scene_of
 from stores_in_memory import Bucket, md5, refusal, store_of, without_waiting
-from tigerbush import stream
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.local import list_local
+from tigerbush.grid import Grid
 from tigerbush.masks import MaskOptions
-from tigerbush.products import file_row
+from tigerbush.planning.tables import file_row
 from tigerbush.raster import CODESTREAM
-from tigerbush.resample import Grid
-from tigerbush.safe import open_product
-from tigerbush.safe_writer import write_product
-from tigerbush.site import resample_site
-from tigerbush.stream import stream_product
+from tigerbush.sentinel2.safe import open_product
+from tigerbush.sentinel2.writer import write_product
+from tigerbush.site import Site
+from tigerbush.sites import stream
+from tigerbush.sites.product import resample_site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources.folder import list_local
 
 # 2 x 2 sub-images of 20 pixels around 465795 m east, 5079632 m north
-SITE = {"longitude": 14.5593, "latitude": 45.8694, "region_size": 0.0037, "size": 20, "resolution": 10}
+SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 # 465600 m to 466000 m, grown to whole 60 m from the tile's corner and by two of them more: 300 m to 960 m
 WINDOW = Grid(465480, 5079960, 10, 66, 66)
 KINDS = {
@@ -103,11 +104,11 @@ def test_the_zip_is_read_to_the_same_pixels(shelves, monkeypatch, tmp_path, kind
         )
         assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
     assert [path.name for path in target.parent.iterdir()] == [target.name]
-    for streamed, local in zip(resample_site(target, **SITE), resample_site(shelf.safe, **SITE), strict=True):
+    for streamed, local in zip(resample_site(target, SITE), resample_site(shelf.safe, SITE), strict=True):
         np.testing.assert_array_equal(streamed.data, local.data)
         tags = {name: text.replace(".tif", ".jp2") for name, text in streamed.tags.items()}
         assert (streamed.grid, streamed.epsg, tags) == (local.grid, local.epsg, local.tags)
-    assert resample_site(shelf.safe, **SITE)[0].grid == WINDOW
+    assert resample_site(shelf.safe, SITE)[0].grid == WINDOW
 
 
 def test_a_window_is_a_small_geotiff(shelves, monkeypatch, tmp_path):
@@ -147,7 +148,7 @@ def test_a_window_is_a_small_geotiff(shelves, monkeypatch, tmp_path):
 )  # fmt: skip
 def test_what_is_needed_of_each_file(shelves, kind, resolution, buffer, band, mask):
     product = open_product(shelves[kind].safe)
-    _, window = stream.site_window(product, **SITE, buffer=buffer)
+    _, window = stream.site_window(product, SITE, buffer)
     level = KINDS[kind][0]
     granule = f"GRANULE/{level}_T33TVL_A000001_20170116T100000"
     tile = Grid(465180, 5080260, 10, 126, 126)
@@ -185,8 +186,8 @@ def test_masks_that_grow_need_more(shelves, monkeypatch, tmp_path):
         store_of(monkeypatch, Bucket(shelf.objects)), shelf.product, shelf.rows, target, site=SITE, buffer=7
     )
     options = MaskOptions(buffer=7)
-    image, mask = resample_site(target, **SITE, options=options)
-    local, local_mask = resample_site(shelf.safe, **SITE, options=options)
+    image, mask = resample_site(target, SITE, options=options)
+    local, local_mask = resample_site(shelf.safe, SITE, options=options)
     assert image.grid == Grid(465360, 5080080, 10, 90, 90)
     np.testing.assert_array_equal(image.data, local.data)
     np.testing.assert_array_equal(mask.data, local_mask.data)
@@ -195,11 +196,11 @@ def test_masks_that_grow_need_more(shelves, monkeypatch, tmp_path):
 def test_of_a_product_that_does_not_reach_the_site_only_metadata_come(shelves, monkeypatch, tmp_path):
     shelf = shelves["polygons"]
     bucket, target = Bucket(shelf.objects), tmp_path / f"{shelf.product}.zip"
-    far = SITE | {"longitude": 14.9}
+    far = replace(SITE, longitude=14.9)
     stream_product(store_of(monkeypatch, bucket), shelf.product, shelf.rows, target, site=far)
     assert shelf.asked(bucket) == [name for name in needed("polygons") if "MTD" in name]
-    image, _ = resample_site(target, **far)
-    assert image.tags == resample_site(shelf.safe, **far)[0].tags
+    image, _ = resample_site(target, far)
+    assert image.tags == resample_site(shelf.safe, far)[0].tags
     assert not image.data.any()
 
 
@@ -237,7 +238,7 @@ def test_what_was_fetched_before_trouble_is_kept(shelves, monkeypatch, tmp_path)
     bucket.objects = {key: content for key, content in right.items() if key != mask}
     monkeypatch.setattr(bucket, "get_object", broken)
     with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 is not there"):
-        stream_product(store, shelf.product, shelf.rows, target, site=SITE | {"latitude": 45.8695})
+        stream_product(store, shelf.product, shelf.rows, target, site=replace(SITE, latitude=45.8695))
 
 
 def test_unfinished_work_is_of_these_files_and_this_window(tmp_path):
@@ -252,11 +253,10 @@ def test_unfinished_work_is_of_these_files_and_this_window(tmp_path):
         ".part",
         22,
     )
-    backwards = dict(reversed(SITE.items()))
-    assert stream._part_folder(target, [dict(reversed(row.items())) for row in rows], backwards, 0) == first
+    assert stream._part_folder(target, [dict(reversed(row.items())) for row in rows], SITE, 0) == first
     others = [
         stream._part_folder(target, rows, SITE, 1),
-        stream._part_folder(target, rows, SITE | {"size": 21}, 0),
+        stream._part_folder(target, rows, replace(SITE, size=21), 0),
         stream._part_folder(target, [rows[0] | {"etag": "x"}, rows[1]], SITE, 0),
         stream._part_folder(target, rows[:1], SITE, 0),
         stream._part_folder(tmp_path / "c.zip", rows, SITE, 0),

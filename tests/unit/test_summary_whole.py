@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from tigerbush import __version__
-from tigerbush.grid import SubImage
-from tigerbush.measures import Coverage, centrality_of_sub_images, examine_sub_images, ndvi_of_sub_images
-from tigerbush.summary import merge_records, summarise_date, summarise_site
+from tigerbush.sites.parts import SubImage
+from tigerbush.sites.subimages import (
+    Coverage,
+    centrality_of_sub_images,
+    examine_sub_images,
+    ndvi_of_sub_images,
+)
+from tigerbush.summary.summary import merge_records, summarise_date, summarise_site
+from tigerbush.version import __version__
 
 GOOD, BAD, CLOUDY, NONE, DRY = "2017-01-16", "2017-02-15", "2017-03-16", "2017-04-16", "2017-05-16"
 SOFTWARE = {"name": "tigerbush", "version": __version__}
@@ -107,6 +112,61 @@ def test_why_a_date_has_no_numbers(lineage, reason):
     assert (found["vegetation"], found["missing"], found["unused"]) == (None, reason, unused)
 
 
+SUMMARY = {
+    "ECMWF/ERA5/MONTHLY": {
+        "type": "weather",
+        "time-series-data": {
+            GOOD: RAIN,
+            BAD: RAIN | {"total_precipitation": 0.2},
+            CLOUDY: RAIN | {"total_precipitation": 0.3},
+            NONE: None,
+            DRY: None,
+        },
+    },
+    "COPERNICUS/S2": {
+        "type": "vegetation",
+        "time-series-data": {
+            GOOD: [record(GOOD, slope=1.0, ndvi=150.0)],
+            BAD: None,
+            CLOUDY: None,
+            NONE: None,
+            DRY: [record(DRY, slope=2.0)],
+        },
+    },
+    "metadata": {
+        "start_date": "2017-01-01",
+        "end_date": "2017-06-01",
+        "time_per_point": "30d",
+        "longitude": 14.55,
+        "latitude": 45.85,
+        "collection": "COPERNICUS/S2",
+        # vegetation and weather: of the five only the first has both
+        "num_data_points": 1,
+        "config_filename": "config.yaml, mine.yaml",
+        "coords_id": "here",
+        "tag": "test",
+        "region_size": 0.01,
+        "software": SOFTWARE,
+        "config": CONFIG,
+        "units": UNITS,
+        "products": {
+            # what the composite says of a product goes before what was known of it before
+            GOOD: GOOD_LINEAGE | {"left_out": {"P": "cloudy", "Z": "z"}},
+            BAD: BAD_LINEAGE,
+            CLOUDY: {"products": [], "left_out": {"T": "late", "S": "cloudy", "R": "late"}},
+            NONE: {"products": [], "left_out": {}},
+            DRY: DRY_LINEAGE | {"left_out": {"Q": "quite cloudy"}},
+        },
+        "missing": {
+            BAD: "no product left: 2 failed, 1 left out",
+            CLOUDY: "all 3 products left out: cloudy; late",
+            NONE: "no product in the period",
+        },
+        "failed_products": {"B": "b", "C": "c", "M": "m", "X": "x", "Y": "y"},
+    },
+}
+
+
 def test_the_summary_of_a_site(dates):
     site = {"site": "here", "longitude": 14.55, "latitude": 45.85, "region_size": 0.01}
     periods = [GOOD, BAD, CLOUDY, NONE, DRY]
@@ -120,59 +180,7 @@ def test_the_summary_of_a_site(dates):
     summary = summarise_site(
         site, dates[::-1], periods, left_out, weather, CONFIG, ["config.yaml", "mine.yaml"]
     )
-    assert summary == {
-        "ECMWF/ERA5/MONTHLY": {
-            "type": "weather",
-            "time-series-data": {
-                GOOD: RAIN,
-                BAD: RAIN | {"total_precipitation": 0.2},
-                CLOUDY: RAIN | {"total_precipitation": 0.3},
-                NONE: None,
-                DRY: None,
-            },
-        },
-        "COPERNICUS/S2": {
-            "type": "vegetation",
-            "time-series-data": {
-                GOOD: [record(GOOD, slope=1.0, ndvi=150.0)],
-                BAD: None,
-                CLOUDY: None,
-                NONE: None,
-                DRY: [record(DRY, slope=2.0)],
-            },
-        },
-        "metadata": {
-            "start_date": "2017-01-01",
-            "end_date": "2017-06-01",
-            "time_per_point": "30d",
-            "longitude": 14.55,
-            "latitude": 45.85,
-            "collection": "COPERNICUS/S2",
-            # vegetation and weather: of the five only the first has both
-            "num_data_points": 1,
-            "config_filename": "config.yaml, mine.yaml",
-            "coords_id": "here",
-            "tag": "test",
-            "region_size": 0.01,
-            "software": SOFTWARE,
-            "config": CONFIG,
-            "units": UNITS,
-            "products": {
-                # what the composite says of a product goes before what was known of it before
-                GOOD: GOOD_LINEAGE | {"left_out": {"P": "cloudy", "Z": "z"}},
-                BAD: BAD_LINEAGE,
-                CLOUDY: {"products": [], "left_out": {"T": "late", "S": "cloudy", "R": "late"}},
-                NONE: {"products": [], "left_out": {}},
-                DRY: DRY_LINEAGE | {"left_out": {"Q": "quite cloudy"}},
-            },
-            "missing": {
-                BAD: "no product left: 2 failed, 1 left out",
-                CLOUDY: "all 3 products left out: cloudy; late",
-                NONE: "no product in the period",
-            },
-            "failed_products": {"B": "b", "C": "c", "M": "m", "X": "x", "Y": "y"},
-        },
-    }
+    assert summary == SUMMARY
     assert [list(part["time-series-data"]) for part in list(summary.values())[:2]] == [periods] * 2
     # by date as they are given, in order of their names within one
     assert list(summary["metadata"]["failed_products"]) == ["C", "M", "B", "X", "Y"]

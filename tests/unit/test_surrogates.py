@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import slow
-from tigerbush.surrogates import ornstein_uhlenbeck, p_value, phase_randomised
+from tigerbush.analysis.surrogates import ornstein_uhlenbeck, p_value, phase_randomised
 
 DAYS = np.array([3.0, 13, 43, 50, 81])
 RATES = np.array([0.05, 0.02, 0.2, 0.01])

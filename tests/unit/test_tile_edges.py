@@ -7,18 +7,12 @@ import rasterio.warp
 import utm
 
 from tigerbush.errors import TigerbushError
-from tigerbush.grid import (
-    METRES_PER_DEGREE,
-    SubImage,
-    place_sub_images,
-    pyveg_sub_images,
-    read_window,
-    site_grid,
-    sub_images,
-    utm_epsg,
-)
-from tigerbush.resample import Grid
-from tigerbush.tiles import site_tiles
+from tigerbush.grid import Grid
+from tigerbush.pyveg import centres
+from tigerbush.sentinel2.tiles import site_tiles
+from tigerbush.site import METRES_PER_DEGREE, Place, Site
+from tigerbush.sites.parts import SubImage, place_sub_images, sub_images
+from tigerbush.sites.windows import read_window, site_grid
 
 TILE = Grid(399_960, 5_100_000, 10, 10_980, 10_980)
 
@@ -50,7 +44,7 @@ def site(west, north, width=100, height=80):
 def test_what_is_read_at_the_edges_of_a_tile(west, north, window):
     column, row, width, height = window
     expected = Grid(TILE.x + 10 * column, TILE.y - 10 * row, 10, width, height)
-    assert read_window(site(west, north), TILE) == expected
+    assert read_window(site(west, north), TILE, 60) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,7 +61,7 @@ def test_what_is_read_at_the_edges_of_a_tile(west, north, window):
     ],
 )
 def test_a_site_that_only_touches_a_tile_is_outside(west, north, reached):
-    assert (read_window(site(west, north), TILE) is not None) == reached
+    assert (read_window(site(west, north), TILE, 60) is not None) == reached
 
 
 @pytest.mark.parametrize(
@@ -87,7 +81,7 @@ def test_a_site_that_only_touches_a_tile_is_outside(west, north, reached):
 def test_a_buffer_widens_what_is_read_by_whole_coarse_pixels(buffer, resolution, more):
     scene = Grid(TILE.x, TILE.y, resolution, 1830, 1830)
     here = Grid(TILE.x + 6000, TILE.y - 6600, resolution, 60, 60)
-    window, plain = read_window(here, scene, buffer), read_window(here, scene)
+    window, plain = read_window(here, scene, 60, buffer), read_window(here, scene, 60)
     assert (window.x, window.y) == (plain.x - more * resolution, plain.y + more * resolution)
     assert (window.width, window.height) == (plain.width + 2 * more, plain.height + 2 * more)
     assert plain.x == here.x - 120 and plain.y == here.y + 120
@@ -97,7 +91,7 @@ def test_a_buffer_widens_what_is_read_by_whole_coarse_pixels(buffer, resolution,
 def test_windows_of_odd_resolutions_are_whole_pixels():
     """Of 25 m and 60 m the common multiple is 300 m."""
     scene = Grid(TILE.x, TILE.y, 25, 4000, 4000)
-    window = read_window(Grid(TILE.x + 3025, TILE.y - 6100, 25, 40, 40), scene)
+    window = read_window(Grid(TILE.x + 3025, TILE.y - 6100, 25, 40, 40), scene, 60)
     # 3025 .. 4025 to 3000 .. 4200, and 120 m more: 2880 / 25 = 115.2, 4320 / 25 = 172.8
     assert window == Grid(TILE.x + 115 * 25, TILE.y - 235 * 25, 25, 173 - 115, 293 - 235)
 
@@ -117,13 +111,13 @@ def test_how_many_sub_images_fit(region_size, size, n):
     assert METRES_PER_DEGREE == 111_320
     if n is None:
         with pytest.raises(TigerbushError) as error:
-            site_grid(14.5, 45.9, region_size, size, 10)
+            site_grid(Site(14.5, 45.9, region_size, size, 10))
         assert str(error.value) == (
             "region_size 0.0044915 is smaller than one sub-image of 50 x 10 m; make it at least 0.0045 or "
             "subimages.size smaller."
         )
         return
-    grid = site_grid(14.5, 45.9, region_size, size, 10)
+    grid = site_grid(Site(14.5, 45.9, region_size, size, 10))
     assert grid.width == grid.height == n * size
 
 
@@ -131,7 +125,7 @@ def test_how_many_sub_images_fit(region_size, size, n):
 @pytest.mark.parametrize("origin", [None, (300_007, 7_200_043)])
 def test_a_site_is_the_nearest_on_its_lattice(latitude, origin):
     """By GDAL's projection; the lattice of the zone begins at 0 m, in the south at 10,000,000 m."""
-    grid = site_grid(14.9, latitude, 0.02, 16, 20, origin)
+    grid = site_grid(Site(14.9, latitude, 0.02, 16, 20), origin)
     zone = 32633 if latitude > 0 else 32733
     (x,), (y,) = rasterio.warp.transform("EPSG:4326", f"EPSG:{zone}", [14.9], [latitude])
     side = math.floor(0.02 * 111_320 / 320) * 16
@@ -140,14 +134,14 @@ def test_a_site_is_the_nearest_on_its_lattice(latitude, origin):
     assert (grid.x - x0) % 20 == (grid.y - y0) % 20 == 0
     # the nearest: less than half of a pixel away, and no lattice point is nearer
     assert abs(grid.x + side * 10 - x) <= 10 and abs(grid.y - side * 10 - y) <= 10
-    assert site_grid(14.9, latitude, 0.02, 16, 20, (grid.x, grid.y)) == grid
+    assert site_grid(Site(14.9, latitude, 0.02, 16, 20), (grid.x, grid.y)) == grid
 
 
 def test_zones_of_utm():
     places = {(-180, 0): 32601, (-174.01, 10): 32601, (-174, 10): 32602, (5, -0.001): 32731, (5, 0): 32631}
     # Norway and Svalbard
     places |= {(3.1, 60): 32632, (2.9, 60): 32631, (8.9, 75): 32631, (9.1, 75): 32633, (3.1, 55.9): 32631}
-    assert {place: utm_epsg(*place) for place in places} == places
+    assert {place: Place(*place, 0.08).epsg for place in places} == places
 
 
 def test_sub_images_are_whole_and_their_centres_those_of_utm():
@@ -179,23 +173,19 @@ def test_centres_of_either_hemisphere(epsg, y):
 
 
 def test_centres_of_mode_pyveg_run_down_the_columns_from_the_north_west():
-    parts = [SubImage(slice(i, i + 1), slice(i, i + 2), 0.0, 0.0) for i in range(9)]
-    found = pyveg_sub_images(27.95, 11.58, 0.06, parts)
     longitudes, latitudes = [27.93, 27.95, 27.97], [11.6, 11.58, 11.56]
-    assert [(part.longitude, part.latitude) for part in found] == [
-        (x, y) for x in longitudes for y in latitudes
-    ]
-    assert [(part.rows, part.columns) for part in found] == [(part.rows, part.columns) for part in parts]
+    assert centres(27.95, 11.58, 0.06, 9) == [(x, y) for x in longitudes for y in latitudes]
 
 
 def test_centres_are_those_of_the_mode():
     grid = Grid(600_000, 1_280_000, 10, 40, 40)
-    place = {"longitude": 27.95, "latitude": 11.58, "region_size": 0.04, "size": 20}
-    assert place_sub_images(grid, 32635, place, "default") == sub_images(grid, 32635, 20)
-    centres = [(27.94, 11.59), (27.94, 11.57), (27.96, 11.59), (27.96, 11.57)]
-    assert [
-        (part.longitude, part.latitude) for part in place_sub_images(grid, 32635, place, "pyveg")
-    ] == centres
+    place = Site(27.95, 11.58, 0.04, size=20, resolution=10)
+    parts = sub_images(grid, 32635, 20)
+    assert place_sub_images(grid, 32635, place, "default") == parts
+    places = [(27.94, 11.59), (27.94, 11.57), (27.96, 11.59), (27.96, 11.57)]
+    assert place_sub_images(grid, 32635, place, "pyveg") == [
+        SubImage(part.rows, part.columns, *place) for part, place in zip(parts, places, strict=True)
+    ]
 
 
 # tiles of a site: squares of 100 km that overhang by 9.8 km to the east and south

@@ -1,12 +1,12 @@
-"""The tiles of a site: worked out by hand, and the same as by the rule in tables.smk."""
+"""The tiles of a site: worked out by hand, and the same as by a rule that reads the names of tiles."""
 
 import itertools
 
 import pytest
 import utm
 
-from test_common import common, site  # noqa: F401 - a fixture
-from tigerbush.tiles import site_tiles
+from tigerbush.sentinel2.tiles import reaches, site_tiles
+from tigerbush.site import Place
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -113,6 +113,67 @@ def near(found, position):
     return {known[place % len(known)] for place in places}
 
 
+# upper-left corners of real tiles, read off products; 109.8 km a side
+TILES = {
+    "33TVL": (33, True, 399960, 5100000),
+    "31UFU": (31, True, 600000, 5900040),
+    "29UNU": (29, True, 499980, 5900040),
+    "20MQB": (20, False, 699960, 9700000),
+    "36NXF": (36, True, 600000, 100020),
+    "55HFA": (55, False, 600000, 6100000),
+}
+
+
+@pytest.mark.parametrize("tile", TILES)
+def test_a_tile_touches_what_lies_in_it(tile):
+    zone, north, x, y = TILES[tile]
+    inside = [(100, 100), (109_700, 100), (100, 109_700), (109_700, 109_700), (54_900, 54_900)]
+    outside = [(-1000, 54_900), (110_800, 54_900), (54_900, -1000), (54_900, 110_800)]
+    for places, expected in ((inside, True), (outside, False)):
+        for east, south in places:
+            latitude, longitude = utm.to_latlon(x + east, y - south, zone, northern=north, strict=False)
+            place = Place(float(longitude), float(latitude), 0.001)
+            # near its edges a tile reaches into the next zone or over the equator
+            if utm.latlon_to_zone_number(latitude, longitude) == zone and (latitude >= 0) == north:
+                assert reaches(place, tile) is expected, (east, south)
+
+
+@pytest.mark.parametrize("tile", ["33RVL", "33NVL", "33XVL", "33UVL", "32TVL", "33TWL", "33TVK"])
+def test_rows_that_come_again_elsewhere_are_not_touched(tile):
+    assert reaches(Place(14.56, 45.87, 0.01), "33TVL")
+    assert not reaches(Place(14.56, 45.87, 0.01), tile)
+
+
+def test_only_tiles_of_the_sites_own_zone_are_used():
+    # 12 degrees east is the border of zones 32 and 33
+    assert reaches(Place(12.01, 45.5, 0.01), "33TTL") or reaches(Place(12.01, 45.5, 0.01), "33TUL")
+    assert not any(reaches(Place(11.99, 45.5, 0.01), tile) for tile in ("33TTL", "33TUL"))
+
+
+def test_a_site_at_the_edge_touches_two_tiles():
+    # 33TVL overhangs 33TWL by 9.8 km from 500 km on
+    assert reaches(Place(15.05, 45.9, 0.01), "33TVL")
+    assert reaches(Place(15.05, 45.9, 0.01), "33TWL")
+
+
+def touches(place, tile):
+    """Whether the square of a tile reaches a place: from the letters of its name to metres, not the other way."""
+    zone, band, column, row = int(tile[:2]), tile[2], tile[3], tile[4]
+    x, y, zone_of_place, _ = utm.from_latlon(place.latitude, place.longitude)
+    letters = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
+    if zone != zone_of_place or (band >= "N") != (place.latitude >= 0) or column not in letters:
+        return False
+    # rows come again every 2000 km, so the band of latitude (8 degrees, the last one 12) has to be near
+    bottom = -80 + 8 * "CDEFGHJKLMNPQRSTUVWX".index(band)
+    if not bottom - 2 < place.latitude < bottom + (12 if band == "X" else 8) + 2:
+        return False
+    west = 100_000 * (letters.index(column) + 1)
+    south = 100_000 * (("ABCDEFGHJKLMNPQRSTUV".index(row) - (0 if zone % 2 else 5)) % 20)
+    south += 2_000_000 * round((y - south) / 2_000_000)
+    half = place.region_size * 111_320 / 2
+    return west - 60 - half < x < west + 109_860 + half and south - 9_860 - half < y < south + 100_060 + half
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -124,13 +185,13 @@ def near(found, position):
         (-73.3, 83.9, 0.1),
     ],
 )
-def test_the_same_rule_as_at_parse_time(common, place):  # noqa: F811
-    """The rules may not import the library."""
-    place = site(*place)
-    found = site_tiles(**place)
+def test_the_same_from_the_names(place):
+    found = site_tiles(*place)
+    place = Place(*place)
     zone = min(found)[:2]
     names = {
         zone + "".join(rest) for rest in itertools.product(*(near(found, position) for position in (2, 3, 4)))
     }
     assert found < names
-    assert found == {name for name in names if common.touches(place, name)}
+    assert found == {name for name in names if touches(place, name)}
+    assert found == {name for name in names if reaches(place, name)}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tigerbush.resample import Grid
-from tigerbush.truth import compare_truth, truth_figure
+from tigerbush.grid import Grid
+from tigerbush.sample.truth import compare_truth, truth_figure
 
 # 150 columns and 200 rows, 14 cells of 20 m east and 7 south of the tile's corner (460 800, 1 460 520)
 SITE = Grid(461_080, 1_460_380, 10, 150, 200)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from tigerbush.errors import TigerbushError
-from tigerbush.weather import read_weather
+from tigerbush.weather.read import read_weather
 
 COLUMNS = {
     "site": {"site": "here", "longitude": 0.0, "latitude": 0.0, "region_size": 0.1},

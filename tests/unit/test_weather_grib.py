@@ -11,7 +11,7 @@ import xarray as xr
 
 from test_weather_grids import SITE, T2M, approx, read
 from tigerbush.errors import TigerbushError
-from tigerbush.weather_grids import read_grid
+from tigerbush.weather.grids import read_grid
 
 
 def message(name, date, hour, value, steps=0, **keys):

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tigerbush import web
 from tigerbush.errors import TigerbushError
-from tigerbush.web import HostRefusedError, Hosts, Web, is_public, public_addresses
+from tigerbush.sources import web
+from tigerbush.sources.web import HostRefusedError, Hosts, Web, is_public, public_addresses
 
 HOME = "https://stac.example.org/v1"
 

@@ -11,9 +11,9 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from tigerbush import web
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.web import HostRefusedError, Hosts, Web, explain, plain_session, tls_trouble
+from tigerbush.sources import web
+from tigerbush.sources.web import HostRefusedError, Hosts, Web, explain, plain_session, tls_trouble
 
 HOME = "https://stac.example/v1"
 HOSTS = Hosts(HOME, ("data.example",))

@@ -6,7 +6,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SUMMARIES, Run, break_product
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 
 @pytest.fixture

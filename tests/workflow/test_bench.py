@@ -2,7 +2,7 @@
 
 import pytest
 
-from fabricate import ROOT
+from bench.runs import planned, tables
 from runs import bench
 
 pytestmark = pytest.mark.workflow
@@ -15,10 +15,7 @@ def test_rows_can_be_chosen():
     assert "'speed' is none of centrality, date" in bench("--rows", "speed", status=2)
 
 
-def test_a_dry_run_has_as_many_jobs_as_the_benchmark_says(monkeypatch, tmp_path, start_run):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from bench.runs import planned, tables
-
+def test_a_dry_run_has_as_many_jobs_as_the_benchmark_says(tmp_path, start_run):
     run = start_run(tmp_path / "work", {})
     tables(run.folder, 2, 3, 3)
     assert run.planned().total() == planned(2, 3, 3)

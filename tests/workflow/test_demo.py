@@ -15,10 +15,10 @@ from absent import absent
 from fabricate import ROOT
 from runs import SUMMARIES
 from tigerbush.files import read_json
-from tigerbush.grid import sub_images
+from tigerbush.grid import Grid
 from tigerbush.images import read_png
 from tigerbush.raster import read_raster
-from tigerbush.resample import Grid
+from tigerbush.sites.parts import sub_images
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
 

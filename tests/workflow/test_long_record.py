@@ -12,7 +12,7 @@ import slow
 from fabricate import name_of, scene_of
 from runs import BASE, SITE, Run
 from tigerbush.files import read_json
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
 

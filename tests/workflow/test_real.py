@@ -10,7 +10,7 @@ from fabricate import ROOT
 from runs import SUMMARIES
 from test_summary import read_as_pyveg
 from tigerbush.raster import PRODUCT, STATUS, read_raster
-from tigerbush.safe import open_product, read_band
+from tigerbush.sentinel2.safe import open_product
 
 # one worker: its runs are made once
 pytestmark = [pytest.mark.workflow, pytest.mark.data, pytest.mark.xdist_group("real")]
@@ -157,7 +157,7 @@ def test_a_scene_is_every_second_pixel(five_dates, shared_data):
         product = open_product(shared_data / "sentinel2" / "l1c_5dates" / f"{path.stem}.SAFE")
         assert scene.bands == ("B2", "B3", "B4")
         for band, data in zip(scene.bands, scene.data, strict=True):
-            full = read_band(product, band, product.grids[10])
+            full = product.read_band(band, product.grids[10])
             assert full.any()
             np.testing.assert_array_equal(data, full[::2, ::2])
 

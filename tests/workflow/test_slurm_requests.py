@@ -7,7 +7,7 @@ import pytest
 
 from fabricate import ROOT, name_of, scene_of
 from runs import BASE, SUMMARIES, Run
-from tigerbush.safe_writer import write_product
+from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
 

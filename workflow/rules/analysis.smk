@@ -21,25 +21,7 @@ rule analyse_site:
         mem_mb=1500,
         runtime=30,
     params:
-        library=library(
-            "analyse_site",
-            "analysis",
-            "detrend",
-            "early_warning",
-            "errors",
-            "files",
-            "images",
-            "indicators",
-            "raster",
-            "resample",
-            "resilience",
-            "response",
-            "series",
-            "sites",
-            "spatial",
-            "spreadsheet",
-            "surrogates",
-        ),
+        library=library("analyse_site"),
         settings=config["analysis"],
         sites=len(SITES),
         resolution=config["composite"]["resolution"],
@@ -64,7 +46,7 @@ rule compare_sites:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("compare_sites", "errors", "files", "sites", "spreadsheet"),
+        library=library("compare_sites"),
         fdr=config["analysis"]["fdr"],
     message:
         "Comparing the sites"

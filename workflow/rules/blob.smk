@@ -12,8 +12,8 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake_interface_storage_plugins.io import Mtime
 
-# the end of the name of a record, as tigerbush.failures writes it: why a product could not be read again
-RECORD = ".unreadable.json"
+# the end of the name of a record: why a product could not be read again
+RECORD = from_library("files").RECORD
 # Where the outputs of a run are in a storage; None on a disk.
 STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
 
@@ -25,7 +25,6 @@ def in_blob_storage():
 if in_blob_storage():
     from azure.core.exceptions import AzureError
     from snakemake_storage_plugin_azure import StorageObject
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
     # The plugin tries for minutes what was refused, and names a Future in the end: RetryError[<Future at ...>].
     for name in ("mtime", "size", "retrieve_object", "remove"):
@@ -56,24 +55,20 @@ def blob_service():
 def explained(ask, place):
     """What Blob storage answers: what may pass is tried three times, what is refused is a sentence."""
 
-    def may_pass(error):
-        return from_library("blob_trouble").may_pass(error)
-
     def told(error):
-        return from_library("blob_trouble").sentence(error, blob_service(), place)
+        return from_library("runs.blob_trouble").sentence(error, blob_service(), place)
 
-    def warn(state):
-        logger.warning(f"Blob storage is asked again: {told(state.outcome.exception())}")
+    def warn(error, seconds, number):
+        logger.warning(f"Blob storage is asked again: {told(error)}")
 
-    again = Retrying(
-        wait=wait_exponential(multiplier=3),
-        stop=stop_after_attempt(3),
-        retry=retry_if_exception(may_pass),
-        before_sleep=warn,
-        reraise=True,
-    )
     try:
-        return again(ask)
+        return from_library("sources.patience").retried(
+            ask,
+            tries=3,
+            wait=lambda error, attempt: 3 * 2 ** (attempt - 1),
+            may_pass=lambda error: from_library("runs.blob_trouble").may_pass(error),
+            tell=warn,
+        )
     except AzureError as error:
         raise WorkflowError(told(error)) from None
 
@@ -118,7 +113,7 @@ def read_stored(file):
 
 
 def store_records(job):
-    """Bring records of products that could not be read again (`tigerbush.failures`) to where outputs are stored."""
+    """Bring records of products that could not be read again (`tigerbush.placeholder`) to where outputs are stored."""
     if not in_blob_storage():
         return
     for file in (*job.input, *job.output):

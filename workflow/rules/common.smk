@@ -1,134 +1,40 @@
-"""The library's modules, the products of each date, and what the rules ask for.
+"""The products of each date, and what the rules ask for.
 
-Like config.smk and tables.smk it is read by every job, so that nothing heavier than numpy (through utm) is imported, and
-never the library.
+Every job reads it, so that nothing heavier than numpy (through utm) is imported: of the library, `planning` alone.
 """
 
-import hashlib
-from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
 
+SENSOR_OF = from_library("sensors").sensor_of
+TABLES = from_library("planning.tables")
+DATES = from_library("planning.dates")
+SOURCE = from_library("planning.source")
+FINGERPRINTS = from_library("planning.fingerprints")
+
 # Attempts after the first one; then trouble that might have passed becomes a placeholder.
 RETRIES = 2
-SITE_BANDS = ["B2", "B3", "B4", "B8"]
 
 # Dates (results/site/date) and scenes whose results of an earlier run stay, because products are gone (on_gone: keep).
 KEPT = {}
 
-# Registered one by one: only what is named here reaches jobs that run from the source archive.
-LIBRARY = {
-    Path(path).stem: path
-    for path in (
-        workflow.source_path("../scripts/tigerbush/__init__.py"),
-        workflow.source_path("../scripts/tigerbush/analysis.py"),
-        workflow.source_path("../scripts/tigerbush/analysis_figures.py"),
-        workflow.source_path("../scripts/tigerbush/blob_trouble.py"),
-        workflow.source_path("../scripts/tigerbush/catalogue.py"),
-        workflow.source_path("../scripts/tigerbush/centrality.py"),
-        workflow.source_path("../scripts/tigerbush/completeness.py"),
-        workflow.source_path("../scripts/tigerbush/composite.py"),
-        workflow.source_path("../scripts/tigerbush/configuration.py"),
-        workflow.source_path("../scripts/tigerbush/date_images.py"),
-        workflow.source_path("../scripts/tigerbush/engines.py"),
-        workflow.source_path("../scripts/tigerbush/detrend.py"),
-        workflow.source_path("../scripts/tigerbush/early_warning.py"),
-        workflow.source_path("../scripts/tigerbush/errors.py"),
-        workflow.source_path("../scripts/tigerbush/failures.py"),
-        workflow.source_path("../scripts/tigerbush/figures.py"),
-        workflow.source_path("../scripts/tigerbush/files.py"),
-        workflow.source_path("../scripts/tigerbush/findings.py"),
-        workflow.source_path("../scripts/tigerbush/gone.py"),
-        workflow.source_path("../scripts/tigerbush/grid.py"),
-        workflow.source_path("../scripts/tigerbush/images.py"),
-        workflow.source_path("../scripts/tigerbush/indicators.py"),
-        workflow.source_path("../scripts/tigerbush/jp2.py"),
-        workflow.source_path("../scripts/tigerbush/jp2_header.py"),
-        workflow.source_path("../scripts/tigerbush/local.py"),
-        workflow.source_path("../scripts/tigerbush/maps.py"),
-        workflow.source_path("../scripts/tigerbush/masks.py"),
-        workflow.source_path("../scripts/tigerbush/measures.py"),
-        workflow.source_path("../scripts/tigerbush/metadata.py"),
-        workflow.source_path("../scripts/tigerbush/methods.py"),
-        workflow.source_path("../scripts/tigerbush/pattern.py"),
-        workflow.source_path("../scripts/tigerbush/pages.py"),
-        workflow.source_path("../scripts/tigerbush/patience.py"),
-        workflow.source_path("../scripts/tigerbush/polygon.py"),
-        workflow.source_path("../scripts/tigerbush/products.py"),
-        workflow.source_path("../scripts/tigerbush/queue_slurm.py"),
-        workflow.source_path("../scripts/tigerbush/ranges.py"),
-        workflow.source_path("../scripts/tigerbush/raster.py"),
-        workflow.source_path("../scripts/tigerbush/remote.py"),
-        workflow.source_path("../scripts/tigerbush/report.py"),
-        workflow.source_path("../scripts/tigerbush/resample.py"),
-        workflow.source_path("../scripts/tigerbush/resilience.py"),
-        workflow.source_path("../scripts/tigerbush/response.py"),
-        workflow.source_path("../scripts/tigerbush/run_folder.py"),
-        workflow.source_path("../scripts/tigerbush/run_guard.py"),
-        workflow.source_path("../scripts/tigerbush/run_judge.py"),
-        workflow.source_path("../scripts/tigerbush/run_lease.py"),
-        workflow.source_path("../scripts/tigerbush/run_mark.py"),
-        workflow.source_path("../scripts/tigerbush/s3.py"),
-        workflow.source_path("../scripts/tigerbush/safe.py"),
-        workflow.source_path("../scripts/tigerbush/safe_writer.py"),
-        workflow.source_path("../scripts/tigerbush/sample.py"),
-        workflow.source_path("../scripts/tigerbush/scene.py"),
-        workflow.source_path("../scripts/tigerbush/scene_ranks.py"),
-        workflow.source_path("../scripts/tigerbush/series.py"),
-        workflow.source_path("../scripts/tigerbush/site.py"),
-        workflow.source_path("../scripts/tigerbush/snap.py"),
-        workflow.source_path("../scripts/tigerbush/snap_graph.py"),
-        workflow.source_path("../scripts/tigerbush/snap_output.py"),
-        workflow.source_path("../scripts/tigerbush/snap_worker.py"),
-        workflow.source_path("../scripts/tigerbush/sites.py"),
-        workflow.source_path("../scripts/tigerbush/sources.py"),
-        workflow.source_path("../scripts/tigerbush/spatial.py"),
-        workflow.source_path("../scripts/tigerbush/spreadsheet.py"),
-        workflow.source_path("../scripts/tigerbush/stac_item.py"),
-        workflow.source_path("../scripts/tigerbush/store_trouble.py"),
-        workflow.source_path("../scripts/tigerbush/stream.py"),
-        workflow.source_path("../scripts/tigerbush/summary.py"),
-        workflow.source_path("../scripts/tigerbush/surrogates.py"),
-        workflow.source_path("../scripts/tigerbush/tiles.py"),
-        workflow.source_path("../scripts/tigerbush/truth.py"),
-        workflow.source_path("../scripts/tigerbush/weather.py"),
-        workflow.source_path("../scripts/tigerbush/weather_grids.py"),
-        workflow.source_path("../scripts/tigerbush/web.py"),
-    )
-}
-
 
 wildcard_constraints:
-    site=SITE,
+    site=TABLES.SITE,
     date=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    product=PRODUCT,
-
-
-def library(script, *modules):
-    """Fingerprint of a script and of library modules, as a parameter: an edit re-runs what uses them and nothing else.
-
-    Not the files as inputs: those would re-run everything when the checkout moves.
-    """
-    code = workflow.source_path(f"../scripts/{script}.py")
-    return fingerprint([code, *(LIBRARY[module] for module in ("__init__", *modules))])
-
-
-def fingerprint(paths):
-    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:16]
+    product=TABLES.PRODUCT,
 
 
 TEMPLATES = fingerprint(
-    [
-        workflow.source_path("../scripts/tigerbush/templates/base.html"),
-        workflow.source_path("../scripts/tigerbush/templates/site.html"),
-        workflow.source_path("../scripts/tigerbush/templates/sites.html"),
-    ]
+    source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
 )
+# An edit of what lists and fetches must not make anything again: their modules are no parameter.
+bring("discover_products", "download_product", "stream_product", "publish_scene")
 
 
 def scene_parameters():
     """How a scene is made, whoever makes it."""
-    return {key: value for key, value in config["scene"].items() if key != "mpi"}
+    return FINGERPRINTS.scene_parameters(config)
 
 
 def products_table():
@@ -151,7 +57,7 @@ def _stamped(path):
 
 @lru_cache(maxsize=1)
 def _products_table(path, _):
-    return read_products(path)
+    return refusing(TABLES.read_products, path)
 
 
 def plan(site):
@@ -161,80 +67,14 @@ def plan(site):
 
 @lru_cache(maxsize=None)
 def _plan(site, path, stamp):
-    spans = list(PERIODS.items())
-    starts = [start for _, (start, _) in spans]
-    dates = {}
-    table = _products_table(path, stamp)
-    for row in sorted(products_of(site, table), key=lambda row: row["product"]):
-        day = row["sensing_time"][:10]
-        i = bisect_right(starts, day) - 1
-        if i < 0 or day >= spans[i][1][1]:
-            continue
-        todo = dates.setdefault(spans[i][0], {"products": [], "left_out": {}})
-        if reason := why_left_out(row):
-            todo["left_out"][row["product"]] = reason
-        else:
-            todo["products"].append(row["product"])
-    for day, todo in dates.items():
-        if why := KEPT.get(f"results/{site}/{day}"):
-            todo["left_out"] |= dict.fromkeys(todo["products"], why)
-            todo["products"] = []
-    if limit := config["composite"]["max_takes"]:
-        for todo in dates.values():
-            leave_out_cloudier(todo, table, limit)
-    return dates
+    rows = refusing(DATES.products_of, SITES[site], _products_table(path, stamp), config)
+    kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
+    return DATES.plan_dates(rows, PERIODS, config, kept)
 
 
 def scenes():
     """The products of the target `scenes`, without those whose scenes are kept as they are."""
     return [name for name in products_table() if f"results/scenes/{name}" not in KEPT]
-
-
-def leave_out_cloudier(todo, table, limit):
-    """Keep so many data takes of a date, those with the least cloud; a take may be several products."""
-    takes = {}
-    for product in todo["products"]:
-        row = table[product]
-        takes.setdefault((row["sensing_time"], row["platform"]), []).append(product)
-
-    def cloud(take):
-        return sum(table[product]["cloud_percent"] for product in takes[take]) / len(takes[take])
-
-    clearest = sorted(takes, key=lambda take: (cloud(take), take))
-    for product in (product for take in clearest[limit:] for product in takes[take]):
-        todo["products"].remove(product)
-        todo["left_out"][product] = "more cloud than the data takes that are used (composite.max_takes)"
-
-
-def products_of(site, products):
-    """The rows of the products that reach a site; refuse none at all and two levels."""
-    tiles = {tile for tile in {row["tile"] for row in products.values()} if touches(SITES[site], tile)}
-    level = config["source"]["level"]
-    rows = [row for row in products.values() if row["tile"] in tiles and level in (None, row["level"])]
-    if not rows:
-        place = SITES[site]
-        raise WorkflowError(
-            f"site {site} at {place['longitude']:g}, {place['latitude']:g} lies outside every tile of "
-            f"{config['products']}; correct it in {config['sites']}, or add products of its place and run "
-            "./tigerbush discover."
-        )
-    if len({row["level"] for row in rows}) > 1:
-        raise WorkflowError(
-            f"site {site} has products of two levels (L1C and L2A) in {config['products']}; set source.level to the "
-            "one to use."
-        )
-    return rows
-
-
-def why_left_out(row):
-    limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
-    if config["mode"] == "pyveg" and row["cloud_percent"] >= 50:
-        return "50 % cloud or more (mode: pyveg)"
-    if row["cloud_percent"] > limit:
-        return f"more than {limit:g} % cloud (composite.max_cloud_percent)"
-    if orbits and int(row["relative_orbit"]) not in orbits:
-        return "another orbit (composite.relative_orbits)"
-    return None
 
 
 def dates_with_products(site):
@@ -244,7 +84,7 @@ def dates_with_products(site):
 def site_window(wildcards):
     """The keyword arguments that place a site on its grid."""
     site = SITES[wildcards.site]
-    return {key: site[key] for key in SITE_COLUMNS[1:]} | {
+    return {key: site[key] for key in TABLES.SITE_COLUMNS[1:]} | {
         "size": config["subimages"]["size"],
         "resolution": config["composite"]["resolution"],
     }
@@ -259,6 +99,24 @@ def discovered(wildcards):
     """No file, but Snakemake learns that the job waits for the table of products."""
     products_table()
     return []
+
+
+def sensors_of(wildcards):
+    """The folders of the sensors whose products a job is made of: one, those of a date or of a site, or all."""
+    if hasattr(wildcards, "product"):
+        return sensors_of_products([wildcards.product])
+    if hasattr(wildcards, "date"):
+        return sensors_of_products(plan(wildcards.site).get(wildcards.date, {}).get("products", []))
+    if hasattr(wildcards, "site"):
+        return sensors_of_products(
+            name for todo in plan(wildcards.site).values() for name in (*todo["products"], *todo["left_out"])
+        )
+    return sensors_of_products(products_table())
+
+
+def sensors_of_products(products):
+    """The folders of the sensors of some products."""
+    return tuple(sorted({SENSOR_OF(name).package.replace(".", "/") for name in products}))
 
 
 def simulated_products(product="*"):
@@ -286,51 +144,28 @@ def product_whole(wildcards):
 def stored_files(wildcards):
     """The files that Snakemake's storage plugin fetches for a download."""
     products_table()
-    rows = files_of(SITE_BANDS + config["scene"]["bands"])(wildcards)
+    rows = files_of(config["scene"]["bands"])(wildcards)
     if REMOTE and SNAP:
         # a whole product is listed and fetched by the job itself
-        check_safe(wildcards.product, rows)
-        return []
-    if not REMOTE or config["source"]["access"] == "stream":
+        refusing(SOURCE.check_safe, wildcards.product, rows)
         return []
     # what lies on web servers is fetched by the job itself
-    if any(row["key"].startswith("http") for row in rows):
+    if not REMOTE or config["source"]["access"] == "stream" or SOURCE.is_web(rows):
         return []
     for row in rows[:1]:
         ask_store(row["key"])
-    return [storage.source(address_of(row["key"])) for row in rows]
-
-
-def check_safe(product, rows):
-    """Refuse a source of single files: SNAP reads nothing but whole .SAFE folders."""
-    if not any(
-        row["key"].endswith(f"{product}.SAFE/{row['name']}") and "://" not in row["key"] for row in rows
-    ):
-        raise WorkflowError(
-            f"{product} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: "
-            "rasterio."
-        )
-
-
-def address_of(key):
-    return key if "://" in key else f"s3://{config['source']['bucket']}/{key}"
+    return [storage.source(SOURCE.address_of(row["key"], config["source"]["bucket"])) for row in rows]
 
 
 def files_of(bands):
-    """The rows of a product's files: metadata, masks, and some bands at their finest resolution."""
+    """The rows of a product's files: metadata, masks, and bands of sites and some more at their finest resolution."""
 
     def rows(wildcards):
-        table = files_table() if REMOTE else {}
-        others, finest = [], {}
-        if any(not row["key"].startswith("http") for row in table.get(wildcards.product, [])):
-            refuse_keyless(f"{wildcards.product}, which lies in an object store,")
-        for row in table.get(wildcards.product, []):
-            if row["role"] != "band":
-                others.append(row)
-            elif row["band"] in bands:
-                # sorted by name: R10m is before R20m
-                finest.setdefault(row["band"], row)
-        return others + [finest[band] for band in dict.fromkeys(bands) if band in finest]
+        files = files_table().get(wildcards.product, []) if REMOTE else []
+        if on_nodes():
+            local_rules = config["run"]["local_rules"]
+            refusing(NODES.refuse_stored, wildcards.product, files, config["source"], local_rules)
+        return SOURCE.chosen_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
 
     return rows
 
@@ -342,7 +177,7 @@ def files_table():
 
 @lru_cache(maxsize=1)
 def _files_table(path, _):
-    return read_files(path)
+    return refusing(TABLES.read_files, path)
 
 
 def composited_products(pattern):
@@ -399,40 +234,32 @@ def dates_without_products(wildcards):
     return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
 
 
-check_depth()
+refusing(CONFIGURATION.check_depth, config)
 check_secrets()
 check_config()
-check_cloud()
-check_engine(LIBRARY["snap_worker"])
-SITES = read_sites(config["sites"])
-check_files(SITES)
-PERIODS = read_periods(**config["period"])
+check_nodes()
+SITES = refusing(
+    TABLES.read_sites,
+    Path(config["sites"]),
+    config["subimages"]["size"] * config["composite"]["resolution"],
+)
+if is_main_process():
+    # tables of products, and weather
+    refusing(PLACES.check_files, config, SITES)
+PERIODS = refusing(from_library("planning.periods").read_periods, **config["period"])
 # SNAP resamples: it reads whole products, and its Java takes more than arrays do (estimated, never measured)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
 SCENE_THREADS, SCENE_MB = (2, 6000) if SNAP else (1, 1000)
-# products are in an object store or on web servers, not in a folder
-REMOTE = config["source"]["kind"] not in ("sample", "local")
-STORE = {
-    key: config["source"][key]
-    for key in ("kind", "bucket", "endpoint_url", "region", "anonymous", "requester_pays")
-}
+REMOTE = SOURCE.is_remote(config["source"])
+STORE = SOURCE.store_of(config["source"])
+DISCOVERY = SOURCE.discovery_of(config["source"], SITES, PERIODS)
 # what nodes without the disk of this machine cannot do, or should not
 LOCAL_RULES = config["run"]["local_rules"] + (
     ["download_product"] if config["source"]["kind"] == "local" else []
 )
 # with the names that they have when the workflow is a module of another one
 workflow.localrules(*map(workflow.modifier.modify_rulename, LOCAL_RULES))
-# What the table of products depends on; a folder is listed for all sites and dates alike.
-DISCOVERY = {
-    "source": (
-        STORE | {key: config["source"][key] for key in ("level", "prefixes", "catalogue", "collections")}
-        if REMOTE
-        else {key: config["source"][key] for key in ("kind", "path", "level")}
-    ),
-    "sites": [{key: site[key] for key in SITE_COLUMNS[1:]} for site in SITES.values()] if REMOTE else [],
-    "period": [min(PERIODS.values())[0], max(PERIODS.values())[1]] if REMOTE else [],
-}
 # what every rule on sub-images needs to choose them
 SUBIMAGES = {
     "site": site_window,

@@ -18,22 +18,7 @@ rule composite_date:
         mem_mb=1500,
         runtime=10,
     params:
-        library=library(
-            "composite_date",
-            "composite",
-            "errors",
-            "failures",
-            "files",
-            "jp2",
-            "jp2_header",
-            "masks",
-            "metadata",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "stac_item",
-        ),
+        library=library("composite_date"),
         mask=config["composite"]["mask"],
     message:
         "Compositing {wildcards.site} at {wildcards.date}"
@@ -78,7 +63,7 @@ rule render_date:
         mem_mb=1000,
         runtime=5,
     params:
-        library=library("render_date", "errors", "files", "images", "raster", "resample"),
+        library=library("render_date"),
         mode=config["mode"],
     message:
         "Rendering {wildcards.site} at {wildcards.date}"
@@ -107,18 +92,7 @@ rule compute_ndvi:
         runtime=5,
     params:
         **SUBIMAGES,
-        library=library(
-            "compute_ndvi",
-            "centrality",
-            "date_images",
-            "errors",
-            "files",
-            "grid",
-            "images",
-            "measures",
-            "raster",
-            "resample",
-        ),
+        library=library("compute_ndvi"),
     message:
         "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
@@ -144,18 +118,7 @@ rule compute_centrality:
         runtime=15,
     params:
         **SUBIMAGES,
-        library=library(
-            "compute_centrality",
-            "centrality",
-            "date_images",
-            "errors",
-            "files",
-            "grid",
-            "images",
-            "measures",
-            "raster",
-            "resample",
-        ),
+        library=library("compute_centrality"),
         network=config["centrality"],
     message:
         "Network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
@@ -183,18 +146,7 @@ rule write_subimages:
         runtime=5,
     params:
         **SUBIMAGES,
-        library=library(
-            "write_subimages",
-            "centrality",
-            "date_images",
-            "errors",
-            "files",
-            "grid",
-            "images",
-            "measures",
-            "raster",
-            "resample",
-        ),
+        library=library("write_subimages"),
     message:
         "Writing the sub-images of {wildcards.site} at {wildcards.date}"
     script:

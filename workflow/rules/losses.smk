@@ -36,7 +36,7 @@ def keep_what_cannot_be_made_again(original, self):
     original(self)
     if losses := self.async_run(lost_results()):
         if config["on_gone"] == "stop":
-            raise WorkflowError(from_library("gone").loss_sentence(losses))
+            raise WorkflowError(from_library("runs.gone").loss_sentence(losses))
         for result, products in losses.items():
             reasons = "; ".join(f"{product} {reason}" for product, reason in products.items())
             logger.warning(f"{result} stays as an earlier run made it: {reasons}.")
@@ -64,7 +64,7 @@ async def refuse_what_cannot_be_made_again(original, dag):
     """After discovery, which may have shown that more is to be made: what is planned then can only end."""
     await original(dag)
     if vars(dag).get("planned") and makes_results() and (losses := await lost_results()):
-        sentence = from_library("gone").loss_sentence(losses)
+        sentence = from_library("runs.gone").loss_sentence(losses)
         again = " Start the run again for that." if config["on_gone"] == "keep" else ""
         raise WorkflowError(sentence + again)
 
@@ -82,10 +82,10 @@ async def lost_results():
             await file.retrieve_from_storage()
     table = products_table()
     rows = [table[product] for product in sorted(set().union(*made.values()))]
-    library = from_library("gone")
+    library = from_library("runs.gone")
     try:
         gone = library.gone_products(
-            rows, files_table(), lambda: from_library("sources").open_store(config["source"])
+            rows, files_table(), lambda: from_library("sources.listing").open_store(config["source"])
         )
     except (library.TigerbushError, OSError) as error:
         raise WorkflowError(str(error)) from None
@@ -209,7 +209,7 @@ async def made_of(job, products, planned):
         used = [*lineage["products"], *lineage["left_out"]]
         if lineage["products"] and not set(lineage["products"]) & set(planned):
             return products
-        same = from_library("composite").take_and_tile
+        same = from_library("sites.composite").take_and_tile
         takes = set(map(same, used))
         return [product for product in products if same(product) in takes]
     except (*raster.GDAL_ERRORS, KeyError, ValueError):

@@ -51,7 +51,7 @@ rule download_product:
         path=product_url,
         bands=None if SNAP else config["scene"]["bands"],
         store=STORE,
-        files=files_of(SITE_BANDS + config["scene"]["bands"]),
+        files=files_of(config["scene"]["bands"]),
         retries=RETRIES,
     message:
         "Copying {wildcards.product}"
@@ -79,7 +79,7 @@ rule stream_product:
         runtime=30,
     params:
         store=STORE,
-        files=files_of(SITE_BANDS),
+        files=files_of([]),
         site=site_window,
         buffer=config["composite"]["mask_buffer"],
         retries=RETRIES,
@@ -108,25 +108,7 @@ rule resample_product:
         mem_mb=1000,
         runtime=30,
     params:
-        library=library(
-            "resample_product",
-            "errors",
-            "failures",
-            "files",
-            "grid",
-            "jp2",
-            "jp2_header",
-            "masks",
-            "metadata",
-            "polygon",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "scene",
-            "site",
-            "stac_item",
-        ),
+        library=library("resample_product"),
         path=product_url,
         site=site_window,
         mask_options={
@@ -159,25 +141,7 @@ rule subset_product:
         mem_mb=1000,
         runtime=10,
     params:
-        library=library(
-            "subset_product",
-            "errors",
-            "failures",
-            "files",
-            "grid",
-            "jp2",
-            "jp2_header",
-            "masks",
-            "metadata",
-            "polygon",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "scene",
-            "site",
-            "stac_item",
-        ),
+        library=library("subset_product"),
         site=site_window,
     message:
         "Cutting {wildcards.product} to {wildcards.site}"

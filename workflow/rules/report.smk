@@ -35,18 +35,7 @@ rule plot_site:
         mem_mb=1000,
         runtime=10,
     params:
-        library=library(
-            "plot_site",
-            "analysis_figures",
-            "errors",
-            "figures",
-            "files",
-            "findings",
-            "images",
-            "raster",
-            "resample",
-            "summary",
-        ),
+        library=library("plot_site"),
     message:
         "Drawing {wildcards.site}"
     script:
@@ -84,20 +73,7 @@ rule map_site:
         mem_mb=1000,
         runtime=10,
     params:
-        library=library(
-            "map_site",
-            "detrend",
-            "errors",
-            "figures",
-            "files",
-            "grid",
-            "maps",
-            "raster",
-            "resample",
-            "series",
-            "spreadsheet",
-            "summary",
-        ),
+        library=library("map_site"),
         site=site_window,
         mode=config["mode"],
     message:
@@ -132,23 +108,7 @@ rule report_site:
         mem_mb=1000,
         runtime=10,
     params:
-        library=library(
-            "report_site",
-            "detrend",
-            "errors",
-            "figures",
-            "files",
-            "findings",
-            "images",
-            "indicators",
-            "methods",
-            "raster",
-            "report",
-            "resample",
-            "series",
-            "spreadsheet",
-            "summary",
-        ),
+        library=library("report_site"),
         templates=TEMPLATES,
     message:
         "Writing the report of {wildcards.site}"
@@ -178,21 +138,7 @@ rule report_sites:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library(
-            "report_sites",
-            "analysis_figures",
-            "errors",
-            "figures",
-            "files",
-            "findings",
-            "images",
-            "indicators",
-            "methods",
-            "raster",
-            "report",
-            "resample",
-            "summary",
-        ),
+        library=library("report_sites"),
         templates=TEMPLATES,
     message:
         "Writing the report over sites"

@@ -17,23 +17,7 @@ rule simulate_products:
         mem_mb=1000,
         runtime=10,
     params:
-        library=library(
-            "simulate_products",
-            "errors",
-            "files",
-            "jp2",
-            "jp2_header",
-            "local",
-            "metadata",
-            "pattern",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "safe_writer",
-            "sample",
-            "stac_item",
-        ),
+        library=library("simulate_products"),
     message:
         "Simulating a patterned ecosystem and what Sentinel-2 sees of it"
     script:

@@ -11,28 +11,8 @@ if workflow.storage_settings.default_storage_provider:
     )
 
 RANKS = config["scene"]["mpi"]["ranks"]
-SCENE_LIBRARY = library(
-    "resample_scenes",
-    "engines",
-    "errors",
-    "failures",
-    "files",
-    "jp2",
-    "jp2_header",
-    "metadata",
-    "polygon",
-    "products",
-    "raster",
-    "resample",
-    "safe",
-    "scene",
-    "scene_ranks",
-    "snap",
-    "snap_graph",
-    "snap_output",
-    "snap_worker",
-    "stac_item",
-)
+# what the launcher starts is not imported
+SCENE_SCRIPTS = ("resample_scenes", "resample_scenes_rank")
 
 
 def scenes_paths():
@@ -45,7 +25,9 @@ def scenes_paths():
 
 def ranks_folder():
     """Where ranks write: another place for other parameters, so that what is there is valid."""
-    key = json.dumps([scene_parameters(), SCENE_LIBRARY], sort_keys=True)
+    key = json.dumps(
+        [scene_parameters(), code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True
+    )
     return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
@@ -75,9 +57,9 @@ rule resample_scenes:
         # a scene of three bands takes a minute
         runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
     params:
-        library=SCENE_LIBRARY,
+        library=library(*SCENE_SCRIPTS),
         products=lambda wildcards: scenes_paths(),
-        folder=ranks_folder(),
+        folder=lambda wildcards: ranks_folder(),
         scene=scene_parameters(),
         retries=RETRIES,
     message:
@@ -89,6 +71,7 @@ rule resample_scenes:
 # Cheap: a second name for the rank's file. With `ancient` the plan would end at the manifest.
 rule publish_scene:
     input:
+        discovered,
         manifest=rules.resample_scenes.output.manifest,
     output:
         update("results/scenes/{product}.tif"),
@@ -101,7 +84,7 @@ rule publish_scene:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        folder=ranks_folder(),
+        folder=lambda wildcards: ranks_folder(),
     message:
         "Publishing {wildcards.product}"
     script:

@@ -1,7 +1,5 @@
 """What a run does before its first job, when its options are known; the Snakefile is read before they are."""
 
-import importlib
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,32 +7,24 @@ from snakemake.dag import DAG
 from snakemake.logging import logger
 
 
-def from_library(module):
-    """Import a module of the library: in the main process alone, jobs would pay for it at every start."""
-    folder = str(Path(LIBRARY["__init__"]).parents[1])
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module(f"tigerbush.{module}")
-
-
 def place_of_results():
     """Where the mark of the run is: beside the results."""
     settings = workflow.storage_settings
     if settings.default_storage_provider != "azure":
-        return from_library("run_guard").place_of(RESULTS)
-    return from_library("run_guard").place_of(RESULTS, blob_service(), settings.default_storage_prefix)
+        return from_library("runs.guard").place_of(RESULTS)
+    return from_library("runs.guard").place_of(RESULTS, blob_service(), settings.default_storage_prefix)
 
 
 def name_slurm_jobs():
     """By this name jobs are found in SLURM after the run has died."""
     if name := getattr(workflow.scheduler._executor, "run_uuid", None):
-        from_library("run_guard").know(slurm=name)
+        from_library("runs.guard").know(slurm=name)
 
 
 def tell_executor():
     """What it may delete hangs on the results; from now on SIGTERM ends it like Ctrl-C."""
     if begin := getattr(workflow.scheduler._executor, "begin", None):
-        begin(from_library("run_guard").held)
+        begin(from_library("runs.guard").held)
 
 
 def take_over(options):
@@ -44,7 +34,7 @@ def take_over(options):
         return nullcontext()
     from snakemake_executor_plugin_azure.takeover import taken_over
 
-    held = from_library("run_guard").held
+    held = from_library("runs.guard").held
     return taken_over(workflow, options["executor_settings"], held, logger)
 
 
@@ -113,7 +103,7 @@ if not workflow.is_main_process:
 
 # before Snakemake locks the folder, and reads what another run may be changing
 if workflow.is_main_process:
-    from_library("run_guard").guard(
+    from_library("runs.guard").guard(
         workflow, place_of_results, refusal=WorkflowError, say=logger.warning, within=take_over
     )
 

@@ -4,7 +4,6 @@ What the plugin raises is a traceback of botocore: credentials and one file are 
 sentences.
 """
 
-STORE_KEYS = ("bucket", "endpoint_url", "region", "anonymous", "requester_pays")
 # the file that this run has tried
 ASKED = []
 
@@ -13,7 +12,9 @@ ASKED = []
 def open_store():
     """The store by the library, with the credentials of the environment; no request is made of it."""
     return refused_by_store(
-        lambda: from_library("remote").Store(**{key: config["source"][key] for key in STORE_KEYS})
+        lambda: from_library("sources.store").Store(
+            **{key: config["source"][key] for key in SOURCE.STORE_KEYS}
+        )
     )
 
 

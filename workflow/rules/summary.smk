@@ -21,7 +21,7 @@ rule summarise_date:
         mem_mb=500,
         runtime=5,
     params:
-        library=library("summarise_date", "errors", "files", "raster", "resample", "summary"),
+        library=library("summarise_date"),
     message:
         "Summarising {wildcards.site} at {wildcards.date}"
     script:
@@ -58,13 +58,13 @@ rule summarise_site:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("summarise_site", "completeness", "errors", "files", "spreadsheet", "summary"),
+        library=library("summarise_site"),
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {
             day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
         },
-        config=recorded(config),
+        config=FINGERPRINTS.recorded(config),
         config_files=[Path(path).name for path in workflow.configfiles],
     message:
         "Summarising {wildcards.site}"
@@ -88,7 +88,7 @@ rule check_products:
     conda:
         "../envs/tigerbush.yaml"
     params:
-        library=library("check_products", "errors", "files", "raster", "resample", "spreadsheet"),
+        library=library("check_products"),
         on_failure=config["on_failure"],
     message:
         "Checking the sites for failed products"

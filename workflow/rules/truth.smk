@@ -26,30 +26,7 @@ rule compare_truth:
         mem_mb=1000,
         runtime=10,
     params:
-        library=library(
-            "compare_truth",
-            "analysis_figures",
-            "errors",
-            "figures",
-            "files",
-            "findings",
-            "images",
-            "jp2",
-            "jp2_header",
-            "local",
-            "metadata",
-            "pattern",
-            "products",
-            "raster",
-            "resample",
-            "safe",
-            "safe_writer",
-            "sample",
-            "spatial",
-            "stac_item",
-            "summary",
-            "truth",
-        ),
+        library=library("compare_truth"),
     message:
         "Comparing {wildcards.site} with the truth of the simulation"
     script:

@@ -19,7 +19,7 @@ rule read_weather:
         runtime=5,
     params:
         **{key: config["weather"][key] for key in ("date", "precipitation", "temperature")},
-        library=library("read_weather", "errors", "files", "weather", "weather_grids"),
+        library=library("read_weather"),
         period=lambda wildcards: PERIODS[wildcards.date],
         site=lambda wildcards: SITES[wildcards.site],
     message:

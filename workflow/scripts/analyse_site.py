@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from tigerbush.analysis import analyse_site, patch_size_series, spatial_series
-from tigerbush.files import job_arguments, job_log, read_json, write_json
+from tigerbush.analysis.series import read_series, tidy_rows, write_series
+from tigerbush.analysis.site import analyse_site, patch_size_series, spatial_series
+from tigerbush.files import read_json, write_json
 from tigerbush.images import read_png
+from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import read_raster
-from tigerbush.series import read_series, tidy_rows, write_series
 from tigerbush.spatial import METRICS, patch_classes, spatial_metrics
 
 

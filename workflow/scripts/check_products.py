@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import job_arguments, job_log, read_json, write_bytes
+from tigerbush.files import read_json, write_bytes
+from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
 from tigerbush.spreadsheet import cell
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log, read_json, write_bytes, write_json
-from tigerbush.sites import compare, table_text
+from tigerbush.analysis.sites import compare, table_text
+from tigerbush.files import read_json, write_bytes, write_json
+from tigerbush.job import job_log
 
 
 def main(analyses: list[Path], csv: Path, json: Path, *, fdr: dict) -> None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.figures import encode_figure
-from tigerbush.files import job_log, read_json, write_bytes, write_json
+from tigerbush.files import read_json, write_bytes, write_json
+from tigerbush.job import job_log
 from tigerbush.raster import read_raster
-from tigerbush.truth import compare_truth, truth_figure
+from tigerbush.report.overview import encode_figure
+from tigerbush.sample.truth import compare_truth, truth_figure
 
 
 def main(analysis: Path, truth: Path, ndvi: Path, out: Path, png: Path, svg: Path) -> None:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.composite import composite_products, lost_products
 from tigerbush.errors import KeptError
-from tigerbush.failures import is_finished, record_unreadable
-from tigerbush.files import job_log
+from tigerbush.job import job_log
+from tigerbush.placeholder import is_finished, record_unreadable
 from tigerbush.raster import Raster, read_tags, write_raster
+from tigerbush.sites.composite import composite_products, lost_products
 
 
 def keep_whole(out: Path, new: Raster, folder: Path) -> None:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.date_images import read_date
-from tigerbush.files import job_arguments, job_log, write_json
-from tigerbush.measures import centrality_of_sub_images
+from tigerbush.files import write_json
+from tigerbush.job import job_arguments, job_log
+from tigerbush.site import Site
+from tigerbush.sites.date import read_date
+from tigerbush.sites.subimages import centrality_of_sub_images
 
 
 def main(ndvi: Path, black_white: Path, rgb: Path, out: Path, *, date: str, network: dict, **choice) -> None:
@@ -22,5 +24,5 @@ if __name__ == "__main__":
             Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
-            **job_arguments(snakemake.params),
+            **job_arguments(snakemake.params) | {"site": Site(**snakemake.params.site)},
         )

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from tigerbush.date_images import read_date
-from tigerbush.files import job_arguments, job_log, write_json
+from tigerbush.files import write_json
 from tigerbush.images import read_png
-from tigerbush.measures import ndvi_of_sub_images, unused_sub_images
+from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import read_raster
+from tigerbush.site import Site
+from tigerbush.sites.date import read_date
+from tigerbush.sites.subimages import ndvi_of_sub_images, unused_sub_images
 
 
 def main(
@@ -38,5 +40,5 @@ if __name__ == "__main__":
             Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
-            **job_arguments(snakemake.params),
+            **job_arguments(snakemake.params) | {"site": Site(**snakemake.params.site)},
         )

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
-from tigerbush.products import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_table
-from tigerbush.sources import list_products
+from tigerbush.job import job_log
+from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_table
+from tigerbush.sources.listing import list_products
 
 
 def has_results(product: str) -> bool:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from tigerbush.failures import or_placeholder
-from tigerbush.files import job_log
-from tigerbush.local import copy_product, write_failed_copy
-from tigerbush.site import SITE_BANDS
-from tigerbush.sources import FOLDERS, fetch_product, fetch_whole_product, open_store
+from tigerbush.job import job_log
+from tigerbush.placeholder import or_placeholder, write_failed_copy
+from tigerbush.planning.source import FOLDERS
+from tigerbush.sensors import sensor_of
+from tigerbush.sources.folder import copy_product
+from tigerbush.sources.listing import fetch_product, fetch_whole_product, open_store
 
 
 def main(
@@ -19,7 +20,7 @@ def main(
     fetched: list[Path],
     last_attempt: bool,
 ) -> None:
-    wanted = None if bands is None else list(dict.fromkeys([*SITE_BANDS, *bands]))
+    wanted = None if bands is None else list(dict.fromkeys([*sensor_of(out.stem).site_bands, *bands]))
 
     def copy() -> None:
         if source["kind"] in FOLDERS:

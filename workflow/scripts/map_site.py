@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from tigerbush.figures import encode_figure
-from tigerbush.files import job_log, job_outputs, read_json, write_bytes
-from tigerbush.grid import place_sub_images
-from tigerbush.maps import animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.analysis.series import VEGETATION, read_series
+from tigerbush.files import read_json, write_bytes
+from tigerbush.job import job_log, job_outputs
 from tigerbush.raster import read_raster, write_raster
-from tigerbush.series import VEGETATION, read_series
+from tigerbush.report.maps import animate_maps, map_metric, maps_figure, maps_raster
+from tigerbush.report.overview import encode_figure
+from tigerbush.site import Site
+from tigerbush.sites.parts import place_sub_images
 
 
-def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: dict, mode: str) -> None:
+def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: Site, mode: str) -> None:
     series, image = read_series(read_json(summary), str(summary)), read_raster(ndvi)
     parts = place_sub_images(image.grid, image.epsg, site, mode)
     for metric in VEGETATION:
-        maps = map_metric(series, metric, parts, image.grid, image.epsg, site["size"])
+        maps = map_metric(series, metric, parts, image.grid, image.epsg, site.size)
         figure = maps_figure(maps)
         write_bytes(out[f"{metric}_png"], encode_figure(figure))
         write_bytes(out[f"{metric}_svg"], encode_figure(figure, "svg"))
@@ -28,6 +30,6 @@ if __name__ == "__main__":
             Path(snakemake.input.summary),
             Path(snakemake.input.ndvi[0]),
             job_outputs(snakemake.output),
-            site=snakemake.params.site,
+            site=Site(**snakemake.params.site),
             mode=snakemake.params.mode,
         )

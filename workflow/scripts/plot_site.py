@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tigerbush.analysis_figures import analysis_figures
-from tigerbush.figures import encode_figure, shown_dates, site_figure
-from tigerbush.files import job_log, job_outputs, read_json, write_bytes
+from tigerbush.files import read_json, write_bytes
 from tigerbush.images import read_png
+from tigerbush.job import job_log, job_outputs
+from tigerbush.report.figures import analysis_figures
+from tigerbush.report.overview import encode_figure, shown_dates, site_figure
 
 
 def main(

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import keep_finished, keep_reached, record_of
-from tigerbush.files import job_log, link_or_copy, read_json
-from tigerbush.scene_ranks import KEPT, scene_part
+from tigerbush.files import link_or_copy, read_json
+from tigerbush.job import job_log
+from tigerbush.placeholder import keep_finished, keep_reached, record_of
+from tigerbush.scenes.ranks import KEPT, scene_part
 
 
 def main(manifest: Path, out: Path, *, product: str) -> None:

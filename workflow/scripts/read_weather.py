@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_arguments, job_log, write_json
-from tigerbush.weather import read_weather
+from tigerbush.files import write_json
+from tigerbush.job import job_arguments, job_log
+from tigerbush.weather.read import read_weather
 
 
 def main(

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log, job_outputs, write_bytes
+from tigerbush.files import write_bytes
 from tigerbush.images import encode_png, render
+from tigerbush.job import job_log, job_outputs
 from tigerbush.raster import read_raster, write_raster
 
 

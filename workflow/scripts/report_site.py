@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from tigerbush.figures import first_middle_last
-from tigerbush.files import job_log, read_json, write_bytes
+from tigerbush.analysis.series import VEGETATION
+from tigerbush.files import read_json, write_bytes
 from tigerbush.images import read_png
-from tigerbush.report import picture_uri, site_report
-from tigerbush.series import VEGETATION
+from tigerbush.job import job_log
+from tigerbush.report.html import picture_uri, site_report
+from tigerbush.report.overview import first_middle_last
 
 
 def main(

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.analysis_figures import sites_figure
-from tigerbush.figures import encode_figure
-from tigerbush.files import job_log, read_json, write_bytes
-from tigerbush.report import picture_uri, sites_report
+from tigerbush.files import read_json, write_bytes
+from tigerbush.job import job_log
+from tigerbush.report.figures import sites_figure
+from tigerbush.report.html import picture_uri, sites_report
+from tigerbush.report.overview import encode_figure
 
 
 def main(comparison: Path, analyses: list[Path], report: Path, png: Path, svg: Path) -> None:

@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from tigerbush.failures import or_placeholder
-from tigerbush.files import job_log
+from tigerbush.job import job_log
 from tigerbush.masks import MaskOptions
+from tigerbush.placeholder import or_placeholder
 from tigerbush.raster import write_raster
-from tigerbush.site import resample_site, site_placeholder
+from tigerbush.site import Site
+from tigerbush.sites.product import resample_site, site_placeholder
 
 
 def main(
-    image: Path, mask: Path, *, product: str, path: str, site: dict, mask_options: dict, last_attempt: bool
+    image: Path, mask: Path, *, product: str, path: str, site: Site, options: MaskOptions, last_attempt: bool
 ) -> None:
     rasters = or_placeholder(
-        lambda: resample_site(Path(path), **site, options=MaskOptions(**mask_options)),
-        lambda reason: site_placeholder(product, reason, **site),
+        lambda: resample_site(Path(path), site, options),
+        lambda reason: site_placeholder(product, reason, site),
         last_attempt,
         source=Path(path),
     )
@@ -30,7 +31,7 @@ if __name__ == "__main__":
             product=snakemake.wildcards.product,
             # the local copy when there is one, else where the product lies
             path=[*snakemake.input, snakemake.params.path][0],
-            site=snakemake.params.site,
-            mask_options=snakemake.params.mask_options,
+            site=Site(**snakemake.params.site),
+            options=MaskOptions(**snakemake.params.mask_options),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from tigerbush.engines import make_scene
-from tigerbush.files import job_log
-from tigerbush.snap import Limits
+from tigerbush.job import job_log
+from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
@@ -13,7 +14,7 @@ if __name__ == "__main__":
             Path([*snakemake.input, snakemake.params.path][0]),
             Path(snakemake.output[0]),
             snakemake.wildcards.product,
-            snakemake.params.scene,
+            SceneOptions(**snakemake.params.scene),
             limits=Limits(snakemake.threads, snakemake.resources.mem_mb),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import job_log, read_json, write_json
-from tigerbush.scene_ranks import check_outcomes, start_command
+from tigerbush.files import read_json, write_json
+from tigerbush.job import job_log
+from tigerbush.scenes.ranks import check_outcomes, start_command
 
 RANK = "resample_scenes_rank.py"
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tigerbush.files import write_json
-from tigerbush.scene_ranks import run_rank
+from tigerbush.scenes.ranks import run_rank
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tigerbush.files import job_log
-from tigerbush.sample import simulate_products
+from tigerbush.job import job_log
+from tigerbush.sample.simulate import simulate_products
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.failures import or_placeholder
-from tigerbush.files import job_log
-from tigerbush.local import write_failed_copy
-from tigerbush.sources import open_store
-from tigerbush.stream import stream_product
+from tigerbush.job import job_log
+from tigerbush.placeholder import or_placeholder, write_failed_copy
+from tigerbush.site import Site
+from tigerbush.sites.stream import stream_product
+from tigerbush.sources.listing import open_store
 
 
 def main(
@@ -14,7 +14,7 @@ def main(
     *,
     source: dict,
     files: list[dict],
-    site: dict,
+    site: Site,
     buffer: int,
     connections: int,
     last_attempt: bool,
@@ -35,7 +35,7 @@ if __name__ == "__main__":
             # who may be asked changes no result, so it is no parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
-            site=snakemake.params.site,
+            site=Site(**snakemake.params.site),
             buffer=snakemake.params.buffer,
             connections=snakemake.resources.connections,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from tigerbush.errors import KeptError
-from tigerbush.failures import keep_finished, record_of
-from tigerbush.files import job_log
+from tigerbush.job import job_log
+from tigerbush.placeholder import keep_finished, record_of
 from tigerbush.raster import REASON, STATUS, read_raster, write_raster
-from tigerbush.site import subset_site
+from tigerbush.site import Site
+from tigerbush.sites.product import subset_site
 
 
-def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: dict) -> None:
+def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: Site) -> None:
     window = read_raster(image)
     if window.tags[STATUS] == "failed":
         try:
@@ -18,7 +19,7 @@ def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: dict
             # a later run has to look at the product again, not at what stands for it
             image.unlink()
             raise
-    rasters = subset_site(window, read_raster(mask), **site)
+    rasters = subset_site(window, read_raster(mask), site)
     for target, raster in zip((out_image, out_mask), rasters, strict=True):
         write_raster(target, raster)
     record_of(out_image).unlink(missing_ok=True)
@@ -31,5 +32,5 @@ if __name__ == "__main__":
             Path(snakemake.input.mask),
             Path(snakemake.output.image),
             Path(snakemake.output.mask),
-            site=snakemake.params.site,
+            site=Site(**snakemake.params.site),
         )

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from tigerbush.files import job_log, read_json, write_json
+from tigerbush.files import read_json, write_json
+from tigerbush.job import job_log
 from tigerbush.raster import LINEAGE, read_tags
-from tigerbush.summary import summarise_date
+from tigerbush.summary.summary import summarise_date
 
 
 def main(

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tigerbush.completeness import COLUMNS, missing_rows
-from tigerbush.files import job_arguments, job_log, read_json, write_bytes, write_json
+from tigerbush.files import read_json, write_bytes, write_json
+from tigerbush.job import job_arguments, job_log
 from tigerbush.spreadsheet import rows_text
-from tigerbush.summary import summarise_site
+from tigerbush.summary.missing import COLUMNS, missing_rows
+from tigerbush.summary.summary import summarise_site
 
 
 def main(

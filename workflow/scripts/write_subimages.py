@@ -3,9 +3,11 @@
 import zipfile
 from pathlib import Path
 
-from tigerbush.date_images import read_date
-from tigerbush.files import job_arguments, job_log, replacing
+from tigerbush.files import replacing
 from tigerbush.images import encode_png, read_png
+from tigerbush.job import job_arguments, job_log
+from tigerbush.site import Site
+from tigerbush.sites.date import read_date
 
 
 def main(
@@ -31,5 +33,5 @@ if __name__ == "__main__":
             Path(snakemake.input.rgb),
             Path(snakemake.output[0]),
             date=snakemake.wildcards.date,
-            **job_arguments(snakemake.params),
+            **job_arguments(snakemake.params) | {"site": Site(**snakemake.params.site)},
         )

@@ -1,17 +1,17 @@
-"""Files that are either whole or not there, and the log of a job."""
+"""Files that are either whole or not there."""
 
 import json
-import logging
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import NO_ROOM, MachineError, RemoteError, TigerbushError, WriteError, machine_fault
+from tigerbush.errors import NO_ROOM, TigerbushError, WriteError
 
+# the end of the name of a record beside a finished result: why its product could not be read again
+RECORD = ".unreadable.json"
 # more than any float has; Python refuses to read some thousands
 _MOST_DIGITS = 400
 
@@ -135,49 +135,3 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
         raise write_error(Path("the folder of temporary files (TMPDIR)"), error) from error
     with folder as name:
         yield Path(name).resolve()
-
-
-@contextmanager
-def job_log(path: Path) -> Iterator[None]:
-    """Send log messages to `path` and stderr; end a job with its sentence instead of a traceback.
-
-    Raises
-    ------
-    SystemExit
-        With status 1 when the block raises one of `tigerbush.errors`, or the machine is to blame; any other exception
-        is logged with its traceback and passes.
-    """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # emptied, then appended to: the processes that a job starts write there, too
-    Path(path).write_bytes(b"")
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(levelname)s: %(message)s",
-        handlers=[logging.FileHandler(path), logging.StreamHandler(sys.stderr)],
-        force=True,
-    )
-    # rasterio repeats every GDAL complaint that becomes a sentence of ours
-    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-    # and botocore tells at each start where it found the credentials
-    logging.getLogger("botocore").setLevel(logging.WARNING)
-    try:
-        yield
-    except (TigerbushError, MachineError, RemoteError) as error:
-        logging.error("%s", error)
-        raise SystemExit(1) from None
-    except Exception as error:
-        if fault := machine_fault(error):
-            logging.error("%s", fault)
-            raise SystemExit(1) from None
-        logging.exception("this is a defect of tigerbush or trouble of the machine:")
-        raise
-
-
-def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters of a job for its script's main: all but the fingerprint of the library."""
-    return {name: value for name, value in params.items() if name != "library"}
-
-
-def job_outputs(output: Mapping[str, str]) -> dict[str, Path]:
-    """Return the outputs of a job for its script's main: all but the fingerprint, which Snakemake's side writes."""
-    return {name: Path(path) for name, path in output.items() if name != "fingerprint"}

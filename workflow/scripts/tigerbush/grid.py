@@ -1,200 +1,72 @@
-"""Where a site lies on the pixel lattice of its tiles, and how it is cut into sub-images."""
+"""A north-up raster grid, and windows of it."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import ceil, floor
 
-import utm
-
-from tigerbush.errors import TigerbushError
-from tigerbush.resample import Grid
-
-# metres per degree of latitude, as design and pyveg have it
-METRES_PER_DEGREE = 111_320
-# the read window grows to whole pixels of the coarsest band and by two more of them
-COARSEST = 60
+from rasterio import Affine
 
 
 @dataclass(frozen=True)
-class SubImage:
-    """A square part of a site.
+class Grid:
+    """A north-up raster grid.
 
     Attributes
     ----------
-    rows, columns : slice
-        Pixels of the site's grid.
-    longitude, latitude : float
-        Centre in degrees (WGS 84), rounded to 4 decimals as pyveg does.
+    x, y : float
+        Easting and northing of the upper-left corner, in metres. Columns run east, rows run south.
+    resolution : float
+        Side of a pixel, in metres.
+    width, height : int
+        Number of columns and rows.
     """
 
-    rows: slice
-    columns: slice
-    longitude: float
-    latitude: float
+    x: float
+    y: float
+    resolution: float
+    width: int
+    height: int
 
+    @classmethod
+    def from_transform(cls, transform: Affine, width: int, height: int) -> "Grid":
+        """Return the grid of an image from its affine transform (pixel corner to metres)."""
+        return cls(transform.c, transform.f, transform.a, width, height)
 
-def utm_epsg(longitude: float, latitude: float) -> int:
-    """Return the EPSG code of the UTM zone of a point (with the MGRS exceptions of Norway)."""
-    zone = utm.latlon_to_zone_number(latitude, longitude)
-    return (32600 if latitude >= 0 else 32700) + int(zone)
+    @property
+    def transform(self) -> Affine:
+        """The affine transform (pixel corner to metres)."""
+        return Affine(self.resolution, 0, self.x, 0, -self.resolution, self.y)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, as of an array."""
+        return self.height, self.width
 
-def site_grid(
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    origin: tuple[float, float] | None = None,
-) -> Grid:
-    """Return the pixel window of a site.
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north, in metres."""
+        east = self.x + self.width * self.resolution
+        south = self.y - self.height * self.resolution
+        return self.x, south, east, self.y
 
-    n = floor(region_size x 111320 / (size x resolution)) sub-images a side, centred on the point, on
-    the lattice of `origin` (nearest pixel).
+    def crop(self, column: int, row: int, width: int, height: int) -> "Grid":
+        """Return a window of the grid, or what lies beside it on the same lattice."""
+        x, y = self.x + column * self.resolution, self.y - row * self.resolution
+        return Grid(x, y, self.resolution, width, height)
 
-    Parameters
-    ----------
-    longitude, latitude : float
-        Degrees, WGS 84.
-    region_size : float
-        Side of the site in degrees of latitude.
-    size : int
-        Side of a sub-image in pixels.
-    resolution : int
-        Metres.
-    origin : (x, y), optional
-        Upper-left corner of the tile in metres; without it the lattice that all tiles of the zone
-        share is taken.
+    def pixels(self, part: "Grid") -> tuple[int, int, int, int]:
+        """Return column, row, width and height of a grid on the same lattice, in pixels of this one."""
+        column, row = round((part.x - self.x) / self.resolution), round((self.y - part.y) / self.resolution)
+        return column, row, part.width, part.height
 
-    Raises
-    ------
-    TigerbushError
-        When not even one sub-image fits.
-    """
-    n = math.floor(region_size * METRES_PER_DEGREE / (size * resolution))
-    if n < 1:
-        raise TigerbushError(
-            f"region_size {region_size:g} is smaller than one sub-image of {size} x {resolution} m; make it at "
-            f"least {size * resolution / METRES_PER_DEGREE:.4f} or subimages.size smaller."
-        )
-    easting, northing, _, _ = utm.from_latlon(latitude, longitude)
-    x0, y0 = origin or (0, 0 if latitude >= 0 else 10_000_000)
-    side = n * size
-    half = side * resolution / 2
-    x = x0 + round((float(easting) - half - x0) / resolution) * resolution
-    y = y0 - round((y0 - float(northing) - half) / resolution) * resolution
-    return Grid(x, y, resolution, side, side)
+    def covering(self, target: "Grid", margin: int) -> "Grid":
+        """Return the pixels that touch `target`, grown by `margin` pixels, clamped to the grid; at least one."""
 
+        def span(low: float, high: float, size: int) -> tuple[int, int]:
+            start = min(max(floor(low / self.resolution) - margin, 0), size - 1)
+            stop = max(min(ceil(high / self.resolution) + margin, size), start + 1)
+            return start, stop
 
-def read_window(site: Grid, scene: Grid, buffer: int = 0) -> Grid | None:
-    """Return the part of a scene's target grid that is read for a site, or None without overlap.
-
-    The site's window grows outward to whole 60 m pixels plus two of them, clamped to the scene, so
-    that every method of resampling sees the neighbours it needs.
-
-    Parameters
-    ----------
-    site, scene : Grid
-    buffer : int
-        Pixels more, for what a mask's buffer reaches into the site from outside.
-    """
-    step = math.lcm(COARSEST, int(scene.resolution))
-    margin = 2 * COARSEST + math.ceil(buffer * scene.resolution / step) * step
-
-    def span(low: float, high: float, size: int) -> tuple[int, int]:
-        start = math.floor(low / step) * step - margin
-        stop = math.ceil(high / step) * step + margin
-        return (
-            max(round(start / scene.resolution), 0),
-            min(round(stop / scene.resolution), size),
-        )
-
-    west, north = site.x - scene.x, scene.y - site.y
-    width, height = site.width * site.resolution, site.height * site.resolution
-    if (
-        west + width <= 0
-        or north + height <= 0
-        or west >= scene.width * scene.resolution
-        or north >= scene.height * scene.resolution
-    ):
-        return None
-    left, right = span(west, west + width, scene.width)
-    top, bottom = span(north, north + height, scene.height)
-    return Grid(
-        scene.x + left * scene.resolution,
-        scene.y - top * scene.resolution,
-        scene.resolution,
-        right - left,
-        bottom - top,
-    )
-
-
-def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
-    """Cut a site into squares of `size` pixels in pyveg's order: columns outer, rows inner.
-
-    Incomplete squares at the right and bottom are dropped.
-    """
-    parts = []
-    for column in range(0, grid.width - size + 1, size):
-        for row in range(0, grid.height - size + 1, size):
-            latitude, longitude = utm.to_latlon(
-                grid.x + (column + size / 2) * grid.resolution,
-                grid.y - (row + size / 2) * grid.resolution,
-                epsg % 100,
-                northern=epsg < 32700,
-                strict=False,  # a site may reach over the edge of its zone
-            )
-            parts.append(
-                SubImage(
-                    rows=slice(row, row + size),
-                    columns=slice(column, column + size),
-                    longitude=round(float(longitude), 4),
-                    latitude=round(float(latitude), 4),
-                )
-            )
-    return parts
-
-
-def pyveg_sub_images(
-    longitude: float, latitude: float, region_size: float, parts: list[SubImage]
-) -> list[SubImage]:
-    """Give sub-images the centres that pyveg computes: the square of degrees divided by their number.
-
-    pyveg's own image is square in degrees, so its centres and those of the pixels differ by
-    1 / cos(latitude) in longitude.
-
-    Parameters
-    ----------
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    parts : list of SubImage
-        From `sub_images`, of a square site.
-    """
-    n = math.isqrt(len(parts))
-    step = region_size / n
-    return [
-        replace(
-            part,
-            longitude=round(longitude - region_size / 2 + (i // n + 0.5) * step, 4),
-            latitude=round(latitude + region_size / 2 - (i % n + 0.5) * step, 4),
-        )
-        for i, part in enumerate(parts)
-    ]
-
-
-def place_sub_images(grid: Grid, epsg: int, site: Mapping, mode: str) -> list[SubImage]:
-    """Cut a site into its sub-images, with the centres that its summary has.
-
-    Parameters
-    ----------
-    grid : Grid
-        Of the site's pixels.
-    epsg : int
-    site : dict
-        longitude, latitude, region_size in degrees; size of a sub-image in pixels.
-    mode : {"default", "pyveg"}
-    """
-    parts = sub_images(grid, epsg, site["size"])
-    if mode == "pyveg":
-        return pyveg_sub_images(site["longitude"], site["latitude"], site["region_size"], parts)
-    return parts
+        west, south, east, north = target.bounds
+        left, right = span(west - self.x, east - self.x, self.width)
+        top, bottom = span(self.y - north, self.y - south, self.height)
+        return self.crop(left, top, right - left, bottom - top)

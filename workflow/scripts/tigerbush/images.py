@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from tigerbush.errors import TigerbushError
+from tigerbush.pyveg import MODES
 from tigerbush.raster import Raster
 
 MASKED_GREY = 127
@@ -31,7 +32,7 @@ class Rendering:
     grey : (h, w) uint8 array
         8-bit NDVI.
     black_white : (h, w) uint8 array
-        255 bare, 0 vegetation, 127 masked (in mode pyveg what the filters made of mid-grey).
+        255 bare, 0 vegetation, 127 masked (where the mode knows masks).
     """
 
     ndvi: Raster
@@ -46,14 +47,17 @@ def render(composite: Raster, mode: str = "default") -> Rendering:
     Parameters
     ----------
     composite : Raster
-        Reflectance bands B2, B3, B4, B8; NaN where masked.
-    mode : {"default", "pyveg"}
-        pyveg did not know masked pixels in its black/white images.
+        Reflectance by wavelength, red and near infrared last, then n_obs; NaN where masked. The first three bands
+        make the picture.
+    mode : str
+        Of `tigerbush.pyveg.MODES`.
     """
-    index = ndvi(composite.band("B8"), composite.band("B4"))
+    bands = [composite.band(name) for name in composite.bands if name != "n_obs"]
+    *_, red, near_infrared = bands
+    index = ndvi(near_infrared, red)
     grey = grey_ndvi(index)
     split = black_white(grey)
-    if mode == "default":
+    if MODES[mode].knows_masks:
         split[np.isnan(index)] = MASKED_GREY
     return Rendering(
         ndvi=Raster(
@@ -65,14 +69,14 @@ def render(composite: Raster, mode: str = "default") -> Rendering:
             units=("1",),
             tags=composite.tags,
         ),
-        rgb=rgb(*(composite.band(band) * DN_PER_REFLECTANCE for band in ("B4", "B3", "B2"))),
+        rgb=rgb(*(band * DN_PER_REFLECTANCE for band in bands[2::-1])),
         grey=grey,
         black_white=split,
     )
 
 
 def ndvi(nir: np.ndarray, red: np.ndarray) -> np.ndarray:
-    """Normalised difference vegetation index (B8 - B4) / (B8 + B4).
+    """Normalised difference vegetation index (NIR - red) / (NIR + red).
 
     Parameters
     ----------

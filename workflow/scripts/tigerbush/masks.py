@@ -1,27 +1,12 @@
-"""Cloud masks of Sentinel-2 products: MSK_CLASSI, MSK_CLOUDS (GML) and SCL.
+"""What a mask says of a pixel, whichever sensor it is of."""
 
-A product without any mask is UNKNOWN, never clear.
-"""
-
-import re
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
 
-import defusedxml.ElementTree
 import numpy as np
-from rasterio.features import rasterize
 
-from tigerbush.errors import TigerbushError
-from tigerbush.metadata import MAX_XML_BYTES, XML_ERRORS
-from tigerbush.raster import transform_of
-from tigerbush.resample import Grid, resample
-from tigerbush.safe import Product, read_window
+from tigerbush.grid import Grid
 
-CLEAR, MASKED, UNKNOWN, NODATA = 0, 1, 2, 255
-
-# L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
-# cloud shadow, cloud of medium and of high probability; thin cirrus; snow or ice
-SCL_MASKED, SCL_CIRRUS, SCL_SNOW = (0, 1, 3, 8, 9), 10, 11
+CLEAR, MASKED, UNKNOWN, MASK_NODATA = 0, 1, 2, 255
 
 
 @dataclass(frozen=True)
@@ -45,74 +30,20 @@ class MaskOptions:
 
 DEFAULTS = MaskOptions()
 
-_CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
-_CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
-_SCL = r"GRANULE/[^/]+/IMG_DATA/R{}m/[^/]+_SCL_{}m\.(?:jp2|tif)"
 
-
-def read_mask(
-    product: Product, target: Grid, options: MaskOptions = DEFAULTS
-) -> tuple[np.ndarray, str | None]:
-    """Read the cloud mask of a product on a target grid.
-
-    L2A: the scene classification (SCL). L1C: opaque cloud, cirrus and snow of MSK_CLASSI (baseline 04.00
-    and later) or cloud polygons of MSK_CLOUDS (before). Coarser masks are upsampled with Nearest.
+def buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
+    """Return MASKED where a pixel is masked or within a disc around one that is, else CLEAR.
 
     Parameters
     ----------
-    product : Product
-    target : Grid
-        Larger by `options.buffer` pixels than what is wanted: what lies outside is not known.
-    options : MaskOptions
+    masked : (h, w) bool array
+    buffer : int
+        Radius of the disc in pixels.
 
     Returns
     -------
-    mask : (h, w) uint8 array
-        CLEAR, MASKED, or UNKNOWN everywhere when the product carries no mask.
-    name : str or None
-        The file the mask came from.
-
-    Raises
-    ------
-    TigerbushError
-        When the mask file is damaged.
+    (h, w) uint8 array
     """
-    name, resolution = mask_file(product)
-    if name is None:
-        return np.full((target.height, target.width), UNKNOWN, np.uint8), None
-    if resolution is None:
-        masked = _gml_masked(product, name, target, options)
-    elif product.name.level == "L2A":
-        masked = _scl_masked(_classes(product, name, resolution, target)[0], options)
-    else:
-        bands = _classes(product, name, resolution, target)
-        if len(bands) != 3:
-            raise TigerbushError(
-                f"{product.path}/{name} has {len(bands)} bands, expected 3; fetch the product again."
-            )
-        opaque, cirrus, snow = (band > 0 for band in bands)
-        masked = opaque | (cirrus & options.cirrus) | (snow & options.snow)
-    return _buffered(masked, options.buffer), name
-
-
-def mask_file(product: Product) -> tuple[str | None, int | None]:
-    """Return the file of a product's cloud mask and its resolution in metres; None for polygons and for no mask."""
-    choices = [(_CLASSI, 60), (_CLOUDS, None)]
-    if product.name.level == "L2A":
-        choices = [(_SCL.format(resolution, resolution), resolution) for resolution in (20, 60)]
-    for pattern, resolution in choices:
-        if name := product.find(pattern):
-            return name, resolution
-    return None, None
-
-
-def _scl_masked(classes: np.ndarray, options: MaskOptions) -> np.ndarray:
-    optional = {SCL_CIRRUS: options.cirrus, SCL_SNOW: options.snow}
-    return np.isin(classes, [*SCL_MASKED, *(number for number, wanted in optional.items() if wanted)])
-
-
-def _buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
-    """Grow what is masked by a disc of radius `buffer` pixels."""
     mask = np.where(masked, MASKED, CLEAR).astype(np.uint8)
     if not buffer:
         return mask
@@ -122,73 +53,6 @@ def _buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
     return cv2.dilate(mask, (x**2 + y**2 <= buffer**2).astype(np.uint8))
 
 
-def _classes(product: Product, name: str, resolution: int, target: Grid) -> list[np.ndarray]:
-    method = mask_method(resolution, target)
-    bands, source = read_window(product, name, product.grids[resolution], target, method)
-    return [resample(band, source, target, method) for band in bands]
-
-
 def mask_method(resolution: int, target: Grid) -> str:
     """Return how a mask of a resolution in metres comes to a target grid."""
     return "Nearest" if target.resolution <= resolution else "First"
-
-
-def _gml_masked(product: Product, name: str, target: Grid, options: MaskOptions) -> np.ndarray:
-    """Burn the cloud polygons of a MSK_CLOUDS file; a file without polygons means no cloud."""
-    shapes = [(polygon, 1) for polygon in _gml_polygons(product, name, options)]
-    if not shapes:
-        return np.zeros((target.height, target.width), bool)
-    burnt = rasterize(
-        shapes,
-        (target.height, target.width),
-        transform=transform_of(target),
-        all_touched=True,  # rather a clear pixel lost than a cloud edge kept
-        dtype=np.uint8,
-    )
-    return burnt > 0
-
-
-def _gml_polygons(product: Product, name: str, options: MaskOptions) -> list[dict]:
-    label = f"{product.path}/{name}"
-    if product.files[name] > MAX_XML_BYTES:
-        raise TigerbushError(
-            f"{label} has {product.files[name]} bytes, which no Sentinel-2 cloud mask has; fetch the product "
-            "again."
-        )
-    try:
-        root = defusedxml.ElementTree.fromstring(product.read_bytes(name), forbid_dtd=True)
-        # whatever is not understood must not be taken for a clear sky
-        if root.tag.rpartition("}")[2] != "Mask":
-            raise ValueError("its root is not Mask")
-        return [
-            polygon
-            for feature in root.iterfind(".//{*}MaskFeature")
-            if options.cirrus or (feature.findtext("{*}maskType") or "").strip() != "CIRRUS"
-            for polygon in _feature_polygons(feature)
-        ]
-    except (*XML_ERRORS, ValueError) as error:
-        raise TigerbushError(
-            f"{label} is not a well-formed cloud mask ({error}); fetch the product again, then run "
-            "./tigerbush retry."
-        ) from error
-
-
-def _feature_polygons(feature: Element) -> list[dict]:
-    polygons = [
-        {"type": "Polygon", "coordinates": [_ring(ring) for ring in polygon.iterfind(".//{*}posList")]}
-        for polygon in feature.iterfind(".//{*}Polygon")
-    ]
-    if not polygons or not all(polygon["coordinates"] for polygon in polygons):
-        raise ValueError("a MaskFeature has no polygon")
-    return polygons
-
-
-def _ring(element: Element) -> list[tuple[float, float]]:
-    numbers = [float(text) for text in re.split(r"\s+", (element.text or "").strip())]
-    dimension = int(element.get("srsDimension", "2"))
-    if dimension < 2 or len(numbers) % dimension or not np.isfinite(numbers).all():
-        raise ValueError("a posList is not a list of positions")
-    ring = list(zip(numbers[::dimension], numbers[1::dimension], strict=True))
-    if len(ring) < 4 or ring[0] != ring[-1]:
-        raise ValueError("a posList is not a closed ring")
-    return ring

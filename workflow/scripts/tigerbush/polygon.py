@@ -1,7 +1,4 @@
-"""A polygon on the earth as well-known text (WKT).
-
-The rules load this file by itself, so that it imports nothing but the standard library.
-"""
+"""A polygon on the earth as well-known text (WKT)."""
 
 import math
 import re

@@ -11,12 +11,12 @@ import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
-from rasterio.io import DatasetWriter
+from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import replacing, write_error
-from tigerbush.resample import Grid
+from tigerbush.grid import Grid
 
 # GDAL would take 5 % of the machine's memory for its blocks
 CACHE_BYTES = 64_000_000
@@ -86,11 +86,6 @@ def image_driver(name: str) -> str:
     return "JP2OpenJPEG" if name.endswith(".jp2") else "GTiff"
 
 
-def transform_of(grid: Grid) -> rasterio.Affine:
-    """Return the affine transform of `grid` (pixel corner to metres)."""
-    return rasterio.Affine(grid.resolution, 0, grid.x, 0, -grid.resolution, grid.y)
-
-
 def write_raster(target: Path, raster: Raster) -> None:
     """Write a cloud-optimised GeoTIFF (deflate, internal overviews), whole or not at all."""
     write_strips(target, raster, [(raster.grid, 0, raster.data)])
@@ -115,7 +110,7 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, n
         "height": like.grid.height,
         "width": like.grid.width,
         "crs": f"EPSG:{like.epsg}",
-        "transform": transform_of(like.grid),
+        "transform": like.grid.transform,
         "nodata": like.nodata,
         "interleave": "band",
         "bigtiff": "IF_SAFER",
@@ -171,10 +166,9 @@ def read_raster(path: Path) -> Raster:
     """
     try:
         with rasterio.open(path) as source:
-            transform = source.transform
             return Raster(
                 data=source.read(),
-                grid=Grid(transform.c, transform.f, transform.a, source.width, source.height),
+                grid=Grid.from_transform(source.transform, source.width, source.height),
                 epsg=source.crs.to_epsg(),
                 bands=source.descriptions,
                 nodata=source.nodata,
@@ -191,3 +185,49 @@ def read_tags(path: Path) -> Mapping[str, str]:
     """Read only the data set tags of a GeoTIFF."""
     with rasterio.open(path) as source:
         return source.tags()
+
+
+def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, said: str) -> np.ndarray:
+    """Read the part `source` of an image that lies on `grid`, or that is a window of it (a GeoTIFF).
+
+    Parameters
+    ----------
+    image : rasterio.io.DatasetReader
+    label : str
+        What sentences call it.
+    grid, source : Grid
+    said : str
+        The file of metadata that says how large the image is.
+
+    Returns
+    -------
+    (bands, h, w) array
+
+    Raises
+    ------
+    TigerbushError
+        When the image is of another size than `grid`, or does not hold `source`.
+    """
+    here = grid
+    if image.driver == "GTiff":
+        here = Grid.from_transform(image.transform, image.width, image.height)
+    elif (image.width, image.height) != (grid.width, grid.height):
+        raise TigerbushError(
+            f"{label} has {image.width} x {image.height} pixels, expected {grid.width} x {grid.height} as {said} "
+            "says; fetch the product again, then run ./tigerbush retry."
+        )
+    column = (source.x - here.x) / grid.resolution
+    row = (here.y - source.y) / grid.resolution
+    inside = 0 <= column <= here.width - source.width and 0 <= row <= here.height - source.height
+    if here.resolution != grid.resolution or not inside or column % 1 or row % 1:
+        raise TigerbushError(
+            f"{label} does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+        )
+    return image.read(window=Window(column, row, source.width, source.height))
+
+
+def does_not_decode(label: str, error: Exception) -> TigerbushError:
+    """Return the sentence for an image that GDAL cannot decode."""
+    return TigerbushError(
+        f"{label} does not decode ({error}); fetch the product again, then run ./tigerbush retry."
+    )

@@ -13,30 +13,11 @@ from math import ceil, floor, lcm
 
 import numpy as np
 
+from tigerbush.grid import Grid
+
 _AGGREGATES = ("Min", "Max", "Mean", "Median")
 _HALO = {"First": 0, "Nearest": 0, **dict.fromkeys(_AGGREGATES, 0), "Bilinear": 1, "Bicubic": 2}
 _STRIP = 64  # target rows computed at once: bounds the memory of everything but First and Nearest
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A north-up raster grid.
-
-    Attributes
-    ----------
-    x, y : float
-        Easting and northing of the upper-left corner, in metres. Columns run east, rows run south.
-    resolution : float
-        Side of a pixel, in metres.
-    width, height : int
-        Number of columns and rows.
-    """
-
-    x: float
-    y: float
-    resolution: float
-    width: int
-    height: int
 
 
 def target_grid(scene: Grid, bands: Sequence[Grid], resolution: float) -> Grid:

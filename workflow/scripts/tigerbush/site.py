@@ -1,179 +1,79 @@
-"""The window of a product that a site needs, with its cloud mask.
+"""A site: where it is, how large, and how it is cut into sub-images."""
 
-Status of the result, in its tags: `ok`, `outside` (the product does not reach the site) or `failed`
-(a placeholder: all no-data, with the reason).
-"""
+import math
+from dataclasses import dataclass
 
-import json
-from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
-
-from tigerbush import masks
-from tigerbush.grid import read_window, site_grid, utm_epsg
-from tigerbush.raster import Raster
-from tigerbush.resample import Grid
-from tigerbush.safe import NODATA, Product, open_product
-from tigerbush.scene import product_raster, product_tags, read_bands, scene_grid
-
-SITE_BANDS = ("B2", "B3", "B4", "B8")
+# metres per degree of latitude, as pyveg has it
+METRES_PER_DEGREE = 111_320
 
 
-def resample_site(
-    path: Path,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    options: masks.MaskOptions = masks.DEFAULTS,
-) -> tuple[Raster, Raster]:
-    """Resample the window of a product that a site needs, and its cloud mask.
+@dataclass(frozen=True)
+class Place:
+    """A square on the earth.
 
-    The window is the grown one of `tigerbush.grid.read_window`; `subset_site` trims it. Bands take SNAP's
-    defaults, First and Nearest.
-
-    Parameters
+    Attributes
     ----------
-    path : Path
-        Product folder or zip.
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    size, resolution : int
-        Pixels a side of a sub-image, and metres.
-    options : MaskOptions
-        What is masked.
-
-    Returns
-    -------
-    image : Raster
-        B2, B3, B4, B8: uint16 DN as stored, nodata 0.
-    mask : Raster
-        uint8 values of `tigerbush.masks`.
-
-    Raises
-    ------
-    TigerbushError
-        When the product cannot be read.
+    longitude, latitude : float
+        Centre in degrees, WGS 84.
+    region_size : float
+        Side in degrees of latitude.
     """
-    product = open_product(path)
-    site = {"longitude": longitude, "latitude": latitude, "region_size": region_size}
-    grid, window = site_window(product, **site, size=size, resolution=resolution, buffer=options.buffer)
-    if window is None:
-        return placeholder(
-            product.name.product, "the product does not reach the site", grid, product.epsg, status="outside"
+
+    longitude: float
+    latitude: float
+    region_size: float
+
+    @property
+    def metres(self) -> float:
+        """Side in metres."""
+        return self.region_size * METRES_PER_DEGREE
+
+    @property
+    def epsg(self) -> int:
+        """EPSG code of the UTM zone of the centre (with the MGRS exceptions of Norway)."""
+        import utm  # scenes do without it
+
+        zone = utm.latlon_to_zone_number(self.latitude, self.longitude)
+        return (32600 if self.latitude >= 0 else 32700) + int(zone)
+
+    @property
+    def easting_northing(self) -> tuple[float, float]:
+        """Centre in metres, in its own UTM zone."""
+        import utm
+
+        easting, northing, _, _ = utm.from_latlon(self.latitude, self.longitude)
+        return float(easting), float(northing)
+
+    @property
+    def bounding_box(self) -> tuple[float, float, float, float]:
+        """West, south, east and north, in degrees."""
+        half = self.region_size / 2
+        # a place is as wide as it is high, in metres
+        wide = half / max(math.cos(math.radians(self.latitude)), 0.1)
+        return (
+            max(self.longitude - wide, -180.0),
+            max(self.latitude - half, -90.0),
+            min(self.longitude + wide, 180.0),
+            min(self.latitude + half, 90.0),
         )
-    data = read_bands(product, SITE_BANDS, window)
-    classes, name = masks.read_mask(product, window, options)
-    image = product_raster(product, SITE_BANDS, window, data)
-    return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
 
 
-def site_window(
-    product: Product,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-    buffer: int = 0,
-) -> tuple[Grid, Grid | None]:
-    """Return the grid of a site on a product's lattice, and the grown window of it that is read.
+@dataclass(frozen=True)
+class Site(Place):
+    """A place that is cut into sub-images.
 
-    The window is None when the product does not reach the site. Parameters are those of `resample_site`.
-    """
-    scene = scene_grid(product, resolution)
-    grid = site_grid(longitude, latitude, region_size, size, resolution, origin=(scene.x, scene.y))
-    inside = product.epsg == utm_epsg(longitude, latitude)
-    return grid, read_window(grid, scene, buffer) if inside else None
-
-
-def subset_site(
-    image: Raster,
-    mask: Raster,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-) -> tuple[Raster, Raster]:
-    """Trim the window that was read to the site; what the product does not cover becomes no-data.
-
-    Parameters
+    Attributes
     ----------
-    image, mask : Raster
-        From `resample_site`.
-    longitude, latitude, region_size : float
-        The site, in degrees.
-    size, resolution : int
-        Pixels a side of a sub-image, and metres.
+    size : int
+        Pixels a side of a sub-image.
+    resolution : int
+        Of its pixels, in metres.
     """
-    origin = (image.grid.x, image.grid.y)
-    grid = site_grid(longitude, latitude, region_size, size, resolution, origin)
-    return _on_grid(image, grid), _on_grid(mask, grid)
 
+    size: int
+    resolution: int
 
-def placeholder(
-    product: str, reason: str, grid: Grid, epsg: int, status: str = "failed"
-) -> tuple[Raster, Raster]:
-    """Return what stands for a product without pixels: all no-data, with the reason in the tags."""
-    image = Raster(
-        data=np.full((len(SITE_BANDS), grid.height, grid.width), NODATA, np.uint16),
-        grid=grid,
-        epsg=epsg,
-        bands=SITE_BANDS,
-        nodata=NODATA,
-        tags=product_tags(product, status, reason),
-    )
-    return image, _mask_raster(np.full((grid.height, grid.width), masks.NODATA, np.uint8), image, {})
-
-
-def site_placeholder(
-    product: str,
-    reason: str,
-    *,
-    longitude: float,
-    latitude: float,
-    region_size: float,
-    size: int,
-    resolution: int,
-) -> tuple[Raster, Raster]:
-    """Return the placeholder of a failed product on the window of a site."""
-    grid = site_grid(longitude, latitude, region_size, size, resolution)
-    return placeholder(product, reason, grid, utm_epsg(longitude, latitude))
-
-
-def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Raster:
-    return Raster(
-        data=classes[None],
-        grid=image.grid,
-        epsg=image.epsg,
-        bands=("mask",),
-        nodata=masks.NODATA,
-        tags={
-            **image.tags,
-            **tags,
-            "TIGERBUSH_MASK_VALUES": json.dumps(
-                {masks.CLEAR: "clear", masks.MASKED: "masked", masks.UNKNOWN: "unknown"}
-            ),
-        },
-    )
-
-
-def _on_grid(raster: Raster, grid: Grid) -> Raster:
-    """Crop or pad a raster to `grid`, which lies on the same lattice."""
-    source = raster.grid
-    column = round((grid.x - source.x) / grid.resolution)
-    row = round((source.y - grid.y) / grid.resolution)
-    data = np.full((len(raster.data), grid.height, grid.width), raster.nodata, raster.data.dtype)
-    top, left = max(row, 0), max(column, 0)
-    bottom, right = min(row + grid.height, source.height), min(column + grid.width, source.width)
-    if top < bottom and left < right:
-        data[:, top - row : bottom - row, left - column : right - column] = raster.data[
-            :, top:bottom, left:right
-        ]
-    return replace(raster, data=data, grid=grid)
+    @property
+    def sub_images(self) -> int:
+        """Number of sub-images a side: floor(region_size x 111320 / (size x resolution)); 0 when none fits."""
+        return math.floor(self.metres / (self.size * self.resolution))

@@ -1,1 +1,1 @@
-"""The command line: one module per subcommand."""
+"""The command line: a module for each subcommand, or a folder whose module `command` it is."""

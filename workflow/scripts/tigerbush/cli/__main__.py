@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from tigerbush import __version__
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
+from tigerbush.version import __version__
 
 COMMANDS = (
     "analyse",
-    "calibrate",
     "centrality",
     "compare-engines",
     "discover",
@@ -26,8 +25,9 @@ COMMANDS = (
 
 
 def module_of(command: str) -> ModuleType:
-    """Import what a subcommand is made of; together they import half of the environment."""
-    return import_module(f"tigerbush.cli.{command.replace('-', '_')}")
+    """Import what a subcommand is made of, a module or a folder; together they import half of the environment."""
+    module = import_module(f"tigerbush.cli.{command.replace('-', '_')}")
+    return import_module(f"{module.__name__}.command") if hasattr(module, "__path__") else module
 
 
 def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Analyse a results_summary.json, pyveg's own or one of tigerbush, without running the workflow.
 
 Writes analysis.json, series.csv and series.parquet, by the section `analysis` of the configuration, for example:
-./tigerbush analyse results_summary.json --output pyveg --config 'analysis={mode: pyveg}'
+./tigerbush analyse results_summary.json --output pyveg --config mode=pyveg
 What needs images, the spatial measures of each date, is left out.
 """
 
@@ -9,25 +9,25 @@ import argparse
 import json
 from pathlib import Path
 
-from tigerbush.analysis import analyse_site
-from tigerbush.cli import configuration
+from tigerbush.analysis.series import read_series, tidy_rows, write_series
+from tigerbush.analysis.site import analyse_site
+from tigerbush.cli.configuration import add_run_arguments, read_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_json
-from tigerbush.series import read_series, tidy_rows, write_series
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Take the summary, the configuration, and where to write."""
     command.add_argument("summary", type=Path, help="results_summary.json")
     command.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Read, analyse, write, and say what was found of early warning."""
     if rest:
         raise TigerbushError(f"analyse does not know {' '.join(rest)!r}; see ./tigerbush analyse --help.")
-    settings = configuration.read_configuration(options)["analysis"]
+    settings = read_configuration(options)["analysis"]
     try:
         contents = json.loads(options.summary.read_text())
     except (OSError, ValueError) as error:

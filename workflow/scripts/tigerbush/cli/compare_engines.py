@@ -8,34 +8,39 @@ is 1 when anything differs. For example: ./tigerbush compare-engines S2A_....SAF
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tigerbush.cli import configuration
-from tigerbush.engines import run_engine
+from tigerbush.cli.configuration import add_run_arguments, read_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import STATUS, Raster, read_raster
-from tigerbush.snap import Limits, check_engine
+from tigerbush.scenes.engines import run_engine
+from tigerbush.scenes.scene import SceneOptions
+from tigerbush.scenes.snap import Limits, check_engine
+from tigerbush.sensors import suffixes
 
 SECONDS = 120
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the products and what SNAP may take."""
-    command.add_argument("products", nargs="+", type=Path, metavar="PRODUCT", help=".SAFE folder or zip")
+    command.add_argument(
+        "products", nargs="+", type=Path, metavar="PRODUCT", help=f"{suffixes()} folder or zip"
+    )
     command.add_argument("--threads", type=int, default=2, help="of SNAP (default: 2)")
     command.add_argument("--mem-mb", type=int, default=6000, help="memory of SNAP in MB (default: 6000)")
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Run both engines on every product; print how their bands agree."""
     if rest:
         raise TigerbushError(f"compare-engines does not know {' '.join(rest)!r}; see --help.")
-    scene = configuration.read_configuration(options)["scene"]
-    scene = {key: value for key, value in scene.items() if key != "mpi"}
-    engine = "gpt" if scene["engine"] == "gpt" else "snap"
+    scene = read_configuration(options)["scene"]
+    asked = SceneOptions(**{key: value for key, value in scene.items() if key != "mpi"})
+    engine = "gpt" if asked.engine == "gpt" else "snap"
     fine, text = check_engine(engine, SECONDS)
     if not fine:
         raise TigerbushError(f"scene.engine {engine}: {text}")
@@ -47,7 +52,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             for name in ("rasterio", engine):
                 target = Path(folder) / f"{name}.tif"
                 run_engine(
-                    product, target, {**scene, "engine": name}, Limits(options.threads, options.mem_mb)
+                    product, target, replace(asked, engine=name), Limits(options.threads, options.mem_mb)
                 )
                 made.append(read_raster(target))
             for agree, line in compare(*made):

@@ -1,7 +1,6 @@
 """The configuration as snakemake reads it: config/config.yaml, the files given, and single values on top."""
 
 import argparse
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,27 +11,18 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
-from tigerbush.cli.credentials import refuse_credentials
 from tigerbush.cli.snakemake import SNAKEFILE
-from tigerbush.configuration import (
-    RefusedError,
-    check_depth,
-    check_file,
-    check_files,
-    check_folders,
-    check_table_of_sites,
-    complete,
-    prepare,
-    schema_sentence,
-)
 from tigerbush.errors import TigerbushError
-from tigerbush.polygon import read_polygon
+from tigerbush.planning.configuration import check_depth, complete, prepare, schema_sentence
+from tigerbush.planning.credentials import refuse_credentials
+from tigerbush.planning.places import check_file, check_files, check_folders, check_table_of_sites
+from tigerbush.planning.tables import read_sites
 
 DEFAULT = Path("config/config.yaml")
 SCHEMA = SNAKEFILE.parent / "schemas" / "config.schema.yaml"
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
+def add_run_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the options of snakemake that make the configuration."""
     command.add_argument(
         "--configfile",
@@ -93,15 +83,13 @@ def read_configuration(options: argparse.Namespace) -> dict:
         refuse_credentials(config, "")
         prepare(config)
         validate(config, str(SCHEMA))
-        complete(config, read_polygon)
+        complete(config)
     except WorkflowError as error:
         raise TigerbushError(schema_sentence(error.__context__)) from None
-    except RefusedError as error:
-        raise TigerbushError(str(error)) from None
     return config
 
 
-def read_run(options: argparse.Namespace) -> dict:
+def read_run_configuration(options: argparse.Namespace) -> dict:
     """Read the configuration of a run, and refuse files that it names and that would block a run for ever.
 
     Raises
@@ -110,7 +98,7 @@ def read_run(options: argparse.Namespace) -> dict:
     """
     config = read_configuration(options)
     refuse_folders(options)
-    refuse_files(config, options.directory)
+    sites_of(config, options.directory)
     return config
 
 
@@ -124,24 +112,21 @@ def refuse_folders(options: argparse.Namespace) -> None:
     profile = _profile_here(options)
     shared = profile.get("shared-fs-usage") or "sources"
     submitted = profile.get("executor", "local") != "local" and "sources" in shared
-    try:
-        check_folders(str(options.directory.absolute()), str(SNAKEFILE), sys.executable, submitted)
-    except RefusedError as error:
-        raise TigerbushError(str(error)) from None
+    check_folders(str(options.directory.absolute()), str(SNAKEFILE), sys.executable, submitted)
 
 
-def refuse_files(config: dict, directory: Path) -> None:
-    """Refuse tables and weather that are no files, as the workflow does.
+def sites_of(config: dict, directory: Path) -> dict[str, dict]:
+    """Read the table of sites; refuse it, other tables and weather that are no files, as the workflow does.
 
     Raises
     ------
     TigerbushError
     """
-    try:
-        check_table_of_sites(config, directory)
-        check_files(config, read_sites(directory / config["sites"]), directory)
-    except RefusedError as error:
-        raise TigerbushError(str(error)) from None
+    check_table_of_sites(config, directory)
+    side = config["subimages"]["size"] * config["composite"]["resolution"]
+    sites = read_sites(directory / config["sites"], side)
+    check_files(config, sites, directory)
+    return sites
 
 
 def read_profile(folder: str | None) -> dict:
@@ -161,8 +146,8 @@ def read_profile(folder: str | None) -> dict:
     try:
         check_file("--profile", found[0])
         content = yte.process_yaml(found[0].read_text(encoding="utf-8"), require_use_yte=True)
-    except RefusedError as error:
-        raise TigerbushError(str(error)) from None
+    except TigerbushError:
+        raise
     except Exception as error:
         # whatever its expressions raise: their text says what is wrong
         text = str(error.__cause__ or error).rpartition("AccountError: ")[2]
@@ -172,17 +157,7 @@ def read_profile(folder: str | None) -> dict:
     return content or {}
 
 
-def read_sites(path: Path) -> dict[str, dict]:
-    """Read the table of sites for estimates; the workflow itself checks it."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        return {row["site"]: row | {"region_size": float(row["region_size"])} for row in rows}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise TigerbushError(f"{path} cannot be read as a table of sites ({error}).") from error
-
-
-def names(options: argparse.Namespace) -> Sequence[str]:
+def configuration_files(options: argparse.Namespace) -> Sequence[str]:
     """Name the files that the configuration comes from."""
     default = [str(DEFAULT)] if (options.directory / DEFAULT).exists() else []
     return [*default, *options.configfile]

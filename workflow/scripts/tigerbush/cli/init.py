@@ -16,14 +16,15 @@ from pathlib import Path
 
 import yaml
 
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import read_configuration
 from tigerbush.cli.snakemake import SNAKEFILE, read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
+from tigerbush.planning.tables import SITE, SITE_BOUNDS, SITE_COLUMNS
+from tigerbush.sensors import suffixes
 
 READY = SNAKEFILE.parents[1] / "config"
 SOURCES = ("local", "cdse", "creodias", "wekeo", "aws-cogs")
-SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 STEP = re.compile(r"[1-9][0-9]{0,3}[dwmy]")
 
 
@@ -86,10 +87,10 @@ class Question:
 
 
 QUESTIONS = (
-    Question("site", "name of the site", _word(SITE, "a name of letters, digits, - and _")),
-    Question("longitude", "longitude of its centre, degrees east", _number(-180, 180)),
-    Question("latitude", "latitude of its centre, degrees north", _number(-80, 84)),
-    Question("region_size", "its side in degrees of latitude", _number(1e-6, 0.5), "0.08"),
+    Question("site", "name of the site", _word(re.compile(SITE), "a name of letters, digits, - and _")),
+    Question("longitude", "longitude of its centre, degrees east", _number(*SITE_BOUNDS["longitude"])),
+    Question("latitude", "latitude of its centre, degrees north", _number(*SITE_BOUNDS["latitude"])),
+    Question("region_size", "its side in degrees of latitude", _number(*SITE_BOUNDS["region_size"]), "0.08"),
     Question("start", "first day", _day),
     Question("end", "the day after the last", _day),
     Question("step", "length of a period: 10d, 2w, 1m, 1y", _word(STEP, "a step as 10d, 2w, 1m or 1y"), "1m"),
@@ -98,7 +99,9 @@ QUESTIONS = (
         _word(re.compile("|".join(SOURCES)), f"one of {', '.join(SOURCES)}"),
     ),
 )  # fmt: skip
-FOLDER = Question("path", "folder of your .SAFE products", _word(re.compile(r"[^\x00-\x1f]+"), "a path"))
+FOLDER = Question(
+    "path", f"folder of your {suffixes()} products", _word(re.compile(r"[^\x00-\x1f]+"), "a path")
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -143,8 +146,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
 
 def table_of(answers: dict) -> str:
     """Return the table of sites with the one site."""
-    columns = ("site", "longitude", "latitude", "region_size")
-    return "\t".join(columns) + "\n" + "\t".join(str(answers[column]) for column in columns) + "\n"
+    rows = SITE_COLUMNS, [str(answers[column]) for column in SITE_COLUMNS]
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def config_of(answers: dict, table: Path, config: Path) -> str:
@@ -203,5 +206,5 @@ def _check(answers: dict) -> None:
         table.write_text(table_of(answers), encoding="utf-8")
         config.write_text(config_of(answers, table, config), encoding="utf-8")
         options = argparse.Namespace(configfile=[str(config)], config=[], directory=Path())
-        configuration.read_configuration(options)
+        read_configuration(options)
         read_snakemake(["--configfile", str(config), "--list-target-rules", "--quiet"])

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.cli.centrality import read_image
+from tigerbush.cli.centrality.image import read_image
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
 from tigerbush.images import encode_png

@@ -7,21 +7,21 @@ Further options go to snakemake and should be those of the run, for example:
 import argparse
 from pathlib import Path
 
-from tigerbush.cli import configuration
+from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.failures import failed_outputs, kept_results, record_of
-from tigerbush.products import read_rows
+from tigerbush.placeholder import failed_outputs, kept_results, record_of
+from tigerbush.planning.tables import read_rows
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare which run it is."""
-    configuration.add_arguments(command)
+    add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Force the placeholders of failed products, and what is kept of those that could not be read again."""
-    table = options.directory / configuration.read_run(options)["products"]
+    table = options.directory / read_run_configuration(options)["products"]
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
     known = {row["product"] for row in read_rows(table)}
@@ -53,6 +53,6 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "--forcerun",
         *map(str, failed),
         "--rerun-incomplete",
-        *configuration.run_arguments(options),
+        *run_arguments(options),
     ]
     return snakemake([*targets, *forced, *rest])

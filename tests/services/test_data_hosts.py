@@ -1,0 +1,192 @@
+"""What data hosts can make tigerbush do: nothing but be asked by the same rule, and be told by their names."""
+
+import socket
+
+import pytest
+
+from fabricate import name_of
+from test_catalogue import listed
+from test_hosts import SECRET
+from test_hosts import elsewhere as elsewhere
+from test_hosts import hasty as hasty
+from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.grid import Grid
+from tigerbush.sites.stream import read_remote_window
+from tigerbush.sources import web
+from tigerbush.sources.store import Store
+from tigerbush.sources.web import HostRefusedError
+from web_servers import serving
+from weed import free_port
+
+
+def store(**options):
+    return Store(anonymous=True, timeout=2, tries=2, **options)
+
+
+def test_data_follow_redirects_by_the_same_rule(elsewhere):
+    with serving(lambda _: (302, {"Location": f"{elsewhere.url}/secret.tif"}, b"")) as home:
+        address = f"{home.url}/B02.tif"
+        with pytest.raises(HostRefusedError) as error:
+            store(catalogue=home.url).read_range(address, 0, 2, 2)
+        assert elsewhere.asked == []
+        elsewhere.answer = lambda _: (206, {"Content-Range": "bytes 0-1/2"}, b"ab")
+        assert store(catalogue=home.url, hosts=[elsewhere.place]).read_range(address, 0, 2, 2) == b"ab"
+    assert str(error.value) == (
+        f"{elsewhere.place} is not asked without encryption (http://); if it may be, allow it by source.hosts: "
+        f"['{elsewhere.place}']."
+    )
+    [asked] = elsewhere.asked
+    assert (asked.headers["range"], asked.headers["accept-encoding"]) == ("bytes=0-1", "identity")
+
+
+def test_a_private_host_is_not_even_connected_to(certificates, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as quiet:
+        quiet.settimeout(0.2)
+        for host in ("localhost", "127.0.0.1", "127.1", "2130706433"):
+            address = f"https://{host}:{quiet.getsockname()[1]}/B02.tif"
+            with pytest.raises(
+                HostRefusedError, match=f"^{host} has the address 127.0.0.1, which is not pub"
+            ):
+                store().size_of(address)
+        with pytest.raises(TimeoutError):
+            quiet.accept()
+    with serving(lambda _: (200, {}, b"ab"), certificates) as secure:
+        assert store(hosts=[secure.place]).read(f"{secure.url}/x.tif", 2) == b"ab"
+        assert store(hosts=["localhost"]).read(f"{secure.url}/x.tif", 2) == b"ab"
+        with pytest.raises(HostRefusedError):
+            store(hosts=[f"localhost:{free_port()}"]).read(f"{secure.url}/x.tif", 2)
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_asked(certificates, monkeypatch):
+    """A name that leads elsewhere the second time (DNS rebinding) does not get there; TLS goes by the name."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
+    resolve, names = socket.getaddrinfo, []
+
+    def rebinding(host, *arguments, **options):
+        names.append(host)
+        leads_to = {"localhost": "127.0.0.1" if names.count("localhost") == 1 else "127.0.0.2"}
+        return resolve(leads_to.get(host, host), *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    # no address of this machine is public; here one is taken for it
+    monkeypatch.setattr(web, "is_public", lambda address: address == "127.0.0.1")
+    with serving(lambda _: (200, {}, b"ab"), certificates) as secure:
+        assert store().read(f"{secure.url}/x.tif", 2) == b"ab"
+        assert names == ["localhost", "127.0.0.1"]
+        with pytest.raises(HostRefusedError, match=r"^localhost has the address 127\.0\.0\.2, which is not"):
+            store().read(f"{secure.url}/x.tif", 2)
+
+
+def test_an_address_that_does_not_answer_gives_way_to_the_next(certificates, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
+    monkeypatch.setattr(web, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
+    with serving(lambda _: (200, {}, b"ab"), certificates) as secure:
+        assert store().read(f"{secure.url}/x.tif", 2) == b"ab"
+
+
+def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(monkeypatch, elsewhere):
+    """It resolves names itself; what resolves here has to be public all the same."""
+    elsewhere.answer = lambda _: (502, {}, b"")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{SECRET}@{elsewhere.place}")
+    with pytest.raises(RemoteError) as error:
+        store().size_of("https://data.invalid/B02.tif")
+    assert str(error.value) == (
+        "https://data.invalid/B02.tif: data.invalid did not answer, or not to the end (ProxyError)"
+    )
+    asked = elsewhere.asked[0]
+    assert (asked.method, asked.path) == ("CONNECT", "data.invalid:443")
+    assert asked.headers["proxy-authorization"].startswith("Basic ")
+    elsewhere.asked.clear()
+    for host in ("10.0.0.1", "169.254.169.254", "localhost", "0x7f.1"):
+        with pytest.raises(HostRefusedError, match=f"^{host} has the address .*, which is not public"):
+            store().size_of(f"https://{host}/B02.tif")
+    assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "sentence"),
+    [
+        (503, {}, "{url}: {place} is overloaded or down (503)"),
+        (429, {"Retry-After": "0"}, "{url}: {place} is overloaded or down (429)"),
+        (401, {}, "{url}: {place} allows no access (401), and web servers are sent no credentials; choose a public collection in source.collections."),
+        (404, {}, "{url} is not there (any more); run ./tigerbush discover, then ./tigerbush retry."),
+        (418, {}, "{url}: {place} refuses the request (418); check source.*."),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, "{url}: {place} answers with a web page (perhaps to log in), not with a file; choose a public collection in source.collections."),
+    ],
+)  # fmt: skip
+def test_what_a_data_host_says_is_told_with_its_name(elsewhere, status, headers, sentence):
+    elsewhere.answer = lambda _: (status, headers, b"x")
+    url = f"{elsewhere.url}/B02.tif"
+    with pytest.raises((TigerbushError, RemoteError)) as error:
+        store(hosts=[elsewhere.place]).read(url, 1)
+    assert str(error.value) == sentence.format(url=url, place=elsewhere.place)
+    assert isinstance(error.value, RemoteError) == (status in {503, 429})
+    assert len(elsewhere.asked) == (2 if status in {503, 429} else 1)
+
+
+def test_a_certificate_of_nobody_is_told_at_once(certificates):
+    with serving(certificates=certificates) as secure, pytest.raises(TigerbushError) as error:
+        store(hosts=[secure.place]).size_of(f"{secure.url}/x.tif")
+    assert str(error.value) == (
+        f"{secure.url}/x.tif: the certificate of {secure.place} is not trusted here; set REQUESTS_CA_BUNDLE to your "
+        "authority's."
+    )
+
+
+def test_no_more_is_read_than_was_asked_for(elsewhere):
+    elsewhere.answer = lambda _: (200, {}, b"x" * 1_000_000)
+    one, url = store(hosts=[elsewhere.place]), f"{elsewhere.url}/x.tif"
+    assert one.size_of(url) == 1_000_000
+    with pytest.raises(RemoteError, match=r"x\.tif: 11 bytes came, 10 were expected$"):
+        one.read(url, 10)
+
+
+def test_a_remote_image_names_no_other_files(elsewhere, tmp_path):
+    """What GDAL would take for a description of other files (VRT), at an address that is not asked."""
+    content = (
+        '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f'<SourceFilename relativeToVRT="0">/vsicurl/{elsewhere.url}/secret.tif</SourceFilename>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    ).encode()
+    grid = Grid(0, 90, 10, 9, 9)
+    with serving(lambda _: (200, {}, content)) as home:
+        row = {"name": "B02.tif", "key": f"{home.url}/B02.tif", "size": str(len(content)), "etag": ""}
+        with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif does not decode"):
+            read_remote_window(store(catalogue=home.url), row, grid, grid)
+    assert elsewhere.asked == []
+
+
+def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
+    """It is asked once, the other products are found, and the row says where to ask again."""
+    closed = f"127.0.0.1:{free_port()}"
+    for item in three_days.items[:2]:
+        item["assets"] = {
+            key: {"href": f"http://{closed}/{item['id']}/{key}.tif"} for key in ("blue", "green")
+        }
+    rows, files = listed(three_days, *three_days.items, hosts=[closed], bucket=None)
+    assert len(rows) == 3
+    keys = [row["key"] for row in files if row["role"] == "band"]
+    assert [row["size"] for row in files if row["role"] == "band"] == ["0"] * 4
+    told = [record.getMessage() for record in caplog.records if closed in record.getMessage()]
+    # of two at once; later ones are not asked
+    assert 1 <= len(told) <= 2
+    assert (
+        f"{closed} did not answer, or not to the end (NewConnectionError); what lies there fails" in told[0]
+    )
+    with pytest.raises(RemoteError) as error:
+        store(hosts=[closed]).size_of(keys[0])
+    assert str(error.value) == f"{keys[0]}: {closed} did not answer, or not to the end (NewConnectionError)"
+
+
+def test_a_private_data_host_is_its_products_failure(three_days):
+    item = three_days.items[0]
+    item["assets"] = {"blue": {"href": "https://localhost/B02.tif"}}
+    rows, files = listed(three_days, *three_days.items, bucket=None)
+    assert len(rows) == 3
+    [row] = [row for row in files if row["role"] == "band"]
+    assert (row["product"], row["key"], row["size"]) == (
+        name_of("20170110", level="L2A", baseline="0500"),
+        "https://localhost/B02.tif",
+        "0",
+    )

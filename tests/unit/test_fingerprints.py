@@ -1,0 +1,155 @@
+"""What a result was made with, and how two of them differ."""
+
+import hashlib
+import json
+
+import pytest
+
+from fabricate import name_of
+from tigerbush.planning.fingerprints import (
+    differences,
+    keys_of_rules,
+    parameters_of,
+    recorded,
+    scene_parameters,
+    summary_differences,
+    text_differences,
+    text_of,
+    value_of,
+)
+
+CONFIG = {
+    "sites": "s.tsv", "plan": {"vm_size": "x"}, "on_gone": "stop", "mode": "default",
+    "source": {"kind": "s3", "hosts": ["h"], "level": None},
+    "scene": {"engine": "rasterio", "bands": ["B2"], "mpi": {"ranks": None}},
+    "subimages": {"size": 50}, "composite": {"resolution": 10},
+}  # fmt: skip
+
+
+def test_what_a_scene_is_made_with():
+    assert scene_parameters(CONFIG) == {"engine": "rasterio", "bands": ["B2"]}
+
+
+def test_what_a_summary_records():
+    assert recorded(CONFIG) == {
+        "sites": "s.tsv", "mode": "default", "source": {"kind": "s3", "level": None},
+        "scene": {"engine": "rasterio", "bands": ["B2"], "mpi": {"ranks": None}},
+        "subimages": {"size": 50}, "composite": {"resolution": 10},
+    }  # fmt: skip
+    assert CONFIG["source"]["hosts"] == ["h"]
+
+
+WINDOW = ["composite.resolution", "subimages.size"]
+MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
+CHOICE = [*WINDOW, "subimages.max_masked_fraction", "subimages.limit", "mode"]
+
+
+def test_keys_of_each_rule():
+    scene = ["scene.engine", "scene.bands"]
+    expected = {
+        "discover_products": ["source.kind", "source.level", "period"],
+        "download_product": ["scene.bands"],
+        "resample_scene": scene, "resample_scenes": scene, "publish_scene": scene,
+        "stream_product": [*WINDOW, "composite.mask_buffer"],
+        "resample_product": [*WINDOW, *MASKS],
+        "subset_product": [*WINDOW, *MASKS],
+        "composite_date": [
+            "composite.mask", "composite.max_cloud_percent", "composite.relative_orbits", "composite.max_takes", "mode",
+            "source.level",
+        ],
+        "render_date": ["mode"],
+        "compute_ndvi": CHOICE, "compute_centrality": [*CHOICE, "centrality"], "write_subimages": CHOICE,
+        "read_weather": ["weather", "period.start", "period.step"],
+        "summarise_site": ["sites", "mode", "source", "scene", "subimages", "composite"],
+        "analyse_site": ["analysis", "composite.resolution"],
+        "compare_sites": ["analysis.fdr"],
+        "map_site": [*WINDOW, "mode"],
+        "check_products": ["on_failure"],
+    }  # fmt: skip
+    discovery = {"source": {"kind": "s3", "level": None}, "period": ["2017-01-01", "2017-02-01"]}
+    assert keys_of_rules(CONFIG, discovery) == expected
+    folder = {"source": {"path": "x"}, "period": []}
+    assert keys_of_rules(CONFIG, folder) == expected | {"discover_products": ["source.path"]}
+
+
+def digest(*names):
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def test_what_a_job_is_made_with():
+    params = {
+        "library": "x", "templates": "x", "path": "x", "retries": 2, "store": {}, "folder": "x", "mode": "default", "limit": None,
+    }  # fmt: skip
+    # neither products of the folder nor what lies elsewhere; a mirror holds the same
+    inputs = [
+        "b.tif",
+        f"data.d/{name_of()}.zip",
+        "s3://bucket/x",
+        "a.json",
+        f"data-d/{name_of()}.zip",
+        "data.d/x.zip",
+    ]
+    expected = digest("a.json", "b.tif", f"data-d/{name_of()}.zip", "data.d/x.zip")
+    made_with = parameters_of(params, inputs, "data.d")
+    assert made_with == {"mode": "default", "limit": None, "inputs": expected}
+    assert parameters_of({}, [], None) == {"inputs": digest()}
+
+
+def test_the_file_beside_a_result():
+    text = text_of({"b": {2, 1}, "a": {"c": None}})
+    assert text == '{\n "a": {\n  "c": null\n },\n "b": [\n  1,\n  2\n ]\n}\n'
+    assert text_differences(text, text) is None
+    assert text_differences('{"a": {"c": 1}, "b": [1, 2]}', text) == "a.c: 1 -> null"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ({"a": 1, "b": {"c": 2}}, {"b": {"c": 2}, "a": 1}, ""),
+        ({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 2, "b": {"c": 2, "e": "x"}}, 'a: 1 -> 2, b.d: 3 -> null, b.e: null -> "x"'),
+        ({"a": [1]}, {"a": {"b": 1}}, "a: [1] -> null, a.b: null -> 1"),
+        # 60 characters with the quotes are shown, of more the first 57
+        ({"a": "x" * 58}, {"a": "x" * 59}, f'a: "{"x" * 58}" -> "{"x" * 56}...'),
+    ],
+)  # fmt: skip
+def test_what_has_changed(old, new, line):
+    assert differences(old, new) == line
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ('{"a": 2}', "a: 2 -> 1"),
+        ("{", "its fingerprint is damaged"),
+        ("", "its fingerprint is damaged"),
+        ('{"a":  1}', ""),
+    ],
+)
+def test_a_fingerprint_that_is_found(found, line):
+    assert text_differences(found, '{"a": 1}') == line
+    assert text_differences(found, found) is None
+
+
+def test_values_by_their_keys():
+    tree = {"a": {"b": [1]}, "c": 2}
+    assert value_of(tree, "a.b") == [1]
+    assert value_of(tree, "a") == {"b": [1]}
+    assert [value_of(tree, key) for key in ("a.x", "x.y", "c.d", "a.b.c")] == [None, None, None, None]
+
+
+SITE = {"site": "a", "longitude": 1.0, "latitude": 2.0, "region_size": 0.1}
+
+
+def test_a_summary_of_another_configuration():
+    summary = SITE | {"config": json.loads(json.dumps(CONFIG))}
+    keys = ["mode", "subimages.size", "source"]
+    assert summary_differences(keys, summary, CONFIG, SITE) is None
+    other = CONFIG | {"mode": "pyveg", "subimages": {"size": 25}, "source": CONFIG["source"] | {"hosts": []}}
+    assert summary_differences(keys, summary, other, SITE) == (
+        'mode: "default" -> "pyveg", subimages.size: 50 -> 25'
+    )
+    assert summary_differences(iter(["mode"]), summary, other, SITE) == 'mode: "default" -> "pyveg"'
+    # where a site is counts for whatever has windows
+    moved = SITE | {"longitude": 1.5}
+    assert summary_differences(keys, summary, CONFIG, moved) == "longitude: 1.0 -> 1.5"
+    assert summary_differences(["mode"], summary, CONFIG, moved) is None

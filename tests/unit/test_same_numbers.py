@@ -1,0 +1,120 @@
+"""The table of code that makes the numbers of an earlier version, and what writes it."""
+
+import re
+from functools import cache
+
+import pytest
+
+from fabricate import ROOT
+from same_numbers import table
+from tigerbush.planning.code import closure, code_digest, files_of_sensors, fingerprint, found, imported
+
+TABLE = ROOT / "workflow" / "same_numbers.tsv"
+# By these Snakemake's records know the code of the last commit whose rules named their modules (2026-11-30): of a script
+# whose numbers are another version's the line goes, or has that version's code.
+RECORDED = {
+    "analyse_site": "188f1e5449af6415",
+    "check_products": "826297371b013068",
+    "compare_sites": "1b9e471cd7f580c7",
+    "compare_truth": "edf86b277e4de3c9",
+    "composite_date": "adb930973d900f8b",
+    "compute_centrality": "1fb0e6c70d729249",
+    "compute_ndvi": "6e1bb7cc7b812c53",
+    "map_site": "0951c6fe4ef9dc5c",
+    "plot_site": "d994684ab483051f",
+    "read_weather": "b333a9421447e9b4",
+    "render_date": "68045623ca48dfa8",
+    "report_site": "4ac48f29edf57629",
+    "report_sites": "0b11230015515197",
+    "resample_product": "2f22702f34b44927",
+    "resample_scene": "ae6cfa7783954ab2",
+    "resample_scenes": "e37921f8353c1795",
+    "simulate_products": "7273e7557e55e8eb",
+    "subset_product": "f63f777199210585",
+    "summarise_date": "514eab330fba8756",
+    "summarise_site": "f875e8407a4ac374",
+    "write_subimages": "48606495d61528e7",
+}
+
+
+def test_the_table_is_whole():
+    header, *rows = [line.split("\t") for line in TABLE.read_text().splitlines()]
+    assert header == ["script", "code", "numbers_of"]
+    assert rows == sorted(rows)
+    assert len({code for _, code, _ in rows}) == len(rows)
+    for script, code, earlier in rows:
+        assert (ROOT / "workflow" / "scripts" / f"{script}.py").exists()
+        assert re.fullmatch("[0-9a-f]{16}", code) and re.fullmatch("[0-9a-f]{16}", earlier)
+        assert code != earlier
+
+
+def test_results_of_the_rules_that_named_their_modules_are_taken_over():
+    rows = [line.split("\t") for line in TABLE.read_text().splitlines()[1:]]
+    assert {script: earlier for script, _, earlier in rows} == RECORDED
+
+
+# rules that start another script beside their own
+MORE = {"resample_scenes": ["resample_scenes_rank"]}
+
+
+def test_the_codes_are_those_of_today():
+    """After a change of code that leaves all numbers: `make same-numbers`; the line of changed numbers goes."""
+    scripts = ROOT / "workflow" / "scripts"
+    of_sensors = files_of_sensors(
+        path.relative_to(scripts).as_posix() for path in scripts.glob("tigerbush/*/*.py")
+    )
+
+    @cache
+    def text(name):
+        return (scripts / name).read_text()
+
+    def code_of(script):
+        names = [f"{name}.py" for name in (script, *MORE.get(script, ()))]
+        files = closure(names, lambda name: imported(text(name)) | found(name, of_sensors))
+        return fingerprint({name: digest(text(name)) for name in files})
+
+    digest = cache(code_digest)
+    rows = [line.split("\t") for line in TABLE.read_text().splitlines()[1:]]
+    assert {script: code for script, code, _ in rows} == {script: code_of(script) for script, _, _ in rows}
+
+
+TODAY = {
+    "a/1.tif": ("make_a", "11"),
+    "a/2.tif": ("make_a", "11"),
+    "b.tif": ("make_b", "22"),
+    "c.tif": ("make_c", "33"),
+    "d.tif": ("make_d", "44"),
+    "new.tif": ("make_new", "55"),
+}
+EARLIER = {
+    "a/1.tif": ("make_a", "aa"),
+    "a/2.tif": ("make_a", "aa"),
+    "b.tif": ("make_b", "bb"),
+    "c.tif": ("make_c", "33"),
+    "d.tif": ("named_d", "dd"),
+    "old.tif": ("make_old", "ee"),
+}
+
+
+def test_a_line_for_each_code_that_was_another():
+    assert table(TODAY, EARLIER, set()) == (
+        "script\tcode\tnumbers_of\nmake_a\t11\taa\nmake_b\t22\tbb\nmake_d\t44\tdd\n"
+    )
+    assert table(TODAY, EARLIER, {"make_a"}) == "script\tcode\tnumbers_of\nmake_b\t22\tbb\nmake_d\t44\tdd\n"
+    assert table(TODAY, TODAY, set()) == "script\tcode\tnumbers_of\n"
+
+
+def test_a_code_for_each_sensor():
+    """What a job records may hang on its products."""
+    today = {"a/1.tif": ("make_a", "11"), "a/2.tif": ("make_a", "12")}
+    earlier = {"a/1.tif": ("make_a", "aa"), "a/2.tif": ("make_a", "ab")}
+    assert table(today, earlier, set()) == "script\tcode\tnumbers_of\nmake_a\t11\taa\nmake_a\t12\tab\n"
+
+
+def test_rules_with_one_script():
+    today = {"b.txt": ("check_b", "11"), "a.txt": ("check_a", "11")}
+    earlier = {"b.txt": ("check_b", "aa"), "a.txt": ("check_a", "aa")}
+    assert table(today, earlier, set()) == "script\tcode\tnumbers_of\ncheck_a\t11\taa\n"
+    with pytest.raises(SystemExit) as error:
+        table(today, earlier | {"b.txt": ("check_b", "bb")}, set())
+    assert str(error.value) == "check_b and check_a have one code today, and had two: aa, bb."

@@ -1,0 +1,1 @@
+"""From the summary of a site to series, indicators and the comparison of sites."""

@@ -1,0 +1,1 @@
+"""./tigerbush centrality: the network of one image."""

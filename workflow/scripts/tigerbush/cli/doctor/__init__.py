@@ -1,0 +1,1 @@
+"""./tigerbush doctor: what a run needs, each thing checked."""

@@ -1,0 +1,1 @@
+"""./tigerbush plan: jobs, time and price of a run."""

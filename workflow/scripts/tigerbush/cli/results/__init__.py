@@ -1,0 +1,1 @@
+"""./tigerbush results: results in object storage."""

@@ -1,0 +1,264 @@
+"""Where results are: a folder, an object store, Blob storage. Each lists what it has and reads one file of it."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_fault
+from tigerbush.planning.addresses import KEY
+from tigerbush.planning.credentials import refuse_credentials
+from tigerbush.sources.patience import CHUNK, TIMEOUT_SECONDS, patiently, within_a_step
+from tigerbush.sources.store import MOST_PAGES, Store, is_checksum
+from tigerbush.sources.store_trouble import endless
+from tigerbush.sources.web import tls_trouble
+
+# of one request to Blob storage: four at once, which the SDK holds twice, are well below 64 MB
+_BLOCK = 2 * CHUNK
+# what Blob storage answers when another try may help
+_PASSING = {408, 429, 500, 502, 503, 504}
+_CONTAINER = r"[a-z0-9](?:-?[a-z0-9]){2,62}"
+# a part of an address that leads nowhere else
+_PREFIX = rf"(?:/(?P<prefix>{KEY.pattern}))?/?"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file among results.
+
+    Attributes
+    ----------
+    name : str
+        Below the place.
+    size : int
+        Bytes.
+    tag : str
+        Changes when the file does.
+    md5 : str
+        Of the content, in hexadecimal digits; empty where the place keeps none.
+    left_out : str
+        Why it is no file to take.
+    """
+
+    name: str
+    size: int
+    tag: str
+    md5: str = ""
+    left_out: str = ""
+
+
+class Place(Protocol):
+    """A place with results."""
+
+    def items(self) -> Iterator[Item]:
+        """List the files."""
+
+    def pieces(self, item: Item) -> Iterator[bytes]:
+        """Yield the content of a file as it was listed, piece by piece, with one try; another one is refused."""
+
+
+class Folder:
+    """The working directory of a run on a disk; no link below its folder `results` is followed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "results").is_dir():
+            raise TigerbushError(f"{path} has no folder results; name the working directory of a run.")
+
+    def items(self) -> Iterator[Item]:
+        """List the files below `results`; hidden ones are half-written."""
+
+        def unreadable(error: OSError) -> None:
+            raise TigerbushError(f"{error.filename}: {error.strerror}; mend that and start again.") from error
+
+        for folder, folders, files in os.walk(self.path / "results", onerror=unreadable):
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            # walked in the order of their names
+            folders.sort()
+            for name in sorted(files + links):
+                if not name.startswith("."):
+                    yield self._item(Path(folder, name))
+
+    def _item(self, path: Path) -> Item:
+        name, status = path.relative_to(self.path).as_posix(), path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return Item(name, 0, "", left_out="as they are links, or no plain files")
+        return Item(name, status.st_size, str(status.st_mtime_ns))
+
+    def pieces(self, item: Item) -> Iterator[bytes]:
+        """Yield the content of a file, if it is still the one that was listed."""
+        path = self.path / item.name
+        root = (self.path / "results").resolve()
+        inside = path.resolve() == root / item.name.removeprefix("results/")
+        try:
+            if not inside or self._item(path) != item:
+                raise TigerbushError(f"{item.name} changed meanwhile; start again, what is here is kept.")
+            yield from read_pieces(path)
+        except OSError as error:
+            raise TigerbushError(f"{path}: {error.strerror}; mend that and start again.") from error
+
+
+class Bucket:
+    """A prefix of an S3 bucket; credentials are those of Snakemake's storage plugin or of boto3."""
+
+    def __init__(self, bucket: str, prefix: str, endpoint_url: str | None, region: str | None) -> None:
+        self.prefix = f"{prefix}/" if prefix else ""
+        self.store = Store(bucket, endpoint_url=endpoint_url, region=region)
+
+    def items(self) -> Iterator[Item]:
+        """List the objects below the prefix."""
+        for one in self.store.objects(self.prefix):
+            # an upload in several parts has another kind of ETag
+            md5 = one.etag if is_checksum(one.etag) else ""
+            yield Item(one.key.removeprefix(self.prefix), one.size, one.etag, md5)
+
+    def pieces(self, item: Item) -> Iterator[bytes]:
+        """Yield an object piece by piece, if it is still the one that was listed."""
+        return self.store.pieces(self.prefix + item.name, item.tag)
+
+
+class Container:
+    """A prefix of a Blob container.
+
+    Access is the caller's identity, or AZURITE_CONNECTION_STRING, which the storage plugin takes, too.
+    """
+
+    def __init__(self, container: str, prefix: str, account: str | None) -> None:
+        # slow to import, and only needed here
+        from azure.identity import DefaultAzureCredential
+        from azure.storage.blob import BlobServiceClient
+
+        self.prefix = f"{prefix}/" if prefix else ""
+        self.address = f"az://{container}"
+        options = {
+            # tries are counted here, not there
+            "retry_total": 0,
+            "connection_timeout": TIMEOUT_SECONDS,
+            "read_timeout": TIMEOUT_SECONDS,
+            "max_single_get_size": _BLOCK,
+            "max_chunk_get_size": _BLOCK,
+        }
+        try:
+            if text := os.environ.get("AZURITE_CONNECTION_STRING"):
+                service = BlobServiceClient.from_connection_string(text, **options)
+            else:
+                url = f"https://{account or _account()}.blob.core.windows.net"
+                service = BlobServiceClient(url, credential=DefaultAzureCredential(), **options)
+        except ValueError:
+            # the reason may repeat a key
+            raise TigerbushError(
+                "AZURITE_CONNECTION_STRING is no connection string; correct or unset it."
+            ) from None
+        self.client = service.get_container_client(container)
+
+    def items(self) -> Iterator[Item]:
+        """List the blobs below the prefix."""
+        token, seen = None, set()
+        for _ in range(MOST_PAGES):
+            page, token = patiently(lambda token=token: within_a_step(self._page, token), self._sentence)
+            yield from page
+            if not token:
+                return
+            if token in seen:
+                break
+            seen.add(token)
+        raise TigerbushError(endless(f"{self.address}/{self.prefix}", "Blob storage"))
+
+    def _page(self, token: str | None) -> tuple[list[Item], str | None]:
+        pages = self.client.list_blobs(name_starts_with=self.prefix or None).by_page(token)
+        items = []
+        for blob in next(pages, ()):
+            md5 = bytes(blob.content_settings.content_md5 or b"").hex()
+            items.append(Item(blob.name.removeprefix(self.prefix), blob.size, blob.etag.strip('"'), md5))
+        return items, pages.continuation_token
+
+    def pieces(self, item: Item) -> Iterator[bytes]:
+        """Yield a blob piece by piece, if it is still the one that was listed."""
+        from azure.core import MatchConditions
+
+        condition = {"etag": f'"{item.tag}"', "match_condition": MatchConditions.IfNotModified}
+        try:
+            blob = within_a_step(lambda: self.client.download_blob(self.prefix + item.name, **condition))
+            pieces = blob.chunks()
+            while piece := within_a_step(lambda: next(pieces, None)):
+                yield piece
+        except Exception as error:  # of the SDK, its parsers and its transport
+            raise self._sentence(error, item.name) from None
+
+    def _sentence(self, error: Exception, name: str = "") -> TigerbushError | RemoteError | MachineError:
+        from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+
+        if fault := machine_fault(error):
+            return MachineError(fault)
+        where, status = f"{self.address}/{self.prefix}{name}", getattr(error, "status_code", None)
+        if trouble := tls_trouble(error, "Blob storage", "REQUESTS_CA_BUNDLE"):
+            return TigerbushError(f"{where}: {trouble}")
+        # of a parser, whatever it is called
+        if not isinstance(error, (AzureError, OSError)):
+            return TigerbushError(
+                f"{where}: what answers is no Blob storage (perhaps a page to log in); check --account and "
+                "AZURITE_CONNECTION_STRING."
+            )
+        if getattr(error, "error_code", None) == "BlobArchived":
+            return TigerbushError(f"{where} lies in the archive tier; rehydrate it there, then start again.")
+        advice = {
+            404: "check the name of the container",
+            403: "the caller needs the role Storage Blob Data Reader",
+            412: "it changed meanwhile; start again, what is here is kept",
+        }.get(status, "check --account and 'az login', or try again; what is here is kept")
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        passes = isinstance(error, (OSError, ServiceRequestError, ServiceResponseError)) or status in _PASSING
+        return (RemoteError if passes else TigerbushError)(f"{where}: {reason}; {advice}.")
+
+
+def read_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file piece by piece; a link is not followed, and of a pipe nothing is waited for."""
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(number, "rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def open_place(
+    address: str, *, account: str | None = None, endpoint_url: str | None = None, region: str | None = None
+) -> Place:
+    """Open what an address names.
+
+    Parameters
+    ----------
+    address : str
+        az://container/run, s3://bucket/prefix, or a folder.
+    account : str, optional
+        Storage account of a container; else that of config/azure.yaml.
+    endpoint_url, region : str, optional
+        Of an object store other than AWS.
+
+    Raises
+    ------
+    TigerbushError
+        When the address is none of these.
+    """
+    refuse_credentials(address, "the address of results")
+    refuse_credentials(endpoint_url, "--endpoint-url")
+    if match := re.fullmatch(rf"az://(?P<name>{_CONTAINER}){_PREFIX}", address):
+        return Container(match["name"], match["prefix"] or "", account)
+    if match := re.fullmatch(rf"s3://(?P<name>[a-z0-9][a-z0-9.-]{{1,62}}){_PREFIX}", address):
+        return Bucket(match["name"], match["prefix"] or "", endpoint_url, region)
+    if "://" in address:
+        raise TigerbushError(
+            f"{address!r} is no address of results; expected az://container/run or s3://bucket/run."
+        )
+    return Folder(Path(address))
+
+
+def _account() -> str:
+    """Return the storage account that config/azure.yaml names."""
+    from tigerbush_azure import AccountError, read_account
+
+    try:
+        return read_account().storage_account
+    except AccountError as error:
+        raise TigerbushError(f"{error} Or give --account.") from None

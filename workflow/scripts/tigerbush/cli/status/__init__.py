@@ -1,0 +1,1 @@
+"""./tigerbush status: what a run does and has done."""

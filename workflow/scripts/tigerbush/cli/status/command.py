@@ -1,0 +1,236 @@
+"""Tell how far a run is: jobs done, failed, running, waiting, and those that cannot run; by rule and by site.
+
+It reads Snakemake's own records, and the queue of SLURM or the tasks of Azure Batch; it locks and changes nothing, and
+may be asked at any time. Exit status 1 when something failed. For example:
+./tigerbush status --profile profiles/slurm --configfile config/local.yaml
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tigerbush.cli.configuration import (
+    add_run_arguments,
+    read_profile,
+    read_run_configuration,
+    snakemake_arguments,
+)
+from tigerbush.cli.snakemake import read_snakemake
+from tigerbush.cli.status.queue_azure import azure_queue
+from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
+from tigerbush.errors import TigerbushError
+from tigerbush.placeholder import failed_outputs, kept_results
+from tigerbush.planning.tables import RESERVED
+from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
+
+# Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
+PLAN = (str(Path(__file__).with_name("jobs.py")),)
+# of a task in a queue
+ENDED = ("succeeded", "failed")
+STATES = ("done", "running", "waiting", "failed", "cannot run")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the targets, the run, and the form of the answer."""
+    command.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    add_run_arguments(command)
+
+
+def run(options: argparse.Namespace, rest: list[str]) -> int:
+    """Read, classify, print."""
+    if rest:
+        raise TigerbushError(f"status does not know {' '.join(rest)!r}; see ./tigerbush status --help.")
+    config = read_run_configuration(options)
+    profile = read_profile(options.profile)
+    latest = read_run(options.directory)
+    arguments = [*options.targets, *snakemake_arguments(options)]
+    if profile.get("default-storage-provider"):
+        # the outputs are in a storage that the profile names
+        arguments += ["--profile", options.profile]
+    jobs = read_jobs(read_snakemake(arguments, PLAN))
+    queue, trouble = _queue(latest, profile)
+    live = latest.alive or any(one.state not in ENDED for one in queue)
+    states = classify(jobs, latest.failed, unfinished(options.directory) if live else set())
+    results = options.directory / "results"
+    kept = kept_results(results)
+    report = {
+        "run": run_state(latest, queue),
+        "discovered": (options.directory / config["products"]).exists(),
+        "rules": _counts((job.rule, state) for job, state in zip(jobs, states, strict=True)),
+        "sites": _counts((_site(job), state) for job, state in zip(jobs, states, strict=True)),
+        "failed": [
+            _failure(options.directory, job.rule, latest.failed[min(job.outputs & set(latest.failed))])
+            for job, state in zip(jobs, states, strict=True)
+            if state == "failed"
+        ],
+        "failed_products": sorted(
+            {path.stem for path in failed_outputs(results)} - {path.stem for path in kept}
+        ),
+        "kept_products": {path.stem: reason for path, reason in kept.items()},
+        "queue": [asdict(one) for one in queue],
+        "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
+        "advice": advice(latest, queue, trouble),
+    }
+    print(json.dumps(report, indent=1)) if options.json else _print(report)
+    return 1 if any(report[key] for key in ("failed", "failed_products", "kept_products")) else 0
+
+
+def classify(jobs: list[Job], failed: Iterable[str], begun: set[str]) -> list[str]:
+    """Return the state of each job.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    failed : iterable of str
+        Outputs of jobs that had an error in the newest run.
+    begun : set of str
+        Files that jobs are writing now.
+    """
+    failed = set(failed)
+    for job in jobs:
+        # an attempt to make it anew has failed; Snakemake is content with the older results that hang on it
+        job.pending |= job.missing and bool(job.outputs & failed)
+    states = ["waiting" if job.pending else "done" for job in jobs]
+    made_by = {name: i for i, job in enumerate(jobs) if job.pending for name in job.outputs}
+    before = [{made_by[name] for name in job.inputs if name in made_by} for job in jobs]
+    for i, job in enumerate(jobs):
+        if not job.pending:
+            continue
+        if job.outputs & begun:
+            states[i] = "running"
+        # of a group all jobs are reported; what waits for another of them has not failed itself
+        elif job.outputs & failed and not any(jobs[k].outputs & failed for k in before[i]):
+            states[i] = "failed"
+    blocked = True
+    while blocked:
+        blocked = [
+            i
+            for i, state in enumerate(states)
+            if state == "waiting" and any(states[k] in ("failed", "cannot run") for k in before[i])
+        ]
+        for i in blocked:
+            states[i] = "cannot run"
+    return states
+
+
+def run_state(latest: Run, queue: list[QueueJob]) -> str:
+    """Return one word for the run: never, running, orphaned, killed or ended."""
+    if latest.alive:
+        return "running"
+    if latest.locked:
+        return "orphaned" if any(one.state not in ENDED for one in queue) else "killed"
+    return "ended" if latest.log else "never"
+
+
+def advice(latest: Run, queue: list[QueueJob], trouble: str | None) -> str | None:
+    """Return what is safe to do before the next run, when something is."""
+    if trouble:
+        return trouble
+    state = run_state(latest, queue)
+    if state == "orphaned" and latest.slurm_id:
+        return (
+            f"the main process is gone, but {len(queue)} of its jobs are still in SLURM: unlock only when "
+            f"`squeue --name {latest.slurm_id}` is empty (or after `scancel --name {latest.slurm_id}`)."
+        )
+    if state == "orphaned":
+        return (
+            "the main process is gone, but tasks of its are still in Batch: start snakemake with --unlock, then as "
+            "usual; it ends them, and deletes the pool in the end."
+        )
+    if state == "killed":
+        return (
+            "the folder is locked, and no main process runs on this machine: when none runs elsewhere, start snakemake "
+            "with --unlock, then as usual; finished results stay."
+        )
+    return None
+
+
+def _queue(latest: Run, profile: Mapping) -> tuple[list[QueueJob], str | None]:
+    if not (latest.alive or latest.locked):
+        return [], None
+    try:
+        if profile.get("executor") == "azure":
+            return azure_queue(profile), None
+        return (slurm_queue(latest.slurm_id) if latest.slurm_id else []), None
+    except TigerbushError as error:
+        return [], str(error)
+
+
+def _site(job: Job) -> str:
+    """Return the site of a job, `scenes`, or `all` for what belongs to no site."""
+    name = min(job.outputs)
+    # in a storage: az://container/run/results/...
+    parts = PurePosixPath(name.partition("://")[2].partition("/")[2].partition("/")[2] or name).parts
+    if parts[:1] != ("results",) or len(parts) < 3:
+        return "all"
+    if parts[1].startswith("scenes"):
+        return "scenes"
+    return "all" if parts[1] in RESERVED else parts[1]
+
+
+def _counts(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter] = {}
+    for name, state in pairs:
+        counts.setdefault(name, Counter())[state] += 1
+    return {name: {state: count[state] for state in STATES if count[state]} for name, count in counts.items()}
+
+
+def _failure(directory: Path, rule: str, log: str) -> dict[str, str]:
+    """Return a failed job with its log and the first line there that tells of an error."""
+    path = directory / log
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    told = [line.strip() for line in lines if "error" in line.lower()] or [
+        line.strip() for line in lines if line.strip()
+    ]
+    return {
+        "rule": rule,
+        "log": log,
+        "error": (told or ["the log is empty: see the log of the queue"])[0][:300],
+    }
+
+
+def _print(report: dict) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"run: {report['run']}", markup=False)
+    if not report["discovered"]:
+        console.print(
+            "The products are not listed yet; the jobs are known after the first run or ./tigerbush discover."
+        )
+    for title in ("rules", "sites"):
+        table = Table(title[:-1], *STATES, box=box.SIMPLE)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for name, counts in report[title].items():
+            table.add_row(name, *(str(counts.get(state, "")) for state in STATES))
+        console.print(table)
+    for one in report["failed"]:
+        console.print(f"failed: {one['rule']}: {one['error']}\n  {one['log']}", markup=False)
+    if products := report["failed_products"]:
+        console.print(
+            f"{len(products)} product(s) failed, the first {products[0]}; ./tigerbush retry makes them again.",
+            markup=False,
+        )
+    if kept := report["kept_products"]:
+        product, reason = next(iter(kept.items()))
+        console.print(
+            f"{len(kept)} product(s) could not be read again, the first {product} ({reason.rstrip('.')}); results of "
+            "an earlier run are kept; ./tigerbush retry makes them again.",
+            markup=False,
+        )
+    for reason, number in report["slurm"]["failed"].items():
+        # without a number no job was submitted at all
+        console.print(f"{number} job(s) failed in SLURM: {reason}" if number else reason, markup=False)
+    for reason, number in report["slurm"]["refused_for_now"].items():
+        console.print(f"SLURM took no job {number} time(s), and was asked again: {reason}", markup=False)
+    for one in report["queue"]:
+        console.print(f"{one['number']}: {one['state'].lower()}, {one['name']}, {one['place']}", markup=False)
+    if report["advice"]:
+        console.print(report["advice"], markup=False)

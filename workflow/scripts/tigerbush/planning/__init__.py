@@ -1,0 +1,1 @@
+"""What is decided before any job runs: the standard library, utm and yaml alone."""

@@ -1,0 +1,243 @@
+"""The configuration beyond its schema: what null becomes, and what is refused before the first job.
+
+The rules and ./tigerbush both ask here, and refuse the same in the same words.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from tigerbush.errors import TigerbushError
+from tigerbush.planning.periods import read_periods
+from tigerbush.planning.places import QUANTITIES
+from tigerbush.polygon import read_polygon
+from tigerbush.sensors import sensors, suffixes
+
+# keys of source that a kind cannot do without
+NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
+# an alias of an alias of ... of YAML makes many of few
+MOST_VALUES = 100_000
+# every other number of the configuration is a whole one
+FRACTIONS = (
+    "analysis.bandwidth",
+    "analysis.fdr.q",
+    "analysis.window",
+    "composite.max_cloud_percent",
+    "plan.prices.*.per_hour",
+    "subimages.max_masked_fraction",
+)
+# what neither a name nor a path has, unless by mistake; surrogates stand for bytes that are no UTF-8
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def prepare(config: dict) -> None:
+    """Turn what YAML reads as a day into text, and refuse numbers that no bound of the schema would stop.
+
+    Parameters
+    ----------
+    config : dict
+        As it is read, before the schema; changed in place.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    if isinstance(config.get("period"), dict):
+        # YAML turns an unquoted 2016-01-01 into a date
+        config["period"] = {key: str(value) for key, value in config["period"].items()}
+    for name, value in leaves(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TigerbushError(f"{name}: {value} is not a finite number. See config/README.md.")
+
+
+def schema_sentence(error: Exception) -> str:
+    """Return what the schema refused, and the key that was meant, if one is close.
+
+    Parameters
+    ----------
+    error : jsonschema.ValidationError
+    """
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    what = f"{error.message[:300]}."
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = sorted(str(key) for key in error.instance if key not in known)[0]
+        close = difflib.get_close_matches(unknown, known, 1)
+        what = f"{unknown[:80]!r} is not a key" + (
+            f", did you mean {close[0]!r}?" if close else f" (known: {known})."
+        )
+    return " ".join(f"{where[:200]}: {what} See config/README.md.".split())
+
+
+def complete(config: dict) -> None:
+    """Fill in what null becomes, and refuse what the schema cannot tell.
+
+    Parameters
+    ----------
+    config : dict
+        As the schema leaves it; changed in place.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    fill_in_kind(config)
+    fill_in_mode(config)
+    check_leaves(config)
+    check_sensors(config)
+    check_source(config["source"])
+    check_weather(config["weather"])
+    check_region(config["scene"]["geo_region"])
+    check_engine(config["scene"])
+    check_price(config["plan"])
+    read_periods(**config["period"])
+
+
+def leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the path of every single value in mappings and lists, and the value.
+
+    Raises
+    ------
+    TigerbushError
+        When a value holds itself, which aliases of YAML can.
+    """
+    if not isinstance(value, dict | list):
+        yield name, value
+        return
+    if name.count(".") > 20:
+        raise TigerbushError(f"{name[:40]}...: it is nested too deeply. See config/README.md.")
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(child, f"{name}.{key}" if name else str(key))
+
+
+def check_depth(config: object) -> None:
+    """Refuse a value that holds itself, or holds others very often, before anything walks through all of it.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    for number, (name, _) in enumerate(leaves(config)):
+        if number >= MOST_VALUES:
+            raise TigerbushError(
+                f"{name[:40]}...: there are more than {MOST_VALUES} values. See config/README.md."
+            )
+
+
+def check_leaves(config: Mapping) -> None:
+    """Refuse characters that cannot be seen, and fractions where a count is expected."""
+    for name, value in leaves(config):
+        if isinstance(value, str) and name != "scene.geo_region" and _CONTROL.search(value):
+            raise TigerbushError(
+                f"{name}: {value[:80]!r} has a line break or another character that cannot be seen; take it out."
+            )
+        if isinstance(value, float) and not any(fnmatchcase(name, pattern) for pattern in FRACTIONS):
+            raise TigerbushError(f"{name}: {value} is not a whole number; write it without a point.")
+
+
+def check_sensors(config: Mapping) -> None:
+    """Refuse resolutions and bands that no sensor has."""
+    scene, bands = config["scene"], [band for sensor in sensors() for band in sensor.bands]
+    resolutions = sorted({resolution for sensor in sensors() for resolution in sensor.resolutions})
+    asked = {f"scene.bands.{i}": (band, bands) for i, band in enumerate(scene["bands"])}
+    for key in ("upsampling", "downsampling"):
+        if isinstance(scene[key], Mapping):
+            asked |= {f"scene.{key}": (band, bands) for band in scene[key] if band not in bands}
+    for key in ("scene", "composite"):
+        asked[f"{key}.resolution"] = config[key]["resolution"], resolutions
+    for key, (value, known) in asked.items():
+        if value not in known:
+            raise TigerbushError(f"{key}: {value!r} is not one of {known}. See config/README.md.")
+
+
+def fill_in_kind(config: dict) -> None:
+    """Fill in what depends on the kind of source: the sample brings tables and weather of its own."""
+    source, weather = config["source"], config["weather"]
+    sample = source["kind"] == "sample"
+    if sample:
+        source["path"] = source["path"] or "data/sample"
+        weather["path"] = weather["path"] or f"{source['path']}/weather.csv"
+    elif source["kind"] == "local" and source["path"] is None:
+        raise TigerbushError(
+            f"source.path is null; set it to the folder of your {suffixes()} products. See config/README.md."
+        )
+    table = "config/sample/products.tsv" if sample else "results/products.tsv"
+    config["products"] = config["products"] or table
+
+
+def fill_in_mode(config: dict) -> None:
+    """Let the analysis follow the mode of the run, unless it has one of its own."""
+    config["analysis"]["mode"] = config["analysis"]["mode"] or config["mode"]
+
+
+def check_source(source: Mapping) -> None:
+    """Refuse a source without what its kind needs."""
+    for key in NEEDED.get(source["kind"], ()):
+        if source[key] is None:
+            raise TigerbushError(
+                f"source.{key} is not set, but source.kind {source['kind']} needs it; see config/README.md."
+            )
+    if source["kind"] in NEEDED and source["requester_pays"] and source["access"] == "storage":
+        raise TigerbushError(
+            "source.requester_pays cannot go with source.access storage, whose requests do not say who pays; set "
+            "source.access: stream."
+        )
+
+
+def check_weather(weather: Mapping) -> None:
+    """Refuse a file for one quantity where no weather is asked for."""
+    for quantity in QUANTITIES:
+        if weather[quantity]["path"] and not weather["path"]:
+            raise TigerbushError(
+                f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path "
+                "too."
+            )
+
+
+def check_region(text: str | None) -> None:
+    """Refuse a region that is no polygon on the earth."""
+    try:
+        if text is not None:
+            read_polygon(text)
+    except ValueError as error:
+        raise TigerbushError(region_sentence(text, error)) from None
+
+
+def region_sentence(text: str, error: ValueError) -> str:
+    """Return the sentence for a text that is no polygon."""
+    return (
+        f"scene.geo_region {' '.join(text.split())[:120]!r} {error}; expected a polygon as "
+        "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."
+    )
+
+
+def check_engine(scene: Mapping) -> None:
+    """Refuse what the engine `rasterio` does and SNAP does not."""
+    if scene["engine"] == "rasterio":
+        return
+    for key in ("upsampling", "downsampling"):
+        if not isinstance(scene[key], str):
+            raise TigerbushError(
+                f"scene.{key} names methods per band, but scene.engine {scene['engine']} takes one for all; name one, "
+                "or set scene.engine: rasterio."
+            )
+    metres = max(sensor.tile_metres for sensor in sensors())
+    _, _, width, height = scene["region"] or (0, 0, *[metres // scene["resolution"]] * 2)
+    # SNAP 14 and later adds two masks to each band, and all are written with 16 bits
+    if width * height * len(scene["bands"]) * 3 * 2 >= 2**32:
+        raise TigerbushError(
+            f"scene.bands names {len(scene['bands'])} bands, for which SNAP might write more than the 4 GiB of a "
+            "GeoTIFF; name fewer, set scene.region or set scene.engine: rasterio."
+        )
+
+
+def check_price(plan: Mapping) -> None:
+    """Refuse a virtual machine without a price."""
+    if plan["vm_size"] not in plan["prices"]:
+        known = ", ".join(map(str, plan["prices"]))
+        raise TigerbushError(
+            f"plan.vm_size {plan['vm_size'][:80]!r} has no price in plan.prices ({known[:300]}); add it there, or "
+            "name one of them."
+        )

@@ -1,0 +1,314 @@
+"""The tables `sites.tsv`, `products.tsv` and `files.tsv`: one row per site, product, and file of a product.
+
+They come from outside (a bucket, a folder, a user's editor), so every row is checked when it is read.
+"""
+
+import csv
+import io
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import write_bytes
+from tigerbush.planning.addresses import KEY, LONGEST_KEY, is_address
+from tigerbush.planning.credentials import gives_away, refuse_credentials
+from tigerbush.product import ProductName
+from tigerbush.sensors import parse_name, product_pattern, sensors, titles
+from tigerbush.site import METRES_PER_DEGREE
+
+log = logging.getLogger(__name__)
+
+SITE_COLUMNS = ("site", "longitude", "latitude", "region_size")
+# a folder of the results, which other folders share
+SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+RESERVED = ("analysis", "downloads", "fingerprints", "scenes")
+# degrees; the tiles of UTM end at 80 degrees south and 84 degrees north
+SITE_BOUNDS = {"longitude": (-180, 180), "latitude": (-80, 84), "region_size": (1e-6, 0.5)}
+PRODUCT = product_pattern()
+COLUMNS = (
+    "product",
+    "platform",
+    "level",
+    "sensing_time",
+    "tile",
+    "relative_orbit",
+    "baseline",
+    "cloud_percent",
+    "url",
+    "granule",
+    "size_bytes",
+)
+# name: in the product's own layout, relative to it; key: an object of the bucket of the product's url, or a whole
+# https:// address; of a local product the name again
+FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
+_FILE_CHECKS: dict[str, Callable[[str], object]] = {
+    "product": re.compile(PRODUCT).fullmatch,
+    "role": re.compile("band|metadata|mask").fullmatch,
+    "band": {"", *(band for sensor in sensors() for band in sensor.bands)}.__contains__,
+    "name": KEY.fullmatch,
+    "key": is_address,
+    "size": re.compile("[0-9]{1,15}").fullmatch,
+    "etag": re.compile("[A-Za-z0-9-]{0,200}").fullmatch,
+}
+_REFRESH = "correct it or run ./tigerbush discover to write the table anew"
+
+Row = dict[str, str]
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
+    """Read the rows of a tab-separated table, with their line numbers.
+
+    Parameters
+    ----------
+    path : Path
+        Or a file of Snakemake's, which fetches it from the storage when it is not here.
+    columns : tuple of str
+        Those that it has to have.
+
+    Raises
+    ------
+    TigerbushError
+        When it is no such table, or holds a key or password.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            for column in columns:
+                if column not in (reader.fieldnames or ()):
+                    raise TigerbushError(f"{path} has no column {column!r}; expected {', '.join(columns)}.")
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TigerbushError(f"{path} cannot be read as a table: {error}.") from None
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise TigerbushError(f"{path}, line {line}: expected {len(columns)} fields separated by tabs.")
+        # one look at the whole line: the table of files is long, and every job reads it
+        if gives_away("\t".join(row.values())):
+            for column, text in row.items():
+                refuse_credentials(text, f"{path}, line {line}: {column}")
+    return rows
+
+
+def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
+    """Read the sites by name: site, longitude, latitude and region_size, in degrees.
+
+    Parameters
+    ----------
+    path : Path
+    side : float
+        Of a sub-image in metres: no site is smaller.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    sites: dict[str, dict[str, Any]] = {}
+    for line, row in read_table(path, SITE_COLUMNS):
+        name = row["site"]
+        if not re.fullmatch(SITE, name) or name in RESERVED or name in sites:
+            raise TigerbushError(
+                f"{path}, line {line}: site name {name[:80]!r} is reserved, used twice or not made of letters, "
+                "digits, - and _; choose another."
+            )
+        sites[name] = {"site": name} | _degrees(row, f"{path}, line {line}")
+        if sites[name]["region_size"] * METRES_PER_DEGREE < side:
+            raise TigerbushError(
+                f"{path}, line {line}: site {name} of {row['region_size'][:40]} degrees is smaller than one sub-image "
+                f"of {side} m; make it at least {side / METRES_PER_DEGREE:.4f} or subimages.size smaller."
+            )
+    if not sites:
+        raise TigerbushError(f"{path} names no site; add a line with {', '.join(SITE_COLUMNS)}.")
+    return sites
+
+
+def _degrees(row: Row, where: str) -> dict[str, float]:
+    """Read the numbers of a site."""
+    numbers = {}
+    for column, (low, high) in SITE_BOUNDS.items():
+        try:
+            numbers[column] = float(row[column])
+        except ValueError:
+            numbers[column] = float("nan")
+        if not low <= numbers[column] <= high:
+            raise TigerbushError(
+                f"{where}: {column} {row[column][:40]!r} of site {row['site']} is not a number from "
+                f"{low:g} to {high:g}; correct it."
+            )
+    return numbers
+
+
+def read_products(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the rows of `products.tsv` by product name, checked field by field; cloud_percent is a number.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    known = re.compile(PRODUCT)
+    products: dict[str, dict[str, Any]] = {}
+    for line, row in read_table(path, COLUMNS):
+        name = row["product"]
+        where = f"{path}, line {line}"
+        if not known.fullmatch(name):
+            raise TigerbushError(f"{where}: {name[:80]!r} is not a {titles()} product name; {_REFRESH}.")
+        if name in products:
+            raise TigerbushError(f"{where}: product {name} is there twice; {_REFRESH}.")
+        try:
+            named = _named(parse_name(name))
+        except TigerbushError:
+            # all but its time is in order
+            named = {}
+        for column, value in named.items():
+            if row[column] != value:
+                raise TigerbushError(
+                    f"{where}: {column} is {row[column][:40]!r} but the product name says {value!r}; {_REFRESH}."
+                )
+        products[name] = row | {"cloud_percent": _cloud(row, named, where)}
+    return products
+
+
+def _cloud(row: Row, named: Row, where: str) -> float:
+    """Return the cloud cover of a product whose name says when it was sensed; unknown cover counts as none."""
+    try:
+        cloud = float(row["cloud_percent"] or 0) if named else -1
+    except ValueError:
+        cloud = -1
+    if not 0 <= cloud <= 100:
+        raise TigerbushError(
+            f"{where}: cloud_percent {row['cloud_percent'][:40]!r} is not a number from 0 to 100, or "
+            f"sensing_time {row['sensing_time']} is no date; {_REFRESH}."
+        )
+    return cloud
+
+
+def read_files(path: Path) -> dict[str, list[Row]]:
+    """Read the rows of `files.tsv` by product, sorted by name, checked field by field.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    files: dict[str, list[Row]] = {}
+    for line, row in sorted(read_table(path, FILE_COLUMNS), key=lambda item: item[1]["name"]):
+        for column, fits in _FILE_CHECKS.items():
+            if len(row[column]) > LONGEST_KEY or not fits(row[column]):
+                raise TigerbushError(
+                    f"{path}, line {line}: {column} {row[column][:80]!r} is not one that discovery writes; run "
+                    "./tigerbush discover to write the table anew."
+                )
+        files.setdefault(row["product"], []).append(row)
+    return files
+
+
+def _named(name: ProductName) -> Row:
+    """Return the fields of a row that the name of the product says."""
+    return {
+        "platform": name.platform,
+        "level": name.level,
+        "sensing_time": name.sensing_time.isoformat(),
+        "tile": name.tile,
+        "relative_orbit": str(name.relative_orbit),
+    }
+
+
+def table_row(
+    name: ProductName, *, url: str, granule: str, size_bytes: int, cloud_percent: float | None
+) -> Row:
+    """Return the row of `products.tsv` for a product; an unknown cloud cover is an empty field."""
+    row = {
+        "product": name.product,
+        **_named(name),
+        "baseline": name.baseline,
+        "cloud_percent": "" if cloud_percent is None else f"{cloud_percent:g}",
+        "url": url,
+        "granule": granule,
+        "size_bytes": str(size_bytes),
+    }
+    return {column: row[column] for column in COLUMNS}
+
+
+def file_row(product: str, kind: tuple[str, str], name: str, key: str, size: int, etag: str = "") -> Row:
+    """Return the row of `files.tsv` for a file; `kind` is its role and band."""
+    role, band = kind
+    return dict(zip(FILE_COLUMNS, (product, role, band, name, key, str(size), etag), strict=True))
+
+
+def newest_baseline(rows: Iterable[Row]) -> list[Row]:
+    """Keep, per platform, sensing time, tile and level, the rows of the newest baseline.
+
+    Several rows of that baseline are parts of one tile from different receiving stations (or a
+    repeated delivery); all are kept and merged when they are composited. Sorted by product name.
+    """
+    takes = defaultdict(list)
+    for row in rows:
+        takes[row["platform"], row["sensing_time"], row["tile"], row["level"]].append(row)
+    kept = [
+        row
+        for take in takes.values()
+        for row in take
+        if row["baseline"] == max(other["baseline"] for other in take)
+    ]
+    return sorted(kept, key=lambda row: row["product"])
+
+
+def keep_gone(
+    old: Iterable[Row],
+    new: Sequence[Row],
+    belongs: Callable[[Row], bool],
+    source: str,
+) -> list[Row]:
+    """Add the rows of products that a source no longer holds: their results may be all that is left.
+
+    Parameters
+    ----------
+    old, new : rows of products.tsv
+    belongs : callable
+        Whether an old row is one of this source and this configuration; others are dropped.
+    source : str
+        Name of the source, for the log.
+    """
+    there = {row["product"] for row in new}
+    gone = [row for row in old if row["product"] not in there and belongs(row)]
+    kept = newest_baseline([*new, *gone])
+    names = [row["product"] for row in kept if row["product"] not in there]
+    if names:
+        log.warning(
+            "%d products of the table are no longer in %s; they are kept, because of their results. To forget one, "
+            "take its line out of the table: %s",
+            len(names),
+            source,
+            ", ".join(names[:5]) + (" ..." if len(names) > 5 else ""),
+        )
+    return kept
+
+
+def is_row(row: Row) -> bool:
+    """Tell whether a row of an old table is one that discovery wrote."""
+    try:
+        name = parse_name(row["product"])
+        return set(row) == set(COLUMNS) and row["baseline"] == name.baseline and row["tile"] == name.tile
+    except (KeyError, TigerbushError):
+        return False
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the rows of a table that discovery wrote; none when there is no readable table."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+    return [row for row in rows if None not in row and None not in row.values() and row.get("product")]
+
+
+def write_table(path: Path, rows: Iterable[Row], columns: tuple[str, ...]) -> None:
+    """Write rows as tab-separated values, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())

@@ -1,0 +1,362 @@
+"""Figures of what the analysis of a site found: narrow, so that they can be read on a phone, and in few colours."""
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+
+import matplotlib
+import matplotlib.dates
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tigerbush.report.findings import short
+from tigerbush.report.overview import BLUE, GREEN, ORANGE
+
+PURPLE, BLACK = "#CC79A7", "0.2"
+COLOURS = {
+    "offset50": ORANGE,
+    "ndvi": GREEN,
+    "ndvi_veg": "#56B4E9",
+    "total_precipitation": BLUE,
+    "temperature": PURPLE,
+}
+WIDTH = 5.4  # inches
+STYLE = {
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "lines.markersize": 4,
+    "lines.linewidth": 1.2,
+}
+
+
+def analysis_figures(analysis: Mapping) -> dict[str, Figure]:
+    """Draw every figure of `FIGURES`.
+
+    Parameters
+    ----------
+    analysis : dict
+        Contents of analysis.json.
+
+    Returns
+    -------
+    dict of name to Figure
+        One that has nothing to show holds the reason.
+    """
+    with matplotlib.rc_context(STYLE):
+        return {name: draw(analysis) for name, draw in FIGURES.items()}
+
+
+def draw_series(analysis: Mapping) -> Figure:
+    """Draw the series of a site: means over sub-images, one standard deviation of them, gaps and outliers."""
+    shown = {name: one for name, one in analysis["series"].items() if _any(one["mean"])}
+    if not shown:
+        return _sentence("No date has data.")
+    figure, panels = _stack(len(shown), 1.05)
+    step = timedelta(days=analysis["days_per_step"])
+    for axes, (name, one) in zip(panels, shown.items(), strict=True):
+        days, mean, spread = _days(one["dates"]), _array(one["mean"]), _array(one["std"])
+        colour = COLOURS.get(name, BLACK)
+        if name == "total_precipitation":
+            axes.bar(days, mean, width=0.8 * step, color=colour)
+        else:
+            axes.plot(days, mean, marker=".", color=colour)
+            axes.fill_between(days, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0)
+        marked = [
+            (day, value) for day, value in zip(one["dates"], mean, strict=True) if day in one["outliers"]
+        ]
+        if marked:
+            axes.plot(
+                _days(day for day, _ in marked),
+                [value for _, value in marked],
+                linestyle="none", marker="o", markersize=7, markerfacecolor="none", color=BLACK,
+            )  # fmt: skip
+        for gap in one["gaps"]:
+            start, end = _days((gap["start"], gap["end"]))
+            axes.axvspan(start - step / 2, end + step / 2, color="0.85", zorder=0)
+        axes.set_title(_title(one))
+    _time_axis(panels[-1])
+    return figure
+
+
+def draw_completeness(analysis: Mapping) -> Figure:
+    """Draw how many sub-images, observations and products there are for each date."""
+    found = analysis["completeness"]
+    days = _days(next(iter(analysis["series"].values()))["dates"])
+    rows = {"sub-images used": found["n_sub_images"], "observations per pixel": found["n_obs"]}
+    if found["products"]:
+        rows["products"] = list(found["products"].values())
+    rows = {name: row for name, row in rows.items() if row and len(row) == len(days)}
+    figure, panels = _stack(len(rows), 0.65)
+    for axes, (name, row) in zip(panels, rows.items(), strict=True):
+        axes.bar(
+            days, np.nan_to_num(_array(row)), width=0.8 * timedelta(analysis["days_per_step"]), color=BLUE
+        )
+        axes.set_title(name)
+    _time_axis(panels[-1])
+    return figure
+
+
+def draw_indicators(analysis: Mapping) -> Figure:
+    """Draw each indicator in moving windows against the ends of the windows, a column per variable."""
+    warning = analysis["early_warning"]
+    found = warning["indicators"]
+    if not found:
+        return _sentence(f"Not computed. {warning['refused'] or ''}")
+    names = list(dict.fromkeys(name for one in found.values() for name in one))
+    labels = {name: one["label"] for each in found.values() for name, one in each.items()}
+    figure, panels = _panels(len(names), len(found), 0.85, left=1.2, top=0.45, sharex=True)
+    for row, name in zip(panels, names, strict=True):
+        for axes, (variable, one) in zip(row, found.items(), strict=True):
+            if name not in one:
+                axes.set_axis_off()
+                continue
+            axes.plot(
+                _days(one[name]["dates"]), _array(one[name]["values"]), color=COLOURS.get(variable, BLACK)
+            )
+            axes.set_title(f"τ = {one[name]['tau']:.2f}" if one[name]["tau"] is not None else "")
+            axes.tick_params(labelsize=7)
+        row[0].annotate(
+            _wrap(labels[name], 14), (-1.15, 0.5), xycoords=("axes points", "axes fraction"),
+            xytext=(-78, 0), textcoords="offset points", va="center", fontsize=7,
+        )  # fmt: skip
+    for axes, variable in zip(panels[0], found, strict=True):
+        axes.set_title(f"{short(variable)}\n{axes.get_title('left')}", fontsize=7.5)
+    for axes in panels[-1]:
+        _time_axis(axes, 3)
+    return figure
+
+
+def draw_sensitivity(analysis: Mapping) -> Figure:
+    """Draw Kendall's tau over the lengths of the window and the bandwidths, for the variable named before."""
+    warning = analysis["early_warning"]
+    found = warning["sensitivity"].get(warning["primary"]["variable"])
+    if not found:
+        return _sentence(f"Not computed. {warning['refused'] or ''}")
+    labels = warning["indicators"][warning["primary"]["variable"]]
+    rows = math.ceil(len(found) / 2)
+    figure, panels = _panels(rows, 2, 0.9, left=0.75, bottom=0.55, top=0.85, between=(0.62, 0.6))
+    image = None
+    for axes in panels.flat[len(found) :]:
+        axes.set_axis_off()
+    for axes, (name, one) in zip(panels.flat, found.items(), strict=False):
+        axes.grid(visible=False)
+        tau = np.atleast_2d(_array(one["tau"]))
+        image = axes.imshow(tau, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
+        for (i, j), value in np.ndenumerate(tau):
+            dark = abs(value) > 0.6
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
+        axes.set_yticks(range(tau.shape[0]), [f"{value:g}" for value in one["windows"][: tau.shape[0]]])
+        axes.set_xticks(range(tau.shape[1]), [f"{value:g}" for value in one["bandwidths"][: tau.shape[1]]])
+        label = labels[name]["label"] if name in labels else name
+        axes.set_title(_wrap(label, 34))
+    tall = figure.get_figheight()
+    figure.text(0.02, 0.5, "length of the window, share of the series", fontsize=8, rotation=90, va="center")
+    figure.text(0.5, 0.15 / tall, "bandwidth of the trend, share of the series", fontsize=8, ha="center")
+    place = figure.add_axes((0.2, 1 - 0.4 / tall, 0.6, 0.12 / tall))
+    figure.colorbar(image, cax=place, orientation="horizontal")
+    figure.text(0.5, 1 - 0.2 / tall, "Kendall's τ", fontsize=8, ha="center")
+    return figure
+
+
+def draw_weather(analysis: Mapping) -> Figure:
+    """Draw the correlation of each measure with earlier rain."""
+    found = analysis["weather"]["lagged_correlation"]
+    if not found:
+        return _sentence("There is no precipitation to compare with.")
+    figure, ((axes,),) = _panels(1, 1, 1.6, bottom=0.45)
+    for name, one in found.items():
+        axes.plot(
+            one["lags"], _array(one["correlation"]), marker="o",
+            color=COLOURS.get(name, BLACK), label=short(name),
+        )  # fmt: skip
+    axes.axhline(0, color=BLACK, linewidth=0.8)
+    axes.set_ylim(-1, 1)
+    axes.set_xlabel("dates by which the rain is earlier")
+    axes.set_title("correlation with rain, season and line taken off")
+    axes.legend(frameon=False, fontsize=7.5, ncols=3)
+    return figure
+
+
+def draw_recovery(analysis: Mapping) -> Figure:
+    """Draw the mean of each month of the year."""
+    found = {
+        name: one for name, one in analysis["recovery"]["annual_cycle"].items() if _any(one.get("mean") or [])
+    }
+    if not found:
+        return _sentence("There are too few dates for a mean annual cycle.")
+    figure, panels = _stack(len(found), 0.95, bottom=0.45)
+    for axes, (name, one) in zip(panels, found.items(), strict=True):
+        axes.plot(one["months"], _array(one["mean"]), marker="o", color=COLOURS.get(name, BLACK))
+        axes.set_title(f"{short(name)}, mean of each month")
+        axes.set_xticks(range(1, 13))
+    panels[-1].set_xlabel("month")
+    return figure
+
+
+def draw_spatial(analysis: Mapping) -> Figure:
+    """Draw the measures of the pattern of each date."""
+    found = {name: one for name, one in analysis["spatial"].items() if _any(one["values"])}
+    if not found:
+        return _sentence("No date has a pattern that could be measured.")
+    return draw_grid(
+        found,
+        lambda axes, days, one: axes.plot(days, _array(one["values"]), marker=".", color=GREEN),
+    )
+
+
+def draw_patches(analysis: Mapping) -> Figure:
+    """Draw the distribution of patch sizes of the first, the middle and the last date that has patches."""
+    found = analysis.get("patch_sizes") or {"dates": []}
+    dated = [
+        (day, _array(counts))
+        for day, counts in zip(found["dates"], found.get("counts", ()), strict=True)
+        if any(counts)
+    ]
+    if not dated:
+        return _sentence("No date has patches of vegetation.")
+    figure, ((axes,),) = _panels(1, 1, 1.7, bottom=0.5)
+    shown = sorted({0, len(dated) // 2, len(dated) - 1})
+    for place, colour, mark in zip(shown, (GREEN, BLUE, ORANGE), "os^", strict=False):
+        day, counts = dated[place]
+        # how many are as large or larger: classes without any patch leave no hole
+        larger = counts[::-1].cumsum()[::-1]
+        some = larger > 0
+        axes.plot(np.array(found["edges"])[some], larger[some], marker=mark, color=colour, label=day)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("area (m²)")
+    axes.set_title("patches of vegetation of at least this area")
+    axes.legend(frameon=False, fontsize=7.5)
+    return figure
+
+
+def draw_grid(found: Mapping, draw: Callable[[Axes, list[date], Mapping], object]) -> Figure:
+    """Draw a panel for each series of `found`, in two columns; `draw` gets axes, days and the series."""
+    rows = math.ceil(len(found) / 2)
+    figure, panels = _panels(rows, 2, 0.85, top=0.4, between=(0.5, 0.55), sharex=True)
+    for axes in panels.flat[len(found) :]:
+        axes.set_axis_off()
+    for axes, one in zip(panels.flat, found.values(), strict=False):
+        draw(axes, _days(one["dates"]), one)
+        axes.set_title(_wrap(_title(one), 36))
+    for axes in panels[-1]:
+        _time_axis(axes, 4)
+    return figure
+
+
+def sites_figure(comparison: Mapping) -> Figure:
+    """Draw Kendall's tau of the indicator named before for each site that was tested.
+
+    Parameters
+    ----------
+    comparison : dict
+        Contents of sites.json.
+    """
+    rows = [row for row in comparison["rows"] if row["tau"] is not None]
+    if not rows:
+        return _sentence("No site could be tested for early warning.")
+    with matplotlib.rc_context(STYLE):
+        figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.3, bottom=0.5, right=0.25)
+        for place, row in enumerate(rows):
+            colour = ORANGE if row["rejected"] else BLUE
+            axes.plot(row["tau"], place, marker="o" if row["rejected"] else "s", color=colour)
+        axes.axvline(0, color=BLACK, linewidth=0.8)
+        axes.set_yticks(range(len(rows)), [row["site"] for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(-1, 1)
+        axes.set_xlabel("Kendall's τ; round and orange: a sign of slowing")
+    return figure
+
+
+FIGURES: dict[str, Callable[[Mapping], Figure]] = {
+    "series": draw_series,
+    "completeness": draw_completeness,
+    "indicators": draw_indicators,
+    "sensitivity": draw_sensitivity,
+    "weather": draw_weather,
+    "recovery": draw_recovery,
+    "spatial": draw_spatial,
+    "patches": draw_patches,
+}
+
+
+def _panels(
+    rows: int,
+    columns: int,
+    height: float,
+    *,
+    left: float = 0.6,
+    bottom: float = 0.35,
+    top: float = 0.25,
+    right: float = 0.1,
+    between: tuple[float, float] = (0.4, 0.55),
+    **options: object,
+) -> tuple[Figure, np.ndarray]:
+    """Make panels of a height with margins and lanes (down, across), all in inches.
+
+    A layout that measures every label would take longer than all the drawing.
+    """
+    tall = bottom + rows * height + (rows - 1) * between[0] + top
+    wide = (WIDTH - left - right - (columns - 1) * between[1]) / columns
+    figure = Figure(figsize=(WIDTH, tall))
+    panels = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / WIDTH,
+            "right": 1 - right / WIDTH,
+            "bottom": bottom / tall,
+            "top": 1 - top / tall,
+            "hspace": between[0] / height,
+            "wspace": between[1] / wide,
+        },
+        **options,
+    )
+    return figure, panels
+
+
+def _stack(number: int, height: float, **options: float) -> tuple[Figure, list[Axes]]:
+    figure, panels = _panels(number, 1, height, between=(0.32, 0), sharex=True, **options)
+    return figure, list(panels[:, 0])
+
+
+def _sentence(text: str) -> Figure:
+    lines = _wrap(text, 75)
+    figure = Figure(figsize=(WIDTH, 0.25 * (lines.count("\n") + 1) + 0.4))
+    figure.text(0.02, 0.5, lines, va="center")
+    return figure
+
+
+def _wrap(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _title(one: Mapping) -> str:
+    unit = one["unit"].replace("degC", "°C").replace("km2", "km²").replace("m2", "m²")
+    return one["label"] if unit == "1" else f"{one['label']} ({unit.replace('degree', '°')})"
+
+
+def _any(values: Sequence) -> bool:
+    return any(value is not None for value in values)
+
+
+def _array(values: Sequence) -> np.ndarray:
+    return np.array(values, dtype=float)
+
+
+def _days(dates: Sequence[str]) -> list[date]:
+    return [date.fromisoformat(day) for day in dates]
+
+
+def _time_axis(axes: Axes, most: int = 6) -> None:
+    locator = matplotlib.dates.AutoDateLocator(minticks=2, maxticks=most)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))

@@ -1,0 +1,228 @@
+"""The report of a site and the report over sites: one HTML file each, which needs nothing from outside."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from tigerbush.analysis.indicators import INDICATORS
+from tigerbush.images import encode_png
+from tigerbush.report.findings import (
+    OF_ALL,
+    caveats,
+    disagreement,
+    findings,
+    first_and_last,
+    median_error,
+    number,
+    p_value,
+    sentence,
+    short,
+)
+from tigerbush.report.methods import REFERENCES, methods, methods_over_sites
+from tigerbush.report.overview import place_of
+from tigerbush.version import __version__
+
+TEMPLATES = Path(__file__).parent / "templates"
+ROLES = ("first", "middle", "last")
+# larger pictures of a site are shrunk, so that the report can be sent
+LARGEST = 500
+TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
+CHANGES = {"ndvi": "NDVI", "offset50": "offset50", "total_precipitation": "rain (mm)"}
+
+
+def site_report(
+    analysis: Mapping,
+    images: Mapping[str, Sequence[NDArray[np.uint8]]],
+    pictures: Mapping[str, str],
+    maps: Mapping[str, str],
+    truth: Mapping | None = None,
+) -> str:
+    """Write the report of a site.
+
+    Parameters
+    ----------
+    analysis : dict
+        Contents of analysis.json.
+    images : dict of date to (RGB, black/white NDVI)
+        (h, w, 3) and (h, w) uint8 arrays of the dates to show, in order.
+    pictures : dict of name to data URI
+        The figures of `tigerbush.report.figures`, `map_{metric}` and `animation_{metric}`, and `truth`.
+    maps : dict of metric to label
+    truth : dict, optional
+        From `tigerbush.sample.truth.compare_truth`.
+
+    Returns
+    -------
+    str
+        HTML. Everything that is shown is escaped.
+    """
+    metadata, warning = analysis["metadata"], analysis["early_warning"]
+    config = metadata.get("config") or {}
+    drawn = warning["subsampling"] or {}
+    sample = config.get("source", {}).get("kind") == "sample"
+    return _render(
+        "site.html",
+        analysis=analysis,
+        metadata=metadata,
+        warning=warning,
+        pictures=pictures,
+        place=place_of(metadata),
+        findings=findings(analysis),
+        caveats=caveats(analysis, sample),
+        images=[
+            {"date": day, "role": role, "rgb": _inline(pair[0]), "black_white": _inline(pair[1])}
+            for role, (day, pair) in zip(_roles(len(images)), images.items(), strict=True)
+        ],
+        labels=[one["label"] for one in analysis["series"].values()],
+        outliers=[(one["label"], one["outliers"]) for one in analysis["series"].values() if one["outliers"]],
+        missing=metadata.get("missing") or {},
+        failed=metadata.get("failed_products") or {},
+        subsampling=drawn.get("variables", {}).get(warning["primary"]["variable"]),
+        observations=drawn.get("observations"),
+        spatial_labels=[one["label"] for one in analysis["spatial"].values()],
+        maps=maps,
+        lags=analysis["weather"]["lagged_correlation"],
+        cycles={
+            name: one
+            for name, one in analysis["recovery"]["annual_cycle"].items()
+            if one.get("decay_rate") is not None
+        },
+        spells=analysis["recovery"]["dry_spells"],
+        truth=_truth_rows(truth) if truth else None,
+        truth_labels=[one["label"] for one in (truth or {}).values()],
+        methods=methods(analysis),
+        references=REFERENCES,
+        configuration=json.dumps(analysis["configuration"], indent=1),
+        source="" if sample else "Contains modified Copernicus Sentinel data.",
+    )
+
+
+def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str) -> str:
+    """Write the report over sites.
+
+    Parameters
+    ----------
+    comparison : dict
+        Contents of sites.json.
+    analyses : sequence of dict
+        analysis.json of each site.
+    picture : str
+        The figure of `tigerbush.report.figures.sites_figure` as data URI.
+    """
+    rows = comparison["rows"]
+    software = sorted({json.dumps(one["software"], sort_keys=True) for one in analyses})
+    return _render(
+        "sites.html",
+        comparison=comparison,
+        rows=rows,
+        pictures={"sites": picture},
+        findings=_findings_over_sites(comparison),
+        caveats=[
+            "Each site has one test, of the indicator that was named before; nothing was picked by its "
+            "result.",
+            "Sites that share their weather are no independent witnesses.",
+            *OF_ALL,
+        ],
+        refused=[row for row in rows if row["p"] is None],
+        disagreeing=[row for row in rows if row["disagreement"]],
+        change_labels=list(CHANGES.values()),
+        changes=[
+            {
+                "site": one["site"],
+                "dates": one["completeness"]["with_data"],
+                "values": [_change(one["series"].get(name)) for name in CHANGES],
+            }
+            for one in analyses
+        ],
+        methods=methods_over_sites(comparison),
+        references=[REFERENCES[i] for i in (0, -1)],
+        software="; ".join(
+            ", ".join(f"{name} {release}" for name, release in json.loads(one).items()) for one in software
+        ),
+    )
+
+
+def picture_uri(path: Path) -> str:
+    """Give a picture (SVG, PNG, WebP) as a data URI; scripts in it do not run."""
+    return f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _render(template: str, **values: object) -> str:
+    # always on: names of products, reasons and sites come from outside
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence, "short": short}
+    environment.filters["indicator"] = lambda name: INDICATORS[name][0].partition(",")[0]
+    environment.globals |= {"disagreement": disagreement, "version": __version__}
+    return environment.get_template(template).render(**values)
+
+
+def _roles(number_of_images: int) -> Sequence[str]:
+    return {0: (), 1: ("only",), 2: ("first", "last")}.get(number_of_images, ROLES)
+
+
+def _inline(image: NDArray[np.uint8]) -> str:
+    if max(image.shape[:2]) > LARGEST:
+        factor = LARGEST / max(image.shape[:2])
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return "data:image/png;base64," + base64.b64encode(encode_png(image)).decode()
+
+
+def _change(one: Mapping | None) -> str:
+    ends = one and first_and_last(one["dates"], one["mean"])
+    return f"{number(ends[0][0])} → {number(ends[0][1])}" if ends else "–"
+
+
+def _truth_rows(truth: Mapping) -> list[dict[str, str]]:
+    rows = []
+    for one in truth.values():
+        # where both are known, or the ends would be of other dates
+        both = [
+            day
+            for day, measured, true in zip(one["dates"], one["measured"], one["truth"], strict=True)
+            if measured is not None and true is not None
+        ]
+        error = median_error(one)
+        ends = {
+            key: _change(
+                {"dates": both, "mean": [dict(zip(one["dates"], one[key], strict=True))[d] for d in both]}
+            )
+            for key in ("measured", "truth")
+        }
+        rows.append(
+            {
+                "label": one["label"],
+                "unit": one["unit"].replace("m2", "m²"),
+                "error": "–" if error is None else f"{100 * error:.1f} %",
+            }
+            | ends
+        )
+    return rows
+
+
+def _findings_over_sites(comparison: Mapping) -> list[str]:
+    rows = comparison["rows"]
+    tested = [row for row in rows if row["p"] is not None]
+    told = [
+        f"Of {len(rows)} {'site' if len(rows) == 1 else 'sites'}, {len(tested)} could be tested for early "
+        f"warning; {len(rows) - len(tested)} could not, for the reasons below."
+    ]
+    if tested:
+        found = [row["site"] for row in tested if row["rejected"]]
+        told.append(
+            f"{len(found)} of them {'shows' if len(found) == 1 else 'show'} a sign of slowing recovery"
+            f"{': ' + ', '.join(found) if found else ''} (at most {100 * comparison['q']:g} % of such "
+            "signs are expected to be false)."
+        )
+        told.append("A site without a sign is not shown to be stable: short series find little.")
+    contradicting = sum(row["disagreement"] for row in rows)
+    if contradicting:
+        told.append(f"At {contradicting} of the sites significant indicators contradict each other.")
+    return told

@@ -1,0 +1,131 @@
+"""How the numbers of a report were made, and where the methods come from."""
+
+from collections.abc import Mapping
+
+from tigerbush.pyveg import MODES
+
+# text, DOI
+REFERENCES = (
+    (
+        "Buxton et al. 2021, Quantitatively monitoring the resilience of patterned vegetation in the "
+        "Sahel. Global Change Biology 28, 571 (the measures, and pyveg).",
+        "10.1111/gcb.15939",
+    ),
+    (
+        "Dakos et al. 2012, Methods for detecting early warnings of critical transitions in time series. "
+        "PLoS ONE 7, e41010.",
+        "10.1371/journal.pone.0041010",
+    ),
+    (
+        "Smith, Traxl & Boers 2022, Empirical evidence for recent global shifts in vegetation resilience. "
+        "Nature Climate Change 12, 477 (restoring rates).",
+        "10.1038/s41558-022-01352-2",
+    ),
+    (
+        "Smith et al. 2023, Reliability of resilience estimation based on multi-instrument time series. "
+        "Earth System Dynamics 14, 173 (changing numbers of observations).",
+        "10.5194/esd-14-173-2023",
+    ),
+    (
+        "Bathiany et al. 2024, Ecosystem resilience monitoring and early warning using Earth observation "
+        "data. Surveys in Geophysics.",
+        "10.1007/s10712-024-09833-z",
+    ),
+    (
+        "Theiler et al. 1992, Testing for nonlinearity in time series: the method of surrogate data. "
+        "Physica D 58, 77.",
+        "10.1016/0167-2789(92)90102-S",
+    ),
+    (
+        "Cleveland et al. 1990, STL: a seasonal-trend decomposition procedure based on loess. Journal of "
+        "Official Statistics 6, 3.",
+        "",
+    ),
+    (
+        "Couteron & Lejeune 2001, Periodic spotted patterns in semi-arid vegetation explained by a "
+        "propagation-inhibition model. Journal of Ecology 89, 616 (spectra of patterns).",
+        "10.1046/j.0022-0477.2001.00588.x",
+    ),
+    (
+        "Génin et al. 2018, Monitoring ecosystem degradation using spatial data and the R package "
+        "spatialwarnings. Methods in Ecology and Evolution 9, 2067.",
+        "10.1111/2041-210X.13058",
+    ),
+    (
+        "Rietkerk et al. 2002, Self-organization of vegetation in arid ecosystems. American Naturalist "
+        "160, 524.",
+        "10.1086/342078",
+    ),
+    (
+        "Benjamini & Yekutieli 2001, The control of the false discovery rate in multiple testing under "
+        "dependency. Annals of Statistics 29, 1165.",
+        "10.1214/aos/1013699998",
+    ),
+)
+
+
+def methods(analysis: Mapping) -> list[str]:
+    """Tell how the numbers of a site were made, with the settings that were used."""
+    settings = analysis["configuration"]
+    config = analysis["metadata"].get("config") or {}
+    told = []
+    if "composite" in config and "subimages" in config:
+        told.append(
+            f"Each date is the {config['composite']['method']} of the clear observations of its period, at "
+            f"{config['composite']['resolution']} m; a sub-image is a square of "
+            f"{config['subimages']['size']} pixels. Masked pixels are left out of every mean and are no "
+            "nodes of the network."
+        )
+    told.append(
+        "Offset50 is pyveg's: bare ground is a network of neighbouring pixels; the Euler characteristic of "
+        "all pixels is set against that of the most central half (subgraph centrality). More negative "
+        "means more, and more connected, bare ground (Buxton et al. 2021)."
+    )
+    told.append(_detrending(analysis["detrending"]))
+    if not MODES[settings["mode"]].fills_gaps:
+        told.append("Dates without data stay without: nothing is interpolated.")
+    told.append(
+        f"Indicators are computed in moving windows of {settings['window']:g} of the series (Dakos et al. "
+        f"2012). Trends are tested against at least {settings['surrogates']} surrogates of two kinds, "
+        "AR(1) processes and phase-randomised series (Theiler et al. 1992), which pass through the same gaps, "
+        "detrending and windows."
+    )
+    told.append(
+        "Restoring rates come from the autocorrelation, from the variance (Smith et al. 2022), and from a "
+        "seasonal Ornstein–Uhlenbeck process fitted to the dates as they are by maximum likelihood, "
+        "with bootstrap bounds."
+    )
+    told.append(
+        "Pattern: Moran's I, variance and skewness of NDVI; patches are vegetation joined at edges; the "
+        "wavelength is at the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018)."
+    )
+    return told
+
+
+def methods_over_sites(comparison: Mapping) -> list[str]:
+    """Tell how sites were compared."""
+    return [
+        "Each site has one test: the trend of the indicator that the configuration names "
+        "(analysis.primary), against AR(1) surrogates.",
+        f"The probabilities are corrected by {comparison['method']} for {comparison['n_tests']} tests; a "
+        f"sign of slowing has q of at most {comparison['q']:g}.",
+        "Sub-images are parts of a site and add no test.",
+        "There is no score that merges indicators. Each site's own report shows all of them.",
+    ]
+
+
+def _detrending(how: Mapping) -> str:
+    text = {
+        "gaussian": "The trend is taken off with a Gaussian kernel",
+        "stl": "Trend and season are taken off by STL (Cleveland et al. 1990)",
+        "none": "No trend is taken off",
+    }.get(how["method"], f"Detrending: {how['method']}")
+    if how["bandwidth"] is not None:
+        text += f" of bandwidth {how['bandwidth']:g} of the series"
+    if how["stl"]:
+        text += f" with windows {', '.join(f'{name} {value}' for name, value in how['stl'].items())}"
+    if how["harmonics"]:
+        text += f", the season with {how['harmonics']} harmonic(s) of the year"
+    if how["first_differences"]:
+        text += ", and first differences are taken"
+    return text + "."

@@ -1,0 +1,148 @@
+"""Pictures of a site: how its pattern and its numbers change."""
+
+import io
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import matplotlib
+import matplotlib.dates
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+
+# colours of the Okabe-Ito palette, which colour-blind readers tell apart
+GREEN, ORANGE, BLUE = "#009E73", "#D55E00", "#0072B2"
+COLUMNS = 4
+
+
+def shown_dates(summary: Mapping, columns: int = COLUMNS) -> list[str]:
+    """Choose the dates whose images are shown: the first, the last and some between, of those with data.
+
+    Parameters
+    ----------
+    summary : dict
+        Contents of results_summary.json.
+    columns : int
+        At most so many, evenly spaced; dates with most sub-images are preferred near each place.
+    """
+    series = summary[VEGETATION_COLLECTION]["time-series-data"]
+    dates = [day for day, records in series.items() if records]
+    if len(dates) <= columns:
+        return dates
+    places = np.linspace(0, len(dates) - 1, columns).round().astype(int)
+    reach = min(2, (len(dates) - 1) // (2 * columns))
+    return [
+        max(dates[max(place - reach, 0) : place + reach + 1], key=lambda day: len(series[day]))
+        for place in places
+    ]
+
+
+def first_middle_last(summary: Mapping) -> list[str]:
+    """Return the first, the middle and the last date with data, each once."""
+    series = summary[VEGETATION_COLLECTION]["time-series-data"]
+    dates = [day for day, records in series.items() if records]
+    return [dates[i] for i in sorted({0, len(dates) // 2, len(dates) - 1})] if dates else []
+
+
+def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> Figure:
+    """Draw a site: images of some dates above, the series of its measures below.
+
+    Parameters
+    ----------
+    summary : dict
+        Contents of results_summary.json.
+    images : dict of date to (RGB, black/white NDVI)
+        (h, w, 3) and (h, w) uint8 arrays of the dates to show, in order.
+
+    Returns
+    -------
+    Figure
+        Lines are means over the sub-images, bands one standard deviation of them; dates without data are grey.
+    """
+    figure = Figure(figsize=(9, 9.5), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+    figure.suptitle(_title(summary["metadata"]))
+    _draw_images(top, images)
+    _draw_series(bottom, summary)
+    return figure
+
+
+def encode_figure(figure: Figure, form: str = "png") -> bytes:
+    """Encode a figure as "png" or "svg"; a figure drawn anew gives the same bytes."""
+    encoded = io.BytesIO()
+    # text stays text, and identifiers do not change from run to run
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tigerbush"}):
+        if form == "svg":
+            figure.savefig(encoded, format="svg", metadata={"Date": None, "Creator": None})
+        else:
+            figure.savefig(encoded, format="png", dpi=110, metadata={"Software": None})
+    return encoded.getvalue()
+
+
+def place_of(metadata: Mapping) -> str:
+    """Write where a site is: degrees north or south, east or west."""
+    north, east = metadata["latitude"], metadata["longitude"]
+    return f"{abs(north):g}° {'N' if north >= 0 else 'S'}, {abs(east):g}° {'E' if east >= 0 else 'W'}"
+
+
+def _title(metadata: Mapping) -> str:
+    return (
+        f"{metadata['coords_id']} ({place_of(metadata)}), {metadata['start_date']} to {metadata['end_date']}"
+    )
+
+
+def _draw_images(figure: Figure, images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> None:
+    if not images:
+        figure.text(0.5, 0.5, "no date has data", ha="center")
+        return
+    rows = figure.subplots(2, len(images), squeeze=False)
+    for column, (day, pictures) in enumerate(images.items()):
+        rows[0, column].set_title(day)
+        for axes, picture in zip(rows[:, column], pictures, strict=True):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+    rows[0, 0].set_ylabel("RGB")
+    rows[1, 0].set_ylabel("bare ground (white)")
+
+
+def _draw_series(figure: Figure, summary: Mapping) -> None:
+    vegetation = summary[VEGETATION_COLLECTION]["time-series-data"]
+    weather = summary[WEATHER_COLLECTION]["time-series-data"]
+    days = [date.fromisoformat(day) for day in vegetation]
+    ndvi, offset, rain = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+    _draw_measure(ndvi, days, vegetation.values(), "ndvi_mean", GREEN)
+    ndvi.set_ylabel("NDVI")
+    _draw_measure(offset, days, vegetation.values(), "offset50", ORANGE)
+    offset.set_ylabel("offset50")
+    fallen = [(record or {}).get("total_precipitation") for record in weather.values()]
+    depth = np.array([np.nan if metres is None else metres * 1000 for metres in fallen])
+    width = np.median(np.diff(matplotlib.dates.date2num(days))) if len(days) > 1 else 30
+    rain.bar(days, depth, width=0.8 * width, color=BLUE)
+    rain.set_ylabel("rain (mm)")
+    for axes in (ndvi, offset, rain):
+        axes.grid(alpha=0.3)
+        _mark_gaps(axes, days, vegetation.values(), width)
+    locator = matplotlib.dates.AutoDateLocator(minticks=4)
+    rain.xaxis.set_major_locator(locator)
+    rain.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
+
+
+def _draw_measure(
+    axes: Axes, days: Sequence[date], records: Sequence[list | None], key: str, colour: str
+) -> None:
+    values = [[part[key] for part in parts or () if key in part] for parts in records]
+    mean = np.array([np.mean(some) if some else np.nan for some in values])
+    deviation = np.array([np.std(some) if some else np.nan for some in values])
+    axes.plot(days, mean, marker=".", color=colour)
+    axes.fill_between(days, mean - deviation, mean + deviation, color=colour, alpha=0.25, linewidth=0)
+
+
+def _mark_gaps(axes: Axes, days: Sequence[date], records: Sequence[list | None], width: float) -> None:
+    half = width / 2
+    for day, parts in zip(matplotlib.dates.date2num(days), records, strict=True):
+        if not parts:
+            axes.axvspan(day - half, day + half, color="0.85", zorder=0)

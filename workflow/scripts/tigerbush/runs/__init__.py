@@ -1,0 +1,1 @@
+"""One run at a time on some results, and what an earlier one has left."""

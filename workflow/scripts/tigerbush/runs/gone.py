@@ -1,0 +1,146 @@
+"""Products that a source no longer holds as they were listed: a folder or a day of a bucket by one listing."""
+
+import logging
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from tigerbush.errors import GoneError, RemoteError, TigerbushError, refuse_fault
+from tigerbush.sensors import sensor_of
+
+log = logging.getLogger(__name__)
+
+Row = Mapping[str, str]
+
+
+def gone_products(
+    rows: Iterable[Row], files: Mapping[str, Sequence[Row]], open_store: Callable[[], object]
+) -> dict[str, str]:
+    """Return which products are gone, and why one cannot be read any more.
+
+    Parameters
+    ----------
+    rows : rows of products.tsv
+        The products to look for.
+    files : mapping of product to rows of files.tsv
+        What was listed of them.
+    open_store : callable
+        Returns the `tigerbush.sources.store.Store` of the source; called only when a product lies elsewhere than in
+        a folder.
+
+    Returns
+    -------
+    dict of product to reason
+        A store that does not answer takes no product away, and is asked once.
+
+    Raises
+    ------
+    TigerbushError, MachineError
+        When a folder of products is not there or may not be listed, or a store refuses: its disk is not mounted, keys
+        have expired, or the configuration is wrong, and no product can be to blame.
+    """
+    gone, remote = {}, []
+    listed: dict[Path, set[str]] = {}
+    for row in rows:
+        if "://" in row["url"]:
+            remote.append(row)
+            continue
+        path = Path(row["url"])
+        if path.parent not in listed:
+            listed[path.parent] = _names_in(path.parent)
+        if path.name not in listed[path.parent]:
+            gone[row["product"]] = f"is no longer in {path.parent}"
+        elif reason := _changed(path, sensor_of(row["product"]).suffix, files.get(row["product"], ())):
+            gone[row["product"]] = reason
+    return gone | (_gone_remote(remote, files, open_store()) if remote else {})
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise TigerbushError(
+            f"the folder {folder} of products whose finished results would be made again cannot be listed "
+            f"({error.strerror}); mount its disk, or correct source.path."
+        ) from error
+
+
+def _changed(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
+    """Say how a product differs from what was listed; nothing is read but names and sizes."""
+    try:
+        sizes = _sizes(path, suffix)
+        for row in files:
+            size = sizes(row["name"])
+            if size is None:
+                return f"has lost its file {row['name']}"
+            if size != int(row["size"]):
+                return f"has {size} bytes of {row['name']}, of which {row['size']} were listed"
+    except (OSError, zipfile.BadZipFile) as error:
+        refuse_fault(error, path)
+        return f"cannot be read any more ({getattr(error, 'strerror', None) or error})"
+    return None
+
+
+def _sizes(path: Path, suffix: str) -> Callable[[str], int | None]:
+    """Return what tells the size of a file of a product, whose own folder has a suffix."""
+    if path.is_dir():
+        return lambda name: (path / name).stat().st_size if (path / name).is_file() else None
+    folder = f"{path.name.removesuffix('.zip').removesuffix(suffix)}{suffix}"
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    return lambda name: sizes.get(f"{folder}/{name}")
+
+
+def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store: object) -> dict[str, str]:
+    gone: dict[str, str] = {}
+    # what has been listed, and what does not answer: a job asks again, and waits longer
+    listed: dict[str, set[str]] = {}
+    silent: set[str] = set()
+    for row in rows:
+        url, product = row["url"].rstrip("/"), row["product"]
+        bands = [file for file in files.get(product, ()) if file["role"] == "band"]
+        try:
+            if url.startswith(f"s3://{store.bucket}/"):
+                key = url.removeprefix(f"s3://{store.bucket}/")
+                host, parent = store.bucket, f"{PurePosixPath(key).parent}/"
+                if host not in silent and parent not in listed:
+                    listed[parent] = set(store.folders(parent))
+                if parent in listed and f"{key}/" not in listed[parent]:
+                    gone[product] = f"is no longer in s3://{store.bucket}/{parent}"
+            elif url.startswith("s3://"):
+                gone[product] = f"lies in another bucket than source.bucket ({url})"
+            elif bands:
+                host = urlsplit(bands[0]["key"]).netloc
+                if host not in silent:
+                    size = store.size_of(bands[0]["key"])
+                    if int(bands[0]["size"]) not in (0, size):
+                        gone[product] = (
+                            f"has {size} bytes of {bands[0]['key']}, of which {bands[0]['size']} were listed"
+                        )
+        except RemoteError as error:
+            log.warning("%s; whether products are still there is not known", error)
+            silent.add(host)
+        except GoneError as error:
+            gone[product] = f"cannot be read any more ({error})"
+    return gone
+
+
+def loss_sentence(losses: Mapping[str, Mapping[str, str]]) -> str:
+    """Return what a run says that would replace finished results by what is left.
+
+    Parameters
+    ----------
+    losses : mapping of result to mapping of product to reason
+        For example `results/here/2017-01-16`.
+    """
+    products = {product: reason for reasons in losses.values() for product, reason in reasons.items()}
+    named = "; ".join(f"{product} {reason}" for product, reason in list(products.items())[:5])
+    results = ", ".join(list(losses)[:10]) + (f" and {len(losses) - 10} more" if len(losses) > 10 else "")
+    more = f"; and {len(products) - 5} more" if len(products) > 5 else ""
+    return (
+        f"{len(products)} product(s) whose finished results this run would make again cannot be read: {named}{more}. "
+        f"No result was changed; the results are {results}. Restore the products (after a change on purpose run "
+        "./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out "
+        "of the summary."
+    )

@@ -1,0 +1,1 @@
+"""Whole products at one resolution, by arrays or by ESA SNAP."""

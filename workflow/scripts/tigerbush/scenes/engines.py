@@ -1,0 +1,63 @@
+"""What resamples whole products, into the same files: arrays (`tigerbush.scenes.scene`) or ESA SNAP (`.snap`)."""
+
+from pathlib import Path
+
+from tigerbush.placeholder import or_placeholder
+from tigerbush.raster import write_raster
+from tigerbush.scenes.scene import SceneOptions, scene_placeholder, write_scene
+from tigerbush.scenes.snap import Limits, write_snap_scene
+
+
+def run_engine(path: Path, target: Path, options: SceneOptions, limits: Limits) -> None:
+    """Write a product's scene with the engine that `options` names.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF.
+    options : SceneOptions
+    limits : Limits
+        For SNAP; arrays take what they need.
+
+    Raises
+    ------
+    TigerbushError, ConfigurationError, EngineError, WriteError
+    """
+    if options.engine == "rasterio":
+        write_scene(path, target, options)
+    else:
+        write_snap_scene(path, target, options, limits)
+
+
+def make_scene(
+    path: Path, target: Path, product: str, options: SceneOptions, *, limits: Limits, last_attempt: bool
+) -> None:
+    """Write a product's scene, or the placeholder of its failure (`tigerbush.placeholder`).
+
+    Parameters
+    ----------
+    path, target, options, limits
+        As of `run_engine`.
+    product : str
+        Its name, for the placeholder.
+    last_attempt : bool
+        Whether trouble that might pass is final now.
+
+    Raises
+    ------
+    OSError
+        Trouble that might pass, before the last attempt.
+    MachineError, MemoryError, ImportError
+        When the machine is to blame: `target` cannot be written, the engine does not work here, and the like.
+    KeptError
+        When the product fails, and `target` is finished.
+    """
+
+    def stand_in(reason: str) -> None:
+        write_raster(target, scene_placeholder(product, reason, options.bands, options.resolution))
+
+    or_placeholder(
+        lambda: run_engine(path, target, options, limits), stand_in, last_attempt, source=path, result=target
+    )

@@ -1,0 +1,227 @@
+"""Whole products at one resolution: what SNAP's Resample and Subset make of them."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rasterio.warp import transform
+
+from tigerbush.errors import ConfigurationError
+from tigerbush.grid import Grid
+from tigerbush.placeholder import keep_reached, product_tags, stand_in
+from tigerbush.polygon import Corner, read_polygon
+from tigerbush.product import NODATA
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, REASON, Raster, write_raster, write_strips
+from tigerbush.readers import Product, open_product
+from tigerbush.resample import target_grid
+from tigerbush.sensors import sensor_of
+
+Methods = str | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """How a scene is made of a product: the keys of `scene` in the configuration.
+
+    Attributes
+    ----------
+    bands : sequence of str
+    resolution : int
+        Metres.
+    upsampling, downsampling : str or mapping of band to str
+        See `read_bands`; SNAP takes one method for all bands.
+    region : (x, y, width, height), optional
+        Pixels of the target grid, as SNAP's `region`.
+    geo_region : str, optional
+        WKT polygon in degrees, as SNAP's `geoRegion`.
+    engine : {"rasterio", "snap", "gpt"}
+    """
+
+    bands: Sequence[str]
+    resolution: int
+    upsampling: Methods = "Nearest"
+    downsampling: Methods = "First"
+    region: Sequence[int] | None = None
+    geo_region: str | None = None
+    engine: str = "rasterio"
+
+
+def finest_grid(product: Product) -> Grid:
+    """Return the grid of a product at its finest resolution."""
+    return product.grids[min(product.grids)]
+
+
+def scene_grid(product: Product, resolution: int) -> Grid:
+    """Return the target grid of a whole product, as SNAP's Resample chooses it."""
+    return target_grid(finest_grid(product), list(product.grids.values()), resolution)
+
+
+def read_bands(
+    product: Product,
+    bands: Sequence[str],
+    grid: Grid,
+    upsampling: Methods = "Nearest",
+    downsampling: Methods = "First",
+) -> np.ndarray:
+    """Read bands of a product on one grid.
+
+    Parameters
+    ----------
+    product : Product
+    bands : sequence of str
+    grid : Grid
+        The target grid of the product or a window of it.
+    upsampling, downsampling : str or mapping of band to str
+        Methods of `tigerbush.resample`; bands that a mapping does not name take SNAP's default.
+
+    Returns
+    -------
+    (bands, h, w) uint16 array
+        DN as stored, nodata 0.
+    """
+    return np.stack([_read(product, band, grid, upsampling, downsampling) for band in bands])
+
+
+def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsampling: Methods) -> np.ndarray:
+    def method(choice: Methods, default: str) -> str:
+        return choice if isinstance(choice, str) else choice.get(band, default)
+
+    return product.read_band(band, grid, method(upsampling, "Nearest"), method(downsampling, "First"))
+
+
+def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
+    """Return stored DN with everything that makes them reflectance; what reading found is told, too."""
+    reflectance = [product.reflectance(band) for band in bands]
+    codestream = {CODESTREAM: product.codestream} if product.codestream else {}
+    return Raster(
+        data=data,
+        grid=grid,
+        epsg=product.epsg,
+        bands=tuple(bands),
+        nodata=NODATA,
+        scale=tuple(scale for scale, _ in reflectance),
+        offset=tuple(offset for _, offset in reflectance),
+        units=("reflectance",) * len(bands),
+        tags=product_tags(product.name, "ok", "") | codestream,
+    )
+
+
+def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
+    """Write bands of a whole product at one resolution, strip by strip: SNAP's Resample, then Subset.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        GeoTIFF: uint16 DN as stored (nodata 0) with scale and offset to reflectance.
+    options : SceneOptions
+
+    Raises
+    ------
+    TigerbushError
+        When the product cannot be read; nothing is left at `target` then.
+    ConfigurationError
+        When `geo_region` is not a WKT polygon in degrees.
+    KeptError
+        When the product does not reach the region, and `target` has pixels.
+    """
+    product = open_product(path)
+    bands = options.bands
+    whole = scene_grid(product, options.resolution)
+    grid = scene_region(whole, product.epsg, options.region, options.geo_region)
+    if grid is None:
+        outside = scene_outside(product.name.product, bands, options.resolution)
+        keep_reached(target, outside.tags[REASON])
+        write_raster(target, outside)
+        return
+    for band in bands:
+        # before decoding, which takes minutes; and whether packets could be checked is a tag of the file
+        product.check_band(band, grid)
+    strips = (
+        (strip, number, _read(product, band, strip, options.upsampling, options.downsampling)[None])
+        for strip in _strips(finest_grid(product), grid, sensor_of(product.name.product).strip_metres)
+        for number, band in enumerate(bands)
+    )
+    empty = np.empty((len(bands), 0, 0), np.uint16)
+    write_strips(target, product_raster(product, bands, grid, empty), strips)
+
+
+def scene_region(
+    grid: Grid, epsg: int, region: Sequence[int] | None = None, geo_region: str | None = None
+) -> Grid | None:
+    """Return the part of a target grid that SNAP's Subset would keep, or None when none is left.
+
+    Parameters
+    ----------
+    grid : Grid
+    epsg : int
+        Of the grid.
+    region : (x, y, width, height), optional
+        Pixels, clipped to the grid.
+    geo_region : str, optional
+        WKT polygon in degrees (longitude first); its corners' bounding box, outward to whole pixels.
+
+    Raises
+    ------
+    ConfigurationError
+        When `geo_region` is not a WKT polygon in degrees.
+    """
+    left, top, right, bottom = 0, 0, grid.width, grid.height
+    if region is not None:
+        x, y, width, height = region
+        left, top, right, bottom = x, y, x + width, y + height
+    elif geo_region is not None:
+        corners = _corners(geo_region)
+        try:
+            xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*corners, strict=True))
+        except GDAL_ERRORS:
+            # a quarter of the earth or more from the tile's meridian
+            return None
+        left = math.floor((min(xs) - grid.x) / grid.resolution)
+        right = math.ceil((max(xs) - grid.x) / grid.resolution)
+        top = math.floor((grid.y - max(ys)) / grid.resolution)
+        bottom = math.ceil((grid.y - min(ys)) / grid.resolution)
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right, grid.width), min(bottom, grid.height)
+    if left >= right or top >= bottom:
+        return None
+    return grid.crop(left, top, right - left, bottom - top)
+
+
+def _corners(text: str) -> list[Corner]:
+    try:
+        return read_polygon(text)
+    except ValueError as error:
+        raise ConfigurationError(f"scene.geo_region {text[:120]!r} {error}.") from None
+
+
+def _strips(whole: Grid, grid: Grid, metres: int) -> Iterator[Grid]:
+    """Cut a part of a product into strips that end at multiples of so many metres from the product's upper edge."""
+    # at 60 m the common multiple of Sentinel-2's tiles is longer than a product: one strip
+    rows = math.lcm(metres, int(grid.resolution)) // int(grid.resolution)
+    top = round((whole.y - grid.y) / grid.resolution)
+    start = top
+    while start < top + grid.height:
+        stop = min((start // rows + 1) * rows, top + grid.height)
+        yield grid.crop(0, start - top, grid.width, stop - start)
+        start = stop
+
+
+def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolution: int) -> Raster:
+    """Return the placeholder of a failed scene."""
+    return _one_pixel(product, reason, bands, resolution, "failed")
+
+
+def scene_outside(product: str, bands: Sequence[str], resolution: int) -> Raster:
+    """Return what stands for the scene of a product that does not reach the region."""
+    return _one_pixel(product, "the product does not reach the region", bands, resolution, "outside")
+
+
+def _one_pixel(product: str, reason: str, bands: Sequence[str], resolution: int, status: str) -> Raster:
+    # one pixel, because the grid may be unknown
+    sensor = sensor_of(product)
+    name = sensor.parse(product)
+    return stand_in(name, reason, Grid(0, 0, resolution, 1, 1), sensor.epsg(name.tile), bands, status)

@@ -1,0 +1,1 @@
+"""Sentinel-2: names, bands, tiles, metadata, files and masks; another sensor is a folder beside it."""

@@ -1,0 +1,103 @@
+"""How archives keep Sentinel-2 products (`tigerbush.archives`).
+
+EODATA keeps whole products. The buckets sentinel-s2-l1c and -l2a of AWS keep tiles, below `tiles/33/T/VL/`. Files that
+have other names there, and the assets of STAC items, get those that they have in SAFE layout.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from tigerbush.archives import Archive, Level, Tiles
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
+from tigerbush.sentinel2.names import BANDS
+from tigerbush.sentinel2.sensor import SENSOR
+from tigerbush.sentinel2.stac_item import PRODUCT_FIELD, band_of, product_of, resolution_of
+
+# of Earth Search the reprocessed one
+_COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
+_TILE_KEY = re.compile(
+    r"(?P<folder>.*?[0-9]{1,2}/[C-X]/[A-Z]{2}/(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})"
+    r"/[0-9]{1,3})/(?P<file>.+)"
+)
+_TILE_BAND = re.compile(r"(?:(R[126]0m)/)?(B[0-9][0-9A]|SCL)\.jp2")
+_TILE_MASK = re.compile(r"qi/(?:MSK_)?(CLASSI|CLOUDS)_B00\.(jp2|gml)")
+
+
+def granule(name: ProductName) -> str:
+    """Return the name that the granule of a product gets whose files lie elsewhere than in SAFE layout."""
+    return f"{name.level}_T{name.tile}"
+
+
+def granule_of(file: str) -> str:
+    """Return the granule of a file in SAFE layout; empty when it lies in none."""
+    return file.split("/")[1] if file.startswith("GRANULE/") else ""
+
+
+def tile_folder(tile: str, year: int) -> str:
+    """Return the folder of a tile's year, as 33/T/VL/2017/."""
+    return f"{int(tile[:2])}/{tile[2]}/{tile[3:]}/{year}/"
+
+
+def tile_file_name(name: ProductName, file: str) -> str | None:
+    """Return the name in SAFE layout of a file of a tile's folder, or None when it is not needed."""
+    folder = f"GRANULE/{granule(name)}"
+    if file == "metadata.xml":
+        return f"{folder}/MTD_TL.xml"
+    if match := _TILE_MASK.fullmatch(file):
+        return f"{folder}/QI_DATA/MSK_{match[1]}_B00.{match[2]}"
+    if match := _TILE_BAND.fullmatch(file):
+        part, resolution = (f"{match[1]}/", f"_{match[1][1:]}") if match[1] else ("", "")
+        return f"{folder}/IMG_DATA/{part}{_stem(name)}_{match[2]}{resolution}.jp2"
+    return None
+
+
+def asset_name(name: ProductName, key: str, asset: Mapping) -> str | None:
+    """Return the name in SAFE layout of an asset that is a band or the scene classification, or None."""
+    band = band_of(key)
+    if band is None:
+        return None
+    suffix = PurePosixPath(urlsplit(str(asset.get("href"))).path).suffix
+    if suffix not in {".jp2", ".tif"}:
+        return None
+    resolution = resolution_of(key, asset, BANDS.get(band, 20))
+    number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
+    folder = f"GRANULE/{granule(name)}/IMG_DATA/R{resolution}m"
+    return f"{folder}/{_stem(name)}_{number}_{resolution}m{suffix}"
+
+
+def _stem(name: ProductName) -> str:
+    return f"T{name.tile}_{name.sensing_time:%Y%m%dT%H%M%S}"
+
+
+ARCHIVE = Archive(
+    sensor=SENSOR,
+    levels={
+        level: Level(
+            prefixes=(f"Sentinel-2/MSI/{level}/", f"Sentinel-2/MSI/{level}_N0500/"),
+            collections=collections,
+            conditions=("Collection/Name eq 'SENTINEL-2'", f"contains(Name,'MSI{level}')"),
+        )
+        for level, collections in _COLLECTIONS.items()
+    },
+    tiles=Tiles(
+        ending="tiles/",
+        folder=tile_folder,
+        key=_TILE_KEY,
+        info="tileInfo.json",
+        name_field="productName",
+        path_field="productPath",
+        metadata="metadata.xml",
+        file_name=tile_file_name,
+    ),
+    metadata=lambda name: f"MTD_MSI{name.level}.xml",
+    cloud_percent=read_cloud_percent,
+    metadata_bytes=MAX_XML_BYTES,
+    granule_of=granule_of,
+    granule=granule,
+    item_field=PRODUCT_FIELD,
+    product_of=product_of,
+    asset_name=asset_name,
+)

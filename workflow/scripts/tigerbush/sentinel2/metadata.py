@@ -1,0 +1,180 @@
+"""What a product's metadata say: zone, grids, quantification, offsets and cloud cover.
+
+`MTD_MSI*.xml` describes the product, `MTD_TL.xml` its tile (Sentinel-2 Products Specification Document). They come from
+outside: no entity is expanded, and every field is checked.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+import numpy as np
+from defusedxml.common import DefusedXmlException
+
+from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.names import BANDS, TILE_METRES
+
+# the largest real metadata file is 1.5 MB
+MAX_XML_BYTES = 64_000_000
+# what the parser raises: malformed, forbidden, of an unknown encoding, nested too deep
+XML_ERRORS = (ParseError, DefusedXmlException, LookupError, RecursionError, UnicodeError)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What the metadata of a product say.
+
+    Attributes
+    ----------
+    epsg : int
+        UTM zone of the tile, EPSG 326xx or 327xx.
+    grids : mapping of int to Grid
+        The tile's grid per resolution in metres (10, 20, 60).
+    quantification : int
+        DN per unit of reflectance.
+    offsets : mapping of str to int
+        Per band, added to the DN before division by `quantification`; 0 before baseline 04.00.
+    cloud_percent : float or None
+    """
+
+    epsg: int
+    grids: Mapping[int, Grid]
+    quantification: int
+    offsets: Mapping[str, int]
+    cloud_percent: float | None
+
+
+class Xml:
+    """A metadata file whose errors name the file and the field."""
+
+    def __init__(self, label: str, content: bytes) -> None:
+        self.label = label
+        try:
+            root: Element = defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
+        except (*XML_ERRORS, ValueError) as error:
+            raise TigerbushError(
+                f"{self.label} is not well-formed XML ({error}); fetch the product again, then run "
+                "./tigerbush retry."
+            ) from error
+        self.elements: dict[str, list[Element]] = {}
+        for element in root.iter():
+            self.elements.setdefault(element.tag.rpartition("}")[2], []).append(element)
+
+    def all(self, tag: str) -> list[Element]:
+        """Return the elements `tag`, anywhere."""
+        return self.elements.get(tag, [])
+
+    def number(self, tag: str, *, within: Element | None = None) -> float:
+        """Return the number in the first element `tag` (anywhere, or below `within`)."""
+        found = within.findall(tag) if within is not None else self.all(tag)
+        with suppress(IndexError, TypeError, ValueError):
+            value = float(found[0].text)
+            if np.isfinite(value):
+                return value
+        raise TigerbushError(
+            f"{self.label}: field {tag} is missing or not a number; fetch the product again."
+        )
+
+
+def read_metadata(product: Xml, tile: Xml, name: ProductName) -> Metadata:
+    """Read what a product's two metadata files say.
+
+    Parameters
+    ----------
+    product, tile : Xml
+        MTD_MSI*.xml and MTD_TL.xml.
+    name : ProductName
+
+    Raises
+    ------
+    TigerbushError
+        When a field is missing or malformed, in one sentence that names file and field.
+    """
+    tag = "BOA_QUANTIFICATION_VALUE" if name.level == "L2A" else "QUANTIFICATION_VALUE"
+    quantification = product.number(tag)
+    if not 1 <= quantification <= 65535 or quantification != int(quantification):
+        raise TigerbushError(
+            f"{product.label}: field {tag} is {quantification:g}, expected a whole number from 1 to 65535; fetch the "
+            "product again."
+        )
+    return Metadata(
+        epsg=_epsg(tile),
+        grids=_grids(tile),
+        quantification=int(quantification),
+        offsets=_offsets(product, name),
+        cloud_percent=_cloud_percent(tile, product),
+    )
+
+
+def _epsg(xml: Xml) -> int:
+    texts = [element.text or "" for element in xml.all("HORIZONTAL_CS_CODE")]
+    match = re.fullmatch(r"EPSG:(32[67](?:0[1-9]|[1-5]\d|60))", texts[0].strip()) if texts else None
+    if not match:
+        raise TigerbushError(f"{xml.label}: field HORIZONTAL_CS_CODE is not the EPSG code of a UTM zone.")
+    return int(match[1])
+
+
+def _grids(xml: Xml) -> dict[int, Grid]:
+    sizes = {element.get("resolution"): element for element in xml.all("Size")}
+    positions = {element.get("resolution"): element for element in xml.all("Geoposition")}
+    grids = {}
+    for resolution in (10, 20, 60):
+        size, position = sizes.get(str(resolution)), positions.get(str(resolution))
+        if size is None or position is None:
+            raise TigerbushError(f"{xml.label}: Size or Geoposition of resolution {resolution} is missing.")
+        width, height = (xml.number(tag, within=size) for tag in ("NCOLS", "NROWS"))
+        if not all(1 <= side <= TILE_METRES / resolution and side == int(side) for side in (width, height)):
+            raise TigerbushError(
+                f"{xml.label}: Size of resolution {resolution} is {width:g} x {height:g}, expected at most "
+                f"{TILE_METRES // resolution} pixels a side."
+            )
+        x, y = (xml.number(tag, within=position) for tag in ("ULX", "ULY"))
+        grids[resolution] = Grid(x, y, resolution, int(width), int(height))
+    if len({(grid.x, grid.y) for grid in grids.values()}) > 1:
+        raise TigerbushError(
+            f"{xml.label}: Geoposition differs between resolutions; fetch the product again."
+        )
+    return grids
+
+
+def _offsets(xml: Xml, name: ProductName) -> dict[str, int]:
+    tag = "BOA_ADD_OFFSET" if name.level == "L2A" else "RADIO_ADD_OFFSET"
+    offsets = dict.fromkeys(BANDS, 0)
+    elements = {element.get("band_id"): element.text for element in xml.all(tag)}
+    if not elements and name.baseline < "04.00":
+        return offsets
+    for band_id, band in enumerate(BANDS):
+        text = elements.get(str(band_id)) or ""
+        if not re.fullmatch(r"\s*[-+]?\d{1,5}\s*", text):
+            raise TigerbushError(
+                f"{xml.label}: field {tag} of band_id {band_id} is missing or not a whole number, though baseline "
+                f"{name.baseline} has an offset; fetch the product again."
+            )
+        offsets[band] = int(text)
+    return offsets
+
+
+def read_cloud_percent(label: str, content: bytes) -> float | None:
+    """Read the cloud cover from a product's main metadata file, MTD_MSI*.xml; None when it does not say.
+
+    Raises
+    ------
+    TigerbushError
+        When the content is not XML.
+    """
+    xml = Xml(label, content)
+    return _cloud_percent(xml, xml)
+
+
+def _cloud_percent(tile: Xml, product: Xml) -> float | None:
+    for xml, tag in ((tile, "CLOUDY_PIXEL_PERCENTAGE"), (product, "Cloud_Coverage_Assessment")):
+        with suppress(TigerbushError):
+            percent = xml.number(tag)
+            if 0 <= percent <= 100:
+                return percent
+    return None

@@ -1,0 +1,6 @@
+"""What reads the products of Sentinel-2 (`tigerbush.readers`)."""
+
+from tigerbush.sentinel2.files import list_files, list_folders, unpack_product
+from tigerbush.sentinel2.safe import open_product
+
+__all__ = ["list_files", "list_folders", "open_product", "unpack_product"]

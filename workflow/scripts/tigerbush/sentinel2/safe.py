@@ -1,0 +1,119 @@
+"""Sentinel-2 products in SAFE format: their metadata, bands and mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tigerbush.errors import TigerbushError
+from tigerbush.grid import Grid
+from tigerbush.masks import DEFAULTS, MaskOptions
+from tigerbush.product import NODATA
+from tigerbush.resample import resample
+from tigerbush.sentinel2.files import Safe, find_files, list_files, product_name, read_bytes
+from tigerbush.sentinel2.images import check_tiles, check_whole, read_window
+from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
+from tigerbush.sentinel2.stac_item import read_item
+from tigerbush.stac import STAC_ITEM
+
+
+@dataclass(frozen=True)
+class Product(Safe, Metadata):
+    """An opened product, as `tigerbush.readers.Product` has it: its files and what its metadata say."""
+
+    def reflectance(self, band: str) -> tuple[float, float]:
+        """Return scale and offset of a band: reflectance = DN x scale + offset."""
+        return 1 / self.quantification, self.offsets[band] / self.quantification
+
+    def read_band(
+        self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
+    ) -> np.ndarray:
+        """Read a band on a target grid: only the window it needs, then resampled as SNAP does.
+
+        Parameters
+        ----------
+        band : str
+            B1 .. B12 or B8A.
+        target : Grid
+            The scene's target grid or a window of it.
+        upsampling, downsampling : str
+            Methods of `tigerbush.resample` for bands coarser and finer than the target.
+
+        Returns
+        -------
+        (h, w) uint16 array
+            DN as stored, nodata 0.
+
+        Raises
+        ------
+        TigerbushError
+            When the band's file is missing, truncated, of another size than the metadata say, or does
+            not decode.
+        """
+        name, resolution = self.band_file(band)
+        method = downsampling if target.resolution > resolution else upsampling
+        data, source = read_window(self, name, self.grids[resolution], target, method)
+        return resample(data[0], source, target, method, nodata=NODATA)
+
+    def check_band(self, band: str, target: Grid | None = None) -> None:
+        """Refuse a product whose file of a band is missing, cut short or damaged; it is not decoded.
+
+        Parameters
+        ----------
+        band : str
+        target : Grid, optional
+            Only what touches it; without it the whole band.
+
+        Raises
+        ------
+        TigerbushError
+        """
+        name, resolution = self.band_file(band)
+        grid = self.grids[resolution]
+        check_whole(self, name)
+        check_tiles(self, name, grid.pixels(grid.covering(target, 0)) if target else None)
+
+    def read_mask(self, target: Grid, options: MaskOptions = DEFAULTS) -> tuple[np.ndarray, str | None]:
+        """Read the cloud mask on a target grid; see `tigerbush.sentinel2.masks.read_mask`."""
+        return read_mask(self, target, options)
+
+
+def open_product(path: Path) -> Product:
+    """Read the metadata of a product.
+
+    Parameters
+    ----------
+    path : Path
+        A `.SAFE` folder, or a zip (stored or compressed) with that folder inside. Its metadata are the XML files of
+        the product, or the item of a STAC catalogue.
+
+    Raises
+    ------
+    TigerbushError
+        When a file or field is missing or malformed, in one sentence that names both.
+    """
+    path = Path(path)
+    name = product_name(path)
+    files = list_files(path)
+    if STAC_ITEM in files:
+        item = read_item(read_bytes(path, STAC_ITEM), f"{path}/{STAC_ITEM}", name)
+        return Product(path=path, name=name, files=files, **vars(item))
+    product_xml = _metadata_xml(path, files, rf"MTD_MSI{name.level}\.xml")
+    tile_xml = _metadata_xml(path, files, r"GRANULE/[^/]+/MTD_TL\.xml")
+    return Product(path=path, name=name, files=files, **vars(read_metadata(product_xml, tile_xml, name)))
+
+
+def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> Xml:
+    found = find_files(files, pattern)
+    if len(found) != 1:
+        expected = pattern.replace("\\", "").replace("[^/]+", "*")
+        raise TigerbushError(
+            f"{path} has {len(found)} files {expected}, expected one; fetch the product again, then run "
+            "./tigerbush retry."
+        )
+    name, size = found[0][0], files[found[0][0]]
+    if size > MAX_XML_BYTES:
+        raise TigerbushError(f"{path}/{name} has {size} bytes, which no Sentinel-2 metadata file has.")
+    return Xml(f"{path}/{name}", read_bytes(path, name))

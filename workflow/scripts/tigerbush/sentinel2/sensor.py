@@ -1,0 +1,35 @@
+"""What differs between Sentinel-2 and other sensors (`tigerbush.sensors`)."""
+
+import math
+
+from tigerbush.product import Sensor
+from tigerbush.sentinel2.names import BANDS, FORM, PATTERN, SITE_BANDS, TILE_METRES, band_in, parse_name, role
+from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg
+
+BLOCK_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
+
+SENSOR = Sensor(
+    package=__package__,
+    title="Sentinel-2",
+    pattern=PATTERN,
+    form=FORM,
+    suffix=".SAFE",
+    short_form="S2x_MSILxx_...SAFE",
+    bands=BANDS,
+    resolutions=(10, 20, 60),
+    site_bands=SITE_BANDS,
+    size_file="MTD_TL.xml",
+    saturated=65535,
+    tile_metres=TILE_METRES,
+    # JPEG 2000 tiles of 1024, 640 and 192 pixels
+    block_metres=BLOCK_METRES,
+    # those of the 10 m and the 20 m bands both end there
+    strip_metres=math.lcm(BLOCK_METRES[10], BLOCK_METRES[20]),
+    snap_folders=("DATASTRIP", "GRANULE"),
+    parse=parse_name,
+    role=role,
+    band_in=band_in,
+    reaches=reaches,
+    site_tiles=site_tiles,
+    epsg=tile_epsg,
+)

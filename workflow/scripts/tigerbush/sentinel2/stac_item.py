@@ -1,0 +1,202 @@
+"""The item of a STAC catalogue as the metadata of a product: grid, scale and offset of its assets."""
+
+import math
+import re
+from collections.abc import Mapping
+
+from tigerbush.errors import TigerbushError
+from tigerbush.files import parse_json
+from tigerbush.grid import Grid
+from tigerbush.product import ProductName
+from tigerbush.sentinel2.metadata import Metadata
+from tigerbush.sentinel2.names import TILE_METRES, parse_name
+from tigerbush.stac import cloud_percent, is_number
+
+# STAC's common names of bands, the keys of Earth Search's assets
+COMMON_NAMES = {
+    "coastal": "B1", "blue": "B2", "green": "B3", "red": "B4", "rededge1": "B5", "rededge2": "B6",
+    "rededge3": "B7", "nir": "B8", "nir08": "B8A", "nir09": "B9", "cirrus": "B10", "swir16": "B11",
+    "swir22": "B12",
+}  # fmt: skip
+SCENE_CLASSES = "SCL"
+# names the product
+PRODUCT_FIELD = "s2:product_uri"
+RESOLUTIONS = (10, 20, 60)
+QUANTIFICATION = 10_000
+_KEY = re.compile(r"(?P<band>B(?:0[1-9]|1[0-2]|8A)|SCL)(?:_(?P<resolution>[126]0)m)?")
+
+
+def band_of(key: str) -> str | None:
+    """Return the band (B1 .. B12, B8A) or SCL that an asset's key stands for, or None."""
+    if key == "scl":
+        return SCENE_CLASSES
+    if match := _KEY.fullmatch(key):
+        band = match["band"]
+        return band if band == SCENE_CLASSES else re.sub(r"^B0", "B", band)
+    return COMMON_NAMES.get(key)
+
+
+def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
+    """Read an item.
+
+    Parameters
+    ----------
+    content : bytes
+        JSON.
+    label : str
+        Name of the file, for errors.
+    name : ProductName
+        The product that it has to be of.
+
+    Raises
+    ------
+    TigerbushError
+        When it is of another product, or a field is missing, malformed or contradicts the baseline.
+    """
+    try:
+        item = parse_json(content)
+        properties, assets = dict(item["properties"]), dict(item["assets"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TigerbushError(
+            f"{label} is not an item of a STAC catalogue ({error}); run ./tigerbush retry."
+        ) from error
+    found = product_of(item)
+    if found != name:
+        raise TigerbushError(f"{label} is of {found and found.product}, expected {name.product}.")
+    bands = {
+        band: asset for key, asset in assets.items() if (band := band_of(key)) and isinstance(asset, dict)
+    }
+    scales = {
+        band: _scale(asset, properties, label) for band, asset in bands.items() if band != SCENE_CLASSES
+    }
+    if len(set(scales.values())) > 1:
+        raise TigerbushError(f"{label}: the scale of raster:bands differs between bands.")
+    quantification = next(iter(scales.values()), QUANTIFICATION)
+    return Metadata(
+        epsg=_epsg(properties, bands, label),
+        grids=_grids(properties, bands, label),
+        quantification=quantification,
+        offsets={band: _offset(bands[band], properties, quantification, label, name) for band in scales},
+        cloud_percent=cloud_percent(properties),
+    )
+
+
+def product_of(item: Mapping) -> ProductName | None:
+    """Return the name of an item's product (by that property, or its id), or None when it is no Sentinel-2 product."""
+    properties = item.get("properties") or {}
+    for text in (properties.get(PRODUCT_FIELD), item.get("id")):
+        try:
+            return parse_name(str(text))
+        except TigerbushError:
+            continue
+    return None
+
+
+def resolution_of(key: str, asset: Mapping, default: int) -> int:
+    """Return the resolution of an asset in metres: by its transform, its key, or the band's own."""
+    match = _KEY.fullmatch(key)
+    by_key = int(match["resolution"]) if match and match["resolution"] else default
+    transform = asset.get("proj:transform")
+    step = transform[0] if isinstance(transform, list) and transform else None
+    return int(step) if step in RESOLUTIONS else by_key
+
+
+def _raster(asset: Mapping, properties: Mapping, field: str) -> object:
+    """Return scale or offset: `raster:bands` of STAC 1.0, else `raster:scale` or `raster:offset` of 1.1."""
+    for place in ("raster:bands", "bands"):
+        bands = asset.get(place)
+        if isinstance(bands, list) and bands and isinstance(bands[0], dict):
+            for name in (field, f"raster:{field}"):
+                if name in bands[0]:
+                    return bands[0][name]
+    return asset.get(f"raster:{field}", properties.get(f"raster:{field}"))
+
+
+def _scale(asset: Mapping, properties: Mapping, label: str) -> int:
+    """Return DN per unit of reflectance."""
+    scale = _raster(asset, properties, "scale")
+    if scale is None:
+        return QUANTIFICATION
+    if is_number(scale) and 1 / 65536 < scale <= 1:
+        value = round(1 / scale)
+        if value <= 65535 and math.isclose(value * scale, 1, rel_tol=1e-6):
+            return value
+    raise TigerbushError(f"{label}: scale {scale!r} of raster:bands is not 1 / a whole number up to 65535.")
+
+
+def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str, name: ProductName) -> int:
+    """Return what is added to the stored DN: nothing where the catalogue has already added it."""
+    if properties.get("earthsearch:boa_offset_applied") is True:
+        return 0
+    offset = _raster(asset, properties, "offset")
+    shifted = name.baseline >= "04.00"
+    if offset is None and not shifted:
+        return 0
+    if not is_number(offset) or abs(offset) * quantification > 65535:
+        raise TigerbushError(
+            f"{label}: offset {offset!r} of raster:bands is not a number of at most 65535 DN, though baseline "
+            f"{name.baseline} has one; choose another collection in source.collections."
+        )
+    dn = round(offset * quantification)
+    if not math.isclose(dn, offset * quantification, abs_tol=1e-3):
+        raise TigerbushError(f"{label}: offset {offset!r} of raster:bands is not a whole number of DN.")
+    if bool(dn) != shifted:
+        # Pixels of one baseline with the offset of another would pass for vegetation that changed.
+        raise TigerbushError(
+            f"{label}: offset {offset!r} of raster:bands contradicts baseline {name.baseline}, and the item does not "
+            "say that it is applied; choose another collection in source.collections."
+        )
+    return dn
+
+
+def _epsg(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> int:
+    for place in (properties, *bands.values()):
+        code = place.get("proj:code") or place.get("proj:epsg")
+        if code is not None:
+            break
+    else:
+        code = None
+    match = re.fullmatch(r"(?:EPSG:)?(32[67](?:0[1-9]|[1-5]\d|60))", str(code))
+    if not match:
+        raise TigerbushError(f"{label}: proj:code or proj:epsg {code!r} is not the EPSG code of a UTM zone.")
+    return int(match[1])
+
+
+def _grids(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> dict[int, Grid]:
+    """Return the tile's grid per resolution; those that no asset has follow from that of 10 m."""
+    grids: dict[int, Grid] = {}
+    for asset in (*bands.values(), properties):
+        if asset.get("proj:transform") is not None:
+            grid = _grid(asset, label)
+            if grids.setdefault(int(grid.resolution), grid) != grid:
+                raise TigerbushError(f"{label}: proj:transform and proj:shape differ between bands.")
+    if 10 not in grids:
+        raise TigerbushError(f"{label}: no asset has a proj:transform of 10 m.")
+    finest = grids[10]
+    for resolution in RESOLUTIONS:
+        factor = resolution // 10
+        width, height = math.ceil(finest.width / factor), math.ceil(finest.height / factor)
+        expected = Grid(finest.x, finest.y, resolution, width, height)
+        if grids.setdefault(resolution, expected) != expected:
+            raise TigerbushError(f"{label}: the grid of {resolution} m is not that of 10 m.")
+    return grids
+
+
+def _grid(asset: Mapping, label: str) -> Grid:
+    transform, shape = asset["proj:transform"], asset.get("proj:shape")
+    numbers = (
+        isinstance(transform, list) and isinstance(shape, list) and all(map(is_number, transform + shape))
+    )
+    if numbers and len(transform) in {6, 9} and len(shape) == 2:
+        step, right, x, down, back, y = transform[:6]
+        height, width = shape
+        whole = (
+            all(side == int(side) and 1 <= side <= TILE_METRES / step for side in shape)
+            if step > 0
+            else False
+        )
+        if whole and step in RESOLUTIONS and (right, down, back) == (0, 0, -step):
+            return Grid(float(x), float(y), int(step), int(width), int(height))
+    raise TigerbushError(
+        f"{label}: proj:transform {transform!r} and proj:shape {shape!r} are not the grid of a tile at 10, 20 or 60 m."
+    )

@@ -1,0 +1,78 @@
+"""The images of one date as its measures need them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tigerbush.images import read_png
+from tigerbush.raster import read_raster
+from tigerbush.site import Site
+from tigerbush.sites.parts import SubImage, place_sub_images
+from tigerbush.sites.subimages import Coverage, coverage, examine_sub_images
+
+
+@dataclass(frozen=True)
+class DateImages:
+    """The images of a date and its sub-images.
+
+    Attributes
+    ----------
+    ndvi : (h, w) float32 array
+        NaN where masked.
+    black_white : (h, w) uint8 array
+    rgb : (h, w, 3) uint8 array
+    covered : Coverage
+    examined : list of (SubImage, float, str)
+        Every sub-image, its fraction of lost pixels, and why it is not used.
+    """
+
+    ndvi: np.ndarray
+    black_white: np.ndarray
+    rgb: np.ndarray
+    covered: Coverage
+    examined: list[tuple[SubImage, float, str]]
+
+    @property
+    def parts(self) -> list[tuple[SubImage, float]]:
+        """The sub-images that are used, with their fraction of lost pixels."""
+        return [(part, fraction) for part, fraction, reason in self.examined if not reason]
+
+
+def read_date(
+    ndvi: Path,
+    black_white: Path,
+    rgb: Path,
+    *,
+    site: Site,
+    max_masked_fraction: float,
+    limit: int | None,
+    mode: str,
+) -> DateImages:
+    """Read the images of a date and choose the sub-images that are used.
+
+    Parameters
+    ----------
+    ndvi, black_white, rgb : Path
+        ndvi.tif, bwndvi.png and rgb.png.
+    site : Site
+    max_masked_fraction, limit
+        See `tigerbush.sites.subimages.examine_sub_images`.
+    mode : str
+        Of `tigerbush.pyveg.MODES`.
+
+    Raises
+    ------
+    TigerbushError
+        When an image cannot be read.
+    """
+    index, colours = read_raster(ndvi), read_png(rgb)
+    parts = place_sub_images(index.grid, index.epsg, site, mode)
+    covered = coverage(index.data[0], colours, mode)
+    return DateImages(
+        ndvi=index.data[0],
+        black_white=read_png(black_white),
+        rgb=colours,
+        covered=covered,
+        examined=examine_sub_images(parts, covered, max_masked_fraction, limit),
+    )

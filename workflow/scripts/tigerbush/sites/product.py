@@ -1,0 +1,134 @@
+"""The window of a product that a site needs, with its cloud mask.
+
+Status of the result, in its tags: `ok`, `outside` (the product does not reach the site) or `failed`
+(a placeholder: all no-data, with the reason).
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tigerbush.grid import Grid
+from tigerbush.masks import CLEAR, DEFAULTS, MASK_NODATA, MASKED, UNKNOWN, MaskOptions
+from tigerbush.placeholder import stand_in
+from tigerbush.product import ProductName
+from tigerbush.raster import Raster
+from tigerbush.readers import Product, open_product
+from tigerbush.scenes.scene import product_raster, read_bands, scene_grid
+from tigerbush.sensors import parse_name, sensor_of
+from tigerbush.site import Site
+from tigerbush.sites.windows import read_window, site_grid
+
+
+def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tuple[Raster, Raster]:
+    """Resample the window of a product that a site needs, and its cloud mask.
+
+    The window is the grown one of `tigerbush.sites.windows.read_window`; `subset_site` trims it. Bands take SNAP's
+    defaults, First and Nearest.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    site : Site
+    options : MaskOptions
+        What is masked.
+
+    Returns
+    -------
+    image : Raster
+        The bands of sites (`Sensor.site_bands`): uint16 DN as stored, nodata 0.
+    mask : Raster
+        uint8 values of `tigerbush.masks`.
+
+    Raises
+    ------
+    TigerbushError
+        When the product cannot be read.
+    """
+    product = open_product(path)
+    grid, window = site_window(product, site, options.buffer)
+    if window is None:
+        return _without_pixels(
+            product.name, "the product does not reach the site", grid, product.epsg, "outside"
+        )
+    bands = sensor_of(product.name.product).site_bands
+    data = read_bands(product, bands, window)
+    classes, name = product.read_mask(window, options)
+    image = product_raster(product, bands, window, data)
+    return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
+
+
+def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Grid | None]:
+    """Return the grid of a site on a product's lattice, and the grown window of it that is read.
+
+    The window is None when the product does not reach the site.
+
+    Parameters
+    ----------
+    product : Product
+    site : Site
+    buffer : int
+        Pixels that the mask grows by.
+    """
+    scene = scene_grid(product, site.resolution)
+    grid = site_grid(site, origin=(scene.x, scene.y))
+    inside = product.epsg == site.epsg
+    return grid, read_window(grid, scene, max(product.grids), buffer) if inside else None
+
+
+def subset_site(image: Raster, mask: Raster, site: Site) -> tuple[Raster, Raster]:
+    """Trim the window that was read to the site; what the product does not cover becomes no-data.
+
+    Parameters
+    ----------
+    image, mask : Raster
+        From `resample_site`.
+    site : Site
+    """
+    origin = (image.grid.x, image.grid.y)
+    grid = site_grid(site, origin)
+    return _on_grid(image, grid), _on_grid(mask, grid)
+
+
+def site_placeholder(product: str, reason: str, site: Site) -> tuple[Raster, Raster]:
+    """Return the placeholder of a failed product on the window of a site."""
+    return _without_pixels(parse_name(product), reason, site_grid(site), site.epsg)
+
+
+def _without_pixels(
+    name: ProductName, reason: str, grid: Grid, epsg: int, status: str = "failed"
+) -> tuple[Raster, Raster]:
+    image = stand_in(name, reason, grid, epsg, sensor_of(name.product).site_bands, status)
+    return image, _mask_raster(np.full(grid.shape, MASK_NODATA, np.uint8), image, {})
+
+
+def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Raster:
+    return Raster(
+        data=classes[None],
+        grid=image.grid,
+        epsg=image.epsg,
+        bands=("mask",),
+        nodata=MASK_NODATA,
+        tags={
+            **image.tags,
+            **tags,
+            "TIGERBUSH_MASK_VALUES": json.dumps({CLEAR: "clear", MASKED: "masked", UNKNOWN: "unknown"}),
+        },
+    )
+
+
+def _on_grid(raster: Raster, grid: Grid) -> Raster:
+    """Crop or pad a raster to `grid`, which lies on the same lattice."""
+    source = raster.grid
+    column, row, _, _ = source.pixels(grid)
+    data = np.full((len(raster.data), grid.height, grid.width), raster.nodata, raster.data.dtype)
+    top, left = max(row, 0), max(column, 0)
+    bottom, right = min(row + grid.height, source.height), min(column + grid.width, source.width)
+    if top < bottom and left < right:
+        data[:, top - row : bottom - row, left - column : right - column] = raster.data[
+            :, top:bottom, left:right
+        ]
+    return replace(raster, data=data, grid=grid)

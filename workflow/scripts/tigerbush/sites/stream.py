@@ -1,0 +1,201 @@
+"""The windows of a product that a site needs, fetched from where the product lies, as one zip.
+
+The zip is a product in its own layout whose images are windows with their own georeference (GeoTIFF), so that
+it is read like any other product, to the same pixels.
+"""
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import rasterio
+from rasterio.windows import Window
+
+from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.files import replacing, write_bytes, write_error
+from tigerbush.grid import Grid
+from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
+from tigerbush.jp2_header import DamagedError
+from tigerbush.masks import mask_method
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, does_not_decode, read_part
+from tigerbush.readers import Product, open_product
+from tigerbush.resample import halo
+from tigerbush.sensors import sensor_of
+from tigerbush.site import Site
+from tigerbush.sites.product import site_window
+from tigerbush.sources.ranges import RemoteFile, checked_name, open_remote
+from tigerbush.sources.store import Store
+
+Row = Mapping[str, str]
+
+
+def stream_product(
+    store: Store, product: str, files: Sequence[Row], target: Path, *, site: Site, buffer: int = 0
+) -> None:
+    """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in its layout.
+
+    What was fetched before trouble stays beside the target, so that another try fetches only the rest.
+
+    Parameters
+    ----------
+    store : Store
+    product : str
+        Name of the product.
+    files : sequence of rows of files.tsv
+    target : Path
+        `{product}.zip`, written whole or not at all.
+    site : Site
+    buffer : int
+        Pixels that masks grow by.
+
+    Raises
+    ------
+    TigerbushError
+        When the product cannot be had, however often it is tried.
+    RemoteError
+        When all tries failed by trouble that may pass.
+    """
+    part = _part_folder(target, files, site, buffer)
+    sensor = sensor_of(product)
+    folder = part / f"{product}{sensor.suffix}"
+    rows = {row["name"]: row for row in files}
+    with ThreadPoolExecutor(store.connections) as pool:
+        metadata = [row for row in files if row["role"] == "metadata"]
+        _all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
+        sizes = {name: int(row["size"]) for name, row in rows.items()}
+        opened = replace(open_product(folder), path=Path(folder.name), files=sizes)
+        _, window = site_window(opened, site, buffer)
+        if window is not None:
+            _all(pool, lambda need: _fetch(store, rows[need[0]], folder, *need[1:]), _needs(opened, window))
+    _zip_folder(folder, target)
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def _part_folder(target: Path, files: Sequence[Row], site: Site, buffer: int) -> Path:
+    """Return the folder of unfinished work, of these very files and this window and no others."""
+    what = repr(([sorted(row.items()) for row in files], sorted(asdict(site).items()), buffer))
+    digest = hashlib.sha256(what.encode()).hexdigest()[:12]
+    return target.with_name(f".{target.stem}.{digest}.part")
+
+
+def _all(pool: ThreadPoolExecutor, work, items) -> None:
+    """Do all the work, also after one failed: the rest need not be fetched again. Raise the first trouble."""
+    troubles = [future.exception() for future in [pool.submit(work, item) for item in items]]
+    # what stays wrong is the reason, whatever else happened
+    for trouble in sorted(filter(None, troubles), key=lambda one: not isinstance(one, TigerbushError)):
+        raise trouble
+
+
+def _needs(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid | None]]:
+    """List the files of a window with their grid and the part of it to read; a whole file has none."""
+    needs = []
+    for band in sensor_of(product.name.product).site_bands:
+        name, resolution = product.band_file(band)
+        method = "First" if window.resolution > resolution else "Nearest"
+        needs.append(
+            (name, product.grids[resolution], product.grids[resolution].covering(window, halo(method)))
+        )
+    name, resolution = product.mask_file()
+    if resolution is not None:
+        grid = product.grids[resolution]
+        needs.append((name, grid, grid.covering(window, halo(mask_method(resolution, window)))))
+    elif name is not None:
+        needs.append((name, None, None))
+    return needs
+
+
+def _fetch_whole(store: Store, row: Row, folder: Path) -> None:
+    path = folder / checked_name(row)
+    if not path.exists():
+        write_bytes(path, store.read(row["key"], int(row["size"]) or None, row["etag"]))
+
+
+def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid | None) -> None:
+    """Fetch a window of an image, or a whole file, unless an earlier try did."""
+    if grid is None:
+        _fetch_whole(store, row, folder)
+        return
+    path = (folder / checked_name(row)).with_suffix(".tif")
+    if path.exists():
+        return
+    data, codestream = _read_window(store, row, grid, source)
+    with replacing(path) as temporary:
+        _write_window(temporary, data, source, {CODESTREAM: codestream} if codestream else {})
+
+
+def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.ndarray:
+    """Read the part `source` of a remote image on `grid`, fetching little more than its tiles.
+
+    Parameters
+    ----------
+    store : Store
+    row : row of files.tsv
+    grid, source : Grid
+
+    Returns
+    -------
+    (bands, h, w) array
+
+    Raises
+    ------
+    TigerbushError
+        When the image is not there, not whole, of another size, or does not decode.
+    RemoteError
+        Also when its tiles are damaged: another try may bring the right bytes.
+    """
+    return _read_window(store, row, grid, source)[0]
+
+
+def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.ndarray, str | None]:
+    """Return the pixels of a window, and whether the packets of its tiles could be checked."""
+    label = store.label(row["key"])
+    # 0: its server did not answer when it was listed
+    size = int(row["size"]) or store.size_of(row["key"])
+    file = RemoteFile(store, row["key"], size, row["etag"])
+    name, codestream = PurePosixPath(row["name"]).name, None
+    if name.endswith(".jp2"):
+        check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)
+        try:
+            codestream = check_codestream(file.read, file.size, grid.pixels(source))
+        except DamagedError as error:
+            raise RemoteError(f"{label}: what came is damaged: {error}") from error
+    try:
+        with open_remote(file, name) as image:
+            return read_part(image, label, grid, source, sensor_of(row["product"]).size_file), codestream
+    except GDAL_ERRORS as error:
+        raise does_not_decode(label, error) from error
+
+
+def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, str]) -> None:
+    profile = {
+        "driver": "GTiff",
+        "count": len(data),
+        "height": grid.height,
+        "width": grid.width,
+        "dtype": data.dtype.name,
+        "transform": grid.transform,
+        "compress": "DEFLATE",
+        "zlevel": 1,
+        "predictor": 2,
+    }
+    try:
+        with rasterio.open(path, "w", **profile) as out:
+            out.write(data)
+            out.update_tags(**tags)
+        # GDAL does not tell when the last block did not fit on the disk
+        with rasterio.open(path) as written:
+            written.read(window=Window(written.width - 1, written.height - 1, 1, 1))
+    except (*GDAL_ERRORS, SystemError) as error:
+        raise write_error(path, error) from error
+
+
+def _zip_folder(folder: Path, target: Path) -> None:
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent))

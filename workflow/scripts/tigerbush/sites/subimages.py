@@ -1,0 +1,194 @@
+"""Numbers of each sub-image of a date: NDVI and network centrality, in pyveg's dictionaries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tigerbush.centrality import feature_vector, metrics
+from tigerbush.images import BARE, VEGETATION
+from tigerbush.pyveg import MODES, NO_COLOUR, lost_ground_coloured
+from tigerbush.sites.parts import SubImage
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which pixels of a date can be relied on.
+
+    Attributes
+    ----------
+    lost : (h, w) bool array
+        Counts against a sub-image.
+    ground : (h, w) bool array
+        Counts in means and networks.
+    coloured : (h, w) bool array
+        A sub-image without any such pixel is not used.
+    """
+
+    lost: np.ndarray
+    ground: np.ndarray
+    coloured: np.ndarray
+
+
+def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Coverage:
+    """Tell lost pixels from ground.
+
+    Parameters
+    ----------
+    ndvi : (h, w) float32 array
+        NaN where masked.
+    rgb : (h, w, 3) uint8 array
+    mode : str
+        Of `tigerbush.pyveg.MODES`. By default a masked pixel is lost and is no ground.
+    """
+    if MODES[mode].knows_masks:
+        masked = np.isnan(ndvi)
+        return Coverage(lost=masked, ground=~masked, coloured=~masked)
+    return Coverage(*lost_ground_coloured(rgb))
+
+
+def examine_sub_images(
+    parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
+) -> list[tuple[SubImage, float, str]]:
+    """Tell which sub-images are used, and why the others are not.
+
+    Parameters
+    ----------
+    parts : list of SubImage
+    covered : Coverage
+    max_masked_fraction : float
+        A sub-image with this fraction of lost pixels or more is left out (pyveg: 0.05).
+    limit : int, optional
+        Use at most so many.
+
+    Returns
+    -------
+    list of (SubImage, float, str)
+        Every sub-image, its fraction of lost pixels, and the reason why it is not used; empty when it is.
+    """
+    examined = []
+    left = len(parts) if limit is None else limit
+    for part in parts:
+        cut = part.rows, part.columns
+        fraction = float(covered.lost[cut].mean())
+        if fraction >= max_masked_fraction:
+            reason = (
+                f"masked fraction {fraction:.4f} (subimages.max_masked_fraction: {max_masked_fraction:g})"
+            )
+        elif not covered.coloured[cut].any():
+            reason = NO_COLOUR
+        elif not left:
+            reason = f"enough others (subimages.limit: {limit})"
+        else:
+            reason = ""
+            left -= 1
+        examined.append((part, fraction, reason))
+    return examined
+
+
+def usable_sub_images(
+    parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
+) -> list[tuple[SubImage, float]]:
+    """Return the sub-images that are used, with their fraction of lost pixels; see `examine_sub_images`."""
+    examined = examine_sub_images(parts, covered, max_masked_fraction, limit)
+    return [(part, fraction) for part, fraction, reason in examined if not reason]
+
+
+def unused_sub_images(examined: Iterable[tuple[SubImage, float, str]], date: str) -> list[dict]:
+    """Name the sub-images that are not used: place, date, `masked_fraction` and the reason as `unused`."""
+    return [
+        _place(part, date) | {"masked_fraction": fraction, "unused": reason}
+        for part, fraction, reason in examined
+        if reason
+    ]
+
+
+def ndvi_of_sub_images(
+    ndvi: np.ndarray,
+    grey: np.ndarray,
+    black_white: np.ndarray,
+    n_obs: np.ndarray,
+    covered: Coverage,
+    parts: Iterable[tuple[SubImage, float]],
+    date: str,
+) -> list[dict]:
+    """Mean NDVI of each sub-image; what is no ground is left out of every mean.
+
+    Parameters
+    ----------
+    ndvi : (h, w) float32 array
+        NaN where masked.
+    grey : (h, w) uint8 array
+        8-bit NDVI.
+    black_white : (h, w) uint8 array
+        Vegetation is 0.
+    n_obs : (h, w) array
+        Observations per pixel.
+    covered : Coverage
+    parts : iterable of (SubImage, float)
+        From `usable_sub_images`.
+    date : str
+
+    Returns
+    -------
+    list of dict
+        pyveg's `ndvi` and `ndvi_veg` (8-bit greys, rounded to 4 decimals; `ndvi_veg` is left out
+        where there is no vegetation), and beside them `ndvi_mean` and `ndvi_std` of the float NDVI,
+        `n_obs` (mean) and `masked_fraction`.
+    """
+    records = []
+    for part, fraction in parts:
+        cut = part.rows, part.columns
+        ground = covered.ground[cut]
+        vegetation = ground & (black_white[cut] == VEGETATION)
+        values = ndvi[cut][ground & ~np.isnan(ndvi[cut])].astype(np.float64)
+        record = _place(part, date) | {
+            "ndvi": round(float(grey[cut][ground].mean()), 4),
+            "n_obs": float(n_obs[cut].mean()),
+            "masked_fraction": fraction,
+        }
+        if len(values):
+            record |= {"ndvi_mean": float(values.mean()), "ndvi_std": float(values.std())}
+        if vegetation.any():
+            record["ndvi_veg"] = round(float(grey[cut][vegetation].mean()), 4)
+        records.append(record)
+    return records
+
+
+def centrality_of_sub_images(
+    black_white: np.ndarray,
+    covered: Coverage,
+    parts: Iterable[tuple[SubImage, float]],
+    date: str,
+    neighbours: int = 4,
+    quantiles: int = 20,
+    method: str = "exact",
+) -> list[dict]:
+    """Network centrality of the bare ground of each sub-image.
+
+    Parameters
+    ----------
+    black_white : (h, w) uint8 array
+        Bare ground, the signal, is 255.
+    covered : Coverage
+    parts : iterable of (SubImage, float)
+        From `usable_sub_images`.
+    date : str
+    neighbours, quantiles, method
+        See `tigerbush.centrality.feature_vector`.
+
+    Returns
+    -------
+    list of dict
+        pyveg's `feature_vec`, `slope`, `offset`, `offset50`, `mean`, `std`, with place and date.
+    """
+    signal = (black_white == BARE) & covered.ground
+    return [
+        _place(part, date)
+        | metrics(feature_vector(signal[part.rows, part.columns], neighbours, quantiles, method))
+        for part, _ in parts
+    ]
+
+
+def _place(part: SubImage, date: str) -> dict:
+    return {"date": date, "latitude": part.latitude, "longitude": part.longitude}

@@ -1,0 +1,163 @@
+"""What a local folder holds, and one file per product for the next steps."""
+
+import logging
+import zipfile
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError, refuse_fault
+from tigerbush.files import replacing
+from tigerbush.planning.tables import file_row, newest_baseline, table_row
+from tigerbush.readers import Product, list_files, list_folders, open_product
+from tigerbush.sensors import ends_like_product, name_at, sensor_of, short_forms, suffixes
+
+log = logging.getLogger(__name__)
+
+
+def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """List the products of a folder: folders as they were delivered, and zips of them.
+
+    Names that are not products are passed over with a warning. A product whose metadata cannot be
+    read is kept (with an empty cloud cover), so that it shows up as failed instead of vanishing.
+
+    Parameters
+    ----------
+    folder : Path
+    level : {"L1C", "L2A"}, optional
+        Keep only this level.
+
+    Returns
+    -------
+    rows, files : list of dict
+        Rows of `products.tsv` and of `files.tsv`.
+
+    Raises
+    ------
+    TigerbushError
+        When the folder is missing or holds no product (of that level).
+    MachineError
+        When the machine keeps a product from being read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise TigerbushError(
+            f"source.path {folder} is not a folder; set it to the folder of your {suffixes()} products."
+        )
+    paths = {}
+    for path in sorted(folder.iterdir()):
+        if not ends_like_product(path):
+            continue
+        try:
+            name = name_at(path)
+        except TigerbushError as error:
+            log.warning("%s passed over: %s", path, error)
+            continue
+        # the folder wins over its own zip, because it reads faster
+        if level in {None, name.level} and (name.product not in paths or path.suffix != ".zip"):
+            paths[name.product] = path
+    if not paths:
+        what = f"{level} product" if level else "product"
+        raise TigerbushError(
+            f"source.path {folder} holds no {what} (folders or zips named {short_forms()}); check source.path "
+            "and source.level."
+        )
+    rows = newest_baseline(_local_row(path) for path in paths.values())
+    return rows, [file for row in rows for file in _file_rows(row["product"], paths[row["product"]])]
+
+
+def _local_row(path: Path) -> dict[str, str]:
+    try:
+        product = open_product(path)
+        return table_row(
+            product.name,
+            url=str(path),
+            granule=product.granule,
+            size_bytes=sum(product.files.values()),
+            cloud_percent=product.cloud_percent,
+        )
+    except (TigerbushError, OSError) as error:
+        refuse_fault(error, path)
+        log.warning("%s", error)
+        return table_row(name_at(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
+
+
+def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
+    try:
+        files = list_files(path)
+    except (TigerbushError, OSError) as error:
+        refuse_fault(error, path)
+        return []  # already reported with the product's row
+    role = sensor_of(product).role
+    return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
+
+
+def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
+    """Copy what the workflow needs of a product into one stored zip in its own layout.
+
+    Parameters
+    ----------
+    path : Path
+        Product folder or zip.
+    target : Path
+        `{product}.zip`, written whole or not at all.
+    bands : iterable of str, optional
+        Bands to take, each at its finest resolution, as far as the product has them; metadata and masks
+        are always taken. None takes the whole product, with every file and folder.
+
+    Raises
+    ------
+    TigerbushError
+        When the product cannot be read.
+    """
+    product = open_product(path)
+    bands = None if bands is None else tuple(bands)
+    refuse_less(target, product.files, bands)
+    names = list(product.files) if bands is None else _needed(product, bands)
+    folder = f"{product.name.product}{sensor_of(product.name.product).suffix}"
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        if bands is None:
+            # SNAP asks for some even when they are empty
+            for name in list_folders(path):
+                archive.mkdir(f"{folder}/{name}")
+        for name in names:
+            archive.writestr(f"{folder}/{name}", product.read_bytes(name))
+
+
+def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
+    """Refuse to replace a copy by one that lacks a band or metadata of it.
+
+    Parameters
+    ----------
+    target : Path
+        `{product}.zip`; one that is not there or damaged is refused nothing.
+    names : iterable of str
+        The product's files now.
+    bands : collection of str, optional
+        Those that are wanted; None wants all.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    role = sensor_of(target.stem).role
+    try:
+        held = {role(name) for name in list_files(target)}
+    except TigerbushError:
+        return
+    lost = sorted(kind for kind in held - {role(name) for name in names} if kind and kind[0] != "mask")
+    for kind, band in lost:
+        if kind == "metadata" or bands is None or band in bands:
+            what = f"the file of band {band} is" if band else "metadata are"
+            raise TigerbushError(
+                f"{target.stem}: {what} missing; fetch the product again, then run ./tigerbush retry."
+            )
+
+
+def _needed(product: Product, bands: Sequence[str]) -> list[str]:
+    """Name the files to copy. A band that is not there is missed where it is read."""
+    role = sensor_of(product.name.product).role
+    kinds = {name: role(name) for name in product.files}
+    there = {kind[1] for kind in kinds.values() if kind}
+    return [name for name, kind in kinds.items() if kind and kind[0] != "band"] + [
+        product.band_file(band)[0] for band in bands if band in there
+    ]

@@ -1,0 +1,1 @@
+"""Rainfall and temperature of a site."""
