@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT, name_of, scene_of
-from processes import comm, marked, wait_until, with_children
+from processes import comm, marked, read_process, wait_until, with_children
 from runs import BASE, SNAKEMAKE, SUMMARIES, Run
 from slurm import slurm_cluster
 from tigerbush.sentinel2.writer import write_product
@@ -152,15 +153,22 @@ def job_logs(run):
 
 
 def stopped(cluster, nodes):
-    """Stop what jobs run on nodes by a signal, which SLURM does not know of; return the number of processes."""
-    count = 0
+    """Stop what jobs run on nodes by a signal, which SLURM does not know of; return the numbers of these jobs."""
+    jobs = set()
     for node in nodes:
         for pid in with_children(marked(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
-            if comm(pid).startswith(("python", "snakemake")):
+            number = re.search(rb"(?:^|\0)SLURM_JOB_ID=(\d+)", read_process(pid, "environ"))
+            if number and comm(pid).startswith(("python", "snakemake")):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
-                    count += 1
-    return count
+                    jobs.add(number[1].decode())
+    return jobs
+
+
+def all_stopped(cluster, nodes):
+    """Stop what runs on nodes, and tell whether that is something of each of their jobs."""
+    there = {number for number, job in cluster.jobs("RUNNING").items() if job["node"] in nodes}
+    return there and stopped(cluster, nodes) >= there
 
 
 def continued(cluster):
@@ -238,7 +246,7 @@ def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_pat
     known = set(cluster.jobs())
     with run.started(SUMMARIES, *EACH) as process:
         wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
-        wait_until(lambda: all(stopped(cluster, [node]) for node in cluster.nodes), 30, "nothing runs")
+        wait_until(lambda: all_stopped(cluster, cluster.nodes), 60, "not all jobs run")
         # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
         time.sleep(3)
         first = next(number for number, job in running(cluster).items() if job["node"] == "n1")

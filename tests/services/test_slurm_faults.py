@@ -11,7 +11,18 @@ from canaries import ENVIRONMENT, Search
 from processes import wait_until
 from runs import SUMMARIES
 from slurm import slurm_cluster
-from test_slurm import EACH, PARTITIONS, contents, continued, fabricated, preempt, running, stopped, summaries
+from test_slurm import (
+    EACH,
+    PARTITIONS,
+    all_stopped,
+    contents,
+    continued,
+    fabricated,
+    preempt,
+    running,
+    stopped,
+    summaries,
+)
 from test_slurm import local as local
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
@@ -22,8 +33,8 @@ FIGURE = "results/here/analysis/overview.png"
 def lose_jobs(cluster):
     """Preempt a job, give one too little time, lose a node with two and the controller for a while, cancel a date."""
     wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
-    for node in cluster.nodes:
-        wait_until(lambda node=node: stopped(cluster, [node]), 30, f"nothing runs on {node}")
+    # what is not stopped may be done before it is lost
+    wait_until(lambda: all_stopped(cluster, cluster.nodes), 60, "not all jobs run")
     preempt(cluster, "n1", "--cpus-per-task=1")
     wait_until(lambda: cluster.jobs("PREEMPTED"), 30, "no job is preempted")
     [second] = (number for number, job in running(cluster).items() if job["node"] == "n1")
