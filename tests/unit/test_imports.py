@@ -79,7 +79,10 @@ def test_planning_loads_nothing_heavy(module):
 
 
 # imported in functions, when they are needed
-LATE = {"read_weather.py": {"tigerbush/weather/grids.py"}}
+LATE = {
+    "read_weather.py": {"tigerbush/weather/grids.py"},
+    "summarise_site.py": {"tigerbush/sensors.py", "tigerbush/product.py", "tigerbush/site.py"},
+}
 # a fork for each script, of a process that has loaded what is not of this project
 FORKS = """
 import importlib, json, os, runpy, sys

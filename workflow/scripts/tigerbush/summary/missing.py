@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tigerbush.sensors import sensor_of
-
 COLUMNS = ("site", "date", "product", "band", "sub_image", "reason")
 MASK = "mask"
 
@@ -39,13 +37,21 @@ def _date_rows(missing: str | None, lineage: Mapping, unused: Sequence[Mapping])
     if missing:
         yield {"reason": missing}
     for product, reason in sorted(lineage.get("failed", {}).items()):
-        yield {"product": product, "band": sensor_of(product).band_in(reason), "reason": _one_line(reason)}
+        yield {"product": product, "band": _band(product, reason), "reason": _one_line(reason)}
     for product, reason in sorted(lineage["left_out"].items()):
         yield {"product": product, "reason": _one_line(reason)}
     for product in sorted(lineage.get("unmasked", ())):
         yield {"product": product, "band": MASK, "reason": "no cloud mask; the product is used unmasked"}
     for part in unused:
         yield {"sub_image": f"{part['longitude']:.4f}_{part['latitude']:.4f}", "reason": part["unused"]}
+
+
+def _band(product: str, reason: str) -> str:
+    """Return the band that the reason of a product's failure names, or an empty string."""
+    # most sites have no such product
+    from tigerbush.sensors import sensor_of
+
+    return sensor_of(product).band_in(reason)
 
 
 def _one_line(reason: str) -> str:
