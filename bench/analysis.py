@@ -13,7 +13,7 @@ from tigerbush.analysis.series import read_series, tidy_rows, write_series
 from tigerbush.analysis.site import analyse_site
 from tigerbush.analysis.sites import compare
 from tigerbush.files import read_json, write_json
-from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.summary.results import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 ROOT = Path(__file__).parents[1]
 PARTS = 16

@@ -13,14 +13,14 @@ from tigerbush.grid import Grid
 from tigerbush.images import render
 from tigerbush.raster import Raster
 from tigerbush.sites.composite import Observation, median
-from tigerbush.sites.parts import sub_images
+from tigerbush.sites.layout import sub_images
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,
     ndvi_of_sub_images,
     usable_sub_images,
 )
-from tigerbush.summary.summary import summarise_date
+from tigerbush.summary.results import summarise_date
 
 DAY = "2020-01-16"
 

@@ -141,9 +141,9 @@ def store_of(monkeypatch, bucket, servers=None, **options):
 
 def without_waiting(monkeypatch):
     """Let no try be waited for; gives the seconds that it would have been, without their jitter."""
-    from tigerbush.sources import patience
+    from tigerbush.sources import retries
 
     waits = []
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waits.append))
-    monkeypatch.setattr(patience, "random", SimpleNamespace(random=lambda: 0.5))
+    monkeypatch.setattr(retries, "random", SimpleNamespace(random=lambda: 0.5))
     return waits

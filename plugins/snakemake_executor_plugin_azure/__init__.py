@@ -20,7 +20,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_azure import account, pool, retries, takeover, tasks, trouble
+from snakemake_executor_plugin_azure import account, batch_errors, pool, retries, takeover, tasks
 from snakemake_executor_plugin_azure.capacity import Capacity
 from snakemake_executor_plugin_azure.settings import ExecutorSettings, common_settings
 
@@ -128,7 +128,7 @@ class Executor(upstream.Executor):
                 parameters=parameters,
             )
         except Exception as error:
-            raise WorkflowError(f"The pool cannot be made: {trouble.sentence(error)}") from None
+            raise WorkflowError(f"The pool cannot be made: {batch_errors.sentence(error)}") from None
 
     def pool_of_earlier_run(self) -> bool:
         """Whether the pool is there; wait while it is being deleted."""
@@ -137,9 +137,11 @@ class Executor(upstream.Executor):
             try:
                 found = self.batch_client.pool.get(self.pool_id)
             except Exception as error:
-                if trouble.status_of(error) == 404:
+                if batch_errors.status_of(error) == 404:
                     return False
-                raise WorkflowError(f"The Batch account cannot be asked: {trouble.sentence(error)}") from None
+                raise WorkflowError(
+                    f"The Batch account cannot be asked: {batch_errors.sentence(error)}"
+                ) from None
             if found.state != bm.PoolState.deleting:
                 return True
             self.warn(f"Waiting until the pool {self.pool_id} of an earlier run is deleted.")
@@ -159,7 +161,7 @@ class Executor(upstream.Executor):
                 )
             )
         except Exception as error:
-            raise WorkflowError(f"The Batch job cannot be made: {trouble.sentence(error)}") from None
+            raise WorkflowError(f"The Batch job cannot be made: {batch_errors.sentence(error)}") from None
 
     @property
     def cores(self):
@@ -187,7 +189,7 @@ class Executor(upstream.Executor):
             self.add(task)
         except Exception as error:
             self.leave_if_gone(error)
-            self.report_job_error(info, msg=f"The task cannot be added: {trouble.sentence(error)}\n")
+            self.report_job_error(info, msg=f"The task cannot be added: {batch_errors.sentence(error)}\n")
         else:
             self.under_way[task.id] = job
             self.report_job_submission(info)
@@ -239,14 +241,14 @@ class Executor(upstream.Executor):
         WorkflowError
             When the job or the pool is gone.
         """
-        if not self.started or trouble.status_of(error) != 404:
+        if not self.started or batch_errors.status_of(error) != 404:
             return
         if self.held():
-            raise WorkflowError(trouble.deleted(self.job_id))
+            raise WorkflowError(batch_errors.deleted(self.job_id))
         self.started = False
         # the other run may have uploaded the same sources
         self.workflow._source_archive = None
-        raise WorkflowError(trouble.ended(self.job_id, self.pool_id, self.settings.batch_account_name))
+        raise WorkflowError(batch_errors.ended(self.job_id, self.pool_id, self.settings.batch_account_name))
 
     def tolerate(self, error: Exception) -> None:
         """Count polls without an answer; too many in a row end the run."""
@@ -254,14 +256,14 @@ class Executor(upstream.Executor):
             # the run was ended while this poll was under way
             return
         self.failed_polls += 1
-        text = trouble.sentence(error)
+        text = batch_errors.sentence(error)
         if self.failed_polls >= self.settings.poll_failures:
             raise WorkflowError(
                 f"Batch could not be asked {self.failed_polls} times in a row: {text} What is finished is kept; "
                 "start the run again to go on."
             )
         self.logger.warning(f"Batch could not be asked, trying again: {text}")
-        if trouble.status_of(error) == 401:
+        if batch_errors.status_of(error) == 401:
             self.renew_token()
 
     def renew_token(self) -> None:
@@ -297,24 +299,24 @@ class Executor(upstream.Executor):
             )
         except bm.BatchErrorException as error:
             # 409: it is changing already
-            if trouble.status_of(error) != 409:
+            if batch_errors.status_of(error) != 409:
                 raise
 
     def why_node(self, node: bm.ComputeNode) -> str:
         """Say why a node does not work, with the end of what a failed start task wrote."""
         if node.start_task_info is None:
-            return trouble.of_node(node, "")
-        output = trouble.tail(
+            return batch_errors.of_node(node, "")
+        output = batch_errors.tail(
             lambda: self.batch_client.file.get_from_compute_node(self.pool_id, node.id, "startup/stderr.txt")
         )
-        return trouble.of_node(node, output)
+        return batch_errors.of_node(node, output)
 
     def why(self, task: bm.CloudTask) -> str:
         """Repair: the output of a failed task was always shown empty."""
-        end = trouble.tail(
+        end = batch_errors.tail(
             lambda: self.batch_client.file.get_from_task(self.job_id, task.id, "stderr.txt"), lines=40
         )
-        return f"{trouble.of_task(task)}\n{end}\n"
+        return f"{batch_errors.of_task(task)}\n{end}\n"
 
     def warn(self, text: str) -> None:
         """Say something once."""
@@ -342,7 +344,7 @@ class Executor(upstream.Executor):
         try:
             done = takeover.succeeded(self.batch_client, self.job_id)
         except Exception as error:
-            if trouble.status_of(error) == 404:
+            if batch_errors.status_of(error) == 404:
                 return True
             self.logger.warning(
                 f"The job {self.job_id} stays, which costs nothing: Batch does not tell which of its tasks have "
@@ -357,7 +359,7 @@ class Executor(upstream.Executor):
         """Delete a job or a pool; say how to do it by hand when it fails."""
         failure = retries.delete(lambda: getattr(self.batch_client, kind).delete(name), self.renew_token)
         if failure is not None:
-            self.logger.error(trouble.left(kind, name, self.settings.batch_account_name, failure))
+            self.logger.error(batch_errors.left(kind, name, self.settings.batch_account_name, failure))
 
     def shutdown(self) -> None:
         """Clean up first: whoever waits for the last poll may lose patience."""

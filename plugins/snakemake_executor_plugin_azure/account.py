@@ -9,7 +9,7 @@ from azure.mgmt.batch import BatchManagementClient
 from snakemake_executor_plugin_azure_batch.util import AzureIdentityCredentialAdapter, CustomAzureCredential
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_executor_plugin_azure import trouble
+from snakemake_executor_plugin_azure import batch_errors
 
 SCOPES = ("https://batch.core.windows.net/.default", "https://management.azure.com/.default")
 # until Azure has given both tokens
@@ -55,10 +55,10 @@ def _log_in(credential: object) -> None:
     asking.join(TOKEN_SECONDS)
     if asking.is_alive():
         raise WorkflowError(
-            f"Azure gives no token for Batch: no answer within {TOKEN_SECONDS:g} s. {trouble.LOGIN}"
+            f"Azure gives no token for Batch: no answer within {TOKEN_SECONDS:g} s. {batch_errors.LOGIN}"
         )
     if failed:
-        raise WorkflowError(f"Azure gives no token for Batch: {trouble.sentence(failed[0])}")
+        raise WorkflowError(f"Azure gives no token for Batch: {batch_errors.sentence(failed[0])}")
 
 
 def pool_of(prefix: str | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from azure.batch.models import AllocationState, CloudPool, ComputeNode, ComputeNodeState
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_executor_plugin_azure import trouble
+from snakemake_executor_plugin_azure import batch_errors
 
 # in seconds; tests have shorter ones
 MINUTE = 60
@@ -83,11 +83,11 @@ class Capacity:
         present = [node for node in nodes if node.state not in LEAVING]
         lost = self._lost(present, now, why)
         errors = self._errors(pool)
-        reasons = [trouble.of_pool(error) for error in errors]
+        reasons = [batch_errors.of_pool(error) for error in errors]
         short = self.wanted is not None and len(present) < self.wanted
         if len(lost) == len(present):
             # nodes that have worked and were taken away may come back
-            quota = not self.worked and any(error.code in trouble.QUOTAS for error in errors)
+            quota = not self.worked and any(error.code in batch_errors.QUOTAS for error in errors)
             if quota or (present and not short):
                 raise WorkflowError(_ended("The pool has no node that works.", [*reasons, *lost]))
         said = [*lost, *(reasons if not short else [])]
@@ -102,12 +102,12 @@ class Capacity:
 
     def _lost(self, nodes: list[ComputeNode], now: float, why: Callable[[ComputeNode], str]) -> list[str]:
         """Say what is wrong with each node that has not worked for so long that nobody waits for it."""
-        bad = {node.id: node for node in nodes if trouble.is_useless(node)}
+        bad = {node.id: node for node in nodes if batch_errors.is_useless(node)}
         self.bad_since = {name: self.bad_since.get(name, now) for name in bad}
         self.named = {name: text for name, text in self.named.items() if name in bad}
         for name, node in bad.items():
             over = now - self.bad_since[name] >= NODE_MINUTES * MINUTE
-            if name not in self.named and (over or trouble.has_failed(node)):
+            if name not in self.named and (over or batch_errors.has_failed(node)):
                 self.named[name] = why(node)
         return list(self.named.values())
 

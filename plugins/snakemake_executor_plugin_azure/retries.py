@@ -11,7 +11,7 @@ from tenacity import (
     wait_incrementing,
 )
 
-from snakemake_executor_plugin_azure import trouble
+from snakemake_executor_plugin_azure import batch_errors
 
 # of adding a task, when Batch does not answer or is busy
 ADD_TRIES = 3
@@ -38,7 +38,7 @@ def add(ask: Callable[[], None], warn: Callable[[str], None]) -> None:
     """
 
     def tell(state: RetryCallState) -> None:
-        warn(f"A task cannot be added, trying again: {trouble.sentence(state.outcome.exception())}")
+        warn(f"A task cannot be added, trying again: {batch_errors.sentence(state.outcome.exception())}")
 
     policy = Retrying(
         stop=stop_after_attempt(ADD_TRIES),
@@ -50,7 +50,7 @@ def add(ask: Callable[[], None], warn: Callable[[str], None]) -> None:
     try:
         policy(ask)
     except Exception as error:
-        status = trouble.status_of(error)
+        status = batch_errors.status_of(error)
         # 409: an earlier try has reached it
         reached = status == 409 and policy.statistics["attempt_number"] > 1
         # without an answer the next poll tells whether it is there
@@ -78,7 +78,7 @@ def delete(ask: Callable[[], None], renew_token: Callable[[], None]) -> Exceptio
         try:
             ask()
         except Exception as error:
-            if trouble.status_of(error) == 401:
+            if batch_errors.status_of(error) == 401:
                 renew_token()
             raise
 
@@ -99,9 +99,9 @@ def _may_pass(error: BaseException) -> bool:
     """Whether Batch did not answer, or is busy."""
     if not isinstance(error, Exception):
         return False
-    status = trouble.status_of(error)
+    status = batch_errors.status_of(error)
     return status is None or status == 429 or status >= 500
 
 
 def _is_still_there(error: BaseException) -> bool:
-    return isinstance(error, Exception) and trouble.status_of(error) not in GONE
+    return isinstance(error, Exception) and batch_errors.status_of(error) not in GONE

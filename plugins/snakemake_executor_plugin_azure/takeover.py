@@ -14,7 +14,7 @@ from azure.batch import BatchServiceClient
 from snakemake.persistence import PersistenceBase
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_executor_plugin_azure import account, trouble
+from snakemake_executor_plugin_azure import account, batch_errors
 
 # that a new process waits for tasks that run; who starts it again has what they have finished
 WAIT_MINUTES = 30
@@ -26,7 +26,7 @@ def succeeded(batch: BatchServiceClient, job: str) -> set[str]:
     try:
         tasks = list(batch.task.list(job))
     except Exception as error:
-        if trouble.status_of(error) == 404:
+        if batch_errors.status_of(error) == 404:
             return set()
         raise
     return {
@@ -88,7 +88,7 @@ def taken_over(workflow: Any, settings: Any, held: Callable[[], bool], logger: A
             if held():
                 _delete(batch, "pool", pool, settings, logger)
             else:
-                logger.warning(trouble.stays("pool", pool, settings.batch_account_name))
+                logger.warning(batch_errors.stays("pool", pool, settings.batch_account_name))
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise WorkflowError(f"The Batch account cannot be asked: {trouble.sentence(error)}") from None
+        raise WorkflowError(f"The Batch account cannot be asked: {batch_errors.sentence(error)}") from None
 
 
 def _let_end(batch: BatchServiceClient, job: str, pause: float, say: Callable[[str], None]) -> None:
@@ -117,7 +117,7 @@ def _let_end(batch: BatchServiceClient, job: str, pause: float, say: Callable[[s
                 batch.job.disable(job, bm.DisableJobOption.wait)
                 disabled = True
         except Exception as error:
-            status = trouble.status_of(error)
+            status = batch_errors.status_of(error)
             if status == 404:
                 return
             # 409: it is being deleted
@@ -126,7 +126,7 @@ def _let_end(batch: BatchServiceClient, job: str, pause: float, say: Callable[[s
             text = (
                 text
                 if status == 409
-                else f"Batch could not be asked, trying again: {trouble.sentence(error)}"
+                else f"Batch could not be asked, trying again: {batch_errors.sentence(error)}"
             )
         if not said:
             said.add(text)
@@ -169,5 +169,5 @@ def _delete(batch: BatchServiceClient, kind: str, name: str, settings: Any, logg
         getattr(batch, kind).delete(name)
     except Exception as error:
         # gone, or on its way
-        if trouble.status_of(error) not in {404, 409}:
-            logger.error(trouble.left(kind, name, settings.batch_account_name, error))
+        if batch_errors.status_of(error) not in {404, 409}:
+            logger.error(batch_errors.left(kind, name, settings.batch_account_name, error))

@@ -171,14 +171,14 @@ REPAIRS = [
     ),
     Repair(
         "a server that speaks for ever is left",
-        "workflow/scripts/tigerbush/sources/patience.py",
+        "workflow/scripts/tigerbush/sources/retries.py",
         "answer.result(STEP_SECONDS)",
         "answer.result()",
         f"{STORES}::test_a_server_that_speaks_for_ever",
     ),
     Repair(
         "a wait is told",
-        "workflow/scripts/tigerbush/sources/patience.py",
+        "workflow/scripts/tigerbush/sources/retries.py",
         "        log.warning(\"%s; asked",
         "        log.debug(\"%s; asked",
         f"{STORES}::test_a_wait_is_told",
@@ -227,7 +227,7 @@ REPAIRS = [
     ),
     Repair(
         "a network that keeps somebody out is no missing role",
-        "workflow/scripts/tigerbush/runs/blob_trouble.py",
+        "workflow/scripts/tigerbush/runs/blob_errors.py",
         "    if status == 403 and code in _NETWORK:\n",
         "    if False:\n",
         f"{REFUSED}::test_a_network_that_is_kept_out",
@@ -284,8 +284,8 @@ REPAIRS = [
     Repair(
         "nodes that do not work are named",
         f"{AZURE}/capacity.py",
-        "            if name not in self.named and (over or trouble.has_failed(node)):\n",
-        "            if name not in self.named and trouble.has_failed(node):\n",
+        "            if name not in self.named and (over or batch_errors.has_failed(node)):\n",
+        "            if name not in self.named and batch_errors.has_failed(node):\n",
         "tests/unit/test_azure_capacity.py",
     ),
     Repair(

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from azure.storage.blob import BlobServiceClient
 
-from absent import absent
+from skipping import skip_unless_ci
 from weed import free_port
 
 ACCOUNT = "tigerstore"
@@ -54,7 +54,7 @@ def azurite_server(folder: Path):
     """Run Azurite; `folder` holds `ca.pem`, `cert.pem` and `key.pem`."""
     program = shutil.which("azurite-blob")
     if program is None:
-        absent("azurite-blob is not on the PATH (npm install -g azurite@3.37.0)")
+        skip_unless_ci("azurite-blob is not on the PATH (npm install -g azurite@3.37.0)")
     port = free_port()
     command = [
         program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence",

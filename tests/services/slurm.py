@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from absent import absent
 from processes import comm, kill, marked, tail, wait_until, with_children
+from skipping import skip_unless_ci
 from slurm_files import SLURM_CONF, SLURMDBD_CONF
 from weed import free_port
 
@@ -235,10 +235,12 @@ def slurm_cluster(
 def require(programs) -> None:
     """Skip, or in CI fail, when a cluster cannot be started here."""
     if os.geteuid() != 0:
-        absent("a test cluster needs root")
+        skip_unless_ci("a test cluster needs root")
     missing = [name for name in programs if shutil.which(name, path=search_path()) is None]
     if missing:
-        absent(f"a test cluster needs {', '.join(missing)} (Debian: slurm-wlm, munge, mariadb-server)")
+        skip_unless_ci(
+            f"a test cluster needs {', '.join(missing)} (Debian: slurm-wlm, munge, mariadb-server)"
+        )
 
 
 def clean_up() -> None:

@@ -21,9 +21,9 @@ from azure_runs import CONTAINER, AzureRun, checkout
 from azurite import ACCOUNT, KEY
 from fabricate import name_of, scene_of
 from runs import BASE
-from snakemake_executor_plugin_azure import account, trouble
+from snakemake_executor_plugin_azure import account, batch_errors
 from tigerbush.errors import TigerbushError
-from tigerbush.runs import blob_trouble
+from tigerbush.runs import blob_errors as blob_errors
 from tigerbush.runs.judge import Judge
 from tigerbush.runs.lease import Lease
 from tigerbush.runs.mark import own_mark
@@ -79,7 +79,7 @@ def test_nobody_is_logged_in(lease, monkeypatch):
 
 
 def test_an_identity_service_that_is_silent(lease, monkeypatch):
-    monkeypatch.setattr(blob_trouble, "LOGIN_SECONDS", 1)
+    monkeypatch.setattr(blob_errors, "LOGIN_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
         text = refusal(lambda: take(lease(credential=ManagedIdentityCredential())))
@@ -169,14 +169,14 @@ def test_a_batch_account_that_is_not_there(azure, monkeypatch):
     with pytest.raises(Exception) as raised:
         account.jobs_of(batch, "tigerbush-refused")
     assert time.monotonic() - start < 20
-    assert trouble.sentence(raised.value) == (
+    assert batch_errors.sentence(raised.value) == (
         "the host nobody.invalid is not known: check batch_account and region in config/azure.yaml, and the network."
     )
     # and no token for it
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     with pytest.raises(WorkflowError) as raised:
         account.clients(settings)
-    assert str(raised.value) == f"Azure gives no token for Batch: nobody is logged in. {trouble.LOGIN}"
+    assert str(raised.value) == f"Azure gives no token for Batch: nobody is logged in. {batch_errors.LOGIN}"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(account, "TOKEN_SECONDS", 0.5)
@@ -184,7 +184,9 @@ def test_a_batch_account_that_is_not_there(azure, monkeypatch):
         with pytest.raises(WorkflowError) as raised:
             account.clients(settings)
         assert time.monotonic() - start < 10
-    assert str(raised.value) == f"Azure gives no token for Batch: no answer within 0.5 s. {trouble.LOGIN}"
+    assert (
+        str(raised.value) == f"Azure gives no token for Batch: no answer within 0.5 s. {batch_errors.LOGIN}"
+    )
 
 
 @pytest.fixture

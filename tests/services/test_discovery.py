@@ -15,7 +15,7 @@ from tigerbush.sentinel2.archive import ARCHIVE
 from tigerbush.sentinel2.names import parse_name
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.listing import fetch_product
 from tigerbush.sources.query import Query
@@ -104,7 +104,7 @@ def test_a_long_listing_comes_in_pages(weed, written, monkeypatch):
 
 
 def test_a_listing_that_breaks_is_no_short_listing(proxy, weed, written, monkeypatch):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     weed.put_product(PUBLIC, written / f"{name_of('20170110')}.SAFE", "breaks/")
     proxy.fault("503", "2017%2F01%2F20")
     with pytest.raises(RemoteError, match=r"s3://public/breaks/2017/01/20/: .* is overloaded or down \(503"):

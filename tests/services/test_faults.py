@@ -12,7 +12,7 @@ from tigerbush.sentinel2.safe import open_product
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site
 from tigerbush.sites.stream import stream_product
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from tigerbush.sources.listing import fetch_product
 from tigerbush.sources.store import Store
 from weed import KEYED, KEYS, PUBLIC
@@ -32,7 +32,7 @@ PASSING = {
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
 @pytest.fixture

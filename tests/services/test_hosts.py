@@ -8,7 +8,7 @@ from front import found
 from test_catalogue import PLACE
 from tigerbush.cli.doctor.source import answers
 from tigerbush.errors import TigerbushError
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from tigerbush.sources.web import HostRefusedError
 from web_servers import before, serving
 
@@ -24,7 +24,7 @@ def elsewhere():
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
 def link(rel, href, **fields):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from absent import absent
 from fabricate import name_of, scene_of
 from processes import children_of, comm, wait_until
 from runs import Run
+from skipping import skip_unless_ci
 from slurm import slurm_cluster
 from test_slurm import SlurmRun
 from tigerbush.raster import REASON, STATUS, read_tags
@@ -28,7 +28,7 @@ BROKEN = name_of("20170120")
 def launcher(monkeypatch):
     """Containers and CI run tests as root, on fewer cores than ranks."""
     if shutil.which("mpirun") is None:
-        absent("these tests need mpirun (Debian: openmpi-bin)")
+        skip_unless_ci("these tests need mpirun (Debian: openmpi-bin)")
     for name in (
         "OMPI_ALLOW_RUN_AS_ROOT",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",

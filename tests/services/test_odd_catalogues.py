@@ -10,7 +10,7 @@ from certificates import write_certificates
 from test_catalogue import listed
 from tigerbush.errors import TigerbushError
 from tigerbush.sources import catalogue as discovery
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from web_servers import serving
 
 AGAIN = "{url} gives the same page again and again; try again later."
@@ -24,7 +24,7 @@ CONFORMS = [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "item
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(discovery, "RETRIES", 1)
 
 
@@ -131,7 +131,7 @@ def slowly():
 
 
 def test_a_catalogue_that_speaks_for_ever(monkeypatch):
-    monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+    monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 
     start = time.monotonic()
     with serving(lambda _: (200, {"Content-Length": "1000"}, slowly())) as server:
@@ -143,7 +143,7 @@ def test_a_catalogue_that_speaks_for_ever(monkeypatch):
 
 def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
     """The first keeps its connection until the server has said all."""
-    monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+    monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 
     answers = iter([(200, {"Content-Length": "1000"}, slowly())])
     page = (200, {"Content-Type": "text/html"}, b"")

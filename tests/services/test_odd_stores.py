@@ -7,7 +7,7 @@ import pytest
 
 from certificates import write_certificates
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from tigerbush.sources.store import Store
 from web_servers import serving
 
@@ -40,7 +40,7 @@ def store(server, **options):
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_server_that_speaks_for_ever(monkeypatch, where):
 
     with serving(lambda _: (200, {"Content-Length": "1000"}, bytes_one_by_one())) as server:
         one = store(server) if where == "store" else Store(catalogue=server.url, tries=2)
-        monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+        monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
         start = time.monotonic()
         with pytest.raises(RemoteError) as error:
             one.read("p/a.jp2" if where == "store" else f"{server.url}/p/a.jp2", 1000)
@@ -274,7 +274,7 @@ def test_web_servers_need_no_credentials(monkeypatch):
 )  # fmt: skip
 def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, content, what):
     if "sleep" in content:
-        monkeypatch.setattr(patience, "STEP_SECONDS", 0.5)
+        monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
     (tmp_path / "config").write_text(content)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     with pytest.raises(TigerbushError) as error:

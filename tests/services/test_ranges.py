@@ -11,7 +11,7 @@ from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
 from tigerbush.sites import stream
 from tigerbush.sites.stream import read_remote_window
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from tigerbush.sources.ranges import WHOLE_BYTES, RemoteFile, open_remote
 from tigerbush.sources.store import Store
 from weed import PUBLIC
@@ -81,7 +81,7 @@ def test_windows_of_several_bands_overlap(proxy, row):
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])
 def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     proxy.fault(fault, "B04", times=2)
     data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
     np.testing.assert_array_equal(data[0], pixels[300:350, 300:350])

@@ -13,7 +13,7 @@ from tigerbush.cli.results.names import sort_out, unportable
 from tigerbush.cli.results.places import Item, open_place
 from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sources import patience
+from tigerbush.sources import retries
 from web_servers import serving
 from weed import KEYED
 
@@ -31,7 +31,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
 def tigerbush(*arguments, status=0, **environment):

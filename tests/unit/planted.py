@@ -12,7 +12,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.summary.results import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 MONTHS = 58
 EMPTY = (0, 1, 24, 25, 56, 57)

@@ -14,7 +14,7 @@ from azure.batch.models import (
 )
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_executor_plugin_azure import trouble
+from snakemake_executor_plugin_azure import batch_errors
 from snakemake_executor_plugin_azure.capacity import Capacity
 
 MINUTE = 60
@@ -41,7 +41,7 @@ class Pool:
         # which the service alone sets
         pool.allocation_state, pool.allocation_state_transition_time = state, changed
         nodes = [one if isinstance(one, ComputeNode) else node(one, i) for i, one in enumerate(states)]
-        said, again = self.capacity.look(pool, nodes, lambda node: trouble.of_node(node, ""))
+        said, again = self.capacity.look(pool, nodes, lambda node: batch_errors.of_node(node, ""))
         self.said += [text for text in said if text not in self.said]
         if again:
             self.asked.append(self.now / MINUTE)
@@ -107,7 +107,7 @@ def test_an_old_error_of_a_kept_pool_does_not_count():
         pool.look(errors=[QUOTA], changed=2)
     assert str(raised.value) == (
         "The pool has no node that works. AccountCoreQuotaReached: The account has reached its quota. "
-        f"{trouble.QUOTA} {KEPT}"
+        f"{batch_errors.QUOTA} {KEPT}"
     )
 
 
@@ -123,7 +123,9 @@ def test_quota_that_gives_some_nodes_is_told():
     pool = Pool()
     pool.wait(20, "running", errors=[QUOTA])
     assert pool.said == [
-        SHORTAGE.format(f"AccountCoreQuotaReached: The account has reached its quota. {trouble.QUOTA}", "")
+        SHORTAGE.format(
+            f"AccountCoreQuotaReached: The account has reached its quota. {batch_errors.QUOTA}", ""
+        )
     ]
 
 

@@ -10,7 +10,7 @@ from azure.batch.models import BatchError, BatchErrorException, ErrorMessage
 from azure.core.exceptions import ClientAuthenticationError
 
 from fabricate import ROOT
-from snakemake_executor_plugin_azure import ExecutorSettings, pool, trouble
+from snakemake_executor_plugin_azure import ExecutorSettings, batch_errors, pool
 from tigerbush_azure import AccountError, read_account
 
 IDENTITY = (
@@ -110,13 +110,13 @@ def test_sentences():
         code="PoolQuotaReached", message=ErrorMessage(value="No more pools.\nRequestId:1\nTime:2")
     )
     error.response = SimpleNamespace(status_code=409)
-    assert trouble.sentence(error).startswith("PoolQuotaReached: No more pools. Ask for more quota")
-    assert trouble.status_of(error) == 409
+    assert batch_errors.sentence(error).startswith("PoolQuotaReached: No more pools. Ask for more quota")
+    assert batch_errors.status_of(error) == 409
     entra = ClientAuthenticationError(
         "ChainedTokenCredential failed to retrieve a token.\nEnvironmentCredential: AADSTS7000215: Invalid secret.\nmore"
     )
-    assert trouble.sentence(entra).startswith("AADSTS7000215: Invalid secret. Run 'az login'")
-    assert trouble.sentence(TimeoutError("no answer")) == "TimeoutError: no answer."
+    assert batch_errors.sentence(entra).startswith("AADSTS7000215: Invalid secret. Run 'az login'")
+    assert batch_errors.sentence(TimeoutError("no answer")) == "TimeoutError: no answer."
 
 
 def test_the_image_is_installed_from_the_lock(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from fabricate import ROOT
 from tigerbush.cli import analyse
 from tigerbush.cli.__main__ import main
-from tigerbush.summary.summary import VEGETATION_COLLECTION
+from tigerbush.summary.results import VEGETATION_COLLECTION
 
 DAYS = ["2020-01-16", "2020-02-15", "2020-03-16"]
 RECORD = {"latitude": 11.5, "longitude": 27.9, "offset50": -400.5, "ndvi": 200}

@@ -5,7 +5,7 @@ import pytest
 from fabricate import name_of
 from tigerbush.sentinel2.names import band_in
 from tigerbush.summary.missing import missing_rows
-from tigerbush.summary.summary import summarise_date, summarise_site
+from tigerbush.summary.results import summarise_date, summarise_site
 
 A, B, C = (name_of(day) for day in ("20170111", "20170112", "20170113"))
 DAY, EMPTY, CLOUDY = "2017-01-16", "2017-02-15", "2017-03-16"

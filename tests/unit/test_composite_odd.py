@@ -14,11 +14,11 @@ from tigerbush.raster import LINEAGE, Raster, read_raster, write_raster
 from tigerbush.sites.composite import (
     Observation,
     composite_products,
+    datatake_and_tile,
     lost_products,
     median,
     mosaic,
     observation,
-    take_and_tile,
 )
 from tigerbush.version import __version__
 
@@ -252,6 +252,6 @@ def test_of_a_composite_of_unknown_making_nothing_is_lost(old):
 
 
 def test_what_two_baselines_have_in_common():
-    assert take_and_tile(OLD) == take_and_tile(AGAIN)
+    assert datatake_and_tile(OLD) == datatake_and_tile(AGAIN)
     for old, new in (("S2A", "S2B"), ("L1C", "L2A"), ("T100000_N", "T100001_N"), ("33TVL", "33TWL")):
-        assert take_and_tile(OLD) != take_and_tile(OLD.replace(old, new))
+        assert datatake_and_tile(OLD) != datatake_and_tile(OLD.replace(old, new))

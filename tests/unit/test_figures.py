@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tigerbush.report.figures import sites_figure
 from tigerbush.report.overview import encode_figure, first_middle_last, place_of, shown_dates, site_figure
-from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.summary.results import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 GREEN, ORANGE, BLUE = "#009E73", "#D55E00", "#0072B2"
 DAYS = [f"2020-{month:02d}-16" for month in range(1, 13)]

@@ -13,10 +13,10 @@ import pytest
 
 from tigerbush.errors import MachineError, RemoteError, TigerbushError, WriteError
 from tigerbush.files import (
+    atomic_write,
     link_or_copy,
     parse_json,
     read_json,
-    replacing,
     scratch_folder,
     write_bytes,
     write_error,
@@ -32,7 +32,7 @@ def no_link(*_):
 def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("old")
-    with pytest.raises(RuntimeError), replacing(target) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(target) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert target.read_text() == "old"
@@ -68,7 +68,7 @@ def test_job_log_ends_with_the_sentence(tmp_path):
 def test_replacing_takes_a_name_beside_the_target(tmp_path):
     """Of the same suffix, by which GDAL chooses a driver, and hidden."""
     target = tmp_path / "new" / "below" / ("a" * 50 + ".b.tif")
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         assert (temporary.parent, temporary.suffix) == (target.parent, ".tif")
         assert re.fullmatch(r"\.a{40}\.[a-z0-9_]{8}\.tif", temporary.name)
         temporary.write_bytes(b"x")
@@ -79,13 +79,13 @@ def test_replacing_takes_a_name_beside_the_target(tmp_path):
 def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
     target = tmp_path / "a.tif"
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-        with pytest.raises(WriteError) as error, replacing(target):
+        with pytest.raises(WriteError) as error, atomic_write(target):
             raise OSError(number, os.strerror(number))
         assert (
             str(error.value)
             == f"{target} cannot be written ({os.strerror(number)}); mend that and run again."
         )
-    with pytest.raises(OSError, match="Input/output error") as error, replacing(target):
+    with pytest.raises(OSError, match="Input/output error") as error, atomic_write(target):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
     assert not isinstance(error.value, WriteError)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.site import Place, Site
-from tigerbush.sites.parts import sub_images
+from tigerbush.sites.layout import sub_images
 from tigerbush.sites.windows import read_window, site_grid
 
 # northings of southern tiles are 40 modulo 60

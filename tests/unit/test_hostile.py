@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fabricate import CORNER, flat_scene, name_of, scene_of
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
-from tigerbush.files import replacing, write_bytes, write_json
+from tigerbush.files import atomic_write, write_bytes, write_json
 from tigerbush.grid import Grid
 from tigerbush.raster import Raster, read_raster, write_raster
 from tigerbush.sentinel2.masks import read_mask
@@ -276,5 +276,5 @@ def test_an_image_names_no_other_files(safe, tmp_path, suffix):
 def test_an_output_folder_that_cannot_be(tmp_path):
     (tmp_path / "results").write_text("a file, not a folder")
     target = tmp_path / "results" / "a.json"
-    with pytest.raises(WriteError, match=r"results/a\.json cannot be written"), replacing(target):
+    with pytest.raises(WriteError, match=r"results/a\.json cannot be written"), atomic_write(target):
         raise AssertionError("not reached")

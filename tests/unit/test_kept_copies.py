@@ -11,7 +11,13 @@ from test_kept_results import NAME, SITE, files_of, keeping, script, without_ban
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_json
-from tigerbush.placeholder import failed_outputs, is_finished, kept_results, or_placeholder, write_failed_copy
+from tigerbush.placeholder import (
+    failed_outputs,
+    is_finished,
+    kept_results,
+    placeholder_on_failure,
+    write_failed_copy,
+)
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.scenes.scene import scene_placeholder
 from tigerbush.sources.folder import copy_product
@@ -140,7 +146,7 @@ def fetched(out, last_attempt):
 
 @pytest.mark.parametrize("fetch", [streamed, fetched])
 def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
-    monkeypatch.setattr("tigerbush.sources.patience.WAIT_SECONDS", 0)
+    monkeypatch.setattr("tigerbush.sources.retries.WAIT_SECONDS", 0)
     out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
     copy_product(product(), out, [])
     # what may pass is tried again first
@@ -159,7 +165,7 @@ def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, mon
 def test_success_needs_no_record(tmp_path):
     result = tmp_path / f"{NAME}.tif"
     write_json(tmp_path / f"{NAME}.unreadable.json", {"product": NAME, "reason": "gone"})
-    assert or_placeholder(lambda: 1, str, last_attempt=True, result=result) == 1
+    assert placeholder_on_failure(lambda: 1, str, last_attempt=True, result=result) == 1
     assert not list(tmp_path.iterdir())
 
 

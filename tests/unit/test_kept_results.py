@@ -14,7 +14,7 @@ from tigerbush.files import write_json
 from tigerbush.placeholder import is_finished
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
 from tigerbush.scenes.engines import make_scene
-from tigerbush.scenes.ranks import KEPT, to_do, work_through
+from tigerbush.scenes.ranks import KEPT, process_products, unfinished_products
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
 from tigerbush.site import Site
@@ -295,7 +295,7 @@ def ranks(product, tmp_path):
     manifest = folder.parent / "manifest.json"
 
     def make():
-        outcomes = work_through(
+        outcomes = process_products(
             [NAME], {NAME: str(safe)}, folder, SCENE, limits=Limits(1, 1000), last_attempt=True
         )
         write_json(manifest, {"folder": str(folder), "scenes": outcomes})
@@ -310,7 +310,7 @@ def test_a_rank_keeps_its_scene_and_that_of_the_results(ranks, product):
     publish()
     before = (folder / f"{NAME}.tif").read_bytes()
     reason = without_band(safe)
-    assert to_do({NAME: str(safe)}, folder) == []
+    assert unfinished_products({NAME: str(safe)}, folder) == []
     assert make() == {NAME: {"status": KEPT, "reason": reason}}
     assert (folder / f"{NAME}.tif").read_bytes() == before
     with keeping(out, reason):

@@ -13,7 +13,7 @@ import pytest
 from fabricate import ROOT, name_of, scene_of
 from tigerbush.errors import EngineError, MachineError, WriteError
 from tigerbush.masks import MaskOptions
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.raster import REASON, STATUS, read_raster
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, write_snap_scene
@@ -216,7 +216,7 @@ def test_temporary_files_that_may_not_be_written(place, monkeypatch):
     (place / "closed").mkdir(mode=0o555)
     monkeypatch.setattr(tempfile, "tempdir", str(place / "closed"))
     with without_privileges(), pytest.raises(WriteError) as error:
-        or_placeholder(
+        placeholder_on_failure(
             lambda: write_snap_scene(place / "products" / SAFE, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
@@ -234,7 +234,7 @@ def test_a_command_that_may_not_be_started(place, monkeypatch):
         (place / "products" / SAFE / folder).mkdir(exist_ok=True)
     path = place / "products" / SAFE
     with pytest.raises(EngineError) as error:
-        or_placeholder(
+        placeholder_on_failure(
             lambda: write_snap_scene(path, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,
@@ -268,7 +268,7 @@ def test_what_snap_says_of_the_machine(place, monkeypatch, script):
     path = place / "products" / SAFE
     (path / "DATASTRIP").mkdir(exist_ok=True)
     with pytest.raises(EngineError) as error:
-        or_placeholder(
+        placeholder_on_failure(
             lambda: write_snap_scene(path, place / "a.tif", SCENE, Limits(1, 1000)),
             str,
             last_attempt=True,

@@ -15,7 +15,7 @@ from test_machine_faults import place as place
 from tigerbush.errors import MachineError, WriteError
 from tigerbush.files import scratch_folder
 from tigerbush.job import job_log
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.sentinel2.files import unpack_product
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
@@ -46,14 +46,14 @@ def test_a_full_disk_of_temporary_files(place):
     """What SNAP is given is unpacked there."""
     path = zip_of(place / "products" / SAFE)
     with scratch_folder("tigerbush-test-") as folder, small_disk(), pytest.raises(MachineError) as error:
-        or_placeholder(lambda: unpack_product(path, folder), str, last_attempt=True, source=path)
+        placeholder_on_failure(lambda: unpack_product(path, folder), str, last_attempt=True, source=path)
     assert str(error.value) == "File too large; mend that and run again."
 
 
 def test_a_full_disk_under_a_copy(place):
     path, target = place / "products" / SAFE, place / "copies" / f"{name_of()}.zip"
     with small_disk(), pytest.raises(WriteError) as error:
-        or_placeholder(lambda: copy_product(path, target, None), str, last_attempt=True, source=path)
+        placeholder_on_failure(lambda: copy_product(path, target, None), str, last_attempt=True, source=path)
     assert str(error.value) == f"{target} cannot be written (File too large); mend that and run again."
     assert not list(target.parent.iterdir())
 
@@ -85,7 +85,7 @@ def test_too_many_open_files(place, kind, left):
         path = zip_of(path)
     product = open_product(path)
     with files_left(left), pytest.raises(MachineError) as error:
-        or_placeholder(
+        placeholder_on_failure(
             lambda: product.read_band("B4", product.grids[10]), str, last_attempt=True, source=path
         )
     sentence = str(error.value).removeprefix(f"{product.path}: ")
@@ -98,7 +98,7 @@ import json, os, re, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tigerbush.errors import MachineError
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.sentinel2.safe import open_product
 path = Path(sys.argv[2])
 product = open_product(path)
@@ -116,7 +116,7 @@ for more in range(0, 26, 2):
     size = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
     resource.setrlimit(resource.RLIMIT_AS, (size + more * 2**20,) * 2)
     try:
-        done = or_placeholder(lambda: product.read_band("B8", grid), str, True, source=path)
+        done = placeholder_on_failure(lambda: product.read_band("B8", grid), str, True, source=path)
         text = f"placeholder {done}" if isinstance(done, str) else f"done {(done == 300).all()}"
     except (MachineError, MemoryError) as error:
         text = f"{type(error).__name__} {error}"

@@ -8,7 +8,7 @@ from rasterio.errors import RasterioIOError
 
 from test_machine_limits import job_ends
 from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_fault
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import placeholder_on_failure
 
 
 def of_gdal(kind, text):
@@ -31,7 +31,9 @@ def raising(error):
 
 def outcome(error, **options):
     try:
-        return or_placeholder(raising(error), lambda reason: f"placeholder: {reason}", True, **options)
+        return placeholder_on_failure(
+            raising(error), lambda reason: f"placeholder: {reason}", True, **options
+        )
     except MachineError as fault:
         return str(fault)
 
@@ -101,7 +103,7 @@ def test_trouble_of_a_product(error):
         "OSError: [Errno 13]", "PermissionError: [Errno 13]"
     )
     with pytest.raises(OSError) as raised:
-        or_placeholder(raising(error), str, last_attempt=False)
+        placeholder_on_failure(raising(error), str, last_attempt=False)
     assert raised.value is error
 
 

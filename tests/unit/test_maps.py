@@ -11,7 +11,7 @@ from tigerbush.raster import read_raster, write_raster
 from tigerbush.report.maps import Maps, animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.report.overview import encode_figure
 from tigerbush.site import Site
-from tigerbush.sites.parts import place_sub_images
+from tigerbush.sites.layout import place_sub_images
 
 # 3 x 2 sub-images of 5 pixels
 GRID, EPSG, SIZE = Grid(461_080, 1_460_280, 10, 15, 10), 32631, 5

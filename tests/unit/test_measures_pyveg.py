@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tigerbush.images import read_png
-from tigerbush.sites.parts import SubImage
+from tigerbush.sites.layout import SubImage
 from tigerbush.sites.subimages import centrality_of_sub_images, coverage, ndvi_of_sub_images
 
 pytestmark = pytest.mark.data

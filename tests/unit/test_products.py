@@ -11,7 +11,7 @@ from tigerbush.planning.tables import (
     COLUMNS,
     file_row,
     is_row,
-    keep_gone,
+    keep_removed_rows,
     newest_baseline,
     read_rows,
     table_row,
@@ -133,7 +133,7 @@ def test_rows_that_a_source_no_longer_holds(caplog, gone):
     new = [named(day) for day in (20, 11)]
     old = [named(day) for day in range(1, gone + 1)] + [named(20, url="old"), named(12, url="other")]
     old.append(named(11, product="older", baseline="02.03"))
-    kept = keep_gone(old, new, lambda one: one["url"] != "other", "the shelf")
+    kept = keep_removed_rows(old, new, lambda one: one["url"] != "other", "the shelf")
     assert kept == [*old[:gone], new[1], new[0]]
     names = ", ".join(one["product"] for one in old[: min(gone, 5)]) + " ..." * (gone > 5)
     expected = (

@@ -16,14 +16,14 @@ from tigerbush.images import render
 from tigerbush.pyveg import smoothed
 from tigerbush.raster import Raster
 from tigerbush.site import Site
-from tigerbush.sites.parts import place_sub_images
+from tigerbush.sites.layout import place_sub_images
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,
     ndvi_of_sub_images,
     usable_sub_images,
 )
-from tigerbush.summary.summary import summarise_date, summarise_site
+from tigerbush.summary.results import summarise_date, summarise_site
 
 GRID, EPSG = Grid(600_000, 1_280_000, 10, WIDTH, HEIGHT), 32635
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}

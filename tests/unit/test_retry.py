@@ -17,9 +17,9 @@ from tigerbush.placeholder import (
     failed_outputs,
     is_finished,
     keep_finished,
-    keep_reached,
+    keep_scene_with_pixels,
     kept_results,
-    or_placeholder,
+    placeholder_on_failure,
     record_of,
 )
 from tigerbush.raster import STATUS
@@ -293,10 +293,10 @@ def test_a_scene_with_pixels_is_not_replaced_by_one_without(tmp_path, status, ke
     scene = tmp_path / f"{NAMES['a']}.tif"
     write_image(scene, status)
     if not kept:
-        keep_reached(scene, "why")
+        keep_scene_with_pixels(scene, "why")
         return
     with pytest.raises(KeptError) as error:
-        keep_reached(scene, "why")
+        keep_scene_with_pixels(scene, "why")
     assert (error.value.reason, str(error.value)) == (
         "why",
         f"why: {scene} of an earlier run is kept as it is; correct scene.region or scene.geo_region, or delete that file to "
@@ -323,14 +323,14 @@ def raising(error):
 def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
     result = tmp_path / f"{NAMES['a']}.tif"
     record(tmp_path, "a")
-    made = or_placeholder(raising(error), lambda text: ("placeholder", text), last, result=result)
+    made = placeholder_on_failure(raising(error), lambda text: ("placeholder", text), last, result=result)
     assert (made, caplog.messages) == (("placeholder", reason), [reason])
     # there is a result of this product's own now
     assert not record_of(result).exists()
-    assert or_placeholder(raising(error), str, last) == reason
+    assert placeholder_on_failure(raising(error), str, last) == reason
     write_image(result, "ok")
     with pytest.raises(KeptError) as kept:
-        or_placeholder(raising(error), str, last, result=result)
+        placeholder_on_failure(raising(error), str, last, result=result)
     assert kept.value.reason == reason
 
 
@@ -344,15 +344,15 @@ def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
         (False, True) if not isinstance(error, OSError) or isinstance(error, MachineError) else (False,)
     ):
         with pytest.raises(type(error)) as raised:
-            or_placeholder(raising(error), str, last, result=tmp_path / f"{NAMES['a']}.tif")
+            placeholder_on_failure(raising(error), str, last, result=tmp_path / f"{NAMES['a']}.tif")
         assert raised.value is error
     assert len(list(tmp_path.iterdir())) == 1
     # a file that is not the product's is the machine's fault
     wrong = PermissionError(13, "Permission denied", "/elsewhere/a")
     with pytest.raises(MachineError):
-        or_placeholder(raising(wrong), str, True, source=tmp_path / "a.SAFE")
+        placeholder_on_failure(raising(wrong), str, True, source=tmp_path / "a.SAFE")
     inside = PermissionError(13, "Permission denied", str(tmp_path / "a.SAFE" / "b"))
-    assert or_placeholder(raising(inside), str, True, source=tmp_path / "a.SAFE").startswith(
+    assert placeholder_on_failure(raising(inside), str, True, source=tmp_path / "a.SAFE").startswith(
         "PermissionError: "
     )
 

@@ -11,7 +11,7 @@ from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import ConfigurationError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import failed_outputs, or_placeholder, write_failed_copy
+from tigerbush.placeholder import failed_outputs, placeholder_on_failure, write_failed_copy
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions, scene_placeholder, scene_region, write_scene
@@ -223,18 +223,20 @@ def raising(error):
 
 
 def test_a_permanent_error_becomes_a_placeholder_at_once():
-    assert or_placeholder(raising(TigerbushError("B4 is\nmissing")), str.upper, False) == "B4 IS MISSING"
+    assert (
+        placeholder_on_failure(raising(TigerbushError("B4 is\nmissing")), str.upper, False) == "B4 IS MISSING"
+    )
 
 
 def test_trouble_is_raised_until_the_last_attempt():
     with pytest.raises(OSError, match="reset"):
-        or_placeholder(raising(OSError("reset")), str, last_attempt=False)
-    assert or_placeholder(raising(OSError("reset")), str, last_attempt=True) == "OSError: reset"
+        placeholder_on_failure(raising(OSError("reset")), str, last_attempt=False)
+    assert placeholder_on_failure(raising(OSError("reset")), str, last_attempt=True) == "OSError: reset"
 
 
 def test_out_of_memory_stays_an_error():
     with pytest.raises(MemoryError):
-        or_placeholder(raising(MemoryError()), str, last_attempt=True)
+        placeholder_on_failure(raising(MemoryError()), str, last_attempt=True)
 
 
 def test_failed_outputs(tmp_path):

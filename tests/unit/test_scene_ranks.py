@@ -20,11 +20,11 @@ from tigerbush.scenes import ranks as scene_ranks
 from tigerbush.scenes.ranks import (
     check_outcomes,
     outcome,
+    process_products,
     run_rank,
     scene_part,
     start_command,
-    to_do,
-    work_through,
+    unfinished_products,
 )
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
@@ -76,9 +76,9 @@ def test_scenes_lie_by_the_names_of_their_products(tmp_path):
 
 
 def test_what_is_to_do(products, folder):
-    assert to_do(products, folder) == [NAMES[i] for i in (1, 2, 3, 5, 6)]
+    assert unfinished_products(products, folder) == [NAMES[i] for i in (1, 2, 3, 5, 6)]
     Path(products[NAMES[0]]).unlink()
-    assert to_do(products, folder) == [NAMES[i] for i in (0, 1, 2, 3, 5, 6)]
+    assert unfinished_products(products, folder) == [NAMES[i] for i in (0, 1, 2, 3, 5, 6)]
 
 
 def test_outcomes_are_those_that_scenes_tell(folder):
@@ -121,7 +121,7 @@ EXPECTED = {
 @pytest.mark.parametrize("last", [True, False])
 def test_trouble_with_one_product_keeps_no_other_from_its_turn(maker, products, tmp_path, last, caplog):
     order = [NAMES[i] for i in (3, 0, 2, 1, 4)]
-    found = work_through(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
+    found = process_products(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
     assert found == EXPECTED and list(found) == order
     assert maker == [(products[name], tmp_path / f"{name}.tif", name, SCENE, LIMITS, last) for name in order]
     # the defect alone is told with where it was

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT
-from tigerbush.summary.summary import VEGETATION_COLLECTION
+from tigerbush.summary.results import VEGETATION_COLLECTION
 
 DAYS = [f"2020-{month:02d}-16" for month in range(1, 8)]
 

@@ -7,7 +7,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.grid import Grid
-from tigerbush.placeholder import stand_in
+from tigerbush.placeholder import placeholder_raster
 from tigerbush.raster import Raster
 from tigerbush.sentinel2.names import SITE_BANDS, parse_name
 from tigerbush.sentinel2.safe import open_product
@@ -140,7 +140,9 @@ def test_what_stands_for_a_product_without_pixels():
     south, _ = site_placeholder(name_of(), "gone", replace(SITE, latitude=-25.0))
     assert south.epsg == 32733
     assert south.grid.y % 10 == 0
-    image = stand_in(parse_name(name_of()), "why", Grid(0, 50, 20, 3, 2), 32601, SITE_BANDS, status="outside")
+    image = placeholder_raster(
+        parse_name(name_of()), "why", Grid(0, 50, 20, 3, 2), 32601, SITE_BANDS, status="outside"
+    )
     assert (image.data.shape, image.tags["TIGERBUSH_STATUS"], image.tags["TIGERBUSH_PRODUCT"]) == (
         (4, 2, 3),
         "outside",

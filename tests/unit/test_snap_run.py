@@ -347,13 +347,13 @@ def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_p
     """What is finished would be kept, and what lies on this machine is told apart from what does not."""
     scene, calls = SceneOptions(["B4", "B2"], 60, engine="gpt"), []
 
-    def or_placeholder(work, placeholder, last_attempt, **options):
+    def placeholder_on_failure(work, placeholder, last_attempt, **options):
         work()
         placeholder("it is bad")
         calls.append((last_attempt, options))
 
     monkeypatch.setattr("tigerbush.scenes.engines.run_engine", lambda *call: calls.append(call))
-    monkeypatch.setattr("tigerbush.scenes.engines.or_placeholder", or_placeholder)
+    monkeypatch.setattr("tigerbush.scenes.engines.placeholder_on_failure", placeholder_on_failure)
     target = tmp_path / "a.tif"
     make_scene(tmp_path, target, name_of(), scene, limits=LIMITS, last_attempt=True)
     assert calls == [

@@ -9,7 +9,7 @@ import pytest
 from tigerbush.grid import Grid
 from tigerbush.images import BARE, MASKED_GREY, VEGETATION
 from tigerbush.pyveg import centres
-from tigerbush.sites.parts import sub_images
+from tigerbush.sites.layout import sub_images
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,
@@ -18,7 +18,7 @@ from tigerbush.sites.subimages import (
     unused_sub_images,
     usable_sub_images,
 )
-from tigerbush.summary.summary import (
+from tigerbush.summary.results import (
     VEGETATION_COLLECTION,
     WEATHER_COLLECTION,
     summarise_date,

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from tigerbush.sites.parts import SubImage
+from tigerbush.sites.layout import SubImage
 from tigerbush.sites.subimages import (
     Coverage,
     centrality_of_sub_images,
     examine_sub_images,
     ndvi_of_sub_images,
 )
-from tigerbush.summary.summary import merge_records, summarise_date, summarise_site
+from tigerbush.summary.results import merge_records, summarise_date, summarise_site
 from tigerbush.version import __version__
 
 GOOD, BAD, CLOUDY, NONE, DRY = "2017-01-16", "2017-02-15", "2017-03-16", "2017-04-16", "2017-05-16"

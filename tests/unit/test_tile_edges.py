@@ -11,7 +11,7 @@ from tigerbush.grid import Grid
 from tigerbush.pyveg import centres
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import METRES_PER_DEGREE, Place, Site
-from tigerbush.sites.parts import SubImage, place_sub_images, sub_images
+from tigerbush.sites.layout import SubImage, place_sub_images, sub_images
 from tigerbush.sites.windows import read_window, site_grid
 
 TILE = Grid(399_960, 5_100_000, 10, 10_980, 10_980)

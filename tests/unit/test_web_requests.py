@@ -149,7 +149,7 @@ def test_an_answer_that_does_not_come_leaves_its_connection(wire, monkeypatch):
     def never(*_):
         raise TimeoutError
 
-    monkeypatch.setattr(web, "within_a_step", never)
+    monkeypatch.setattr(web, "with_time_limit", never)
     wire.opened.clear()
     with pytest.raises(requests.Timeout) as error:
         asked.request("GET", f"{HOME}/a", most=1)

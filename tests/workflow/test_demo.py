@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from absent import absent
 from fabricate import ROOT
 from runs import SUMMARIES
+from skipping import skip_unless_ci
 from tigerbush.files import read_json
 from tigerbush.grid import Grid
 from tigerbush.images import read_png
 from tigerbush.raster import read_raster
-from tigerbush.sites.parts import sub_images
+from tigerbush.sites.layout import sub_images
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("sample")]
 
@@ -241,7 +241,7 @@ def report(finished):
 def chromium():
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        absent("chromium is not installed (Debian package chromium), so no browser opens the report")
+        skip_unless_ci("chromium is not installed (Debian package chromium), so no browser opens the report")
     return path
 
 

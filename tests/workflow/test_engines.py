@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from absent import absent
 from fabricate import CORNER, name_of
+from skipping import skip_unless_ci
 from snap_standins import Snap, scenes_by_arrays
 
 pytestmark = pytest.mark.workflow
@@ -32,7 +32,7 @@ def scenes(run):
 
 def test_ranks_of_mpi_share_no_java(run, snap, tmp_path):
     if shutil.which("mpirun") is None:
-        absent("this test needs mpirun (Debian: openmpi-bin)")
+        skip_unless_ci("this test needs mpirun (Debian: openmpi-bin)")
     engine(run, "snap", mpi={"ranks": 2})
     run.variables = run.variables | {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",

@@ -56,17 +56,17 @@ def explained(ask, place):
     """What Blob storage answers: what may pass is tried three times, what is refused is a sentence."""
 
     def told(error):
-        return from_library("runs.blob_trouble").sentence(error, blob_service(), place)
+        return from_library("runs.blob_errors").sentence(error, blob_service(), place)
 
     def warn(error, seconds, number):
         logger.warning(f"Blob storage is asked again: {told(error)}")
 
     try:
-        return from_library("sources.patience").retried(
+        return from_library("sources.retries").call_with_retries(
             ask,
             tries=3,
             wait=lambda error, attempt: 3 * 2 ** (attempt - 1),
-            may_pass=lambda error: from_library("runs.blob_trouble").may_pass(error),
+            may_pass=lambda error: from_library("runs.blob_errors").may_pass(error),
             tell=warn,
         )
     except AzureError as error:

@@ -209,7 +209,7 @@ async def made_of(job, products, planned):
         used = [*lineage["products"], *lineage["left_out"]]
         if lineage["products"] and not set(lineage["products"]) & set(planned):
             return products
-        same = from_library("sites.composite").take_and_tile
+        same = from_library("sites.composite").datatake_and_tile
         takes = set(map(same, used))
         return [product for product in products if same(product) in takes]
     except (*raster.GDAL_ERRORS, KeyError, ValueError):

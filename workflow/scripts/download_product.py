@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.job import job_log
-from tigerbush.placeholder import or_placeholder, write_failed_copy
+from tigerbush.placeholder import placeholder_on_failure, write_failed_copy
 from tigerbush.planning.source import FOLDERS
 from tigerbush.sensors import sensor_of
 from tigerbush.sources.folder import copy_product
@@ -30,7 +30,7 @@ def main(
         else:
             fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched, bands=wanted)
 
-    or_placeholder(
+    placeholder_on_failure(
         copy,
         lambda reason: write_failed_copy(out, reason),
         last_attempt,

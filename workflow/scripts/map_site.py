@@ -9,7 +9,7 @@ from tigerbush.raster import read_raster, write_raster
 from tigerbush.report.maps import animate_maps, map_metric, maps_figure, maps_raster
 from tigerbush.report.overview import encode_figure
 from tigerbush.site import Site
-from tigerbush.sites.parts import place_sub_images
+from tigerbush.sites.layout import place_sub_images
 
 
 def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: Site, mode: str) -> None:

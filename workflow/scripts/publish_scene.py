@@ -5,7 +5,7 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 from tigerbush.files import link_or_copy, read_json
 from tigerbush.job import job_log
-from tigerbush.placeholder import keep_finished, keep_reached, record_of
+from tigerbush.placeholder import keep_finished, keep_scene_with_pixels, record_of
 from tigerbush.scenes.ranks import KEPT, scene_part
 
 
@@ -20,7 +20,7 @@ def main(manifest: Path, out: Path, *, product: str) -> None:
     if outcome.get("status") in ("failed", KEPT):
         keep_finished(out, outcome["reason"])
     if outcome.get("status") == "outside":
-        keep_reached(out, outcome.get("reason") or "the product does not reach the region")
+        keep_scene_with_pixels(out, outcome.get("reason") or "the product does not reach the region")
     link_or_copy(part, out)
     record_of(out).unlink(missing_ok=True)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tigerbush.job import job_log
 from tigerbush.masks import MaskOptions
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.raster import write_raster
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site, site_placeholder
@@ -13,7 +13,7 @@ from tigerbush.sites.product import resample_site, site_placeholder
 def main(
     image: Path, mask: Path, *, product: str, path: str, site: Site, options: MaskOptions, last_attempt: bool
 ) -> None:
-    rasters = or_placeholder(
+    rasters = placeholder_on_failure(
         lambda: resample_site(Path(path), site, options),
         lambda reason: site_placeholder(product, reason, site),
         last_attempt,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.job import job_log
-from tigerbush.placeholder import or_placeholder, write_failed_copy
+from tigerbush.placeholder import placeholder_on_failure, write_failed_copy
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.listing import open_store
@@ -20,7 +20,7 @@ def main(
     last_attempt: bool,
 ) -> None:
     store = open_store(source, connections)
-    or_placeholder(
+    placeholder_on_failure(
         lambda: stream_product(store, out.stem, files, out, site=site, buffer=buffer),
         lambda reason: write_failed_copy(out, reason),
         last_attempt,

@@ -6,7 +6,7 @@ from pathlib import Path
 from tigerbush.files import read_json, write_json
 from tigerbush.job import job_log
 from tigerbush.raster import LINEAGE, read_tags
-from tigerbush.summary.summary import summarise_date
+from tigerbush.summary.results import summarise_date
 
 
 def main(

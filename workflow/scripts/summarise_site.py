@@ -6,7 +6,7 @@ from tigerbush.files import read_json, write_bytes, write_json
 from tigerbush.job import job_arguments, job_log
 from tigerbush.spreadsheet import rows_text
 from tigerbush.summary.missing import COLUMNS, missing_rows
-from tigerbush.summary.summary import summarise_site
+from tigerbush.summary.results import summarise_site
 
 
 def main(

@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from tigerbush.files import replacing
+from tigerbush.files import atomic_write
 from tigerbush.images import encode_png, read_png
 from tigerbush.job import job_arguments, job_log
 from tigerbush.site import Site
@@ -15,7 +15,7 @@ def main(
 ) -> None:
     images = read_date(ndvi, black_white, rgb, **choice)
     kinds = {"RGB": images.rgb, "NDVI": read_png(ndvi_image), "BWNDVI": images.black_white}
-    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for number, (part, _) in enumerate(images.parts):
             place = f"sub{number}_{part.longitude:.3f}_{part.latitude:.3f}_{date}"
             for kind, image in kinds.items():

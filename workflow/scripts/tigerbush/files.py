@@ -17,7 +17,7 @@ _MOST_DIGITS = 400
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; rename it to `target` when the block succeeds.
 
     The suffix is kept, because GDAL chooses by it. After an exception the temporary file is removed
@@ -73,13 +73,13 @@ def write_error(target: Path, error: BaseException) -> WriteError:
 
 def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target`, whole or not at all."""
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(content)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it where the disk knows no hard links."""
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.unlink()
         try:
             os.link(source, temporary)

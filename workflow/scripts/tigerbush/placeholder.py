@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 
 from tigerbush.errors import KeptError, MachineError, TigerbushError, refuse_fault
-from tigerbush.files import RECORD, read_json, replacing, write_json
+from tigerbush.files import RECORD, atomic_write, read_json, write_json
 from tigerbush.grid import Grid
 from tigerbush.product import NODATA, ProductName
 from tigerbush.raster import GDAL_ERRORS, PRODUCT, REASON, STATUS, Raster, read_tags
@@ -38,7 +38,7 @@ _PLACES = {"scenes": ".tif", "*/products": ".tif", "downloads": ".zip", "*/downl
 Result = TypeVar("Result")
 
 
-def or_placeholder(
+def placeholder_on_failure(
     work: Callable[[], Result],
     placeholder: Callable[[str], Result],
     last_attempt: bool,
@@ -114,7 +114,7 @@ def keep_finished(result: Path, reason: str) -> None:
         )
 
 
-def keep_reached(scene: Path, reason: str) -> None:
+def keep_scene_with_pixels(scene: Path, reason: str) -> None:
     """Refuse to replace a scene with pixels by one of a region that the product does not reach: a typo, more likely.
 
     Parameters
@@ -253,7 +253,7 @@ def product_tags(name: ProductName, status: str, reason: str) -> dict[str, str]:
     }
 
 
-def stand_in(
+def placeholder_raster(
     name: ProductName, reason: str, grid: Grid, epsg: int, bands: Sequence[str], status: str = "failed"
 ) -> Raster:
     """Return what stands for the pixels of a product: all no-data, with the reason in the tags.
@@ -281,5 +281,5 @@ def stand_in(
 
 def write_failed_copy(target: Path, reason: str) -> None:
     """Write the zip that stands for a product that could not be fetched; opening it gives the reason."""
-    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr(FAILED, reason)

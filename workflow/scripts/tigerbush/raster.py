@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
-from tigerbush.files import replacing, write_error
+from tigerbush.files import atomic_write, write_error
 from tigerbush.grid import Grid
 
 # GDAL would take 5 % of the machine's memory for its blocks
@@ -116,7 +116,7 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, n
         "bigtiff": "IF_SAFER",
     }
     with (
-        replacing(target) as cog,
+        atomic_write(target) as cog,
         tempfile.NamedTemporaryFile(
             prefix=f".{target.stem[:40]}.", suffix=".tif", dir=target.parent
         ) as plain,

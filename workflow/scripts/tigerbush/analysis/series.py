@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tigerbush.analysis.detrend import YEAR
 from tigerbush.errors import TigerbushError
-from tigerbush.files import replacing
+from tigerbush.files import atomic_write
 from tigerbush.spreadsheet import cell
 
 Array = NDArray[np.float64]
@@ -346,8 +346,8 @@ def write_series(rows: Sequence[Mapping], csv: Path, parquet: Path) -> None:
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in TIDY])
     cells = [{name: cell(value) for name, value in row.items()} for row in rows]
     options = pyarrow.csv.WriteOptions(quoting_style="needed")
-    with replacing(csv) as temporary:
+    with atomic_write(csv) as temporary:
         pyarrow.csv.write_csv(pyarrow.Table.from_pylist(cells, schema=schema), temporary, options)
     table = pyarrow.Table.from_pylist(list(rows), schema=schema)
-    with replacing(parquet) as temporary:
+    with atomic_write(parquet) as temporary:
         pyarrow.parquet.write_table(table, temporary)

@@ -29,7 +29,7 @@ SHORTEST = 8
 _ENVIRONMENTS = ("AWS_", "AZURE_", "SNAKEMAKE_", "TIGERBUSH_")
 
 
-def gives_away(text: str) -> bool:
+def reveals_secret(text: str) -> bool:
     """Tell whether a text holds a credential; nearly none holds what each of them needs."""
     return ("@" in text or "=" in text) and CREDENTIAL.search(text) is not None
 
@@ -56,7 +56,7 @@ def refuse_credentials(value: object, where: str) -> None:
         Naming the place, never what it found.
     """
     for place, text in texts_of(value, where):
-        if gives_away(text):
+        if reveals_secret(text):
             raise TigerbushError(
                 f"{place or 'the configuration'} holds a user, password, key or signature in a URL, which "
                 "everyone sees who reads a configuration, log or result; take it out, and give keys by the environment "

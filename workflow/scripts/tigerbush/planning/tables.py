@@ -15,7 +15,7 @@ from typing import Any
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
 from tigerbush.planning.addresses import KEY, LONGEST_KEY, is_address
-from tigerbush.planning.credentials import gives_away, refuse_credentials
+from tigerbush.planning.credentials import refuse_credentials, reveals_secret
 from tigerbush.product import ProductName
 from tigerbush.sensors import parse_name, product_pattern, sensors, titles
 from tigerbush.site import METRES_PER_DEGREE
@@ -87,7 +87,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
         if None in row or None in row.values():
             raise TigerbushError(f"{path}, line {line}: expected {len(columns)} fields separated by tabs.")
         # one look at the whole line: the table of files is long, and every job reads it
-        if gives_away("\t".join(row.values())):
+        if reveals_secret("\t".join(row.values())):
             for column, text in row.items():
                 refuse_credentials(text, f"{path}, line {line}: {column}")
     return rows
@@ -255,7 +255,7 @@ def newest_baseline(rows: Iterable[Row]) -> list[Row]:
     return sorted(kept, key=lambda row: row["product"])
 
 
-def keep_gone(
+def keep_removed_rows(
     old: Iterable[Row],
     new: Sequence[Row],
     belongs: Callable[[Row], bool],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tigerbush.analysis.series import VEGETATION, SiteSeries
 from tigerbush.grid import Grid
 from tigerbush.raster import Raster
-from tigerbush.sites.parts import SubImage
+from tigerbush.sites.layout import SubImage
 
 # dark is little for NDVI; offset50 is negative, and the more negative the more connected the bare ground
 NO_DATA = "0.85"

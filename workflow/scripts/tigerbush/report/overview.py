@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tigerbush.summary.summary import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.summary.results import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 # colours of the Okabe-Ito palette, which colour-blind readers tell apart
 GREEN, ORANGE, BLUE = "#009E73", "#D55E00", "#0072B2"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tigerbush.files import replacing, write_error
+from tigerbush.files import atomic_write, write_error
 from tigerbush.runs.judge import Judge
 from tigerbush.runs.mark import NAME, LostError, Mark, decoded, state, who
 
@@ -101,7 +101,7 @@ class Folder:
 
     def rewrite(self, mark: Mark) -> None:
         """Replace one's own mark by what is known by then."""
-        with replacing(self.path) as temporary:
+        with atomic_write(self.path) as temporary:
             temporary.write_bytes(mark.encoded())
 
     def release(self, mark: Mark) -> None:

@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from tigerbush.errors import TigerbushError
-from tigerbush.runs.blob_trouble import OPTIONS, log_in, sentence
+from tigerbush.runs.blob_errors import OPTIONS, log_in, sentence
 from tigerbush.runs.judge import Judge
 from tigerbush.runs.mark import NAME, LostError, Mark, decoded, who
 

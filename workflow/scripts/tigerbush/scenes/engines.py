@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.placeholder import or_placeholder
+from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.raster import write_raster
 from tigerbush.scenes.scene import SceneOptions, scene_placeholder, write_scene
 from tigerbush.scenes.snap import Limits, write_snap_scene
@@ -55,9 +55,13 @@ def make_scene(
         When the product fails, and `target` is finished.
     """
 
-    def stand_in(reason: str) -> None:
+    def placeholder_raster(reason: str) -> None:
         write_raster(target, scene_placeholder(product, reason, options.bands, options.resolution))
 
-    or_placeholder(
-        lambda: run_engine(path, target, options, limits), stand_in, last_attempt, source=path, result=target
+    placeholder_on_failure(
+        lambda: run_engine(path, target, options, limits),
+        placeholder_raster,
+        last_attempt,
+        source=path,
+        result=target,
     )

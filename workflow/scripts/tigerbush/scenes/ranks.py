@@ -30,7 +30,7 @@ def scene_part(folder: Path, product: str) -> Path:
     return Path(folder) / f"{product}.tif"
 
 
-def to_do(products: Mapping[str, str], folder: Path) -> list[str]:
+def unfinished_products(products: Mapping[str, str], folder: Path) -> list[str]:
     """Return the products without a finished scene that is younger than the product itself, sorted.
 
     Parameters
@@ -53,7 +53,7 @@ def _finished(product: Path, part: Path) -> bool:
         return False
 
 
-def work_through(
+def process_products(
     names: Sequence[str],
     products: Mapping[str, str],
     folder: Path,
@@ -113,13 +113,13 @@ def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
     names = None
     if comm.rank == 0:
         # it alone decides, so that shares never overlap
-        names = to_do(order["products"], folder)
+        names = unfinished_products(order["products"], folder)
         for left in folder.glob(".*.tif"):
             # half a scene of a rank that was lost
             left.unlink()
         log.info("%d of %d scenes to make, by %d ranks", len(names), len(order["products"]), comm.size)
     names = comm.bcast(names)
-    mine = work_through(
+    mine = process_products(
         names[comm.rank :: comm.size],
         order["products"],
         folder,

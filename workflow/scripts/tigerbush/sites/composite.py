@@ -151,18 +151,18 @@ def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, s
         used, lineage = json.loads(old[LINEAGE])["products"], json.loads(new[LINEAGE])
         if used and not lineage["products"]:
             return dict(lineage["failed"])
-        missing = set(map(take_and_tile, used)) - set(map(take_and_tile, lineage["products"]))
+        missing = set(map(datatake_and_tile, used)) - set(map(datatake_and_tile, lineage["products"]))
         return {
             product: why
             for product, why in lineage["failed"].items()
-            if product in used or take_and_tile(product) in missing
+            if product in used or datatake_and_tile(product) in missing
         }
     except (KeyError, TypeError, ValueError):
         # nothing is known of how it was made
         return {}
 
 
-def take_and_tile(product: str) -> tuple[str, ...]:
+def datatake_and_tile(product: str) -> tuple[str, ...]:
     """Return what a product has in common with the same data in another processing baseline.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 from tigerbush.images import read_png
 from tigerbush.raster import read_raster
 from tigerbush.site import Site
-from tigerbush.sites.parts import SubImage, place_sub_images
+from tigerbush.sites.layout import SubImage, place_sub_images
 from tigerbush.sites.subimages import Coverage, coverage, examine_sub_images
 
 

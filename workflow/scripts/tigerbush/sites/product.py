@@ -12,7 +12,7 @@ import numpy as np
 
 from tigerbush.grid import Grid
 from tigerbush.masks import CLEAR, DEFAULTS, MASK_NODATA, MASKED, UNKNOWN, MaskOptions
-from tigerbush.placeholder import stand_in
+from tigerbush.placeholder import placeholder_raster
 from tigerbush.product import ProductName
 from tigerbush.raster import Raster
 from tigerbush.readers import Product, open_product
@@ -101,7 +101,7 @@ def site_placeholder(product: str, reason: str, site: Site) -> tuple[Raster, Ras
 def _without_pixels(
     name: ProductName, reason: str, grid: Grid, epsg: int, status: str = "failed"
 ) -> tuple[Raster, Raster]:
-    image = stand_in(name, reason, grid, epsg, sensor_of(name.product).site_bands, status)
+    image = placeholder_raster(name, reason, grid, epsg, sensor_of(name.product).site_bands, status)
     return image, _mask_raster(np.full(grid.shape, MASK_NODATA, np.uint8), image, {})
 
 

@@ -17,7 +17,7 @@ import rasterio
 from rasterio.windows import Window
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.files import replacing, write_bytes, write_error
+from tigerbush.files import atomic_write, write_bytes, write_error
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
@@ -124,7 +124,7 @@ def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid
     if path.exists():
         return
     data, codestream = _read_window(store, row, grid, source)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         _write_window(temporary, data, source, {CODESTREAM: codestream} if codestream else {})
 
 
@@ -195,7 +195,7 @@ def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, s
 
 
 def _zip_folder(folder: Path, target: Path) -> None:
-    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(folder.parent))

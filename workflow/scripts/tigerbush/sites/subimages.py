@@ -8,7 +8,7 @@ import numpy as np
 from tigerbush.centrality import feature_vector, metrics
 from tigerbush.images import BARE, VEGETATION
 from tigerbush.pyveg import MODES, NO_COLOUR, lost_ground_coloured
-from tigerbush.sites.parts import SubImage
+from tigerbush.sites.layout import SubImage
 
 
 @dataclass(frozen=True)

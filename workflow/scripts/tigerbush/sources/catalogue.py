@@ -21,8 +21,8 @@ from tigerbush.sensors import titles
 from tigerbush.site import Place
 from tigerbush.sources.bucket import Found, describe_listed, describe_products
 from tigerbush.sources.pages import Pages, catalogue_sentences, odata_entries, stac_items
-from tigerbush.sources.patience import TRIES
 from tigerbush.sources.query import Query, Row
+from tigerbush.sources.retries import TRIES
 from tigerbush.sources.store import Store
 from tigerbush.sources.web import HostRefusedError, Web
 from tigerbush.stac import STAC_ITEM, cloud_percent

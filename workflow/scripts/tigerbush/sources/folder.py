@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError, refuse_fault
-from tigerbush.files import replacing
+from tigerbush.files import atomic_write
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.readers import Product, list_files, list_folders, open_product
 from tigerbush.sensors import ends_like_product, name_at, sensor_of, short_forms, suffixes
@@ -114,7 +114,7 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
     refuse_less(target, product.files, bands)
     names = list(product.files) if bands is None else _needed(product, bands)
     folder = f"{product.name.product}{sensor_of(product.name.product).suffix}"
-    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
             # SNAP asks for some even when they are empty
             for name in list_folders(path):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tigerbush.archives import archives_of
 from tigerbush.errors import TigerbushError
-from tigerbush.files import replacing
+from tigerbush.files import atomic_write
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.source import FOLDERS, STORE_KEYS
-from tigerbush.planning.tables import keep_gone
+from tigerbush.planning.tables import keep_removed_rows
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
@@ -93,7 +93,7 @@ def list_products(
             f"{where} holds no {level or ''} product of the sites' tiles in the period; check source.prefixes, "
             "source.level, period and the table of sites."
         )
-    rows = keep_gone(old, found, lambda row: belongs(row) or finished(row["product"]), where)
+    rows = keep_removed_rows(old, found, lambda row: belongs(row) or finished(row["product"]), where)
     gone = {row["product"] for row in rows} - {row["product"] for row in found}
     return rows, files + [row for row in old_files if row["product"] in gone]
 
@@ -134,7 +134,7 @@ def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, sto
     prefix = _folder_of(product, suffix, files)
     objects = [one for one in store.objects(prefix) if is_address(one.key) and one.key != prefix]
     refuse_less(target, [one.key.removeprefix(prefix) for one in objects], None)
-    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for one in objects:
             row = {"name": one.key.removeprefix(prefix), "etag": one.etag}
             content = store.read(one.key, one.size, one.etag)
@@ -185,7 +185,7 @@ def fetch_product(
     """
     refuse_less(target, [row["name"] for row in files], bands)
     suffix = sensor_of(product).suffix
-    with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for i, row in enumerate(files):
             # 0: not known before, as of the item of a catalogue
             label, size = store.label(row["key"]), int(row["size"]) or None

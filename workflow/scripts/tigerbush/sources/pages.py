@@ -18,8 +18,8 @@ from tigerbush.archives import archives_of
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import parse_json
 from tigerbush.site import Place
-from tigerbush.sources.patience import patiently
 from tigerbush.sources.query import Query
+from tigerbush.sources.retries import request_with_retries
 from tigerbush.sources.web import Answer, BusyError, Web, tls_trouble
 
 PAGE = 100
@@ -161,7 +161,7 @@ class Pages:
         if question in self.asked or len(self.asked) >= MOST_PAGES:
             raise _again(self.catalogue)
         self.asked.add(question)
-        answer = patiently(lambda: self._ask(method, body), self._explain, self._tries)
+        answer = request_with_retries(lambda: self._ask(method, body), self._explain, self._tries)
         if not 200 <= answer.status < 300:
             raise TigerbushError(
                 f"{self.catalogue} refuses the search ({answer.status}); check source.catalogue and "

@@ -24,8 +24,15 @@ from botocore.response import StreamingBody
 
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.addresses import is_address
-from tigerbush.sources.patience import CHUNK, TIMEOUT_SECONDS, TRIES, closed, patiently, within_a_step
-from tigerbush.sources.store_trouble import (
+from tigerbush.sources.retries import (
+    CHUNK,
+    TIMEOUT_SECONDS,
+    TRIES,
+    closed,
+    request_with_retries,
+    with_time_limit,
+)
+from tigerbush.sources.store_errors import (
     changed,
     check_credentials,
     endless,
@@ -135,7 +142,7 @@ class Store:
     def _client(self) -> BaseClient:
         _check_endpoint(self._options["endpoint_url"])
         try:
-            return within_a_step(lambda: _client(**self._options))
+            return with_time_limit(lambda: _client(**self._options))
         except Exception as error:  # of botocore, of programs and files that its configuration names
             raise TigerbushError(settings(error, self.endpoint)) from error
 
@@ -181,7 +188,7 @@ class Store:
 
     def _page(self, label: str, prefix: str, delimiter: str, **options: int | str) -> _Page:
         options |= {"Bucket": self.bucket, "Prefix": prefix, "Delimiter": delimiter, **self._payer}
-        page = within_a_step(lambda: self._client.list_objects_v2(**options))
+        page = with_time_limit(lambda: self._client.list_objects_v2(**options))
         # what is XML but no listing, as a page to log in
         if "IsTruncated" not in page:
             raise TigerbushError(no_store(label, self.endpoint))
@@ -276,7 +283,7 @@ class Store:
         bucket, _, name = address.removeprefix("s3://").partition("/")
         options = {"Bucket": bucket, "Key": name, **self._payer}
         options |= {header.replace("-", ""): value for header, value in _headers(etag, part).items()}
-        answer = within_a_step(lambda: self._client.get_object(**options))
+        answer = with_time_limit(lambda: self._client.get_object(**options))
         # a store may take metadata for a page, but knows the object
         known = _etag(answer.get("ETag", ""))
         if answer.get("ContentType", "").startswith("text/html") and (known != etag if etag else not known):
@@ -285,7 +292,9 @@ class Store:
 
     def _patiently(self, label: str, request: Callable[[], Result], tries: int | None = None) -> Result:
         """Return what a request gives; trouble that may pass is waited for, longer from time to time."""
-        return patiently(request, lambda error: explain(error, label, self.endpoint), tries or self._tries)
+        return request_with_retries(
+            request, lambda error: explain(error, label, self.endpoint), tries or self._tries
+        )
 
 
 def _headers(etag: str, part: str | None) -> dict[str, str]:
@@ -294,7 +303,7 @@ def _headers(etag: str, part: str | None) -> dict[str, str]:
 
 def _pieces(body: StreamingBody) -> Iterator[bytes]:
     with closed(body):
-        while piece := within_a_step(body.read, CHUNK):
+        while piece := with_time_limit(body.read, CHUNK):
             yield piece
 
 

@@ -21,7 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import allowed_gai_family
 
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.sources.patience import CHUNK, TIMEOUT_SECONDS, closed, within_a_step
+from tigerbush.sources.retries import CHUNK, TIMEOUT_SECONDS, closed, with_time_limit
 
 MOST_REDIRECTS = 5
 
@@ -164,7 +164,7 @@ class Web:
         for _ in range(MOST_REDIRECTS + 1):
             session, request = self._allowed(requests.Request(method, url, headers=headers, json=json))
             try:
-                answer = within_a_step(self._send, session, request)
+                answer = with_time_limit(self._send, session, request)
                 with closed(answer):
                     target = session.get_redirect_target(answer)
                     if target is None:
@@ -378,6 +378,6 @@ def _place(parts: SplitResult) -> tuple[str, int | None]:
 def _read(answer: requests.Response, most: int) -> bytes:
     content = bytearray()
     chunks = answer.iter_content(min(CHUNK, most + 1))
-    while len(content) <= most and (chunk := within_a_step(next, chunks, None)):
+    while len(content) <= most and (chunk := with_time_limit(next, chunks, None)):
         content += chunk
     return bytes(content[: most + 1])

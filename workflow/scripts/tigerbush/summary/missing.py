@@ -12,9 +12,9 @@ def missing_rows(summary: Mapping, dates: Sequence[Mapping]) -> list[dict[str, s
     Parameters
     ----------
     summary : dict
-        Of the site, from `tigerbush.summary.summary.summarise_site`.
+        Of the site, from `tigerbush.summary.results.summarise_site`.
     dates : sequence of dict
-        From `tigerbush.summary.summary.summarise_date`, with the sub-images that are not used.
+        From `tigerbush.summary.results.summarise_date`, with the sub-images that are not used.
 
     Returns
     -------

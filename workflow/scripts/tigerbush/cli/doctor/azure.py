@@ -82,7 +82,7 @@ def container(account: str, name: str, credential: object, create: bool = False)
     from azure.core.exceptions import AzureError
     from azure.storage.blob import BlobServiceClient
 
-    from tigerbush.runs.blob_trouble import sentence
+    from tigerbush.runs.blob_errors import sentence
 
     options = {"connection_timeout": SECONDS, "read_timeout": SECONDS, "retry_total": 0}
     service = BlobServiceClient(f"https://{account}.blob.core.windows.net", credential=credential, **options)

@@ -11,9 +11,9 @@ from typing import Protocol
 from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_fault
 from tigerbush.planning.addresses import KEY
 from tigerbush.planning.credentials import refuse_credentials
-from tigerbush.sources.patience import CHUNK, TIMEOUT_SECONDS, patiently, within_a_step
+from tigerbush.sources.retries import CHUNK, TIMEOUT_SECONDS, request_with_retries, with_time_limit
 from tigerbush.sources.store import MOST_PAGES, Store, is_checksum
-from tigerbush.sources.store_trouble import endless
+from tigerbush.sources.store_errors import endless
 from tigerbush.sources.web import tls_trouble
 
 # of one request to Blob storage: four at once, which the SDK holds twice, are well below 64 MB
@@ -158,7 +158,9 @@ class Container:
         """List the blobs below the prefix."""
         token, seen = None, set()
         for _ in range(MOST_PAGES):
-            page, token = patiently(lambda token=token: within_a_step(self._page, token), self._sentence)
+            page, token = request_with_retries(
+                lambda token=token: with_time_limit(self._page, token), self._sentence
+            )
             yield from page
             if not token:
                 return
@@ -181,9 +183,9 @@ class Container:
 
         condition = {"etag": f'"{item.tag}"', "match_condition": MatchConditions.IfNotModified}
         try:
-            blob = within_a_step(lambda: self.client.download_blob(self.prefix + item.name, **condition))
+            blob = with_time_limit(lambda: self.client.download_blob(self.prefix + item.name, **condition))
             pieces = blob.chunks()
-            while piece := within_a_step(lambda: next(pieces, None)):
+            while piece := with_time_limit(lambda: next(pieces, None)):
                 yield piece
         except Exception as error:  # of the SDK, its parsers and its transport
             raise self._sentence(error, item.name) from None

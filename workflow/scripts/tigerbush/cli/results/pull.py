@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tigerbush.cli.results.places import Item, Place, read_pieces
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.files import replacing, write_error
-from tigerbush.sources.patience import TRIES, patiently
+from tigerbush.files import atomic_write, write_error
+from tigerbush.sources.retries import TRIES, request_with_retries
 from tigerbush.spreadsheet import cell
 
 MANIFEST = "manifest.tsv"
@@ -54,7 +54,7 @@ def pull(place: Place, items: Sequence[Item], target: Path, done: Callable[[Item
     def fetch(item: Item) -> None:
         part = parts / part_name(item)
         if not _is_whole(part, item):
-            patiently(lambda: _fetch(place, item, part), _as_it_is, TRIES)
+            request_with_retries(lambda: _fetch(place, item, part), _as_it_is, TRIES)
         done(item)
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -65,7 +65,7 @@ def pull(place: Place, items: Sequence[Item], target: Path, done: Callable[[Item
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         _write_zip(temporary, parts, items)
     _remove(parts)
 
@@ -93,7 +93,7 @@ def _as_it_is(error: Exception) -> TigerbushError | RemoteError:
 
 
 def _fetch(place: Place, item: Item, part: Path) -> None:
-    with replacing(part) as temporary, temporary.open("wb") as file:
+    with atomic_write(part) as temporary, temporary.open("wb") as file:
         for piece in _checked(place.pieces(item), item):
             file.write(piece)
 

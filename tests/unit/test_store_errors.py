@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from stores_in_memory import refusal
 from tigerbush.errors import GoneError, RemoteError, TigerbushError
-from tigerbush.sources.store_trouble import check_credentials, explain, refuse_redirect, settings
+from tigerbush.sources.store_errors import check_credentials, explain, refuse_redirect, settings
 
 LABEL, HOST = "s3://b/k", "https://s3.example"
 ADVICE = (

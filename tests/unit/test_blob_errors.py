@@ -14,8 +14,8 @@ from azure.core.exceptions import (
 )
 
 from tigerbush.errors import TigerbushError
-from tigerbush.runs import blob_trouble
-from tigerbush.runs.blob_trouble import LOGIN, log_in, may_pass, sentence, who
+from tigerbush.runs import blob_errors as blob_errors
+from tigerbush.runs.blob_errors import LOGIN, log_in, may_pass, sentence, who
 
 
 def token_of(claims):
@@ -137,7 +137,7 @@ def test_a_token_is_got(monkeypatch):
 
 
 def test_a_token_that_does_not_come(monkeypatch):
-    monkeypatch.setattr(blob_trouble, "LOGIN_SECONDS", 0.05)
+    monkeypatch.setattr(blob_errors, "LOGIN_SECONDS", 0.05)
     ended = threading.Event()
     with pytest.raises(TigerbushError) as raised:
         log_in(SimpleNamespace(credential=SimpleNamespace(get_token=lambda _: ended.wait())))

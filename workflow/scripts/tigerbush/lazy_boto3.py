@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 
 
-class _ImportedWhenUsed(ModuleType):
+class LazyModule(ModuleType):
     """Stands in for a module until something of it is asked for."""
 
     def __getattr__(self, name: str) -> object:
@@ -18,5 +18,5 @@ class _ImportedWhenUsed(ModuleType):
 
 
 if "boto3" not in sys.modules and (_spec := importlib.util.find_spec("boto3")):
-    sys.modules["boto3"] = _ImportedWhenUsed("boto3")
+    sys.modules["boto3"] = LazyModule("boto3")
     sys.modules["boto3"].__spec__ = _spec

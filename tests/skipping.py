@@ -5,7 +5,7 @@ import os
 import pytest
 
 
-def absent(reason: str) -> None:
+def skip_unless_ci(reason: str) -> None:
     """Skip the test with one line of why; in CI it fails."""
     if os.environ.get("CI"):
         pytest.fail(reason)

@@ -6,8 +6,8 @@ import pytest
 
 from stores_in_memory import refusal, without_waiting
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
-from tigerbush.sources import patience
-from tigerbush.sources.patience import closed, patiently, within_a_step
+from tigerbush.sources import retries
+from tigerbush.sources.retries import closed, request_with_retries, with_time_limit
 from tigerbush.sources.web import BusyError
 
 
@@ -32,7 +32,7 @@ def passing(error):
 def test_waits_are_doubled(monkeypatch, caplog):
     waits = without_waiting(monkeypatch)
     request = failing(*[KeyError()] * 4)
-    assert patiently(request, passing) == 5
+    assert request_with_retries(request, passing) == 5
     assert waits == [0.5, 1.0, 2.0, 4.0]
     assert caplog.messages == [
         f"sentence for KeyError; asked again in {seconds} s ({number} of 5)"
@@ -40,12 +40,12 @@ def test_waits_are_doubled(monkeypatch, caplog):
     ]
     request = failing(*[KeyError()] * 5)
     with pytest.raises(RemoteError, match=r"^sentence for KeyError$") as error:
-        patiently(request, passing)
+        request_with_retries(request, passing)
     assert (request.asked, len(waits), type(error.value.__cause__)) == (5, 8, KeyError)
     for tries in (1, 2):
         request = failing(*[KeyError()] * 9)
         with pytest.raises(RemoteError):
-            patiently(request, passing, tries)
+            request_with_retries(request, passing, tries)
         assert request.asked == tries
 
 
@@ -53,8 +53,8 @@ def test_jobs_do_not_come_back_together(monkeypatch):
     """A quarter earlier to a quarter later."""
     for number, seconds in ((0.0, [0.375, 0.75]), (1.0, [0.625, 1.25])):
         waits = without_waiting(monkeypatch)
-        monkeypatch.setattr(patience.random, "random", lambda number=number: number)
-        assert patiently(failing(KeyError(), KeyError()), passing) == 3
+        monkeypatch.setattr(retries.random, "random", lambda number=number: number)
+        assert request_with_retries(failing(KeyError(), KeyError()), passing) == 3
         assert waits == seconds
 
 
@@ -68,7 +68,7 @@ def test_jobs_do_not_come_back_together(monkeypatch):
 def test_a_server_may_say_when_to_come_back(monkeypatch, asked, seconds):
     for error in (BusyError("x", {"retry-after": asked}), refusal(503, headers={"retry-after": asked})):
         waits = without_waiting(monkeypatch)
-        assert patiently(failing(error), passing) == 2
+        assert request_with_retries(failing(error), passing) == 2
         assert waits == [seconds]
 
 
@@ -78,7 +78,7 @@ def test_answers_without_headers(monkeypatch):
     bare.response.clear()
     other = KeyError()
     other.response, other.headers = "text", None
-    assert patiently(failing(bare, other), passing) == 3
+    assert request_with_retries(failing(bare, other), passing) == 3
     assert waits == [0.5, 1.0]
 
 
@@ -86,30 +86,30 @@ def test_answers_without_headers(monkeypatch):
 def test_what_no_try_would_mend_passes_as_it_is(monkeypatch, error):
     request = failing(error)
     with pytest.raises(type(error)) as raised:
-        patiently(request, passing)
+        request_with_retries(request, passing)
     assert (raised.value is error, request.asked) == (True, 1)
 
 
 def test_a_sentence_that_stays_is_told_at_once(monkeypatch):
     waits, request, cause = without_waiting(monkeypatch), failing(KeyError("x")), KeyError
     with pytest.raises(TigerbushError, match=r"^stays$") as error:
-        patiently(request, lambda _: TigerbushError("stays"))
+        request_with_retries(request, lambda _: TigerbushError("stays"))
     assert (request.asked, waits, type(error.value.__cause__)) == (1, [], cause)
 
 
 def test_a_step_gives_what_its_work_gives(monkeypatch):
-    assert within_a_step(lambda *arguments: arguments, 1, "b") == (1, "b")
+    assert with_time_limit(lambda *arguments: arguments, 1, "b") == (1, "b")
     with pytest.raises(SystemExit):
-        within_a_step(failing(SystemExit()))
+        with_time_limit(failing(SystemExit()))
     with pytest.raises(StopIteration):
-        within_a_step(next, iter(()))
+        with_time_limit(next, iter(()))
 
 
 def test_a_step_has_an_end(monkeypatch):
-    monkeypatch.setattr(patience, "STEP_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "STEP_SECONDS", 0.05)
     ended = threading.Event()
     with pytest.raises(TimeoutError):
-        within_a_step(ended.wait)
+        with_time_limit(ended.wait)
     ended.set()
 
 

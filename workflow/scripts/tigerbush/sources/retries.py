@@ -28,7 +28,7 @@ CHUNK = 2**20
 Result = TypeVar("Result")
 
 
-def within_a_step(work: Callable[..., Result], *arguments: object) -> Result:
+def with_time_limit(work: Callable[..., Result], *arguments: object) -> Result:
     """Return what some work gives, if it ends within `STEP_SECONDS`.
 
     Parameters
@@ -66,7 +66,7 @@ class Closable(Protocol):
 
 @contextmanager
 def closed(answer: Closable) -> Iterator[None]:
-    """Close an answer at the end, unless a reader of `within_a_step` was left behind, whom closing would wait for."""
+    """Close an answer at the end, unless a reader of `with_time_limit` was left behind, whom closing would wait for."""
     try:
         yield
     except TimeoutError:
@@ -77,7 +77,7 @@ def closed(answer: Closable) -> Iterator[None]:
     answer.close()
 
 
-def retried(
+def call_with_retries(
     request: Callable[[], Result],
     *,
     tries: int,
@@ -116,7 +116,7 @@ def retried(
     return policy(request)
 
 
-def patiently(
+def request_with_retries(
     request: Callable[[], Result],
     explain: Callable[[Exception], TigerbushError | RemoteError],
     tries: int = TRIES,
@@ -147,7 +147,7 @@ def patiently(
     def tell(trouble: BaseException, seconds: float, number: int) -> None:
         log.warning("%s; asked again in %.1f s (%d of %d)", trouble, seconds, number, tries)
 
-    return retried(
+    return call_with_retries(
         in_words,
         tries=tries,
         wait=_wait,
