@@ -15,6 +15,8 @@ DOCUMENTS = [
     ROOT / "config" / "README.md",
     *(ROOT / "docs").glob("*.md"),
 ]
+# for developers
+REPORTS = [ROOT / "plugins" / "README.md", *(ROOT / "docs" / "upstream").glob("*.md")]
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 MADE_BY_USERS = {"config/azure.yaml", "config/SITE.yaml", "config/SITE_sites.tsv"}
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -73,9 +75,12 @@ def unknown_names(path):
         for name in re.findall(r"(?<![\w./-])(?:config|workflow)/[\w./-]+", line):
             if name.rstrip("/") not in files | MADE_BY_USERS:
                 yield f"file {name}"
+        for name, function in re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", line):
+            if name not in files or (function and f"def {function}(" not in (ROOT / name).read_text()):
+                yield f"test {name}::{function}"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*DOCUMENTS, *REPORTS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_document_names_exists(path):
     assert [*broken_links(path), *unknown_names(path)] == []
 
@@ -100,6 +105,7 @@ def test_what_does_not_exist_is_found(tmp_path):
     text = (
         "make nothing of prose. [a](config/no.md) [b](README.md#no) [c](../outside) `make no` `config/no.yaml`\n"
         "`./tigerbush no` [d](README.md#two-commands) [e](https://example.org) `make test` `config/` `./tigerbush retry`\n"
+        "`tests/runs.py` `tests/no.py` `tests/unit/test_docs.py::tracked` `tests/unit/test_docs.py::test_no`\n"
         "```sh\nmake never  # comment\nsnakemake --configfile config/never.yaml\n```\n"
     )
     document = ROOT / "README.md"
@@ -118,4 +124,6 @@ def test_what_does_not_exist_is_found(tmp_path):
         "make no",
         "file config/no.yaml",
         "./tigerbush no",
+        "test tests/no.py::",
+        "test tests/unit/test_docs.py::test_no",
     ]
