@@ -8,12 +8,12 @@ LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --
 .DEFAULT_GOAL := help
 .PHONY: help env demo test mutants prove same-numbers lint docs bench bench-jobs calibrate image lock clean
 
-help: ## print this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-env: $(VENV)/.runtime $(VENV)/.plugins ## make the environment .venv from requirements.txt
+env: $(VENV)/.runtime $(VENV)/.plugins ## install the environment .venv from requirements.txt
 
-demo: $(VENV)/.runtime $(VENV)/.plugins ## the whole workflow on the embedded sample, then where to look
+demo: $(VENV)/.runtime $(VENV)/.plugins ## run the whole workflow on the embedded sample, then say where to look
 	@echo "Running the workflow on a simulated ecosystem (config/config.yaml):"
 	@if [ -t 1 ]; then progress="--logger rich"; else progress="--quiet rules"; fi; \
 	$(BIN)/snakemake --profile profiles/local $$progress
@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime $(VENV)/.plugins ## the whole workflow on the embedded sa
 	@echo "Look at:"
 	@for file in niger/analysis/report.html niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done
 
-# bytecode is compiled now: on a cluster every job would do it again
+# compile the bytecode now; otherwise every job on a cluster would do it again
 ifdef UV
 CREATE = $(UV) venv --quiet --python $(PYTHON) $(VENV)
 INSTALL = $(UV) pip install --python $(BIN)/python --require-hashes --compile-bytecode
@@ -42,7 +42,7 @@ $(VENV)/.dev: requirements-dev.txt | $(BIN)/python
 	$(INSTALL) --requirement requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
 
-# Snakemake finds plugins on Python's path; the folder is named relative to the environment
+# Snakemake finds plugins on Python's path; the path of the folder is relative to the environment
 $(VENV)/.plugins: | $(BIN)/python
 	@$(BIN)/python -c 'import os, site; place = site.getsitepackages()[0]; \
 	open(os.path.join(place, "tigerbush.pth"), "w").write(os.path.relpath("plugins", place) + "\n")'
@@ -51,13 +51,13 @@ $(VENV)/.plugins: | $(BIN)/python
 test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need ../shared/data)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-prove: $(VENV)/.dev $(VENV)/.plugins ## what takes too long for `make test`: tests without each repair, SLURM with every fault
+prove: $(VENV)/.dev $(VENV)/.plugins ## run what takes too long for `make test`: tests without each fix, SLURM with every fault
 	PYTHONPATH=tests:tests/services:tests/standins:workflow/scripts:plugins $(BIN)/python -m proof $(WHAT)
 
-mutants: $(VENV)/.dev $(VENV)/.plugins ## small faults that no unit test notices (MODULES="analysis/series report/findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
+mutants: $(VENV)/.dev $(VENV)/.plugins ## mutation testing: list small faults that no unit test detects (MODULES="analysis/series report/findings" or SINCE=HEAD~1; SAMPLE, SEED, TESTS)
 	PYTHONPATH=tests:tests/services:workflow/scripts $(BIN)/python -m mutants $(MODULES) $(if $(SINCE),--since $(SINCE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(TESTS),--tests $(TESTS))
 
-same-numbers: $(VENV)/.runtime ## after a change of code that changes no number: keep the results of SINCE=commit (but of EXCEPT="rules")
+same-numbers: $(VENV)/.runtime ## after a change of code that changes no number: keep the results of SINCE=commit (except those of EXCEPT="rules")
 	$(BIN)/python tests/same_numbers.py $(SINCE) $(if $(EXCEPT),--except $(EXCEPT))
 
 lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workflow
@@ -69,16 +69,16 @@ lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workf
 docs: $(VENV)/.runtime ## write the table of config/README.md from the schema
 	$(BIN)/python docs/config_table.py
 
-bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag chooses)
+bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag selects rows)
 	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
 
-bench-jobs: $(VENV)/.dev ## measure what each job takes, for the model of ./tigerbush plan
+bench-jobs: $(VENV)/.dev ## measure the resources of each job, for the model of ./tigerbush plan
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
 
-calibrate: $(VENV)/.dev ## measure what the early-warning tests are worth, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
+calibrate: $(VENV)/.dev ## measure false alarms and power of the early-warning tests, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
 	PYTHONPATH=workflow/scripts $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
 
-image: ## build the image of Azure's nodes (needs docker; IMAGE=registry/tigerbush:tag names it)
+image: ## build the container image of the Azure nodes (needs docker; IMAGE=registry/tigerbush:tag names it)
 	docker build --tag $(or $(IMAGE),tigerbush:latest) .
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
@@ -86,6 +86,6 @@ lock: ## compile requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) pyproject.toml --extra snap -c requirements.txt -o requirements-snap.txt
 
-clean: ## remove the environment and what tools left behind; results stay
+clean: ## remove the environment and temporary files of tools; results are kept
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

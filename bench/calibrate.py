@@ -102,7 +102,7 @@ def report(extent: Extent) -> Iterator[str]:
 def nulls(extent: Extent) -> Iterator[str]:
     """Yield the rates of rejection of series that do not change, and the worth of estimates and bounds."""
     series = extent.series
-    yield f"## False alarms: {series} series a row, tests at 5 %, {extent.surrogates} surrogates of each rate"
+    yield f"## False alarms: {series} series per row, tests at 5 %, {extent.surrogates} surrogates of each rate"
     yield ""
     tests = [*INDICATORS, "trend", *(f"{name}, phase" for name in (*PHASE, "trend"))]
     yield f"| dates | times | phi | {' | '.join(tests)} | median phi | 95 % bounds hold |"
@@ -127,7 +127,7 @@ def nulls(extent: Extent) -> Iterator[str]:
     accepted = sum(ACCEPTED[0] <= share <= ACCEPTED[1] for share in all_shares)
     yield ""
     yield (
-        f"{accepted} of {len(all_shares)} rates lie from 4 to 6.5 % (the others are bold); the lowest is "
+        f"{accepted} of {len(all_shares)} rates lie between 4 and 6.5 % (the others are bold); the lowest is "
         f"{min(all_shares):.1%}, the highest {max(all_shares):.1%}, the mean {np.mean(all_shares):.2%}."
     )
     yield ""
@@ -142,7 +142,7 @@ def _share(share: float | None) -> str:
 
 def powers(extent: Extent) -> Iterator[str]:
     """Yield how often series are found whose autocorrelation rises from 0.3 to 0.9."""
-    yield f"## Power: AR(1) rises from 0.3 to 0.9 over the record, % of {extent.series} series found"
+    yield f"## Power: AR(1) rises from 0.3 to 0.9 over the record, % of {extent.series} series detected"
     yield ""
     tests = [*INDICATORS, "trend"]
     yield f"| dates | times | {' | '.join(tests)} |"
@@ -165,7 +165,7 @@ def simulated(extent: Extent) -> Iterator[str]:
     low, high = binomial_interval(seeds)
     yield f"## The simulator without images: {seeds} seeds, {extent.months} months"
     yield ""
-    yield f"Of a 5 % test, {100 * low:.1f} to {100 * high:.1f} % is the binomial 99 % interval of {seeds} runs."
+    yield f"For a test at 5 %, {100 * low:.1f} to {100 * high:.1f} % is the binomial 99 % interval of {seeds} runs."
     yield ""
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     for seed in range(seeds):

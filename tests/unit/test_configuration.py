@@ -4,15 +4,19 @@ from datetime import date
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
+from fabricate import ROOT
 from tigerbush.errors import TigerbushError
 from tigerbush.planning import configuration
 from tigerbush.planning.configuration import (
+    RENAMED,
     check_depth,
     check_engine,
     check_leaves,
     check_price,
     check_region,
+    check_renamed,
     check_source,
     check_weather,
     fill_in_kind,
@@ -22,6 +26,7 @@ from tigerbush.planning.configuration import (
 )
 from tigerbush.planning.periods import read_periods, step_from
 
+SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
 SOURCE = {
     "kind": "local", "path": "mine", "bucket": None, "catalogue": None, "level": None, "requester_pays": False, "access": "stream",
 }  # fmt: skip
@@ -74,6 +79,31 @@ def test_days_become_text_before_the_schema():
             refused(prepare, {"a": {"b": value}})
             == f"a.b: {value} is not a finite number. See config/README.md."
         )
+
+
+def test_renamed_keys(monkeypatch):
+    assert configuration.RENAMED == {"plan.prices_of": "plan.price_date"}
+    monkeypatch.setattr(configuration, "RENAMED", {"a.b.old": "a.new", "top": "bottom"})
+    fine = {"a": {"old": 1, "b": {"new": 2}}, "old": 3, "b": {"old": 4}, "bottom": 5}
+    for config in (fine, {"a": 1}, {"a": {"b": "old"}}, {"a": None}, {"a": {"b": ["old"]}}, {}):
+        check_renamed(config)
+    assert refused(check_renamed, {"a": {"b": {"old": None, "new": 1}}}) == (
+        "a.b.old is now a.new; rename the key (docs/migrating.md)."
+    )
+    assert refused(prepare, {"top": float("nan")}) == "top is now bottom; rename the key (docs/migrating.md)."
+
+
+def test_the_new_names_are_keys_and_the_old_ones_are_not():
+    assert {old for old in RENAMED if has_key(old)} == set()
+    assert {new for new in RENAMED.values() if not has_key(new)} == set()
+
+
+def has_key(name):
+    """Whether the schema has a key."""
+    schema = SCHEMA
+    for part in name.split("."):
+        schema = schema["properties"].get(part, {"properties": {}})
+    return "description" in schema
 
 
 def test_characters_that_cannot_be_seen_and_fractions():

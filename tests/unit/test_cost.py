@@ -25,7 +25,7 @@ CONFIG = {
     "plan": {
         "vm_size": "two",
         "currency": "EUR",
-        "prices_of": "2026-01-01",
+        "price_date": "2026-01-01",
         "prices": {"two": {"vcpus": 2, "per_hour": 0.5}},
     },
 }

@@ -12,7 +12,7 @@ PRODUCTS = [f"S2A_MSIL1C_201701{day}T100000_N0204_R122_T33TVL_20170116T110000" f
 SITES = {"large": {"region_size": 8.0}, "small": {"region_size": 0.5}}
 LARGE, SMALL = 89_050**2 / 1e6, 5_550**2 / 1e6
 PLAN = {
-    "vm_size": "a", "currency": "EUR", "prices_of": "2026-01-01",
+    "vm_size": "a", "currency": "EUR", "price_date": "2026-01-01",
     "prices": {"a": {"vcpus": 4, "per_hour": 0.3}, "b": {"vcpus": 2, "per_hour": 7}},
 }  # fmt: skip
 CONFIG = {
@@ -143,7 +143,7 @@ def test_the_price_of_hours():
     assert found == {
         "products": 0, "dates": 0, "jobs": {"another": 9_876}, "transfer_bytes": 0, "cpu_hours": 0.823, "disk_bytes": 0,
         "cost": {
-            "vm_size": "a", "vcpus": 4, "per_hour": 0.3, "currency": "EUR", "prices_of": "2026-01-01", "vm_hours": round(hours / 4, 4),
+            "vm_size": "a", "vcpus": 4, "per_hour": 0.3, "currency": "EUR", "price_date": "2026-01-01", "vm_hours": round(hours / 4, 4),
             "total": round(hours / 4 * 0.3, 4),
         },
     }  # fmt: skip
@@ -162,7 +162,7 @@ def test_bytes_as_text(count, text):
 def test_the_report():
     numbers = {
         "products": 3, "dates": 2, "jobs": {"date": 12, "site": 1}, "transfer_bytes": 1_234_567, "cpu_hours": 1.2345, "disk_bytes": 98_765_432_100,
-        "cost": {"vm_size": "a", "vcpus": 4, "per_hour": 0.25, "currency": "EUR", "prices_of": "2026-01-01", "vm_hours": 0.3086, "total": 0.0772},
+        "cost": {"vm_size": "a", "vcpus": 4, "per_hour": 0.25, "currency": "EUR", "price_date": "2026-01-01", "vm_hours": 0.3086, "total": 0.0772},
     }  # fmt: skip
     lines = [
         "products 3", "dates    2", "jobs     13", "      12 date", "       1 site", "transfer 1.23 MB", "CPU      1.23 h", "disk     98.77 GB",

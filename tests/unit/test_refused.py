@@ -94,6 +94,7 @@ def test_what_is_fine_is_fine(folder):
         ("source: {kind: s3, level: L1C}", "source.bucket is not set, but source.kind s3 needs it; see config/README.md."),
         ("weather: {precipitation: {path: x.csv}}", "weather.precipitation.path is set but weather.path is null, which means no weather; set weather.path too."),
         ("scene: {engine: gpt, upsampling: {B11: Bicubic}}", "scene.upsampling names methods per band, but scene.engine gpt takes one for all; name one, or set scene.engine: rasterio."),
+        ("plan: {prices_of: '2026-01-01'}", "plan.prices_of is now plan.price_date; rename the key (docs/migrating.md)."),
         ("composite: {max_clouds: 5}", "composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'? See config/README.md."),
         ("scene: {geo_region: 'POLYGON((0 0, 1 0, 1 1, 0 0)'}", "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("scene: {geo_region: ''}", "scene.geo_region '' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),

@@ -70,6 +70,7 @@ def same_sentence(run, command=("doctor",)):
         ({"subimages": {"size": 20, "max_masked_fraction": float("nan")}}, ["doctor"], "subimages.max_masked_fraction: nan is not a finite number."),
         ({"scene": {"geo_region": "POLYGON((0 0, 1 0, 1 1, 0 0)"}}, ["plan"], "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON"),
         ({"plan": {"vm_size": "big"}}, ["status"], "plan.vm_size 'big' has no price in plan.prices"),
+        ({"plan": {"prices_of": "2026-01-01"}}, ["plan"], "plan.prices_of is now plan.price_date; rename the key (docs/migrating.md)."),
         ({"analysis": {"seed": 1e308}}, ["retry"], "analysis.seed: 1e+308 is greater than the maximum"),
         ({"period": {"start": "2000-01-01", "end": "2017-04-01", "step": "1d"}}, ["discover"], "period.step 1d cuts"),
         ({"sites": "/dev/zero"}, ["doctor"], "sites: /dev/zero is a device, not a file;"),

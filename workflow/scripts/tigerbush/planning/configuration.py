@@ -17,6 +17,8 @@ from tigerbush.sensors import sensors, suffixes
 
 # keys of source that a kind cannot do without
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
+# dotted path of a key that was renamed: its new path
+RENAMED = {"plan.prices_of": "plan.price_date"}
 # an alias of an alias of ... of YAML makes many of few
 MOST_VALUES = 100_000
 # every other number of the configuration is a whole one
@@ -33,7 +35,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def prepare(config: dict) -> None:
-    """Turn what YAML reads as a day into text, and refuse numbers that no bound of the schema would stop.
+    """Turn what YAML reads as a day into text; refuse renamed keys, and numbers that no bound of the schema stops.
 
     Parameters
     ----------
@@ -44,12 +46,29 @@ def prepare(config: dict) -> None:
     ------
     TigerbushError
     """
+    check_renamed(config)
     if isinstance(config.get("period"), dict):
         # YAML turns an unquoted 2016-01-01 into a date
         config["period"] = {key: str(value) for key, value in config["period"].items()}
     for name, value in leaves(config):
         if isinstance(value, float) and not math.isfinite(value):
             raise TigerbushError(f"{name}: {value} is not a finite number. See config/README.md.")
+
+
+def check_renamed(config: Mapping) -> None:
+    """Refuse the old name of a key, and name the new one.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    for old, new in RENAMED.items():
+        *sections, key = old.split(".")
+        section: object = config
+        for name in sections:
+            section = section.get(name) if isinstance(section, Mapping) else None
+        if isinstance(section, Mapping) and key in section:
+            raise TigerbushError(f"{old} is now {new}; rename the key (docs/migrating.md).")
 
 
 def schema_sentence(error: Exception) -> str:

@@ -243,7 +243,7 @@ def _price(plan: Mapping, hours: float) -> dict:
         "vcpus": size["vcpus"],
         "per_hour": size["per_hour"],
         "currency": plan["currency"],
-        "prices_of": plan["prices_of"],
+        "price_date": plan["price_date"],
         "vm_hours": round(hours / size["vcpus"], 4),
         "total": round(total, 4),
     }
@@ -259,7 +259,7 @@ def report(estimate: Mapping) -> str:
         money = (
             f"{price['total']:.2f} {price['currency']}: {price['vm_hours']:.2f} h of {price['vm_size']} "
             f"({price['vcpus']} CPUs, all in use, {price['per_hour']:g} {price['currency']}/h, prices of "
-            f"{price['prices_of']})"
+            f"{price['price_date']})"
         )
     lines = [
         f"products {estimate['products']}",
