@@ -82,9 +82,9 @@ image: ## build the container image of the Azure nodes (needs docker; IMAGE=regi
 	docker build --tag $(or $(IMAGE),tigerbush:latest) .
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
-	$(LOCK) pyproject.toml -o requirements.txt
-	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
-	$(LOCK) pyproject.toml --extra snap -c requirements.txt -o requirements-snap.txt
+	$(LOCK) pyproject.toml --extra parquet --group workflow -o requirements.txt
+	$(LOCK) pyproject.toml --extra parquet --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra parquet --group snap -c requirements.txt -o requirements-snap.txt
 
 clean: ## remove the environment and temporary files of tools; results are kept
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -109,9 +109,3 @@ def test_a_rule_names_its_script(rule):
     assert len(rule) <= 27
     assert (script and script[1]) == (None if rule == "check_scenes" else rule)
     assert script is None or (SCRIPTS / f"{rule}.py").exists()
-
-
-def test_the_version_is_the_same_everywhere():
-    from tigerbush.version import __version__
-
-    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
