@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -102,7 +103,8 @@ def declared(installed):
 def run(code, *arguments, site=False, **options):
     """Run code in a Python that knows the standard library, and site-packages when it is told so."""
     command = [sys.executable, "-I", *([] if site else ["-S"]), "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)
 
 
 def test_the_wheel_holds_the_library_without_the_workflow(installed):
