@@ -32,6 +32,8 @@ endif
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tigerbush needs Python 3.11 or later; set PYTHON=..." >&2; exit 1; }
+	@PYTHONPATH=workflow/scripts $(PYTHON) -c 'import os, sys; from tigerbush.planning.places import checkout_refusal; \
+	sys.exit(checkout_refusal(os.getcwd()))'
 	$(CREATE)
 
 $(VENV)/.runtime: requirements.txt | $(BIN)/python
@@ -82,9 +84,9 @@ image: ## build the container image of the Azure nodes (needs docker; IMAGE=regi
 	docker build --tag $(or $(IMAGE),tigerbush:latest) .
 
 lock: ## compile requirements*.txt from pyproject.toml (needs uv)
-	$(LOCK) pyproject.toml -o requirements.txt
-	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
-	$(LOCK) pyproject.toml --extra snap -c requirements.txt -o requirements-snap.txt
+	$(LOCK) pyproject.toml --extra parquet --group workflow -o requirements.txt
+	$(LOCK) pyproject.toml --extra parquet --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra parquet --group snap -c requirements.txt -o requirements-snap.txt
 
 clean: ## remove the environment and temporary files of tools; results are kept
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

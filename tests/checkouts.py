@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -56,3 +58,28 @@ def move(checkout: Path) -> None:
         path.write_text(text)
     edit(checkout, *VERSION)
     edit(checkout, f"{LIBRARY}/sentinel2/safe.py", *RAISED)
+
+
+def with_environment(checkout: Path) -> Path:
+    """Give a checkout an environment as `make env` does, with what this one has installed; return its Python."""
+    environment = checkout / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (site_packages(environment) / "z.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
+    subprocess.run(["make", "--silent", ".venv/.plugins"], cwd=checkout, check=True)
+    return environment / "bin" / "python"
+
+
+def site_packages(environment: Path) -> Path:
+    """The folder of what is installed in an environment."""
+    return next(environment.glob("lib/python*/site-packages"))
+
+
+def write_other_version(
+    folder: Path, content: str = 'raise ImportError("another version of tigerbush is imported")\n'
+) -> Path:
+    """Another version of the library, by default one that must not be imported; return the folder."""
+    (folder / "tigerbush").mkdir(parents=True)
+    (folder / "tigerbush" / "__init__.py").write_text(content)
+    return folder

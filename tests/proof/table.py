@@ -7,6 +7,7 @@ AZURE = "plugins/snakemake_executor_plugin_azure"
 REFUSED, TAKEOVER = "tests/services/test_azure_refused.py", "tests/services/test_azure_takeover.py"
 FAULTS = "tests/services/test_azure_faults.py"
 STORES, RESULTS = "tests/services/test_odd_stores.py", "tests/services/test_results.py"
+ELSEWHERE = "tests/workflow/test_installed_elsewhere.py"
 PLUGIN, ATTEMPTS = "tests/unit/test_slurm_plugin.py", "tests/unit/test_slurm_attempts.py"
 
 
@@ -140,6 +141,41 @@ REPAIRS = [
         "srun -n1 --export=ALL",
         "srun -n1",
         f"{PLUGIN}::test_a_job_is_one_step_on_its_cpus",
+    ),
+    Repair(
+        "scripts import the library beside them",
+        "workflow/rules/python.smk",
+        "    return first + original(script)\n",
+        "    return original(script)\n",
+        f"{ELSEWHERE}::test_jobs_import_the_library_of_their_checkout",
+    ),
+    Repair(
+        "rules import the library of their checkout",
+        "workflow/rules/library.smk",
+        "\nprefer_own_library()\n",
+        "\nsys.path.append(str(SCRIPTS))\n",
+        f"{ELSEWHERE}::test_jobs_import_the_library_of_their_checkout",
+    ),
+    Repair(
+        "and not what another workflow has loaded",
+        "workflow/rules/library.smk",
+        "            del sys.modules[name]\n",
+        "            pass\n",
+        f"{ELSEWHERE}::test_another_version_that_the_user_has_loaded",
+    ),
+    Repair(
+        "scripts start where Python's path has a space",
+        "workflow/rules/python.smk",
+        "        options[\"py_exec\"] = shlex.quote(options[\"py_exec\"])\n",
+        "        pass\n",
+        f"{ELSEWHERE}::test_jobs_import_the_library_of_their_checkout",
+    ),
+    Repair(
+        "and so do jobs that are submitted",
+        "workflow/rules/python.smk",
+        "    return shlex.quote(original(executor))\n",
+        "    return original(executor)\n",
+        "tests/services/test_slurm_checkout.py::test_jobs_of_a_checkout_in_a_folder_with_a_space",
     ),
     Repair(
         "groups do not grow while a run is planned",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from checkouts import write_other_version
 from fabricate import name_of, scene_of
 from processes import children_of, comm, wait_until
 from runs import Run
@@ -76,7 +77,9 @@ def by_jobs(products, tmp_path_factory):
 
 
 def test_four_ranks_write_what_six_jobs_write(products, by_jobs, tmp_path):
+    """Ranks run the library of their checkout, whatever version is on PYTHONPATH."""
     run = configured(tmp_path / "work", products, 4)
+    run.variables = {"PYTHONPATH": str(write_other_version(tmp_path / "other"))}
     output = run.snakemake("scenes", status=1)
     # the gate says which product failed, and why; the others are there
     assert f"{BROKEN} failed" in output and "not a whole JP2" in output

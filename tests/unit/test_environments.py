@@ -25,7 +25,8 @@ SNAP_ENVIRONMENT = WORKFLOW / "envs" / "snap.yaml"
 # what sites need of modules that scenes import too; tests/unit/test_imports.py has them load nothing of it
 OF_SITES = {"opencv-python-headless", "utm"}
 SNAP_SCRIPTS = ("resample_scene", "resample_scenes", "resample_scenes_rank", "publish_scene")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 # the names that conda-forge gives to distributions
 CONDA_NAMES = {
     "opencv-python-headless": "py-opencv",
@@ -118,8 +119,17 @@ def locked(python):
     return versions
 
 
-DEPENDENCIES = names(PROJECT["dependencies"])
-OPTIONAL = names(line for lines in PROJECT["optional-dependencies"].values() for line in lines)
+def group(name):
+    """The distributions that a dependency group names itself, and the groups that it includes."""
+    lines = PYPROJECT["dependency-groups"][name]
+    included = {line["include-group"] for line in lines if isinstance(line, dict)}
+    return names(line for line in lines if isinstance(line, str)), included
+
+
+# the library, its extras, and what the workflow needs beside them
+DEPENDENCIES = names(PROJECT["dependencies"]) | group("workflow")[0]
+DEPENDENCIES |= names(line for lines in PROJECT["optional-dependencies"].values() for line in lines)
+OPTIONAL = group("snap")[0]
 
 
 @pytest.mark.parametrize("module", sorted(imported()))
@@ -176,6 +186,28 @@ def test_pinned_versions_are_those_of_the_lock():
 def test_the_lock_holds_every_dependency():
     for python in ("3.11", "3.12", "3.13"):
         assert set(locked(python)) >= DEPENDENCIES
+
+
+def test_the_locks_are_of_the_library_and_a_group_with_the_workflow():
+    lock = re.findall(r"^\t\$\(LOCK\) (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    sources = "pyproject.toml --extra parquet --group"
+    assert lock == [
+        f"{sources} workflow -o requirements.txt",
+        f"{sources} dev -c requirements.txt -o requirements-dev.txt",
+        f"{sources} snap -c requirements.txt -o requirements-snap.txt",
+    ]
+    assert set(PROJECT["optional-dependencies"]) == {"parquet"}
+    assert {name: group(name)[1] for name in PYPROJECT["dependency-groups"]} == {
+        "workflow": set(), "dev": {"workflow"}, "snap": {"workflow"}
+    }  # fmt: skip
+    [backend] = PYPROJECT["build-system"]["requires"]
+    assert backend in PYPROJECT["dependency-groups"]["dev"]
+
+
+def test_nothing_is_named_twice():
+    """What the library needs, the workflow has."""
+    library = names(PROJECT["dependencies"])
+    assert not library & (group("workflow")[0] | group("dev")[0] | group("snap")[0])
 
 
 def test_the_environment_of_every_rule_exists():

@@ -3,6 +3,7 @@
 import argparse
 import os
 import socket
+import subprocess
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from checkouts import copied
 from fabricate import ROOT
 from runs import BASE
 from tigerbush.cli.configuration import read_profile, read_run_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.configuration import FRACTIONS
 from tigerbush.planning.periods import read_periods
-from tigerbush.planning.places import check_file, check_folders
+from tigerbush.planning.places import check_file, check_folders, checkout_refusal
 
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
 TABLE = "site\tlongitude\tlatitude\tregion_size\nhere\t14.5593\t45.8694\t0.0037\nthere\t14.5593\t45.8694\t0.0037\n"
@@ -298,20 +300,24 @@ SNAKEFILE = "/home/me/tigerbush/workflow/Snakefile"
 
 
 @pytest.mark.parametrize("name", ["plain", "a b", "a'b", 'a"b', "tränke", "a#b", "a*b", "a!b", "a;b", "a&b", "(a)", "~a", "-a", "'a'", "a{b", "50 %"])  # fmt: skip
-def test_working_folders_in_which_jobs_start(name):
+def test_folders_in_which_jobs_start(name):
     for submitted in (False, True):
         check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted)
+        check_folders("/data", SNAKEFILE, f"/data/{name}/python", submitted)
 
 
 @pytest.mark.parametrize(("name", "character"), [("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\tb", "a tab"), ("a'b\"c", "'\\'b\"'"), ("a{site}b", "'{site}'"), ("a%jb", "'%j'")])  # fmt: skip
-def test_working_folders_in_which_only_local_jobs_start(name, character):
-    check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted=False)
-    with pytest.raises(TigerbushError) as error:
-        check_folders(f"/data/{name}", SNAKEFILE, PYTHON, submitted=True)
-    assert str(error.value) == (
-        f"the working folder {f'/data/{name}'!a} has {character} in its path, with which a submitted job cannot start; "
-        "rename or move it."
-    )
+def test_folders_in_which_only_local_jobs_start(name, character):
+    places = {"working folder": (f"/data/{name}", SNAKEFILE, PYTHON)}
+    places["folder of Python"] = ("/data", SNAKEFILE, f"/data/{name}")
+    for what, paths in places.items():
+        check_folders(*paths, submitted=False)
+        with pytest.raises(TigerbushError) as error:
+            check_folders(*paths, submitted=True)
+        assert str(error.value) == (
+            f"the {what} {f'/data/{name}'!a} has {character} in its path, with which a submitted job cannot start; "
+            "rename or move it."
+        )
 
 
 @pytest.mark.parametrize(
@@ -319,9 +325,6 @@ def test_working_folders_in_which_only_local_jobs_start(name, character):
     [
         (("/data/a\udce9b", SNAKEFILE, PYTHON), "working folder '/data/a\\udce9b'", "'\\udce9'"),
         (("/work", "/x{y}/Snakefile", PYTHON), "folder of the workflow '/x{y}/Snakefile'", "'{'"),
-        (("/work", SNAKEFILE, "/my project/python"), "folder of Python '/my project/python'", "a space"),
-        (("/work", SNAKEFILE, "/it's/python"), 'folder of Python "/it\'s/python"', '"\'"'),
-        (("/work", SNAKEFILE, "/a;b/python"), "folder of Python '/a;b/python'", "';'"),
     ],
 )
 def test_places_in_which_no_job_starts(places, what, character):
@@ -330,6 +333,26 @@ def test_places_in_which_no_job_starts(places, what, character):
     assert str(error.value) == (
         f"the {what} has {character} in its path, with which a job cannot start; rename or move it."
     )
+
+
+@pytest.mark.parametrize(("name", "character"), [("a:b", "':'"), ("a{b", "'{'"), ("a}b", "'}'"), ('a"b', "'\"'"), ("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\udce9b", "'\\udce9'")])  # fmt: skip
+def test_a_checkout_without_an_environment(tmp_path, name, character):
+    """`make env` says at once where none can be made, or would be of no use."""
+    checkout = copied(tmp_path / name, "Makefile", "workflow/scripts/tigerbush")
+    done = subprocess.run(
+        ["make", ".venv/bin/python"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        f"the folder of the checkout {str(checkout)!a} has {character} in its path, with which the environment or its jobs "
+        "cannot start; rename or move it."
+    )
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "tränke", "it's", "a;b & (c)", "50 %"])
+def test_a_checkout_with_an_environment(tmp_path, name):
+    assert checkout_refusal(str(tmp_path / name)) is None
 
 
 def test_the_folder_is_looked_at_with_the_profile(tmp_path):

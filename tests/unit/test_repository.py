@@ -2,14 +2,13 @@
 
 import datetime
 import re
-import tomllib
 
 import pytest
 import yaml
 
 from fabricate import ROOT
+from tigerbush.version import __version__
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 FORMS = [path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -29,13 +28,13 @@ def test_the_citation_is_of_this_version(citation):
     assert citation["type"] == "software"
     assert citation["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
-    assert citation["version"] == VERSION
+    assert citation["version"] == __version__
 
 
 def test_the_citation_has_the_day_of_the_release(citation):
     """Until the version is released, a day on which it changed."""
     text = (ROOT / "CHANGELOG.md").read_text()
-    days = re.findall(rf"^## {re.escape(VERSION)} \((.+)\)$", text, re.MULTILINE) or re.findall(
+    days = re.findall(rf"^## {re.escape(__version__)} \((.+)\)$", text, re.MULTILINE) or re.findall(
         r"^- ([0-9-]{10}):", text, re.MULTILINE
     )
     assert isinstance(citation["date-released"], datetime.date)

@@ -46,8 +46,7 @@ def in_conda():
 
 def check_folders(submitted):
     """Refuse a working folder whose name jobs would not take as it is."""
-    python = "" if in_conda() and not submitted else sys.executable
-    refusing(PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), python, submitted)
+    refusing(PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted)
 
 
 def is_submitting():

@@ -31,8 +31,18 @@ def loaded(path):
 
 CODE = loaded(source("scripts/tigerbush/planning/code.py"))
 SCRIPTS = source("scripts/tigerbush/__init__.py").parents[1]
-if str(SCRIPTS) not in sys.path:
-    sys.path.append(str(SCRIPTS))
+
+
+def prefer_own_library():
+    """Have Python import the library from here, whatever version is installed, on PYTHONPATH or loaded by others."""
+    sys.path[:] = [str(SCRIPTS), *(entry for entry in sys.path if entry != str(SCRIPTS))]
+    package = getattr(sys.modules.get("tigerbush"), "__file__", None)
+    if package is None or Path(package).resolve().parents[1] != SCRIPTS.resolve():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tigerbush"]:
+            del sys.modules[name]
+
+
+prefer_own_library()
 
 
 @cache

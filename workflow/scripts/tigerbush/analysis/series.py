@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tigerbush.analysis.detrend import YEAR
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import MachineError, TigerbushError
 from tigerbush.files import atomic_write
 from tigerbush.spreadsheet import cell
 
@@ -336,10 +336,22 @@ def _row(
 
 
 def write_series(rows: Sequence[Mapping], csv: Path, parquet: Path) -> None:
-    """Write tidy rows as CSV (empty where there is nothing) and as Parquet, each whole or not at all."""
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
+    """Write tidy rows as CSV (empty where there is nothing) and as Parquet, each whole or not at all.
+
+    Raises
+    ------
+    MachineError
+        Without pyarrow, which the library alone does not bring.
+    """
+    try:
+        import pyarrow
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise MachineError(
+            f"{csv} and {parquet.name} are written with pyarrow, which is not installed here; run 'pip install "
+            "pyarrow' (in a checkout: make env)."
+        ) from None
 
     kinds = {"sub_image": pyarrow.int32(), "n": pyarrow.int32()}
     kinds |= dict.fromkeys(("latitude", "longitude", "value"), pyarrow.float64())

@@ -16,9 +16,9 @@ _NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _WILDCARD = re.compile(r"[{}\ud800-\udfff]")
 # between quotes these still mean something to the shells that a command passes through, or to SLURM in names of logs
 _EXPANDED = re.compile(r"[$`\\\x00-\x1f\x7f]|%[%0-9AaJjNnstux]|\{.*\}|'.*\"|\".*'", re.DOTALL)
-# and these without quotes
-_SPECIAL = re.compile(r"[ '\"\\$`;&|<>()*?\[\]{}\x00-\x1f\x7f]")
-_NAMES = {" ": "a space", "\n": "a line break", "\t": "a tab"}
+# and these to Python's lists of folders, to Snakemake, and to the launchers that pip writes
+_NO_CHECKOUT = re.compile(r"[:{}\"$`\\\x00-\x1f\x7f\ud800-\udfff]")
+_NAMES = {"\n": "a line break", "\t": "a tab"}
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFCHR: "a device",
@@ -105,7 +105,7 @@ def check_folders(folder: str, workflow: str, python: str, submitted: bool) -> N
     workflow : str
         A file of the workflow.
     python : str
-        Python's own path, which Snakemake writes into the command of a job without quotes.
+        Python's own path.
     submitted : bool
         Whether jobs are commands that are submitted, as on SLURM, and find these places there.
 
@@ -116,14 +116,29 @@ def check_folders(folder: str, workflow: str, python: str, submitted: bool) -> N
     places = [
         ("working folder", folder, _NO_TEXT),
         ("folder of the workflow", workflow, _WILDCARD),
-        ("folder of Python", python, _SPECIAL),
     ]
     if submitted:
-        places += [("working folder", folder, _EXPANDED), ("folder of the workflow", workflow, _EXPANDED)]
+        places += [
+            ("working folder", folder, _EXPANDED),
+            ("folder of the workflow", workflow, _EXPANDED),
+            ("folder of Python", python, _EXPANDED),
+        ]
+    job = "a submitted job" if submitted else "a job"
     for what, path, pattern in places:
-        if match := pattern.search(path):
-            character = _NAMES.get(match[0], ascii(match[0]))
-            job = "a submitted job" if submitted else "a job"
-            raise TigerbushError(
-                f"the {what} {path!a} has {character} in its path, with which {job} cannot start; rename or move it."
-            )
+        if sentence := _refusal(what, path, pattern, f"{job} cannot start"):
+            raise TigerbushError(sentence)
+
+
+def checkout_refusal(folder: str) -> str | None:
+    """Say why the environment of a checkout cannot be made in a folder; None when it can. `make env` asks."""
+    return _refusal(
+        "folder of the checkout", folder, _NO_CHECKOUT, "the environment or its jobs cannot start"
+    )
+
+
+def _refusal(what: str, path: str, pattern: re.Pattern, fault: str) -> str | None:
+    match = pattern.search(path)
+    if match is None:
+        return None
+    character = _NAMES.get(match[0], ascii(match[0]))
+    return f"the {what} {path!a} has {character} in its path, with which {fault}; rename or move it."
