@@ -23,7 +23,6 @@ from tigerbush.report.findings import (
     pattern_change,
     primary_sentence,
     sentence,
-    short,
 )
 from tigerbush.report.methods import methods, methods_over_sites
 
@@ -182,11 +181,6 @@ def test_words_are_written_for_readers():
         "A B.c.",
         "As said.",
         "Ends so.",
-    ]
-    assert [short(name) for name in ("ndvi", "ndvi_veg", "offset50")] == [
-        "NDVI",
-        "NDVI of vegetation",
-        "offset50",
     ]
 
 

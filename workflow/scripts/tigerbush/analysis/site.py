@@ -23,10 +23,11 @@ from tigerbush.analysis.early_warning import (
 )
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.analysis.rain import annual_cycle, anomalies, dry_spells, lagged_correlation, recoveries
-from tigerbush.analysis.series import VARIABLES, SiteSeries, common_number, equal_n, gaps, outliers, site_mean
+from tigerbush.analysis.series import SiteSeries, common_number, equal_n, gaps, outliers, site_mean
 from tigerbush.analysis.sites import surrogates_needed
 from tigerbush.pyveg import MODES, differences, smoothed
 from tigerbush.spatial import CLASSES
+from tigerbush.variables import PRECIPITATION, row_of
 from tigerbush.version import __version__
 
 Array = NDArray[np.float64]
@@ -134,16 +135,16 @@ def _detrending(series: SiteSeries, settings: Mapping) -> dict:
 
 def _series(series: SiteSeries) -> dict:
     found = {}
-    for variable, (label, unit) in VARIABLES.items():
-        if variable in series.vegetation:
-            mean, spread, number = site_mean(series.vegetation[variable])
+    for name in (*series.vegetation, *series.weather):
+        if name in series.vegetation:
+            mean, spread, number = site_mean(series.vegetation[name])
         else:
-            mean = series.weather[variable]
+            mean = series.weather[name]
             spread, number = np.full(mean.shape, np.nan), np.isfinite(mean).astype(int)
         present = np.isfinite(mean)
-        found[variable] = {
-            "label": label,
-            "unit": unit,
+        found[name] = {
+            "label": row_of(name).label,
+            "unit": row_of(name).unit,
             "dates": series.dates,
             "mean": mean,
             "std": spread,
@@ -273,7 +274,7 @@ def _random(seed: int, *names: str) -> np.random.Generator:
 
 
 def _lags(series: SiteSeries) -> dict:
-    rain = series.weather["total_precipitation"]
+    rain = series.weather[PRECIPITATION]
     if not np.isfinite(rain).any():
         return {}
     odd_rain = anomalies(rain, series.days, series.days_per_step)
@@ -295,7 +296,7 @@ def _lags(series: SiteSeries) -> dict:
 
 
 def _recovery(series: SiteSeries) -> dict:
-    rain = series.weather["total_precipitation"]
+    rain = series.weather[PRECIPITATION]
     nominal = np.array([date.fromisoformat(day).toordinal() for day in series.dates], dtype=float)
     spells = dry_spells(rain, nominal - nominal[0], series.positions, series.days_per_step)
     cycles, found = {}, []

@@ -11,17 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tigerbush.report.findings import short
-from tigerbush.report.overview import BLUE, GREEN, ORANGE
+from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of
 
-PURPLE, BLACK = "#CC79A7", "0.2"
-COLOURS = {
-    "offset50": ORANGE,
-    "ndvi": GREEN,
-    "ndvi_veg": "#56B4E9",
-    "total_precipitation": BLUE,
-    "temperature": PURPLE,
-}
 WIDTH = 5.4  # inches
 STYLE = {
     "font.size": 8.5,
@@ -62,8 +53,8 @@ def draw_series(analysis: Mapping) -> Figure:
     step = timedelta(days=analysis["days_per_step"])
     for axes, (name, one) in zip(panels, shown.items(), strict=True):
         days, mean, spread = _days(one["dates"]), _array(one["mean"]), _array(one["std"])
-        colour = COLOURS.get(name, BLACK)
-        if name == "total_precipitation":
+        colour = row_of(name).colour
+        if row_of(name).is_sum:
             axes.bar(days, mean, width=0.8 * step, color=colour)
         else:
             axes.plot(days, mean, marker=".", color=colour)
@@ -117,9 +108,7 @@ def draw_indicators(analysis: Mapping) -> Figure:
             if name not in one:
                 axes.set_axis_off()
                 continue
-            axes.plot(
-                _days(one[name]["dates"]), _array(one[name]["values"]), color=COLOURS.get(variable, BLACK)
-            )
+            axes.plot(_days(one[name]["dates"]), _array(one[name]["values"]), color=row_of(variable).colour)
             axes.set_title(f"τ = {one[name]['tau']:.2f}" if one[name]["tau"] is not None else "")
             axes.tick_params(labelsize=7)
         row[0].annotate(
@@ -127,7 +116,7 @@ def draw_indicators(analysis: Mapping) -> Figure:
             xytext=(-78, 0), textcoords="offset points", va="center", fontsize=7,
         )  # fmt: skip
     for axes, variable in zip(panels[0], found, strict=True):
-        axes.set_title(f"{short(variable)}\n{axes.get_title('left')}", fontsize=7.5)
+        axes.set_title(f"{row_of(variable).short}\n{axes.get_title('left')}", fontsize=7.5)
     for axes in panels[-1]:
         _time_axis(axes, 3)
     return figure
@@ -174,7 +163,7 @@ def draw_weather(analysis: Mapping) -> Figure:
     for name, one in found.items():
         axes.plot(
             one["lags"], _array(one["correlation"]), marker="o",
-            color=COLOURS.get(name, BLACK), label=short(name),
+            color=row_of(name).colour, label=row_of(name).short,
         )  # fmt: skip
     axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_ylim(-1, 1)
@@ -193,8 +182,8 @@ def draw_recovery(analysis: Mapping) -> Figure:
         return _sentence("There are too few dates for a mean annual cycle.")
     figure, panels = _stack(len(found), 0.95, bottom=0.45)
     for axes, (name, one) in zip(panels, found.items(), strict=True):
-        axes.plot(one["months"], _array(one["mean"]), marker="o", color=COLOURS.get(name, BLACK))
-        axes.set_title(f"{short(name)}, mean of each month")
+        axes.plot(one["months"], _array(one["mean"]), marker="o", color=row_of(name).colour)
+        axes.set_title(f"{row_of(name).short}, mean of each month")
         axes.set_xticks(range(1, 13))
     panels[-1].set_xlabel("month")
     return figure

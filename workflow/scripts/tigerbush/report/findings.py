@@ -6,14 +6,10 @@ from datetime import date
 import numpy as np
 
 from tigerbush.pyveg import CAVEAT, MODES, gaps_sentence
+from tigerbush.variables import row_of, with_subject
 
 # a probability below it is called significant
 LEVEL = 0.05
-NAMES = {
-    "ndvi": "NDVI",
-    "offset50": "Offset50, the measure of how the network of bare ground hangs together,",
-    "total_precipitation": "Rain per date",
-}
 NO_VERDICT = "What a kind of pattern says about the direction of change is contested, so no verdict follows."
 
 # caveats of a site and over sites alike
@@ -39,7 +35,11 @@ def findings(analysis: Mapping) -> list[str]:
     """
     series = analysis["series"]
     told = [coverage(analysis)]
-    told += [text for name in NAMES if name in series and (text := change(NAMES[name], series[name]))]
+    told += [
+        text
+        for row in with_subject(series)
+        if row.name in series and (text := change(row.subject, series[row.name]))
+    ]
     told += pattern_change(analysis["spatial"])
     return told + early_warning(analysis)
 
@@ -162,7 +162,7 @@ def primary_sentence(variable: str, one: Mapping) -> str:
     else:
         verdict = "That is no evidence of slowing recovery, and no evidence against it."
     return (
-        f"The indicator named before, {one['label']} of {short(variable)}, has a trend of Kendall's τ = "
+        f"The indicator named before, {one['label']} of {row_of(variable).short}, has a trend of Kendall's τ = "
         f"{one['tau']:.2f} ({against}). {verdict}"
     )
 
@@ -182,7 +182,7 @@ def disagreement(variable: str, groups: Mapping, indicators: Mapping) -> str:
         )
         if groups[key]
     ]
-    text = f"Indicators of {short(variable)} point {'; '.join(parts)}." if parts else ""
+    text = f"Indicators of {row_of(variable).short} point {'; '.join(parts)}." if parts else ""
     return f"{text} They contradict each other.".strip() if groups.get("contradictory") else text
 
 
@@ -219,8 +219,3 @@ def p_value(value: float | None) -> str:
 def sentence(text: str) -> str:
     """Begin with a capital and end with a full stop."""
     return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
-
-
-def short(variable: str) -> str:
-    """Name a variable within a sentence."""
-    return {"ndvi": "NDVI", "ndvi_veg": "NDVI of vegetation"}.get(variable, variable)

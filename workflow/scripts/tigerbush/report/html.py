@@ -22,10 +22,10 @@ from tigerbush.report.findings import (
     number,
     p_value,
     sentence,
-    short,
 )
-from tigerbush.report.methods import REFERENCES, methods, methods_over_sites
+from tigerbush.report.methods import REFERENCES, methods, methods_over_sites, references_of
 from tigerbush.report.overview import place_of
+from tigerbush.variables import row_of, with_subject
 from tigerbush.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,7 +33,6 @@ ROLES = ("first", "middle", "last")
 # larger pictures of a site are shrunk, so that the report can be sent
 LARGEST = 500
 TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
-CHANGES = {"ndvi": "NDVI", "offset50": "offset50", "total_precipitation": "rain (mm)"}
 
 
 def site_report(
@@ -97,7 +96,7 @@ def site_report(
         truth=_truth_rows(truth) if truth else None,
         truth_labels=[one["label"] for one in (truth or {}).values()],
         methods=methods(analysis),
-        references=REFERENCES,
+        references=[*REFERENCES, *references_of(analysis)],
         configuration=json.dumps(analysis["configuration"], indent=1),
         source="" if sample else "Contains modified Copernicus Sentinel data.",
     )
@@ -116,6 +115,7 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
         The figure of `tigerbush.report.figures.sites_figure` as data URI.
     """
     rows = comparison["rows"]
+    told = with_subject({name for one in analyses for name in one["series"]})
     software = sorted({json.dumps(one["software"], sort_keys=True) for one in analyses})
     return _render(
         "sites.html",
@@ -131,12 +131,12 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
         ],
         refused=[row for row in rows if row["p"] is None],
         disagreeing=[row for row in rows if row["disagreement"]],
-        change_labels=list(CHANGES.values()),
+        change_labels=[row.heading for row in told],
         changes=[
             {
                 "site": one["site"],
                 "dates": one["completeness"]["with_data"],
-                "values": [_change(one["series"].get(name)) for name in CHANGES],
+                "values": [_change(one["series"].get(row.name)) for row in told],
             }
             for one in analyses
         ],
@@ -158,7 +158,8 @@ def _render(template: str, **values: object) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence, "short": short}
+    environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence}
+    environment.filters["short"] = lambda name: row_of(name).short
     environment.filters["indicator"] = lambda name: INDICATORS[name][0].partition(",")[0]
     environment.globals |= {"disagreement": disagreement, "version": __version__}
     return environment.get_template(template).render(**values)

@@ -11,10 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tigerbush.analysis.series import VEGETATION, SiteSeries
+from tigerbush.analysis.series import SiteSeries
 from tigerbush.grid import Grid
 from tigerbush.raster import Raster
 from tigerbush.sites.layout import SubImage
+from tigerbush.variables import row_of
 
 # dark is little for NDVI; offset50 is negative, and the more negative the more connected the bare ground
 NO_DATA = "0.85"
@@ -31,7 +32,7 @@ class Maps:
     Attributes
     ----------
     metric : str
-        Of `tigerbush.analysis.series.VEGETATION`.
+        A variable of the vegetation.
     dates : list of str
     values : (dates, rows, columns) float32 array
         NaN where a sub-image has no number; row 0 is north.
@@ -49,7 +50,7 @@ class Maps:
     @property
     def label(self) -> str:
         """What the metric is, for legends."""
-        return VEGETATION[self.metric][0]
+        return row_of(self.metric).label
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -68,7 +69,7 @@ def map_metric(
     ----------
     series : SiteSeries
     metric : str
-        Of `tigerbush.analysis.series.VEGETATION`.
+        A variable of the vegetation.
     parts : sequence of SubImage
         Every sub-image of the site, with the centres that the summary has.
     grid : Grid

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tigerbush.pyveg import MODES
+from tigerbush.variables import measured
 
 # text, DOI
 REFERENCES = (
@@ -76,11 +77,7 @@ def methods(analysis: Mapping) -> list[str]:
             f"{config['subimages']['size']} pixels. Masked pixels are left out of every mean and are no "
             "nodes of the network."
         )
-    told.append(
-        "Offset50 is pyveg's: bare ground is a network of neighbouring pixels; the Euler characteristic of "
-        "all pixels is set against that of the most central half (subgraph centrality). More negative "
-        "means more, and more connected, bare ground (Buxton et al. 2021)."
-    )
+    told += [row.definition for row in measured(analysis["series"]) if row.definition]
     told.append(_detrending(analysis["detrending"]))
     if not MODES[settings["mode"]].fills_gaps:
         told.append("Dates without data stay without: nothing is interpolated.")
@@ -100,6 +97,11 @@ def methods(analysis: Mapping) -> list[str]:
         "wavelength is at the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018)."
     )
     return told
+
+
+def references_of(analysis: Mapping) -> list[tuple[str, str]]:
+    """Return text and DOI of the sources of a site's variables, beside `REFERENCES`."""
+    return [row.reference for row in measured(analysis["series"]) if row.reference]
 
 
 def methods_over_sites(comparison: Mapping) -> list[str]:
