@@ -118,7 +118,7 @@ def draw_indicators(analysis: Mapping) -> Figure:
     for axes, variable in zip(panels[0], found, strict=True):
         axes.set_title(f"{row_of(variable).short}\n{axes.get_title('left')}", fontsize=7.5)
     for axes in panels[-1]:
-        _time_axis(axes, 3)
+        _time_axis(axes, 3 if len(found) <= 3 else 2)
     return figure
 
 
