@@ -220,10 +220,8 @@ def test_reports_tell_of_it(analysed):
         np.nanmean([value for day, value in means.items() if start <= day < end]) / 10
         for start, end in (("2015-09-16", "2016-09-15"), ("2019-02-17", "2020-02-17"))
     )
-    share = f"{100 * abs(last / first - 1):.0f} % {'more' if last > first else 'less'}"
-    assert (
-        f"- The toy was {first:.3g} on average in the first year, {last:.3g} in the last: {share}." in lines
-    )
+    share = f"{'an increase' if last > first else 'a decrease'} of {100 * abs(last / first - 1):.0f} %"
+    assert f"- The toy averaged {first:.3g} in the first year and {last:.3g} in the last: {share}." in lines
     assert f"- {DEFINITION}" in lines
     assert "- Nobody 2017, On toys. doi:10.0/toy" in lines
     assert "figure: toy index of each sub-image at each date." in lines

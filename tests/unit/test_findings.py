@@ -11,7 +11,7 @@ from sentences_of_pattern import SPATIAL
 from sentences_of_warning import WARNING
 from tigerbush.report.findings import (
     caveats,
-    change,
+    change_sentence,
     coverage,
     disagreement,
     early_warning,
@@ -57,7 +57,7 @@ def test_coverage(present, mode, gaps, told):
 
 @pytest.mark.parametrize(("unit", "values", "told"), sentences.CHANGES)
 def test_change(unit, values, told):
-    assert change("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == told
+    assert change_sentence("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == told
 
 
 @pytest.mark.parametrize(

@@ -134,10 +134,10 @@ VARIABLES: dict[str, Variable] = {
             short="offset50",
             colour=ORANGE,
             stored=Stored("offset50"),
-            subject="Offset50, the measure of how the network of bare ground hangs together,",
-            definition="Offset50 is pyveg's: bare ground is a network of neighbouring pixels; the Euler characteristic "
-            "of all pixels is set against that of the most central half (subgraph centrality). More negative means "
-            "more, and more connected, bare ground (Buxton et al. 2021).",
+            subject="Offset50, a measure of the connectivity of bare ground,",
+            definition="Offset50 is defined as in pyveg: bare ground is a network of neighbouring pixels, and offset50 "
+            "is the Euler characteristic of all its pixels minus that of the most central half (subgraph centrality). "
+            "More negative values mean more, and more connected, bare ground (Buxton et al. 2021).",
         ),
         Variable(
             name=NDVI,

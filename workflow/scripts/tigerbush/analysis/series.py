@@ -149,8 +149,10 @@ def _read(contents: Mapping) -> SiteSeries:
 
 def _of_type(collections: Mapping, kind: str) -> Mapping:
     """Return the series of the first collection of a type that has data, or else of the first."""
-    found = [one["time-series-data"] for one in collections.values() if one["type"] == kind]
-    return next((series for series in found if any(series.values())), found[0] if found else {})
+    of_type = [
+        collection["time-series-data"] for collection in collections.values() if collection["type"] == kind
+    ]
+    return next((series for series in of_type if any(series.values())), of_type[0] if of_type else {})
 
 
 def _place(record: Mapping) -> tuple[float, float]:
@@ -184,14 +186,14 @@ def _acquired(dates: Sequence[str], nominal: Array, products: Mapping) -> Array:
 def site_mean(table: Array) -> tuple[Array, Array, NDArray[np.int64]]:
     """Return the mean, the population standard deviation and the number of the sub-images of each date, (n,) each."""
     number = np.isfinite(table).sum(axis=1)
-    some = np.maximum(number, 1)
-    mean = np.where(number > 0, np.nansum(table, axis=1) / some, np.nan)
-    spread = np.sqrt(np.nansum((table - mean[:, None]) ** 2, axis=1) / some)
+    divisor = np.maximum(number, 1)
+    mean = np.where(number > 0, np.nansum(table, axis=1) / divisor, np.nan)
+    spread = np.sqrt(np.nansum((table - mean[:, None]) ** 2, axis=1) / divisor)
     return mean, np.where(number > 0, spread, np.nan), number
 
 
 def outliers(days: Array, values: Array) -> NDArray[np.bool_]:
-    """Tell which values lie far from the line through their neighbours; nothing is removed.
+    """Mark values that lie far from the line through their neighbours; nothing is removed.
 
     Parameters
     ----------
@@ -206,18 +208,18 @@ def outliers(days: Array, values: Array) -> NDArray[np.bool_]:
     """
     from scipy.stats import theilslopes
 
-    some = np.flatnonzero(np.isfinite(values))
-    found = np.zeros(values.shape, bool)
-    if len(some) < 2 * NEIGHBOURS + 1:
-        return found
-    residual = np.empty(len(some))
-    for i, index in enumerate(some):
-        around = np.delete(some[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1], min(i, NEIGHBOURS))
+    present = np.flatnonzero(np.isfinite(values))
+    marked = np.zeros(values.shape, bool)
+    if len(present) < 2 * NEIGHBOURS + 1:
+        return marked
+    residual = np.empty(len(present))
+    for i, index in enumerate(present):
+        around = np.delete(present[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1], min(i, NEIGHBOURS))
         line = theilslopes(values[around], days[around])
         residual[i] = values[index] - (line.intercept + line.slope * days[index])
     scale = 1.4826 * np.median(np.abs(residual - np.median(residual)))
-    found[some] = np.abs(residual - np.median(residual)) > max(OUTLIER_SIGMAS * scale, 1e-9)
-    return found
+    marked[present] = np.abs(residual - np.median(residual)) > max(OUTLIER_SIGMAS * scale, 1e-9)
+    return marked
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -232,7 +234,7 @@ def gaps(present: NDArray[np.bool_], dates: Sequence[str]) -> list[dict]:
 
 
 def equal_n(table: Array, number: int, random: np.random.Generator) -> Array:
-    """Draw equally many sub-images at each date, so that no date is less noisy than another.
+    """Draw the same number of sub-images at each date, so that no date is less noisy than another.
 
     Parameters
     ----------
@@ -245,8 +247,8 @@ def equal_n(table: Array, number: int, random: np.random.Generator) -> Array:
     Returns
     -------
     (n,) float64 array
-        Mean of the drawn anomalies plus the mean of all; NaN where fewer are there. Anomalies are from each
-        sub-image's own mean, so that it matters little which ones are drawn.
+        Mean of the drawn anomalies plus the mean of all; NaN where there are fewer. Anomalies are from each
+        sub-image's own mean, so that the choice of sub-images matters little.
     """
     own = np.nanmean(table, axis=0, where=np.isfinite(table)) if table.size else table[:1]
     anomalies = table - own
@@ -265,7 +267,7 @@ def common_number(table: Array) -> int:
 
 
 def tidy_rows(series: SiteSeries) -> list[dict]:
-    """List every number of a site, one a row.
+    """List every number of a site, one per row.
 
     Parameters
     ----------

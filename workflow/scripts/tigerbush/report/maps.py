@@ -111,7 +111,7 @@ def maps_figure(maps: Maps) -> Figure:
         image = axes.imshow(layer, cmap=COLOURS, vmin=low, vmax=high, extent=extent, interpolation="nearest")
         axes.text(left + width / 2, top - 0.1 * lane, day, fontsize=7, ha="center")
     place = figure.add_axes((0.1, 0.45 / tall, 0.8, 0.15 / tall))
-    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no number")
+    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no data")
     # each picture had set them to its own
     axes.set_xlim(0, span)
     axes.set_ylim(drop, 0)
@@ -128,7 +128,7 @@ def animate_maps(maps: Maps) -> bytes:
     low, high = maps.limits
     image = axes.imshow(maps.values[0], cmap=COLOURS, vmin=low, vmax=high, interpolation="nearest")
     place = figure.add_axes((0.1, 0.1, 0.8, 0.03))
-    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no number")
+    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no data")
     title = axes.set_title(maps.dates[0])
     # what is the same in every frame is drawn once
     for artist in (image, title):

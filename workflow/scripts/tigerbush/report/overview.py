@@ -113,7 +113,7 @@ def _draw_series(figure: Figure, summary: Mapping) -> None:
     weather = summary[WEATHER_COLLECTION]["time-series-data"]
     days = [date.fromisoformat(day) for day in vegetation]
     width = np.median(np.diff(matplotlib.dates.date2num(days))) if len(days) > 1 else 30
-    rows = _drawn(vegetation.values())
+    rows = _shown_variables(vegetation.values())
     heights = tuple(2 if row.collection == WEATHER else 3 for row in rows)
     panels = figure.subplots(len(rows), 1, sharex=True, height_ratios=heights)
     for axes, row in zip(panels, rows, strict=True):
@@ -130,7 +130,7 @@ def _draw_series(figure: Figure, summary: Mapping) -> None:
     panels[-1].xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
 
 
-def _drawn(records: Iterable[list | None]) -> list[Variable]:
+def _shown_variables(records: Iterable[list | None]) -> list[Variable]:
     keys = {key for parts in records for part in parts or () for key in part}
     return with_subject(indices_in(keys))
 
@@ -139,8 +139,8 @@ def _draw_measure(axes: Axes, days: Sequence[date], records: Iterable[list | Non
     values = [
         [value for part in parts or () if (value := row.value_in(part)) is not None] for parts in records
     ]
-    mean = np.array([np.mean(some) if some else np.nan for some in values])
-    deviation = np.array([np.std(some) if some else np.nan for some in values])
+    mean = np.array([np.mean(of_date) if of_date else np.nan for of_date in values])
+    deviation = np.array([np.std(of_date) if of_date else np.nan for of_date in values])
     axes.plot(days, mean, marker=".", color=row.colour)
     axes.fill_between(days, mean - deviation, mean + deviation, color=row.colour, alpha=0.25, linewidth=0)
 
