@@ -69,7 +69,7 @@ lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workf
 	$(BIN)/snakemake --lint
 
 docs: $(VENV)/.runtime ## write the table of config/README.md from the schema
-	$(BIN)/python docs/config_table.py
+	PYTHONPATH=workflow/scripts $(BIN)/python docs/config_table.py
 
 bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag selects rows)
 	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import yaml
 
+from tigerbush.variables import VEGETATION, in_collection, index_names
+
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 README = ROOT / "config" / "README.md"
+# what the schema calls names of variables
+NAMES = {"indices": index_names(), "vegetation": [row.name for row in in_collection(VEGETATION)]}
 HEAD = "| key | meaning | unit, values | default | example |\n|---|---|---|---|---|\n"
 
 
@@ -32,7 +36,9 @@ def values(schema: dict) -> str:
     """Say which values a key may have, with its unit."""
     kinds = schema.get("type", ())
     if "enum" in schema:
-        text = ", ".join(code(value) for value in schema["enum"])
+        text = ", ".join(map(code, schema["enum"]))
+    elif "names" in schema:
+        text = ", ".join(map(code, NAMES[schema["names"]]))
     elif "oneOf" in schema:
         text = ", or ".join(values(choice) for choice in schema["oneOf"])
     elif kinds == "boolean":

@@ -16,7 +16,7 @@ from sentences_of_methods import (
 from sentences_of_pattern import COVER, PATTERN_CHANGE, PATTERN_SHOWN, SPATIAL
 from sentences_of_warning import (
     DISAGREEMENT,
-    NOT_GIVEN,
+    NOT_ASSESSED,
     POWER,
     REFUSED,
     TESTED,
@@ -113,19 +113,19 @@ SERIES = {
     ),
     "temperature": series("air temperature at 2 m", "degC", {"2018-01-16": 24.5, "2018-02-15": 27}),
 }  # fmt: skip
-COVERAGE = "17 of 21 dates have data. There are 2 gaps, the longest of 3 dates; gaps stay gaps, nothing is filled in."
-NDVI_CHANGE = "NDVI was 0.4 on average in the first year, 0.12 in the last: 70 % less."
+COVERAGE = "17 of 21 dates have data. There are 2 gaps, the longest of 3 dates; gaps are not filled."
+NDVI_CHANGE = "NDVI averaged 0.4 in the first year and 0.12 in the last: a decrease of 70 %."
 OFFSET_CHANGE = (
-    "Offset50, the measure of how the network of bare ground hangs together, was −1\u202f250 on average in the first "
-    "third, −2\u202f625 in the last: 110 % more in size."
+    "Offset50, a measure of the connectivity of bare ground, averaged −1\u202f250 in the first third and −2\u202f625 in "
+    "the last: an increase of 110 % in magnitude."
 )
-RAIN_CHANGE = "Rain per date was 0 mm on average in the first third, 31 mm in the last: a change of 31 mm."
+RAIN_CHANGE = "Rain per date averaged 0 mm in the first third and 31 mm in the last: a change of 31 mm."
 ALT_SERIES = (
     "[series] Series of network centrality (offset50), NDVI, NDVI of vegetation, precipitation, air temperature at "
     "2 m; the sentences under What was found tell how they changed."
 )
 OUTLIERS = [
-    "table: Values far from their neighbours",
+    "table: Outliers",
     "measure | dates",
     "network centrality (offset50) | 2019-06-01, 2020-05-01",
     "NDVI | 2019-08-21",
@@ -133,8 +133,8 @@ OUTLIERS = [
 SERIES_SHOWN = [
     "## Series",
     ALT_SERIES,
-    "figure: Lines: means over the sub-images; bands: one standard deviation of them. Grey: dates without data. "
-    "Rings: values far from their neighbours; they are shown, not removed.",
+    "figure: Lines: means over the sub-images; bands: one standard deviation. Grey: dates without data. Rings: outliers, "
+    "values far from their neighbours; they are marked, not removed.",
     *OUTLIERS,
 ]
 
@@ -142,19 +142,19 @@ SERIES_SHOWN = [
 
 DATES = ["2018-02-15", "2019-02-15", "2020-08-20"]
 PICTURES_SHOWN = [
-    "## The place in pictures",
-    "[png] first date with data, 2018-02-15: colours of the ground",
+    "## The site in images",
+    "[png] first date with data, 2018-02-15: colour composite",
     "figure: 2018-02-15",
-    "[png] middle date with data, 2019-02-15: colours of the ground",
+    "[png] middle date with data, 2019-02-15: colour composite",
     "figure: 2019-02-15",
-    "[png] last date with data, 2020-08-20: colours of the ground",
+    "[png] last date with data, 2020-08-20: colour composite",
     "figure: 2020-08-20",
     "[png] first date with data, 2018-02-15: vegetation in black, bare ground in white",
     "[png] middle date with data, 2019-02-15: vegetation in black, bare ground in white",
     "[png] last date with data, 2020-08-20: vegetation in black, bare ground in white",
-    "First, middle and last date with data. Above: red, green and blue of the composite, each stretched to its own "
-    "brightest value, so that brightness does not compare between dates; masked pixels are black. Below: vegetation "
-    "(black), bare ground (white), masked (grey).",
+    "First, middle and last date with data. Above: colour composites, each stretched to its own maximum, so that "
+    "brightness cannot be compared between dates; masked pixels are black. Below: vegetation (black), bare ground "
+    "(white), masked (grey).",
 ]
 MISSING = [
     "table: Dates without data",
@@ -171,7 +171,8 @@ FAILED = [
 COMPLETENESS_SHOWN = [
     "## Completeness",
     "[completeness] Bars per date: sub-images used, observations per pixel, products.",
-    "figure: More observations make a composite less noisy: a change here can look like a change of the vegetation.",
+    "figure: More observations make a composite less noisy: a change in their number can look like a change in the "
+    "vegetation.",
     *MISSING,
     *FAILED,
 ]
@@ -187,7 +188,7 @@ LAGS_SHOWN = [
     "- offset50: strongest at 0 dates after the rain, correlation −0.42.",
     "- NDVI: strongest at 1 date after the rain, correlation 0.571.",
     "- NDVI of vegetation: strongest at 3 dates after the rain, correlation 0.123.",
-    "The strongest of several lags is large by chance alone; it is a description, no test.",
+    "The strongest of several correlations is large by chance alone; this is a description, not a test.",
 ]
 RECOVERY = {
     "annual_cycle": {
@@ -234,7 +235,7 @@ FOUND = [
     *DISAGREEMENT.values(),
     POWER,
 ]
-FOUND_REFUSED = [*FOUND[:5], f"No early warning is given. {NOT_GIVEN}"]
+FOUND_REFUSED = [*FOUND[:5], f"Early warning is not assessed. {NOT_ASSESSED}"]
 ANALYSIS = {
     "site": "Bandia-7",
     "mode": "default",
@@ -305,16 +306,15 @@ SAMPLE_ENDS = [*SETTINGS_SHOWN[:-1], ""]
 # ---- Each case of a sentence
 
 # dates with data of 9, the mode, gaps (numbers of dates) of the first series with numbers, and what is said of them
-FILLED_IN = "gaps stay gaps, nothing is filled in."
 COVERAGES = [
     (9, "default", [], "9 of 9 dates have data."),
-    (8, "default", [1], f"8 of 9 dates have data. There is 1 gap, the longest of 1 date; {FILLED_IN}"),
-    (7, "default", [2], f"7 of 9 dates have data. There is 1 gap, the longest of 2 dates; {FILLED_IN}"),
+    (8, "default", [1], "8 of 9 dates have data. There is 1 gap, of 1 date; it is not filled."),
+    (7, "default", [2], "7 of 9 dates have data. There is 1 gap, of 2 dates; it is not filled."),
     (
         4,
         "default",
         [1, 3, 1],
-        f"4 of 9 dates have data. There are 3 gaps, the longest of 3 dates; {FILLED_IN}",
+        "4 of 9 dates have data. There are 3 gaps, the longest of 3 dates; gaps are not filled.",
     ),
     (
         4,
@@ -327,15 +327,18 @@ COVERAGES = [
 ]
 # unit, six values of three months: means of the first and the last two, and what is said of them
 CHANGES = [
-    ("1", (2, 4, 9, 9, 3, 6), "It was 3 on average in the first third, 4.5 in the last: 50 % more."),
-    ("1", (4, 6, 9, 9, 1, 3), "It was 5 on average in the first third, 2 in the last: 60 % less."),
-    ("1", (2, 4, 9, 9, 4, 2), "It was 3 on average in the first third, 3 in the last: 0 % less."),
-    ("mm", (-2, -4, 9, 9, -3, -6), "It was −3 mm on average in the first third, −4.5 mm in the last: 50 % more in size."),
-    ("mm", (-4, -6, 9, 9, -1, -3), "It was −5 mm on average in the first third, −2 mm in the last: 60 % less in size."),
-    ("m", (1, 2, 9, 9, -1, -3), "It was 1.5 m on average in the first third, −2 m in the last: a change of −3.5 m."),
-    ("1", (-1, -3, 9, 9, 1, 2), "It was −2 on average in the first third, 1.5 in the last: a change of 3.5."),
-    ("m", (0, 0, 9, 9, 0, 0), "It was 0 m on average in the first third, 0 m in the last: a change of 0 m."),
-    ("1", (3, 4, 9, 9, -1, 1), "It was 3.5 on average in the first third, 0 in the last: a change of −3.5."),
+    ("1", (2, 4, 9, 9, 3, 6), "It averaged 3 in the first third and 4.5 in the last: an increase of 50 %."),
+    ("1", (4, 6, 9, 9, 1, 3), "It averaged 5 in the first third and 2 in the last: a decrease of 60 %."),
+    ("1", (2, 4, 9, 9, 4, 2), "It averaged 3 in the first third and 3 in the last: a change of less than 1 %."),
+    # 0.4 and 0.6 % more
+    ("1", (500, 500, 9, 9, 502, 502), "It averaged 500 in the first third and 502 in the last: a change of less than 1 %."),
+    ("1", (500, 500, 9, 9, 503, 503), "It averaged 500 in the first third and 503 in the last: an increase of 1 %."),
+    ("mm", (-2, -4, 9, 9, -3, -6), "It averaged −3 mm in the first third and −4.5 mm in the last: an increase of 50 % in magnitude."),
+    ("mm", (-4, -6, 9, 9, -1, -3), "It averaged −5 mm in the first third and −2 mm in the last: a decrease of 60 % in magnitude."),
+    ("m", (1, 2, 9, 9, -1, -3), "It averaged 1.5 m in the first third and −2 m in the last: a change of −3.5 m."),
+    ("1", (-1, -3, 9, 9, 1, 2), "It averaged −2 in the first third and 1.5 in the last: a change of 3.5."),
+    ("m", (0, 0, 9, 9, 0, 0), "It averaged 0 m in the first third and 0 m in the last: a change of 0 m."),
+    ("1", (3, 4, 9, 9, -1, 1), "It averaged 3.5 in the first third and 0 in the last: a change of −3.5."),
     ("1", (None, 2, 9, 9, 3, 6), None),
 ]  # fmt: skip
 
@@ -346,7 +349,7 @@ NULLS = [
     ("series ndvi mean 2", {NDVI_CHANGE: [NDVI_CHANGE.replace("0.4", "0.3").replace("70", "60")]}),
     (
         "series ndvi mean 7",
-        {NDVI_CHANGE: ["NDVI was 0.4 on average in the first third, 0.075 in the last: 81 % less."]},
+        {NDVI_CHANGE: ["NDVI averaged 0.4 in the first third and 0.075 in the last: a decrease of 81 %."]},
     ),
     ("series total_precipitation mean 3", {RAIN_CHANGE: []}),
     ("series offset50 std 1", {}),

@@ -3,16 +3,16 @@
 # ---- What to keep in mind
 
 OF_ALL = [
-    "Each indicator is shown by itself; there is no merged score, because the methods contradict each other over most of "
+    "Each indicator is shown separately; there is no combined score, because methods contradict each other over most of "
     "the land.",
-    "No indicator knows the future. A series without a warning may tip, and one with a warning may not.",
+    "No indicator predicts the future: a system may tip without a warning, and may not tip after one.",
 ]
 CAVEATS = [
-    "Sub-images are parts of one place and share its weather and scenes; they are no replicates, and their spread is no "
-    "error of the mean.",
+    "Sub-images of a site share its weather and its scenes; they are not replicates, and their spread is not the error of "
+    "the mean.",
     "Autocorrelation and variance also change when the number of observations per date, the satellites, their orbits or "
     "the cloud masks change. Compare with the completeness below.",
-    "A median of slightly shifted scenes blurs a pattern, the more scenes the more.",
+    "A median of slightly misregistered scenes blurs the pattern, the more so the more scenes there are.",
     *OF_ALL,
 ]
 PYVEG = (
@@ -36,35 +36,33 @@ SETTINGS_SHOWN = [
 ]
 
 COMPOSITE = (
-    "Each date is the median of the clear observations of its period, at 20 m; a sub-image is a square of 48 pixels. "
-    "Masked pixels are left out of every mean and are no nodes of the network."
+    "Each date is the median of the clear observations of its period, at 20 m; a sub-image is a square of 48 × 48 "
+    "pixels. Masked pixels are excluded from every mean and from the network."
 )
-GAUSSIAN = (
-    "The trend is taken off with a Gaussian kernel of bandwidth 0.3 of the series, the season with 2 harmonic(s) of the "
-    "year."
-)
-NOT_INTERPOLATED = "Dates without data stay without: nothing is interpolated."
+GAUSSIAN = "The trend is removed with a Gaussian kernel of bandwidth 0.3 of the series, the season with 2 harmonics of the year."
+NOT_INTERPOLATED = "Dates without data are left missing; nothing is interpolated."
 METHODS = [
     COMPOSITE,
-    "Offset50 is pyveg's: bare ground is a network of neighbouring pixels; the Euler characteristic of all pixels is set "
-    "against that of the most central half (subgraph centrality). More negative means more, and more connected, bare "
-    "ground (Buxton et al. 2021).",
+    "Offset50 is defined as in pyveg: bare ground is a network of neighbouring pixels, and offset50 is the Euler "
+    "characteristic of all its pixels minus that of the most central half (subgraph centrality). More negative values "
+    "mean more, and more connected, bare ground (Buxton et al. 2021).",
     GAUSSIAN,
     NOT_INTERPOLATED,
-    "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Trends are tested against at "
-    "least 499 surrogates of two kinds, AR(1) processes and phase-randomised series (Theiler et al. 1992), which pass "
-    "through the same gaps, detrending and windows.",
-    "Restoring rates come from the autocorrelation, from the variance (Smith et al. 2022), and from a seasonal "
-    "Ornstein–Uhlenbeck process fitted to the dates as they are by maximum likelihood, with bootstrap bounds.",
-    "Pattern: Moran's I, variance and skewness of NDVI; patches are vegetation joined at edges; the wavelength is at the "
-    "peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018).",
+    "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Their trends are tested against "
+    "at least 499 surrogates of each of two kinds, AR(1) processes and phase-randomised series (Theiler et al. 1992), "
+    "with the same gaps, detrending and windows.",
+    "Restoring rates are estimated from the autocorrelation, from the variance (Smith et al. 2022), and by a seasonal "
+    "Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with bootstrap confidence "
+    "intervals.",
+    "Pattern: Moran's I, variance and skewness of NDVI; patches are pixels of vegetation joined at edges; the wavelength "
+    "is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018).",
 ]
 # how a series is detrended, and the sentence of it
 DETRENDED = [
     (DETRENDING, GAUSSIAN),
     (
         DETRENDING | {"harmonics": 0, "bandwidth": 0.125},
-        "The trend is taken off with a Gaussian kernel of bandwidth 0.125 of the series.",
+        "The trend is removed with a Gaussian kernel of bandwidth 0.125 of the series.",
     ),
     (
         DETRENDING
@@ -74,12 +72,12 @@ DETRENDED = [
             "stl": {"period": 12, "trend": 23, "low_pass": 13},
             "harmonics": 1,
         },
-        "Trend and season are taken off by STL (Cleveland et al. 1990) with windows period 12, trend 23, low_pass 13, the "
-        "season with 1 harmonic(s) of the year.",
+        "Trend and season are removed by STL (Cleveland et al. 1990) with windows period 12, trend 23, low_pass 13, the "
+        "season with 1 harmonic of the year.",
     ),
     (
         DETRENDING | {"method": "none", "bandwidth": None, "harmonics": 0, "first_differences": True},
-        "No trend is taken off, and first differences are taken.",
+        "No trend is removed, and first differences are taken.",
     ),
     (
         DETRENDING | {"method": "lowess", "bandwidth": 0, "harmonics": 0},
@@ -101,7 +99,7 @@ REFERENCES_LISTED = [
     "- Smith, Traxl & Boers 2022, Empirical evidence for recent global shifts in vegetation resilience. Nature Climate "
     "Change 12, 477 (restoring rates). doi:10.1038/s41558-022-01352-2",
     "- Smith et al. 2023, Reliability of resilience estimation based on multi-instrument time series. Earth System "
-    "Dynamics 14, 173 (changing numbers of observations). doi:10.5194/esd-14-173-2023",
+    "Dynamics 14, 173 (varying numbers of observations). doi:10.5194/esd-14-173-2023",
     "- Bathiany et al. 2024, Ecosystem resilience monitoring and early warning using Earth observation data. Surveys in "
     "Geophysics. doi:10.1007/s10712-024-09833-z",
     "- Theiler et al. 1992, Testing for nonlinearity in time series: the method of surrogate data. Physica D 58, 77. "
@@ -118,9 +116,10 @@ REFERENCES_LISTED = [
 ]
 # of 17 tests by Benjamini-Hochberg, q 0.125
 METHODS_OVER_SITES = [
-    "Each site has one test: the trend of the indicator that the configuration names (analysis.primary), against AR(1) "
+    "Each site has one test: the trend of the pre-specified primary indicator (analysis.primary), against AR(1) "
     "surrogates.",
-    "The probabilities are corrected by Benjamini-Hochberg for 17 tests; a sign of slowing has q of at most 0.125.",
-    "Sub-images are parts of a site and add no test.",
-    "There is no score that merges indicators. Each site's own report shows all of them.",
+    "p-values are adjusted by Benjamini-Hochberg for 17 tests (false discovery rate); a sign of slowing down is an "
+    "adjusted p-value, q, of at most 0.125.",
+    "Sub-images are parts of a site and are not tested separately.",
+    "There is no combined score of indicators. Each site's own report shows all of them.",
 ]

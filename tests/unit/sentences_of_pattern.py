@@ -1,6 +1,8 @@
 """Measures of a pattern and their truth written by hand, and what a report says of them."""
 
-NO_VERDICT = "What a kind of pattern says about the direction of change is contested, so no verdict follows."
+NO_CONCLUSION = (
+    "Whether a kind of pattern tells the direction of change is contested, so no conclusion is drawn from it."
+)
 
 
 def pattern(label, unit, *values):
@@ -15,27 +17,30 @@ SPATIAL = {
     "patch_mean_area": pattern("mean area of a patch", "m2", 230, 250, 1, 2, 900, 910),
     "wavelength": pattern("wavelength of the pattern", "m", 101, 103, 50, None, 60, 70, 84, 88),
 }
-COVER = "vegetation covers 60, then 15 % of the ground; "
+COVER = "vegetation cover 60 and 15 %; "
 PATTERN_CHANGE = (
-    f"In the first and the last third, {COVER}the pattern repeats itself every 102, then 86 m; patches of vegetation "
-    f"number 1\u202f500, then 940 per km²; their mean area is 240, then 905 m². {NO_VERDICT}"
+    f"The pattern in the first and the last third: {COVER}wavelength of the pattern 102 and 86 m; density of vegetation "
+    f"patches 1\u202f500 and 940 per km²; mean area of a patch 240 and 905 m². {NO_CONCLUSION}"
 )
 PATTERN_SHOWN = [
     "## Pattern",
     "[spatial] Series of Moran's I of NDVI, neighbours at an edge, share of vegetation, patches of vegetation, mean "
     "area of a patch, wavelength of the pattern.",
-    "figure: Of the NDVI of the whole site at each date. These are numbers, not verdicts.",
+    "figure: From the NDVI of the whole site at each date. These are descriptions; no conclusion is drawn from them.",
     "[patches] Numbers of patches of vegetation by area at the first, the middle and the last date with patches.",
     "[map_offset50] Maps of network centrality (offset50) for every date; each square is a sub-image.",
     "figure: network centrality (offset50) of each sub-image at each date.",
     "[map_ndvi] Maps of NDVI for every date; each square is a sub-image.",
     "figure: NDVI of each sub-image at each date.",
-    "[animation_offset50] The maps of network centrality (offset50) one after the other.",
-    "[animation_ndvi] The maps of NDVI one after the other.",
+    "[animation_offset50] Animation of the maps of network centrality (offset50).",
+    "[animation_ndvi] Animation of the maps of NDVI.",
 ]
 # measures of the pattern that have six values: what is said of cover, and of the rest
-COVER_ALONE = f"In the first and the last third, vegetation covers 60, then 15 % of the ground. {NO_VERDICT}"
-COUNTS_ALONE = f"In the first and the last third, patches of vegetation number 1\u202f500, then 940 per km². {NO_VERDICT}"
+COVER_ALONE = f"The pattern in the first and the last third: vegetation cover 60 and 15 %. {NO_CONCLUSION}"
+COUNTS_ALONE = (
+    "The pattern in the first and the last third: density of vegetation patches 1\u202f500 and 940 per km². "
+    f"{NO_CONCLUSION}"
+)
 
 # ---- Against the truth of the simulation
 
@@ -54,8 +59,8 @@ TRUTH = {
 }
 TRUTH_NDVI = "NDVI | 0.32 → 0.21 | 0.325 → 0.225 | 17.5 %"
 TRUTH_SHOWN = [
-    "## Against the truth of the simulation",
-    "This place does not exist: it was simulated, and what grew there is known.",
+    "## Comparison with the simulated truth",
+    "This site does not exist: it was simulated, and what grew there is known.",
     "[truth] Measured points and true lines of NDVI, mean area of a patch, wavelength of the pattern, patches of "
     "vegetation.",
     "table: Measured and true, in the first and the last part of the series",
@@ -66,6 +71,6 @@ TRUTH_SHOWN = [
     "patches of vegetation (1/km²) | – | – | –",
     "NDVI is that of the simulated ground without clouds and noise. The wavelength is that of the model's own biomass. "
     "The share of vegetation differs because images are split by local contrast: sparse plants between barer ground count "
-    "as vegetation, whatever they cover. Patches of the truth are split in the same way, so that they show what clouds, "
-    "noise and gaps do, and not what the split does.",
+    "as vegetation, however little they cover. True patches come from the same split, so their differences are due to "
+    "clouds, noise and gaps, not to the split.",
 ]

@@ -34,12 +34,12 @@ ROWS = [
 COMPARISON = {"method": "Benjamini-Hochberg", "q": 0.125, "n_tests": 17, "rows": ROWS}
 
 UNTESTED = "could not, for the reasons below."
-STABLE = "A site without a sign is not shown to be stable: short series find little."
+STABLE = "The absence of a sign does not show that a site is stable: short series have little power."
 EXPECTED = "(at most 12.5 % of such signs are expected to be false)."
-CONTRADICTING = "At 2 of the sites significant indicators contradict each other."
+CONTRADICTING = "At 2 of the sites, significant indicators contradict each other."
 FOUND_OVER_SITES = [
     f"Of 6 sites, 4 could be tested for early warning; 2 {UNTESTED}",
-    f"2 of them show a sign of slowing recovery: Ansongo, Dori {EXPECTED}",
+    f"2 of them show a sign of slowing down: Ansongo, Dori {EXPECTED}",
     STABLE,
     CONTRADICTING,
 ]
@@ -50,7 +50,7 @@ FOUND_AMONG = [
         ROWS[1:4],
         [
             f"Of 3 sites, 2 could be tested for early warning; 1 {UNTESTED}",
-            f"1 of them shows a sign of slowing recovery: Dori {EXPECTED}",
+            f"1 of them shows a sign of slowing down: Dori {EXPECTED}",
             STABLE,
         ],
     ),
@@ -58,16 +58,16 @@ FOUND_AMONG = [
         [ROWS[1], ROWS[5]],
         [
             f"Of 2 sites, 2 could be tested for early warning; 0 {UNTESTED}",
-            f"0 of them show a sign of slowing recovery {EXPECTED}",
+            f"0 of them show a sign of slowing down {EXPECTED}",
             STABLE,
-            "At 1 of the sites significant indicators contradict each other.",
+            "At 1 of the sites, significant indicators contradict each other.",
         ],
     ),
     ([ROWS[2]], [f"Of 1 site, 0 could be tested for early warning; 1 {UNTESTED}"]),
 ]
 CAVEATS_OVER_SITES = [
-    "Each site has one test, of the indicator that was named before; nothing was picked by its result.",
-    "Sites that share their weather are no independent witnesses.",
+    "Each site has one test, of the pre-specified primary indicator; nothing was selected by its result.",
+    "Sites that share their weather are not independent.",
     *OF_ALL,
 ]
 
@@ -88,11 +88,11 @@ NOT_TESTED = [
     "- Ebba: The indicator has no value here.",
 ]
 DISAGREEING = [
-    "site | towards slowing | away from it",
+    "site | towards slowing down | away from it",
     "Ansongo | ar1, lag2 | variance",
     "Faya | skewness | kurtosis, ar1",
 ]
-NONE_DISAGREES = "At no site that was tested do significant indicators contradict each other."
+NONE_DISAGREES = "At none of the sites tested do significant indicators contradict each other."
 OVER_SITES = [
     "title: Vegetation report over sites",
     "# 6 sites compared",
@@ -101,9 +101,10 @@ OVER_SITES = [
     "## What to keep in mind",
     *listed(CAVEATS_OVER_SITES),
     "## One test for each site",
-    "[sites] Kendall's tau of the indicator named before, for each site that was tested.",
-    "table: The indicator named before, at each site; q is p corrected for the number of tests (Benjamini-Hochberg)",
-    "site | measure and indicator | dates | τ | p | q | sign of slowing",
+    "[sites] Kendall's tau of the primary indicator, for each site that was tested.",
+    "table: The pre-specified primary indicator at each site; q is the p-value adjusted for the number of tests "
+    "(Benjamini-Hochberg)",
+    "site | measure and indicator | dates | τ | p | q | sign of slowing down",
     "Ansongo | NDVI, autocorrelation at lag 1 | 61 | 0.512 | p = 0.001 | 0.0146 | yes",
     "Bandia | NDVI, autocorrelation at lag 1 | 62 | 0.24 | p = 0.220 | 0.733 | no",
     "Chad | NDVI, autocorrelation at lag 1 | 33 | not tested, see below",

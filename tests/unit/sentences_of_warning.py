@@ -48,56 +48,59 @@ WARNING = {
         "observations": {"tau": 0.37, "p": 0.004},
     },
 }  # fmt: skip
-PRIMARY = "The indicator named before, autocorrelation at lag 1 of NDVI, has a trend of Kendall's τ = 0.62"
-SLOWING = "That is a sign of slowing recovery, by this one indicator."
-TORN = "The two kinds of surrogates disagree, so it is no firm sign of slowing recovery."
-NO_EVIDENCE = "That is no evidence of slowing recovery, and no evidence against it."
-NO_VALUE = "The indicator that was named before has no value here, so that nothing is tested."
+PRIMARY = (
+    "The pre-specified primary indicator, autocorrelation at lag 1 of NDVI, has a trend of Kendall's τ = 0.62"
+)
+SLOWING = "That is a sign of slowing down, by this indicator alone."
+TORN = "The two kinds of surrogates disagree, so this is no firm sign of slowing down."
+NO_EVIDENCE = "That is evidence neither for nor against slowing down."
+NO_VALUE = "The pre-specified primary indicator has no value here, so nothing is tested."
 TESTED = f"{PRIMARY} (p = 0.012 against AR(1) surrogates and p = 0.034 against phase-randomised surrogates). {SLOWING}"
 DISAGREEMENT = {
-    "offset50": "Indicators of offset50 point neither: variance.",
-    "ndvi": "Indicators of NDVI point towards slowing: autocorrelation at lag 1, restoring rate by maximum likelihood; "
-    "away from it: variance; neither: autocorrelation at lag 2. They contradict each other.",
+    "offset50": "Indicators of offset50 point neither way: variance.",
+    "ndvi": "Indicators of NDVI point towards slowing down: autocorrelation at lag 1, restoring rate by maximum "
+    "likelihood; away from it: variance; neither way: autocorrelation at lag 2. They contradict each other.",
 }
 POWER = "A rise is found in some 15 % of series of 60 dates."
 
 WARNING_EXPLAINED = [
     "## Early warning",
-    "A system that loses resilience recovers more slowly. Its fluctuations then last longer and grow: autocorrelation "
-    "and variance rise, the restoring rate falls. The indicators are computed in moving windows; Kendall's τ tells "
-    "whether they rise (up to 1) or fall (down to −1).",
+    "A system that loses resilience recovers more slowly from disturbance (critical slowing down). Its fluctuations then "
+    "last longer and grow: autocorrelation and variance rise, and the restoring rate falls. The indicators are computed "
+    "in moving windows; Kendall's τ tells whether they rise (up to 1) or fall (down to −1).",
 ]
-INDICATORS_HEAD = "indicator | slowing would | τ | AR(1) surrogates | phase surrogates"
+INDICATORS_HEAD = "indicator | slowing down would | τ | AR(1) surrogates | phase surrogates"
 OFFSET_VARIANCE = "variance | raise it | −0.215 | p = 0.457 | p = 0.789"
 NDVI_AR1 = "autocorrelation at lag 1 | raise it | 0.624 | p = 0.012 | p = 0.034"
 RATE = "NDVI | 0.0312 | 0.0115 to 0.0523 | −0.204 (−0.415 to 0.0525) change of ln(rate) per year | p = 0.021 | p = 0.043"
 SUBSAMPLED = [
-    "### With equally many sub-images on each date",
+    "### With the same number of sub-images on each date",
     "table: NDVI: τ over 25 random draws of 3 sub-images; 2 dates with fewer are left out",
     "indicator | low | median | high",
     "autocorrelation at lag 1 | 0.31 | 0.44 | 0.58",
     "restoring rate by maximum likelihood | −0.62 | −0.5 | −0.1",
 ]
 OBSERVATIONS = (
-    "The number of observations per pixel has a trend of τ = 0.37 (p = 0.004); where it rises, the noise of the "
-    "composites falls, and the other way round; composite.max_takes limits it."
+    "The number of observations per pixel has a trend of τ = 0.37 (p = 0.004). The more observations, the less noisy the "
+    "composites; composite.max_takes limits their number."
 )
 RATES = [
     "### Restoring rate by maximum likelihood",
-    "table: Seasonal Ornstein–Uhlenbeck process on the dates as they are; an open bound is given as such",
-    "measure | rate, 1/day | bounds | trend | falling: model surrogates | phase surrogates",
+    "table: Seasonal Ornstein–Uhlenbeck process on the dates as they are; 95 % confidence intervals are open where the "
+    "data do not close them",
+    "measure | rate, 1/day | 95 % interval | trend | falling: model surrogates | phase surrogates",
     RATE,
     "NDVI of vegetation | the estimate did not converge",
 ]
 WARNING_SHOWN = [
     *WARNING_EXPLAINED,
-    f"{POWER} An indicator without a trend is therefore no proof of stability.",
+    f"{POWER} The absence of a trend is therefore no proof of stability.",
     "[indicators] Each indicator in moving windows, one column for each measure; the table below gives the trends.",
     "table: offset50",
     INDICATORS_HEAD,
     OFFSET_VARIANCE,
     DISAGREEMENT["offset50"],
-    "table: NDVI; named before the data were seen: autocorrelation at lag 1",
+    "table: NDVI; pre-specified primary indicator: autocorrelation at lag 1",
     INDICATORS_HEAD,
     NDVI_AR1,
     "variance | raise it | −0.75 | p = 0.991 | p = 0.970",
@@ -105,12 +108,12 @@ WARNING_SHOWN = [
     "autocorrelation at lag 2 | raise it | 0.05 | p < 0.001 | p = 0.001",
     "restoring rate by maximum likelihood, 1/day | lower it | −0.5 | p = 0.045 | p = 0.200",
     DISAGREEMENT["ndvi"],
-    "Only the indicator named before is a test; the others are shown so that their disagreement is. With many of them, "
-    "one in twenty falls below 5 % by chance.",
+    "Only the primary indicator is a test; the others are shown so that any disagreement is visible. Of many indicators "
+    "without a trend, one in twenty has a p-value below 0.05 by chance.",
     *RATES,
-    "### Does the choice of window and bandwidth matter?",
+    "### Sensitivity to window and bandwidth",
     "[sensitivity] Kendall's tau of each indicator over lengths of the window and bandwidths.",
-    "figure: Of NDVI. Where colours change sign, the trend hangs on the choice.",
+    "figure: NDVI. Where the sign changes, the trend depends on the choice of window or bandwidth.",
     *SUBSAMPLED,
     OBSERVATIONS,
 ]
@@ -125,8 +128,8 @@ REFUSED = {
     "sensitivity": {},
     "subsampling": None,
 }
-NOT_GIVEN = "28 dates have data, and early warning needs more than 36."
-WARNING_REFUSED = [*WARNING_EXPLAINED, f"Not given. {NOT_GIVEN}"]
+NOT_ASSESSED = "28 dates have data, and early warning needs more than 36."
+WARNING_REFUSED = [*WARNING_EXPLAINED, f"Not assessed. {NOT_ASSESSED}"]
 
 # ---- Each case of a sentence
 
@@ -146,7 +149,7 @@ POINTING = [
     (
         "offset50",
         (["ar1"], [], [], False),
-        "Indicators of offset50 point towards slowing: autocorrelation at lag 1.",
+        "Indicators of offset50 point towards slowing down: autocorrelation at lag 1.",
     ),
     (
         "ndvi",
@@ -156,7 +159,7 @@ POINTING = [
     (
         "ndvi_veg",
         (["rate_ou"], ["ar1"], [], True),
-        "Indicators of NDVI of vegetation point towards slowing: restoring rate by maximum likelihood; away from it: "
+        "Indicators of NDVI of vegetation point towards slowing down: restoring rate by maximum likelihood; away from it: "
         "autocorrelation at lag 1. They contradict each other.",
     ),
     ("ndvi", ([], [], [], False), ""),
@@ -165,8 +168,8 @@ POINTING = [
 # where no label is known
 UNLABELLED = [
     DISAGREEMENT["offset50"],
-    "Indicators of NDVI point towards slowing: ar1, rate_ou; away from it: variance; neither: lag2. They contradict each "
-    "other.",
+    "Indicators of NDVI point towards slowing down: ar1, rate_ou; away from it: variance; neither way: lag2. They "
+    "contradict each other.",
 ]
 
 # where null stands in early_warning, and the lines of the report that become others, or none
@@ -197,17 +200,17 @@ WARNING_NULLS = [
     ("subsampling variables ndvi tau ar1", {SUBSAMPLED[3]: []}),
     ("subsampling observations", {OBSERVATIONS: []}),
 ]
-# where variance of offset50, with a tau of 0.287, is the one named before
+# where variance of offset50, with a tau of 0.287, is the primary indicator
 OTHER_PRIMARY = {
     TESTED: [
-        "The indicator named before, variance of offset50, has a trend of Kendall's τ = 0.29 (p = 0.457 against AR(1) "
-        f"surrogates and p = 0.789 against phase-randomised surrogates). {NO_EVIDENCE}"
+        "The pre-specified primary indicator, variance of offset50, has a trend of Kendall's τ = 0.29 (p = 0.457 against "
+        f"AR(1) surrogates and p = 0.789 against phase-randomised surrogates). {NO_EVIDENCE}"
     ],
-    "table: offset50": ["table: offset50; named before the data were seen: variance"],
+    "table: offset50": ["table: offset50; pre-specified primary indicator: variance"],
     OFFSET_VARIANCE: [OFFSET_VARIANCE.replace("−0.215", "0.287")],
-    "table: NDVI; named before the data were seen: autocorrelation at lag 1": ["table: NDVI"],
-    "figure: Of NDVI. Where colours change sign, the trend hangs on the choice.": [
-        "figure: Of offset50. Where colours change sign, the trend hangs on the choice."
+    "table: NDVI; pre-specified primary indicator: autocorrelation at lag 1": ["table: NDVI"],
+    "figure: NDVI. Where the sign changes, the trend depends on the choice of window or bandwidth.": [
+        "figure: offset50. Where the sign changes, the trend depends on the choice of window or bandwidth."
     ],
     **without(*SUBSAMPLED[3:]),
     SUBSAMPLED[1]: [

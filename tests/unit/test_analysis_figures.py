@@ -303,8 +303,8 @@ def test_rain_and_seasons(figures):
         assert drawn(line)[0] == lags
         np.testing.assert_array_equal(drawn(line)[1], numbers(values))
     assert set(zero.get_ydata()) == {0} and axes.get_ylim() == (-1, 1)
-    assert axes.get_xlabel() == "dates by which the rain is earlier"
-    assert axes.get_title("left") == "correlation with rain, season and line taken off"
+    assert axes.get_xlabel() == "lag behind the rain (dates)"
+    assert axes.get_title("left") == "correlation with rain, detrended and deseasonalised"
     assert titles(figures["recovery"]) == [
         "NDVI, mean of each month",
         "NDVI of vegetation, mean of each month",

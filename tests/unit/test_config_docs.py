@@ -75,6 +75,8 @@ def test_every_key_is_in_the_table_once():
     ("schema", "allowed", "default"),
     [
         ({"enum": [10, 20, None], "unit": "m", "default": None}, "`10`, `20`, `null` m", "`null`"),
+        ({"type": "array", "items": {"type": "string", "names": "indices"}, "default": ["ndvi"]}, "list of `ndvi`, `msavi`", "`[ndvi]`"),
+        ({"type": "string", "names": "vegetation"}, "`offset50`, `ndvi`, `ndvi_veg`, `msavi`", "required"),
         ({"type": "boolean", "default": False}, "`true`, `false`", "`false`"),
         ({"type": "number", "minimum": 0, "maximum": 0.5, "unit": "%", "default": 0.1}, "0 to 0.5 %", "`0.1`"),
         ({"type": "number", "exclusiveMinimum": 0, "maximum": 1}, "above 0 up to 1", "required"),

@@ -18,6 +18,7 @@ from tigerbush.planning.configuration import (
     check_region,
     check_renamed,
     check_source,
+    check_variables,
     check_weather,
     fill_in_kind,
     leaves,
@@ -43,6 +44,42 @@ def test_single_values_and_their_paths():
     config = {"a": {"b": [1, {"c": None}], "d": {}}, 5: "x", "e": []}
     assert list(leaves(config)) == [("a.b.0", 1), ("a.b.1.c", None), ("5", "x")]
     assert list(leaves(7, "name")) == [("name", 7)]
+
+
+def variables_of(*indices, primary="ndvi"):
+    return {"composite": {"indices": list(indices)}, "analysis": {"primary": {"variable": primary}}}
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (variables_of("ndvi", "evi"), "composite.indices: 'evi' is not one of ['ndvi', 'msavi']. See config/README.md."),
+        (variables_of("offset50", "ndvi"), "composite.indices: 'offset50' is not one of ['ndvi', 'msavi']. See config/README.md."),
+        (variables_of("x" * 100), f"composite.indices: '{'x' * 80}' is not one of ['ndvi', 'msavi']. See config/README.md."),
+        (variables_of(), "composite.indices: ndvi is missing, which images, masks and the pattern are made from; add it."),
+        (variables_of("msavi"), "composite.indices: ndvi is missing, which images, masks and the pattern are made from; add it."),
+        (
+            variables_of("ndvi", primary="evi"),
+            "analysis.primary.variable: 'evi' is not one of ['offset50', 'ndvi', 'ndvi_veg', 'msavi']. See config/README.md.",
+        ),
+        (
+            variables_of("ndvi", primary="temperature"),
+            "analysis.primary.variable: 'temperature' is not one of ['offset50', 'ndvi', 'ndvi_veg', 'msavi']. See config/README.md.",
+        ),
+        (variables_of("ndvi", primary="msavi"), "analysis.primary.variable: msavi is not computed; add it to composite.indices."),
+    ],
+)  # fmt: skip
+def test_variables_that_there_are_not(config, sentence):
+    assert refused(check_variables, config) == sentence
+
+
+@pytest.mark.parametrize("indices", [["ndvi", "msavi"], ["msavi", "ndvi"]])
+def test_the_order_of_indices_has_no_meaning(indices):
+    config = variables_of(*indices, primary="msavi")
+    check_variables(config)
+    assert config == variables_of("ndvi", "msavi", primary="msavi")
+    for primary in ("offset50", "ndvi", "ndvi_veg"):
+        check_variables(variables_of("ndvi", primary=primary))
 
 
 def nested(depth):

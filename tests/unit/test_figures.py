@@ -218,7 +218,7 @@ def test_sites_are_drawn_from_above_and_signs_are_round():
     assert axes.get_yticks().tolist() == [0, 1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["A", "C"]
     assert (axes.get_ylim(), axes.get_xlim()) == ((1.5, -0.5), (-1, 1))
-    assert axes.get_xlabel() == "Kendall's τ; round and orange: a sign of slowing"
+    assert axes.get_xlabel() == "Kendall's τ; orange circles: a sign of slowing down"
     none = sites_figure({"rows": rows[1:2]})
     assert none.axes == [] and [text.get_text() for text in none.texts] == [
         "No site could be tested for early warning."

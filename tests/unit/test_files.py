@@ -200,5 +200,6 @@ def test_the_log_of_a_job(tmp_path):
 
 
 def test_what_a_job_is_given():
-    assert job_arguments({"a": 1, "library": "x", "b": None}) == {"a": 1, "b": None}
+    params = {"a": 1, "library": "x", "b": None, "composite.indices": ["ndvi"]}
+    assert job_arguments(params) == {"a": 1, "b": None, "indices": ["ndvi"]}
     assert job_outputs({"out": "a/b", "fingerprint": "c"}) == {"out": Path("a/b")}

@@ -11,7 +11,7 @@ from sentences_of_pattern import SPATIAL
 from sentences_of_warning import WARNING
 from tigerbush.report.findings import (
     caveats,
-    change,
+    change_sentence,
     coverage,
     disagreement,
     early_warning,
@@ -23,7 +23,6 @@ from tigerbush.report.findings import (
     pattern_change,
     primary_sentence,
     sentence,
-    short,
 )
 from tigerbush.report.methods import methods, methods_over_sites
 
@@ -58,7 +57,7 @@ def test_coverage(present, mode, gaps, told):
 
 @pytest.mark.parametrize(("unit", "values", "told"), sentences.CHANGES)
 def test_change(unit, values, told):
-    assert change("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == told
+    assert change_sentence("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == told
 
 
 @pytest.mark.parametrize(
@@ -182,11 +181,6 @@ def test_words_are_written_for_readers():
         "A B.c.",
         "As said.",
         "Ends so.",
-    ]
-    assert [short(name) for name in ("ndvi", "ndvi_veg", "offset50")] == [
-        "NDVI",
-        "NDVI of vegetation",
-        "offset50",
     ]
 
 

@@ -4,11 +4,14 @@ import hashlib
 import json
 
 import pytest
+import yaml
 
-from fabricate import name_of
+from fabricate import ROOT, name_of
 from tigerbush.planning.fingerprints import (
+    LATER,
     differences,
     keys_of_rules,
+    later,
     parameters_of,
     recorded,
     scene_parameters,
@@ -39,6 +42,51 @@ def test_what_a_summary_records():
     assert CONFIG["source"]["hosts"] == ["h"]
 
 
+def with_indices(*names):
+    return CONFIG | {"composite": {"resolution": 10, "indices": list(names), "method": "median"}}
+
+
+def test_a_later_key_is_no_parameter_and_not_recorded_while_it_has_its_default():
+    key = "composite.indices"
+    # nor where it is not there, as in a summary from before
+    for config in (CONFIG, with_indices("ndvi")):
+        assert later(config, key) == {}
+        assert "indices" not in recorded(config)["composite"]
+    other = with_indices("ndvi", "msavi")
+    assert later(other, key) == {key: ["ndvi", "msavi"]}
+    assert later(other) == {}
+    assert list(recorded(other)["composite"].items()) == list(other["composite"].items())
+    without = {"resolution": 10, "method": "median"}
+    assert list(recorded(with_indices("ndvi"))["composite"].items()) == list(without.items())
+    assert list(recorded(with_indices("ndvi"))) == list(recorded(CONFIG))
+
+
+def test_later_keys_have_the_defaults_of_the_schema():
+    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    for key, default in LATER.items():
+        child = schema
+        for part in key.split("."):
+            child = child["properties"][part]
+        assert child["default"] == default
+
+
+def test_what_is_said_of_a_later_key():
+    summary = SITE | {"config": json.loads(json.dumps(CONFIG))}
+    keys = keys_of_rules(CONFIG, {"source": {}, "period": []})
+    more = with_indices("ndvi", "msavi")
+    line = 'composite.indices: null -> ["ndvi", "msavi"]'
+    assert summary_differences(keys["compute_ndvi"], summary, more, SITE) == line
+    for other in ("composite_date", "render_date", "compute_centrality", "map_site", "analyse_site"):
+        assert summary_differences(keys[other], summary, more, SITE) is None
+    assert summary_differences(keys["compute_ndvi"], summary, with_indices("ndvi"), SITE) is None
+    back = SITE | {"config": json.loads(json.dumps(recorded(more)))}
+    line = 'composite.indices: ["ndvi", "msavi"] -> null'
+    assert summary_differences(keys["compute_ndvi"], back, with_indices("ndvi"), SITE) == line
+    params = {"mode": "default"}
+    old, new = (text_of(parameters_of(params | later(config, *LATER), [], None)) for config in (CONFIG, more))
+    assert text_differences(old, new) == 'composite.indices: null -> ["ndvi", "msavi"]'
+
+
 WINDOW = ["composite.resolution", "subimages.size"]
 MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
 CHOICE = [*WINDOW, "subimages.max_masked_fraction", "subimages.limit", "mode"]
@@ -58,7 +106,7 @@ def test_keys_of_each_rule():
             "source.level",
         ],
         "render_date": ["mode"],
-        "compute_ndvi": CHOICE, "compute_centrality": [*CHOICE, "centrality"], "write_subimages": CHOICE,
+        "compute_ndvi": [*CHOICE, "composite.indices"], "compute_centrality": [*CHOICE, "centrality"], "write_subimages": CHOICE,
         "read_weather": ["weather", "period.start", "period.step"],
         "summarise_site": ["sites", "mode", "source", "scene", "subimages", "composite"],
         "analyse_site": ["analysis", "composite.resolution"],

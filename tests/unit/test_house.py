@@ -69,7 +69,7 @@ LAYERS = [
     "base", "arrays", "sensors", "planning", "sources", "weather", "scenes", "sites", "summary", "analysis", "report",
     "sample", "runs", "cli",
 ]  # fmt: skip
-ARRAYS = {"resample", "images", "centrality", "spatial", "pattern"}
+ARRAYS = {"resample", "images", "indices", "centrality", "spatial", "pattern"}
 
 
 def layer_of(module):

@@ -100,7 +100,7 @@ def test_the_figure_has_eight_dates_in_a_row_on_one_scale():
     assert {(text.get_ha(), text.get_fontsize()) for text in panel.texts} == {("center", 7)}
     assert {image.get_interpolation() for image in panel.images} == {"nearest"}
     assert bar.get_xlim() == (0, 53)
-    assert bar.get_xlabel() == "network centrality (offset50); grey: no number"
+    assert bar.get_xlabel() == "network centrality (offset50); grey: no data"
     assert not panel.axison
     colours = panel.images[0].get_cmap()
     assert colours.name == "viridis" and colours.get_bad().tolist() == [0.85, 0.85, 0.85, 1]

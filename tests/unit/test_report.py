@@ -126,7 +126,7 @@ def test_another_variable_may_be_the_one_named_before():
 def test_dates_in_pictures(number, roles):
     page = Page(report_of(ANALYSIS, dict(list(IMAGES.items())[:number])))
     days = DATES[:number]
-    texts = ["colours of the ground", "vegetation in black, bare ground in white"]
+    texts = ["colour composite", "vegetation in black, bare ground in white"]
     shown = [image for image in page.all("img") if "date with data" in image["alt"]]
     assert [image["alt"] for image in shown] == [
         f"{role} date with data, {day}: {text}"

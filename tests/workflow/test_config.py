@@ -28,6 +28,8 @@ def refused(run, *sentences):
     [
         ({"sitez": "x"}, ["the configuration: 'sitez' is not a key, did you mean 'sites'?"]),
         ({"composite": {"max_clouds": 5}}, ["composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'?"]),
+        ({"composite": {"indices": ["ndvi", "evi"]}}, ["composite.indices: 'evi' is not one of ['ndvi', 'msavi']"]),
+        ({"composite": {"indices": ["ndvi", "ndvi"]}}, ["composite.indices: ['ndvi', 'ndvi'] has non-unique elements"]),
         ({"composite": {"resolution": 15}}, ["composite.resolution: 15 is not one of [10, 20, 60]"]),
         ({"period": {"start": "2017-01-01", "end": "2017-04-01", "step": "1q"}}, ["period.step: '1q' does not match"]),
         ({"period": {"start": "2017-04-01", "end": "2017-01-01", "step": "1m"}}, ["period.end 2017-01-01 must be after period.start 2017-04-01"]),
@@ -69,6 +71,7 @@ def same_sentence(run, command=("doctor",)):
     [
         ({"subimages": {"size": 20, "max_masked_fraction": float("nan")}}, ["doctor"], "subimages.max_masked_fraction: nan is not a finite number."),
         ({"scene": {"geo_region": "POLYGON((0 0, 1 0, 1 1, 0 0)"}}, ["plan"], "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON"),
+        ({"analysis": {"primary": {"variable": "msavi"}}}, ["plan"], "analysis.primary.variable: msavi is not computed; add it to composite.indices."),
         ({"plan": {"vm_size": "big"}}, ["status"], "plan.vm_size 'big' has no price in plan.prices"),
         ({"plan": {"prices_of": "2026-01-01"}}, ["plan"], "plan.prices_of is now plan.price_date; rename the key (docs/migrating.md)."),
         ({"analysis": {"seed": 1e308}}, ["retry"], "analysis.seed: 1e+308 is greater than the maximum"),

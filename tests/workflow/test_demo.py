@@ -301,9 +301,9 @@ def open_report(page, path):
 
 def test_the_report_of_the_site_opens_in_a_browser_and_says_what_was_found(finished, page):
     open_report(page, finished.folder / "results" / "niger" / "analysis" / "report.html")
-    found = page.locator(".found").inner_text()
-    assert re.search(r"NDVI was 0\.4\d* on average in the first year, 0\.2\d* in the last: 4\d % less", found)
-    assert "No early warning is given. 36 dates have data" in found
+    text = page.locator(".findings").inner_text()
+    change = r"NDVI averaged 0\.4\d* in the first year and 0\.2\d* in the last: a decrease of 4\d %"
+    assert re.search(change, text) and "Early warning is not assessed. 36 dates have data" in text
     assert page.get_by_text("nothing in this report was seen by a satellite").is_visible()
     assert page.locator("img[alt='']").count() == page.locator("img:not([alt])").count() == 0
     assert page.locator(".images img").count() == 6
@@ -326,7 +326,7 @@ def test_the_report_of_the_site_prints(finished, page):
 
 def test_the_report_over_sites_opens_in_a_browser(finished, page):
     open_report(page, finished.folder / "results" / "analysis" / "report.html")
-    assert "Of 1 site, 0 could be tested" in page.locator(".found").inner_text()
+    assert "Of 1 site, 0 could be tested" in page.locator(".findings").inner_text()
     assert page.get_by_text("36 dates have data").is_visible()
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 390

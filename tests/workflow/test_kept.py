@@ -26,6 +26,8 @@ CHANGES = [
     ({"composite": {"mask_buffer": 1}}, PRODUCTS | COMPOSITES | MEASURES | SUMMARY),
     ({"composite": {"mask": "required"}}, COMPOSITES | MEASURES | SUMMARY),
     ({"composite": {"max_takes": 1}}, {"composite_date": 1, "render_date": 1, "compute_ndvi": 1, "compute_centrality": 1, "summarise_date": 1} | SITE_SUMMARY),
+    ({"composite": {"indices": ["ndvi", "msavi"]}}, {"compute_ndvi": 2} | SUMMARY),
+    ({"composite": {"indices": ["ndvi"]}}, {}),
     ({"subimages": {"max_masked_fraction": 0.5}}, MEASURES | SUMMARY),
     ({"centrality": {"quantiles": 10}}, {"compute_centrality": 2} | SUMMARY),
     ({"period": BASE["period"] | {"end": "2017-05-01"}}, SITE_SUMMARY),

@@ -11,6 +11,7 @@ TABLES = from_library("planning.tables")
 DATES = from_library("planning.dates")
 SOURCE = from_library("planning.source")
 FINGERPRINTS = from_library("planning.fingerprints")
+VARIABLES = from_library("variables")
 
 # Attempts after the first one; then trouble that might have passed becomes a placeholder.
 RETRIES = 2
@@ -35,6 +36,11 @@ bring("discover_products", "download_product", "stream_product", "publish_scene"
 def scene_parameters():
     """How a scene is made, whoever makes it."""
     return FINGERPRINTS.scene_parameters(config)
+
+
+def later(*keys):
+    """Keys of the configuration that are parameters only where they have not their default."""
+    return FINGERPRINTS.later(config, *keys)
 
 
 def products_table():

@@ -92,6 +92,7 @@ rule compute_ndvi:
         runtime=5,
     params:
         **SUBIMAGES,
+        **later("composite.indices"),
         library=library("compute_ndvi"),
     message:
         "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"

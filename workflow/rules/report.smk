@@ -1,7 +1,7 @@
 """Per site and over sites: figures, maps and the reports."""
 
 FIGURES = ["series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches"]
-MAPPED = ["offset50", "ndvi", "ndvi_veg"]
+MAPPED = [row.name for row in VARIABLES.measured(config["composite"]["indices"])]
 
 
 rule plot_site:

@@ -1,14 +1,16 @@
-"""Mean NDVI of each sub-image of a date; those that are not used get their reason."""
+"""Mean NDVI, and other indices, of each sub-image of a date; those that are not used get their reason."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tigerbush.files import write_json
 from tigerbush.images import read_png
+from tigerbush.indices import compute_indices
 from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import read_raster
 from tigerbush.site import Site
 from tigerbush.sites.date import read_date
-from tigerbush.sites.subimages import ndvi_of_sub_images, unused_sub_images
+from tigerbush.sites.subimages import index_of_sub_images, ndvi_of_sub_images, unused_sub_images
 
 
 def main(
@@ -20,13 +22,16 @@ def main(
     out: Path,
     *,
     date: str,
+    indices: Sequence[str] = (),
     **choice,
 ) -> None:
     images = read_date(ndvi, black_white, rgb, **choice)
-    n_obs = read_raster(composite).band("n_obs")
-    records = ndvi_of_sub_images(
-        images.ndvi, read_png(ndvi_image), images.black_white, n_obs, images.covered, images.parts, date
-    )
+    bands = read_raster(composite)
+    n_obs, used = bands.band("n_obs"), (images.covered, images.parts)
+    records = ndvi_of_sub_images(images.ndvi, read_png(ndvi_image), images.black_white, n_obs, *used, date)
+    for name, index in compute_indices(bands, indices).items():
+        for record, numbers in zip(records, index_of_sub_images(name, index, *used), strict=True):
+            record |= numbers
     write_json(out, records + unused_sub_images(images.examined, date))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.analysis.series import VEGETATION, read_series
+from tigerbush.analysis.series import read_series
 from tigerbush.files import read_json, write_bytes
 from tigerbush.job import job_log, job_outputs
 from tigerbush.raster import read_raster, write_raster
@@ -15,7 +15,7 @@ from tigerbush.sites.layout import place_sub_images
 def main(summary: Path, ndvi: Path, out: dict[str, Path], *, site: Site, mode: str) -> None:
     series, image = read_series(read_json(summary), str(summary)), read_raster(ndvi)
     parts = place_sub_images(image.grid, image.epsg, site, mode)
-    for metric in VEGETATION:
+    for metric in series.vegetation:
         maps = map_metric(series, metric, parts, image.grid, image.epsg, site.size)
         figure = maps_figure(maps)
         write_bytes(out[f"{metric}_png"], encode_figure(figure))

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tigerbush.analysis.series import VEGETATION
 from tigerbush.files import read_json, write_bytes
 from tigerbush.images import read_png
 from tigerbush.job import job_log
 from tigerbush.report.html import picture_uri, site_report
 from tigerbush.report.overview import first_middle_last
+from tigerbush.variables import row_of
 
 
 def main(
@@ -27,7 +27,7 @@ def main(
         {day: [read_png(path) for path in paths[day]] for day in first_middle_last(read_json(summary))},
         {path.stem: picture_uri(path) for path in (*figures, *truth[1:])}
         | {prefix[path.suffix] + path.stem: picture_uri(path) for path in maps},
-        {path.stem: VEGETATION[path.stem][0] for path in maps},
+        {path.stem: row_of(path.stem).label for path in maps},
         read_json(truth[0]) if truth else None,
     )
     write_bytes(out, report.encode())

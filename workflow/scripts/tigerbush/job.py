@@ -46,8 +46,11 @@ def job_log(path: Path) -> Iterator[None]:
 
 
 def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters of a job for its script's main: all but the fingerprint of the library."""
-    return {name: value for name, value in params.items() if name != "library"}
+    """Return the parameters of a job for its script's main: all but the fingerprint of the library.
+
+    One that is a key of the configuration (`tigerbush.planning.fingerprints.later`) has the last part of its name.
+    """
+    return {name.rpartition(".")[2]: value for name, value in params.items() if name != "library"}
 
 
 def job_outputs(output: Mapping[str, str]) -> dict[str, Path]:

@@ -1,6 +1,6 @@
-"""Taking season and trend off a series with gaps, as one matrix.
+"""Removing season and trend from a series with gaps, as one matrix.
 
-A linear operator, the same for the data and for each surrogate: that is what makes their comparison fair.
+A linear operator, the same for the data and for each surrogate, so that their comparison is fair.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ _QUARTILE = 0.25 / 0.6744897501960817
 
 
 def harmonics_of(days: Array, days_per_step: float, wanted: int) -> int:
-    """Return how many harmonics of the year a series bears: none under two years, and no faster than its steps."""
+    """Return how many harmonics of the year a series supports: none under two years, and no faster than its steps."""
     if days[-1] - days[0] < 2 * YEAR - days_per_step:
         return 0
     return max(min(wanted, int((YEAR / days_per_step - 1) // 2), (len(days) - 6) // 6), 0)
@@ -32,12 +32,12 @@ def design(days: Array, harmonics: int, degree: int = 1) -> Array:
 
 
 def gaussian_operator(days: Array, bandwidth: float, harmonics: int) -> Array:
-    """Build the matrix that takes off season, line and a Gaussian kernel mean, without filling gaps.
+    """Build the matrix that removes season, line and a Gaussian kernel mean, without filling gaps.
 
     Parameters
     ----------
     days : (n,) float64 array
-        Times of the values that are there.
+        Times of the values present.
     bandwidth : float
         Share of the length of the series, in the convention of R's ksmooth; 0 leaves the kernel mean out.
     harmonics : int
@@ -64,7 +64,7 @@ def stl_windows(period: int) -> dict[str, int]:
 
 
 def stl_operator(positions: NDArray[np.int64], period: int) -> Array:
-    """Build the matrix that takes off what STL calls season and trend (Cleveland et al. 1990; statsmodels).
+    """Build the matrix that removes the season and trend of STL (Cleveland et al. 1990; statsmodels).
 
     Parameters
     ----------

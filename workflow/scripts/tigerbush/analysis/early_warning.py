@@ -1,7 +1,7 @@
-"""Early-warning indicators of a site's series: moving windows, Kendall's tau, and what it is worth.
+"""Early-warning indicators of a site's series: moving windows, Kendall's tau and its significance.
 
-Everything is compared with what a system without any change would show: surrogates at the same times go through the
-same detrending, the same gaps and the same windows (Dakos et al. 2012, PLoS ONE 7, e41010; Boettiger & Hastings 2012).
+Everything is compared with a system without any change: surrogates at the same times pass through the
+same detrending, gaps and windows (Dakos et al. 2012, PLoS ONE 7, e41010; Boettiger & Hastings 2012).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ POWER = {36: 0.07, 60: 0.15, 120: 0.30, 240: 0.63}
 
 @dataclass(frozen=True)
 class Record:
-    """A series as it is analysed: only values that are there.
+    """A series as it is analysed: only values that are present.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Record:
         Numbers of their periods.
     days_per_step : float
     weights : (n,) float64 array or None
-        Observations of each value, where the model is to know of their noise.
+        Observations of each value, where the model includes their noise.
     """
 
     values: Array
@@ -82,7 +82,7 @@ class Windows:
 
     @cached_property
     def harmonics(self) -> int:
-        """Of the year, as many as the record bears."""
+        """Of the year, as many as the record supports."""
         if self.treatment.detrending == "none":
             return 0
         return harmonics_of(self.record.days, self.record.days_per_step, self.treatment.harmonics)
@@ -112,7 +112,7 @@ class Windows:
     def taus(self, values: Array, names: Sequence[str]) -> dict[str, Array]:
         """Detrend series (b, n) and return Kendall's tau of each indicator, (b,) each."""
         parts = [
-            {name: kendall(found) for name, found in self.indicators(chunk, names).items()}
+            {name: kendall(indicator) for name, indicator in self.indicators(chunk, names).items()}
             for chunk in np.array_split(values, max(len(values) // CHUNK, 1))
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in names}
@@ -158,7 +158,8 @@ def analyse_record(
 
     Notes
     -----
-    The AR(1) surrogates are the constant-rate model that fits the record (an AR(1) at equal steps), its bias taken off.
+    The AR(1) surrogates are those of the constant-rate model fitted to the record (an AR(1) at equal steps), corrected
+    for its bias.
     p is one-sided in the direction of slowing down, two-sided for skewness and kurtosis.
     """
     windows = Windows(record, treatment)
@@ -168,8 +169,8 @@ def analyse_record(
     rate = fit_site(process, record.values, surrogates, random) | {"noise_share": share}
     null, root = rate.pop("null"), rate.pop("root")
     values = record.values[None]
-    found = windows.indicators(values, names)
-    observed = {name: float(kendall(found[name])[0]) for name in names}
+    indicators = windows.indicators(values, names)
+    observed = {name: float(kendall(indicators[name])[0]) for name in names}
     ar1 = windows.taus(process.simulate(null, 0.0, surrogates, random), names)
     drawn = windows.phase_surrogates(surrogates, random)
     phase = windows.taus(drawn, names)
@@ -187,7 +188,7 @@ def analyse_record(
         results[name] = {
             "label": label,
             "ends": windows.ends,
-            "values": found[name][0],
+            "values": indicators[name][0],
             "tau": observed[name],
             "direction": direction,
             "p": {
@@ -216,9 +217,9 @@ def sensitivity(record: Record, treatment: Treatment, names: Sequence[str]) -> d
     residuals = np.stack([operator @ record.values for operator in operators])
     for window in WINDOWS:
         width = Windows(record, Treatment(window)).width
-        found = moving(residuals, record.positions, record.days, width, record.days_per_step, names)
+        indicators = moving(residuals, record.positions, record.days, width, record.days_per_step, names)
         for name in names:
-            table[name].append(kendall(found[name]).tolist())
+            table[name].append(kendall(indicators[name]).tolist())
     return {
         name: {"windows": list(WINDOWS), "bandwidths": list(bandwidths), "tau": taus}
         for name, taus in table.items()
@@ -226,7 +227,7 @@ def sensitivity(record: Record, treatment: Treatment, names: Sequence[str]) -> d
 
 
 def spread_of_draws(draws: Iterator[Record], treatment: Treatment, names: Sequence[str]) -> dict[str, dict]:
-    """Compute tau of several equal draws of the sub-images: lowest, median and highest of each indicator."""
+    """Compute tau for several equal draws of the sub-images: lowest, median and highest of each indicator."""
     taus = [Windows(record, treatment).taus(record.values[None], names) for record in draws]
     stacked = {name: np.array([tau[name][0] for tau in taus]) for name in names}
     return {
@@ -236,7 +237,7 @@ def spread_of_draws(draws: Iterator[Record], treatment: Treatment, names: Sequen
 
 
 def verdicts(indicators: Mapping[str, Mapping]) -> dict:
-    """Tell which indicators speak for slowing down, which against, and which for neither.
+    """Return which indicators point towards slowing down, which away from it, and which neither way.
 
     Skewness and kurtosis have no direction of their own and are left out. There is no score: where lists disagree,
     that is the finding.
@@ -262,7 +263,7 @@ def refusal(number: int, minimum: int) -> str | None:
 
 
 def power_sentence(number: int) -> str:
-    """Tell how often a series of so many dates would show a clear change."""
+    """State how often a clear change is detected in a series of so many dates."""
     sizes = sorted(POWER)
     near = max([size for size in sizes if size <= number], default=sizes[0])
     return (

@@ -1,7 +1,7 @@
 """Early-warning indicators in moving windows, of many series at once, gaps left as gaps.
 
 Definitions as in ewstools (Bury 2023, Journal of Open Source Software 8, 5038): correlation of neighbours, variance
-with n - 1, skewness and kurtosis corrected for bias. A pair counts only when both of its dates are there.
+with n - 1, skewness and kurtosis corrected for bias. A pair counts only when both of its dates are present.
 """
 
 from collections.abc import Sequence
@@ -65,17 +65,19 @@ def moving(
     present[place] = True
     grid = np.zeros((len(values), steps))
     grid[:, place] = values
-    found = {}
+    indicators = {}
     if {"ar1", "lag2", "rate_from_ar1"} & set(names):
-        found["ar1"] = _correlation(grid, present, width, 1)
-        found["lag2"] = _correlation(grid, present, width, 2)
-        found["rate_from_ar1"] = _rate(found["ar1"]) / days_per_step
+        indicators["ar1"] = _correlation(grid, present, width, 1)
+        indicators["lag2"] = _correlation(grid, present, width, 2)
+        indicators["rate_from_ar1"] = _rate(indicators["ar1"]) / days_per_step
     if {"variance", "skewness", "kurtosis", "rate_from_variance"} & set(names):
-        found |= _moments(grid, present, width)
-        found["rate_from_variance"] = _rate_from_variance(grid, present, found["variance"]) / days_per_step
+        indicators |= _moments(grid, present, width)
+        indicators["rate_from_variance"] = (
+            _rate_from_variance(grid, present, indicators["variance"]) / days_per_step
+        )
     if "rate_ou" in names:
-        found["rate_ou"] = _rate_ou(values, place, days, width, days_per_step)
-    return {name: found[name] for name in names}
+        indicators["rate_ou"] = _rate_ou(values, place, days, width, days_per_step)
+    return {name: indicators[name] for name in names}
 
 
 def _sums(values: Array, width: int) -> Array:
@@ -90,9 +92,9 @@ def _correlation(grid: Array, present: NDArray[np.bool_], width: int, lag: int) 
     window = width - lag
     number = _sums(both, window)
     number = np.where(number >= LEAST, number, np.nan)
-    one, other = _sums(first, window) / number, _sums(second, window) / number
-    covariance = _sums(first * second, window) / number - one * other
-    squares = (_sums(first**2, window) / number - one**2) * (_sums(second**2, window) / number - other**2)
+    mean, later = _sums(first, window) / number, _sums(second, window) / number
+    covariance = _sums(first * second, window) / number - mean * later
+    squares = (_sums(first**2, window) / number - mean**2) * (_sums(second**2, window) / number - later**2)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.clip(covariance / np.sqrt(squares), -1, 1)
 

@@ -4,9 +4,9 @@
 
 with m = level + trend + curvature + harmonics of the year. Without curvature a decline that is no straight line would
 look like a process that never returns. The rate may change exponentially over the record: rate(t) = rate
-exp(change (t - middle) / length). The mean and s2 are profiled out (restricted likelihood, which takes away
-most of the bias that they cause); what is left is a grid of rates and changes, so that thousands of bootstrap series
-are fitted at once. Rates are bounded to 0.03 .. 4 per step, where series stop telling them apart.
+exp(change (t - middle) / length). The mean and s2 are profiled out (restricted likelihood, which removes
+most of the bias that they cause); what remains is a grid of rates and changes, so that thousands of bootstrap series
+are fitted at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart.
 """
 
 from dataclasses import dataclass
@@ -92,18 +92,22 @@ class SeasonalProcess:
 
     def fit(self, values: Array) -> "Fits":
         """Fit series, (b, n) float64."""
-        return Fits(np.stack([one.score(values) for one in self.constant]))
+        return Fits(np.stack([whitening.score(values) for whitening in self.constant]))
 
     def fit_change(self, values: Array) -> "ChangeFits":
         """Fit series, (b, n) float64, with a rate that may change."""
         profile, where = zip(
-            *(peak(np.stack([one.score(values) for one in line])) for line in self.changing), strict=True
+            *(
+                peak(np.stack([whitening.score(values) for whitening in whitenings]))
+                for whitenings in self.changing
+            ),
+            strict=True,
         )
         return ChangeFits(np.stack(profile), np.stack(where))
 
 
 class _Whitening:
-    """What turns series of some rates into white noise, with the mean taken off."""
+    """Turns series of given rates into white noise, with the mean removed."""
 
     def __init__(self, days: Array, rates: Array, means: Array, noise: Array | float) -> None:
         self.kept = np.exp(-rates * np.diff(days))
@@ -285,4 +289,4 @@ def noise_share(days: Array, days_per_step: float, harmonics: int, values: Array
     """Estimate the variance of the observations' noise, relative to the process; the best of `SHARES`."""
     processes = [SeasonalProcess(days, days_per_step, harmonics, weights, share) for share in SHARES]
     # the scores are of one data set and one number of means, so that they compare
-    return float(SHARES[int(np.argmax([one.fit(values[None]).peak[0][0] for one in processes]))])
+    return float(SHARES[int(np.argmax([process.fit(values[None]).peak[0][0] for process in processes]))])

@@ -1,4 +1,4 @@
-"""How vegetation answers to rain: lags, the decay of the mean annual cycle, recovery after dry spells."""
+"""How vegetation responds to rain: lags, the decay of the mean annual cycle, recovery after dry spells."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ LAGS = range(7)
 LEAST = 12
 # an exponential fit below is not used (Smith et al. 2022)
 LEAST_R2 = 0.2
-# dry: the rain of three periods this many standard deviations below what is usual at the season
+# dry: the rain of three periods so many standard deviations below that of the season
 DRY, SPAN = -1.0, 3
 
 
 def anomalies(values: Array, days: Array, days_per_step: float, harmonics: int = 2) -> Array:
-    """Take level, line and season off a series with gaps; (n,) float64, NaN where it is."""
-    some = np.isfinite(values)
-    if some.sum() < LEAST:
+    """Remove mean, line and season from a series with gaps; (n,) float64, NaN where it is."""
+    present = np.isfinite(values)
+    if present.sum() < LEAST:
         return np.full(values.shape, np.nan)
-    means = design(days[some], harmonics_of(days[some], days_per_step, harmonics))
-    fitted, *_ = np.linalg.lstsq(means, values[some], rcond=None)
-    found = np.full(values.shape, np.nan)
-    found[some] = values[some] - means @ fitted
-    return found
+    means = design(days[present], harmonics_of(days[present], days_per_step, harmonics))
+    fitted, *_ = np.linalg.lstsq(means, values[present], rcond=None)
+    deviations = np.full(values.shape, np.nan)
+    deviations[present] = values[present] - means @ fitted
+    return deviations
 
 
 def lagged_correlation(vegetation: Array, rain: Array, positions: NDArray[np.int64]) -> dict[str, list]:
@@ -90,7 +90,7 @@ def annual_cycle(values: Array, days: Array, dates: Sequence[str]) -> dict:
     Parameters
     ----------
     values, days : (n,) float64 arrays
-        A line is taken off first, or a trend would look like a season.
+        A line is removed first, or a trend would look like a season.
     dates : sequence of str
 
     Returns
@@ -100,14 +100,14 @@ def annual_cycle(values: Array, days: Array, dates: Sequence[str]) -> dict:
         under 0.2, fewer than 12 months have data or the fall is shorter than 4 months), r2.
     """
     months = np.array([date.fromisoformat(day).month for day in dates])
-    some = np.isfinite(values)
-    if some.sum() >= LEAST:
-        line = np.polynomial.Polynomial.fit(days[some], values[some], 1)
-        values = values - line(days) + values[some].mean()
-    present = sorted({int(month) for month in months[some]})
-    mean = np.array([values[some & (months == month)].mean() for month in present])
-    result = {"months": present, "mean": mean.tolist(), "decay_rate": None, "r2": None}
-    if len(present) < 12:
+    present = np.isfinite(values)
+    if present.sum() >= LEAST:
+        line = np.polynomial.Polynomial.fit(days[present], values[present], 1)
+        values = values - line(days) + values[present].mean()
+    known = sorted({int(month) for month in months[present]})
+    mean = np.array([values[present & (months == month)].mean() for month in known])
+    result = {"months": known, "mean": mean.tolist(), "decay_rate": None, "r2": None}
+    if len(known) < 12:
         return result
     top, bottom = int(mean.argmax()), int(mean.argmin())
     fall = np.roll(mean, -top)[: (bottom - top) % 12 + 1] - mean[bottom]
@@ -120,17 +120,17 @@ def annual_cycle(values: Array, days: Array, dates: Sequence[str]) -> dict:
 def dry_spells(
     rain: Array, days: Array, positions: NDArray[np.int64], days_per_step: float
 ) -> list[tuple[int, int]]:
-    """Find runs of dates whose rain of three periods is more than a standard deviation below the season's usual.
+    """Find runs of dates whose rain of three periods is more than a standard deviation below that of the season.
 
     Returns
     -------
     list of (int, int)
         First and last index of each run.
     """
-    odd = anomalies(rain, days, days_per_step)
-    if not np.isfinite(odd).any():
+    deviations = anomalies(rain, days, days_per_step)
+    if not np.isfinite(deviations).any():
         return []
-    of_period = dict(zip(positions.tolist(), odd.tolist(), strict=True))
+    of_period = dict(zip(positions.tolist(), deviations.tolist(), strict=True))
     sums = np.array(
         [sum(of_period.get(place - back, np.nan) for back in range(SPAN)) for place in positions.tolist()]
     )

@@ -1,7 +1,7 @@
 """Series of a site over time, read from results_summary.json, ours or pyveg's own."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -13,25 +13,10 @@ from tigerbush.analysis.detrend import YEAR
 from tigerbush.errors import MachineError, TigerbushError
 from tigerbush.files import atomic_write
 from tigerbush.spreadsheet import cell
+from tigerbush.variables import VEGETATION, WEATHER, in_collection, indices_in, measured, number_in, row_of
 
 Array = NDArray[np.float64]
 
-# variable to label and unit
-VEGETATION = {
-    "offset50": ("network centrality (offset50)", "1"),
-    "ndvi": ("NDVI", "1"),
-    "ndvi_veg": ("NDVI of vegetation", "1"),
-}
-WEATHER = {
-    "total_precipitation": ("precipitation", "mm"),
-    "temperature": ("air temperature at 2 m", "degC"),
-}
-VARIABLES = VEGETATION | WEATHER
-# pyveg's key, factor and offset
-_WEATHER_KEYS = {
-    "total_precipitation": ("total_precipitation", 1000.0, 0.0),
-    "temperature": ("mean_2m_air_temperature", 1.0, -273.15),
-}
 _SENSED = re.compile(r"_(\d{8}T\d{6})_")
 OUTLIER_SIGMAS = 3.0
 TIDY = (
@@ -120,7 +105,7 @@ def read_series(contents: object, name: str) -> SiteSeries:
     """
     try:
         return _read(contents)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise TigerbushError(
             f"{name} is no summary of a site ({type(error).__name__}: {str(error)[:120]}); expected collections with "
             "`type` and `time-series-data` by date, as summarise_site or pyveg write them."
@@ -129,7 +114,7 @@ def read_series(contents: object, name: str) -> SiteSeries:
 
 def _read(contents: Mapping) -> SiteSeries:
     collections = {key: value for key, value in contents.items() if key != "metadata"}
-    vegetation, weather = (_of_type(collections, kind) for kind in ("vegetation", "weather"))
+    vegetation, weather = (_of_type(collections, kind) for kind in (VEGETATION, WEATHER))
     dates = tuple(sorted({*vegetation, *weather}))
     if not dates:
         raise ValueError("no date")
@@ -141,8 +126,9 @@ def _read(contents: Mapping) -> SiteSeries:
     records = [vegetation.get(day) or [] for day in dates]
     places = tuple(sorted({_place(record) for parts in records for record in parts}))
     column = {place: i for i, place in enumerate(places)}
-    fields = {variable: _table(records, column, variable) for variable in VEGETATION}
-    n_obs = _table(records, column, "n_obs")
+    keys = {*(metadata.get("units") or {}), *(key for parts in records for record in parts for key in record)}
+    fields = {row.name: _table(records, column, row.value_in) for row in measured(indices_in(keys))}
+    n_obs = _table(records, column, lambda record: number_in(record, "n_obs"))
     return SiteSeries(
         site=str(metadata.get("coords_id") or "site"),
         dates=dates,
@@ -151,7 +137,11 @@ def _read(contents: Mapping) -> SiteSeries:
         days_per_step=float((nominal[-1] - nominal[0]) / positions[-1]) if positions[-1] else 1.0,
         places=places,
         vegetation=fields,
-        weather={variable: _weather(weather, dates, variable) for variable in WEATHER},
+        weather={
+            # None becomes NaN
+            row.name: np.array([row.value_in(weather.get(day) or {}) for day in dates], dtype=float)
+            for row in in_collection(WEATHER)
+        },
         n_obs=n_obs if np.isfinite(n_obs).any() else None,
         metadata=metadata,
     )
@@ -159,37 +149,26 @@ def _read(contents: Mapping) -> SiteSeries:
 
 def _of_type(collections: Mapping, kind: str) -> Mapping:
     """Return the series of the first collection of a type that has data, or else of the first."""
-    found = [one["time-series-data"] for one in collections.values() if one["type"] == kind]
-    return next((series for series in found if any(series.values())), found[0] if found else {})
+    of_type = [
+        collection["time-series-data"] for collection in collections.values() if collection["type"] == kind
+    ]
+    return next((series for series in of_type if any(series.values())), of_type[0] if of_type else {})
 
 
 def _place(record: Mapping) -> tuple[float, float]:
     return float(record["latitude"]), float(record["longitude"])
 
 
-def _table(records: Sequence[Sequence[Mapping]], column: Mapping, variable: str) -> Array:
+def _table(
+    records: Sequence[Sequence[Mapping]], column: Mapping, value_in: Callable[[Mapping], float | None]
+) -> Array:
     table = np.full((len(records), len(column)), np.nan)
     for row, parts in zip(table, records, strict=True):
         for record in parts:
-            value = _value(record, variable)
+            value = value_in(record)
             if value is not None:
                 row[column[_place(record)]] = value
     return table
-
-
-def _value(record: Mapping, variable: str) -> float | None:
-    if variable == "ndvi" and record.get("ndvi_mean") is not None:
-        return float(record["ndvi_mean"])
-    value = record.get(variable)
-    if value is None or not np.isfinite(value):
-        return None
-    return value * 2 / 255 - 1 if variable in ("ndvi", "ndvi_veg") else float(value)
-
-
-def _weather(weather: Mapping, dates: Sequence[str], variable: str) -> Array:
-    key, factor, offset = _WEATHER_KEYS[variable]
-    values = [(weather.get(day) or {}).get(key) for day in dates]
-    return np.array([np.nan if value is None else value * factor + offset for value in values], dtype=float)
 
 
 def _acquired(dates: Sequence[str], nominal: Array, products: Mapping) -> Array:
@@ -207,14 +186,14 @@ def _acquired(dates: Sequence[str], nominal: Array, products: Mapping) -> Array:
 def site_mean(table: Array) -> tuple[Array, Array, NDArray[np.int64]]:
     """Return the mean, the population standard deviation and the number of the sub-images of each date, (n,) each."""
     number = np.isfinite(table).sum(axis=1)
-    some = np.maximum(number, 1)
-    mean = np.where(number > 0, np.nansum(table, axis=1) / some, np.nan)
-    spread = np.sqrt(np.nansum((table - mean[:, None]) ** 2, axis=1) / some)
+    divisor = np.maximum(number, 1)
+    mean = np.where(number > 0, np.nansum(table, axis=1) / divisor, np.nan)
+    spread = np.sqrt(np.nansum((table - mean[:, None]) ** 2, axis=1) / divisor)
     return mean, np.where(number > 0, spread, np.nan), number
 
 
 def outliers(days: Array, values: Array) -> NDArray[np.bool_]:
-    """Tell which values lie far from the line through their neighbours; nothing is removed.
+    """Mark values that lie far from the line through their neighbours; nothing is removed.
 
     Parameters
     ----------
@@ -229,18 +208,18 @@ def outliers(days: Array, values: Array) -> NDArray[np.bool_]:
     """
     from scipy.stats import theilslopes
 
-    some = np.flatnonzero(np.isfinite(values))
-    found = np.zeros(values.shape, bool)
-    if len(some) < 2 * NEIGHBOURS + 1:
-        return found
-    residual = np.empty(len(some))
-    for i, index in enumerate(some):
-        around = np.delete(some[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1], min(i, NEIGHBOURS))
+    present = np.flatnonzero(np.isfinite(values))
+    marked = np.zeros(values.shape, bool)
+    if len(present) < 2 * NEIGHBOURS + 1:
+        return marked
+    residual = np.empty(len(present))
+    for i, index in enumerate(present):
+        around = np.delete(present[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1], min(i, NEIGHBOURS))
         line = theilslopes(values[around], days[around])
         residual[i] = values[index] - (line.intercept + line.slope * days[index])
     scale = 1.4826 * np.median(np.abs(residual - np.median(residual)))
-    found[some] = np.abs(residual - np.median(residual)) > max(OUTLIER_SIGMAS * scale, 1e-9)
-    return found
+    marked[present] = np.abs(residual - np.median(residual)) > max(OUTLIER_SIGMAS * scale, 1e-9)
+    return marked
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -255,7 +234,7 @@ def gaps(present: NDArray[np.bool_], dates: Sequence[str]) -> list[dict]:
 
 
 def equal_n(table: Array, number: int, random: np.random.Generator) -> Array:
-    """Draw equally many sub-images at each date, so that no date is less noisy than another.
+    """Draw the same number of sub-images at each date, so that no date is less noisy than another.
 
     Parameters
     ----------
@@ -268,8 +247,8 @@ def equal_n(table: Array, number: int, random: np.random.Generator) -> Array:
     Returns
     -------
     (n,) float64 array
-        Mean of the drawn anomalies plus the mean of all; NaN where fewer are there. Anomalies are from each
-        sub-image's own mean, so that it matters little which ones are drawn.
+        Mean of the drawn anomalies plus the mean of all; NaN where there are fewer. Anomalies are from each
+        sub-image's own mean, so that the choice of sub-images matters little.
     """
     own = np.nanmean(table, axis=0, where=np.isfinite(table)) if table.size else table[:1]
     anomalies = table - own
@@ -288,7 +267,7 @@ def common_number(table: Array) -> int:
 
 
 def tidy_rows(series: SiteSeries) -> list[dict]:
-    """List every number of a site, one a row.
+    """List every number of a site, one per row.
 
     Parameters
     ----------
@@ -301,25 +280,19 @@ def tidy_rows(series: SiteSeries) -> list[dict]:
         variable, statistic (value; mean and std over sub-images), value, unit, n (sub-images; None for a value).
     """
     rows = []
-    for variable, table in series.vegetation.items():
-        unit = VARIABLES[variable][1]
+    for name, table in series.vegetation.items():
         for i, k in zip(*np.nonzero(np.isfinite(table)), strict=True):
-            rows.append(_row(series, i, variable, "value", table[i, k], unit, part=k))
+            rows.append(_row(series, i, name, "value", table[i, k], part=k))
         mean, spread, number = site_mean(table)
         for i in np.flatnonzero(number):
-            rows.append(_row(series, i, variable, "mean", mean[i], unit, n=int(number[i])))
-            rows.append(_row(series, i, variable, "std", spread[i], unit, n=int(number[i])))
-    for variable, values in series.weather.items():
-        unit = VARIABLES[variable][1]
-        rows += [
-            _row(series, i, variable, "value", values[i], unit) for i in np.flatnonzero(np.isfinite(values))
-        ]
+            rows.append(_row(series, i, name, "mean", mean[i], n=int(number[i])))
+            rows.append(_row(series, i, name, "std", spread[i], n=int(number[i])))
+    for name, values in series.weather.items():
+        rows += [_row(series, i, name, "value", values[i]) for i in np.flatnonzero(np.isfinite(values))]
     return rows
 
 
-def _row(
-    series: SiteSeries, i: int, variable: str, statistic: str, value: float, unit: str, part=None, n=None
-) -> dict:
+def _row(series: SiteSeries, i: int, name: str, statistic: str, value: float, part=None, n=None) -> dict:
     latitude, longitude = (None, None) if part is None else series.places[part]
     return {
         "site": series.site,
@@ -327,10 +300,10 @@ def _row(
         "sub_image": None if part is None else int(part),
         "latitude": latitude,
         "longitude": longitude,
-        "variable": variable,
+        "variable": name,
         "statistic": statistic,
         "value": float(value),
-        "unit": unit,
+        "unit": row_of(name).unit,
         "n": n,
     }
 

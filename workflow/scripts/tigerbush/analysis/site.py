@@ -23,10 +23,11 @@ from tigerbush.analysis.early_warning import (
 )
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.analysis.rain import annual_cycle, anomalies, dry_spells, lagged_correlation, recoveries
-from tigerbush.analysis.series import VARIABLES, SiteSeries, common_number, equal_n, gaps, outliers, site_mean
+from tigerbush.analysis.series import SiteSeries, common_number, equal_n, gaps, outliers, site_mean
 from tigerbush.analysis.sites import surrogates_needed
 from tigerbush.pyveg import MODES, differences, smoothed
 from tigerbush.spatial import CLASSES
+from tigerbush.variables import PRECIPITATION, row_of
 from tigerbush.version import __version__
 
 Array = NDArray[np.float64]
@@ -39,9 +40,9 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
     ----------
     series : SiteSeries
     settings : dict
-        The section `analysis` of the configuration; its mode may set others aside.
+        The section `analysis` of the configuration; its mode may override others.
     sites : int
-        How many are compared: their primary indicators need surrogates enough for so many tests.
+        How many are compared: primary indicators need enough surrogates for so many tests.
 
     Returns
     -------
@@ -70,9 +71,9 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
     return without_nan(result)
 
 
-def spatial_series(found: Iterable[tuple[str, Mapping]], metrics: Mapping) -> dict:
+def spatial_series(measures: Iterable[tuple[str, Mapping]], metrics: Mapping) -> dict:
     """Arrange the measures of dates as series: per metric label, unit, dates, values."""
-    dated = list(found)
+    dated = list(measures)
     return without_nan(
         {
             name: {
@@ -86,9 +87,9 @@ def spatial_series(found: Iterable[tuple[str, Mapping]], metrics: Mapping) -> di
     )
 
 
-def patch_size_series(found: Iterable[tuple[str, Sequence[int]]], resolution: float) -> dict:
+def patch_size_series(patches: Iterable[tuple[str, Sequence[int]]], resolution: float) -> dict:
     """Arrange the patches of dates by classes of area: lower edges in m2, dates, counts of each date and class."""
-    dated = list(found)
+    dated = list(patches)
     return {
         "unit": "m2",
         "edges": (CLASSES * resolution**2).tolist(),
@@ -133,17 +134,17 @@ def _detrending(series: SiteSeries, settings: Mapping) -> dict:
 
 
 def _series(series: SiteSeries) -> dict:
-    found = {}
-    for variable, (label, unit) in VARIABLES.items():
-        if variable in series.vegetation:
-            mean, spread, number = site_mean(series.vegetation[variable])
+    table = {}
+    for name in (*series.vegetation, *series.weather):
+        if name in series.vegetation:
+            mean, spread, number = site_mean(series.vegetation[name])
         else:
-            mean = series.weather[variable]
+            mean = series.weather[name]
             spread, number = np.full(mean.shape, np.nan), np.isfinite(mean).astype(int)
         present = np.isfinite(mean)
-        found[variable] = {
-            "label": label,
-            "unit": unit,
+        table[name] = {
+            "label": row_of(name).label,
+            "unit": row_of(name).unit,
             "dates": series.dates,
             "mean": mean,
             "std": spread,
@@ -151,7 +152,7 @@ def _series(series: SiteSeries) -> dict:
             "outliers": [series.dates[i] for i in np.flatnonzero(outliers(series.days, mean))],
             "gaps": gaps(present, series.dates),
         }
-    return found
+    return table
 
 
 def _completeness(series: SiteSeries) -> dict:
@@ -171,7 +172,7 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
     number = int(series.with_data.sum())
     refused = refusal(number, max(settings["minimum_dates"], LEAST_DATES - 1))
     primary = dict(settings["primary"])
-    found = {
+    warning = {
         "refused": refused,
         "power": power_sentence(number),
         "primary": primary,
@@ -182,34 +183,36 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
         "disagreement": {},
     }
     if refused:
-        return found
+        return warning
     treatment = Treatment(*(settings[key] for key in ("window", "bandwidth", "harmonics", "detrending")))
     subsampling = {}
     for variable in series.vegetation:
         record = next(_records(series, variable, settings, 1), None)
         if record is None:
             continue
-        random = _random(settings["seed"], series.site, variable)
+        random = _generator(settings["seed"], series.site, variable)
         extra = {primary["indicator"]: primary_surrogates} if variable == primary["variable"] else None
         indicators, rate = analyse_record(record, treatment, settings["surrogates"], random, extra=extra)
-        found["disagreement"][variable] = verdicts(indicators)
-        found["indicators"][variable] = {name: _dated(one, series) for name, one in indicators.items()}
+        warning["disagreement"][variable] = verdicts(indicators)
+        warning["indicators"][variable] = {
+            name: _dated(result, series) for name, result in indicators.items()
+        }
         if not MODES[settings["mode"]].fills_gaps:
-            found["ornstein_uhlenbeck"][variable] = rate
-        found["sensitivity"][variable] = sensitivity(record, treatment, list(INDICATORS))
+            warning["ornstein_uhlenbeck"][variable] = rate
+        warning["sensitivity"][variable] = sensitivity(record, treatment, list(INDICATORS))
         if settings["equal_n"]:
             subsampling[variable] = _subsampling(series, variable, treatment, settings, len(record.values))
-    if not found["indicators"]:
-        found["refused"] = f"no measure of the vegetation has {LEAST_DATES} values; compute more dates."
+    if not warning["indicators"]:
+        warning["refused"] = f"no measure of the vegetation has {LEAST_DATES} values; compute more dates."
     if settings["equal_n"]:
-        found["subsampling"] = {"variables": subsampling, "observations": _observations(series)}
-    return found
+        warning["subsampling"] = {"variables": subsampling, "observations": _observations(series)}
+    return warning
 
 
 def _records(series: SiteSeries, variable: str, settings: Mapping, number: int) -> Iterator[Record]:
     """Yield the series that is analysed, as often as it is drawn; nothing when it is too short."""
     table = series.vegetation[variable]
-    random = _random(settings["seed"], series.site, variable, "draw")
+    random = _generator(settings["seed"], series.site, variable, "draw")
     for _ in range(number):
         if MODES[settings["mode"]].fills_gaps:
             mean = site_mean(table)[0]
@@ -219,13 +222,14 @@ def _records(series: SiteSeries, variable: str, settings: Mapping, number: int) 
             yield Record(values, places * series.days_per_step, places, series.days_per_step)
             continue
         values = equal_n(table, common_number(table), random) if settings["equal_n"] else site_mean(table)[0]
-        some = np.isfinite(values)
-        if some.sum() < LEAST_DATES or np.nanstd(values) == 0:
+        present = np.isfinite(values)
+        if present.sum() < LEAST_DATES or np.nanstd(values) == 0:
             return
         weights = None
         if settings["observation_noise"] and series.n_obs is not None:
-            weights = np.maximum(site_mean(series.n_obs)[0][some], 1e-3)
-        yield Record(values[some], series.days[some], series.positions[some], series.days_per_step, weights)
+            weights = np.maximum(site_mean(series.n_obs)[0][present], 1e-3)
+        times = series.days[present], series.positions[present], series.days_per_step
+        yield Record(values[present], *times, weights)
 
 
 def _subsampling(
@@ -243,22 +247,22 @@ def _subsampling(
 
 
 def _observations(series: SiteSeries) -> dict | None:
-    """Tell whether the number of observations of a pixel has a trend, which feigns a trend of the noise."""
+    """Test the number of observations of a pixel for a trend, which would mimic a trend of the noise."""
     from scipy.stats import kendalltau
 
     if series.n_obs is None:
         return None
     mean = site_mean(series.n_obs)[0]
-    some = np.isfinite(mean)
-    if some.sum() < 3 or np.ptp(mean[some]) == 0:
+    present = np.isfinite(mean)
+    if present.sum() < 3 or np.ptp(mean[present]) == 0:
         return {"tau": 0.0, "p": 1.0}
-    tau, p = kendalltau(series.days[some], mean[some])
+    tau, p = kendalltau(series.days[present], mean[present])
     return {"tau": float(tau), "p": float(p)}
 
 
 def _dated(indicator: Mapping, series: SiteSeries) -> dict:
     ends = indicator["ends"]
-    # a window may end in a hole of the dates: it bears the date before
+    # a window may end in a hole of the dates: it gets the date before
     last = np.searchsorted(series.positions, ends, side="right") - 1
     return {
         "label": indicator["label"],
@@ -267,43 +271,43 @@ def _dated(indicator: Mapping, series: SiteSeries) -> dict:
     }
 
 
-def _random(seed: int, *names: str) -> np.random.Generator:
+def _generator(seed: int, *names: str) -> np.random.Generator:
     """Return the same numbers for the same seed and names, whatever else is analysed."""
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def _lags(series: SiteSeries) -> dict:
-    rain = series.weather["total_precipitation"]
+    rain = series.weather[PRECIPITATION]
     if not np.isfinite(rain).any():
         return {}
-    odd_rain = anomalies(rain, series.days, series.days_per_step)
-    found = {}
+    rain_anomalies = anomalies(rain, series.days, series.days_per_step)
+    correlations = {}
     for variable, table in series.vegetation.items():
         mean = site_mean(table)[0]
         lags = lagged_correlation(
-            anomalies(mean, series.days, series.days_per_step), odd_rain, series.positions
+            anomalies(mean, series.days, series.days_per_step), rain_anomalies, series.positions
         )
         known = [abs(value) if value is not None else -1 for value in lags["correlation"]]
         best = int(np.argmax(known)) if max(known) >= 0 else None
-        found[variable] = lags | {
+        correlations[variable] = lags | {
             "best_lag": best,
             "best_correlation": None if best is None else lags["correlation"][best],
             "raw_correlation": lagged_correlation(mean, rain, series.positions)["correlation"],
             "days_per_lag": series.days_per_step,
         }
-    return found
+    return correlations
 
 
 def _recovery(series: SiteSeries) -> dict:
-    rain = series.weather["total_precipitation"]
+    rain = series.weather[PRECIPITATION]
     nominal = np.array([date.fromisoformat(day).toordinal() for day in series.dates], dtype=float)
     spells = dry_spells(rain, nominal - nominal[0], series.positions, series.days_per_step)
-    cycles, found = {}, []
+    cycles, recovered = {}, []
     for variable, table in series.vegetation.items():
         mean = site_mean(table)[0]
         cycles[variable] = annual_cycle(mean, series.days, series.dates)
-        odd = anomalies(mean, series.days, series.days_per_step)
-        for one in recoveries(odd, series.days, spells):
-            index = one.pop("index")
-            found.append({"start": series.dates[index], "variable": variable, **one})
-    return {"annual_cycle": cycles, "dry_spells": found}
+        deviations = anomalies(mean, series.days, series.days_per_step)
+        for recovery in recoveries(deviations, series.days, spells):
+            index = recovery.pop("index")
+            recovered.append({"start": series.dates[index], "variable": variable, **recovery})
+    return {"annual_cycle": cycles, "dry_spells": recovered}

@@ -1,7 +1,7 @@
-"""Over sites: one table, one test for each site, and the rate of false discoveries among them.
+"""Over sites: one table, one test for each site, and the false discovery rate among them.
 
-A site has one indicator that was named before (analysis.primary). Sub-images are no replicates: they share weather,
-scenes and neighbours. There is no merged score; indicators that disagree are shown as such.
+A site has one pre-specified primary indicator (analysis.primary). Sub-images are not replicates: they share weather,
+scenes and neighbours. There is no combined score; indicators that disagree are shown as such.
 """
 
 import math
@@ -29,7 +29,7 @@ METHODS = {"by": "Benjamini-Yekutieli", "bh": "Benjamini-Hochberg"}
 
 
 def surrogates_needed(tests: int, method: str, q: float) -> int:
-    """Return how many surrogates a test needs so that it can be found among others.
+    """Return how many surrogates a test needs to be able to be significant among others.
 
     The smallest p of B surrogates is 1 / (B + 1); the strictest threshold is q / (tests c), with c = 1 for `bh` and
     1 + 1/2 + ... + 1/tests for `by`.
@@ -48,7 +48,7 @@ def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
     method : {"by", "bh"}
         Benjamini-Yekutieli holds under any dependence, as of sites that share their weather.
     q : float
-        Rate of false discoveries.
+        False discovery rate.
 
     Returns
     -------
@@ -69,15 +69,15 @@ def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
 def _row(analysis: Mapping) -> dict:
     warning = analysis["early_warning"]
     primary = warning["primary"]
-    found = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
+    indicator = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
     groups = warning["disagreement"].get(primary["variable"], NOTHING)
     return {
         "site": analysis["site"],
         "variable": primary["variable"],
         "indicator": primary["indicator"],
         "n_dates": analysis["completeness"]["with_data"],
-        "tau": found["tau"] if found else None,
-        "p": found["p"]["ar1"] if found else None,
+        "tau": indicator["tau"] if indicator else None,
+        "p": indicator["p"]["ar1"] if indicator else None,
         "q": None,
         "rejected": None,
         "refused": warning["refused"],

@@ -1,4 +1,4 @@
-"""Surrogate series: what a system without any change would show at the same times."""
+"""Surrogate series: a system without any change, at the same times."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def phase_randomised(values: Array, size: int, random: np.random.Generator) -> A
 
 
 def p_value(observed: float, surrogates: Array, direction: int) -> float:
-    """Return the share of surrogates, the series itself counted, that go as far in a direction.
+    """Return the share of surrogates, the series itself counted, that are as extreme in a direction.
 
     Parameters
     ----------

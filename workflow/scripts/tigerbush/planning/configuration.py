@@ -14,6 +14,7 @@ from tigerbush.planning.periods import read_periods
 from tigerbush.planning.places import QUANTITIES
 from tigerbush.polygon import read_polygon
 from tigerbush.sensors import sensors, suffixes
+from tigerbush.variables import NDVI, VEGETATION, in_collection, index_names, measured
 
 # keys of source that a kind cannot do without
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
@@ -106,6 +107,7 @@ def complete(config: dict) -> None:
     fill_in_mode(config)
     check_leaves(config)
     check_sensors(config)
+    check_variables(config)
     check_source(config["source"])
     check_weather(config["weather"])
     check_region(config["scene"]["geo_region"])
@@ -169,6 +171,30 @@ def check_sensors(config: Mapping) -> None:
     for key, (value, known) in asked.items():
         if value not in known:
             raise TigerbushError(f"{key}: {value!r} is not one of {known}. See config/README.md.")
+
+
+def check_variables(config: dict) -> None:
+    """Refuse variables that do not exist, or are not computed; indices get the order of the table."""
+    composite, variable = config["composite"], config["analysis"]["primary"]["variable"]
+    known = index_names()
+    for name in composite["indices"]:
+        if name not in known:
+            raise TigerbushError(
+                f"composite.indices: {name[:80]!r} is not one of {known}. See config/README.md."
+            )
+    if NDVI not in composite["indices"]:
+        raise TigerbushError(
+            f"composite.indices: {NDVI} is missing, which images, masks and the pattern are made from; add it."
+        )
+    composite["indices"] = [name for name in known if name in composite["indices"]]
+    if variable not in (names := [row.name for row in in_collection(VEGETATION)]):
+        raise TigerbushError(
+            f"analysis.primary.variable: {variable[:80]!r} is not one of {names}. See config/README.md."
+        )
+    if variable not in [row.name for row in measured(composite["indices"])]:
+        raise TigerbushError(
+            f"analysis.primary.variable: {variable} is not computed; add it to composite.indices."
+        )
 
 
 def fill_in_kind(config: dict) -> None:

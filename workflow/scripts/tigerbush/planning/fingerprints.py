@@ -7,11 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tigerbush.planning.tables import PRODUCT, SITE_COLUMNS
+from tigerbush.variables import NDVI
 
 # Parameters that do not change a result: code has its own fingerprint, the others say how and whence it is read.
 UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
 # sections of the configuration that change no result: prices, and what becomes of products that are gone
 WITHOUT_RESULT = ("plan", "on_gone")
+# Keys that are younger than results which must stay, with their defaults: while a key has its default, it is neither
+# recorded nor a parameter, and results from before it are those of today.
+LATER = {"composite.indices": [NDVI]}
 # Of results without a fingerprint the summary says the configuration: the keys that each rule has a parameter of.
 _WINDOW = ["composite.resolution", "subimages.size"]
 _MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
@@ -31,7 +35,7 @@ _KEYS = {
     "subset_product": [*_WINDOW, *_MASKS],
     "composite_date": ["composite.mask", *_DATES],
     "render_date": ["mode"],
-    "compute_ndvi": _CHOICE,
+    "compute_ndvi": [*_CHOICE, "composite.indices"],
     "compute_centrality": [*_CHOICE, "centrality"],
     "write_subimages": _CHOICE,
     "read_weather": ["weather", "period.start", "period.step"],
@@ -66,10 +70,30 @@ def keys_of_rules(config: Mapping, discovery: Mapping) -> dict[str, list[str]]:
     }
 
 
+def later(config: Mapping, *keys: str) -> dict[str, Any]:
+    """Return those of some keys of `LATER` that have not their default, as parameters of a rule."""
+    values = {key: value_of(config, key) for key in keys}
+    return {key: value for key, value in values.items() if value not in (None, LATER[key])}
+
+
 def recorded(config: Mapping) -> dict[str, Any]:
-    """Return what a summary holds of a configuration; which hosts may be asked changes no result either."""
-    source = {key: value for key, value in config["source"].items() if key != "hosts"}
-    return {key: value for key, value in config.items() if key not in WITHOUT_RESULT} | {"source": source}
+    """Return what a summary holds of a configuration.
+
+    Neither which hosts may be asked, which changes no result, nor keys of `LATER` that have their default.
+    """
+    with_default = [key for key in LATER if not later(config, key)]
+    result = {key: value for key, value in config.items() if key not in WITHOUT_RESULT}
+    for key in ("source.hosts", *with_default):
+        result = _without(result, key)
+    return result
+
+
+def _without(tree: Mapping, key: str) -> dict[str, Any]:
+    """Return nested mappings without a dotted key."""
+    name, _, rest = key.partition(".")
+    if rest and isinstance(tree.get(name), Mapping):
+        return {**tree, name: _without(tree[name], rest)}
+    return {other: value for other, value in tree.items() if rest or other != name}
 
 
 def parameters_of(params: Mapping, inputs: Iterable[str], folder: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures of what the analysis of a site found: narrow, so that they can be read on a phone, and in few colours."""
+"""Figures of the analysis of a site: narrow, so that they can be read on a phone, and in few colours."""
 
 import math
 import textwrap
@@ -11,17 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tigerbush.report.findings import short
-from tigerbush.report.overview import BLUE, GREEN, ORANGE
+from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of
 
-PURPLE, BLACK = "#CC79A7", "0.2"
-COLOURS = {
-    "offset50": ORANGE,
-    "ndvi": GREEN,
-    "ndvi_veg": "#56B4E9",
-    "total_precipitation": BLUE,
-    "temperature": PURPLE,
-}
 WIDTH = 5.4  # inches
 STYLE = {
     "font.size": 8.5,
@@ -55,21 +46,23 @@ def analysis_figures(analysis: Mapping) -> dict[str, Figure]:
 
 def draw_series(analysis: Mapping) -> Figure:
     """Draw the series of a site: means over sub-images, one standard deviation of them, gaps and outliers."""
-    shown = {name: one for name, one in analysis["series"].items() if _any(one["mean"])}
+    shown = {name: series for name, series in analysis["series"].items() if _has_values(series["mean"])}
     if not shown:
-        return _sentence("No date has data.")
+        return _text_figure("No date has data.")
     figure, panels = _stack(len(shown), 1.05)
     step = timedelta(days=analysis["days_per_step"])
-    for axes, (name, one) in zip(panels, shown.items(), strict=True):
-        days, mean, spread = _days(one["dates"]), _array(one["mean"]), _array(one["std"])
-        colour = COLOURS.get(name, BLACK)
-        if name == "total_precipitation":
+    for axes, (name, series) in zip(panels, shown.items(), strict=True):
+        days, mean, spread = _days(series["dates"]), _array(series["mean"]), _array(series["std"])
+        colour = row_of(name).colour
+        if row_of(name).is_sum:
             axes.bar(days, mean, width=0.8 * step, color=colour)
         else:
             axes.plot(days, mean, marker=".", color=colour)
             axes.fill_between(days, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0)
         marked = [
-            (day, value) for day, value in zip(one["dates"], mean, strict=True) if day in one["outliers"]
+            (day, value)
+            for day, value in zip(series["dates"], mean, strict=True)
+            if day in series["outliers"]
         ]
         if marked:
             axes.plot(
@@ -77,21 +70,21 @@ def draw_series(analysis: Mapping) -> Figure:
                 [value for _, value in marked],
                 linestyle="none", marker="o", markersize=7, markerfacecolor="none", color=BLACK,
             )  # fmt: skip
-        for gap in one["gaps"]:
+        for gap in series["gaps"]:
             start, end = _days((gap["start"], gap["end"]))
             axes.axvspan(start - step / 2, end + step / 2, color="0.85", zorder=0)
-        axes.set_title(_title(one))
+        axes.set_title(_heading(series))
     _time_axis(panels[-1])
     return figure
 
 
 def draw_completeness(analysis: Mapping) -> Figure:
     """Draw how many sub-images, observations and products there are for each date."""
-    found = analysis["completeness"]
+    completeness = analysis["completeness"]
     days = _days(next(iter(analysis["series"].values()))["dates"])
-    rows = {"sub-images used": found["n_sub_images"], "observations per pixel": found["n_obs"]}
-    if found["products"]:
-        rows["products"] = list(found["products"].values())
+    rows = {"sub-images used": completeness["n_sub_images"], "observations per pixel": completeness["n_obs"]}
+    if completeness["products"]:
+        rows["products"] = list(completeness["products"].values())
     rows = {name: row for name, row in rows.items() if row and len(row) == len(days)}
     figure, panels = _stack(len(rows), 0.65)
     for axes, (name, row) in zip(panels, rows.items(), strict=True):
@@ -106,54 +99,53 @@ def draw_completeness(analysis: Mapping) -> Figure:
 def draw_indicators(analysis: Mapping) -> Figure:
     """Draw each indicator in moving windows against the ends of the windows, a column per variable."""
     warning = analysis["early_warning"]
-    found = warning["indicators"]
-    if not found:
-        return _sentence(f"Not computed. {warning['refused'] or ''}")
-    names = list(dict.fromkeys(name for one in found.values() for name in one))
-    labels = {name: one["label"] for each in found.values() for name, one in each.items()}
-    figure, panels = _panels(len(names), len(found), 0.85, left=1.2, top=0.45, sharex=True)
+    columns = warning["indicators"]
+    if not columns:
+        return _text_figure(f"Not computed. {warning['refused'] or ''}")
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    labels = {name: indicator["label"] for column in columns.values() for name, indicator in column.items()}
+    figure, panels = _panels(len(names), len(columns), 0.85, left=1.2, top=0.45, sharex=True)
     for row, name in zip(panels, names, strict=True):
-        for axes, (variable, one) in zip(row, found.items(), strict=True):
-            if name not in one:
+        for axes, (variable, column) in zip(row, columns.items(), strict=True):
+            if name not in column:
                 axes.set_axis_off()
                 continue
-            axes.plot(
-                _days(one[name]["dates"]), _array(one[name]["values"]), color=COLOURS.get(variable, BLACK)
-            )
-            axes.set_title(f"τ = {one[name]['tau']:.2f}" if one[name]["tau"] is not None else "")
+            indicator = column[name]
+            axes.plot(_days(indicator["dates"]), _array(indicator["values"]), color=row_of(variable).colour)
+            axes.set_title(f"τ = {indicator['tau']:.2f}" if indicator["tau"] is not None else "")
             axes.tick_params(labelsize=7)
         row[0].annotate(
             _wrap(labels[name], 14), (-1.15, 0.5), xycoords=("axes points", "axes fraction"),
             xytext=(-78, 0), textcoords="offset points", va="center", fontsize=7,
         )  # fmt: skip
-    for axes, variable in zip(panels[0], found, strict=True):
-        axes.set_title(f"{short(variable)}\n{axes.get_title('left')}", fontsize=7.5)
+    for axes, variable in zip(panels[0], columns, strict=True):
+        axes.set_title(f"{row_of(variable).short}\n{axes.get_title('left')}", fontsize=7.5)
     for axes in panels[-1]:
-        _time_axis(axes, 3)
+        _time_axis(axes, 3 if len(columns) <= 3 else 2)
     return figure
 
 
 def draw_sensitivity(analysis: Mapping) -> Figure:
-    """Draw Kendall's tau over the lengths of the window and the bandwidths, for the variable named before."""
+    """Draw Kendall's tau over the lengths of the window and the bandwidths, for the primary variable."""
     warning = analysis["early_warning"]
-    found = warning["sensitivity"].get(warning["primary"]["variable"])
-    if not found:
-        return _sentence(f"Not computed. {warning['refused'] or ''}")
+    indicators = warning["sensitivity"].get(warning["primary"]["variable"])
+    if not indicators:
+        return _text_figure(f"Not computed. {warning['refused'] or ''}")
     labels = warning["indicators"][warning["primary"]["variable"]]
-    rows = math.ceil(len(found) / 2)
+    rows = math.ceil(len(indicators) / 2)
     figure, panels = _panels(rows, 2, 0.9, left=0.75, bottom=0.55, top=0.85, between=(0.62, 0.6))
     image = None
-    for axes in panels.flat[len(found) :]:
+    for axes in panels.flat[len(indicators) :]:
         axes.set_axis_off()
-    for axes, (name, one) in zip(panels.flat, found.items(), strict=False):
+    for axes, (name, table) in zip(panels.flat, indicators.items(), strict=False):
         axes.grid(visible=False)
-        tau = np.atleast_2d(_array(one["tau"]))
+        tau = np.atleast_2d(_array(table["tau"]))
         image = axes.imshow(tau, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
         for (i, j), value in np.ndenumerate(tau):
             dark = abs(value) > 0.6
             axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
-        axes.set_yticks(range(tau.shape[0]), [f"{value:g}" for value in one["windows"][: tau.shape[0]]])
-        axes.set_xticks(range(tau.shape[1]), [f"{value:g}" for value in one["bandwidths"][: tau.shape[1]]])
+        axes.set_yticks(range(tau.shape[0]), [f"{value:g}" for value in table["windows"][: tau.shape[0]]])
+        axes.set_xticks(range(tau.shape[1]), [f"{value:g}" for value in table["bandwidths"][: tau.shape[1]]])
         label = labels[name]["label"] if name in labels else name
         axes.set_title(_wrap(label, 34))
     tall = figure.get_figheight()
@@ -167,34 +159,36 @@ def draw_sensitivity(analysis: Mapping) -> Figure:
 
 def draw_weather(analysis: Mapping) -> Figure:
     """Draw the correlation of each measure with earlier rain."""
-    found = analysis["weather"]["lagged_correlation"]
-    if not found:
-        return _sentence("There is no precipitation to compare with.")
+    correlations = analysis["weather"]["lagged_correlation"]
+    if not correlations:
+        return _text_figure("There is no precipitation to compare with.")
     figure, ((axes,),) = _panels(1, 1, 1.6, bottom=0.45)
-    for name, one in found.items():
+    for name, lagged in correlations.items():
         axes.plot(
-            one["lags"], _array(one["correlation"]), marker="o",
-            color=COLOURS.get(name, BLACK), label=short(name),
+            lagged["lags"], _array(lagged["correlation"]), marker="o",
+            color=row_of(name).colour, label=row_of(name).short,
         )  # fmt: skip
     axes.axhline(0, color=BLACK, linewidth=0.8)
     axes.set_ylim(-1, 1)
-    axes.set_xlabel("dates by which the rain is earlier")
-    axes.set_title("correlation with rain, season and line taken off")
+    axes.set_xlabel("lag behind the rain (dates)")
+    axes.set_title("correlation with rain, detrended and deseasonalised")
     axes.legend(frameon=False, fontsize=7.5, ncols=3)
     return figure
 
 
 def draw_recovery(analysis: Mapping) -> Figure:
     """Draw the mean of each month of the year."""
-    found = {
-        name: one for name, one in analysis["recovery"]["annual_cycle"].items() if _any(one.get("mean") or [])
+    cycles = {
+        name: cycle
+        for name, cycle in analysis["recovery"]["annual_cycle"].items()
+        if _has_values(cycle.get("mean") or [])
     }
-    if not found:
-        return _sentence("There are too few dates for a mean annual cycle.")
-    figure, panels = _stack(len(found), 0.95, bottom=0.45)
-    for axes, (name, one) in zip(panels, found.items(), strict=True):
-        axes.plot(one["months"], _array(one["mean"]), marker="o", color=COLOURS.get(name, BLACK))
-        axes.set_title(f"{short(name)}, mean of each month")
+    if not cycles:
+        return _text_figure("There are too few dates for a mean annual cycle.")
+    figure, panels = _stack(len(cycles), 0.95, bottom=0.45)
+    for axes, (name, cycle) in zip(panels, cycles.items(), strict=True):
+        axes.plot(cycle["months"], _array(cycle["mean"]), marker="o", color=row_of(name).colour)
+        axes.set_title(f"{row_of(name).short}, mean of each month")
         axes.set_xticks(range(1, 13))
     panels[-1].set_xlabel("month")
     return figure
@@ -202,33 +196,33 @@ def draw_recovery(analysis: Mapping) -> Figure:
 
 def draw_spatial(analysis: Mapping) -> Figure:
     """Draw the measures of the pattern of each date."""
-    found = {name: one for name, one in analysis["spatial"].items() if _any(one["values"])}
-    if not found:
-        return _sentence("No date has a pattern that could be measured.")
+    measures = {name: series for name, series in analysis["spatial"].items() if _has_values(series["values"])}
+    if not measures:
+        return _text_figure("No date has a pattern that could be measured.")
     return draw_grid(
-        found,
-        lambda axes, days, one: axes.plot(days, _array(one["values"]), marker=".", color=GREEN),
+        measures,
+        lambda axes, days, series: axes.plot(days, _array(series["values"]), marker=".", color=GREEN),
     )
 
 
 def draw_patches(analysis: Mapping) -> Figure:
     """Draw the distribution of patch sizes of the first, the middle and the last date that has patches."""
-    found = analysis.get("patch_sizes") or {"dates": []}
+    patches = analysis.get("patch_sizes") or {"dates": []}
     dated = [
         (day, _array(counts))
-        for day, counts in zip(found["dates"], found.get("counts", ()), strict=True)
+        for day, counts in zip(patches["dates"], patches.get("counts", ()), strict=True)
         if any(counts)
     ]
     if not dated:
-        return _sentence("No date has patches of vegetation.")
+        return _text_figure("No date has patches of vegetation.")
     figure, ((axes,),) = _panels(1, 1, 1.7, bottom=0.5)
     shown = sorted({0, len(dated) // 2, len(dated) - 1})
     for place, colour, mark in zip(shown, (GREEN, BLUE, ORANGE), "os^", strict=False):
         day, counts = dated[place]
         # how many are as large or larger: classes without any patch leave no hole
         larger = counts[::-1].cumsum()[::-1]
-        some = larger > 0
-        axes.plot(np.array(found["edges"])[some], larger[some], marker=mark, color=colour, label=day)
+        present = larger > 0
+        axes.plot(np.array(patches["edges"])[present], larger[present], marker=mark, color=colour, label=day)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("area (m²)")
@@ -237,22 +231,22 @@ def draw_patches(analysis: Mapping) -> Figure:
     return figure
 
 
-def draw_grid(found: Mapping, draw: Callable[[Axes, list[date], Mapping], object]) -> Figure:
-    """Draw a panel for each series of `found`, in two columns; `draw` gets axes, days and the series."""
-    rows = math.ceil(len(found) / 2)
+def draw_grid(measures: Mapping, draw: Callable[[Axes, list[date], Mapping], object]) -> Figure:
+    """Draw a panel for each series of `measures`, in two columns; `draw` gets axes, days and the series."""
+    rows = math.ceil(len(measures) / 2)
     figure, panels = _panels(rows, 2, 0.85, top=0.4, between=(0.5, 0.55), sharex=True)
-    for axes in panels.flat[len(found) :]:
+    for axes in panels.flat[len(measures) :]:
         axes.set_axis_off()
-    for axes, one in zip(panels.flat, found.values(), strict=False):
-        draw(axes, _days(one["dates"]), one)
-        axes.set_title(_wrap(_title(one), 36))
+    for axes, series in zip(panels.flat, measures.values(), strict=False):
+        draw(axes, _days(series["dates"]), series)
+        axes.set_title(_wrap(_heading(series), 36))
     for axes in panels[-1]:
         _time_axis(axes, 4)
     return figure
 
 
 def sites_figure(comparison: Mapping) -> Figure:
-    """Draw Kendall's tau of the indicator named before for each site that was tested.
+    """Draw Kendall's tau of the primary indicator for each site that was tested.
 
     Parameters
     ----------
@@ -261,7 +255,7 @@ def sites_figure(comparison: Mapping) -> Figure:
     """
     rows = [row for row in comparison["rows"] if row["tau"] is not None]
     if not rows:
-        return _sentence("No site could be tested for early warning.")
+        return _text_figure("No site could be tested for early warning.")
     with matplotlib.rc_context(STYLE):
         figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.3, bottom=0.5, right=0.25)
         for place, row in enumerate(rows):
@@ -271,7 +265,7 @@ def sites_figure(comparison: Mapping) -> Figure:
         axes.set_yticks(range(len(rows)), [row["site"] for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(-1, 1)
-        axes.set_xlabel("Kendall's τ; round and orange: a sign of slowing")
+        axes.set_xlabel("Kendall's τ; orange circles: a sign of slowing down")
     return figure
 
 
@@ -328,7 +322,7 @@ def _stack(number: int, height: float, **options: float) -> tuple[Figure, list[A
     return figure, list(panels[:, 0])
 
 
-def _sentence(text: str) -> Figure:
+def _text_figure(text: str) -> Figure:
     lines = _wrap(text, 75)
     figure = Figure(figsize=(WIDTH, 0.25 * (lines.count("\n") + 1) + 0.4))
     figure.text(0.02, 0.5, lines, va="center")
@@ -339,12 +333,12 @@ def _wrap(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def _title(one: Mapping) -> str:
-    unit = one["unit"].replace("degC", "°C").replace("km2", "km²").replace("m2", "m²")
-    return one["label"] if unit == "1" else f"{one['label']} ({unit.replace('degree', '°')})"
+def _heading(series: Mapping) -> str:
+    unit = series["unit"].replace("degC", "°C").replace("km2", "km²").replace("m2", "m²")
+    return series["label"] if unit == "1" else f"{series['label']} ({unit.replace('degree', '°')})"
 
 
-def _any(values: Sequence) -> bool:
+def _has_values(values: Sequence) -> bool:
     return any(value is not None for value in values)
 
 

@@ -1,4 +1,4 @@
-"""What an analysis found, in plain words: sentences that say no more than the numbers do."""
+"""The findings of an analysis in plain words: sentences that say no more than the numbers do."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -6,26 +6,32 @@ from datetime import date
 import numpy as np
 
 from tigerbush.pyveg import CAVEAT, MODES, gaps_sentence
+from tigerbush.variables import row_of, with_subject
 
-# a probability below it is called significant
+# a p-value below it is called significant
 LEVEL = 0.05
-NAMES = {
-    "ndvi": "NDVI",
-    "offset50": "Offset50, the measure of how the network of bare ground hangs together,",
-    "total_precipitation": "Rain per date",
+NO_CONCLUSION = (
+    "Whether a kind of pattern tells the direction of change is contested, so no conclusion is drawn from it."
+)
+# measure of the pattern to what it is called in a sentence, factor and unit
+PATTERN = {
+    "cover": ("vegetation cover", 100, " %"),
+    "wavelength": ("wavelength of the pattern", 1, " m"),
+    "patch_count": ("density of vegetation patches", 1, " per km²"),
+    "patch_mean_area": ("mean area of a patch", 1, " m²"),
 }
-NO_VERDICT = "What a kind of pattern says about the direction of change is contested, so no verdict follows."
+SURROGATES = {"ar1": "AR(1)", "phase": "phase-randomised"}
 
 # caveats of a site and over sites alike
 OF_ALL = (
-    "Each indicator is shown by itself; there is no merged score, because the methods contradict each other over most "
+    "Each indicator is shown separately; there is no combined score, because methods contradict each other over most "
     "of the land.",
-    "No indicator knows the future. A series without a warning may tip, and one with a warning may not.",
+    "No indicator predicts the future: a system may tip without a warning, and may not tip after one.",
 )
 
 
 def findings(analysis: Mapping) -> list[str]:
-    """Say what was found at a site.
+    """State the findings at a site.
 
     Parameters
     ----------
@@ -38,41 +44,51 @@ def findings(analysis: Mapping) -> list[str]:
         Sentences in plain words: coverage, changes, pattern, early warning.
     """
     series = analysis["series"]
-    told = [coverage(analysis)]
-    told += [text for name in NAMES if name in series and (text := change(NAMES[name], series[name]))]
-    told += pattern_change(analysis["spatial"])
-    return told + early_warning(analysis)
+    changes = [
+        change_sentence(row.subject, series[row.name]) for row in with_subject(series) if row.name in series
+    ]
+    return [
+        coverage(analysis),
+        *filter(None, changes),
+        *pattern_change(analysis["spatial"]),
+        *early_warning(analysis),
+    ]
 
 
 def coverage(analysis: Mapping) -> str:
-    """Say how many dates have data, and which do not."""
-    found = analysis["completeness"]
-    text = f"{found['with_data']} of {found['dates']} dates have data."
-    gaps = next((one["gaps"] for one in analysis["series"].values() if one["n"]), [])
-    if gaps and found["with_data"]:
-        longest = max(gap["dates"] for gap in gaps)
-        text += (
-            f" {gaps_sentence(len(gaps))}"
-            if MODES[analysis["mode"]].fills_gaps
-            else f" There {'is 1 gap' if len(gaps) == 1 else f'are {len(gaps)} gaps'}, the longest of "
-            f"{longest} {'date' if longest == 1 else 'dates'}; gaps stay gaps, nothing is filled in."
-        )
-    return text
+    """State how many dates have data, and how long the gaps are."""
+    completeness = analysis["completeness"]
+    text = f"{completeness['with_data']} of {completeness['dates']} dates have data."
+    gaps = next((series["gaps"] for series in analysis["series"].values() if series["n"]), [])
+    if not gaps or not completeness["with_data"]:
+        return text
+    if MODES[analysis["mode"]].fills_gaps:
+        return f"{text} {gaps_sentence(len(gaps))}"
+    longest = _counted(max(gap["dates"] for gap in gaps), "date")
+    if len(gaps) == 1:
+        return f"{text} There is 1 gap, of {longest}; it is not filled."
+    return f"{text} There are {len(gaps)} gaps, the longest of {longest}; gaps are not filled."
 
 
-def change(name: str, one: Mapping) -> str | None:
+def change_sentence(subject: str, series: Mapping) -> str | None:
     """Compare the first and the last year of a series (thirds of one shorter than two years)."""
-    ends = first_and_last(one["dates"], one["mean"])
+    ends = first_and_last(series["dates"], series["mean"])
     if ends is None:
         return None
     (first, last), part = ends
-    unit = "" if one["unit"] == "1" else f" {one['unit']}"
+    unit = "" if series["unit"] == "1" else f" {series['unit']}"
     if np.sign(first) == np.sign(last) != 0:
         share = 100 * (abs(last) / abs(first) - 1)
-        much = f"{abs(share):.0f} % {'more' if share > 0 else 'less'}{' in size' if first < 0 else ''}"
+        percent = f"{abs(share):.0f}"
+        direction = "a change" if percent == "0" else "an increase" if share > 0 else "a decrease"
+        magnitude = " in magnitude" if first < 0 else ""
+        difference = f"{direction} of {'less than 1' if percent == '0' else percent} %{magnitude}"
     else:
-        much = f"a change of {number(last - first)}{unit}"
-    return f"{name} was {number(first)}{unit} on average in the first {part}, {number(last)}{unit} in the last: {much}."
+        difference = f"a change of {number(last - first)}{unit}"
+    return (
+        f"{subject} averaged {number(first)}{unit} in the first {part} and {number(last)}{unit} in the last: "
+        f"{difference}."
+    )
 
 
 def first_and_last(
@@ -102,105 +118,100 @@ def first_and_last(
     return (float(np.mean(values[:third])), float(np.mean(values[-third:]))), "third"
 
 
-def median_error(one: Mapping) -> float | None:
+def median_error(compared: Mapping) -> float | None:
     """Return the median of the relative differences between measured and true values of a metric."""
     pairs = [
         (measured, true)
-        for measured, true in zip(one["measured"], one["truth"], strict=True)
+        for measured, true in zip(compared["measured"], compared["truth"], strict=True)
         if measured is not None and true
     ]
     return float(np.median([abs(measured / true - 1) for measured, true in pairs])) if pairs else None
 
 
 def pattern_change(spatial: Mapping) -> list[str]:
-    """Say how cover, wavelength and patches changed."""
-    words = {
-        "cover": ("vegetation covers", 100, " % of the ground"),
-        "wavelength": ("the pattern repeats itself every", 1, " m"),
-        "patch_count": ("patches of vegetation number", 1, " per km²"),
-        "patch_mean_area": ("their mean area is", 1, " m²"),
-    }
-    told, part = [], ""
-    for metric, (text, factor, unit) in words.items():
-        one = spatial.get(metric)
-        ends = one and first_and_last(one["dates"], one["values"])
+    """State cover, wavelength and patches in the first and the last part of the series."""
+    clauses, part = [], ""
+    for metric, (name, factor, unit) in PATTERN.items():
+        series = spatial.get(metric)
+        ends = series and first_and_last(series["dates"], series["values"])
         if ends:
             (first, last), part = ends
-            told.append(f"{text} {number(first * factor)}, then {number(last * factor)}{unit}")
-    if not told:
+            clauses.append(f"{name} {number(first * factor)} and {number(last * factor)}{unit}")
+    if not clauses:
         return []
-    return [f"In the first and the last {part}, {'; '.join(told)}. {NO_VERDICT}"]
+    return [f"The pattern in the first and the last {part}: {'; '.join(clauses)}. {NO_CONCLUSION}"]
 
 
 def early_warning(analysis: Mapping) -> list[str]:
-    """Say what the indicators can tell: the refusal, or the one named before and how the others disagree."""
+    """State the test of the primary indicator and how the others disagree, or why there is no early warning."""
     warning = analysis["early_warning"]
     if warning["refused"]:
-        return [f"No early warning is given. {sentence(warning['refused'])}"]
+        return [f"Early warning is not assessed. {sentence(warning['refused'])}"]
     primary = warning["primary"]
-    one = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
-    if one is None or one["tau"] is None:
-        told = ["The indicator that was named before has no value here, so that nothing is tested."]
+    indicator = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
+    if indicator is None or indicator["tau"] is None:
+        test = "The pre-specified primary indicator has no value here, so nothing is tested."
     else:
-        told = [primary_sentence(primary["variable"], one)]
-    for variable, groups in warning["disagreement"].items():
-        told.append(disagreement(variable, groups, warning["indicators"].get(variable, {})))
-    return [*told, sentence(warning["power"])]
+        test = primary_sentence(primary["variable"], indicator)
+    disagreements = [
+        disagreement(variable, groups, warning["indicators"].get(variable, {}))
+        for variable, groups in warning["disagreement"].items()
+    ]
+    return [test, *disagreements, sentence(warning["power"])]
 
 
-def primary_sentence(variable: str, one: Mapping) -> str:
-    """Tell the one test that was named before the data were seen."""
-    p = {name: value for name, value in one["p"].items() if value is not None}
-    surrogates = {"ar1": "AR(1)", "phase": "phase-randomised"}
-    against = " and ".join(
-        f"{p_value(value)} against {surrogates[name]} surrogates" for name, value in p.items()
+def primary_sentence(variable: str, indicator: Mapping) -> str:
+    """State the one test that was specified before the data were seen."""
+    p = {name: value for name, value in indicator["p"].items() if value is not None}
+    tests = " and ".join(
+        f"{p_value(value)} against {SURROGATES[name]} surrogates" for name, value in p.items()
     )
     if p and max(p.values()) < LEVEL:
-        verdict = "That is a sign of slowing recovery, by this one indicator."
+        verdict = "That is a sign of slowing down, by this indicator alone."
     elif p and min(p.values()) < LEVEL:
-        verdict = "The two kinds of surrogates disagree, so it is no firm sign of slowing recovery."
+        verdict = "The two kinds of surrogates disagree, so this is no firm sign of slowing down."
     else:
-        verdict = "That is no evidence of slowing recovery, and no evidence against it."
+        verdict = "That is evidence neither for nor against slowing down."
     return (
-        f"The indicator named before, {one['label']} of {short(variable)}, has a trend of Kendall's τ = "
-        f"{one['tau']:.2f} ({against}). {verdict}"
+        f"The pre-specified primary indicator, {indicator['label']} of {row_of(variable).short}, has a trend of "
+        f"Kendall's τ = {indicator['tau']:.2f} ({tests}). {verdict}"
     )
 
 
 def disagreement(variable: str, groups: Mapping, indicators: Mapping) -> str:
-    """Say which indicators of a variable point which way."""
+    """State which indicators of a variable point which way."""
 
     def label(name: str) -> str:
         return indicators[name]["label"].partition(",")[0] if name in indicators else name
 
     parts = [
-        f"{name}: {', '.join(map(label, groups[key]))}"
-        for key, name in (
-            ("slowing", "towards slowing"),
+        f"{direction}: {', '.join(map(label, groups[key]))}"
+        for key, direction in (
+            ("slowing", "towards slowing down"),
             ("opposite", "away from it"),
-            ("unclear", "neither"),
+            ("unclear", "neither way"),
         )
         if groups[key]
     ]
-    text = f"Indicators of {short(variable)} point {'; '.join(parts)}." if parts else ""
+    text = f"Indicators of {row_of(variable).short} point {'; '.join(parts)}." if parts else ""
     return f"{text} They contradict each other.".strip() if groups.get("contradictory") else text
 
 
 def caveats(analysis: Mapping, simulated: bool) -> list[str]:
-    """List what the reader has to keep in mind."""
-    told = [
-        "Sub-images are parts of one place and share its weather and scenes; they are no replicates, and "
-        "their spread is no error of the mean.",
+    """List what limits the findings."""
+    texts = [
+        "Sub-images of a site share its weather and its scenes; they are not replicates, and their spread is not the "
+        "error of the mean.",
         "Autocorrelation and variance also change when the number of observations per date, the "
         "satellites, their orbits or the cloud masks change. Compare with the completeness below.",
-        "A median of slightly shifted scenes blurs a pattern, the more scenes the more.",
+        "A median of slightly misregistered scenes blurs the pattern, the more so the more scenes there are.",
         *OF_ALL,
     ]
     if MODES[analysis["mode"]].fills_gaps:
-        told.insert(0, CAVEAT)
+        texts.insert(0, CAVEAT)
     if simulated:
-        told.insert(0, "These products are simulated: nothing in this report was seen by a satellite.")
-    return told
+        texts.insert(0, "These products are simulated: nothing in this report was seen by a satellite.")
+    return texts
 
 
 def number(value: float | None) -> str:
@@ -212,7 +223,7 @@ def number(value: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """Write a probability."""
+    """Write a p-value."""
     return "–" if value is None else "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
@@ -221,6 +232,5 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
 
 
-def short(variable: str) -> str:
-    """Name a variable within a sentence."""
-    return {"ndvi": "NDVI", "ndvi_veg": "NDVI of vegetation"}.get(variable, variable)
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"

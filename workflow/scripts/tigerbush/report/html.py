@@ -22,10 +22,10 @@ from tigerbush.report.findings import (
     number,
     p_value,
     sentence,
-    short,
 )
-from tigerbush.report.methods import REFERENCES, methods, methods_over_sites
+from tigerbush.report.methods import REFERENCES, methods, methods_over_sites, references_of
 from tigerbush.report.overview import place_of
+from tigerbush.variables import row_of, with_subject
 from tigerbush.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,7 +33,6 @@ ROLES = ("first", "middle", "last")
 # larger pictures of a site are shrunk, so that the report can be sent
 LARGEST = 500
 TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
-CHANGES = {"ndvi": "NDVI", "offset50": "offset50", "total_precipitation": "rain (mm)"}
 
 
 def site_report(
@@ -79,25 +78,29 @@ def site_report(
             {"date": day, "role": role, "rgb": _inline(pair[0]), "black_white": _inline(pair[1])}
             for role, (day, pair) in zip(_roles(len(images)), images.items(), strict=True)
         ],
-        labels=[one["label"] for one in analysis["series"].values()],
-        outliers=[(one["label"], one["outliers"]) for one in analysis["series"].values() if one["outliers"]],
+        labels=_labels(analysis["series"]),
+        outliers=[
+            (series["label"], series["outliers"])
+            for series in analysis["series"].values()
+            if series["outliers"]
+        ],
         missing=metadata.get("missing") or {},
         failed=metadata.get("failed_products") or {},
         subsampling=drawn.get("variables", {}).get(warning["primary"]["variable"]),
         observations=drawn.get("observations"),
-        spatial_labels=[one["label"] for one in analysis["spatial"].values()],
+        spatial_labels=_labels(analysis["spatial"]),
         maps=maps,
         lags=analysis["weather"]["lagged_correlation"],
         cycles={
-            name: one
-            for name, one in analysis["recovery"]["annual_cycle"].items()
-            if one.get("decay_rate") is not None
+            name: cycle
+            for name, cycle in analysis["recovery"]["annual_cycle"].items()
+            if cycle.get("decay_rate") is not None
         },
         spells=analysis["recovery"]["dry_spells"],
         truth=_truth_rows(truth) if truth else None,
-        truth_labels=[one["label"] for one in (truth or {}).values()],
+        truth_labels=_labels(truth or {}),
         methods=methods(analysis),
-        references=REFERENCES,
+        references=[*REFERENCES, *references_of(analysis)],
         configuration=json.dumps(analysis["configuration"], indent=1),
         source="" if sample else "Contains modified Copernicus Sentinel data.",
     )
@@ -116,7 +119,8 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
         The figure of `tigerbush.report.figures.sites_figure` as data URI.
     """
     rows = comparison["rows"]
-    software = sorted({json.dumps(one["software"], sort_keys=True) for one in analyses})
+    variables = with_subject({name for analysis in analyses for name in analysis["series"]})
+    software = sorted({json.dumps(analysis["software"], sort_keys=True) for analysis in analyses})
     return _render(
         "sites.html",
         comparison=comparison,
@@ -124,26 +128,26 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
         pictures={"sites": picture},
         findings=_findings_over_sites(comparison),
         caveats=[
-            "Each site has one test, of the indicator that was named before; nothing was picked by its "
-            "result.",
-            "Sites that share their weather are no independent witnesses.",
+            "Each site has one test, of the pre-specified primary indicator; nothing was selected by its result.",
+            "Sites that share their weather are not independent.",
             *OF_ALL,
         ],
         refused=[row for row in rows if row["p"] is None],
         disagreeing=[row for row in rows if row["disagreement"]],
-        change_labels=list(CHANGES.values()),
+        change_labels=[row.heading for row in variables],
         changes=[
             {
-                "site": one["site"],
-                "dates": one["completeness"]["with_data"],
-                "values": [_change(one["series"].get(name)) for name in CHANGES],
+                "site": analysis["site"],
+                "dates": analysis["completeness"]["with_data"],
+                "values": [_change(analysis["series"].get(row.name)) for row in variables],
             }
-            for one in analyses
+            for analysis in analyses
         ],
         methods=methods_over_sites(comparison),
         references=[REFERENCES[i] for i in (0, -1)],
         software="; ".join(
-            ", ".join(f"{name} {release}" for name, release in json.loads(one).items()) for one in software
+            ", ".join(f"{name} {release}" for name, release in json.loads(releases).items())
+            for releases in software
         ),
     )
 
@@ -158,7 +162,8 @@ def _render(template: str, **values: object) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence, "short": short}
+    environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence}
+    environment.filters["short"] = lambda name: row_of(name).short
     environment.filters["indicator"] = lambda name: INDICATORS[name][0].partition(",")[0]
     environment.globals |= {"disagreement": disagreement, "version": __version__}
     return environment.get_template(template).render(**values)
@@ -175,31 +180,34 @@ def _inline(image: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(encode_png(image)).decode()
 
 
-def _change(one: Mapping | None) -> str:
-    ends = one and first_and_last(one["dates"], one["mean"])
+def _labels(series: Mapping[str, Mapping]) -> list[str]:
+    return [each["label"] for each in series.values()]
+
+
+def _change(series: Mapping | None) -> str:
+    ends = series and first_and_last(series["dates"], series["mean"])
     return f"{number(ends[0][0])} → {number(ends[0][1])}" if ends else "–"
 
 
 def _truth_rows(truth: Mapping) -> list[dict[str, str]]:
     rows = []
-    for one in truth.values():
+    for compared in truth.values():
         # where both are known, or the ends would be of other dates
-        both = [
-            day
-            for day, measured, true in zip(one["dates"], one["measured"], one["truth"], strict=True)
-            if measured is not None and true is not None
+        known = [
+            values
+            for values in zip(compared["dates"], compared["measured"], compared["truth"], strict=True)
+            if None not in values
         ]
-        error = median_error(one)
+        error = median_error(compared)
+        dates, measured, true = zip(*known, strict=True) if known else ((), (), ())
         ends = {
-            key: _change(
-                {"dates": both, "mean": [dict(zip(one["dates"], one[key], strict=True))[d] for d in both]}
-            )
-            for key in ("measured", "truth")
+            "measured": _change({"dates": dates, "mean": measured}),
+            "truth": _change({"dates": dates, "mean": true}),
         }
         rows.append(
             {
-                "label": one["label"],
-                "unit": one["unit"].replace("m2", "m²"),
+                "label": compared["label"],
+                "unit": compared["unit"].replace("m2", "m²"),
                 "error": "–" if error is None else f"{100 * error:.1f} %",
             }
             | ends
@@ -210,19 +218,21 @@ def _truth_rows(truth: Mapping) -> list[dict[str, str]]:
 def _findings_over_sites(comparison: Mapping) -> list[str]:
     rows = comparison["rows"]
     tested = [row for row in rows if row["p"] is not None]
-    told = [
+    sentences = [
         f"Of {len(rows)} {'site' if len(rows) == 1 else 'sites'}, {len(tested)} could be tested for early "
         f"warning; {len(rows) - len(tested)} could not, for the reasons below."
     ]
     if tested:
-        found = [row["site"] for row in tested if row["rejected"]]
-        told.append(
-            f"{len(found)} of them {'shows' if len(found) == 1 else 'show'} a sign of slowing recovery"
-            f"{': ' + ', '.join(found) if found else ''} (at most {100 * comparison['q']:g} % of such "
+        signs = [row["site"] for row in tested if row["rejected"]]
+        sentences.append(
+            f"{len(signs)} of them {'shows' if len(signs) == 1 else 'show'} a sign of slowing down"
+            f"{': ' + ', '.join(signs) if signs else ''} (at most {100 * comparison['q']:g} % of such "
             "signs are expected to be false)."
         )
-        told.append("A site without a sign is not shown to be stable: short series find little.")
+        sentences.append(
+            "The absence of a sign does not show that a site is stable: short series have little power."
+        )
     contradicting = sum(row["disagreement"] for row in rows)
     if contradicting:
-        told.append(f"At {contradicting} of the sites significant indicators contradict each other.")
-    return told
+        sentences.append(f"At {contradicting} of the sites, significant indicators contradict each other.")
+    return sentences

@@ -11,10 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tigerbush.analysis.series import VEGETATION, SiteSeries
+from tigerbush.analysis.series import SiteSeries
 from tigerbush.grid import Grid
 from tigerbush.raster import Raster
 from tigerbush.sites.layout import SubImage
+from tigerbush.variables import row_of
 
 # dark is little for NDVI; offset50 is negative, and the more negative the more connected the bare ground
 NO_DATA = "0.85"
@@ -31,7 +32,7 @@ class Maps:
     Attributes
     ----------
     metric : str
-        Of `tigerbush.analysis.series.VEGETATION`.
+        A variable of the vegetation.
     dates : list of str
     values : (dates, rows, columns) float32 array
         NaN where a sub-image has no number; row 0 is north.
@@ -49,7 +50,7 @@ class Maps:
     @property
     def label(self) -> str:
         """What the metric is, for legends."""
-        return VEGETATION[self.metric][0]
+        return row_of(self.metric).label
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -68,7 +69,7 @@ def map_metric(
     ----------
     series : SiteSeries
     metric : str
-        Of `tigerbush.analysis.series.VEGETATION`.
+        A variable of the vegetation.
     parts : sequence of SubImage
         Every sub-image of the site, with the centres that the summary has.
     grid : Grid
@@ -110,7 +111,7 @@ def maps_figure(maps: Maps) -> Figure:
         image = axes.imshow(layer, cmap=COLOURS, vmin=low, vmax=high, extent=extent, interpolation="nearest")
         axes.text(left + width / 2, top - 0.1 * lane, day, fontsize=7, ha="center")
     place = figure.add_axes((0.1, 0.45 / tall, 0.8, 0.15 / tall))
-    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no number")
+    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no data")
     # each picture had set them to its own
     axes.set_xlim(0, span)
     axes.set_ylim(drop, 0)
@@ -127,7 +128,7 @@ def animate_maps(maps: Maps) -> bytes:
     low, high = maps.limits
     image = axes.imshow(maps.values[0], cmap=COLOURS, vmin=low, vmax=high, interpolation="nearest")
     place = figure.add_axes((0.1, 0.1, 0.8, 0.03))
-    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no number")
+    figure.colorbar(image, cax=place, orientation="horizontal", label=f"{maps.label}; grey: no data")
     title = axes.set_title(maps.dates[0])
     # what is the same in every frame is drawn once
     for artist in (image, title):

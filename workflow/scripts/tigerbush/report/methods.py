@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tigerbush.pyveg import MODES
+from tigerbush.variables import measured
 
 # text, DOI
 REFERENCES = (
@@ -23,7 +24,7 @@ REFERENCES = (
     ),
     (
         "Smith et al. 2023, Reliability of resilience estimation based on multi-instrument time series. "
-        "Earth System Dynamics 14, 173 (changing numbers of observations).",
+        "Earth System Dynamics 14, 173 (varying numbers of observations).",
         "10.5194/esd-14-173-2023",
     ),
     (
@@ -65,67 +66,64 @@ REFERENCES = (
 
 
 def methods(analysis: Mapping) -> list[str]:
-    """Tell how the numbers of a site were made, with the settings that were used."""
+    """State how the numbers of a site were made, with the settings that were used."""
     settings = analysis["configuration"]
     config = analysis["metadata"].get("config") or {}
-    told = []
+    sentences = []
     if "composite" in config and "subimages" in config:
-        told.append(
+        size = config["subimages"]["size"]
+        sentences.append(
             f"Each date is the {config['composite']['method']} of the clear observations of its period, at "
-            f"{config['composite']['resolution']} m; a sub-image is a square of "
-            f"{config['subimages']['size']} pixels. Masked pixels are left out of every mean and are no "
-            "nodes of the network."
+            f"{config['composite']['resolution']} m; a sub-image is a square of {size} × {size} pixels. Masked pixels "
+            "are excluded from every mean and from the network."
         )
-    told.append(
-        "Offset50 is pyveg's: bare ground is a network of neighbouring pixels; the Euler characteristic of "
-        "all pixels is set against that of the most central half (subgraph centrality). More negative "
-        "means more, and more connected, bare ground (Buxton et al. 2021)."
-    )
-    told.append(_detrending(analysis["detrending"]))
+    sentences += [row.definition for row in measured(analysis["series"]) if row.definition]
+    sentences.append(_detrending(analysis["detrending"]))
     if not MODES[settings["mode"]].fills_gaps:
-        told.append("Dates without data stay without: nothing is interpolated.")
-    told.append(
+        sentences.append("Dates without data are left missing; nothing is interpolated.")
+    sentences += [
         f"Indicators are computed in moving windows of {settings['window']:g} of the series (Dakos et al. "
-        f"2012). Trends are tested against at least {settings['surrogates']} surrogates of two kinds, "
-        "AR(1) processes and phase-randomised series (Theiler et al. 1992), which pass through the same gaps, "
-        "detrending and windows."
-    )
-    told.append(
-        "Restoring rates come from the autocorrelation, from the variance (Smith et al. 2022), and from a "
-        "seasonal Ornstein–Uhlenbeck process fitted to the dates as they are by maximum likelihood, "
-        "with bootstrap bounds."
-    )
-    told.append(
-        "Pattern: Moran's I, variance and skewness of NDVI; patches are vegetation joined at edges; the "
-        "wavelength is at the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018)."
-    )
-    return told
+        f"2012). Their trends are tested against at least {settings['surrogates']} surrogates of each of two kinds, "
+        "AR(1) processes and phase-randomised series (Theiler et al. 1992), with the same gaps, detrending and "
+        "windows.",
+        "Restoring rates are estimated from the autocorrelation, from the variance (Smith et al. 2022), and by a "
+        "seasonal Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with "
+        "bootstrap confidence intervals.",
+        "Pattern: Moran's I, variance and skewness of NDVI; patches are pixels of vegetation joined at edges; the "
+        "wavelength is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018).",
+    ]
+    return sentences
+
+
+def references_of(analysis: Mapping) -> list[tuple[str, str]]:
+    """Return text and DOI of the sources of a site's variables, beside `REFERENCES`."""
+    return [row.reference for row in measured(analysis["series"]) if row.reference]
 
 
 def methods_over_sites(comparison: Mapping) -> list[str]:
-    """Tell how sites were compared."""
+    """State how sites were compared."""
     return [
-        "Each site has one test: the trend of the indicator that the configuration names "
-        "(analysis.primary), against AR(1) surrogates.",
-        f"The probabilities are corrected by {comparison['method']} for {comparison['n_tests']} tests; a "
-        f"sign of slowing has q of at most {comparison['q']:g}.",
-        "Sub-images are parts of a site and add no test.",
-        "There is no score that merges indicators. Each site's own report shows all of them.",
+        "Each site has one test: the trend of the pre-specified primary indicator (analysis.primary), against AR(1) "
+        "surrogates.",
+        f"p-values are adjusted by {comparison['method']} for {comparison['n_tests']} tests (false discovery rate); a "
+        f"sign of slowing down is an adjusted p-value, q, of at most {comparison['q']:g}.",
+        "Sub-images are parts of a site and are not tested separately.",
+        "There is no combined score of indicators. Each site's own report shows all of them.",
     ]
 
 
-def _detrending(how: Mapping) -> str:
+def _detrending(detrending: Mapping) -> str:
     text = {
-        "gaussian": "The trend is taken off with a Gaussian kernel",
-        "stl": "Trend and season are taken off by STL (Cleveland et al. 1990)",
-        "none": "No trend is taken off",
-    }.get(how["method"], f"Detrending: {how['method']}")
-    if how["bandwidth"] is not None:
-        text += f" of bandwidth {how['bandwidth']:g} of the series"
-    if how["stl"]:
-        text += f" with windows {', '.join(f'{name} {value}' for name, value in how['stl'].items())}"
-    if how["harmonics"]:
-        text += f", the season with {how['harmonics']} harmonic(s) of the year"
-    if how["first_differences"]:
+        "gaussian": "The trend is removed with a Gaussian kernel",
+        "stl": "Trend and season are removed by STL (Cleveland et al. 1990)",
+        "none": "No trend is removed",
+    }.get(detrending["method"], f"Detrending: {detrending['method']}")
+    if detrending["bandwidth"] is not None:
+        text += f" of bandwidth {detrending['bandwidth']:g} of the series"
+    if detrending["stl"]:
+        text += f" with windows {', '.join(f'{name} {value}' for name, value in detrending['stl'].items())}"
+    if harmonics := detrending["harmonics"]:
+        text += f", the season with {harmonics} {'harmonic' if harmonics == 1 else 'harmonics'} of the year"
+    if detrending["first_differences"]:
         text += ", and first differences are taken"
     return text + "."

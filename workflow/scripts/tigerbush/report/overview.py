@@ -1,7 +1,7 @@
 """Pictures of a site: how its pattern and its numbers change."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import matplotlib
@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tigerbush.summary.results import VEGETATION_COLLECTION, WEATHER_COLLECTION
+from tigerbush.variables import WEATHER, Variable, indices_in, with_subject
 
-# colours of the Okabe-Ito palette, which colour-blind readers tell apart
-GREEN, ORANGE, BLUE = "#009E73", "#D55E00", "#0072B2"
 COLUMNS = 4
 
 
@@ -113,32 +112,37 @@ def _draw_series(figure: Figure, summary: Mapping) -> None:
     vegetation = summary[VEGETATION_COLLECTION]["time-series-data"]
     weather = summary[WEATHER_COLLECTION]["time-series-data"]
     days = [date.fromisoformat(day) for day in vegetation]
-    ndvi, offset, rain = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
-    _draw_measure(ndvi, days, vegetation.values(), "ndvi_mean", GREEN)
-    ndvi.set_ylabel("NDVI")
-    _draw_measure(offset, days, vegetation.values(), "offset50", ORANGE)
-    offset.set_ylabel("offset50")
-    fallen = [(record or {}).get("total_precipitation") for record in weather.values()]
-    depth = np.array([np.nan if metres is None else metres * 1000 for metres in fallen])
     width = np.median(np.diff(matplotlib.dates.date2num(days))) if len(days) > 1 else 30
-    rain.bar(days, depth, width=0.8 * width, color=BLUE)
-    rain.set_ylabel("rain (mm)")
-    for axes in (ndvi, offset, rain):
+    rows = _shown_variables(vegetation.values())
+    heights = tuple(2 if row.collection == WEATHER else 3 for row in rows)
+    panels = figure.subplots(len(rows), 1, sharex=True, height_ratios=heights)
+    for axes, row in zip(panels, rows, strict=True):
+        if row.collection == WEATHER:
+            values = [row.value_in(record or {}) for record in weather.values()]
+            axes.bar(days, np.array(values, dtype=float), width=0.8 * width, color=row.colour)
+        else:
+            _draw_measure(axes, days, vegetation.values(), row)
+        axes.set_ylabel(row.heading)
         axes.grid(alpha=0.3)
         _mark_gaps(axes, days, vegetation.values(), width)
     locator = matplotlib.dates.AutoDateLocator(minticks=4)
-    rain.xaxis.set_major_locator(locator)
-    rain.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
+    panels[-1].xaxis.set_major_locator(locator)
+    panels[-1].xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
 
 
-def _draw_measure(
-    axes: Axes, days: Sequence[date], records: Sequence[list | None], key: str, colour: str
-) -> None:
-    values = [[part[key] for part in parts or () if key in part] for parts in records]
-    mean = np.array([np.mean(some) if some else np.nan for some in values])
-    deviation = np.array([np.std(some) if some else np.nan for some in values])
-    axes.plot(days, mean, marker=".", color=colour)
-    axes.fill_between(days, mean - deviation, mean + deviation, color=colour, alpha=0.25, linewidth=0)
+def _shown_variables(records: Iterable[list | None]) -> list[Variable]:
+    keys = {key for parts in records for part in parts or () for key in part}
+    return with_subject(indices_in(keys))
+
+
+def _draw_measure(axes: Axes, days: Sequence[date], records: Iterable[list | None], row: Variable) -> None:
+    values = [
+        [value for part in parts or () if (value := row.value_in(part)) is not None] for parts in records
+    ]
+    mean = np.array([np.mean(of_date) if of_date else np.nan for of_date in values])
+    deviation = np.array([np.std(of_date) if of_date else np.nan for of_date in values])
+    axes.plot(days, mean, marker=".", color=row.colour)
+    axes.fill_between(days, mean - deviation, mean + deviation, color=row.colour, alpha=0.25, linewidth=0)
 
 
 def _mark_gaps(axes: Axes, days: Sequence[date], records: Sequence[list | None], width: float) -> None:

@@ -10,19 +10,13 @@ from numpy.typing import NDArray
 
 from tigerbush.grid import Grid
 from tigerbush.images import BARE, VEGETATION, black_white, grey_ndvi
-from tigerbush.report.figures import BLACK, STYLE, draw_grid
-from tigerbush.report.overview import BLUE
+from tigerbush.report.figures import STYLE, draw_grid
 from tigerbush.sample.simulate import CELL, TILE, cover_of
-from tigerbush.spatial import dominant_wave, patch_areas
+from tigerbush.spatial import METRICS, dominant_wave, patch_areas
+from tigerbush.variables import BLACK, BLUE, NDVI, VARIABLES
 
-# metric to label, unit, and where the measured series is: in "series" or "spatial"
-METRICS = {
-    "ndvi": ("NDVI", "1", "series"),
-    "cover": ("share of vegetation", "1", "spatial"),
-    "wavelength": ("wavelength of the pattern", "m", "spatial"),
-    "patch_count": ("patches of vegetation", "1/km2", "spatial"),
-    "patch_mean_area": ("mean area of a patch", "m2", "spatial"),
-}
+# of the pattern, what the simulation knows
+PATTERN = ("cover", "wavelength", "patch_count", "patch_mean_area")
 Image = NDArray[np.float64]
 
 
@@ -55,19 +49,21 @@ def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -
         used = [products[name] for name in lineage["products"] if name in products]
         if used:
             known[day] = _measure(truth["biomass"][used].mean(0), truth["ndvi"][used].mean(0), window)
-    compared = {}
-    for metric, (label, unit, part) in METRICS.items():
-        one = analysis[part].get(metric)
-        if one is None:
-            continue
-        compared[metric] = {
-            "label": label,
-            "unit": unit,
-            "dates": one["dates"],
-            "measured": one["mean" if part == "series" else "values"],
-            "truth": [known[day][metric] if day in known else None for day in one["dates"]],
+    measured = {NDVI: analysis["series"].get(NDVI)} | {
+        name: analysis["spatial"].get(name) for name in PATTERN
+    }
+    labels = {**METRICS, NDVI: (VARIABLES[NDVI].label, VARIABLES[NDVI].unit)}
+    return {
+        metric: {
+            "label": labels[metric][0],
+            "unit": labels[metric][1],
+            "dates": series["dates"],
+            "measured": series["mean" if metric == NDVI else "values"],
+            "truth": [known[day][metric] if day in known else None for day in series["dates"]],
         }
-    return compared
+        for metric, series in measured.items()
+        if series
+    }
 
 
 def _measure(biomass: Image, index: Image, window: tuple[slice, slice]) -> dict[str, float | None]:

@@ -141,18 +141,39 @@ def ndvi_of_sub_images(
         cut = part.rows, part.columns
         ground = covered.ground[cut]
         vegetation = ground & (black_white[cut] == VEGETATION)
-        values = ndvi[cut][ground & ~np.isnan(ndvi[cut])].astype(np.float64)
         record = _place(part, date) | {
             "ndvi": round(float(grey[cut][ground].mean()), 4),
             "n_obs": float(n_obs[cut].mean()),
             "masked_fraction": fraction,
         }
-        if len(values):
-            record |= {"ndvi_mean": float(values.mean()), "ndvi_std": float(values.std())}
+        record |= _mean_and_std("ndvi", ndvi[cut], ground)
         if vegetation.any():
             record["ndvi_veg"] = round(float(grey[cut][vegetation].mean()), 4)
         records.append(record)
     return records
+
+
+def index_of_sub_images(
+    name: str, index: np.ndarray, covered: Coverage, parts: Iterable[tuple[SubImage, float]]
+) -> list[dict]:
+    """Mean and standard deviation of an index over the clear pixels of each sub-image.
+
+    Parameters
+    ----------
+    name : str
+    index : (h, w) float array
+        NaN where masked or not defined.
+    covered : Coverage
+    parts : iterable of (SubImage, float)
+        From `usable_sub_images`.
+
+    Returns
+    -------
+    list of dict
+        `{name}_mean` and `{name}_std`; nothing of a sub-image without any number.
+    """
+    cuts = [(part.rows, part.columns) for part, _ in parts]
+    return [_mean_and_std(name, index[cut], covered.ground[cut]) for cut in cuts]
 
 
 def centrality_of_sub_images(
@@ -188,6 +209,11 @@ def centrality_of_sub_images(
         | metrics(feature_vector(signal[part.rows, part.columns], neighbours, quantiles, method))
         for part, _ in parts
     ]
+
+
+def _mean_and_std(name: str, index: np.ndarray, ground: np.ndarray) -> dict[str, float]:
+    values = index[ground & ~np.isnan(index)].astype(np.float64)
+    return {f"{name}_mean": float(values.mean()), f"{name}_std": float(values.std())} if len(values) else {}
 
 
 def _place(part: SubImage, date: str) -> dict:

@@ -1,7 +1,8 @@
 """The results of a date and of a site, in the form that pyveg's own reader loads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from tigerbush.variables import indices_in, units_of_vegetation, units_of_weather
 from tigerbush.version import __version__
 
 VEGETATION_COLLECTION = "COPERNICUS/S2"
@@ -9,19 +10,19 @@ WEATHER_COLLECTION = "ECMWF/ERA5/MONTHLY"
 
 SOFTWARE = {"name": "tigerbush", "version": __version__}
 
+# beside those of the variables
 UNITS = {
-    "ndvi": "8-bit grey: NDVI = value * 2 / 255 - 1",
-    "ndvi_veg": "8-bit grey: NDVI = value * 2 / 255 - 1",
-    "ndvi_mean": "1",
-    "ndvi_std": "1",
     "feature_vec": "Euler characteristic (vertices - edges)",
     "n_obs": "observations per pixel",
     "masked_fraction": "1",
     "latitude": "degree",
     "longitude": "degree",
-    "total_precipitation": "m",
-    "mean_2m_air_temperature": "K",
 }
+
+
+def units(indices: Iterable[str]) -> dict[str, str]:
+    """Return the unit of each key of the records, with those of some indices (`tigerbush.variables`)."""
+    return units_of_vegetation(indices) | UNITS | units_of_weather()
 
 
 def merge_records(*lists: Sequence[Mapping]) -> list[dict]:
@@ -76,7 +77,7 @@ def summarise_date(
         "unused": [record for record in ndvi if "unused" in record],
         "weather": weather,
         "lineage": lineage,
-        "units": UNITS,
+        "units": units(indices_in(key for record in ndvi for key in record)),
         "software": SOFTWARE,
     }
 
@@ -144,7 +145,7 @@ def summarise_site(
             "region_size": site["region_size"],
             "software": SOFTWARE,
             "config": config,
-            "units": UNITS,
+            "units": units(config.get("composite", {}).get("indices", ())),
             "products": {date: _products(by_date.get(date), left_out.get(date, {})) for date in periods},
             "missing": {
                 date: by_date[date]["missing"] if date in by_date else _why_not_processed(left_out.get(date))
