@@ -47,7 +47,7 @@ def test_job_arrays_are_refused(executor):
 
 
 @pytest.fixture
-def made(monkeypatch, tmp_path):
+def offline(monkeypatch, tmp_path):
     """An executor without SLURM; `logged` are its messages, `cancelled` the arguments that it gave to scancel."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(upstream.Executor, "__init__", lambda *_: None)
@@ -69,20 +69,20 @@ def made(monkeypatch, tmp_path):
 class Submission:
     """A job that is submitted to an sbatch with given answers; squeue knows 11 and 12, after `silent` calls unanswered."""
 
-    def __init__(self, monkeypatch, made, answers, silent=0):
+    def __init__(self, monkeypatch, offline, answers, silent=0):
         self.reported, self.waited = [], []
-        self.logged, self.cancelled = made.logged, made.cancelled
-        monkeypatch.setattr(made, "_ends_within", lambda seconds: self.waited.append(seconds))
+        self.logged, self.cancelled = offline.logged, offline.cancelled
+        monkeypatch.setattr(offline, "_ends_within", lambda seconds: self.waited.append(seconds))
         listings = iter([None] * silent)
         jobs = {"11": ("RUNNING", ""), "12": ("PENDING", "")}
         monkeypatch.setattr(f"{PLUGIN}.list_jobs", lambda *_: next(listings, jobs))
-        made._job_ids.add("11")
+        offline._job_ids.add("11")
         monkeypatch.setattr(upstream.Executor, "run_job", lambda executor, job: next(answers)(executor, job))
         monkeypatch.setattr(
             upstream.Executor, "_report_job_error_threadsafe", lambda _, info, msg: self.reported.append(msg)
         )
         self.job = SimpleNamespace(jobid=1, attempt=1, restart_times=2)
-        made.run_job(self.job)
+        offline.run_job(self.job)
 
 
 def refuse(error):
@@ -100,17 +100,19 @@ def fail_without_rule(executor, job):
         job.rule.name  # noqa: B018 - as upstream's handler does
 
 
-def test_a_refusal_for_now_is_no_attempt(monkeypatch, made):
-    submission = Submission(monkeypatch, made, iter([*[refuse("error: AssocMaxSubmitJobLimit")] * 3, accept]))
+def test_a_refusal_for_now_is_no_attempt(monkeypatch, offline):
+    submission = Submission(
+        monkeypatch, offline, iter([*[refuse("error: AssocMaxSubmitJobLimit")] * 3, accept])
+    )
     assert (submission.waited, submission.reported, submission.cancelled) == ([10, 20, 40], [], [])
     assert submission.logged == [
         "SLURM temporarily refuses jobs (AssocMaxSubmitJobLimit); trying again after 10 s to 5 min."
     ]
 
 
-def test_after_a_time_out_no_copy_is_left(monkeypatch, made):
+def test_after_a_time_out_no_copy_is_left(monkeypatch, offline):
     submission = Submission(
-        monkeypatch, made, iter([refuse("error: Socket timed out on send/recv operation"), accept])
+        monkeypatch, offline, iter([refuse("error: Socket timed out on send/recv operation"), accept])
     )
     assert (submission.waited, submission.reported, submission.cancelled) == ([10], [], ["12"])
 
@@ -118,131 +120,133 @@ def test_after_a_time_out_no_copy_is_left(monkeypatch, made):
 @pytest.mark.parametrize(
     "error", ["Unable to contact slurm controller (receive failure)", "Transport endpoint is not connected"]
 )
-def test_nothing_is_submitted_until_squeue_has_told_of_copies(monkeypatch, made, error):
+def test_nothing_is_submitted_until_squeue_has_told_of_copies(monkeypatch, offline, error):
     """A controller that is too busy for sbatch is also too busy for squeue."""
-    submission = Submission(monkeypatch, made, iter([refuse(f"error: {error}"), accept]), silent=2)
+    submission = Submission(monkeypatch, offline, iter([refuse(f"error: {error}"), accept]), silent=2)
     assert (submission.waited, submission.reported, submission.cancelled) == ([10, 20, 40], [], ["12"])
 
 
-def test_a_job_that_slurm_has_but_upstream_failed_on_is_cancelled(monkeypatch, made):
+def test_a_job_that_slurm_has_but_upstream_failed_on_is_cancelled(monkeypatch, offline):
     def fail_after_submission(executor, job):
         executor._register_job_id("", "13")
         raise OSError("Disk quota exceeded")
 
-    submission = Submission(monkeypatch, made, iter([fail_after_submission]))
+    submission = Submission(monkeypatch, offline, iter([fail_after_submission]))
     assert (submission.cancelled, submission.reported) == (
         ["13"],
         ["The job could not be submitted: Disk quota exceeded"],
     )
 
 
-def test_a_copy_that_appears_late_is_cancelled(monkeypatch, made):
+def test_a_copy_that_appears_late_is_cancelled(monkeypatch, offline):
     checks = StatusChecks(
-        monkeypatch, made, [{"12": "RUNNING"}], jobs={"12": ("RUNNING", ""), "15": ("PENDING", "")}
+        monkeypatch, offline, [{"12": "RUNNING"}], jobs={"12": ("RUNNING", ""), "15": ("PENDING", "")}
     )
     job = submitted("12")
     assert checks.check(job) == [job]
-    assert made.cancelled == ["15"]
+    assert offline.cancelled == ["15"]
 
 
-def test_a_reused_job_id_is_another_job(monkeypatch, made):
+def test_a_reused_job_id_is_another_job(monkeypatch, offline):
     """As after a controller has lost its state."""
     checks = StatusChecks(
-        monkeypatch, made, [{"12": "FAILED"}, {"12": "RUNNING"}], jobs={"12": ("RUNNING", "")}
+        monkeypatch, offline, [{"12": "FAILED"}, {"12": "RUNNING"}], jobs={"12": ("RUNNING", "")}
     )
     first, second = submitted("12"), submitted("12")
-    made._register_job_id("", "12")
+    offline._register_job_id("", "12")
     assert checks.check(first) == []
-    made._register_job_id("", "12")
+    offline._register_job_id("", "12")
     assert checks.check(second) == [second]
 
 
-def test_scancel_does_not_answer(monkeypatch, made, tmp_path):
+def test_scancel_does_not_answer(monkeypatch, offline, tmp_path):
     monkeypatch.setattr(f"{PLUGIN}.SCANCEL_SECONDS", 0.1)
     (tmp_path / "scancel").write_text("#!/bin/sh\nsleep 5\n")
     (tmp_path / "scancel").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    Executor._scancel(made, "12")
-    assert made.logged == ["scancel does not answer; `squeue --name run` shows which jobs are left."]
+    Executor._scancel(offline, "12")
+    assert offline.logged == ["scancel does not answer; `squeue --name run` shows which jobs are left."]
 
 
-def test_after_sigterm_nothing_is_submitted(monkeypatch, made):
+def test_after_sigterm_nothing_is_submitted(monkeypatch, offline):
     """Snakemake waits for running jobs, and for jobs that wait to be submitted."""
-    made.workflow.scheduler._user_kill = "graceful"
-    submission = Submission(monkeypatch, made, iter([]))
+    offline.workflow.scheduler._user_kill = "graceful"
+    submission = Submission(monkeypatch, offline, iter([]))
     assert submission.reported == ["The job could not be submitted: the run is ending."]
 
 
-def test_other_refusals_end_the_job_with_what_sbatch_said(monkeypatch, made):
-    submission = Submission(monkeypatch, made, iter([refuse("sbatch: error: invalid account or partition")]))
+def test_other_refusals_end_the_job_with_what_sbatch_said(monkeypatch, offline):
+    submission = Submission(
+        monkeypatch, offline, iter([refuse("sbatch: error: invalid account or partition")])
+    )
     assert submission.reported == ["The job could not be submitted: invalid account or partition"]
     assert (submission.waited, submission.logged) == ([], [])
     # no further attempt
     assert submission.job.attempt == 3
 
 
-def test_a_refused_job_prints_no_traceback(monkeypatch, made, caplog):
+def test_a_refused_job_prints_no_traceback(monkeypatch, offline, caplog):
     """Upstream prints one for a single job, but none for a group."""
     logger = logging.Logger("run")
     logger.addHandler(caplog.handler)
-    made.workflow.executor_settings = SimpleNamespace(array_jobs=None, stuck_minutes=10)
-    monkeypatch.setattr(made, "_refuse_without_commands", lambda: None)
+    offline.workflow.executor_settings = SimpleNamespace(array_jobs=None, stuck_minutes=10)
+    monkeypatch.setattr(offline, "_refuse_without_commands", lambda: None)
     monkeypatch.setattr(upstream.Executor, "__post_init__", lambda *_: None)
     for name in ("query_job_status", "validate_or_get_slurm_job_id", "get_submit_command"):
         # restored at the end
         monkeypatch.setattr(upstream, name, getattr(upstream, name))
-    made.logger = logger
-    made.__post_init__()
+    offline.logger = logger
+    offline.__post_init__()
     logger.error("Exception in run_job for rule a: The given account 'x' is invalid.", exc_info=True)
     logger.error("The job could not be submitted: The given account 'x' is invalid.")
     assert caplog.messages == ["The job could not be submitted: The given account 'x' is invalid."]
 
 
-def test_a_group_that_upstream_fails_on_is_told(monkeypatch, made):
-    submission = Submission(monkeypatch, made, iter([fail_without_rule]))
+def test_a_group_that_upstream_fails_on_is_told(monkeypatch, offline):
+    submission = Submission(monkeypatch, offline, iter([fail_without_rule]))
     assert submission.reported == ["The job could not be submitted: The given account 'x' is invalid."]
 
 
-def test_refusals_are_counted_for_status(monkeypatch, made, tmp_path):
+def test_refusals_are_counted_for_status(monkeypatch, offline, tmp_path):
     (tmp_path / ".snakemake").mkdir()
     busy, limit = (
         refuse("error: Socket timed out on send/recv operation"),
         refuse("error: AssocMaxSubmitJobLimit"),
     )
-    Submission(monkeypatch, made, iter([limit, busy, limit, accept]))
+    Submission(monkeypatch, offline, iter([limit, busy, limit, accept]))
     assert json.loads((tmp_path / ".snakemake" / "slurm.json").read_text()) == {
         "refused_for_now": {"AssocMaxSubmitJobLimit": 2, "Socket timed out on send/recv operation": 1}
     }
 
 
-def test_when_all_nodes_have_failed_none_is_excluded(monkeypatch, made):
-    made._failed_nodes, made._excluded_nodes = {"n1", "n2", "old"}, {"old"}
+def test_when_all_nodes_have_failed_none_is_excluded(monkeypatch, offline):
+    offline._failed_nodes, offline._excluded_nodes = {"n1", "n2", "old"}, {"old"}
     submission = Submission(
-        monkeypatch, made, iter([refuse("error: Requested node configuration is not available"), accept])
+        monkeypatch, offline, iter([refuse("error: Requested node configuration is not available"), accept])
     )
-    assert (submission.reported, made._failed_nodes) == ([], {"old"})
+    assert (submission.reported, offline._failed_nodes) == ([], {"old"})
 
 
-def test_other_refusals_keep_nodes_excluded(monkeypatch, made):
-    made._failed_nodes = {"n1"}
-    submission = Submission(monkeypatch, made, iter([refuse("error: Invalid account")]))
-    assert (len(submission.reported), made._failed_nodes) == (1, {"n1"})
+def test_other_refusals_keep_nodes_excluded(monkeypatch, offline):
+    offline._failed_nodes = {"n1"}
+    submission = Submission(monkeypatch, offline, iter([refuse("error: Invalid account")]))
+    assert (len(submission.reported), offline._failed_nodes) == (1, {"n1"})
 
 
-def test_nothing_is_submitted_after_the_end(monkeypatch, made):
-    made._ending.set()
-    submission = Submission(monkeypatch, made, iter([]))
+def test_nothing_is_submitted_after_the_end(monkeypatch, offline):
+    offline._ending.set()
+    submission = Submission(monkeypatch, offline, iter([]))
     assert submission.reported == ["The job could not be submitted: the run is ending."]
 
 
-def test_without_slurm_on_the_path(made, monkeypatch, tmp_path):
+def test_without_slurm_on_the_path(offline, monkeypatch, tmp_path):
     (tmp_path / ".snakemake").mkdir()
     (tmp_path / "squeue").write_text("#!/bin/sh\n")
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    made.workflow.executor_settings.array_jobs = None
+    offline.workflow.executor_settings.array_jobs = None
     with pytest.raises(WorkflowError) as raised:
-        made.__post_init__()
+        offline.__post_init__()
     sentence = (
         "SLURM's sbatch, scancel cannot be found: start the run on a login node of the cluster, with SLURM's commands on "
         "the PATH (`module load slurm` at many sites)."
@@ -270,8 +274,8 @@ def submitted(job_id):
 class StatusChecks:
     """An executor whose SLURM gives these answers to successive status queries; None is no answer."""
 
-    def __init__(self, monkeypatch, made, states, jobs=None):
-        self.made, self.errors, self.successes = made, [], []
+    def __init__(self, monkeypatch, offline, states, jobs=None):
+        self.offline, self.errors, self.successes = offline, [], []
         states = iter(states)
 
         async def query_job_status(command, logger):
@@ -294,25 +298,25 @@ class StatusChecks:
         # a controller that does not answer is another test
         monkeypatch.setattr(f"{PLUGIN}.list_jobs", lambda *_: {} if jobs is None else jobs)
         monkeypatch.setattr(upstream.Executor, "check_active_jobs", check_active_jobs)
-        made.workflow.scheduler.error_callback = self.errors.append
-        made.workflow.scheduler.finish_callback = self.successes.append
+        offline.workflow.scheduler.error_callback = self.errors.append
+        offline.workflow.scheduler.finish_callback = self.successes.append
 
     def check(self, *active_jobs):
-        self.made._job_ids |= {info.external_jobid for info in active_jobs}
+        self.offline._job_ids |= {info.external_jobid for info in active_jobs}
 
         async def collect():
-            return [info async for info in self.made.check_active_jobs(list(active_jobs))]
+            return [info async for info in self.offline.check_active_jobs(list(active_jobs))]
 
         return asyncio.run(collect())
 
 
-def test_jobs_are_not_lost_when_slurm_does_not_answer(monkeypatch, made):
-    checks, job = StatusChecks(monkeypatch, made, [None, None, None]), submitted("12")
+def test_jobs_are_not_lost_when_slurm_does_not_answer(monkeypatch, offline):
+    checks, job = StatusChecks(monkeypatch, offline, [None, None, None]), submitted("12")
     assert [checks.check(job), checks.check(job)] == [[job], [job]]
-    assert made.logged == [
+    assert offline.logged == [
         "sacct does not answer; jobs in SLURM continue, and the query is repeated for up to 2 h."
     ]
-    made._silent_since["sacct"] -= 7201
+    offline._silent_since["sacct"] -= 7201
     with pytest.raises(WorkflowError) as raised:
         checks.check(job)
     assert str(raised.value) == (
@@ -320,32 +324,32 @@ def test_jobs_are_not_lost_when_slurm_does_not_answer(monkeypatch, made):
     )
 
 
-def test_ends_of_jobs(monkeypatch, made):
+def test_ends_of_jobs(monkeypatch, offline):
     states = {"1": "COMPLETED", "2": "CANCELLED by 1001", "3": "A_NEW_STATE", "4": "RUNNING"}
-    checks = StatusChecks(monkeypatch, made, [states])
+    checks = StatusChecks(monkeypatch, offline, [states])
     completed, cancelled, unknown, running = (submitted(job_id) for job_id in "1234")
     assert checks.check(completed, cancelled, unknown, running) == [running]
     assert (checks.successes, checks.errors) == ([completed.job], [cancelled.job, unknown.job])
-    assert made.logged == [
+    assert offline.logged == [
         "SLURM status is: 'CANCELLED by 1001'. Job output: 12.log", "SLURM status is: 'A_NEW_STATE'. Job output: 12.log"
     ]  # fmt: skip
     # a state of a later version may mean that it is running: no second copy beside it
-    assert made.cancelled == ["3"]
-    assert {info.job: made._scaling[info.job] for info in (cancelled, unknown)} == {
+    assert offline.cancelled == ["3"]
+    assert {info.job: offline._scaling[info.job] for info in (cancelled, unknown)} == {
         cancelled.job: Scaling(),
         unknown.job: Scaling(unknown=1),
     }
 
 
-def test_a_job_that_can_never_start_is_tried_once(monkeypatch, made):
+def test_a_job_that_can_never_start_is_tried_once(monkeypatch, offline):
     checks = StatusChecks(
-        monkeypatch, made, [{"12": "PENDING"}] * 3, jobs={"12": ("PENDING", "BadConstraints")}
+        monkeypatch, offline, [{"12": "PENDING"}] * 3, jobs={"12": ("PENDING", "BadConstraints")}
     )
     info, clock = submitted("12"), [0]
-    made._watch = Watch(10, lambda: clock[0])
+    offline._watch = Watch(10, lambda: clock[0])
     for clock[0], active in ((0, [info]), (300, [info]), (600, [])):
         assert checks.check(info) == active
-    assert (made.cancelled, checks.errors, info.job.attempt) == (["12"], [info.job], 3)
-    assert [text.partition(";")[0] for text in made.logged] == [
+    assert (offline.cancelled, checks.errors, info.job.attempt) == (["12"], [info.job], 3)
+    assert [text.partition(";")[0] for text in offline.logged] == [
         "SLURM cannot start job 12: BadConstraints", "SLURM could not start the job within 10 minutes: BadConstraints"
     ]  # fmt: skip
