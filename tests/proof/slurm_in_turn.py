@@ -11,7 +11,16 @@ from fabricate import ROOT
 from processes import wait_until
 from runs import SUMMARIES
 from slurm import slurm_cluster
-from test_slurm import EACH, PARTITIONS, SlurmRun, contents, continued, preempt, running, stopped
+from test_slurm import (
+    EACH,
+    PARTITIONS,
+    SlurmRun,
+    checksums,
+    continue_processes,
+    preempt,
+    running_jobs,
+    stop_processes,
+)
 
 PERIOD = {"period": {"start": "2020-01-01", "end": "2021-01-01"}}
 FIGURE = "results/niger/analysis/overview.png"
@@ -38,7 +47,7 @@ def run() -> None:
             for happen in (cancel, take_away, lose_node, let_time_run_out, silence):
                 number, node = held(cluster)
                 happen(cluster, number, node)
-                continued(cluster)
+                continue_processes(cluster)
                 print(f"{time.monotonic() - start:5.0f} s  {happen.__name__.replace('_', ' ')}", flush=True)
             assert process.wait(3600) == 0, one.printed()
         print(f"{time.monotonic() - start:5.0f} s  the run has ended by itself")
@@ -46,7 +55,7 @@ def run() -> None:
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=State,Comment"
         ).splitlines()
         print_states([row.split("|") for row in rows])
-        found, expected = contents(one), contents(local)
+        found, expected = checksums(one), checksums(local)
         assert found.keys() == expected.keys()
         assert {name for name in found if found[name] != expected[name]} == set()
         print(f"all {len(found)} results are those of one machine")
@@ -69,8 +78,8 @@ def real_series(folder: Path) -> None:
     one.on_cluster(SUMMARIES)
     local.snakemake(SUMMARIES)
     assert one.summary("ljubljana")["COPERNICUS/S2"]["time-series-data"]
-    assert contents(one) == contents(local)
-    print(f"so are the {len(contents(one))} results of a month of real products")
+    assert checksums(one) == checksums(local)
+    print(f"so are the {len(checksums(one))} results of a month of real products")
 
 
 def prepared(folder: Path) -> SlurmRun:
@@ -81,10 +90,10 @@ def prepared(folder: Path) -> SlurmRun:
 
 def held(cluster) -> tuple[str, str]:
     """Wait for a job that runs, stop its processes so that it stays for some seconds, and return its number and node."""
-    wait_until(lambda: running(cluster, ""), 300, "no job runs")
-    wait_until(lambda: stopped(cluster, cluster.nodes), 60, "nothing runs")
+    wait_until(lambda: running_jobs(cluster, ""), 300, "no job runs")
+    wait_until(lambda: stop_processes(cluster, cluster.nodes), 60, "nothing runs")
     time.sleep(3)
-    number, job = next(iter(running(cluster, "").items()))
+    number, job = next(iter(running_jobs(cluster, "").items()))
     return number, job["node"]
 
 

@@ -216,7 +216,7 @@ REPAIRS = [
         "workflow/scripts/tigerbush/runs/guard.py",
         "                        place().look()\n",
         "                        pass\n",
-        f"{REFUSED}::test_a_run_says_it_before_it_plans",
+        f"{REFUSED}::test_a_run_reports_it_before_it_plans",
     ),
     Repair(
         "no container is made by an upload, and a later refusal is a sentence",
@@ -230,7 +230,7 @@ REPAIRS = [
         "workflow/scripts/tigerbush/runs/blob_errors.py",
         "    if status == 403 and code in _NETWORK:\n",
         "    if False:\n",
-        f"{REFUSED}::test_a_network_that_is_kept_out",
+        f"{REFUSED}::test_a_network_that_is_not_allowed",
     ),
     Repair(
         "half a login is a sentence",

@@ -6,10 +6,9 @@ import json
 import pytest
 
 from fabricate import name_of
-from front import found
-from test_catalogue import listed
+from test_catalogue import listed_days, listing
 from tigerbush.errors import TigerbushError
-from web_servers import before
+from web_servers import rewriting_proxy
 
 TOO_LONG = "1" * 5000
 
@@ -79,9 +78,9 @@ def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
             document["features"] = [*bad, *WHOLE.values(), good]
             document["links"] = []
 
-    with before(three_days, change) as front:
+    with rewriting_proxy(three_days, change) as front:
         caplog.clear()
-        days = found(three_days, front.url)
+        days = listed_days(three_days, front.url)
     assert days == ["2017-01-10"]
     said = [record.getMessage() for record in caplog.records]
     assert said[-1] == f"{front.url}: {len(SPOILT) + len(WHOLE)} items passed over"
@@ -110,8 +109,8 @@ def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text
         return 200, {}, f"{first}{text}{rest[rest.index(',') :]}".encode()
 
     three_days.items = three_days.items[:2]
-    with before(three_days, change) as front:
-        assert found(three_days, front.url) == ["2017-01-16"]
+    with rewriting_proxy(three_days, change) as front:
+        assert listed_days(three_days, front.url) == ["2017-01-16"]
     assert (
         f"'{three_days.items[0]['id']}' passed over: its eo:cloud_cover is no number from 0 to 100"
         in caplog.text
@@ -121,7 +120,7 @@ def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text
 def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
     three_days.items[0] |= {"id": "a\nERROR: \x1b[2J\ud800" + "x" * 500}
     three_days.items[0]["properties"]["s2:product_uri"] = "x"
-    assert len(found(three_days, three_days.url)) == 2
+    assert len(listed_days(three_days, three_days.url)) == 2
     [line] = [record.getMessage() for record in caplog.records if " passed over: " in record.getMessage()]
     assert line.startswith(f"{three_days.url}: 'a\\nERROR: \\x1b[2J\\ud800xxx")
     assert len(line) < 350
@@ -138,8 +137,8 @@ def test_a_page_that_is_none_is_a_sentence(three_days, page):
             return 200, {}, json.dumps({**document, **page} if isinstance(page, dict) else page).encode()
         return None
 
-    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, change) as front, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, front.url)
     assert "\n" not in str(error.value)
 
 
@@ -153,7 +152,7 @@ def test_an_item_of_assets_that_are_none_is_kept_and_named(three_days, caplog):
         "nir": {"href": {"a": 1}, "proj:transform": [[]]},
         "visual": 5,
     }
-    rows, files = listed(three_days, *three_days.items, bucket=None)
+    rows, files = listing(three_days, *three_days.items, bucket=None)
     assert [row["product"] for row in rows] == [name_of("20170110", level="L2A", baseline="0500")]
     assert [row["role"] for row in files] == ["metadata"]
     assert "asset red passed over: " in caplog.text

@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from fabricate import name_of
-from test_catalogue import listed
+from seaweedfs import free_port
+from test_catalogue import listing
 from test_hosts import SECRET
 from test_hosts import elsewhere as elsewhere
 from test_hosts import hasty as hasty
@@ -16,7 +17,6 @@ from tigerbush.sources import web
 from tigerbush.sources.store import Store
 from tigerbush.sources.web import HostRefusedError
 from web_servers import serving
-from weed import free_port
 
 
 def store(**options):
@@ -28,14 +28,14 @@ def test_data_follow_redirects_by_the_same_rule(elsewhere):
         address = f"{home.url}/B02.tif"
         with pytest.raises(HostRefusedError) as error:
             store(catalogue=home.url).read_range(address, 0, 2, 2)
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []
         elsewhere.answer = lambda _: (206, {"Content-Range": "bytes 0-1/2"}, b"ab")
-        assert store(catalogue=home.url, hosts=[elsewhere.place]).read_range(address, 0, 2, 2) == b"ab"
+        assert store(catalogue=home.url, hosts=[elsewhere.authority]).read_range(address, 0, 2, 2) == b"ab"
     assert str(error.value) == (
-        f"{elsewhere.place} is not asked without encryption (http://); if it may be, allow it by source.hosts: "
-        f"['{elsewhere.place}']."
+        f"{elsewhere.authority} is not asked without encryption (http://); if it may be, allow it by source.hosts: "
+        f"['{elsewhere.authority}']."
     )
-    [asked] = elsewhere.asked
+    [asked] = elsewhere.requests
     assert (asked.headers["range"], asked.headers["accept-encoding"]) == ("bytes=0-1", "identity")
 
 
@@ -52,7 +52,7 @@ def test_a_private_host_is_not_even_connected_to(certificates, monkeypatch):
         with pytest.raises(TimeoutError):
             quiet.accept()
     with serving(lambda _: (200, {}, b"ab"), certificates) as secure:
-        assert store(hosts=[secure.place]).read(f"{secure.url}/x.tif", 2) == b"ab"
+        assert store(hosts=[secure.authority]).read(f"{secure.url}/x.tif", 2) == b"ab"
         assert store(hosts=["localhost"]).read(f"{secure.url}/x.tif", 2) == b"ab"
         with pytest.raises(HostRefusedError):
             store(hosts=[f"localhost:{free_port()}"]).read(f"{secure.url}/x.tif", 2)
@@ -88,20 +88,20 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(certificates, mon
 def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(monkeypatch, elsewhere):
     """It resolves names itself; what resolves here has to be public all the same."""
     elsewhere.answer = lambda _: (502, {}, b"")
-    monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{SECRET}@{elsewhere.place}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{SECRET}@{elsewhere.authority}")
     with pytest.raises(RemoteError) as error:
         store().size_of("https://data.invalid/B02.tif")
     assert str(error.value) == (
         "https://data.invalid/B02.tif: data.invalid did not answer, or not to the end (ProxyError)"
     )
-    asked = elsewhere.asked[0]
+    asked = elsewhere.requests[0]
     assert (asked.method, asked.path) == ("CONNECT", "data.invalid:443")
     assert asked.headers["proxy-authorization"].startswith("Basic ")
-    elsewhere.asked.clear()
+    elsewhere.requests.clear()
     for host in ("10.0.0.1", "169.254.169.254", "localhost", "0x7f.1"):
         with pytest.raises(HostRefusedError, match=f"^{host} has the address .*, which is not public"):
             store().size_of(f"https://{host}/B02.tif")
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
@@ -119,24 +119,24 @@ def test_what_a_data_host_says_is_told_with_its_name(elsewhere, status, headers,
     elsewhere.answer = lambda _: (status, headers, b"x")
     url = f"{elsewhere.url}/B02.tif"
     with pytest.raises((TigerbushError, RemoteError)) as error:
-        store(hosts=[elsewhere.place]).read(url, 1)
-    assert str(error.value) == sentence.format(url=url, place=elsewhere.place)
+        store(hosts=[elsewhere.authority]).read(url, 1)
+    assert str(error.value) == sentence.format(url=url, place=elsewhere.authority)
     assert isinstance(error.value, RemoteError) == (status in {503, 429})
-    assert len(elsewhere.asked) == (2 if status in {503, 429} else 1)
+    assert len(elsewhere.requests) == (2 if status in {503, 429} else 1)
 
 
 def test_a_certificate_of_nobody_is_told_at_once(certificates):
     with serving(certificates=certificates) as secure, pytest.raises(TigerbushError) as error:
-        store(hosts=[secure.place]).size_of(f"{secure.url}/x.tif")
+        store(hosts=[secure.authority]).size_of(f"{secure.url}/x.tif")
     assert str(error.value) == (
-        f"{secure.url}/x.tif: the certificate of {secure.place} is not trusted here; set REQUESTS_CA_BUNDLE to your "
+        f"{secure.url}/x.tif: the certificate of {secure.authority} is not trusted here; set REQUESTS_CA_BUNDLE to your "
         "authority's."
     )
 
 
 def test_no_more_is_read_than_was_asked_for(elsewhere):
     elsewhere.answer = lambda _: (200, {}, b"x" * 1_000_000)
-    one, url = store(hosts=[elsewhere.place]), f"{elsewhere.url}/x.tif"
+    one, url = store(hosts=[elsewhere.authority]), f"{elsewhere.url}/x.tif"
     assert one.size_of(url) == 1_000_000
     with pytest.raises(RemoteError, match=r"x\.tif: 11 bytes came, 10 were expected$"):
         one.read(url, 10)
@@ -154,7 +154,7 @@ def test_a_remote_image_names_no_other_files(elsewhere, tmp_path):
         row = {"name": "B02.tif", "key": f"{home.url}/B02.tif", "size": str(len(content)), "etag": ""}
         with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif does not decode"):
             read_remote_window(store(catalogue=home.url), row, grid, grid)
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
@@ -164,7 +164,7 @@ def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
         item["assets"] = {
             key: {"href": f"http://{closed}/{item['id']}/{key}.tif"} for key in ("blue", "green")
         }
-    rows, files = listed(three_days, *three_days.items, hosts=[closed], bucket=None)
+    rows, files = listing(three_days, *three_days.items, hosts=[closed], bucket=None)
     assert len(rows) == 3
     keys = [row["key"] for row in files if row["role"] == "band"]
     assert [row["size"] for row in files if row["role"] == "band"] == ["0"] * 4
@@ -182,7 +182,7 @@ def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
 def test_a_private_data_host_is_its_products_failure(three_days):
     item = three_days.items[0]
     item["assets"] = {"blue": {"href": "https://localhost/B02.tif"}}
-    rows, files = listed(three_days, *three_days.items, bucket=None)
+    rows, files = listing(three_days, *three_days.items, bucket=None)
     assert len(rows) == 3
     [row] = [row for row in files if row["role"] == "band"]
     assert (row["product"], row["key"], row["size"]) == (

@@ -12,19 +12,19 @@ import yaml
 from catalogues import serve
 from fabricate import ROOT
 from runs import BASE, Run
+from seaweedfs import KEYED, KEYS, PUBLIC, free_port
 from tigerbush.cli.doctor.command import examine, redacted
 from tigerbush.cli.doctor.finding import Finding
-from weed import KEYED, KEYS, PUBLIC, free_port
 
 pytestmark = pytest.mark.workflow
 SECRET = "not-the-secret-of-anyone"  # noqa: S105 - of no one
 
 
 @pytest.fixture(scope="module")
-def filled(weed):
+def filled(seaweedfs):
     for bucket in (PUBLIC, KEYED):
-        weed.put(bucket, "doctor/2017/01/16/object.bin", b"0123456789abcdef0123456789")
-    return weed
+        seaweedfs.put(bucket, "doctor/2017/01/16/object.bin", b"0123456789abcdef0123456789")
+    return seaweedfs
 
 
 @pytest.fixture

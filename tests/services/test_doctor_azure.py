@@ -14,7 +14,9 @@ pytestmark = pytest.mark.workflow
 @pytest.fixture
 def doctor(azure, store, tmp_path, monkeypatch):
     """Run the doctor with some names of the account; give its findings by name."""
-    for name, value in (azure.caller() | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}).items():
+    for name, value in (
+        azure.caller_environment() | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
+    ).items():
         monkeypatch.setenv(name, value)
     run = Run(tmp_path / "work", BASE | {"source": {"kind": "local", "path": str(ROOT)}})
 

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 from fabricate import name_of
+from seaweedfs import KEYED, KEYS, PUBLIC
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.tables import FILE_COLUMNS, file_row
 from tigerbush.sentinel2.names import role
@@ -15,7 +16,6 @@ from tigerbush.sites.stream import stream_product
 from tigerbush.sources import retries
 from tigerbush.sources.listing import fetch_product
 from tigerbush.sources.store import Store
-from weed import KEYED, KEYS, PUBLIC
 
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 NAME = name_of("20170110")
@@ -36,11 +36,11 @@ def hasty(monkeypatch):
 
 
 @pytest.fixture
-def files(weed, written):
+def files(seaweedfs, three_products):
     """The rows of files.tsv of one product in both buckets."""
     for bucket in (PUBLIC, KEYED):
-        prefix = weed.put_product(bucket, written / f"{NAME}.SAFE", "faults/")
-    objects = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(prefix)
+        prefix = seaweedfs.put_product(bucket, three_products / f"{NAME}.SAFE", "faults/")
+    objects = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True).objects(prefix)
     named = [(one.key.removeprefix(prefix), one) for one in objects]
     return [
         file_row(NAME, kind, name, one.key, one.size, one.etag) for name, one in named if (kind := role(name))
@@ -82,7 +82,7 @@ def test_trouble_that_stays_ends_in_a_sentence_and_the_rest_is_kept(proxy, files
     with pytest.raises(RemoteError, match=PASSING[fault]):
         fetch("stream", store(proxy), files, target)
     assert not target.exists()
-    proxy.mend()
+    proxy.clear_faults()
     proxy.requests.clear()
     fetch("stream", store(proxy), files, target)
     # what was fetched before is not fetched again
@@ -117,30 +117,30 @@ def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, slep
         ({"bucket": "missing"}, {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "writes-too"}, r"is not there \(any more\); check source.bucket"),
     ],
 )  # fmt: skip
-def test_a_store_that_refuses(weed, files, tmp_path, monkeypatch, how, options, keys, sentence):
+def test_a_store_that_refuses(seaweedfs, files, tmp_path, monkeypatch, how, options, keys, sentence):
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TigerbushError, match=sentence) as error:
-        fetch(how, store(weed, **options), files, tmp_path / f"{NAME}.zip")
+        fetch(how, store(seaweedfs, **options), files, tmp_path / f"{NAME}.zip")
     assert "guessed" not in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / f"{NAME}.zip").exists()
 
 
-def test_a_missing_bucket_is_told_by_a_listing(weed, monkeypatch):
+def test_a_missing_bucket_is_told_by_a_listing(seaweedfs, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "writes-too")
     with pytest.raises(TigerbushError, match=r"has no such bucket; check source\.bucket"):
-        store(weed, bucket="missing").folders("x/")
+        store(seaweedfs, bucket="missing").folders("x/")
 
 
-def test_the_windows_tell_whether_packets_could_be_checked(weed, files, tmp_path):
-    fetch("stream", store(weed, timeout=5), files, tmp_path / f"{NAME}.zip")
+def test_the_windows_tell_whether_packets_could_be_checked(seaweedfs, files, tmp_path):
+    fetch("stream", store(seaweedfs, timeout=5), files, tmp_path / f"{NAME}.zip")
     image, _ = resample_site(tmp_path / f"{NAME}.zip", SITE)
     assert image.tags["TIGERBUSH_CODESTREAM"] == "unchecked"
 
 
-def test_no_server(weed, files, tmp_path):
+def test_no_server(seaweedfs, files, tmp_path):
     closed = Store(PUBLIC, endpoint_url="http://127.0.0.1:9", anonymous=True)
     with pytest.raises(
         RemoteError,
@@ -149,43 +149,43 @@ def test_no_server(weed, files, tmp_path):
         fetch("stream", closed, files, tmp_path / f"{NAME}.zip")
 
 
-def test_a_missing_band(weed, files, tmp_path):
+def test_a_missing_band(seaweedfs, files, tmp_path):
     """Whether discovery did not see it, or it went away afterwards."""
     without = [row for row in files if row["band"] != "B4"]
     with pytest.raises(TigerbushError, match=rf"^{NAME}\.SAFE: the file of band B4 is missing"):
-        fetch("stream", store(weed, timeout=5), without, tmp_path / f"{NAME}.zip")
+        fetch("stream", store(seaweedfs, timeout=5), without, tmp_path / f"{NAME}.zip")
     gone = [row | {"key": row["key"] + "x"} if row["band"] == "B4" else row for row in files]
     with pytest.raises(
         TigerbushError,
         match=r"_B04\.jp2x is not there \(any more\); check source\.bucket, run \./tigerbush discover",
     ):
-        fetch("stream", store(weed, timeout=5), gone, tmp_path / f"{NAME}.zip")
+        fetch("stream", store(seaweedfs, timeout=5), gone, tmp_path / f"{NAME}.zip")
 
 
-def test_an_object_that_was_replaced(weed, files, tmp_path):
+def test_an_object_that_was_replaced(seaweedfs, files, tmp_path):
     """The table says which object is meant, by size and ETag; another one is never taken for it."""
     for changed in ({"etag": "0" * 32}, {"etag": "", "size": "5"}):
         rows = [row | changed if row["band"] == "B4" else row for row in files]
         with pytest.raises(
             (TigerbushError, RemoteError), match=r"has changed since it was listed|5 were expected"
         ):
-            fetch("stream", store(weed, timeout=5), rows, tmp_path / f"{NAME}.zip")
+            fetch("stream", store(seaweedfs, timeout=5), rows, tmp_path / f"{NAME}.zip")
 
 
 @pytest.mark.parametrize(
     "name", ["../../evil.jp2", "/etc/evil.jp2", "GRANULE/../../../evil_B04.jp2", "a\nb.xml"]
 )
-def test_a_table_that_was_tampered_with(weed, files, tmp_path, name):
-    """Nothing is written outside the product's own folder."""
+def test_a_table_that_was_tampered_with(seaweedfs, files, tmp_path, name):
+    """Nothing is three_products outside the product's own folder."""
     assert set(files[0]) == set(FILE_COLUMNS)
     rows = [row | {"name": name} if row["role"] == "metadata" else row for row in files]
     for how in ("stream", "whole"):
         with pytest.raises(TigerbushError, match="is not that of a file of a product"):
-            fetch(how, store(weed, timeout=5), rows, tmp_path / "out" / f"{NAME}.zip")
+            fetch(how, store(seaweedfs, timeout=5), rows, tmp_path / "out" / f"{NAME}.zip")
     assert not list(tmp_path.rglob("*evil*"))
     rows = [row | {"key": "../" + row["key"]} for row in files]
     with pytest.raises(TigerbushError, match="is not the key of an object"):
-        fetch("stream", store(weed, timeout=5), rows, tmp_path / f"{NAME}.zip")
+        fetch("stream", store(seaweedfs, timeout=5), rows, tmp_path / f"{NAME}.zip")
 
 
 def test_a_checksum_of_several_parts_is_replaced_by_decoding(proxy, files, tmp_path):

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from front import found
-from test_catalogue import PLACE
+from test_catalogue import PLACE, listed_days
 from tigerbush.cli.doctor.source import answers
 from tigerbush.errors import TigerbushError
 from tigerbush.sources import retries
 from tigerbush.sources.web import HostRefusedError
-from web_servers import before, serving
+from web_servers import rewriting_proxy, serving
 
 EMPTY = json.dumps({"type": "FeatureCollection", "features": [], "links": []}).encode()
 SECRET = "forged"  # noqa: S105 - of no one
@@ -56,13 +55,13 @@ def test_a_link_to_another_host_is_not_followed(three_days, elsewhere, path, rel
         if at == path:
             link(rel, f"{elsewhere.url}/admin", **fields)(document)
 
-    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, change) as front, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, front.url)
     assert str(error.value) == (
-        f"{front.url} leads to another host, {elsewhere.place}, which is not asked; if it belongs to the catalogue, "
-        f"allow it by source.hosts: ['{elsewhere.place}']."
+        f"{front.url} leads to another host, {elsewhere.authority}, which is not asked; if it belongs to the catalogue, "
+        f"allow it by source.hosts: ['{elsewhere.authority}']."
     )
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -71,10 +70,12 @@ def test_a_redirect_to_another_host_is_not_followed(three_days, elsewhere, path,
     def change(at, _):
         return (status, {"Location": f"{elsewhere.url}/admin"}, b"") if at == path else None
 
-    refused = pytest.raises(HostRefusedError, match=f"leads to another host, {elsewhere.place}, which is not")
-    with before(three_days, change) as front, refused:
-        found(three_days, front.url)
-    assert elsewhere.asked == []
+    refused = pytest.raises(
+        HostRefusedError, match=f"leads to another host, {elsewhere.authority}, which is not"
+    )
+    with rewriting_proxy(three_days, change) as front, refused:
+        listed_days(three_days, front.url)
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
@@ -97,16 +98,16 @@ def test_a_link_of_any_form_leads_nowhere_else(three_days, href, tmp_path):
     def change(at, document):
         if at == "/":
             document["links"] = [
-                one | {"href": href.format(place=front.place) if isinstance(href, str) else href}
+                one | {"href": href.format(place=front.authority) if isinstance(href, str) else href}
                 if one["rel"] == "data"
                 else one
                 for one in document["links"]
             ]
 
-    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, change) as front, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, front.url)
     assert "\n" not in str(error.value)
-    assert {asked.path for asked in front.asked} <= {"/", "/etc/passwd", "/x"}
+    assert {asked.path for asked in front.requests} <= {"/", "/etc/passwd", "/x"}
 
 
 def test_odata_continues_at_its_own_host_alone(three_days, elsewhere):
@@ -114,10 +115,12 @@ def test_odata_continues_at_its_own_host_alone(three_days, elsewhere):
         document["@odata.nextLink"] = f"{elsewhere.url}/admin"
 
     three_days.entries = [{"Name": "x", "ContentDate": {"Start": "2017-01-16"}}]
-    refused = pytest.raises(HostRefusedError, match=f"leads to another host, {elsewhere.place}, which is not")
-    with before(three_days, change) as front, refused:
-        found(three_days, f"{front.url}/odata/v1")
-    assert elsewhere.asked == []
+    refused = pytest.raises(
+        HostRefusedError, match=f"leads to another host, {elsewhere.authority}, which is not"
+    )
+    with rewriting_proxy(three_days, change) as front, refused:
+        listed_days(three_days, f"{front.url}/odata/v1")
+    assert elsewhere.requests == []
 
 
 def test_an_allowed_host_gets_the_paging_body_and_no_header(three_days, elsewhere):
@@ -128,13 +131,13 @@ def test_an_allowed_host_gets_the_paging_body_and_no_header(three_days, elsewher
             fields = FORGED | {"merge": True, "body": {"token": "2"}, "headers": {"X-Of-Link": SECRET}}
             link("next", f"{elsewhere.url}/more", **fields)(document)
 
-    with before(three_days, change) as front:
-        days = found(three_days, front.url, hosts=[elsewhere.place])
+    with rewriting_proxy(three_days, change) as front:
+        days = listed_days(three_days, front.url, hosts=[elsewhere.authority])
     assert days == ["2017-01-10", "2017-01-16"]
-    [asked] = elsewhere.asked
+    [asked] = elsewhere.requests
     body = json.loads(asked.body)
     assert (asked.method, asked.path, body["token"]) == ("POST", "/more", "2")
-    assert body | {"token": 0} == json.loads(front.asked[-1].body) | {"token": 0}
+    assert body | {"token": 0} == json.loads(front.requests[-1].body) | {"token": 0}
     assert set(asked.headers) == {
         "host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "content-type"
     }  # fmt: skip
@@ -154,22 +157,24 @@ def test_credentials_and_cookies_are_never_sent(three_days, monkeypatch, tmp_pat
 
     (tmp_path / "blue.tif").write_bytes(b"x")
     (tmp_path / "green.tif").write_bytes(b"x")
-    with before(three_days, change) as front:
-        assert len(found(three_days, front.url)) == 3
+    with rewriting_proxy(three_days, change) as front:
+        assert len(listed_days(three_days, front.url)) == 3
         list(answers("catalogue", front.url, "source.catalogue"))
     # the catalogue's pages, the files, and the doctor
-    assert len(front.asked) >= 3 + 6 + 1
-    assert not any(SECRET in str(asked.headers) or "authorization" in asked.headers for asked in front.asked)
-    assert not any("cookie" in asked.headers for asked in front.asked)
+    assert len(front.requests) >= 3 + 6 + 1
+    assert not any(
+        SECRET in str(asked.headers) or "authorization" in asked.headers for asked in front.requests
+    )
+    assert not any("cookie" in asked.headers for asked in front.requests)
 
 
 def test_a_redirect_at_home_is_followed_with_the_body(three_days):
     def change(at, _):
         return (307, {"Location": "/search/"}, b"") if at == "/search" else None
 
-    with before(three_days, change) as front:
-        assert len(found(three_days, front.url)) == 3
-    bodies = [asked.body for asked in front.asked if asked.method == "POST"]
+    with rewriting_proxy(three_days, change) as front:
+        assert len(listed_days(three_days, front.url)) == 3
+    bodies = [asked.body for asked in front.requests if asked.method == "POST"]
     assert bodies[0] == bodies[1] != b""
 
 
@@ -185,16 +190,16 @@ def test_redirects_and_pages_without_end_are_sentences(three_days):
         if at == "/collections":
             link("next", f"{front.url}/collections")(document)
 
-    with before(three_days, turning) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
-    assert str(error.value) == f"{front.place} redirects more than 5 times; check the address."
-    with before(three_days, repeating) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, turning) as front, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, front.url)
+    assert str(error.value) == f"{front.authority} redirects more than 5 times; check the address."
+    with rewriting_proxy(three_days, repeating) as front, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, front.url)
     assert str(error.value) == f"{front.url} gives the same page again and again; try again later."
 
 
 def test_two_sites_of_one_place_are_two_searches(three_days):
-    assert len(found(three_days, three_days.url, sites=[PLACE, PLACE])) == 3
+    assert len(listed_days(three_days, three_days.url, sites=[PLACE, PLACE])) == 3
 
 
 def test_a_link_without_encryption_is_asked_with_it(three_days, certificates, monkeypatch):
@@ -214,6 +219,6 @@ def test_a_link_without_encryption_is_asked_with_it(three_days, certificates, mo
         return 200, {}, json.dumps(content | {"conformsTo": conforms}).encode()
 
     with serving(answer, certificates) as secure:
-        days = found(three_days, secure.url, collections=["sentinel-2-l2a"])
+        days = listed_days(three_days, secure.url, collections=["sentinel-2-l2a"])
     assert days == ["2017-01-10"]
-    assert [(asked.method, asked.path) for asked in secure.asked] == [("GET", "/"), ("POST", "/search")]
+    assert [(asked.method, asked.path) for asked in secure.requests] == [("GET", "/"), ("POST", "/search")]

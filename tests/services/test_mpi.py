@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fabricate import name_of, scene_of
-from processes import children_of, comm, wait_until
+from processes import comm, descendants_of, wait_until
 from runs import Run
 from skipping import skip_unless_ci
 from slurm import slurm_cluster
@@ -114,7 +114,7 @@ def test_a_lost_rank_loses_no_finished_scene(products, tmp_path):
     with run.started("scenes") as process:
 
         def ranks():
-            return [pid for pid in children_of(process.pid) if "mpi4py" in command_line(pid)]
+            return [pid for pid in descendants_of(process.pid) if "mpi4py" in command_line(pid)]
 
         wait_until(lambda: list(parts.glob("*/S2*.tif")), 90, "no scene is written")
         pids = [pid for pid in ranks() if comm(pid) != "mpirun"]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from certificates import write_certificates
-from test_catalogue import listed
+from test_catalogue import listing
 from tigerbush.errors import TigerbushError
 from tigerbush.sources import catalogue as discovery
 from tigerbush.sources import retries
@@ -62,7 +62,7 @@ def odata(pages):
 
 def sentence(server, path=""):
     with pytest.raises(TigerbushError) as error:
-        listed(server, address=server.url + path, collections=["x"], bucket=None)
+        listing(server, address=server.url + path, collections=["x"], bucket=None)
     return str(error.value)
 
 
@@ -80,7 +80,7 @@ def sentence(server, path=""):
 def test_pages_without_an_end(kind, path, pages, requests):
     with serving(kind(pages())) as server:
         assert sentence(server, path) == AGAIN.format(url=server.url + path)
-    assert sum(asked.path != "/" for asked in server.asked) == requests
+    assert sum(asked.path != "/" for asked in server.requests) == requests
 
 
 def test_links_that_lead_back():
@@ -94,7 +94,7 @@ def test_links_that_lead_back():
 
     with serving(answer) as server:
         assert sentence(server, "/odata/v1") == AGAIN.format(url=f"{server.url}/odata/v1")
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("path", ["", "/odata/v1"])

@@ -58,7 +58,7 @@ def test_a_listing_that_is_none(content, sentence, requests):
         with pytest.raises(TigerbushError) as error:
             store.objects("p/")
     assert str(error.value) == "s3://bucket/p/: " + sentence.format(url=server.url)
-    assert len(server.asked) == requests
+    assert len(server.requests) == requests
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_a_listing_that_is_none(content, sentence, requests):
 )
 def test_a_listing_without_an_end(names, requests):
     def answer(_):
-        name, number = next(names), len(server.asked)
+        name, number = next(names), len(server.requests)
         content = f"<Contents><Key>{name}</Key><Size>7</Size></Contents>" if name else ""
         return 200, {}, truncated(content, number).encode()
 
     with serving(answer) as server, pytest.raises(TigerbushError) as error:
         store(server).objects("p/")
     assert str(error.value) == "s3://bucket/p/: " + GOES_ON.format(url=server.url)
-    assert len(server.asked) == requests
+    assert len(server.requests) == requests
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_answer_that_is_no_object(how, headers, content):
     with serving(lambda _: (200, headers, content)) as server, pytest.raises(TigerbushError) as error:
         READS[how](store(server))
     assert str(error.value) == "s3://bucket/p/a.jp2: " + NO_STORE.format(url=server.url)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_store_that_leads_elsewhere(status, how, headers):
         f"s3://bucket/p/a.jp2: {server.url} leads elsewhere ({status}), which is not followed; check "
         "source.endpoint_url and source.region."
     )
-    assert len(server.asked) <= 2
+    assert len(server.requests) <= 2
 
 
 def test_a_bucket_in_another_region():
@@ -176,7 +176,7 @@ def test_a_server_that_speaks_for_ever(monkeypatch, where):
     assert time.monotonic() - start < 2.5
     label, name, reason = {
         "store": ("s3://bucket/p/a.jp2", server.url, "TimeoutError"),
-        "web": (f"{server.url}/p/a.jp2", server.place, "Timeout"),
+        "web": (f"{server.url}/p/a.jp2", server.authority, "Timeout"),
     }[where]
     assert str(error.value) == f"{label}: {name} did not answer, or not to the end ({reason})"
 

@@ -6,6 +6,7 @@ import rasterio
 import rasterio.shutil
 
 from fabricate import name_of
+from seaweedfs import PUBLIC
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
@@ -14,7 +15,6 @@ from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources import retries
 from tigerbush.sources.ranges import WHOLE_BYTES, RemoteFile, open_remote
 from tigerbush.sources.store import Store
-from weed import PUBLIC
 
 SIDE = 2400
 GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
@@ -31,7 +31,7 @@ def pixels():
 
 
 @pytest.fixture(scope="module", params=OPTIONS)
-def row(request, weed, pixels, tmp_path_factory):
+def row(request, seaweedfs, pixels, tmp_path_factory):
     """The row of files.tsv of a band of 10 x 10 tiles of some 100 kB."""
     path = tmp_path_factory.mktemp("large") / f"T31UFU_20200116T100000_B04.{request.param}"
     profile = {"width": SIDE, "height": SIDE, "count": 1, "dtype": "uint16", "crs": "EPSG:32631"}
@@ -41,8 +41,8 @@ def row(request, weed, pixels, tmp_path_factory):
             image.write(pixels, 1)
         with memory.open() as image:
             rasterio.shutil.copy(image, path, **OPTIONS[request.param])
-    weed.put(PUBLIC, f"large/{path.name}", path.read_bytes())
-    [one] = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(f"large/{path.name}")
+    seaweedfs.put(PUBLIC, f"large/{path.name}", path.read_bytes())
+    [one] = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True).objects(f"large/{path.name}")
     assert one.size > 3 * WHOLE_BYTES
     return file_row(name_of(), ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
 
@@ -76,7 +76,7 @@ def test_windows_of_several_bands_overlap(proxy, row):
         stream._all(
             pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50)), [row] * 4
         )
-    assert proxy.most == 4
+    assert proxy.max_concurrent == 4
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])
@@ -104,14 +104,14 @@ def test_an_image_of_another_size(proxy, row):
         read_remote_window(store(proxy), row, grid, window(2380, 2380, 26))
 
 
-def test_an_image_that_is_cut_short_in_the_store(weed, row):
-    cut = weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read()[: int(row["size"]) // 3]
+def test_an_image_that_is_cut_short_in_the_store(seaweedfs, row):
+    cut = seaweedfs.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read()[: int(row["size"]) // 3]
     suffix = row["key"][-4:]
-    weed.put(PUBLIC, "large/cut" + suffix, cut)
-    [one] = store(weed).objects("large/cut" + suffix)
+    seaweedfs.put(PUBLIC, "large/cut" + suffix, cut)
+    [one] = store(seaweedfs).objects("large/cut" + suffix)
     changed = row | {"key": one.key, "size": str(one.size), "etag": one.etag}
     with pytest.raises(TigerbushError, match=r"is not a whole JP2 file|does not decode"):
-        read_remote_window(store(weed), changed, GRID, window(2300, 2300, 50))
+        read_remote_window(store(seaweedfs), changed, GRID, window(2300, 2300, 50))
 
 
 def test_damage_of_the_same_length(proxy, row, pixels):
@@ -124,15 +124,15 @@ def test_damage_of_the_same_length(proxy, row, pixels):
 
 
 @pytest.fixture
-def damaged(weed, row):
+def damaged(seaweedfs, row):
     """The row of a copy of the band, with changed bytes."""
 
     def put(name, change):
-        content = bytearray(weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read())
+        content = bytearray(seaweedfs.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read())
         change(content)
         key = f"large/{name}/{row['key'].rpartition('/')[2]}"
-        weed.put(PUBLIC, key, bytes(content))
-        [one] = store(weed).objects(key)
+        seaweedfs.put(PUBLIC, key, bytes(content))
+        [one] = store(seaweedfs).objects(key)
         return row | {"key": one.key, "etag": one.etag}
 
     return put
@@ -147,7 +147,7 @@ def zeros_at_the_end_of_tile_11(content):
 
 
 @pytest.mark.parametrize("row", ["jp2"], indirect=True)
-def test_a_tile_that_ends_in_zeros(weed, proxy, damaged, pixels):
+def test_a_tile_that_ends_in_zeros(seaweedfs, proxy, damaged, pixels):
     """Another try may bring the right bytes; windows beside the tile are as they were."""
     row = damaged("zeros", zeros_at_the_end_of_tile_11)
     with pytest.raises(

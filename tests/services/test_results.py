@@ -9,13 +9,13 @@ import pytest
 
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
+from seaweedfs import KEYED
 from tigerbush.cli.results.names import sort_out, unportable
 from tigerbush.cli.results.places import Item, open_place
 from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.sources import retries
 from web_servers import serving
-from weed import KEYED
 
 FILES = {
     "results/niger/results_summary.json": b'{"a": 1}',
@@ -111,11 +111,11 @@ def test_from_blob_storage(blob, certificates, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_from_an_object_store(weed, keys, tmp_path):
+def test_from_an_object_store(seaweedfs, keys, tmp_path):
     for name, content in FILES.items():
-        weed.put(KEYED, f"runs/sahel/{name}", content)
+        seaweedfs.put(KEYED, f"runs/sahel/{name}", content)
     address = f"s3://{KEYED}/runs/sahel"
-    tigerbush("pull", address, "--endpoint-url", weed.url, "--zip", tmp_path / "a.zip", "--all")
+    tigerbush("pull", address, "--endpoint-url", seaweedfs.url, "--zip", tmp_path / "a.zip", "--all")
     found = contents(tmp_path / "a.zip")
     assert len(found) == len(FILES)
     assert all(found[name] == FILES[name] for name in found if name != "manifest.tsv")

@@ -10,6 +10,7 @@ import pytest
 from azure.storage.blob import ContentSettings
 
 from fabricate import ROOT
+from seaweedfs import KEYED
 from test_results import FILES, contents, tigerbush
 from test_results import blob as blob
 from test_results import folder as folder
@@ -17,7 +18,6 @@ from test_results import hasty as hasty
 from tigerbush.cli.results.places import Item, open_place
 from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError
-from weed import KEYED
 
 # of b"content"
 MD5 = bytearray.fromhex("9a0364b9e99bb480dd25e1f0284c8555")
@@ -49,21 +49,21 @@ def test_checksums_of_blob_storage(blob, store, certificates, tmp_path, monkeypa
     assert not target.exists()
 
 
-def test_checksums_of_an_object_store(weed, keys, tmp_path):
+def test_checksums_of_an_object_store(seaweedfs, keys, tmp_path):
     """What an earlier try has left is compared, too; of an upload in several parts there is nothing to compare."""
     name = "results/a/big.json"
-    weed.put(KEYED, "sums/results/a/one.json", b"content")
-    upload = weed.admin.create_multipart_upload(Bucket=KEYED, Key=f"sums/{name}")["UploadId"]
+    seaweedfs.put(KEYED, "sums/results/a/one.json", b"content")
+    upload = seaweedfs.admin.create_multipart_upload(Bucket=KEYED, Key=f"sums/{name}")["UploadId"]
     made = []
     for number, part in enumerate((b"x" * 5 * 1024**2, b"y"), 1):
         options = {"Bucket": KEYED, "Key": f"sums/{name}", "UploadId": upload, "PartNumber": number}
-        made.append({"ETag": weed.admin.upload_part(**options, Body=part)["ETag"], "PartNumber": number})
-    weed.admin.complete_multipart_upload(
+        made.append({"ETag": seaweedfs.admin.upload_part(**options, Body=part)["ETag"], "PartNumber": number})
+    seaweedfs.admin.complete_multipart_upload(
         Bucket=KEYED, Key=f"sums/{name}", UploadId=upload, MultipartUpload={"Parts": made}
     )
     target = tmp_path / "a.zip"
-    address = ("pull", f"s3://{KEYED}/sums", "--endpoint-url", weed.url, "--zip", target)
-    place = open_place(f"s3://{KEYED}/sums", endpoint_url=weed.url)
+    address = ("pull", f"s3://{KEYED}/sums", "--endpoint-url", seaweedfs.url, "--zip", target)
+    place = open_place(f"s3://{KEYED}/sums", endpoint_url=seaweedfs.url)
     items = {item.name: item for item in place.items()}
     parts = tmp_path / "a.zip.part"
     parts.mkdir()
@@ -165,11 +165,11 @@ def test_little_of_a_pull_is_held(request, tmp_path, where):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(large)
     elif where == "bucket":
-        weed = request.getfixturevalue("weed")
+        seaweedfs = request.getfixturevalue("seaweedfs")
         request.getfixturevalue("keys")
         for name in names:
-            weed.put(KEYED, f"large/{name}", large)
-        address, endpoint = f"s3://{KEYED}/large", weed.url
+            seaweedfs.put(KEYED, f"large/{name}", large)
+        address, endpoint = f"s3://{KEYED}/large", seaweedfs.url
     else:
         environment = request.getfixturevalue("blob")
         environment["REQUESTS_CA_BUNDLE"] = str(request.getfixturevalue("certificates") / "ca.pem")

@@ -11,6 +11,7 @@ import utm
 
 from fabricate import name_of
 from runs import BASE, SITE, SUMMARIES, Run
+from seaweedfs import KEYED, KEYS, PUBLIC
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import Site
@@ -19,7 +20,6 @@ from tigerbush.sites.stream import stream_product
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.query import Query
 from tigerbush.sources.store import Store
-from weed import KEYED, KEYS, PUBLIC
 
 # one worker: the local run is made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("s3")]
@@ -50,17 +50,17 @@ def scenes_of(run):
 
 
 @pytest.fixture(scope="module")
-def local(written, tmp_path_factory):
-    run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(written)}})
+def local(three_products, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(three_products)}})
     run.snakemake(SUMMARIES, "scenes")
     return run
 
 
 @pytest.mark.parametrize(("access", "bucket"), [("stream", PUBLIC), ("storage", KEYED)])
-def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, access, bucket):
-    for safe in written.iterdir():
-        weed.put_product(bucket, safe, f"{access}/")
-    run = configured(tmp_path / "s3", weed, bucket, f"{access}/", access=access)
+def test_the_same_as_from_a_local_folder(local, seaweedfs, keys, three_products, tmp_path, access, bucket):
+    for safe in three_products.iterdir():
+        seaweedfs.put_product(bucket, safe, f"{access}/")
+    run = configured(tmp_path / "s3", seaweedfs, bucket, f"{access}/", access=access)
     run.snakemake(SUMMARIES, "scenes")
     same_summary(run, local)
     assert scenes_of(run) == scenes_of(local)
@@ -72,12 +72,12 @@ def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, a
 
 
 @pytest.fixture
-def faulty(proxy, weed, written, tmp_path):
-    """`faulty(access)` gives a run on the written products through the proxy."""
+def faulty(proxy, seaweedfs, three_products, tmp_path):
+    """`faulty(access)` gives a run on the three_products products through the proxy."""
 
     def configure(access):
-        for safe in written.iterdir():
-            weed.put_product(PUBLIC, safe, "faulty/")
+        for safe in three_products.iterdir():
+            seaweedfs.put_product(PUBLIC, safe, "faulty/")
         return configured(tmp_path / access, proxy, PUBLIC, "faulty/", access=access)
 
     return configure
@@ -95,7 +95,7 @@ def test_stream_through_trouble_that_passes(faulty, proxy, local):
     run = faulty("stream")
     run.snakemake(SUMMARIES, "--resources", "connections=2")
     same_summary(run, local)
-    assert proxy.most == 2
+    assert proxy.max_concurrent == 2
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
@@ -112,7 +112,7 @@ def test_stream_when_trouble_stays(faulty, proxy, local):
     assert "is overloaded or down (503" in failed[name_of(TWO)]
     assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
-    proxy.mend()
+    proxy.clear_faults()
     proxy.requests.clear()
     run.retry()
     same_summary(run, local)
@@ -150,15 +150,15 @@ def test_storage_when_trouble_stays(faulty, proxy, local):
     failed = run.summary()["metadata"]["failed_products"]
     assert failed.keys() == {name_of(THREE)}
     assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
-    proxy.mend()
+    proxy.clear_faults()
     run.retry()
     same_summary(run, local)
 
 
-def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
+def test_storage_is_refused(proxy, seaweedfs, keys, three_products, tmp_path, monkeypatch):
     """The plugin's own words for too many requests and a file that is not there any more; a wrong key is told before."""
-    for safe in written.iterdir():
-        folder = weed.put_product(KEYED, safe, "refused/")
+    for safe in three_products.iterdir():
+        folder = seaweedfs.put_product(KEYED, safe, "refused/")
     run = configured(tmp_path / "s3", proxy, KEYED, "refused/", access="storage")
     run.tigerbush("discover", "--configfile", "config.yaml")
     proxy.fault("429", "^/keyed/.*_B04")
@@ -166,7 +166,7 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     assert re.search(
         r"Failed to retrieve storage object from s3://keyed/refused/\S*_B04\.jp2\s+.*TooManyRequests", output
     )
-    proxy.mend()
+    proxy.clear_faults()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
     output = run.snakemake(SUMMARIES, status=1)
     assert (
@@ -175,9 +175,11 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     )
     assert "guessed" not in output and "botocore" not in output
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["AWS_SECRET_ACCESS_KEY"])
-    keys_of_one = [one["Key"] for one in weed.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]]
+    keys_of_one = [
+        one["Key"] for one in seaweedfs.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]
+    ]
     [band] = [key for key in keys_of_one if "_B04" in key]
-    weed.admin.delete_object(Bucket=KEYED, Key=band)
+    seaweedfs.admin.delete_object(Bucket=KEYED, Key=band)
     output = run.snakemake(SUMMARIES, status=1)
     assert "Missing input files for rule download_product" in output
     assert band in output
@@ -218,10 +220,10 @@ def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
         ),
     ],
 )
-def test_a_discovery_that_fails_keeps_the_table(weed, written, tmp_path, change, sentences):
-    for safe in written.iterdir():
-        weed.put_product(PUBLIC, safe, "table/")
-    run = configured(tmp_path / "s3", weed, PUBLIC, "table/")
+def test_a_discovery_that_fails_keeps_the_table(seaweedfs, three_products, tmp_path, change, sentences):
+    for safe in three_products.iterdir():
+        seaweedfs.put_product(PUBLIC, safe, "table/")
+    run = configured(tmp_path / "s3", seaweedfs, PUBLIC, "table/")
     run.tigerbush("discover", "--configfile", "config.yaml")
     tables = [(run.folder / "results" / name).read_bytes() for name in ("products.tsv", "files.tsv")]
     run.configure(
@@ -244,7 +246,7 @@ REAL = ("ljubljana", 14.5579, 45.8704, 0.009)
         ("l1c_5dates_offset", "2015-07-01", "2015-10-01", "storage"),
     ],
 )
-def test_real_products(weed, keys, shared_data, tmp_path, folder, start, end, access):
+def test_real_products(seaweedfs, keys, shared_data, tmp_path, folder, start, end, access):
     """Two months of the series by windows and the five dates by whole files, from the keyed bucket, as from their folders."""
     base = BASE | {
         "period": {"start": start, "end": end, "step": "1m"},
@@ -255,15 +257,15 @@ def test_real_products(weed, keys, shared_data, tmp_path, folder, start, end, ac
     local = Run(tmp_path / "local", base | {"source": {"path": str(path)}}, [REAL])
     local.snakemake(SUMMARIES)
     for safe in path.glob("*.SAFE"):
-        weed.put_product(KEYED, safe, f"{folder}/")
-    run = configured(tmp_path / "s3", weed, KEYED, f"{folder}/", [REAL], base, access=access)
+        seaweedfs.put_product(KEYED, safe, f"{folder}/")
+    run = configured(tmp_path / "s3", seaweedfs, KEYED, f"{folder}/", [REAL], base, access=access)
     run.snakemake(SUMMARIES)
     same_summary(run, local, "ljubljana")
     assert len(list(run.folder.rglob("results/**/downloads/*.zip"))) >= 5
 
 
 @pytest.mark.data
-def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
+def test_a_real_product_of_level_2a(seaweedfs, shared_data, tmp_path):
     """Windows of bands and of the scene classification, pixel by pixel as from the folder."""
     [safe] = (shared_data / "sentinel2" / "l2a_cropped").glob("*.SAFE")
     product = open_product(safe)
@@ -272,8 +274,8 @@ def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
         grid.x + grid.width * 5, grid.y - grid.height * 5, product.epsg % 100, northern=True
     )
     site = Site(float(longitude), float(latitude), 0.01, size=50, resolution=10)
-    weed.put_product(PUBLIC, safe, "level2a/")
-    store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
+    seaweedfs.put_product(PUBLIC, safe, "level2a/")
+    store = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True)
     day = product.name.sensing_time.date()
     tiles = site_tiles(site.longitude, site.latitude, site.region_size)
     [row], files = list_store(store, Query("L2A", tiles, day, day + timedelta(days=1)), ["level2a/"])

@@ -14,7 +14,7 @@ import pytest
 
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT, name_of, scene_of
-from processes import comm, marked, read_process, wait_until, with_children
+from processes import comm, processes_with, read_process, wait_until, with_descendants
 from runs import BASE, SNAKEMAKE, SUMMARIES, Run
 from slurm import slurm_cluster
 from tigerbush.sentinel2.writer import write_product
@@ -72,7 +72,7 @@ class SlurmRun(Run):
         return (self.folder / "run.log").read_text()
 
 
-def fabricated(folder, cls=SlurmRun):
+def fabricate_run(folder, cls=SlurmRun):
     for seed, day in enumerate(DAYS):
         write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
     return cls(folder, BASE)
@@ -91,7 +91,7 @@ def results(run):
     }
 
 
-def contents(run):
+def checksums(run):
     return {name: checksum for name, (checksum, _) in results(run).items()}
 
 
@@ -110,7 +110,7 @@ def status(run):
     return json.loads(run.tigerbush("status", "--json", "--configfile", "config.yaml", status=None))
 
 
-def running(cluster, rule="subset_product"):
+def running_jobs(cluster, rule="subset_product"):
     """The jobs on nodes whose chain has a rule; by default those of products."""
     return {
         number: job
@@ -128,7 +128,7 @@ def held(cluster, run):
     return cluster.jobs("SUSPENDED")
 
 
-def released(cluster):
+def resume_suspended(cluster):
     """Resume the suspended jobs; whether none is left."""
     for number in cluster.jobs("SUSPENDED"):
         cluster.run("scontrol", "resume", number, check=False)
@@ -141,7 +141,7 @@ def preempt(cluster, node, *options):
     cluster.run("sbatch", *options)
 
 
-def ends(cluster, known):
+def jobs_except(cluster, known):
     """States, time limits and comments of jobs that are not among the known, as squeue tells them."""
     rows = cluster.run("squeue", "--noheader", "--states=all", "--format=%i|%T|%l|%k").splitlines()
     return [row.split("|")[1:] for row in rows if row.split("|")[0] not in known]
@@ -152,11 +152,11 @@ def job_logs(run):
     return {log.stem: log.read_text() for log in (run.folder / ".snakemake" / "slurm_logs").rglob("*.log")}
 
 
-def stopped(cluster, nodes):
+def stop_processes(cluster, nodes):
     """Stop what jobs run on nodes by a signal, which SLURM does not know of; return the numbers of these jobs."""
     jobs = set()
     for node in nodes:
-        for pid in with_children(marked(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
+        for pid in with_descendants(processes_with(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
             number = re.search(rb"(?:^|\0)SLURM_JOB_ID=(\d+)", read_process(pid, "environ"))
             if number and comm(pid).startswith(("python", "snakemake")):
                 with contextlib.suppress(ProcessLookupError):
@@ -165,16 +165,16 @@ def stopped(cluster, nodes):
     return jobs
 
 
-def all_stopped(cluster, nodes):
+def stop_all(cluster, nodes):
     """Stop what runs on nodes, and tell whether that is something of each of their jobs."""
     there = {number for number, job in cluster.jobs("RUNNING").items() if job["node"] in nodes}
-    return there and stopped(cluster, nodes) >= there
+    return there and stop_processes(cluster, nodes) >= there
 
 
-def continued(cluster):
+def continue_processes(cluster):
     """Let what is stopped go on."""
     for node in cluster.nodes:
-        for pid in with_children(marked(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
+        for pid in with_descendants(processes_with(f"TIGERBUSH_NODE={cluster.folder}/{node}")):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
@@ -188,14 +188,14 @@ def cluster():
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """The results of the same products on this machine alone."""
-    run = fabricated(tmp_path_factory.mktemp("local"), Run)
+    run = fabricate_run(tmp_path_factory.mktemp("local"), Run)
     run.snakemake(SUMMARIES)
-    return contents(run)
+    return checksums(run)
 
 
 def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     """Orphans finish in SLURM; the next run keeps what is done, and the results are those of one machine."""
-    run = fabricated(tmp_path / "work")
+    run = fabricate_run(tmp_path / "work")
     with run.started(SUMMARIES, *EACH) as process:
         # four jobs on four CPUs: both nodes are busy. Held, the jobs are still there when status has looked
         wait_until(
@@ -209,7 +209,7 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     wait_until(lambda: held(cluster, run).keys() == cluster.jobs(LIVE).keys(), 60, "jobs go on")
     told = status(run)
     assert (told["run"], len(told["queue"])) == ("orphaned", len(cluster.jobs(LIVE)))
-    wait_until(lambda: released(cluster), 30, "jobs cannot go on")
+    wait_until(lambda: resume_suspended(cluster), 30, "jobs cannot go on")
     assert "scancel --name " + next(iter(cluster.jobs().values()))["name"] in told["advice"]
     wait_until(lambda: not cluster.jobs(f"{LIVE},COMPLETING"), 120, "orphans do not end")
     # no step of a job started Snakemake again
@@ -224,7 +224,7 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
     run.on_cluster(SUMMARIES, *EACH)
     after = results(run)
     assert {name: after[name] for name in before} == before
-    assert contents(run) == local
+    assert checksums(run) == local
     # every product and date was a job of its own; the second run made no product again
     comments = [job["comment"] for job in cluster.jobs().values()]
     assert sum("subset_product" in one for one in comments) == len(DAYS)
@@ -234,34 +234,34 @@ def test_the_main_process_is_killed_while_jobs_run(cluster, local, tmp_path):
 
 def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_path):
     """SIGINT: no job is left, no lock is left. What is cancelled or preempted in the next run is made again."""
-    run = fabricated(tmp_path / "work")
+    run = fabricate_run(tmp_path / "work")
     with run.started(SUMMARIES) as process:
-        wait_until(lambda: running(cluster), 90, "no job runs")
+        wait_until(lambda: running_jobs(cluster), 90, "no job runs")
         # four products on two CPUs ask for the time of two
-        number = next(iter(running(cluster)))
+        number = next(iter(running_jobs(cluster)))
         assert cluster.run("squeue", "--noheader", "--format=%l", f"--jobs={number}").strip() == "1:20:00"
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(120) != 0
     wait_until(lambda: not cluster.jobs("RUNNING,PENDING,COMPLETING"), 30, "jobs are left")
     known = set(cluster.jobs())
     with run.started(SUMMARIES, *EACH) as process:
-        wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
-        wait_until(lambda: all_stopped(cluster, cluster.nodes), 60, "not all jobs run")
+        wait_until(lambda: len(running_jobs(cluster)) == 4, 90, "no four jobs run")
+        wait_until(lambda: stop_all(cluster, cluster.nodes), 60, "not all jobs run")
         # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
         time.sleep(3)
-        first = next(number for number, job in running(cluster).items() if job["node"] == "n1")
+        first = next(number for number, job in running_jobs(cluster).items() if job["node"] == "n1")
         cluster.run("scancel", first)
         preempt(cluster, "n2", "--exclusive", "--mem=0")
         wait_until(
-            lambda: sum(state == "PREEMPTED" for state, *_ in ends(cluster, known)) == 2,
+            lambda: sum(state == "PREEMPTED" for state, *_ in jobs_except(cluster, known)) == 2,
             30,
             "none is preempted",
         )
-        continued(cluster)
+        continue_processes(cluster)
         assert process.wait(240) == 0, run.printed()
-    assert contents(run) == local
+    assert checksums(run) == local
     products = [
-        (state, limit) for state, limit, comment in ends(cluster, known) if "subset_product" in comment
+        (state, limit) for state, limit, comment in jobs_except(cluster, known) if "subset_product" in comment
     ]
     # each asks for the same again
     assert sorted(products) == [
@@ -272,7 +272,7 @@ def test_an_interrupted_run_cancels_its_jobs_and_goes_on(cluster, local, tmp_pat
 
 
 def test_jobs_that_can_never_start_are_given_up(cluster, tmp_path):
-    run = fabricated(tmp_path / "work")
+    run = fabricate_run(tmp_path / "work")
     # an hour and a half in a partition of one hour; the last is held
     with run.started(
         SUMMARIES, *EACH, "--default-resources", "slurm_partition=hour", "--set-resources", "resample_product:runtime=90",
@@ -303,7 +303,7 @@ def test_jobs_that_can_never_start_are_given_up(cluster, tmp_path):
 
 
 def test_refused_jobs_take_no_result_of_an_earlier_run_away(cluster, tmp_path):
-    run = fabricated(tmp_path / "work")
+    run = fabricate_run(tmp_path / "work")
     run.snakemake(SUMMARIES)
     before = results(run)
     run.configure(BASE | {"composite": {"mask_buffer": 1}})
@@ -347,8 +347,8 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     search = Search(ENVIRONMENT)
     with Processes(search, rf"\S*python\S* -m snakemake .*{pair[0].folder}/") as processes:
         output = pair[0].on_cluster(SUMMARIES, *EACH, "--verbose", "--envvars", "AWS_SECRET_ACCESS_KEY")
-    assert contents(pair[0]) == contents(pair[1])
-    assert len(contents(pair[0])) > 20
+    assert checksums(pair[0]) == checksums(pair[1])
+    assert len(checksums(pair[0])) > 20
     jobs = cluster.jobs()
     assert {jobs[number]["node"] for number in jobs.keys() - known} >= {"n1", "n2"}
     # of the job whose number was lost no copy is made

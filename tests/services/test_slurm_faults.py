@@ -14,13 +14,13 @@ from slurm import slurm_cluster
 from test_slurm import (
     EACH,
     PARTITIONS,
-    all_stopped,
-    contents,
-    continued,
-    fabricated,
+    checksums,
+    continue_processes,
+    fabricate_run,
     preempt,
-    running,
-    stopped,
+    running_jobs,
+    stop_all,
+    stop_processes,
     summaries,
 )
 from test_slurm import local as local
@@ -32,12 +32,12 @@ FIGURE = "results/here/analysis/overview.png"
 
 def lose_jobs(cluster):
     """Preempt a job, give one too little time, lose a node with two and the controller for a while, cancel a date."""
-    wait_until(lambda: len(running(cluster)) == 4, 90, "no four jobs run")
+    wait_until(lambda: len(running_jobs(cluster)) == 4, 90, "no four jobs run")
     # what is not stopped may be done before it is lost
-    wait_until(lambda: all_stopped(cluster, cluster.nodes), 60, "not all jobs run")
+    wait_until(lambda: stop_all(cluster, cluster.nodes), 60, "not all jobs run")
     preempt(cluster, "n1", "--cpus-per-task=1")
     wait_until(lambda: cluster.jobs("PREEMPTED"), 30, "no job is preempted")
-    [second] = (number for number, job in running(cluster).items() if job["node"] == "n1")
+    [second] = (number for number, job in running_jobs(cluster).items() if job["node"] == "n1")
     cluster.run("scontrol", "update", f"JobId={second}", "TimeLimit=1")
     cluster.kill_node("n2")
     cluster.stop_controller()
@@ -46,17 +46,17 @@ def lose_jobs(cluster):
     # SlurmdTimeout is 10 s; the node comes back when its jobs have been given up
     wait_until(lambda: "down" in cluster.run("sinfo", "-N", "-n", "n2", check=False), 90, "n2 is not down")
     cluster.start_node("n2")
-    wait_until(lambda: running(cluster, "composite_date"), 200, "no date is made")
-    wait_until(lambda: stopped(cluster, cluster.nodes), 30, "nothing runs")
+    wait_until(lambda: running_jobs(cluster, "composite_date"), 200, "no date is made")
+    wait_until(lambda: stop_processes(cluster, cluster.nodes), 30, "nothing runs")
     # in its first second SLURM calls a job CANCELLED, later CANCELLED by someone
     time.sleep(3)
-    cluster.run("scancel", next(iter(running(cluster, "composite_date"))))
-    continued(cluster)
+    cluster.run("scancel", next(iter(running_jobs(cluster, "composite_date"))))
+    continue_processes(cluster)
 
 
 def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
     """All in one run with accounting: it ends well by itself, and no finished result is made twice."""
-    run = fabricated(tmp_path / "work")
+    run = fabricate_run(tmp_path / "work")
     run.profile = "slurm"
     run.variables = ENVIRONMENT
     with slurm_cluster(nodes=2, cpus=2, accounting=True, extra=PARTITIONS) as cluster:
@@ -71,7 +71,7 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
         submitted = cluster.run(
             "sacct", "--noheader", "--parsable2", "--format=SubmitLine,JobName,Comment,WorkDir"
         )
-    assert summaries(contents(run)) == local
+    assert summaries(checksums(run)) == local
     # accounting, and the logs of whatever died, show no key
     search = Search(ENVIRONMENT)
     assert "--wrap=" in submitted

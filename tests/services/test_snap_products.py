@@ -6,18 +6,18 @@ import zipfile
 import pytest
 
 from fabricate import name_of
+from seaweedfs import PUBLIC
 from snap_standins import Snap, scenes_by_arrays
 from test_s3 import configured
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import REASON, STATUS, read_tags
 from tigerbush.sources.listing import fetch_whole_product
-from weed import PUBLIC
 
 pytestmark = pytest.mark.workflow
 
 
-def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path):
-    products = shutil.copytree(written, tmp_path / "products")
+def test_every_file_is_fetched_and_one_product_is_broken(seaweedfs, three_products, tmp_path):
+    products = shutil.copytree(three_products, tmp_path / "products")
     names = sorted(safe.stem for safe in products.iterdir())
     band = next((products / f"{names[1]}.SAFE").glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
     band.write_bytes(band.read_bytes()[:500])
@@ -26,9 +26,9 @@ def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path
         for name in ("DATASTRIP/DS/MTD_DS.xml", "manifest.safe"):
             (safe / name).parent.mkdir(exist_ok=True)
             (safe / name).write_text("<x/>")
-        weed.put_product(PUBLIC, safe, "snap/")
+        seaweedfs.put_product(PUBLIC, safe, "snap/")
     snap = Snap(tmp_path)
-    run = configured(tmp_path / "work", weed, PUBLIC, "snap/", access="storage")
+    run = configured(tmp_path / "work", seaweedfs, PUBLIC, "snap/", access="storage")
     run.variables = snap.environment()
     run.configure(run.config | {"scene": {"engine": "gpt"}})
     assert f"{names[1]} failed" in run.snakemake("scenes", status=1)

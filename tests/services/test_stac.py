@@ -11,12 +11,12 @@ import utm
 from catalogues import images_of, item_of, serve, write_cog
 from fabricate import name_of, scene_of
 from runs import BASE, SITE, SUMMARIES, Run
+from seaweedfs import PUBLIC
 from test_s3 import same_summary
 from tigerbush.raster import CODESTREAM, read_raster
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from web_servers import files_below, serving
-from weed import PUBLIC
 
 # one worker: the local run is made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("stac")]
@@ -99,10 +99,10 @@ def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, a
     assert "Nothing to be done" in run.snakemake(*targets)
 
 
-def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, catalogue, tmp_path):
+def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, seaweedfs, catalogue, tmp_path):
     """As CDSE: assets in SAFE layout; the store says the rest. OData leads to the same."""
     for safe in sorted(l2a.iterdir()):
-        key = weed.put_product(PUBLIC, safe, "Sentinel-2/MSI/L2A/").removesuffix("/")
+        key = seaweedfs.put_product(PUBLIC, safe, "Sentinel-2/MSI/L2A/").removesuffix("/")
         hrefs = {"SCL": f"s3://{PUBLIC}/{key}/GRANULE/x/IMG_DATA/R20m/x_SCL_20m.jp2"}
         item = item_of(safe, "sentinel-2-l2a", hrefs)
         item["id"] = safe.stem
@@ -111,7 +111,7 @@ def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, cata
         catalogue.entries.append(
             {"Name": safe.name, "S3Path": f"/{PUBLIC}/{key}", "ContentDate": {"Start": start}}
         )
-    store = {"endpoint_url": weed.url, "bucket": PUBLIC}
+    store = {"endpoint_url": seaweedfs.url, "bucket": PUBLIC}
     run = configured(tmp_path / "stac", catalogue, **store)
     run.snakemake(SUMMARIES)
     same_summary(run, local)
@@ -138,8 +138,8 @@ def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
             product: "localhost has the address 127.0.0.1, which is not public, so it is not asked; if it may be, "
             "allow it by source.hosts: ['localhost']."
         }
-        assert other.asked == []
-        run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.place]}})
+        assert other.requests == []
+        run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.authority]}})
         run.retry()
         assert run.summary()["metadata"]["failed_products"] == {}
         assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
