@@ -174,14 +174,14 @@ REPAIRS = [
         "workflow/scripts/tigerbush/sources/retries.py",
         "answer.result(STEP_SECONDS)",
         "answer.result()",
-        f"{STORES}::test_a_server_that_speaks_for_ever",
+        f"{STORES}::test_a_server_that_never_stops_sending",
     ),
     Repair(
         "a wait is told",
         "workflow/scripts/tigerbush/sources/retries.py",
         "        log.warning(\"%s; asked",
         "        log.debug(\"%s; asked",
-        f"{STORES}::test_a_wait_is_told",
+        f"{STORES}::test_a_wait_is_reported",
     ),
     Repair(
         "a zip is not written behind a link",

@@ -49,21 +49,21 @@ def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
     expected = {"compute_centrality": 2, "summarise_date": 2, "summarise_site": 1, "check_products": 1}
     assert dict(run.planned_here(SUMMARIES, "--rerun-triggers", "mtime", *storage)) == expected
     # a job that fails deletes no blob, and still has to run
-    whole = modification_times(store, "kept")
+    original = modification_times(store, "kept")
     run.configure(LOCAL | {"composite": {"mask_buffer": 1}})
     shutil.move(run.folder / "products" / f"{name_of('20170210')}.SAFE", tmp_path / "archive")
     output = run.run_here(SUMMARIES, *storage, status=1)
     assert f"{name_of('20170210')} is no longer in products." in output, output[-3000:]
-    assert modification_times(store, "kept") == whole
+    assert modification_times(store, "kept") == original
     run.configure(LOCAL | {"composite": {"mask_buffer": 1}, "on_gone": "keep"})
     run.run_here(SUMMARIES, *storage)
     after = modification_times(store, "kept")
-    february = [name for name in whole if "2017-02-15" in name or "20170210" in name]
+    february = [name for name in original if "2017-02-15" in name or "20170210" in name]
     assert len(february) > 15
-    assert {name: after[name] for name in february} == {name: whole[name] for name in february}
+    assert {name: after[name] for name in february} == {name: original[name] for name in february}
     assert (
         after["kept/results/here/2017-01-16/composite.tif"]
-        > whole["kept/results/here/2017-01-16/composite.tif"]
+        > original["kept/results/here/2017-01-16/composite.tif"]
     )
     assert "Nothing to be done" in run.run_here(SUMMARIES, *storage)
 
@@ -71,7 +71,7 @@ def test_a_finished_run_goes_on_in_a_new_clone(azure, store, tmp_path):
 def test_a_release_that_moves_code_takes_results_over(azure, store, tmp_path):
     """By the table that `make same-numbers` writes, with and without the products."""
     run, storage = finish_run(azure, store, tmp_path / "work", "moved")
-    whole = modification_times(store, "moved")
+    original = modification_times(store, "moved")
     committed(run.folder)
     move(run.folder)
     assert run.planned_here(SUMMARIES, *TRIGGERS, *storage)["composite_date"] == 2
@@ -81,44 +81,44 @@ def test_a_release_that_moves_code_takes_results_over(azure, store, tmp_path):
     assert "Nothing to be done" in run.run_here(SUMMARIES, *storage)
     shutil.rmtree(run.folder / ".snakemake")
     assert "Nothing to be done" in run.run_here(SUMMARIES, *TRIGGERS, *storage)
-    assert modification_times(store, "moved") == whole
+    assert modification_times(store, "moved") == original
 
 
 def test_damage_that_no_listing_shows_is_recorded_in_the_storage(azure, store, tmp_path):
     run, storage = finish_run(azure, store, tmp_path / "work", "damaged")
-    whole = modification_times(store, "damaged")
+    original = modification_times(store, "damaged")
     february = [
         name
-        for name in whole
+        for name in original
         if ("2017-02-15" in name or "20170210" in name) and not name.endswith("resample_product.json")
     ]
     band = next((run.folder / "products" / f"{name_of('20170210')}.SAFE").rglob("*_B04.jp2"))
     content = band.read_bytes()
     middle = len(content) // 2
     band.write_bytes(content[:middle] + bytes(len(content) - middle))
-    again = LOCAL | {"composite": {"mask_buffer": 1}}
-    run.configure(again)
+    changed = LOCAL | {"composite": {"mask_buffer": 1}}
+    run.configure(changed)
     output = run.run_here(SUMMARIES, *storage, status=1)
     assert f"{name_of('20170210')} cannot be read again" in output, output[-3000:]
     after = modification_times(store, "damaged")
     record = f"damaged/results/here/products/{name_of('20170210')}.unreadable.json"
     # except for the windows, which the failed job still needs
-    assert {name for name in after.keys() - whole.keys() if ".window" not in name} == {record}
-    assert {name: after[name] for name in february} == {name: whole[name] for name in february}
+    assert {name for name in after.keys() - original.keys() if ".window" not in name} == {record}
+    assert {name: after[name] for name in february} == {name: original[name] for name in february}
     # the next run knows about it before its first job
-    run.configure(again | {"on_gone": "keep"})
+    run.configure(changed | {"on_gone": "keep"})
     output = run.run_here(SUMMARIES, *storage)
     assert f"results/here/2017-02-15 stays as an earlier run made it: {name_of('20170210')}" in output
     after = modification_times(store, "damaged")
-    assert {name: after[name] for name in february} == {name: whole[name] for name in february}
+    assert {name: after[name] for name in february} == {name: original[name] for name in february}
     summary = json.loads(run.results()["results/here/results_summary.json"])
     assert summary["COPERNICUS/S2"]["time-series-data"]["2017-02-15"] is None
     # once repaired and read again, the product counts, whatever its record says
     band.write_bytes(content)
-    run.configure(again)
+    run.configure(changed)
     run.run_here(SUMMARIES, *storage)
     after = modification_times(store, "damaged")
     composite = "damaged/results/here/2017-02-15/composite.tif"
-    assert after[composite] > whole[composite]
-    run.configure(again | {"on_gone": "keep", "centrality": {"quantiles": 10}})
+    assert after[composite] > original[composite]
+    run.configure(changed | {"on_gone": "keep", "centrality": {"quantiles": 10}})
     assert "stays as an earlier run made it" not in run.run_here(SUMMARIES, *storage)

@@ -1,4 +1,4 @@
-"""What a catalogue may hold: hostile items, missing assets, endless pages, errors."""
+"""What a catalogue may contain: hostile items, missing assets, endless pages, errors."""
 
 import copy
 import logging
@@ -65,9 +65,9 @@ def test_rows_of_an_item(catalogue, item, files):
     size = (files / "B02.tif").stat().st_size
     assert sizes == {"B2": size, "B3": 12345, "B4": size, "B8": size}
     assert {entry["key"] for entry in table if entry["role"] == "metadata"} == {row["url"]}
-    # what is known is not asked again
-    again, _ = listing(catalogue, item, old=rows, old_files=table)
-    assert again == rows
+    # known products are not requested again
+    repeated, _ = listing(catalogue, item, old=rows, old_files=table)
+    assert repeated == rows
 
 
 @pytest.mark.parametrize(
@@ -88,17 +88,17 @@ def test_rows_of_an_item(catalogue, item, files):
         ["https://example.org/B02.tif"],
     ],
 )
-def test_an_address_that_leads_elsewhere_is_no_file(catalogue, item, href, caplog):
+def test_an_address_that_leads_elsewhere_is_not_listed(catalogue, item, href, caplog):
     item["assets"]["blue"]["href"] = href
     with caplog.at_level(logging.WARNING):
         [row], table = listing(catalogue, item)
-    # the product stays, and fails for want of the band
+    # the product is kept, and fails because the band is missing
     assert row["product"] == NAME
     assert {entry["band"] for entry in table if entry["role"] == "band"} == {"B3", "B4", "B8"}
     assert all("passwd" not in entry["key"] and "another" not in entry["key"] for entry in table)
 
 
-def test_a_missing_file_is_no_row(catalogue, item, caplog):
+def test_a_missing_file_is_not_listed(catalogue, item, caplog):
     item["assets"]["blue"]["href"] = f"{catalogue.url}/files/absent.tif"
     with caplog.at_level(logging.WARNING):
         _, table = listing(catalogue, item)
@@ -107,7 +107,7 @@ def test_a_missing_file_is_no_row(catalogue, item, caplog):
 
 
 def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
-    bad = []
+    invalid = []
     for change in (
         {"id": "../../etc", "properties": {}},
         {"id": "S2A_MSIL2A_lookalike"},
@@ -115,13 +115,13 @@ def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
         {"id": "a/../../b"},
         {"assets": {"blue": {"href": f"s3://elsewhere/x/{NAME}.SAFE/MTD_MSIL2A.xml"}}},
     ):
-        one = copy.deepcopy(item)
+        changed = copy.deepcopy(item)
         if "assets" not in change and "/" not in change["id"]:
-            del one["properties"]["s2:product_uri"]
-        one["properties"] |= {"datetime": "2017-01-16T10:00:00Z"}
-        bad.append(one | {key: value for key, value in change.items() if key != "properties"})
+            del changed["properties"]["s2:product_uri"]
+        changed["properties"] |= {"datetime": "2017-01-16T10:00:00Z"}
+        invalid.append(changed | {key: value for key, value in change.items() if key != "properties"})
     with caplog.at_level(logging.WARNING):
-        rows, _ = listing(catalogue, *bad, item)
+        rows, _ = listing(catalogue, *invalid, item)
     assert [row["product"] for row in rows] == [NAME]
     assert "5 items passed over" in caplog.text
 
@@ -133,10 +133,10 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
         name_of("20160116", level="L2A"),
         name_of(level="L1C"),
     ):
-        one = copy.deepcopy(item)
-        one["properties"]["s2:product_uri"] = f"{name}.SAFE"
-        others.append(one | {"id": name})
-    # an older baseline of the same take, too
+        other = copy.deepcopy(item)
+        other["properties"]["s2:product_uri"] = f"{name}.SAFE"
+        others.append(other | {"id": name})
+    # also an older baseline of the same datatake
     older = copy.deepcopy(item) | {"id": "older"}
     older["properties"]["s2:product_uri"] = f"{name_of(level='L2A', baseline='0214')}.SAFE"
     rows, _ = listing(catalogue, *others, older, item)
@@ -144,7 +144,7 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
 
 
 def test_nothing_found_is_an_error(catalogue, item):
-    """The table of before stays, then; an empty one would plan nothing."""
+    """Then the earlier table is kept; an empty one would plan nothing."""
     with pytest.raises(
         TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 items passed over\)"
     ):
@@ -155,20 +155,20 @@ def test_a_search_is_made_for_each_site(catalogue, item):
     far = {"longitude": 100.0, "latitude": -20.0, "region_size": 0.1}
     rows, _ = listing(catalogue, item, sites=[PLACE, far])
     assert len(rows) == 1
-    assert [asked["bbox"] for asked in catalogue.searches] == [
+    assert [search["bbox"] for search in catalogue.searches] == [
         list(Place(**PLACE).bounding_box),
         pytest.approx(list(Place(**far).bounding_box)),
     ]
 
 
-def test_a_box_holds_the_site():
+def test_the_bounding_box_contains_the_site():
     west, south, east, north = Place(10.0, 60.0, 0.1).bounding_box
     assert (south, north) == (59.95, 60.05)
     assert (west, east) == pytest.approx((9.9, 10.1))
     assert Place(179.99, 0.0, 0.1).bounding_box[2] == 180
 
 
-def test_errors_of_the_catalogue_are_sentences(catalogue, item):
+def test_errors_of_the_catalogue_are_one_sentence(catalogue, item):
     catalogue.status = 400
     with pytest.raises(TigerbushError, match=r"refuses the search \(400\); check source\.catalogue"):
         listing(catalogue, item)
@@ -185,11 +185,11 @@ def test_errors_of_the_catalogue_are_sentences(catalogue, item):
 
 def test_a_catalogue_that_is_not_there(item, monkeypatch):
     monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
-    with serve(item["id"]) as gone:
+    with serve(item["id"]) as stopped:
         pass
-    for address in (gone.url, gone.odata):
+    for address in (stopped.url, stopped.odata):
         with pytest.raises(TigerbushError, match="does not answer"):
-            listing(gone, item, address=address)
+            listing(stopped, item, address=address)
 
 
 def test_odata_pages(catalogue):
@@ -202,11 +202,11 @@ def test_odata_pages(catalogue):
             (names[4], f"/eodata/../{names[4]}.SAFE"),
         )
     ]
-    # the store is not there: it is asked about the three that are right
+    # the store is not running, so that the first of the three valid products cannot be listed
     with pytest.raises(OSError, match=r"s3://eodata/Sentinel-2/MSI/L2A/2017/01/16/S2A_MSIL2A_20170110"):
         listing(catalogue, address=catalogue.odata)
-    [asked] = catalogue.searches[:1]
-    assert "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((" in asked["filter"]
+    first = catalogue.searches[0]
+    assert "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((" in first["filter"]
     assert len(catalogue.searches) == 3
     catalogue.status = 400
     with pytest.raises(TigerbushError, match=r"refuses the search \(400\)"):

@@ -1,4 +1,4 @@
-"""What discovery finds in a store: layouts, baselines, what is new, and names made to harm."""
+"""What discovery finds in a store: layouts, baselines, new products, and malicious names."""
 
 import json
 from dataclasses import replace
@@ -60,21 +60,21 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, seaweedfs, tmp_path, mo
     }
     assert rows[0]["url"] == f"s3://{PUBLIC}/eodata/Sentinel-2/MSI/L1C_N0500/2017/01/16/{new}.SAFE"
     assert rows[0]["granule"] == local.granule
-    mine = {row["name"]: row for row in files if row["product"] == new}
-    assert {name: int(row["size"]) for name, row in mine.items()} == {
-        name: size for name, size in local.files.items() if name in mine
+    new_files = {row["name"]: row for row in files if row["product"] == new}
+    assert {name: int(row["size"]) for name, row in new_files.items()} == {
+        name: size for name, size in local.files.items() if name in new_files
     }
     assert all(len(row["etag"]) == 32 for row in files)
     assert {row["role"] for row in files} == {"band", "metadata"}
-    # nothing was asked about the products that are not wanted
-    asked = [path for _, path, _ in proxy.requests]
-    assert not any(name in path for name in (old, other_tile, too_late, level_2) for path in asked)
+    # no request concerns the other products
+    paths = [path for _, path, _ in proxy.requests]
+    assert not any(name in path for name in (old, other_tile, too_late, level_2) for path in paths)
     assert [row["product"] for row in discover(proxy, "eodata/Sentinel-2/MSI/L2A/", level="L2A")[0]] == [
         level_2
     ]
 
 
-def test_only_what_is_new_is_asked_about(proxy, seaweedfs, three_products, tmp_path, caplog):
+def test_only_new_products_are_requested(proxy, seaweedfs, three_products, tmp_path, caplog):
     for safe in three_products.iterdir():
         seaweedfs.put_product(PUBLIC, safe, "again/")
     rows, files = discover(proxy, "again/")
@@ -87,7 +87,7 @@ def test_only_what_is_new_is_asked_about(proxy, seaweedfs, three_products, tmp_p
     )
     assert [row for row in more if row["product"] != name_of("20170111")] == rows
     assert len(more_files) == len(files) + 15
-    # one listing a day, one of the new product, and its main metadata
+    # a listing for each day, one of the new product, and its main metadata
     assert len(proxy.requests) == 59 + 2
     assert "59 of 59 days of again/" in caplog.text
     assert "4 products, 1 of them new" in caplog.text
@@ -97,13 +97,13 @@ def test_a_long_listing_comes_in_pages(seaweedfs, three_products, monkeypatch):
     store = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True)
     prefix = seaweedfs.put_product(PUBLIC, three_products / f"{name_of('20170110')}.SAFE", "pages/")
     everything = store.objects(prefix)
-    one_page = store._client.list_objects_v2
-    monkeypatch.setattr(store._client, "list_objects_v2", lambda **options: one_page(**options, MaxKeys=4))
+    list_page = store._client.list_objects_v2
+    monkeypatch.setattr(store._client, "list_objects_v2", lambda **options: list_page(**options, MaxKeys=4))
     assert store.objects(prefix) == everything
     assert len(everything) > 12
 
 
-def test_a_listing_that_breaks_is_no_short_listing(proxy, seaweedfs, three_products, monkeypatch):
+def test_a_listing_that_breaks_off_is_an_error(proxy, seaweedfs, three_products, monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     seaweedfs.put_product(PUBLIC, three_products / f"{name_of('20170110')}.SAFE", "breaks/")
     proxy.fault("503", "2017%2F01%2F20")
@@ -112,7 +112,7 @@ def test_a_listing_that_breaks_is_no_short_listing(proxy, seaweedfs, three_produ
 
 
 def put_tile(seaweedfs, safe, level="L1C"):
-    """Upload a product as AWS's buckets keep it: the tile's files without the product's names."""
+    """Upload a product in the layout of AWS: the files of its tile, without the name of the product."""
     product = open_product(safe)
     name = product.name
     stamp = name.sensing_time
@@ -182,7 +182,7 @@ HOSTILE_FOLDERS = [
     f"x/2017/01/16/{GOOD};touch evil.SAFE/",
     f"x/2017/01/16/$(touch evil){GOOD}.SAFE/",
     f"x/2017/01/16/{GOOD.replace('S2A', 'S2А')}.SAFE/",  # a Cyrillic A
-    f"x/2017/01/16/{GOOD.replace('2017', '２０１７')}.SAFE/",  # digits of full width
+    f"x/2017/01/16/{GOOD.replace('2017', '２０１７')}.SAFE/",  # full-width digits
     f"x/2017/01/16/{GOOD.lower()}.safe/",
     f"x/2017/01/16/{GOOD.replace('MSI', 'msi')}.SAFE/",
     f"x/2017/01/16/{GOOD}{'x' * 5000}.SAFE/",
@@ -207,23 +207,23 @@ HOSTILE_KEYS = [
 
 
 class _HostileStore(BaseHTTPRequestHandler):
-    """Lists what it likes, wherever it is asked."""
+    """Lists hostile names at every address."""
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self):
         if "delimiter=%2F" in self.path:
-            found = [f"x/2017/01/16/{GOOD}.SAFE/", *HOSTILE_FOLDERS]
+            folders = [f"x/2017/01/16/{GOOD}.SAFE/", *HOSTILE_FOLDERS]
             inner = "".join(
-                f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in found
+                f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in folders
             )
         else:
             keys = [f"x/2017/01/16/{GOOD}.SAFE/{key}" for key in HOSTILE_KEYS] + ["elsewhere/MTD_MSIL1C.xml"]
             good = f"x/2017/01/16/{GOOD}.SAFE/GRANULE/G/IMG_DATA/T33TVL_B04.jp2"
             inner = "".join(
-                f'<Contents><Key>{escape(one)}</Key><Size>7</Size><ETag>"a b"</ETag></Contents>'
-                for one in [good, *keys]
+                f'<Contents><Key>{escape(key)}</Key><Size>7</Size><ETag>"a b"</ETag></Contents>'
+                for key in [good, *keys]
             )
         content = f"<ListBucketResult><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>".encode()
         self.send_response(200)

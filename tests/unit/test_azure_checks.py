@@ -27,14 +27,14 @@ class Credential:
     """A credential that issues a token for any scope, or none."""
 
     def __init__(self, error=None):
-        self.error, self.asked = error, []
+        self.error, self.calls = error, []
 
     def __call__(self, process_timeout):
-        self.asked.append(process_timeout)
+        self.calls.append(process_timeout)
         return self
 
     def get_token(self, scope):
-        self.asked.append(scope)
+        self.calls.append(scope)
         if self.error:
             raise self.error
         return SimpleNamespace(token="token")  # noqa: S106
@@ -110,7 +110,7 @@ def test_the_tasks_of_a_run(credential, batch):
         QueueJob("d", "succeeded", "", "n9"), QueueJob("e", "failed", "", "last " + "x" * 295), QueueJob("f", "failed", "", "n9"),
         QueueJob("g", "failed", "", "n9"),
     ]  # fmt: skip
-    assert credential.asked == [20, "https://batch.core.windows.net/.default"]
+    assert credential.calls == [20, "https://batch.core.windows.net/.default"]
     assert [request[:2] for request in batch["requests"][:3]] == [
         (f"{URL}/jobs", VERSION),
         (f"{URL}/more", None),
@@ -151,7 +151,7 @@ def test_what_a_profile_names_is_checked(credential, monkeypatch):
     identity, container = doctor_azure.azure(PROFILE, create=True)
     assert (tuples([identity]), container) == ([("azure identity", True, "tokens were given")], "container")
     assert calls == [(URL, "token"), ("store", "runs", credential, True)]
-    assert credential.asked == [
+    assert credential.calls == [
         3,
         "https://management.azure.com/.default",
         "https://batch.core.windows.net/.default",
@@ -203,7 +203,7 @@ class Service:
     account_name, primary_hostname = "store", "store.blob.core.windows.net"
 
     def __init__(self, error, code):
-        self.error, self.made = error, []
+        self.error, self.created = error, []
         if error:
             error.error_code = code
 
@@ -222,7 +222,7 @@ class Service:
         return []
 
     def create_container(self):
-        self.made.append(self.name)
+        self.created.append(self.name)
 
 
 NONE = "there is no container runs of the storage account store: check container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."
@@ -247,5 +247,5 @@ def test_a_container(monkeypatch, code, create, ok, text):
         ("https://store.blob.core.windows.net", "credential", options),
         1,
     )
-    assert service.made == ["runs"] * ("was made" in text)
+    assert service.created == ["runs"] * ("was made" in text)
     assert queue_azure.SECONDS == 20
