@@ -1,7 +1,7 @@
 """snakemake-executor-plugin-slurm 2.8.0 with one start of Snakemake per SLURM job: `executor: slurm-batch`.
 
 Upstream starts Snakemake in the SLURM job, and once more for each job of a group, one after the other; a start takes
-more CPU time than most of our jobs. Of groups, which nearly all of our jobs are, it also loses the reason of a failure.
+more CPU time than most of our jobs. Of groups, which nearly all of our jobs are, it also loses the reason for a failure.
 When upstream has fixed both, use `executor: slurm` and remove this folder.
 """
 
@@ -150,7 +150,7 @@ class Executor(upstream.Executor):
         )
 
     def _submit_command(self, job: JobExecutorInterface, params: dict, **kwargs) -> str:
-        """Repair: every attempt requested more time and memory, whatever the reason of the last failure."""
+        """Repair: every attempt requested more time and memory, whatever the reason for the last failure."""
         scaling = self._scaling.get(job, Scaling())
         limits = self._limits_of(params["partition"]) if scaling != Scaling() else Limits()
         command = _get_submit_command(ScaledJob(job, scaling, limits), params, **kwargs)
