@@ -1,7 +1,7 @@
 """snakemake-executor-plugin-slurm 2.8.0 with one start of Snakemake per SLURM job: `executor: slurm-batch`.
 
 Upstream starts Snakemake in the SLURM job, and once more for each job of a group, one after the other; a start takes
-more CPU time than most of our jobs. Of groups, which nearly all of our jobs are, it also loses the reason for a failure.
+more CPU time than most of our jobs. If a group fails, and nearly all of our jobs are groups, it also loses the reason.
 When upstream has fixed both, use `executor: slurm` and remove this folder.
 """
 
