@@ -24,7 +24,7 @@ from tigerbush.sources.store import Store
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "services"))
 from proxy import Proxy, proxy_to
-from weed import PUBLIC, weed_server
+from seaweedfs import PUBLIC, seaweedfs_server
 
 SIDE, TILE, PART = 10_980, 1024, 500
 LATENCY = 0.05
@@ -61,11 +61,11 @@ def served(side: int) -> Iterator[tuple[Proxy, list[dict[str, str]], Grid]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "band.jp2"
         write_band(path, side)
-        (Path(folder) / "weed").mkdir()
-        with weed_server(Path(folder) / "weed") as weed, proxy_to(weed.port) as proxy:
+        (Path(folder) / "seaweedfs").mkdir()
+        with seaweedfs_server(Path(folder) / "seaweedfs") as seaweedfs, proxy_to(seaweedfs.port) as proxy:
             for number in range(BANDS):
-                weed.put(PUBLIC, f"bench/B0{number}.jp2", path.read_bytes())
-            objects = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects("bench/")
+                seaweedfs.put(PUBLIC, f"bench/B0{number}.jp2", path.read_bytes())
+            objects = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True).objects("bench/")
             rows = [
                 file_row(PRODUCT, ("band", "B4"), f"B{i}.jp2", one.key, one.size, one.etag)
                 for i, one in enumerate(objects)

@@ -1,4 +1,4 @@
-"""Reads config/azure.yaml, the names of one's own Azure resources, for profiles/azure."""
+"""Reads config/azure.yaml, the names of the user's Azure resources, for profiles/azure."""
 
 import os
 import re
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import yaml
 
-# another file than config/azure.yaml
+# names a file to read instead of config/azure.yaml
 VARIABLE = "TIGERBUSH_AZURE"
 TEMPLATE = "config/azure.template.yaml"
 
 
 class AccountError(ValueError):
-    """A value is missing or wrong; the text says which and what to do."""
+    """A value is missing or wrong; the message says which, and what to do."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """The resources of a run. No value is a secret."""
+    """The Azure resources of a run. No value is a secret."""
 
     subscription: str
     resource_group: str
@@ -37,32 +37,35 @@ class Account:
 
     @property
     def prefix(self) -> str:
-        """Where the outputs of the run are."""
+        """The storage prefix of the run's outputs."""
         return f"az://{self.container}/{self.run}"
 
     @property
     def registry(self) -> str | None:
-        """The registry that the identity of the pool logs in to; None where images are public."""
+        """The registry that the pool's identity logs in to; None for a public image."""
         host = self.image.partition("/")[0]
         return host if host.endswith(".azurecr.io") else None
 
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# what each value has to look like, and what that is called
+# the pattern of each value, and its description
 PATTERNS = {
-    "subscription": (_UUID, "the id that 'az account show --query id' prints"),
+    "subscription": (_UUID, "the ID that 'az account show --query id' prints"),
     "resource_group": (r"[\w.()-]{1,89}[\w()-]", "the name of a resource group"),
-    "batch_account": ("[a-z0-9]{3,24}", "the name of a Batch account, 3 to 24 small letters and digits"),
+    "batch_account": ("[a-z0-9]{3,24}", "the name of a Batch account, 3 to 24 lower-case letters and digits"),
     "region": ("[a-z0-9]{3,40}", "a region such as westeurope"),
-    "storage_account": ("[a-z0-9]{3,24}", "the name of a storage account, 3 to 24 small letters and digits"),
+    "storage_account": (
+        "[a-z0-9]{3,24}",
+        "the name of a storage account, 3 to 24 lower-case letters and digits",
+    ),
     "container": (
         "[a-z0-9](-?[a-z0-9]){2,62}",
-        "the name of a Blob container, 3 to 63 small letters, digits and single hyphens",
+        "the name of a Blob container, 3 to 63 lower-case letters, digits and single hyphens",
     ),
     "identity": (
         f"/subscriptions/{_UUID}/resource[gG]roups/[^/]+/providers/Microsoft.ManagedIdentity"
         "/userAssignedIdentities/[^/]+",
-        "the resource id of a user-assigned identity ('az identity show --query id')",
+        "the resource ID of a user-assigned identity ('az identity show --query id')",
     ),
     "image": (r"[a-z0-9][\w./:@-]+(:[\w.-]+|@sha256:[0-9a-f]{64})", "a container image with a tag or digest"),
     "run": ("[A-Za-z0-9][A-Za-z0-9_-]{0,37}", "a name of up to 38 letters, digits, - and _"),
@@ -70,27 +73,27 @@ PATTERNS = {
 
 
 def check_login() -> None:
-    """Refuse variables of a login that are empty, or no tenant, in words; others than these are no error there."""
+    """Refuse login variables that are empty or malformed; Azure's library would end in a traceback."""
     for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
         value = os.environ.get(name)
         if value is not None and not value.strip():
             raise AccountError(
-                f"{name} is set, but empty; give it its value, or unset it and run 'az login'."
+                f"{name} is set but empty; set it to its value, or unset it and run 'az login'."
             )
     if not re.fullmatch(r"[A-Za-z0-9.-]+", os.environ.get("AZURE_TENANT_ID", "common")):
         raise AccountError(
-            "AZURE_TENANT_ID is no tenant: the id that 'az account show --query tenantId' prints."
+            "AZURE_TENANT_ID is not a tenant ID; set it to what 'az account show --query tenantId' prints."
         )
 
 
 def read_account(path: str | Path | None = None) -> Account:
-    """Read and check the file that TIGERBUSH_AZURE names, or config/azure.yaml.
+    """Read and check config/azure.yaml, or the file that TIGERBUSH_AZURE names.
 
     Raises
     ------
     AccountError
-        When it is not there, or a value is missing, unknown or cannot be what it should be. Also for half a login in
-        the environment, of which Azure's library makes a traceback.
+        When the file does not exist, a value is missing or malformed, a key is unknown, or the login variables in the
+        environment are incomplete.
     """
     check_login()
     path = Path(path or os.environ.get(VARIABLE) or "config/azure.yaml")
@@ -103,12 +106,12 @@ def read_account(path: str | Path | None = None) -> Account:
     values = values if isinstance(values, dict) else {}
     known = [field.name for field in fields(Account)]
     if unknown := sorted(str(key) for key in values if key not in known):
-        raise AccountError(f"{path}: {unknown[0]!r} is not a key; known are {', '.join(known)}.")
+        raise AccountError(f"{path}: {unknown[0]!r} is not a known key; expected {', '.join(known)}.")
     for key in known:
-        pattern, meaning = PATTERNS[key]
+        pattern, description = PATTERNS[key]
         value = values.get(key)
         if value is None:
-            raise AccountError(f"{path}: {key} is not set; it is {meaning}.")
+            raise AccountError(f"{path}: {key} is not set; expected {description}.")
         if not re.fullmatch(pattern, str(value)):
-            raise AccountError(f"{path}: {key} {str(value)[:80]!r} is not {meaning}.")
+            raise AccountError(f"{path}: {key} {str(value)[:80]!r} is not {description}.")
     return Account(**{key: str(values[key]) for key in known})

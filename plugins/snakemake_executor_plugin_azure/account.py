@@ -1,4 +1,4 @@
-"""The Batch account: how it is asked, and what a run is called there."""
+"""The clients of a Batch account, and how pools and jobs of a run are named in it."""
 
 import re
 import threading
@@ -9,18 +9,17 @@ from azure.mgmt.batch import BatchManagementClient
 from snakemake_executor_plugin_azure_batch.util import AzureIdentityCredentialAdapter, CustomAzureCredential
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemake_executor_plugin_azure import batch_errors
+from snakemake_executor_plugin_azure.batch_errors import LOGIN, describe_error
 
 SCOPES = ("https://batch.core.windows.net/.default", "https://management.azure.com/.default")
-# until Azure has given both tokens
+# within which Azure has to issue both tokens
 TOKEN_SECONDS = 15
-# of one request: until it is reached, and until it answers; what only asks is tried twice. The library would wait for
-# 100 s, and try four times
+# to connect, and to wait for an answer; read requests are retried once. The library's own limits: 100 s, four attempts
 REQUEST_SECONDS = (4, 20)
 
 
-def clients(settings: object) -> tuple[BatchServiceClient, BatchManagementClient]:
-    """Return what asks the Batch account and Azure Resource Manager.
+def make_clients(settings: object) -> tuple[BatchServiceClient, BatchManagementClient]:
+    """Return the clients of the Batch account and of Azure Resource Manager.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ def clients(settings: object) -> tuple[BatchServiceClient, BatchManagementClient
     Raises
     ------
     WorkflowError
-        When Azure gives no token, or not in time.
+        When Azure issues no token, or not in time.
     """
     credential = CustomAzureCredential()
     _log_in(credential)
@@ -40,38 +39,36 @@ def clients(settings: object) -> tuple[BatchServiceClient, BatchManagementClient
 
 
 def _log_in(credential: object) -> None:
-    """Get the tokens in a thread, which is left behind when there is no answer in time."""
-    failed: list[Exception] = []
+    """Get the tokens in a thread, which is abandoned when there is no answer in time."""
+    errors: list[Exception] = []
 
-    def ask() -> None:
+    def request_tokens() -> None:
         try:
             for scope in SCOPES:
                 credential.get_token(scope)
         except Exception as error:
-            failed.append(error)
+            errors.append(error)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(TOKEN_SECONDS)
-    if asking.is_alive():
-        raise WorkflowError(
-            f"Azure gives no token for Batch: no answer within {TOKEN_SECONDS:g} s. {batch_errors.LOGIN}"
-        )
-    if failed:
-        raise WorkflowError(f"Azure gives no token for Batch: {batch_errors.sentence(failed[0])}")
+    thread = threading.Thread(target=request_tokens, daemon=True)
+    thread.start()
+    thread.join(TOKEN_SECONDS)
+    if thread.is_alive():
+        raise WorkflowError(f"No access token for Batch: no answer within {TOKEN_SECONDS:g} s. {LOGIN}")
+    if errors:
+        raise WorkflowError(f"No access token for Batch: {describe_error(errors[0])}")
 
 
-def pool_of(prefix: str | None) -> str:
-    """Return the name of the pool of a run, from where its outputs are."""
+def pool_name(prefix: str | None) -> str:
+    """Return the name of a run's pool, derived from the storage prefix of its outputs."""
     run = re.sub(r"[^A-Za-z0-9_-]", "-", (prefix or "run").rstrip("/").rpartition("/")[2])[:38]
     return f"tigerbush-{run}"
 
 
-def job_of(pool: str) -> str:
-    """Return a name for the job of a process that starts now."""
+def new_job_name(pool: str) -> str:
+    """Return a name for the Batch job of a process that starts now."""
     return f"{pool}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
 
-def jobs_of(batch: BatchServiceClient, pool: str) -> list[str]:
-    """Return the jobs that processes of a run have made, and not deleted."""
+def list_jobs(batch: BatchServiceClient, pool: str) -> list[str]:
+    """Return the names of the Batch jobs that processes of a run have created and not deleted."""
     return [job.id for job in batch.job.list() if re.fullmatch(re.escape(pool) + r"-\d{8}T\d{6}", job.id)]

@@ -1,4 +1,4 @@
-"""What went wrong at Azure, in a sentence, and what to do."""
+"""Errors of Azure Batch as sentences for the user: what went wrong, and what to do."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,16 +14,16 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
 LOGIN = "Run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
 QUOTA = (
-    "Ask for more quota in the portal (Batch account, Quotas), or set fewer nodes or a smaller VM in "
+    "Request more quota in the portal (Batch account, Quotas), or set fewer nodes or a smaller VM size in "
     "profiles/azure/config.yaml."
 )
-ROLE = "Give the caller the role Contributor on the Batch account (docs/azure.md)."
+ROLE = "Assign the caller the role Contributor on the Batch account (docs/azure.md)."
 ADVICE = {
     "AccountCoreQuotaReached": QUOTA,
     "AccountLowPriorityCoreQuotaReached": QUOTA,
     "AccountVMSeriesCoreQuotaReached": QUOTA,
     "PoolQuotaReached": QUOTA,
-    "ActiveJobAndScheduleQuotaReached": "Delete old jobs of the Batch account, or ask for more quota.",
+    "ActiveJobAndScheduleQuotaReached": "Delete old jobs in the Batch account, or request more quota.",
     "AuthorizationFailed": ROLE,
     "PermissionDenied": ROLE,
     "AuthenticationFailed": LOGIN,
@@ -31,28 +31,28 @@ ADVICE = {
     "ExpiredAuthenticationToken": LOGIN,
 }
 QUOTAS = {code for code, advice in ADVICE.items() if advice is QUOTA}
-_USELESS = {
+_DOWN = {
     ComputeNodeState.unusable,
     ComputeNodeState.start_task_failed,
     ComputeNodeState.offline,
     ComputeNodeState.unknown,
 }
-_WHY = {
-    ComputeNodeState.unusable: "no reason given; is the container image right?",
-    ComputeNodeState.offline: "somebody has switched off that it gets tasks",
+_DEFAULT_REASONS = {
+    ComputeNodeState.unusable: "no reason given; check the container image",
+    ComputeNodeState.offline: "task scheduling has been disabled on it",
     ComputeNodeState.unknown: "Batch has lost contact with it",
 }
 
 
-# what requests says of a host without an address, by itself or by a proxy
+# what requests reports for a host name that does not resolve, directly or behind a proxy
 _UNKNOWN_HOST = re.compile(
     r"host='([\w.-]+)'.*(?:resolve|Name or service not known|getaddrinfo|Tunnel connection failed: 50[0-4])",
     re.DOTALL,
 )
 
 
-def status_of(error: Exception) -> int | None:
-    """Return the HTTP status of an answer, or None when there was none."""
+def http_status(error: Exception) -> int | None:
+    """Return the HTTP status of the response, or None when there was none."""
     if isinstance(error, BatchErrorException):
         return error.response.status_code
     if isinstance(error, HttpResponseError):
@@ -60,19 +60,22 @@ def status_of(error: Exception) -> int | None:
     return None
 
 
-def sentence(error: Exception) -> str:
-    """Say what an SDK's exception means, in one line that ends in a full stop."""
-    if isinstance(error, ClientAuthenticationError) and status_of(error) is None:
-        return f"{_line(_reason(str(error)))} {LOGIN}"
-    code, message = _code(error)
+def describe_error(error: Exception) -> str:
+    """Describe an exception of the SDK in one line that ends with a full stop."""
+    if isinstance(error, ClientAuthenticationError) and http_status(error) is None:
+        return f"{_one_line(_login_failure(str(error)))} {LOGIN}"
+    code, message = _code_and_message(error)
     if code is None and (host := _UNKNOWN_HOST.search(message)):
-        return f"the host {host[1]} is not known: check batch_account and region in config/azure.yaml, and the network."
+        return (
+            f"the host {host[1]} cannot be resolved: check batch_account and region in config/azure.yaml, and the "
+            "network."
+        )
     if code is None:
-        return _line(f"{type(error).__name__}: {message}")
-    return " ".join([_line(f"{code}: {message}"), *([ADVICE[code]] if code in ADVICE else [])])
+        return _one_line(f"{type(error).__name__}: {message}")
+    return _with_advice(code, message)
 
 
-def _code(error: Exception) -> tuple[str | None, str]:
+def _code_and_message(error: Exception) -> tuple[str | None, str]:
     if isinstance(error, BatchErrorException) and getattr(error.error, "code", None):
         message = getattr(error.error.message, "value", None) or ""
         return error.error.code, message
@@ -81,99 +84,101 @@ def _code(error: Exception) -> tuple[str | None, str]:
     return None, str(error)
 
 
-def _reason(text: str) -> str:
-    """Choose the answer of Entra, if there is one, from what a chain of credentials says."""
-    found = re.search(r"AADSTS\d+: [^\n]*", text)
-    return found[0] if found else "nobody is logged in"
+def _with_advice(code: str, message: str) -> str:
+    return " ".join([_one_line(f"{code}: {message}"), *([ADVICE[code]] if code in ADVICE else [])])
 
 
-def _line(text: str) -> str:
-    # Batch adds the request's id and time in further lines
+def _login_failure(text: str) -> str:
+    """Return the message of Entra, if there is one, among those of a chain of credentials."""
+    match = re.search(r"AADSTS\d+: [^\n]*", text)
+    return match[0] if match else "not logged in"
+
+
+def _one_line(text: str) -> str:
+    # Batch appends the request's ID and time on further lines
     first = " ".join(text.partition("\nRequestId")[0].split())[:400]
     return first if first.endswith("?") else first.rstrip(".") + "."
 
 
-def left(kind: str, name: str, account: str, error: Exception) -> str:
-    """Say that a job or a pool could not be deleted, and how to do it by hand."""
-    by_hand = _by_hand(kind, name, account)
-    return f"The {kind} {name} could not be deleted and may cost money: {sentence(error)} {by_hand}"
+def deletion_failed(kind: str, name: str, account: str, error: Exception) -> str:
+    """Say that a job or a pool could not be deleted, and give the command that deletes it."""
+    command = _delete_command(kind, name, account)
+    return f"The {kind} {name} could not be deleted and may cost money: {describe_error(error)} Delete it: {command}"
 
 
-def stays(kind: str, name: str, account: str) -> str:
-    """Say that a job or a pool is left alone, because another run may have the results, and what to do with it."""
+def left_in_place(kind: str, name: str, account: str) -> str:
+    """Say that a job or a pool is not deleted because another run may use it, and how to delete it."""
     return (
-        f"The {kind} {name} of an earlier run stays, and may cost money: whether this run still has its results is not "
-        f"known. {_by_hand(kind, name, account)}"
+        f"The {kind} {name} of an earlier run is left in place and may cost money: this run may no longer hold the "
+        f"lease on its results. If no other run uses the {kind}, delete it: {_delete_command(kind, name, account)}"
     )
 
 
-def deleted(job: str) -> str:
-    """Say that a job or its pool is gone though this run has the results."""
+def gone_with_lease(job: str) -> str:
+    """Say that the job or its pool is gone although this run holds the lease."""
     return (
-        f"The Batch job {job} or its pool is gone: somebody has deleted it. No other run has the results, so that this "
-        "one deletes what is left of the two, and ends; what is finished is kept; start it again to go on."
+        f"The Batch job {job} or its pool has been deleted from outside this run. This run holds the lease on its "
+        "results, so no other run uses what is left of the two: it deletes that and ends. Finished results are kept; "
+        "start the run again to continue."
     )
 
 
-def ended(job: str, pool: str, account: str) -> str:
-    """Say that a job or its pool is gone, maybe by another run, and how to delete what is left by hand."""
+def gone_without_lease(job: str, pool: str, account: str) -> str:
+    """Say that the job or its pool is gone, perhaps because of another run, and how to delete what is left."""
     return (
-        f"The Batch job {job} or its pool is gone: another run of the name has ended it, or somebody has deleted it. "
-        "This run ends and deletes nothing; what is finished is kept. What no other run works with costs money until "
-        f"it is deleted: az batch pool delete --pool-id {pool} --account-name {account}; az batch job delete --job-id "
-        f"{job} --account-name {account}"
+        f"The Batch job {job} or its pool is gone: another run of the same name has taken over, or somebody has "
+        "deleted it. This run ends and deletes nothing; finished results are kept. Whatever no other run uses costs "
+        f"money until it is deleted: {_delete_command('pool', pool, account)}; {_delete_command('job', job, account)}"
     )
 
 
-def _by_hand(kind: str, name: str, account: str) -> str:
-    return f"Delete it: az batch {kind} delete --{kind}-id {name} --account-name {account}"
+def _delete_command(kind: str, name: str, account: str) -> str:
+    return f"az batch {kind} delete --{kind}-id {name} --account-name {account}"
 
 
-def is_useless(node: ComputeNode) -> bool:
-    """Whether a node runs no task, and will hardly run one later."""
-    return node.state in _USELESS or has_failed(node)
+def is_down(node: ComputeNode) -> bool:
+    """Whether a node runs no tasks and is unlikely to recover."""
+    return node.state in _DOWN or start_task_failed(node)
 
 
-def has_failed(node: ComputeNode) -> bool:
-    """Whether a node will run no task for certain: its start task has failed."""
+def start_task_failed(node: ComputeNode) -> bool:
+    """Whether the start task of a node has failed, so that it will never run a task."""
     started = node.start_task_info
     failed = started is not None and started.result == TaskExecutionResult.failure
     return failed or node.state == ComputeNodeState.start_task_failed
 
 
-def of_pool(error: object) -> str:
+def describe_resize_error(error: object) -> str:
     """Say why a pool did not get its nodes."""
-    return " ".join(
-        [_line(f"{error.code}: {error.message}"), *([ADVICE[error.code]] if error.code in ADVICE else [])]
-    )
+    return _with_advice(error.code, error.message)
 
 
-def of_node(node: ComputeNode, output: str) -> str:
-    """Say why a node does not work."""
-    if has_failed(node):
+def describe_node(node: ComputeNode, output: str) -> str:
+    """Say why a node does not work; `output` is the end of what its start task printed."""
+    if start_task_failed(node):
         failure = node.start_task_info and node.start_task_info.failure_info
         text = failure.message if failure else "no reason given"
-        return f"The start task failed on node {node.id}: {_line(text)} {output}".rstrip()
+        return f"The start task failed on node {node.id}: {_one_line(text)} {output}".rstrip()
     errors = "; ".join(f"{error.code}: {error.message}" for error in node.errors or [])
     state = getattr(node.state, "value", node.state)
-    return f"Node {node.id} is {state}: {_line(errors or _WHY.get(node.state, 'no reason given'))}"
+    reason = errors or _DEFAULT_REASONS.get(node.state, "no reason given")
+    return f"Node {node.id} is {state}: {_one_line(reason)}"
 
 
-def of_task(task: CloudTask) -> str:
-    """Say how a task ended."""
-    ended = task.execution_info
-    code = "" if ended.exit_code is None else f" (exit code {ended.exit_code})"
-    failure = ended.failure_info
+def describe_task(task: CloudTask) -> str:
+    """Say how a task ended; its output follows."""
+    execution = task.execution_info
+    code = "" if execution.exit_code is None else f" (exit code {execution.exit_code})"
+    failure = execution.failure_info
     details = "".join(f" {detail.name}: {detail.value}." for detail in (failure and failure.details) or [])
-    return (
-        f"{_line(failure.message if failure else 'The task failed')}{code}{details} The end of what it wrote:"
-    )
+    text = _one_line(failure.message if failure else "The task failed")
+    return f"{text}{code}{details} The end of its standard error:"
 
 
-def tail(fetch: Callable[[], Iterable[bytes]], lines: int = 10) -> str:
-    """Return the last lines of a file of a node; what cannot be read is not worth another error."""
+def last_lines(fetch: Callable[[], Iterable[bytes]], count: int = 10) -> str:
+    """Return the last lines of a file on a node; a file that cannot be read raises no further error."""
     try:
         content = b"".join(fetch())
     except Exception as error:
-        return f"(its output cannot be read: {sentence(error)})"
-    return "\n".join(content.decode("utf-8", "replace").splitlines()[-lines:])
+        return f"(its output cannot be read: {describe_error(error)})"
+    return "\n".join(content.decode("utf-8", "replace").splitlines()[-count:])

@@ -1,4 +1,4 @@
-"""Repairs of the pool that upstream asks Azure Resource Manager for."""
+"""Corrections to the pool that upstream requests from Azure Resource Manager."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -12,9 +12,9 @@ from azure.mgmt.batch.models import (
     ScaleSettings,
 )
 
-# Batch evaluates formulas no more often
+# the shortest interval at which Batch evaluates a formula
 INTERVAL = timedelta(minutes=5)
-# One node at once, then as many as wait for one, as the documentation of Batch scales.
+# One node at first, then as many as the pending tasks need: the sampling pattern of Batch's own documentation.
 FORMULA = """\
 known = $PendingTasks.GetSamplePercent(180 * TimeInterval_Second);
 tasks = known < 70 ? 1 : avg($PendingTasks.GetSample(180 * TimeInterval_Second));
@@ -22,30 +22,30 @@ tasks = known < 70 ? 1 : avg($PendingTasks.GetSample(180 * TimeInterval_Second))
 $NodeDeallocationOption = taskcompletion;"""
 
 
-def repair(parameters: Pool, settings: object) -> None:
-    """Set in a pool what upstream sets wrong, or does not know.
+def repair_pool(parameters: Pool, settings: object) -> None:
+    """Set what upstream sets wrong in a pool, or does not set.
 
     Parameters
     ----------
     parameters : Pool
-        What `build.batch_pool_params` of upstream made.
+        The result of upstream's `build.batch_pool_params`.
     settings : ExecutorSettings
     """
     # Classic communication was retired on 2026-03-31
     parameters.target_node_communication_mode = NodeCommunicationMode(
         (settings.node_communication_mode or "simplified").capitalize()
     )
-    parameters.scale_settings = scale(settings)
+    parameters.scale_settings = scale_settings(settings)
     containers = parameters.deployment_configuration.virtual_machine_configuration.container_configuration
     for registry in containers.container_registries or []:
         if registry.identity_reference is not None:
-            # upstream sends the text "None" for both
+            # upstream sends the string "None" for both
             registry.user_name = registry.password = None
-    read_start_script(parameters)
+    allow_start_script(parameters)
 
 
-def read_start_script(parameters: Pool) -> None:
-    """Let the identity of the pool read a start script from Blob storage, which upstream reads by a signed URL."""
+def allow_start_script(parameters: Pool) -> None:
+    """Let the pool's identity read a start script from Blob storage; upstream needs a signed URL."""
     if parameters.start_task is None or parameters.identity is None:
         return
     [resource] = parameters.identity.user_assigned_identities
@@ -54,8 +54,8 @@ def read_start_script(parameters: Pool) -> None:
             file.identity_reference = ComputeNodeIdentityReference(resource_id=resource)
 
 
-def scale(settings: object) -> ScaleSettings:
-    """Return how many nodes: fixed, or as many as tasks wait; dedicated or spot (in the API: low priority)."""
+def scale_settings(settings: object) -> ScaleSettings:
+    """Return a fixed size or an autoscale formula, for dedicated or spot nodes (in the API: low priority)."""
     count = settings.pool_node_count
     if settings.autoscale:
         formula = FORMULA.format(
@@ -65,13 +65,13 @@ def scale(settings: object) -> ScaleSettings:
             rest=settings.tasks_per_node - 1,
         )
         return ScaleSettings(auto_scale=AutoScaleSettings(formula=formula, evaluation_interval=INTERVAL))
-    dedicated, spot = counts(settings)
+    dedicated, spot = node_counts(settings)
     return ScaleSettings(
         fixed_scale=FixedScaleSettings(target_dedicated_nodes=dedicated, target_low_priority_nodes=spot)
     )
 
 
-def counts(settings: object) -> tuple[int, int]:
-    """Return how many dedicated and how many spot nodes a fixed pool is to have."""
+def node_counts(settings: object) -> tuple[int, int]:
+    """Return the numbers of dedicated and spot nodes of a pool of fixed size."""
     count = settings.pool_node_count
     return (0, count) if settings.spot else (count, 0)

@@ -1,4 +1,4 @@
-"""Requests to Batch that are repeated when they fail; how often and after which waits is here alone."""
+"""Requests to Batch that are retried: the only place that says how often, and after which waits."""
 
 from collections.abc import Callable
 
@@ -11,25 +11,25 @@ from tenacity import (
     wait_incrementing,
 )
 
-from snakemake_executor_plugin_azure import batch_errors
+from snakemake_executor_plugin_azure.batch_errors import describe_error, http_status
 
-# of adding a task, when Batch does not answer or is busy
-ADD_TRIES = 3
-# at the end of a run, when a deletion is refused or not answered
-DELETE_TRIES = 3
-# of what is deleted: it is not there, or on its way
+# to add a task, when Batch does not answer or is busy
+ADD_ATTEMPTS = 3
+# to delete something at the end of a run, when that is refused or not answered
+DELETE_ATTEMPTS = 3
+# of something to be deleted: it does not exist, or is being deleted
 GONE = {404, 409}
 
 
-def add(ask: Callable[[], None], warn: Callable[[str], None]) -> None:
-    """Add a task, which Batch may have without having answered.
+def add_task(request: Callable[[], None], warn: Callable[[str], None]) -> None:
+    """Add a task, which Batch may have accepted without having answered.
 
     Parameters
     ----------
-    ask : callable
-        The request.
+    request : callable
+        Sends the request.
     warn : callable
-        Gets a sentence before a try is repeated.
+        Receives a sentence before each retry.
 
     Raises
     ------
@@ -37,71 +37,71 @@ def add(ask: Callable[[], None], warn: Callable[[str], None]) -> None:
         When the task is refused, or Batch stays busy.
     """
 
-    def tell(state: RetryCallState) -> None:
-        warn(f"A task cannot be added, trying again: {batch_errors.sentence(state.outcome.exception())}")
+    def warn_before_retry(state: RetryCallState) -> None:
+        warn(f"A task could not be added, trying again: {describe_error(state.outcome.exception())}")
 
     policy = Retrying(
-        stop=stop_after_attempt(ADD_TRIES),
+        stop=stop_after_attempt(ADD_ATTEMPTS),
         wait=wait_incrementing(start=1, increment=1),
-        retry=retry_if_exception(_may_pass),
-        before_sleep=tell,
+        retry=retry_if_exception(_is_transient),
+        before_sleep=warn_before_retry,
         reraise=True,
     )
     try:
-        policy(ask)
+        policy(request)
     except Exception as error:
-        status = batch_errors.status_of(error)
-        # 409: an earlier try has reached it
-        reached = status == 409 and policy.statistics["attempt_number"] > 1
-        # without an answer the next poll tells whether it is there
-        if not reached and status is not None:
+        status = http_status(error)
+        # 409: an earlier attempt has added it
+        added = status == 409 and policy.statistics["attempt_number"] > 1
+        # without an answer the next poll shows whether Batch has it
+        if not added and status is not None:
             raise
 
 
-def delete(ask: Callable[[], None], renew_token: Callable[[], None]) -> Exception | None:
-    """Delete something.
+def delete_resource(request: Callable[[], None], renew_token: Callable[[], None]) -> Exception | None:
+    """Delete a job or a pool.
 
     Parameters
     ----------
-    ask : callable
-        The request.
+    request : callable
+        Sends the request.
     renew_token : callable
-        Called when the token is refused.
+        Called when the token is rejected.
 
     Returns
     -------
     Exception or None
-        Why it is still there, if it is.
+        Why it could not be deleted, if it could not.
     """
 
-    def ask_once() -> None:
+    def attempt() -> None:
         try:
-            ask()
+            request()
         except Exception as error:
-            if batch_errors.status_of(error) == 401:
+            if http_status(error) == 401:
                 renew_token()
             raise
 
     policy = Retrying(
-        stop=stop_after_attempt(DELETE_TRIES),
+        stop=stop_after_attempt(DELETE_ATTEMPTS),
         wait=wait_fixed(1),
-        retry=retry_if_exception(_is_still_there),
+        retry=retry_if_exception(_still_exists),
         reraise=True,
     )
     try:
-        policy(ask_once)
+        policy(attempt)
     except Exception as error:
-        return error if _is_still_there(error) else None
+        return error if _still_exists(error) else None
     return None
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Whether Batch did not answer, or is busy."""
     if not isinstance(error, Exception):
         return False
-    status = batch_errors.status_of(error)
+    status = http_status(error)
     return status is None or status == 429 or status >= 500
 
 
-def _is_still_there(error: BaseException) -> bool:
-    return isinstance(error, Exception) and batch_errors.status_of(error) not in GONE
+def _still_exists(error: BaseException) -> bool:
+    return isinstance(error, Exception) and http_status(error) not in GONE

@@ -1,4 +1,4 @@
-"""What an attempt of a job asks SLURM for: more memory or time than the one before only when that was too little."""
+"""What an attempt of a job requests from SLURM: more memory or time than the last only if that was too little."""
 
 import re
 import shlex
@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-SECONDS = 20
+SINFO_SECONDS = 20
 _TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 
 @dataclass(frozen=True)
-class Request:
-    """How many times what the rules declare an attempt asks for, and how many attempts failed for no known reason."""
+class Scaling:
+    """Factors by which an attempt scales what its rules declare, and how many attempts failed for unknown reasons."""
 
     memory: int = 1
     time: int = 1
     unknown: int = 0
 
-    def after(self, why: str) -> "Request":
-        """Return what the next attempt asks for, from what `states.why` says of the last.
+    def after(self, reason: str) -> "Scaling":
+        """Return the factors of the next attempt, from what `states.failure_reason` says of the last.
 
-        Without a reason the same is asked for again, and once more memory: not every site tells.
+        If the reason is unknown the same is requested again, and once more memory: not every site reports it.
         """
-        match why:
+        match reason:
             case "memory":
                 return replace(self, memory=self.memory + 1)
             case "time":
@@ -35,41 +35,41 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Most:
-    """The most that a job may ask for: MB of a node, and minutes; None where there is no limit."""
+class Limits:
+    """The most that a job may request: MB on a node, and minutes; None where there is no limit."""
 
     mem_mb: int | None = None
     runtime: int | None = None
 
 
-class Asked:
-    """A job that asks for more than its rules declare."""
+class ScaledJob:
+    """A job that requests more than its rules declare."""
 
-    def __init__(self, job: JobExecutorInterface, request: Request, most: Most) -> None:
+    def __init__(self, job: JobExecutorInterface, scaling: Scaling, limits: Limits) -> None:
         self._job = job
-        declared = dict(job.resources.items())
-        for name, times in (("mem_mb", request.memory), ("runtime", request.time)):
-            if times > 1 and declared.get(name):
-                declared[name] = within(declared[name], times, getattr(most, name))
-        self.resources = type(job.resources)(fromdict=declared)
+        resources = dict(job.resources.items())
+        for name, factor in (("mem_mb", scaling.memory), ("runtime", scaling.time)):
+            if factor > 1 and resources.get(name):
+                resources[name] = scaled(resources[name], factor, getattr(limits, name))
+        self.resources = type(job.resources)(fromdict=resources)
 
     def __getattr__(self, name: str) -> object:
-        """Return whatever else the job has."""
+        """Return any other attribute of the job."""
         return getattr(self._job, name)
 
 
-def within(amount: int, times: int, most: int | None) -> int:
-    """Return so many times an amount, but no more than the most, and no less than the amount."""
-    return max(amount, min(times * amount, most or times * amount))
+def scaled(amount: int, factor: int, limit: int | None) -> int:
+    """Multiply an amount by a factor, up to a limit, but never below the amount itself."""
+    return max(amount, min(factor * amount, limit or factor * amount))
 
 
-def limits_of(partition: str) -> Most | None:
-    """Ask SLURM what a partition gives: the memory of its largest node, and its time limit; None without an answer.
+def query_limits(partition: str) -> Limits | None:
+    """Ask SLURM for the memory of a partition's largest node and its time limit; None without an answer.
 
     Parameters
     ----------
     partition : str
-        The argument for sbatch (` -p name`), or nothing for the default partition.
+        The argument for sbatch (` -p name`), or an empty string for the default partition.
     """
     names = shlex.split(partition)[1:]
     command = [
@@ -80,31 +80,31 @@ def limits_of(partition: str) -> Most | None:
         *(f"--partition={name}" for name in names),
     ]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SINFO_SECONDS, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    return read_limits(told, default=not names)
+    return parse_limits(done.stdout, default=not names)
 
 
-def read_limits(told: str, default: bool) -> Most:
-    """Read what `sinfo --format=%P|%m|%l` prints; of the default partition alone (`name*`), or of all lines."""
-    rows = [line.split("|") for line in told.splitlines() if line.count("|") == 2]
+def parse_limits(output: str, default: bool) -> Limits:
+    """Parse the output of `sinfo --format=%P|%m|%l`: only the default partition (`name*`), or all lines."""
+    rows = [line.split("|") for line in output.splitlines() if line.count("|") == 2]
     rows = [row for row in rows if row[0].endswith("*") or not default]
-    memory = [int(found[0]) for _, text, _ in rows if (found := re.match(r"\d+", text))]
-    times = [minutes(text) for _, _, text in rows]
-    return Most(
+    memory = [int(match[0]) for _, text, _ in rows if (match := re.match(r"\d+", text))]
+    times = [parse_minutes(text) for _, _, text in rows]
+    return Limits(
         mem_mb=max(memory, default=None),
-        # 0 is a time limit that sinfo does not tell
+        # 0 is a time limit that sinfo does not report
         runtime=None if None in times else max(times, default=0) or None,
     )
 
 
-def minutes(text: str) -> int | None:
-    """Return the minutes of a time as SLURM writes it (`1-12:00:00`, `30:00`); None when it is `infinite`."""
-    found = _TIME.fullmatch(text.strip())
-    if not found:
+def parse_minutes(text: str) -> int | None:
+    """Return a time in SLURM's notation (`1-12:00:00`, `30:00`) in minutes; None for `infinite`."""
+    match = _TIME.fullmatch(text.strip())
+    if not match:
         return None
-    days, first, second, third = (int(part) if part is not None else None for part in found.groups())
+    days, first, second, third = (int(part) if part is not None else None for part in match.groups())
     if days is not None:
         return (days * 24 + first) * 60 + (second or 0)
     return first * 60 + second if third is not None else first

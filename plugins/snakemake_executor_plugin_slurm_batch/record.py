@@ -1,4 +1,4 @@
-"""What SLURM said in a run, beside Snakemake's own records: `./tigerbush status` reads it."""
+"""What SLURM reported in a run, next to Snakemake's own records: `./tigerbush status` reads it."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Record:
-    """A small file, written anew with every change.
+    """A small file that is rewritten at every change.
 
     Parameters
     ----------
@@ -21,16 +21,16 @@ class Record:
         self._refusals: Counter[str] = Counter()
         self._content: dict[str, object] = {}
 
-    def refused(self, answer: str) -> None:
-        """Count a refusal for now."""
+    def count_refusal(self, answer: str) -> None:
+        """Count a temporary refusal of sbatch."""
         with self._lock:
             self._refusals[answer] += 1
-        self.write(refused_for_now=dict(self._refusals))
+        self.update(refused_for_now=dict(self._refusals))
 
-    def write(self, **values: str | Mapping[str, int]) -> None:
-        """Note the run's name in SLURM (`run`), or why so many jobs of it failed (`failed`).
+    def update(self, **values: str | Mapping[str, int]) -> None:
+        """Record the run's name in SLURM (`run`), or how many of its jobs failed for which reason (`failed`).
 
-        What cannot be written is not worth the run.
+        A file that cannot be written does not stop the run.
         """
         with self._lock:
             self._content |= values

@@ -1,12 +1,12 @@
-"""What SLURM's words for a job mean: whether it is alive or has done its work, and why it has come to another end.
+"""What the job states of SLURM mean: whether a job is active or done, and why it ended otherwise.
 
 sacct(1) and squeue(1), "JOB STATE CODES".
 """
 
 import re
 
-# everything else is an end: words of later versions, too
-ALIVE = {
+# every other state is final, including those of later versions
+ACTIVE = {
     "COMPLETING",
     "CONFIGURING",
     "EXPEDITING",
@@ -25,10 +25,10 @@ ALIVE = {
     "SUSPENDED",
     "UPDATE_DB",
 }
-# what upstream tells apart from other ends: success, and a node to leave out
-_TOLD_APART = {"COMPLETED", "NODE_FAIL"}
-# after these nothing of a job runs any more
-ENDS = _TOLD_APART | {
+# what upstream distinguishes from other final states: success, and a node to exclude
+_DISTINGUISHED = {"COMPLETED", "NODE_FAIL"}
+# in these states no part of a job runs any more
+FINAL = _DISTINGUISHED | {
     "BOOT_FAIL",
     "CANCELLED",
     "DEADLINE",
@@ -40,77 +40,77 @@ ENDS = _TOLD_APART | {
     "REVOKED",
     "TIMEOUT",
 }
-# not the job's fault, or somebody's wish; a job that SLURM has forgotten was alive when it was last heard of
-_NOTHING = (ENDS | ALIVE) - {"FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
+# not caused by the job; one that SLURM no longer knows was active when it was last reported
+_EXTERNAL = (FINAL | ACTIVE) - {"FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
 
-# what SLURM writes into the output of a job that took too much, whatever it calls its end
+# what SLURM writes into the output of a job that exceeded its memory, whatever final state it reports
 _OVER_MEMORY = re.compile(
     r"exceeded (?:job |step )?memory limit|Detected \d+ oom[-_]kill event|OOM Killed|oom-kill:|"
     r"cgroup out-of-memory handler",
     re.IGNORECASE,
 )
-# what else such a job may write
-_NO_MEMORY = re.compile(
+# what else such a job may print
+_SIGNS_OF_OVER_MEMORY = re.compile(
     r"SIGKILL|signal 9\b|exit(?:ed with| status|_?code:?)? 137\b|\bKilled\b|MemoryError|bad_alloc|"
     r"[Cc]annot allocate memory|Unable to allocate"
 )
 
 
-def word_of(state: str) -> str:
-    """Return the word of a state, which may be followed by more (`CANCELLED by 1001`) or cut (`OUT_OF_ME+`)."""
+def base_state(state: str) -> str:
+    """Return a state without what may follow it (`CANCELLED by 1001`), and in full if truncated (`OUT_OF_ME+`)."""
     words = state.split()
     word = words[0].upper() if words else "UNKNOWN"
     if not word.endswith("+"):
         return word
-    begun = [known for known in sorted(ALIVE | ENDS) if known.startswith(word[:-1])]
-    return begun[0] if begun else word[:-1]
+    matches = [known for known in sorted(ACTIVE | FINAL) if known.startswith(word[:-1])]
+    return matches[0] if matches else word[:-1]
 
 
-def meaning(state: str, requeue: bool) -> str:
-    """Return a word that upstream understands for what sacct or squeue says of a job.
+def upstream_state(state: str, requeue: bool) -> str:
+    """Translate what sacct or squeue reports for a job into a state that upstream understands.
 
-    Upstream takes every word for running that it does not know, also `CANCELLED by 1001`, and UNKNOWN for success.
+    Upstream takes every state that it does not know for running, even `CANCELLED by 1001`, and UNKNOWN for success.
 
     Parameters
     ----------
     state : str
-        A word, and more behind a space; `+` where it was cut.
+        A state, perhaps followed by a space and more, or truncated (`+`).
     requeue : bool
-        Whether SLURM starts a job again that it has preempted.
+        Whether SLURM requeues a preempted job.
 
     Returns
     -------
     str
-        RUNNING, COMPLETED, NODE_FAIL, PREEMPTED (which will go on) or FAILED.
+        RUNNING, COMPLETED, NODE_FAIL, PREEMPTED (the job will be requeued) or FAILED.
     """
-    word = word_of(state)
-    if word in ALIVE:
+    word = base_state(state)
+    if word in ACTIVE:
         return "RUNNING"
-    if word in _TOLD_APART or (word == "PREEMPTED" and requeue):
+    if word in _DISTINGUISHED or (word == "PREEMPTED" and requeue):
         return word
     return "FAILED"
 
 
-def why(state: str, output: str) -> str:
-    """Tell why a job has come to another end than success.
+def failure_reason(state: str, output: str) -> str:
+    """Return why a job did not succeed.
 
     Parameters
     ----------
     state : str
-        What sacct or squeue says.
+        What sacct or squeue reports.
     output : str
-        The end of what the job has printed.
+        The end of the job's output.
 
     Returns
     -------
     str
-        memory or time (there was too little), nothing (the job had no part in it) or unknown.
+        memory or time (too little was requested), external (not caused by the job) or unknown.
     """
-    word = word_of(state)
+    word = base_state(state)
     if word == "TIMEOUT":
         return "time"
     if word == "OUT_OF_MEMORY" or _OVER_MEMORY.search(output):
         return "memory"
-    if word in _NOTHING:
-        return "nothing"
-    return "memory" if _NO_MEMORY.search(output) else "unknown"
+    if word in _EXTERNAL:
+        return "external"
+    return "memory" if _SIGNS_OF_OVER_MEMORY.search(output) else "unknown"

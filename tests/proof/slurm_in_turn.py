@@ -1,5 +1,5 @@
-"""A run of the sample on SLURM, in which a job is cancelled, one is preempted, a node is lost, a job runs out of memory, one
-out of time, and the controller is away, one after the other. It ends by itself, with the results of one machine."""
+"""A run of the sample on SLURM with one fault after the other: a job is cancelled, one is preempted, a node is lost, a job runs
+out of memory, one out of time, and the controller is down. It succeeds on its own, with the same results as on one machine."""
 
 import os
 import shutil
@@ -11,95 +11,104 @@ from fabricate import ROOT
 from processes import wait_until
 from runs import SUMMARIES
 from slurm import slurm_cluster
-from test_slurm import EACH, PARTITIONS, SlurmRun, contents, continued, preempt, running, stopped
+from test_slurm import (
+    PARTITIONS,
+    UNGROUPED,
+    SlurmRun,
+    checksums,
+    continue_processes,
+    preempt,
+    running_jobs,
+    stop_processes,
+)
 
 PERIOD = {"period": {"start": "2020-01-01", "end": "2021-01-01"}}
 FIGURE = "results/niger/analysis/overview.png"
 
 
 def run() -> None:
-    """Run it in a temporary folder and print what became of all jobs."""
+    """Run it in a temporary folder and print how all jobs ended."""
     with (
         tempfile.TemporaryDirectory() as folder,
         slurm_cluster(accounting=True, cpus=2, extra=PARTITIONS) as cluster,
     ):
-        one, local = (prepared(Path(folder) / name) for name in ("cluster", "local"))
+        cluster_run, local = (prepare_sample(Path(folder) / name) for name in ("cluster", "local"))
         local.snakemake(SUMMARIES, FIGURE)
-        shutil.copytree(local.folder / "data", one.folder / "data")
-        one.profile = "slurm"
-        one.more = (
+        shutil.copytree(local.folder / "data", cluster_run.folder / "data")
+        cluster_run.profile = "slurm"
+        cluster_run.more = (
             "--default-resources",
             "slurm_account=tests",
             "--set-resources",
             "analyse_site:mem_mb=250",
         )
         start = time.monotonic()
-        with one.started(SUMMARIES, FIGURE, *EACH) as process:
-            for happen in (cancel, take_away, lose_node, let_time_run_out, silence):
-                number, node = held(cluster)
-                happen(cluster, number, node)
-                continued(cluster)
-                print(f"{time.monotonic() - start:5.0f} s  {happen.__name__.replace('_', ' ')}", flush=True)
-            assert process.wait(3600) == 0, one.printed()
-        print(f"{time.monotonic() - start:5.0f} s  the run has ended by itself")
+        with cluster_run.started(SUMMARIES, FIGURE, *UNGROUPED) as process:
+            for fault in (cancel, preempt_node, lose_node, let_time_run_out, silence):
+                job_id, node = stop_a_job(cluster)
+                fault(cluster, job_id, node)
+                continue_processes(cluster)
+                print(f"{time.monotonic() - start:5.0f} s  {fault.__name__.replace('_', ' ')}", flush=True)
+            assert process.wait(3600) == 0, cluster_run.printed()
+        print(f"{time.monotonic() - start:5.0f} s  the run has succeeded on its own")
         rows = cluster.run(
             "sacct", "--noheader", "--allocations", "--parsable2", "--format=State,Comment"
         ).splitlines()
         print_states([row.split("|") for row in rows])
-        found, expected = contents(one), contents(local)
-        assert found.keys() == expected.keys()
-        assert {name for name in found if found[name] != expected[name]} == set()
-        print(f"all {len(found)} results are those of one machine")
+        results, expected = checksums(cluster_run), checksums(local)
+        assert results.keys() == expected.keys()
+        assert {name for name in results if results[name] != expected[name]} == set()
+        print(f"all {len(results)} results are the same as on one machine")
         real_series(Path(folder))
 
 
 def real_series(folder: Path) -> None:
-    """Make a month of real products on the cluster and on this machine, and compare."""
+    """Process a month of real products on the cluster and on this machine, and compare."""
     config = {
         "sites": "sites.tsv",
         "period": {"start": "2015-12-01", "end": "2016-01-01", "step": "1m"},
         "source": {"path": str(ROOT.parent / "shared" / "data" / "sentinel2" / "l1c_series")},
         "composite": {"max_cloud_percent": 100},
     }
-    one, local = (
+    cluster_run, local = (
         SlurmRun(folder / name, config, [("ljubljana", 14.5579, 45.8704, 0.009)])
         for name in ("real", "real_local")
     )
-    one.profile, one.more = "slurm", ("--default-resources", "slurm_account=tests")
-    one.on_cluster(SUMMARIES)
+    cluster_run.profile, cluster_run.more = "slurm", ("--default-resources", "slurm_account=tests")
+    cluster_run.on_cluster(SUMMARIES)
     local.snakemake(SUMMARIES)
-    assert one.summary("ljubljana")["COPERNICUS/S2"]["time-series-data"]
-    assert contents(one) == contents(local)
-    print(f"so are the {len(contents(one))} results of a month of real products")
+    assert cluster_run.summary("ljubljana")["COPERNICUS/S2"]["time-series-data"]
+    assert checksums(cluster_run) == checksums(local)
+    print(f"so are the {len(checksums(cluster_run))} results of a month of real products")
 
 
-def prepared(folder: Path) -> SlurmRun:
+def prepare_sample(folder: Path) -> SlurmRun:
     """A working directory of the sample."""
     shutil.copytree(ROOT / "config", folder / "config")
     return SlurmRun(folder, PERIOD, sites=())
 
 
-def held(cluster) -> tuple[str, str]:
-    """Wait for a job that runs, stop its processes so that it stays for some seconds, and return its number and node."""
-    wait_until(lambda: running(cluster, ""), 300, "no job runs")
-    wait_until(lambda: stopped(cluster, cluster.nodes), 60, "nothing runs")
+def stop_a_job(cluster) -> tuple[str, str]:
+    """Wait for a running job, stop its processes for some seconds, and return its ID and node."""
+    wait_until(lambda: running_jobs(cluster, ""), 300, "no job runs")
+    wait_until(lambda: stop_processes(cluster, cluster.nodes), 60, "nothing runs")
     time.sleep(3)
-    number, job = next(iter(running(cluster, "").items()))
-    return number, job["node"]
+    job_id, job = next(iter(running_jobs(cluster, "").items()))
+    return job_id, job["node"]
 
 
-def cancel(cluster, number, node) -> None:
-    """As a user or an administrator."""
-    cluster.run("scancel", number)
+def cancel(cluster, job_id, node) -> None:
+    """Cancel the job, as a user or an administrator does."""
+    cluster.run("scancel", job_id)
 
 
-def take_away(cluster, number, node) -> None:
-    """Preempt the node's jobs."""
+def preempt_node(cluster, job_id, node) -> None:
+    """Preempt the jobs of the node."""
     preempt(cluster, node, "--exclusive", "--mem=0")
     wait_until(lambda: cluster.jobs("PREEMPTED"), 60, "no job is preempted")
 
 
-def lose_node(cluster, number, node) -> None:
+def lose_node(cluster, job_id, node) -> None:
     """Cut the power of a node, and bring it back when SLURM has given up its jobs."""
     cluster.kill_node(node)
     wait_until(
@@ -108,13 +117,13 @@ def lose_node(cluster, number, node) -> None:
     cluster.start_node(node)
 
 
-def let_time_run_out(cluster, number, node) -> None:
-    """Give a stopped job a minute in all."""
-    cluster.run("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+def let_time_run_out(cluster, job_id, node) -> None:
+    """Limit the time of a stopped job to one minute."""
+    cluster.run("scontrol", "update", f"JobId={job_id}", "TimeLimit=1")
     wait_until(lambda: cluster.jobs("TIMEOUT"), 180, "no job runs out of time")
 
 
-def silence(cluster, number, node) -> None:
+def silence(cluster, job_id, node) -> None:
     """Stop the controller for a minute."""
     cluster.stop_controller()
     time.sleep(60)
@@ -122,10 +131,10 @@ def silence(cluster, number, node) -> None:
 
 
 def print_states(rows: list[list[str]]) -> None:
-    """Print how many jobs came to which end."""
+    """Print how many jobs ended in which state."""
     states = [state.split()[0] for state, comment in rows if comment]
     for state in sorted(set(states)):
         print(f"{states.count(state):5} {state}")
 
 
-os.environ.setdefault("CI", "true")  # what is absent is a failure
+os.environ.setdefault("CI", "true")  # a missing program is a failure

@@ -1,8 +1,8 @@
-"""What stands between the SDKs and Azure: a proxy that answers for Azure's hosts, tokens included.
+"""A proxy between the SDKs and Azure that answers for Azure's hosts, tokens included.
 
-Blob requests are passed on to Azurite as they are, unless some of them are to fail; those to Azure Resource Manager and to the Batch account are answered
-by a `batch_account.Account`. Nothing of Snakemake, its plugins or the SDKs is changed: they get the proxy, the test
-authority and the address of the metadata service from the environment.
+Requests to Blob storage are passed on to Azurite unchanged, unless some are to fail; those to Azure Resource Manager and the
+Batch account are answered by a `batch_account.Account`. Snakemake, its plugins and the SDKs are not modified: they get the
+proxy, the certificate authority of the tests and the address of the metadata service from the environment.
 """
 
 import base64
@@ -21,27 +21,27 @@ from urllib.parse import parse_qs, urlsplit
 
 from azurite import ACCOUNT
 from batch_account import Account
-from batch_things import RefusalError
+from batch_resources import RefusalError
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "66666666-7777-8888-9999-000000000000"
-SECRET = "the-secret-of-the-service-principal"  # noqa: S105 - of no one
+SECRET = "the-secret-of-the-service-principal"  # noqa: S105 - made up
 ARM, BATCH, STORAGE = (
     "https://management.azure.com",
     "https://batch.core.windows.net",
     "https://storage.azure.com",
 )
-
-
 BLOB = ".blob.core.windows.net"
-
-
+# status of a fault: the request is carried out, but its response is lost
 LOST = -1
 
 
 @dataclass
 class Fault:
-    """An answer that replaces the real one, `times` times; status 0 closes the connection, LOST only after it was done."""
+    """A response that replaces the real one, `times` times.
+
+    Status 0 closes the connection; LOST does so after the request has been carried out.
+    """
 
     method: str
     path: str
@@ -58,15 +58,15 @@ class Azure:
     account : Account
         The Batch account.
     requests : list of (str, str, str, str)
-        Method, host, path and body of what reached ARM and Batch.
+        Method, host, path and body of requests to ARM and Batch.
     faults : list of Fault
         Of ARM and Batch.
     blob_faults : list of Fault
-        Of Blob storage, for connections made after the first is there.
+        Of Blob storage, on connections opened after the first of them was added.
     token_seconds : int
         How long tokens are valid.
     tokens : list of str
-        Every token that was given.
+        Every token that was issued.
     """
 
     def __init__(self, port: int, account: Account, blob_port: int, certificates: Path):
@@ -87,13 +87,13 @@ class Azure:
     def blob_fault(self, method, path, status, code="ServerError", times=float("inf")):
         self.blob_faults.append(Fault(method, path, status, code, times))
 
-    def mend(self):
+    def reset(self):
         self.faults.clear()
         self.blob_faults.clear()
         self.requests.clear()
         self.token_seconds = 3600
 
-    def struck(self, method: str, path: str, blob: bool = False) -> Fault | None:
+    def next_fault(self, method: str, path: str, blob: bool = False) -> Fault | None:
         for fault in self.blob_faults if blob else self.faults:
             if fault.times > 0 and method == fault.method and re.search(fault.path, path):
                 fault.times -= 1
@@ -101,7 +101,7 @@ class Azure:
         return None
 
     def environment(self) -> dict[str, str]:
-        """Return what lets the SDKs find the stand-in."""
+        """Return the variables by which the SDKs find the stand-in."""
         return {
             "HTTPS_PROXY": self.url,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -109,8 +109,8 @@ class Azure:
             "SSL_CERT_FILE": str(self.certificates / "ca.pem"),
         }
 
-    def caller(self) -> dict[str, str]:
-        """Return the environment of whoever starts a run: a service principal, no managed identity."""
+    def caller_environment(self) -> dict[str, str]:
+        """Return the environment of the user who starts a run: a service principal, no managed identity."""
         return self.environment() | {
             "AZURE_TENANT_ID": TENANT,
             "AZURE_CLIENT_ID": CLIENT,
@@ -118,11 +118,11 @@ class Azure:
             "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{self.url}/absent",
         }
 
-    def node(self) -> dict[str, str]:
-        """Return the environment of a node: the identity of its pool."""
+    def node_environment(self) -> dict[str, str]:
+        """Return the environment of a node, with the managed identity of its pool."""
         return self.environment() | {"AZURE_POD_IDENTITY_AUTHORITY_HOST": self.url}
 
-    def token(self, audience: str, who: str) -> dict:
+    def issue_token(self, audience: str, object_id: str) -> dict:
         now = int(time.time())
         parts = [
             {"alg": "none", "typ": "JWT"},
@@ -132,7 +132,7 @@ class Azure:
                 "iat": now,
                 "nbf": now - 300,
                 "exp": now + self.token_seconds,
-                "oid": who,
+                "oid": object_id,
                 "tid": TENANT,
                 "appid": CLIENT,
             },
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
     host = ""
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def handle_one_request(self):
         with suppress(ConnectionError, ssl.SSLError):
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.host = self.path.rpartition(":")[0]
         blob = self.host.endswith(BLOB)
         if blob and self.host != f"{ACCOUNT}{BLOB}":
-            # as a proxy answers for a host that has no address
+            # as a proxy answers for a host name that does not resolve
             self.send_response_only(502)
             self.end_headers()
             self.close_connection = True
@@ -193,18 +193,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def _relay(self):
-        """Pass bytes to and from Azurite; TLS is its own."""
+        """Relay bytes to and from Azurite, which ends TLS itself."""
         self.close_connection = True
-        with socket.create_connection(("127.0.0.1", self.azure.blob_port)) as upstream:
-            back = threading.Thread(target=_copy, args=(upstream, self.connection), daemon=True)
-            back.start()
-            _copy(self.connection, upstream)
-            back.join(10)
+        with socket.create_connection(("127.0.0.1", self.azure.blob_port)) as azurite:
+            responses = threading.Thread(target=_copy, args=(azurite, self.connection), daemon=True)
+            responses.start()
+            _copy(self.connection, azurite)
+            responses.join(10)
 
     def _forward(self):
-        """Ask Azurite and give its answer, or a refusal."""
+        """Forward a request to Azurite, or answer with a fault."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.azure.struck(self.command, self.path, blob=True)
+        fault = self.azure.next_fault(self.command, self.path, blob=True)
         if fault:
             self.send_response_only(fault.status)
             self.send_header("x-ms-error-code", fault.code)
@@ -214,13 +214,13 @@ class _Handler(BaseHTTPRequestHandler):
         tls = ssl.create_default_context(cafile=self.azure.certificates / "ca.pem")
         azurite = http.client.HTTPSConnection("127.0.0.1", self.azure.blob_port, context=tls)
         azurite.request(self.command, self.path, body, dict(self.headers))
-        answer = azurite.getresponse()
-        content = answer.read()
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
+        response = azurite.getresponse()
+        content = response.read()
+        self.send_response_only(response.status)
+        for name, value in response.getheaders():
             if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
                 self.send_header(name, value)
-        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        length = response.getheader("Content-Length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._identity(split, body)
             return
         self.azure.requests.append((self.command, self.host, self.path, body))
-        fault = self.azure.struck(self.command, split.path)
+        fault = self.azure.next_fault(self.command, split.path)
         if fault and not fault.status:
             self.close_connection = True
             return
@@ -246,8 +246,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise RefusalError(fault.status, fault.code, f"the stand-in says {fault.code}")
             if not self.azure.accepts(self.headers.get("Authorization", ""), ARM if arm else BATCH):
                 raise RefusalError(401, "AuthenticationFailed", "the token is not for this resource")
-            ask = self.azure.account.resource if arm else self.azure.account.data
-            status, answer = ask(self.command, split.path, json.loads(body) if body else None)
+            handle = self.azure.account.handle_arm if arm else self.azure.account.handle_batch
+            status, answer = handle(self.command, split.path, json.loads(body) if body else None)
         except RefusalError as refusal:
             status, answer = refusal.status, refusal.body(arm)
         if fault and fault.status == LOST:
@@ -256,10 +256,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, answer)
 
     def _identity(self, split, body):
-        """Give tokens as Entra does, and as the metadata service of a node does."""
+        """Issue tokens as Entra does, and as the metadata service of a node does."""
         query = {key: values[0] for key, values in parse_qs(split.query or "").items()}
         if split.path == "/metadata/identity/oauth2/token":
-            self._answer(200, self.azure.token(query["resource"].removesuffix("/.default"), "pool"))
+            self._answer(200, self.azure.issue_token(query["resource"].removesuffix("/.default"), "pool"))
         elif split.path.endswith("/oauth2/v2.0/token"):
             form = {key: values[0] for key, values in parse_qs(body).items()}
             scope = form["scope"].split()[0]
@@ -268,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif not scope.endswith("/.default"):
                 self._answer(400, _entra("invalid_scope", f"AADSTS1002012: scope {scope} is not valid."))
             else:
-                answer = self.azure.token(scope.removesuffix("/.default"), "caller")
+                answer = self.azure.issue_token(scope.removesuffix("/.default"), "caller")
                 self._answer(200, answer | {"expires_in": self.azure.token_seconds})
         elif "discovery/instance" in split.path or "openid-configuration" in split.path:
             issuer = f"https://login.microsoftonline.com/{TENANT}"
@@ -294,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - the names that http.server calls
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - names that http.server requires
 
 
 def _entra(error: str, description: str) -> dict:
@@ -316,12 +316,12 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def azure_standin(folder: Path, blob_port: int, certificates: Path, python: Path):
-    """Run the stand-in; tasks run below `folder`, with the commands beside `python` on their path."""
+    """Run the stand-in; tasks run below `folder`, with the folder of `python` on their PATH."""
     handler = type("Handler", (_Handler,), {})
     server = _Server(("127.0.0.1", 0), handler)
     account = Account(folder, python)
     handler.azure = Azure(server.server_port, account, blob_port, certificates)
-    account.node_environment = handler.azure.node()
+    account.node_environment = handler.azure.node_environment()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield handler.azure

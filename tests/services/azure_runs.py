@@ -1,4 +1,4 @@
-"""Runs whose outputs are in Blob storage, in a working directory with the sources, as users of Azure have it."""
+"""Runs with outputs in Blob storage, in a working directory that holds the sources, as users of Azure have it."""
 
 import re
 import subprocess
@@ -27,14 +27,14 @@ NAMES = {
 
 
 def checkout(folder: Path) -> None:
-    """Copy what git tracks or would track, as a repository of its own: only that reaches the nodes."""
+    """Copy the files that git tracks or would track into a repository of their own: only these reach the nodes."""
     copied(folder, "workflow", "profiles", "config")
     for command in (["init", "--quiet"], ["add", "."]):
         subprocess.run(["git", *command], cwd=folder, check=True)
 
 
 class AzureRun(Run):
-    """A run of a name, with its outputs in Blob storage.
+    """A named run with its outputs in Blob storage.
 
     Attributes
     ----------
@@ -46,19 +46,19 @@ class AzureRun(Run):
     def __init__(self, folder: Path, config: dict, azure, store, name: str, **options):
         super().__init__(folder, config, **options)
         self.azure, self.store, self.name = azure, store, name
-        self.variables = azure.caller()
+        self.variables = azure.caller_environment()
         (folder / "config").mkdir(exist_ok=True)
         subprocess.run(["git", "add", "sites.tsv"], cwd=folder, check=True)
         (folder / "config" / "azure.yaml").write_text(yaml.safe_dump(NAMES | {"run": name}))
 
-    def stored(self) -> list[str]:
+    def storage_options(self) -> list[str]:
         """Return the options that put outputs into Blob storage."""
         return [
             "--default-storage-provider", "azure", "--default-storage-prefix", f"az://{CONTAINER}/{self.name}",
             "--storage-azure-account-name", ACCOUNT,
         ]  # fmt: skip
 
-    # one word, for what follows may be a target
+    # a single argument, because a target may follow
     configured = "--configfile=config.yaml"
 
     def start(self, *arguments) -> subprocess.Popen:
@@ -75,21 +75,21 @@ class AzureRun(Run):
     def finish(self, *arguments, status=0) -> str:
         return self.forked([self.configured, *arguments], status, warm_scripts=False)
 
-    def here(self, *arguments, status=0) -> str:
-        """Run all jobs on this machine."""
+    def run_here(self, *arguments, status=0) -> str:
+        """Run all jobs on this machine, not on Batch."""
         return self.forked([self.configured, "--cores", "2", *arguments], status)
 
     def planned_here(self, *arguments) -> Counter:
-        """The number of jobs per rule that a dry run on this machine shows."""
-        return counted(self.here("--dry-run", *arguments))
+        """Return the number of jobs per rule in a dry run on this machine."""
+        return counted(self.run_here("--dry-run", *arguments))
 
     def results(self) -> dict[str, bytes]:
-        """Return the results in the container, by their paths."""
+        """Return the contents of the results in the container, by path."""
         return self.store.blobs(CONTAINER, f"{self.name}/")
 
 
 def results_of(folder: Path) -> dict[str, bytes]:
-    """Return the results on a disk, by their paths."""
+    """Return the contents of the results on a disk, by path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in (folder / "results").rglob("*")
@@ -98,16 +98,16 @@ def results_of(folder: Path) -> dict[str, bytes]:
 
 
 def comparable(results: dict[str, bytes]) -> dict[str, bytes]:
-    """Leave out what names its time or where it was made: images and rasters are compared byte by byte."""
-    kept = {
+    """Leave out files that contain their time or place of origin; images and rasters are compared byte by byte."""
+    site_files = {
         name: content for name, content in results.items() if re.match(r"results/(?!downloads/)[^/]+/", name)
     }
-    # what is made of a summary holds the configuration too
+    # what is derived from a summary contains the configuration, too
     return {
         name: content
-        for name, content in kept.items()
+        for name, content in site_files.items()
         if "/analysis/" not in name
         and not name.endswith("results_summary.json")
-        # of rules over a whole site
+        # those of rules over a whole site
         and not re.search(r"/fingerprints/[^/]+$", name)
     }

@@ -11,11 +11,11 @@ from pathlib import Path
 import requests
 from azure.storage.blob import BlobServiceClient
 
+from seaweedfs import free_port
 from skipping import skip_unless_ci
-from weed import free_port
 
 ACCOUNT = "tigerstore"
-# made up; nothing but the tests' own look at the account uses it
+# made up; used only by the tests to inspect the account
 KEY = "dGlnZXJidXNoLXRlc3RzLWFjY291bnQta2V5LW9mLW5vLW9uZQ=="
 
 
@@ -34,14 +34,14 @@ class Azurite:
         )
 
     def requests(self) -> list[str]:
-        """Return the method and the path of each request that it has had."""
+        """Return method and path of each request so far."""
         return re.findall(r'"((?:GET|HEAD|PUT|POST|DELETE) [^ "]+)', self.log.read_text())
 
-    def container(self, name: str) -> None:
+    def create_container(self, name: str) -> None:
         self.service.create_container(name)
 
     def blobs(self, container: str, prefix: str = "") -> dict[str, bytes]:
-        """Return the blobs below a prefix by the rest of their names."""
+        """Return the contents of the blobs below a prefix, by the rest of their names."""
         client = self.service.get_container_client(container)
         return {
             name.removeprefix(prefix): client.download_blob(name).readall()

@@ -1,6 +1,6 @@
 """A stand-in of a Batch account: pools whose nodes run the command lines of tasks as processes of this machine.
 
-It answers the calls that the executor makes, in the form of ARM 2024-02-01 and Batch 2024-02-01.19.0.
+It handles the requests that the executor sends, in the format of ARM 2024-02-01 and Batch 2024-02-01.19.0.
 """
 
 import os
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-from batch_things import Node, Pool, RefusalError, Task, now
+from batch_resources import Node, Pool, RefusalError, Task, now
 
 ARM_POOL = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Batch/batchAccounts/[^/]+/pools/([^/]+)"
@@ -34,29 +34,29 @@ class Account:
     Attributes
     ----------
     pools, jobs : dict
-        What exists now.
+        Those that exist.
     created : list of dict
-        The properties of every pool that was made.
+        The request bodies of all created pools.
     finished : list of Task
-        What was done, also after its job was deleted.
-    most : int
-        The most tasks that ran at once.
+        All tasks that have ended, also of deleted jobs.
+    max_running : int
+        The largest number of tasks that ran at the same time.
     exits : dict of str to str
-        Display name (expression) of tasks that end with exit code 1 instead of running, and their standard error.
+        Display names (regular expressions) of tasks that end with exit code 1 instead of running, and their standard error.
     lose_node : str
-        Display name (expression) of the task whose node is lost once, while it runs.
+        Display name (regular expression) of the task whose node is lost once, while it runs.
     unusable, start_task_fails : int
-        So many nodes of a new pool.
+        How many nodes of a new pool are unusable, or fail in their start task.
     no_capacity : int
-        So many times a pool gets no further node, because Azure has none.
+        How many times a pool gets no further node because Azure has none.
     resized : list of dict
-        What pools were asked for after they were made.
+        The request bodies of all resizes.
     deletion_seconds : float
-        That deleting a job takes, while its tasks go on.
+        How long the deletion of a job takes, while its tasks continue.
     python : Path
-        What tasks find first on their path.
+        The interpreter of tasks; its folder is first on their PATH.
     quota : int
-        Nodes that the account may have.
+        The maximum number of nodes of a pool.
     """
 
     def __init__(self, folder: Path, python: Path):
@@ -65,16 +65,16 @@ class Account:
         self.node_environment: dict[str, str] = {}
         self.lock = threading.RLock()
         self.stopped = False
-        self.mend()
+        self.reset()
 
-    def mend(self) -> None:
+    def reset(self) -> None:
         self.python = self._python
         self.pools: dict[str, Pool] = {}
         self.jobs: dict[str, dict] = {}
         self.tasks: dict[str, dict[str, Task]] = {}
         self.created: list[dict] = []
         self.finished: list[Task] = []
-        self.most = 0
+        self.max_running = 0
         self.exits: dict[str, str] = {}
         self.lose_node = ""
         self.unusable = self.start_task_fails = 0
@@ -82,7 +82,7 @@ class Account:
         self.deletion_seconds = 0.0
         self.no_capacity = 0
         self.resized: list[dict] = []
-        self.made = 0
+        self.nodes_created = 0
 
     def stop(self) -> None:
         with self.lock:
@@ -91,8 +91,8 @@ class Account:
                 for task in tasks.values():
                     self._kill(task)
 
-    def resource(self, method: str, path: str, body: dict | None) -> tuple[int, dict]:
-        """Answer for Azure Resource Manager."""
+    def handle_arm(self, method: str, path: str, body: dict | None) -> tuple[int, dict]:
+        """Handle a request to Azure Resource Manager."""
         match = ARM_POOL.fullmatch(path)
         if not match or method != "PUT":
             raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
@@ -108,45 +108,47 @@ class Account:
     def _scale(self, name: str, properties: dict) -> None:
         scale, pool = properties["scaleSettings"], self.pools[name]
         if "autoScale" in scale:
-            # the formula is not evaluated, but it has to give nodes to pending tasks
-            wanted = 1 if "$PendingTasks" in scale["autoScale"]["formula"] else 0
+            # the formula is not evaluated, but it has to depend on pending tasks
+            target = 1 if "$PendingTasks" in scale["autoScale"]["formula"] else 0
         else:
             fixed = scale["fixedScale"]
-            wanted = fixed.get("targetDedicatedNodes", 0) + fixed.get("targetLowPriorityNodes", 0)
+            target = fixed.get("targetDedicatedNodes", 0) + fixed.get("targetLowPriorityNodes", 0)
         slots = properties.get("taskSlotsPerNode", 1)
-        if not self._grow(pool, wanted, slots):
+        if not self._allocate(pool, target, slots):
             return
         for node in pool.nodes[: self.unusable]:
             node.state = "unusable"
         for node in pool.nodes[: self.start_task_fails]:
             node.state, node.start_task_failed = "starttaskfailed", True
 
-    def _grow(self, pool: Pool, wanted: int, slots: int) -> bool:
-        """Give a pool the nodes that it has not; whether there were any."""
+    def _allocate(self, pool: Pool, target: int, slots: int) -> bool:
+        """Give a pool the nodes that it lacks; return whether there were any."""
         pool.changed, pool.resize_errors = now(), []
-        if wanted > self.quota:
+        if target > self.quota:
             pool.resize_errors = [QUOTA]
         elif self.no_capacity:
             self.no_capacity -= 1
             pool.resize_errors = [NO_CAPACITY]
         else:
-            names = (f"tvm-{self.made + i}" for i in range(wanted - len(pool.nodes)))
+            names = (f"tvm-{self.nodes_created + i}" for i in range(target - len(pool.nodes)))
             pool.nodes += [Node(name, slots) for name in names]
-            self.made += wanted
+            self.nodes_created += target
         return not pool.resize_errors
 
-    def data(self, method: str, path: str, body: dict | None) -> tuple[int, dict | bytes]:
-        """Answer for the Batch account itself."""
+    def handle_batch(self, method: str, path: str, body: dict | None) -> tuple[int, dict | bytes]:
+        """Handle a request to the Batch account itself."""
         kind, *names = unquote(path).strip("/").split("/")
-        answers = {"jobs": self._of_jobs, "pools": self._of_pools}
+        handlers = {"jobs": self._handle_jobs, "pools": self._handle_pools}
         with self.lock:
-            answer = answers[kind](method, names, body) if kind in answers else None
+            answer = handlers[kind](method, names, body) if kind in handlers else None
         if answer is None:
             raise RefusalError(404, "ResourceNotFound", f"the stand-in does not know {method} {path}")
         return answer
 
-    def _of_jobs(self, method: str, names: list[str], body: dict | None) -> tuple[int, dict | bytes] | None:
-        """Answer for jobs and their tasks; None when it is not known what is asked."""
+    def _handle_jobs(
+        self, method: str, names: list[str], body: dict | None
+    ) -> tuple[int, dict | bytes] | None:
+        """Handle requests about jobs and their tasks; None for unknown ones."""
         match method, *names:
             case ("POST",):
                 self._pool(body["poolInfo"]["poolId"])
@@ -163,9 +165,9 @@ class Account:
                 self._dispatch()
                 return 201, {}
             case "GET", job, "tasks":
-                return 200, {"value": [task.described() for task in self._tasks(job).values()]}
+                return 200, {"value": [task.to_json() for task in self._tasks(job).values()]}
             case "GET", job, "tasks", task:
-                return 200, self._task(job, task).described()
+                return 200, self._task(job, task).to_json()
             case "GET", job, "tasks", task, "files", name:
                 return 200, (self._task(job, task).folder / name).read_bytes()
             case "POST", job, "tasks", task, "terminate":
@@ -187,22 +189,24 @@ class Account:
                 return 202, b""
         return None
 
-    def _of_pools(self, method: str, names: list[str], body: dict | None) -> tuple[int, dict | bytes] | None:
-        """Answer for pools and their nodes; None when it is not known what is asked."""
+    def _handle_pools(
+        self, method: str, names: list[str], body: dict | None
+    ) -> tuple[int, dict | bytes] | None:
+        """Handle requests about pools and their nodes; None for unknown ones."""
         match method, *names:
             case ("GET",):
                 return 200, {"value": [{"id": name, "state": "active"} for name in self.pools]}
             case "HEAD" | "GET", pool:
-                return 200, self._pool(pool).described(pool)
+                return 200, self._pool(pool).to_json(pool)
             case "POST", pool, "resize":
                 self.resized.append(body)
-                found = self._pool(pool)
-                slots = found.body["properties"].get("taskSlotsPerNode", 1)
-                self._grow(found, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
+                resized = self._pool(pool)
+                slots = resized.body["properties"].get("taskSlotsPerNode", 1)
+                self._allocate(resized, body["targetDedicatedNodes"] + body["targetLowPriorityNodes"], slots)
                 self._dispatch()
                 return 202, b""
             case "GET", pool, "nodes":
-                return 200, {"value": [node.described() for node in self._pool(pool).nodes]}
+                return 200, {"value": [node.to_json() for node in self._pool(pool).nodes]}
             case "GET", pool, "nodes", _, "files", "startup", name:
                 self._pool(pool)
                 return 200, f"{name}: the start task ended badly\n".encode()
@@ -235,19 +239,20 @@ class Account:
         return self.tasks[job][name]
 
     def _dispatch(self) -> None:
-        """Start waiting tasks on nodes with free slots."""
+        """Start active tasks on nodes with free slots."""
         for job, tasks in self.tasks.items():
             pool = self.pools.get(self.jobs[job]["poolInfo"]["poolId"])
             nodes = pool.nodes if pool and self.jobs[job].get("state") != "disabled" else []
             for task in tasks.values():
-                node = next((one for one in nodes if one.state == "idle" and one.slots >= task.slots), None)
+                free = (node for node in nodes if node.state == "idle" and node.slots >= task.slots)
+                node = next(free, None)
                 if task.state == "active" and node is not None and not self.stopped:
                     node.slots -= task.slots
                     self._start(task, node)
         running = [
             task for tasks in self.tasks.values() for task in tasks.values() if task.state == "running"
         ]
-        self.most = max(self.most, len(running))
+        self.max_running = max(self.max_running, len(running))
 
     def _start(self, task: Task, node: Node) -> None:
         task.state, task.node, task.started = "running", node.name, time.monotonic()
@@ -256,8 +261,10 @@ class Account:
         for expression, text in self.exits.items():
             if re.search(expression, name):
                 command = ["/bin/sh", "-c", f"echo {shlex.quote(text)} >&2; exit 1"]
-        settings = {one["name"]: one["value"] for one in task.body.get("environmentSettings") or []}
-        # nothing of the submitting side but where programs are
+        settings = {
+            setting["name"]: setting["value"] for setting in task.body.get("environmentSettings") or []
+        }
+        # of the submitting process only PATH
         environment = {
             "PATH": f"{self.python.parent}:{os.environ['PATH']}",
             "HOME": str(task.folder),
@@ -278,14 +285,14 @@ class Account:
             threading.Timer(0.5, self._lose, (task, node)).start()
 
     def _lose(self, task: Task, node: Node) -> None:
-        """Take a node away; Batch puts its task back into the queue."""
+        """Remove a node; Batch requeues its task."""
         with self.lock:
             process, task.process = task.process, None
             _kill_group(process)
             for pool in self.pools.values():
                 if node in pool.nodes:
                     pool.nodes.remove(node)
-            # whatever of it still writes does so where the next attempt does not look
+            # processes of it that still write do so outside the folder of the next attempt
             (task.folder / "wd").rename(task.folder / f"wd-lost-{task.requeued}")
             (task.folder / "wd").mkdir()
             task.state, task.requeued = "active", task.requeued + 1
@@ -294,7 +301,7 @@ class Account:
     def _watch(self, task: Task, node: Node, process: subprocess.Popen) -> None:
         status = process.wait()
         with self.lock:
-            # not when its node was lost meanwhile
+            # not if its node has been lost meanwhile
             if task.process is process:
                 node.slots += task.slots
                 self._end(task, status)

@@ -19,7 +19,7 @@ HOSTS = (
 
 
 def write_certificates(folder: Path, hosts=HOSTS, last_day: int = 1) -> None:
-    """Write `ca.pem`, and `cert.pem` and `key.pem` that it signed, valid until so many days from now."""
+    """Write `ca.pem`, and a certificate signed by it (`cert.pem`, `key.pem`), valid for another `last_day` days."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _name("tigerbush tests")
     ca = (

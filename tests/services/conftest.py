@@ -1,4 +1,4 @@
-"""Real servers for all tests: an S3 store with a proxy before it for each, and Azure as far as it runs here."""
+"""Servers for all tests: an S3 store, with a proxy in front of it for each test, and stand-ins of Azure."""
 
 import copy
 import sys
@@ -16,25 +16,25 @@ from catalogues import item_of, serve
 from certificates import write_certificates
 from fabricate import name_of, scene_of
 from proxy import proxy_to
+from seaweedfs import KEYS, seaweedfs_server
 from tigerbush.sentinel2.writer import write_product
-from weed import KEYS, weed_server
 
 
 @pytest.fixture(scope="session")
-def weed(tmp_path_factory):
-    with weed_server(tmp_path_factory.mktemp("weed")) as server:
+def seaweedfs(tmp_path_factory):
+    with seaweedfs_server(tmp_path_factory.mktemp("seaweedfs")) as server:
         yield server
 
 
 @pytest.fixture
-def proxy(weed):
-    with proxy_to(weed.port) as running:
+def proxy(seaweedfs):
+    with proxy_to(seaweedfs.port) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch):
-    """Only what a test sets reaches the server."""
+    """Only credentials that a test sets reach a server."""
     for name in (*KEYS, "AWS_PROFILE", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -43,17 +43,17 @@ def no_credentials(monkeypatch):
 
 @pytest.fixture
 def slept(monkeypatch):
-    """Seconds that the test's own thread would wait for; servers in other threads wait as they do."""
-    seconds, thread, really = [], threading.get_ident(), time.sleep
+    """The waits in seconds of the test's own thread, which are skipped; servers in other threads do wait."""
+    waits, thread, really_sleep = [], threading.get_ident(), time.sleep
 
-    def sleep(wait):
+    def sleep(seconds):
         if threading.get_ident() == thread:
-            seconds.append(wait)
+            waits.append(seconds)
         else:
-            really(wait)
+            really_sleep(seconds)
 
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=sleep))
-    return seconds
+    return waits
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def keys(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory):
-    """Two products of January and one of February."""
-    folder = tmp_path_factory.mktemp("written")
+def three_products(tmp_path_factory):
+    """A folder with two products of January and one of February."""
+    folder = tmp_path_factory.mktemp("products")
     for seed, day in enumerate(("20170110", "20170120", "20170210")):
         write_product(folder, name_of(day), scene_of(seed, clouds=[]))
     return folder
@@ -80,9 +80,9 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def store(certificates):
-    """Blob storage, with the container of all runs."""
+    """Blob storage with the container of all runs."""
     with azurite_server(certificates) as server:
-        server.container(CONTAINER)
+        server.create_container(CONTAINER)
         yield server
 
 
@@ -95,27 +95,27 @@ def azure_session(store, certificates, tmp_path_factory):
 
 @pytest.fixture
 def azure(azure_session):
-    """What stands for Azure, with nothing in the Batch account and nothing broken."""
-    azure_session.mend()
-    azure_session.account.mend()
+    """The stand-ins of Azure, with an empty Batch account and without faults."""
+    azure_session.reset()
+    azure_session.account.reset()
     return azure_session
 
 
 @pytest.fixture(scope="session")
 def items(tmp_path_factory):
-    """Items of three days, without files."""
+    """STAC items of three days, without assets."""
     folder = tmp_path_factory.mktemp("items")
-    made = []
+    items = []
     for day in ("20170110", "20170116", "20170122"):
         name = name_of(day, level="L2A", baseline="0500")
         safe = write_product(folder, name, scene_of(level="L2A", offset=-1000))
-        made.append(item_of(safe, "sentinel-2-l2a", {}))
-    return made
+        items.append(item_of(safe, "sentinel-2-l2a", {}))
+    return items
 
 
 @pytest.fixture
 def three_days(items, tmp_path, monkeypatch):
-    """A catalogue of these items, which is asked once."""
+    """A catalogue of these items, whose requests are not retried."""
     monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(tmp_path) as running:
         running.items = copy.deepcopy(items)

@@ -1,4 +1,4 @@
-"""A proxy that counts, delays and breaks what goes through it."""
+"""A proxy that records, delays and corrupts the traffic that it forwards."""
 
 import http.client
 import re
@@ -21,14 +21,14 @@ _CODES = {
 
 @dataclass
 class Fault:
-    """What happens to requests whose path matches, `times` times."""
+    """A fault of GET requests whose path matches, `times` times."""
 
     kind: str
     path: str
     times: float
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def strikes(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         with self.lock:
             if self.times <= 0 or method != "GET" or not re.search(self.path, path):
                 return False
@@ -46,9 +46,9 @@ class Proxy:
     latency : float
         Seconds before each answer.
     requests : list of (method, path, bytes)
-        What went through, with the bytes of the answers' bodies.
-    most : int
-        The most requests that were under way at once.
+        The forwarded requests, with the sizes of the response bodies.
+    max_concurrent : int
+        The largest number of requests at the same time.
     """
 
     def __init__(self, port: int, target: int):
@@ -58,47 +58,48 @@ class Proxy:
         self.latency = 0.0
         self.requests: list[tuple[str, str, int]] = []
         self.stopped = threading.Event()
-        self.most = 0
-        self._under_way = 0
+        self.max_concurrent = 0
+        self._concurrent = 0
         self._lock = threading.Lock()
 
     @contextmanager
-    def under_way(self):
+    def request_counted(self):
         with self._lock:
-            self._under_way += 1
-            self.most = max(self.most, self._under_way)
+            self._concurrent += 1
+            self.max_concurrent = max(self.max_concurrent, self._concurrent)
         yield
         with self._lock:
-            self._under_way -= 1
+            self._concurrent -= 1
 
     def fault(self, kind: str, path: str, times: float = float("inf")) -> None:
         self.faults.append(Fault(kind, path, times))
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         self.faults.clear()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else small answers wait 40 ms for each other
+    disable_nagle_algorithm = True  # otherwise small responses are delayed by 40 ms
     proxy: Proxy
     upstream: http.client.HTTPConnection | None = None
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def handle_one_request(self):
-        # a client that gives up is nothing to complain about
+        # clients may give up
         with suppress(ConnectionError):
             super().handle_one_request()
 
     def _handle(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        kind = next((one.kind for one in self.proxy.faults if one.strikes(self.command, self.path)), None)
+        faults = (fault.kind for fault in self.proxy.faults if fault.matches(self.command, self.path))
+        kind = next(faults, None)
         if kind in _CODES:
             self.proxy.requests.append((self.command, self.path, 0))
-            asked = [("Retry-After", "7")] if "Retry-After" in kind else []
-            self._answer(int(kind[:3]), asked, f"<Error><Code>{_CODES[kind]}</Code></Error>".encode())
+            headers = [("Retry-After", "7")] if "Retry-After" in kind else []
+            self._answer(int(kind[:3]), headers, f"<Error><Code>{_CODES[kind]}</Code></Error>".encode())
             return
         if kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -109,16 +110,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.stopped.wait(STALL_SECONDS)
             self.close_connection = True
             return
-        # until the answer leaves: a client that has it may ask again before this thread ends
-        with self.proxy.under_way():
+        # ends before the response is sent: a client that has it may send its next request before this thread ends
+        with self.proxy.request_counted():
             if self.proxy.latency:
                 time.sleep(self.proxy.latency)
-            answer, content = self._ask(body)
+            response, content = self._forward(body)
         self.proxy.requests.append((self.command, self.path, len(content)))
         skipped = {"connection", "transfer-encoding", "content-length"}
-        headers = [item for item in answer.getheaders() if item[0].lower() not in skipped]
+        headers = [item for item in response.getheaders() if item[0].lower() not in skipped]
         if self.command == "HEAD":
-            headers.append(("Content-Length", answer.getheader("Content-Length") or "0"))
+            headers.append(("Content-Length", response.getheader("Content-Length") or "0"))
         if kind == "corrupt":
             half = len(content) // 2
             content = (
@@ -126,15 +127,15 @@ class _Handler(BaseHTTPRequestHandler):
                 + bytes(255 - value for value in content[half : half + 40])
                 + content[half + 40 :]
             )
-        self._answer(answer.status, headers, content, cut=kind == "truncate")
+        self._answer(response.status, headers, content, cut=kind == "truncate")
 
-    def _ask(self, body):
-        """Pass the request on, over one connection for each of the client's."""
+    def _forward(self, body):
+        """Forward the request, over one connection for each of the client's."""
         if self.upstream is None:
             self.upstream = http.client.HTTPConnection("127.0.0.1", self.proxy.target, timeout=60)
         self.upstream.request(self.command, self.path, body, dict(self.headers))
-        answer = self.upstream.getresponse()
-        return answer, answer.read()
+        response = self.upstream.getresponse()
+        return response, response.read()
 
     def finish(self):
         super().finish()
@@ -153,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self.close_connection = True
 
-    do_GET = do_HEAD = do_PUT = do_POST = _handle  # noqa: N815 - the names that http.server calls
+    do_GET = do_HEAD = do_PUT = do_POST = _handle  # noqa: N815 - names that http.server requires
 
 
 class _Server(ThreadingHTTPServer):

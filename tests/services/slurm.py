@@ -1,7 +1,7 @@
-"""A real SLURM cluster: several nodes on this host, each with a slurmd of its own.
+"""A real SLURM cluster: several nodes on this host, each with its own slurmd.
 
-Only one can exist on a host, because job steps look for their controller in /etc/slurm/slurm.conf and nowhere else. Who
-starts one holds a lock on the whole host; others wait for it. A real cluster's configuration is never replaced.
+Only one can exist on a host, because job steps look up their controller in /etc/slurm/slurm.conf only. Starting one takes a
+lock on the host, for which others wait. The configuration of a real cluster is never replaced.
 
     with slurm_cluster(nodes=2) as cluster:
         cluster.run("sinfo")
@@ -20,14 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from processes import comm, kill, marked, tail, wait_until, with_children
+from processes import comm, ends_of_logs, kill, processes_with, wait_until, with_descendants
+from seaweedfs import free_port
 from skipping import skip_unless_ci
 from slurm_files import SLURM_CONF, SLURMDBD_CONF
-from weed import free_port
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 LOCK = Path(tempfile.gettempdir()) / "tigerbush-slurm.lock"
-# the first line of our configuration, with the folder of the cluster behind it
+# the first line of our configuration; the folder of the cluster follows
 MARK = "# a test cluster of tigerbush in "
 PROGRAMS = ("slurmctld", "slurmd", "munged", "srun")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db")
@@ -74,24 +74,24 @@ class Cluster:
         self.wait_idle()
 
     def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
-        """The output of a command, such as squeue."""
+        """Run a command such as squeue and return its output."""
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}{self.logs()}"
         return done.stdout
 
     def jobs(self, states: str = "all") -> dict[str, dict[str, str]]:
-        """The jobs that the controller remembers, by id: state, name, comment, node."""
+        """Return the jobs that the controller knows, by ID: state, name, comment, node."""
         lines = self.run("squeue", "--noheader", f"--states={states}", "--format=%i|%T|%j|%k|%N").splitlines()
         rows = [line.split("|") for line in lines]
         return {row[0]: dict(zip(("state", "name", "comment", "node"), row[1:], strict=True)) for row in rows}
 
     def wait_idle(self, nodes: list[str] | None = None, seconds: float = 60) -> None:
-        """Wait until nodes (all by default) can take jobs."""
-        wanted = set(nodes or self.nodes)
+        """Wait until nodes (all by default) accept jobs."""
+        expected = set(nodes or self.nodes)
 
         def idle():
             rows = self.run("sinfo", "--noheader", "--Node", "--format=%N %t", check=False).splitlines()
-            return wanted <= {row.split()[0] for row in rows if row.split()[1] in ("idle", "mix", "alloc")}
+            return expected <= {row.split()[0] for row in rows if row.split()[1] in ("idle", "mix", "alloc")}
 
         wait_until(idle, seconds, "nodes do not come up", self.folder)
 
@@ -99,11 +99,11 @@ class Cluster:
         self._spawn("slurmd", "-D", "-N", node, "-f", str(self.folder / "slurm.conf"), node=node)
 
     def kill_node(self, node: str) -> None:
-        """What a power cut does: the slurmd, its steps and their jobs are gone at once."""
-        kill(with_children(marked(f"TIGERBUSH_NODE={self.folder}/{node}")))
+        """Simulate a power cut: the slurmd, its steps and their jobs end at once."""
+        kill(with_descendants(processes_with(f"TIGERBUSH_NODE={self.folder}/{node}")))
 
     def start_controller(self) -> None:
-        """Start slurmctld; after `stop_controller` it knows its jobs and nodes again."""
+        """Start slurmctld; after `stop_controller` it restores its jobs and nodes."""
         self._spawn("slurmctld", "-D", "-f", str(self.folder / "slurm.conf"))
 
         def answers():
@@ -112,14 +112,14 @@ class Cluster:
         wait_until(answers, 60, "slurmctld does not answer", self.folder)
 
     def stop_controller(self) -> None:
-        """Stop slurmctld as an administrator does: it saves what it knows. Killed, it forgets its youngest jobs."""
+        """Stop slurmctld as an administrator does, so that it saves its state; killed, it would lose the latest jobs."""
         kill(self._programs("slurmctld"), signal.SIGTERM)
 
     def logs(self) -> str:
-        return tail(self.folder)
+        return ends_of_logs(self.folder)
 
     def _start_accounting(self) -> None:
-        """A database, slurmdbd, and the account `tests`."""
+        """Start a database and slurmdbd, and create the account `tests`."""
         data, sock = self.folder / "sql", self.folder / "run" / "sql.socket"
         self.run("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db",
                  "--auth-root-authentication-method=normal", "--skip-name-resolve")  # fmt: skip
@@ -130,7 +130,7 @@ class Cluster:
         self._spawn("slurmdbd", "-D")
         wait_until(lambda: listens(self.ports["dbd"]), 60, "slurmdbd does not listen", self.folder)
 
-        def account():
+        def account_exists():
             self.run("sacctmgr", "--immediate", "add", "cluster", "tigerbush", check=False)
             self.run("sacctmgr", "--immediate", "add", "account", ACCOUNT, check=False)
             self.run("sacctmgr", "--immediate", "add", "user", "root", f"account={ACCOUNT}", check=False)
@@ -138,10 +138,10 @@ class Cluster:
                 "sacctmgr", "--noheader", "list", "user", "root", "withassoc", check=False
             )
 
-        wait_until(account, 60, "sacctmgr makes no account", self.folder)
+        wait_until(account_exists, 60, "sacctmgr creates no account", self.folder)
 
     def _spawn(self, program: str, *arguments: str, node: str = "") -> None:
-        """Start a daemon that can be found by its environment when its parent is gone."""
+        """Start a daemon that can be found by its environment when its parent has ended."""
         environment = os.environ | {
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "TIGERBUSH_SLURM": str(self.folder),
@@ -159,7 +159,7 @@ class Cluster:
             )
 
     def _programs(self, name: str) -> list[int]:
-        return [pid for pid in marked(f"TIGERBUSH_SLURM={self.folder}") if comm(pid) == name]
+        return [pid for pid in processes_with(f"TIGERBUSH_SLURM={self.folder}") if comm(pid) == name]
 
     def _write(self, name: str, content: bytes, mode: int) -> None:
         path = self.folder / name
@@ -206,16 +206,16 @@ class Cluster:
 def slurm_cluster(
     nodes: int = 2, cpus: int = 4, memory_mb: int = 8000, accounting: bool = False, extra: str = ""
 ):
-    """Run a cluster; wait for other users of this host, clean up after killed ones, leave nothing.
+    """Run a cluster; wait for other test clusters on this host, clean up after killed ones, leave nothing behind.
 
     Parameters
     ----------
     nodes, cpus, memory_mb
-        The nodes, and what each of them claims to have.
+        The number of nodes, and what each of them claims to have.
     accounting
-        Start a database and slurmdbd, too (4 to 10 s): then there is sacct, and the account `tests`.
+        Also start a database and slurmdbd (4 to 10 s), for sacct and the account `tests`.
     extra
-        More lines of slurm.conf.
+        Further lines of slurm.conf.
     """
     require(PROGRAMS + (ACCOUNTING_PROGRAMS if accounting else ()))
     with host_lock():
@@ -233,7 +233,7 @@ def slurm_cluster(
 
 
 def require(programs) -> None:
-    """Skip, or in CI fail, when a cluster cannot be started here."""
+    """Skip the test, or fail in CI, when no cluster can be started here."""
     if os.geteuid() != 0:
         skip_unless_ci("a test cluster needs root")
     missing = [name for name in programs if shutil.which(name, path=search_path()) is None]
@@ -244,22 +244,22 @@ def require(programs) -> None:
 
 
 def clean_up() -> None:
-    """Stop the test cluster that /etc/slurm/slurm.conf names, if any; refuse to touch a real one."""
+    """Stop the test cluster that /etc/slurm/slurm.conf names, if any; never touch a real one."""
     if not CONFIGURATION.exists():
         return
     first = CONFIGURATION.read_text().partition("\n")[0]
     if not first.startswith(MARK):
         pytest.fail(
-            f"{CONFIGURATION} belongs to a real cluster; run the tests of SLURM on a machine without one."
+            f"{CONFIGURATION} belongs to a real cluster; run the SLURM tests on a machine without one."
         )
     folder = Path(first.removeprefix(MARK))
-    kill(with_children(marked(f"TIGERBUSH_SLURM={folder}")))
+    kill(with_descendants(processes_with(f"TIGERBUSH_SLURM={folder}")))
     shutil.rmtree(folder, ignore_errors=True)
     CONFIGURATION.unlink()
 
 
 def link_pmix() -> None:
-    """`srun --mpi=pmix` opens libpmix.so, which Debian packages for developers only."""
+    """Create libpmix.so, which `srun --mpi=pmix` opens and Debian has only in a development package."""
     library = PMIX / "libpmix.so"
     if not library.exists() and (PMIX / "libpmix.so.2").exists():
         library.symlink_to("libpmix.so.2")
@@ -267,7 +267,7 @@ def link_pmix() -> None:
 
 @contextmanager
 def host_lock(seconds: float = 1800):
-    """One cluster on this host at a time."""
+    """Allow only one cluster on this host at a time."""
     with LOCK.open("a") as file:
 
         def locked():
@@ -282,10 +282,10 @@ def host_lock(seconds: float = 1800):
 
 
 def listens(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def search_path() -> str:
-    """The path with the folders of daemons, which not every shell has."""
+    """Return PATH with the folders of daemons, which are not in that of every shell."""
     return os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"

@@ -1,4 +1,4 @@
-"""Configuration files of the test cluster, with places for names, ports and folders."""
+"""Configuration files of the test cluster, with placeholders for names, ports and folders."""
 
 SLURM_CONF = """{mark}{folder}
 ClusterName=tigerbush

@@ -1,4 +1,4 @@
-"""The whole way on a Batch pool of two nodes: profiles/azure as it is, real tasks, real Blob storage, tokens."""
+"""A whole run on a Batch pool of two nodes, with profiles/azure unchanged: real processes, Azurite, tokens."""
 
 import json
 import re
@@ -25,11 +25,11 @@ PROFILE = ("--profile", "profiles/azure", "--seconds-between-status-checks", "1"
 
 @pytest.fixture(scope="module")
 def finished(azure_session, store, tmp_path_factory):
-    """Three products, two dates, run once on the pool; and what was left of it."""
-    azure_session.mend()
+    """Three products, two dates, run once on the pool; and what the run left behind."""
+    azure_session.reset()
     account = azure_session.account
-    account.mend()
-    # so short that every request needs a new one
+    account.reset()
+    # tokens so short-lived that every request needs a new one
     azure_session.token_seconds = 300
     folder = tmp_path_factory.mktemp("batch")
     checkout(folder)
@@ -50,7 +50,7 @@ def finished(azure_session, store, tmp_path_factory):
     run.variables = run.variables | ENVIRONMENT
     with Processes(Search(ENVIRONMENT), rf"\S*python\S* -m snakemake .*az://{CONTAINER}/whole") as processes:
         process = run.start(*PROFILE)
-        running(account, process)
+        wait_for_tasks(account, process)
         second = run.finish(*PROFILE, status=1)
         output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
@@ -61,7 +61,7 @@ def finished(azure_session, store, tmp_path_factory):
         output=output,
         processes=processes,
         tasks=list(account.finished),
-        most=account.most,
+        max_running=account.max_running,
         created=list(account.created),
         left={**account.pools, **account.jobs},
         requests=list(azure_session.requests),
@@ -69,8 +69,8 @@ def finished(azure_session, store, tmp_path_factory):
     )
 
 
-def running(account, process, seconds=120):
-    """Wait until a task is there."""
+def wait_for_tasks(account, process, seconds=120):
+    """Wait until there is a task."""
     end = time.monotonic() + seconds
     while not any(account.tasks.values()):
         assert process.poll() is None, process.communicate()[0]
@@ -79,7 +79,7 @@ def running(account, process, seconds=120):
 
 
 def test_a_second_process_of_the_name_is_refused(finished):
-    """And has deleted nothing: the other tests are about what the first has made."""
+    """It has deleted nothing either: the other tests check the results of the first."""
     text = re.sub(
         r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago",
         "since T, last sign of life N s ago",
@@ -92,11 +92,11 @@ def test_a_second_process_of_the_name_is_refused(finished):
     assert "results/.run.json" not in finished.run.results()
 
 
-def test_results_are_those_of_a_disk(finished, azure, store, tmp_path):
+def test_results_are_the_same_as_on_a_disk(finished, azure, store, tmp_path):
     checkout(tmp_path)
     (tmp_path / "products").symlink_to(finished.run.folder / "products")
     disk = AzureRun(tmp_path, finished.run.config, azure, store, "disk")
-    disk.here()
+    disk.run_here()
     expected = comparable(results_of(tmp_path))
     assert len(expected) > 20
     assert comparable(finished.run.results()) == expected
@@ -107,24 +107,24 @@ def test_results_are_those_of_a_disk(finished, azure, store, tmp_path):
 
 def test_a_task_per_product_and_per_date_on_two_nodes(finished):
     names = Counter(task.body["displayName"].split()[0] for task in finished.tasks)
-    # the rest is done by rules that are local by themselves or by the configuration
+    # all other rules are local, by themselves or by the configuration
     assert names == {"product": 3, "date": 2}
-    assert finished.most == 2
+    assert finished.max_running == 2
     assert {task.node for task in finished.tasks} == {"tvm-0", "tvm-1"}
     assert all(task.exit_code == 0 for task in finished.tasks)
-    ended = {task.body["displayName"]: task.ended for task in finished.tasks}
+    end_times = {task.body["displayName"]: task.ended for task in finished.tasks}
     for task in finished.tasks:
         name = task.body["displayName"]
-        needed = [
+        inputs = [
             end
-            for other, end in ended.items()
+            for other, end in end_times.items()
             if name.startswith("date") and f"_{name.split('-')[0][-4:]}{name.split('-')[1]}" in other
         ]
-        assert name.startswith("product") or needed
-        assert all(task.started >= end for end in needed)
+        assert name.startswith("product") or inputs
+        assert all(task.started >= end for end in inputs)
 
 
-def test_the_pool_is_the_one_of_the_profile(finished):
+def test_the_pool_is_that_of_the_profile(finished):
     [pool] = finished.created
     properties = pool["properties"]
     machine = properties["deploymentConfiguration"]["virtualMachineConfiguration"]
@@ -138,7 +138,7 @@ def test_the_pool_is_the_one_of_the_profile(finished):
     for task in finished.tasks:
         assert len(task.body["id"]) <= 64
         assert "pip install" not in task.body["commandLine"]
-        names = {one["name"] for one in task.body["environmentSettings"]}
+        names = {setting["name"] for setting in task.body["environmentSettings"]}
         assert names == {"SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME", "SNAKEMAKE_STORAGE_S3_REGION"}
 
 
@@ -148,7 +148,7 @@ def test_nothing_is_left_behind(finished, store):
 
 
 def test_no_secret_is_anywhere(finished):
-    """Not in what Batch was sent, what tasks found on their nodes, results, logs and lists of processes."""
+    """Not in requests to Batch, files of tasks, results, logs or lists of processes."""
     [beginning] = {token.partition(".")[0] for token in finished.tokens}
     assert len(finished.tokens) > 10
     search = Search(ENVIRONMENT | {"AZURE_CLIENT_SECRET": SECRET, "account key": KEY, "token": beginning})
@@ -158,12 +158,12 @@ def test_no_secret_is_anywhere(finished):
     results = finished.run.results()
     assert {name: search.named(blob) for name, blob in results.items()} == {name: set() for name in results}
     assert search.files(finished.run.folder, *(task.folder for task in finished.tasks)) == {}
-    # the processes of the tasks were seen, and were given none
+    # the processes of the tasks were seen, and have none
     assert len(finished.processes.seen) >= len(finished.tasks)
     assert (finished.processes.shown, finished.processes.inherited) == (set(), set())
 
 
-def test_tasks_are_no_administrators_and_have_an_end(finished):
+def test_tasks_run_as_ordinary_users_with_a_time_limit(finished):
     limits = {}
     for task in finished.tasks:
         assert task.body["constraints"]["maxTaskRetryCount"] == 0
@@ -176,16 +176,16 @@ def test_tasks_are_no_administrators_and_have_an_end(finished):
             "containerRunOptions": "--rm",
             "workingDirectory": "containerImageDefault",
         }
-    # four times 40 minutes of a product and 35 of a date
+    # four times the 40 minutes of a product, and the 35 of a date
     assert limits == {"product": {"PT2H40M"}, "date": {"PT2H20M"}}
 
 
-def test_a_second_run_makes_no_pool(finished, azure):
+def test_a_second_run_creates_no_pool(finished, azure):
     assert "Nothing to be done" in finished.run.finish(*PROFILE)
     assert not azure.account.created
 
 
-def test_status_looks_into_the_storage(finished):
+def test_status_reads_the_storage(finished):
     command = [
         str(ROOT / "tigerbush"),
         "status",
@@ -195,13 +195,13 @@ def test_status_looks_into_the_storage(finished):
         "--profile",
         "profiles/azure",
     ]
-    told = json.loads(finished.run.call(command))
-    assert told["run"] == "ended"
-    assert set(told["sites"]["here"]) == {"done"}
+    report = json.loads(finished.run.call(command))
+    assert report["run"] == "ended"
+    assert set(report["sites"]["here"]) == {"done"}
 
 
 def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path):
-    """Refused before anything is made."""
+    """Refused before anything is created."""
     checkout(tmp_path)
     run = AzureRun(tmp_path, finished.run.config, azure, store, "refused")
     text = run.finish(*PROFILE, "--config", "run={name: refused, local_rules: [summarise_date]}", status=1)
@@ -215,12 +215,12 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     assert "the nodes do not see source.path products; set source.access: storage" in text
     (tmp_path / "config" / "azure.yaml").write_text(yaml.safe_dump({"run": "x"}))
     text = run.finish(*PROFILE, status=2)
-    assert "config/azure.yaml: subscription is not set; it is the id that 'az account show" in text
+    assert "config/azure.yaml: subscription is not set; expected the ID that 'az account show" in text
     assert not azure.account.created
 
 
 def test_keys_that_nodes_would_need_or_read(finished, azure, store, tmp_path):
-    """Refused before anything is made, whatever they were given by."""
+    """Refused before anything is created, however they were given."""
     checkout(tmp_path)
     run = AzureRun(tmp_path, finished.run.config, azure, store, "keys")
     run.variables = run.variables | ENVIRONMENT
@@ -231,7 +231,7 @@ def test_keys_that_nodes_would_need_or_read(finished, azure, store, tmp_path):
     ) in run.finish(*PROFILE, "--config", keyed, status=1)
     text = run.finish(*PROFILE, "--azure-container-registry-pass", "a-canary", status=1)
     assert "\n--azure-container-registry-pass was given on the command line or in a profile" in text
-    # in the environment as well, so that Snakemake takes that one
+    # also in the environment, which Snakemake prefers
     profile = tmp_path / "profiles" / "azure" / "config.yaml"
     before = profile.read_text()
     for line, name in (
@@ -244,14 +244,14 @@ def test_keys_that_nodes_would_need_or_read(finished, azure, store, tmp_path):
             f"\nprofiles/azure/config.yaml holds {name}, and travels to the nodes by a blob that others"
             in text
         )
-    # known when the sources have been sent, which are taken back
+    # noticed only after the sources were uploaded, which are deleted again
     profile.write_text(before + 'precommand: "export B_TOKEN=a-canary"\n')
     assert "\nthe command line of each job would show the value of B_TOKEN to others" in run.finish(
         *PROFILE, status=1
     )
     assert store.blobs(CONTAINER, "keys/snakemake-workflow-sources") == {}
     assert not azure.account.created
-    assert Search(ENVIRONMENT | {"given": "a-canary"}).files(tmp_path / ".snakemake") == {}
+    assert Search(ENVIRONMENT | {"option": "a-canary"}).files(tmp_path / ".snakemake") == {}
 
 
 def test_the_template_names_every_value():

@@ -1,4 +1,4 @@
-"""Two runs on one prefix of Blob storage: the lease against a real server, and real runs."""
+"""Two runs on the same prefix of Blob storage: the lease on a real server, and real runs."""
 
 import contextlib
 import json
@@ -32,20 +32,20 @@ TIMES = r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago"
 
 @pytest.fixture
 def short(monkeypatch):
-    """The shortest lease that there is."""
+    """The shortest possible lease."""
     monkeypatch.setattr(run_lease, "LEASE_SECONDS", 15)
     monkeypatch.setattr(run_lease, "_POLL_SECONDS", 0.2)
 
 
 @pytest.fixture
 def place(store, request):
-    """Blob storage as a run sees it: `place()` is another run's view."""
+    """Blob storage as runs see it; each `place()` belongs to another run."""
     name = re.sub(r"\W+", "-", request.node.name)
     return lambda: Lease(store.service, f"az://{CONTAINER}/{name}")
 
 
-def take(place, mark, said=None):
-    place.take(mark, Judge(place.name, Path.cwd()), [].append if said is None else said.append)
+def take(place, mark, warnings=None):
+    place.take(mark, Judge(place.name, Path.cwd()), [].append if warnings is None else warnings.append)
     return mark
 
 
@@ -57,7 +57,7 @@ def elsewhere(**values):
     return here(host="login1", machine="another", pid=4711, directory="/data/a", **values)
 
 
-def plain(text):
+def without_times(text):
     return re.sub(TIMES, "since T, last sign of life N s ago", str(text))
 
 
@@ -73,16 +73,16 @@ def test_a_run_on_this_machine_is_known_at_once(place, short, ended):
     with pytest.raises(TigerbushError) as raised:
         take(place(), here())
     process = f"process {os.getpid()} on {first.host} in {Path.cwd()}"
-    assert plain(raised.value) == sentence(name, process)
+    assert without_times(raised.value) == sentence(name, process)
     place().release(first)
     with pytest.raises(Exception, match="BlobNotFound"):
         place().blob.get_blob_properties()
-    # one that is dead is succeeded without a wait
+    # a dead run is taken over without waiting
     take(place(), here(pid=ended, directory="/data/a"))
-    said = []
+    warnings = []
     start = time.monotonic()
-    place().release(take(place(), here(), said))
-    assert said == [] and time.monotonic() - start < 10
+    place().release(take(place(), here(), warnings))
+    assert warnings == [] and time.monotonic() - start < 10
 
 
 @pytest.fixture
@@ -93,25 +93,25 @@ def ended():
 
 
 def test_a_run_elsewhere_is_watched(place, short):
-    """Alive when it renews its lease; else it is succeeded when the lease has ended."""
-    first, said = take(place(), elsewhere()), []
+    """It is alive if it renews its lease; otherwise it is taken over when the lease has expired."""
+    first, warnings = take(place(), elsewhere()), []
     renewing = threading.Timer(1.5, place().renew, [first])
     renewing.start()
     with pytest.raises(TigerbushError) as raised:
-        take(place(), here(), said)
+        take(place(), here(), warnings)
     renewing.join()
     name, process = place().name, "process 4711 on login1 in /data/a"
-    assert plain(raised.value) == sentence(
+    assert without_times(raised.value) == sentence(
         name, process, "; if its machine is gone, wait for 10 minutes without a sign"
     )
-    assert [plain(text) for text in said] == [
+    assert [without_times(text) for text in warnings] == [
         f"{name} is marked by another run ({process}, since T, last sign of life N s ago); waiting for up to 90 s to see "
         "whether it is alive."
     ]
     start = time.monotonic()
     second = take(place(), here())
     assert 5 < time.monotonic() - start < 20
-    # the first, when it wakes up
+    # the first run, when it wakes up
     with pytest.raises(
         LostError, match=rf"^{re.escape(name)} is in the hands of another run \(process {os.getpid()} on "
     ):
@@ -121,13 +121,13 @@ def test_a_run_elsewhere_is_watched(place, short):
     place().release(second)
 
 
-def test_a_lease_that_nobody_has_taken_is_renewed_after_an_interruption(place, short, store):
+def test_a_lease_that_no_other_run_has_taken_is_renewed_after_an_interruption(place, short, store):
     mark = take(place(), here())
     BlobLeaseClient(place().blob).break_lease(0)
     place().renew(mark)
     with pytest.raises(TigerbushError):
         take(place(), here())
-    # and when somebody has deleted the blob
+    # also when somebody has deleted the blob
     place().release(mark)
     place().renew(mark)
     with pytest.raises(TigerbushError):
@@ -135,7 +135,7 @@ def test_a_lease_that_nobody_has_taken_is_renewed_after_an_interruption(place, s
     place().release(mark)
 
 
-def test_of_many_at_once_one_wins(place, ended, short):
+def test_of_many_runs_that_start_together_one_wins(place, ended, short):
     take(place(), here(pid=ended, directory="/data/a"))
     barrier, taken, refused = threading.Barrier(8), [], []
 
@@ -156,7 +156,7 @@ def test_of_many_at_once_one_wins(place, ended, short):
     place().release(taken[0])
 
 
-def test_unlock_takes_the_mark_of_the_dead_only(place, ended, short):
+def test_unlock_removes_the_marks_of_dead_runs_only(place, ended, short):
     judge = Judge(place().name, Path.cwd(), unlocking=True)
     place().unlock(here(), judge)
     alive = take(place(), here())
@@ -168,8 +168,8 @@ def test_unlock_takes_the_mark_of_the_dead_only(place, ended, short):
     assert not list(place().container.list_blob_names(name_starts_with=place().blob.blob_name))
 
 
-def written(folder, azure, store, name):
-    """A checkout with one product."""
+def prepare_run(folder, azure, store, name):
+    """Prepare a run in a checkout with one product."""
     checkout(folder)
     write_product(folder / "products", name_of("20170110"), scene_of(0, clouds=[]))
     return AzureRun(folder, BASE | {"source": {"kind": "local", "path": "products"}}, azure, store, name)
@@ -182,7 +182,7 @@ def mark_in(store, name):
     return None
 
 
-def begun(run, process, seconds=120):
+def wait_for_result(run, process, seconds=120):
     """Wait until the first result of a job is in the container."""
     end = time.monotonic() + seconds
     while not any("/products/" in name for name in run.results()):
@@ -192,41 +192,43 @@ def begun(run, process, seconds=120):
 
 
 def test_runs_of_two_checkouts(azure, store, tmp_path):
-    """The second is refused; after kill -9 it goes on; a run that has lost its lease deletes nothing."""
-    one, two = (written(tmp_path / name, azure, store, "two") for name in "ab")
-    options = (SUMMARIES, "--cores", "1", *one.stored())
-    process = one.start(*options)
+    """The second is refused; after kill -9 it continues; a run that has lost its lease deletes nothing."""
+    first, second = (prepare_run(tmp_path / name, azure, store, "two") for name in "ab")
+    options = (SUMMARIES, "--cores", "1", *first.storage_options())
+    process = first.start(*options)
     try:
-        begun(one, process)
+        wait_for_result(first, process)
         host = mark_in(store, "two")["host"]
-        text = two.forked([two.configured, *options], status=1)
-        assert sentence("az://runs/two", f"process {process.pid} on {host} in {one.folder}") in plain(text)
-        two.forked([two.configured, "--dry-run", *options])
+        text = second.forked([second.configured, *options], status=1)
+        assert sentence(
+            "az://runs/two", f"process {process.pid} on {host} in {first.folder}"
+        ) in without_times(text)
+        second.forked([second.configured, "--dry-run", *options])
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     # its folder is locked by Snakemake
-    text = one.forked([one.configured, *options], status=1)
+    text = first.forked([first.configured, *options], status=1)
     assert (
-        f"a run on az://runs/two is dead (process {process.pid} on {host} in {one.folder}, since T, last sign of life N s "
+        f"a run on az://runs/two is dead (process {process.pid} on {host} in {first.folder}, since T, last sign of life N s "
         "ago), and neither SLURM nor Batch has jobs of it: start snakemake with --unlock, then as usual; finished results "
         "stay."
-    ) in plain(text)
-    process = two.start(*options, "--rerun-incomplete")
+    ) in without_times(text)
+    process = second.start(*options, "--rerun-incomplete")
     start = time.monotonic()
     while (mark := mark_in(store, "two")) is None or mark["pid"] != process.pid:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() - start < 120
         time.sleep(0.2)
-    # stopped for so long that another run has the lease; a job that it has started goes on to its end
+    # stopped for so long that another run has taken the lease; a job that it has started runs to its end
     os.kill(process.pid, signal.SIGSTOP)
     lease = Lease(store.service, "az://runs/two")
     BlobLeaseClient(lease.blob).break_lease(0)
-    # a job at work would forbid it
-    wait_until(lambda: not jobs_here(Mark(**mark)), 60, "its job goes on")
+    # a running job would prevent the takeover
+    wait_until(lambda: not jobs_here(Mark(**mark)), 60, "its job is still running")
     other = take(lease, elsewhere())
-    before = set(one.results())
-    # it would have renewed it by now
+    before = set(first.results())
+    # by now it would have renewed the lease
     time.sleep(Lease.renew_seconds + 1)
     os.kill(process.pid, signal.SIGCONT)
     output, _ = process.communicate(timeout=120)
@@ -234,9 +236,9 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
     assert (
         "tigerbush: az://runs/two is in the hands of another run (process 4711 on login1 in /data/a, since T, last sign of "
         "life N s ago); this run ends here and deletes nothing."
-    ) in plain(output)
-    assert before <= set(one.results())
+    ) in without_times(output)
+    assert before <= set(first.results())
     lease.release(other)
     assert mark_in(store, "two") is None
     # it has unlocked its folder
-    assert list((two.folder / ".snakemake" / "locks").glob("*")) == []
+    assert list((second.folder / ".snakemake" / "locks").glob("*")) == []

@@ -1,4 +1,4 @@
-"""What is asked of Azure before the first job: login, account, container, and the right to write; one sentence each."""
+"""What is checked at Azure before the first job: login, account, container, permission to write; one message each."""
 
 import socket
 import time
@@ -21,7 +21,10 @@ from azure_runs import CONTAINER, AzureRun, checkout
 from azurite import ACCOUNT, KEY
 from fabricate import name_of, scene_of
 from runs import BASE
-from snakemake_executor_plugin_azure import account, batch_errors
+from snakemake_executor_plugin_azure import account
+from snakemake_executor_plugin_azure.account import list_jobs, make_clients
+from snakemake_executor_plugin_azure.batch_errors import LOGIN as BATCH_LOGIN
+from snakemake_executor_plugin_azure.batch_errors import describe_error
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import blob_errors as blob_errors
 from tigerbush.runs.judge import Judge
@@ -39,11 +42,11 @@ WHO = f"the application {CLIENT} (object id caller)"
 WHERE = f"container {CONTAINER} of the storage account {ACCOUNT}"
 
 
-def refusal(ask) -> str:
-    """What is said, and that it is said in time."""
+def refusal(check) -> str:
+    """Return the message of a check that fails, within 20 s."""
     start = time.monotonic()
     with pytest.raises(TigerbushError) as raised:
-        ask()
+        check()
     assert time.monotonic() - start < 20
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -55,16 +58,16 @@ def take(lease: Lease) -> None:
 
 @pytest.fixture
 def lease(azure, monkeypatch):
-    """A run of a service principal, at an account and in a container."""
-    for name, value in azure.caller().items():
+    """Make the lease of a service principal's run in an account and a container."""
+    for name, value in azure.caller_environment().items():
         monkeypatch.setenv(name, value)
 
-    def placed(account=ACCOUNT, container=CONTAINER, credential=None):
+    def make_lease(account=ACCOUNT, container=CONTAINER, credential=None):
         url = f"https://{account}.blob.core.windows.net"
         service = BlobServiceClient(url, credential=credential or EnvironmentCredential())
         return Lease(service, f"az://{container}/refused")
 
-    return placed
+    return make_lease
 
 
 def test_nobody_is_logged_in(lease, monkeypatch):
@@ -88,7 +91,7 @@ def test_an_identity_service_that_is_silent(lease, monkeypatch):
 
 @pytest.mark.parametrize("account", ["nobodystore", "nobody.invalid"])
 def test_an_account_that_is_not_there(lease, account, monkeypatch):
-    """Behind a proxy, and where the host is looked for by this machine."""
+    """Behind a proxy, and where this machine resolves the host itself."""
     if "." in account:
         monkeypatch.setenv("NO_PROXY", f"{account}.blob.core.windows.net")
     place = lease(account)
@@ -100,7 +103,7 @@ def test_an_account_that_is_not_there(lease, account, monkeypatch):
     assert refusal(lambda: take(place)) == expected
 
 
-def test_a_container_that_is_not_there_is_never_made(lease, store):
+def test_a_container_that_is_not_there_is_never_created(lease, store):
     expected = (
         "az://mistyped/refused cannot be used: there is no container mistyped of the storage account tigerstore: check "
         "container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."
@@ -113,14 +116,14 @@ def test_a_container_that_is_not_there_is_never_made(lease, store):
 
 def test_a_role_is_missing(lease, azure, store, certificates):
     azure.blob_fault("PUT", "/refused/", 403, "AuthorizationPermissionMismatch")
-    said = f"az://{CONTAINER}/refused cannot be used: {WHO} may not do this in {WHERE}"
-    expected = f"{said} (AuthorizationPermissionMismatch): {ROLE}"
+    message = f"az://{CONTAINER}/refused cannot be used: {WHO} may not do this in {WHERE}"
+    expected = f"{message} (AuthorizationPermissionMismatch): {ROLE}"
     assert refusal(lambda: take(lease())) == expected
-    # reading is all that a dry run does
+    # a dry run only reads
     lease().look()
     azure.blob_fault("GET", f"/{CONTAINER}", 403, "AuthorizationPermissionMismatch")
     assert refusal(lease().look) == expected
-    # a signature has no name
+    # a signed URL names no identity
     token = generate_account_sas(
         ACCOUNT, KEY, ResourceTypes(service=True, container=True, object=True), AccountSasPermissions(read=True, list=True),
         datetime.now(UTC) + timedelta(hours=1),
@@ -133,7 +136,7 @@ def test_a_role_is_missing(lease, azure, store, certificates):
     )
 
 
-def test_a_network_that_is_kept_out(lease, azure):
+def test_a_network_that_is_not_allowed(lease, azure):
     azure.blob_fault("PUT", "/refused/", 403, "AuthorizationFailure")
     assert refusal(lambda: take(lease())) == (
         f"az://{CONTAINER}/refused cannot be used: the network rules of the storage account {ACCOUNT} refuse this machine "
@@ -148,45 +151,43 @@ def test_a_store_that_is_down(lease, azure):
     )
 
 
-def test_only_the_own_blob_is_asked_for(lease, store):
-    """No right on the account, none on the container."""
+def test_only_the_own_blob_is_requested(lease, store):
+    """No permission on the account or the container is needed."""
     before = len(store.requests())
     place = lease()
     mark = own_mark("local", Path.cwd())
     place.take(mark, Judge(place.name, Path.cwd()), print)
     place.release(mark)
-    asked = store.requests()[before:]
-    assert asked
-    assert all(f"/{CONTAINER}/refused/results/.run.json" in request for request in asked), asked
+    requests = store.requests()[before:]
+    assert requests
+    assert all(f"/{CONTAINER}/refused/results/.run.json" in request for request in requests), requests
 
 
 def test_a_batch_account_that_is_not_there(azure, monkeypatch):
-    for name, value in (azure.caller() | {"NO_PROXY": "nobody.invalid"}).items():
+    for name, value in (azure.caller_environment() | {"NO_PROXY": "nobody.invalid"}).items():
         monkeypatch.setenv(name, value)
     settings = SimpleNamespace(account_url="https://nobody.invalid", subscription_id="s")
-    batch, _ = account.clients(settings)
+    batch, _ = make_clients(settings)
     start = time.monotonic()
     with pytest.raises(Exception) as raised:
-        account.jobs_of(batch, "tigerbush-refused")
+        list_jobs(batch, "tigerbush-refused")
     assert time.monotonic() - start < 20
-    assert batch_errors.sentence(raised.value) == (
-        "the host nobody.invalid is not known: check batch_account and region in config/azure.yaml, and the network."
+    assert describe_error(raised.value) == (
+        "the host nobody.invalid cannot be resolved: check batch_account and region in config/azure.yaml, and the network."
     )
     # and no token for it
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     with pytest.raises(WorkflowError) as raised:
-        account.clients(settings)
-    assert str(raised.value) == f"Azure gives no token for Batch: nobody is logged in. {batch_errors.LOGIN}"
+        make_clients(settings)
+    assert str(raised.value) == f"No access token for Batch: not logged in. {BATCH_LOGIN}"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(account, "TOKEN_SECONDS", 0.5)
         start = time.monotonic()
         with pytest.raises(WorkflowError) as raised:
-            account.clients(settings)
+            make_clients(settings)
         assert time.monotonic() - start < 10
-    assert (
-        str(raised.value) == f"Azure gives no token for Batch: no answer within 0.5 s. {batch_errors.LOGIN}"
-    )
+    assert str(raised.value) == f"No access token for Batch: no answer within 0.5 s. {BATCH_LOGIN}"
 
 
 @pytest.fixture
@@ -197,13 +198,13 @@ def run(azure, store, tmp_path):
     )
 
 
-def test_a_run_says_it_before_it_plans(run, azure):
-    """Once, within 20 s, and without a traceback; a dry run too."""
+def test_a_run_reports_it_before_it_plans(run, azure):
+    """Once, within 20 s, and without a traceback; also a dry run."""
     run.variables = {name: value for name, value in run.variables.items() if name != "AZURE_CLIENT_SECRET"}
     expected = f"\nAzure gives no token for Blob storage: nobody is logged in. {LOGIN}\n"
     for arguments in ((), ("--dry-run",)):
         start = time.monotonic()
-        text = run.here(*run.stored(), *arguments, status=1)
+        text = run.run_here(*run.storage_options(), *arguments, status=1)
         assert time.monotonic() - start < 20
         assert text.count(expected) == 1
         assert "Traceback" not in text
@@ -211,10 +212,10 @@ def test_a_run_says_it_before_it_plans(run, azure):
 
 
 def test_a_refusal_later(run, azure, store):
-    """What was taken away meanwhile is told by the job that needed it, and not asked for again and again, or made."""
+    """Permissions or a container that are gone meanwhile are reported by the job, not retried and not created."""
     write_product(run.folder / "products", name_of("20170110"), scene_of(0, clouds=[]))
     azure.blob_fault("PUT", "/refused/results/products.tsv", 403, "AuthorizationPermissionMismatch")
-    text = run.here("results/products.tsv", *run.stored(), status=1)
+    text = run.run_here("results/products.tsv", *run.storage_options(), status=1)
     print(text)
     assert f"{WHO} may not do this in {WHERE} (AuthorizationPermissionMismatch): {ROLE}\n" in text
     assert "RetryError" not in text and "Future" not in text
@@ -222,7 +223,7 @@ def test_a_refusal_later(run, azure, store):
     azure.blob_faults.clear()
     azure.blob_fault("PUT", "/refused/results/products.tsv", 404, "ContainerNotFound")
     before = len(store.requests())
-    text = run.here("results/products.tsv", *run.stored(), status=1)
+    text = run.run_here("results/products.tsv", *run.storage_options(), status=1)
     assert (
         "there is no container runs of the storage account tigerstore: check container in config/azure.yaml"
         in text

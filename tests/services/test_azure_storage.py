@@ -1,4 +1,4 @@
-"""Outputs in Blob storage: the results of a disk, under the same paths, and a killed run goes on."""
+"""Outputs in Blob storage: the same results as on a disk, under the same paths; and a killed run can be continued."""
 
 import os
 import signal
@@ -24,36 +24,36 @@ def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_dat
     }
     checkout(tmp_path / "disk")
     disk = AzureRun(tmp_path / "disk", config, azure, store, "disk", sites=[SITE])
-    disk.here(SUMMARIES)
+    disk.run_here(SUMMARIES)
     checkout(tmp_path / "work")
     run = AzureRun(tmp_path / "work", config, azure, store, "series", sites=[SITE])
-    process = run.start(SUMMARIES, "--cores", "2", *run.stored())
-    # what is made of a composite is there, so that the composite is finished
-    images = wait_for(lambda: written(store, "rgb.png"), process)
+    process = run.start(SUMMARIES, "--cores", "2", *run.storage_options())
+    # an image of a composite exists, so the composite is finished
+    images = wait_for(lambda: modification_times(store, "rgb.png"), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    before = written(store, "")
-    run.here("--unlock", *run.stored())
-    output = run.here(SUMMARIES, "--rerun-incomplete", *run.stored())
+    before = modification_times(store, "")
+    run.run_here("--unlock", *run.storage_options())
+    output = run.run_here(SUMMARIES, "--rerun-incomplete", *run.storage_options())
     assert comparable(run.results()) == comparable(results_of(disk.folder))
     assert len(comparable(run.results())) > 15
     assert not [path for path in (run.folder / "results").rglob("*") if path.is_file()]
-    # what was finished was not made again
+    # finished results were not made again
     composite = next(iter(images)).replace("rgb.png", "composite.tif")
-    assert written(store, "composite.tif")[composite] == before[composite]
+    assert modification_times(store, "composite.tif")[composite] == before[composite]
     assert "Finished jobid: 0 (Rule: check_products)" in output
 
 
-def written(store, end):
-    """The blobs of the series with a suffix, and when they were last written."""
+def modification_times(store, suffix):
+    """Return when each blob of the series with a suffix was last written."""
     blobs = store.service.get_container_client(CONTAINER).list_blobs(name_starts_with="series/results/")
-    return {blob.name: blob.last_modified for blob in blobs if blob.name.endswith(end)}
+    return {blob.name: blob.last_modified for blob in blobs if blob.name.endswith(suffix)}
 
 
-def wait_for(look, process, seconds=120):
+def wait_for(query, process, seconds=120):
     end = time.monotonic() + seconds
-    while not (found := look()):
+    while not (result := query()):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end
         time.sleep(0.1)
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""Whatever an item of a catalogue holds, the others are found."""
+"""Whatever an item of a catalogue contains, the others are found."""
 
 import copy
 import json
@@ -6,15 +6,16 @@ import json
 import pytest
 
 from fabricate import name_of
-from front import found
-from test_catalogue import listed
+from test_catalogue import listed_days, listing
 from tigerbush.errors import TigerbushError
-from web_servers import before
+from web_servers import rewriting_proxy
 
 TOO_LONG = "1" * 5000
 
 
-def spoil(*path, value=None):
+def replace_field(*path, value=None):
+    """Return a change of an item that sets a field, or deletes it."""
+
     def change(item):
         for key in path[:-1]:
             item = item[key]
@@ -27,31 +28,31 @@ def spoil(*path, value=None):
 
 
 class Null:
-    """Stands for null where None means missing."""
+    """Stands for null, because None means missing."""
 
 
 SPOILT = {
-    "cloud of 400 digits": spoil("properties", "eo:cloud_cover", value=10**399),
-    "cloud of 401 digits": spoil("properties", "eo:cloud_cover", value=10**400),
-    "cloud as text": spoil("properties", "eo:cloud_cover", value="12"),
-    "cloud as list": spoil("properties", "eo:cloud_cover", value=[12]),
-    "cloud below 0": spoil("properties", "eo:cloud_cover", value=-1),
-    "cloud above 100": spoil("properties", "eo:cloud_cover", value=101),
-    "cloud nan": spoil("properties", "eo:cloud_cover", value=float("nan")),
-    "cloud infinite": spoil("properties", "eo:cloud_cover", value=float("inf")),
-    "cloud true": spoil("properties", "eo:cloud_cover", value=True),
-    "properties null": spoil("properties", value=Null),
-    "properties list": spoil("properties", value=[]),
-    "properties missing": spoil("properties"),
-    "assets list": spoil("assets", value=["blue"]),
-    "assets null": spoil("assets", value=Null),
-    "assets missing": spoil("assets"),
-    "geometry missing": spoil("geometry"),
-    "geometry text": spoil("geometry", value="POINT(0 0)"),
-    "id number": spoil("id", value=5),
-    "id list": spoil("id", value=[{}]),
-    "id missing": spoil("id"),
-    "collection mapping": spoil("collection", value={"a": 1}),
+    "cloud of 400 digits": replace_field("properties", "eo:cloud_cover", value=10**399),
+    "cloud of 401 digits": replace_field("properties", "eo:cloud_cover", value=10**400),
+    "cloud as text": replace_field("properties", "eo:cloud_cover", value="12"),
+    "cloud as list": replace_field("properties", "eo:cloud_cover", value=[12]),
+    "cloud below 0": replace_field("properties", "eo:cloud_cover", value=-1),
+    "cloud above 100": replace_field("properties", "eo:cloud_cover", value=101),
+    "cloud nan": replace_field("properties", "eo:cloud_cover", value=float("nan")),
+    "cloud infinite": replace_field("properties", "eo:cloud_cover", value=float("inf")),
+    "cloud true": replace_field("properties", "eo:cloud_cover", value=True),
+    "properties null": replace_field("properties", value=Null),
+    "properties list": replace_field("properties", value=[]),
+    "properties missing": replace_field("properties"),
+    "assets list": replace_field("assets", value=["blue"]),
+    "assets null": replace_field("assets", value=Null),
+    "assets missing": replace_field("assets"),
+    "geometry missing": replace_field("geometry"),
+    "geometry text": replace_field("geometry", value="POINT(0 0)"),
+    "id number": replace_field("id", value=5),
+    "id list": replace_field("id", value=[{}]),
+    "id missing": replace_field("id"),
+    "collection mapping": replace_field("collection", value={"a": 1}),
     "name mapping": lambda item: item | {"id": "x"} or item["properties"].update({"s2:product_uri": {}}),
 }
 WHOLE = {"null": None, "number": 5, "text": "item", "list": [], "mapping": {}, "nested": [[[{}]]]}
@@ -63,7 +64,7 @@ def with_nulls(value):
     return None if value is Null else value
 
 
-def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
+def test_bad_items_are_passed_over_by_name(three_days, caplog):
     good = three_days.items[0]
     bad = []
     for number, (name, change) in enumerate(SPOILT.items()):
@@ -74,20 +75,20 @@ def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
         change(item)
         bad.append(with_nulls(item))
 
-    def change(at, document):
-        if at == "/search":
+    def change(path, document):
+        if path == "/search":
             document["features"] = [*bad, *WHOLE.values(), good]
             document["links"] = []
 
-    with before(three_days, change) as front:
+    with rewriting_proxy(three_days, change) as server:
         caplog.clear()
-        days = found(three_days, front.url)
+        days = listed_days(three_days, server.url)
     assert days == ["2017-01-10"]
-    said = [record.getMessage() for record in caplog.records]
-    assert said[-1] == f"{front.url}: {len(SPOILT) + len(WHOLE)} items passed over"
-    named = [line.partition(" passed over: ")[0].removeprefix(f"{front.url}: ") for line in said[:-1]]
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[-1] == f"{server.url}: {len(SPOILT) + len(WHOLE)} items passed over"
+    names = [line.partition(" passed over: ")[0].removeprefix(f"{server.url}: ") for line in messages[:-1]]
     without_id = {"id number": "5", "id list": "[{}]", "id missing": "None"}
-    assert named == [without_id.get(name, repr(name)) for name in SPOILT][:20]
+    assert names == [without_id.get(name, repr(name)) for name in SPOILT][:20]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +102,8 @@ def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
     ids=["long", "negative", "fraction", "infinite"],
 )
 def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text, caplog):
-    def change(at, document):
-        if at != "/search":
+    def change(path, document):
+        if path != "/search":
             return None
         content = json.dumps(document)
         assert content.count('"eo:cloud_cover"') == 2
@@ -110,18 +111,18 @@ def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text
         return 200, {}, f"{first}{text}{rest[rest.index(',') :]}".encode()
 
     three_days.items = three_days.items[:2]
-    with before(three_days, change) as front:
-        assert found(three_days, front.url) == ["2017-01-16"]
+    with rewriting_proxy(three_days, change) as server:
+        assert listed_days(three_days, server.url) == ["2017-01-16"]
     assert (
         f"'{three_days.items[0]['id']}' passed over: its eo:cloud_cover is no number from 0 to 100"
         in caplog.text
     )
 
 
-def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
+def test_names_of_items_are_escaped_in_the_log(three_days, caplog):
     three_days.items[0] |= {"id": "a\nERROR: \x1b[2J\ud800" + "x" * 500}
     three_days.items[0]["properties"]["s2:product_uri"] = "x"
-    assert len(found(three_days, three_days.url)) == 2
+    assert len(listed_days(three_days, three_days.url)) == 2
     [line] = [record.getMessage() for record in caplog.records if " passed over: " in record.getMessage()]
     assert line.startswith(f"{three_days.url}: 'a\\nERROR: \\x1b[2J\\ud800xxx")
     assert len(line) < 350
@@ -132,19 +133,19 @@ def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
     "page",
     [{"features": {"a": 1}}, {"features": "text"}, {"features": 5}, [], 5, {"links": 5}, {"links": [5]}],
 )
-def test_a_page_that_is_none_is_a_sentence(three_days, page):
-    def change(at, document):
-        if at == "/search":
+def test_a_malformed_page_is_one_sentence(three_days, page):
+    def change(path, document):
+        if path == "/search":
             return 200, {}, json.dumps({**document, **page} if isinstance(page, dict) else page).encode()
         return None
 
-    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, change) as server, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, server.url)
     assert "\n" not in str(error.value)
 
 
-def test_an_item_of_assets_that_are_none_is_kept_and_named(three_days, caplog):
-    """Its product fails for want of the band."""
+def test_an_item_with_malformed_assets_is_kept_and_named(three_days, caplog):
+    """Its product fails because the band is missing."""
     three_days.items = three_days.items[:1]
     three_days.items[0]["assets"] = {
         "blue": None,
@@ -153,7 +154,7 @@ def test_an_item_of_assets_that_are_none_is_kept_and_named(three_days, caplog):
         "nir": {"href": {"a": 1}, "proj:transform": [[]]},
         "visual": 5,
     }
-    rows, files = listed(three_days, *three_days.items, bucket=None)
+    rows, files = listing(three_days, *three_days.items, bucket=None)
     assert [row["product"] for row in rows] == [name_of("20170110", level="L2A", baseline="0500")]
     assert [row["role"] for row in files] == ["metadata"]
     assert "asset red passed over: " in caplog.text

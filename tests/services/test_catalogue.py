@@ -1,4 +1,4 @@
-"""What a catalogue may hold: hostile items, missing assets, endless pages, errors."""
+"""What a catalogue may contain: hostile items, missing assets, endless pages, errors."""
 
 import copy
 import logging
@@ -40,7 +40,7 @@ def item(catalogue, files):
     return item_of(safe, "sentinel-2-l2a", dict.fromkeys(("B2", "B3", "B4", "B8"), href))
 
 
-def listed(catalogue, *items, address=None, bucket="eodata", hosts=(), **options):
+def listing(catalogue, *items, address=None, bucket="eodata", hosts=(), **options):
     catalogue.items = list(items)
     store = Store(bucket, endpoint_url="http://127.0.0.1:9", anonymous=True, tries=1, hosts=hosts)
     choice = {"level": "L2A", "sites": [PLACE], "tiles": {"33TVL"}} | options
@@ -49,9 +49,15 @@ def listed(catalogue, *items, address=None, bucket="eodata", hosts=(), **options
     )
 
 
+def listed_days(catalogue, address, hosts=(), **options):
+    """Return the days that are found at an address in front of a catalogue."""
+    rows, _ = listing(catalogue, *catalogue.items, address=address, hosts=hosts, bucket=None, **options)
+    return [row["sensing_time"][:10] for row in rows]
+
+
 def test_rows_of_an_item(catalogue, item, files):
     item["assets"]["green"]["file:size"] = 12345
-    rows, table = listed(catalogue, item)
+    rows, table = listing(catalogue, item)
     [row] = rows
     assert (row["product"], row["level"], row["tile"], row["baseline"]) == (NAME, "L2A", "33TVL", "05.00")
     assert row["url"] == f"{catalogue.url}/collections/sentinel-2-l2a/items/{item['id']}"
@@ -59,9 +65,9 @@ def test_rows_of_an_item(catalogue, item, files):
     size = (files / "B02.tif").stat().st_size
     assert sizes == {"B2": size, "B3": 12345, "B4": size, "B8": size}
     assert {entry["key"] for entry in table if entry["role"] == "metadata"} == {row["url"]}
-    # what is known is not asked again
-    again, _ = listed(catalogue, item, old=rows, old_files=table)
-    assert again == rows
+    # known products are not requested again
+    repeated, _ = listing(catalogue, item, old=rows, old_files=table)
+    assert repeated == rows
 
 
 @pytest.mark.parametrize(
@@ -82,26 +88,26 @@ def test_rows_of_an_item(catalogue, item, files):
         ["https://example.org/B02.tif"],
     ],
 )
-def test_an_address_that_leads_elsewhere_is_no_file(catalogue, item, href, caplog):
+def test_an_address_that_leads_elsewhere_is_not_listed(catalogue, item, href, caplog):
     item["assets"]["blue"]["href"] = href
     with caplog.at_level(logging.WARNING):
-        [row], table = listed(catalogue, item)
-    # the product stays, and fails for want of the band
+        [row], table = listing(catalogue, item)
+    # the product is kept, and fails because the band is missing
     assert row["product"] == NAME
     assert {entry["band"] for entry in table if entry["role"] == "band"} == {"B3", "B4", "B8"}
     assert all("passwd" not in entry["key"] and "another" not in entry["key"] for entry in table)
 
 
-def test_a_missing_file_is_no_row(catalogue, item, caplog):
+def test_a_missing_file_is_not_listed(catalogue, item, caplog):
     item["assets"]["blue"]["href"] = f"{catalogue.url}/files/absent.tif"
     with caplog.at_level(logging.WARNING):
-        _, table = listed(catalogue, item)
+        _, table = listing(catalogue, item)
     assert "B2" not in {entry["band"] for entry in table}
     assert "asset blue passed over" in caplog.text
 
 
 def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
-    bad = []
+    invalid = []
     for change in (
         {"id": "../../etc", "properties": {}},
         {"id": "S2A_MSIL2A_lookalike"},
@@ -109,13 +115,13 @@ def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
         {"id": "a/../../b"},
         {"assets": {"blue": {"href": f"s3://elsewhere/x/{NAME}.SAFE/MTD_MSIL2A.xml"}}},
     ):
-        one = copy.deepcopy(item)
+        changed = copy.deepcopy(item)
         if "assets" not in change and "/" not in change["id"]:
-            del one["properties"]["s2:product_uri"]
-        one["properties"] |= {"datetime": "2017-01-16T10:00:00Z"}
-        bad.append(one | {key: value for key, value in change.items() if key != "properties"})
+            del changed["properties"]["s2:product_uri"]
+        changed["properties"] |= {"datetime": "2017-01-16T10:00:00Z"}
+        invalid.append(changed | {key: value for key, value in change.items() if key != "properties"})
     with caplog.at_level(logging.WARNING):
-        rows, _ = listed(catalogue, *bad, item)
+        rows, _ = listing(catalogue, *invalid, item)
     assert [row["product"] for row in rows] == [NAME]
     assert "5 items passed over" in caplog.text
 
@@ -127,63 +133,63 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
         name_of("20160116", level="L2A"),
         name_of(level="L1C"),
     ):
-        one = copy.deepcopy(item)
-        one["properties"]["s2:product_uri"] = f"{name}.SAFE"
-        others.append(one | {"id": name})
-    # an older baseline of the same take, too
+        other = copy.deepcopy(item)
+        other["properties"]["s2:product_uri"] = f"{name}.SAFE"
+        others.append(other | {"id": name})
+    # also an older baseline of the same datatake
     older = copy.deepcopy(item) | {"id": "older"}
     older["properties"]["s2:product_uri"] = f"{name_of(level='L2A', baseline='0214')}.SAFE"
-    rows, _ = listed(catalogue, *others, older, item)
+    rows, _ = listing(catalogue, *others, older, item)
     assert [row["product"] for row in rows] == [NAME]
 
 
 def test_nothing_found_is_an_error(catalogue, item):
-    """The table of before stays, then; an empty one would plan nothing."""
+    """Then the earlier table is kept; an empty one would plan nothing."""
     with pytest.raises(
         TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 items passed over\)"
     ):
-        listed(catalogue, item, tiles={"33TVM"})
+        listing(catalogue, item, tiles={"33TVM"})
 
 
 def test_a_search_is_made_for_each_site(catalogue, item):
     far = {"longitude": 100.0, "latitude": -20.0, "region_size": 0.1}
-    rows, _ = listed(catalogue, item, sites=[PLACE, far])
+    rows, _ = listing(catalogue, item, sites=[PLACE, far])
     assert len(rows) == 1
-    assert [asked["bbox"] for asked in catalogue.searches] == [
+    assert [search["bbox"] for search in catalogue.searches] == [
         list(Place(**PLACE).bounding_box),
         pytest.approx(list(Place(**far).bounding_box)),
     ]
 
 
-def test_a_box_holds_the_site():
+def test_the_bounding_box_contains_the_site():
     west, south, east, north = Place(10.0, 60.0, 0.1).bounding_box
     assert (south, north) == (59.95, 60.05)
     assert (west, east) == pytest.approx((9.9, 10.1))
     assert Place(179.99, 0.0, 0.1).bounding_box[2] == 180
 
 
-def test_errors_of_the_catalogue_are_sentences(catalogue, item):
+def test_errors_of_the_catalogue_are_one_sentence(catalogue, item):
     catalogue.status = 400
     with pytest.raises(TigerbushError, match=r"refuses the search \(400\); check source\.catalogue"):
-        listed(catalogue, item)
+        listing(catalogue, item)
     catalogue.status, catalogue.loop = 200, True
     with pytest.raises(TigerbushError, match="gives the same page again and again"):
-        listed(catalogue, item)
+        listing(catalogue, item)
     with pytest.raises(TigerbushError, match=r"has none of the collections sentinel-2-l1c; name yours"):
-        listed(catalogue, item, level="L1C")
+        listing(catalogue, item, level="L1C")
     with pytest.raises(TigerbushError, match="does not answer"):
-        listed(catalogue, item, address=f"{catalogue.url}/files/B02.tif")
+        listing(catalogue, item, address=f"{catalogue.url}/files/B02.tif")
     with pytest.raises(TigerbushError, match="does not answer like a STAC API"):
-        listed(catalogue, item, address=f"{catalogue.url}/collections")
+        listing(catalogue, item, address=f"{catalogue.url}/collections")
 
 
 def test_a_catalogue_that_is_not_there(item, monkeypatch):
     monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
-    with serve(item["id"]) as gone:
+    with serve(item["id"]) as stopped:
         pass
-    for address in (gone.url, gone.odata):
+    for address in (stopped.url, stopped.odata):
         with pytest.raises(TigerbushError, match="does not answer"):
-            listed(gone, item, address=address)
+            listing(stopped, item, address=address)
 
 
 def test_odata_pages(catalogue):
@@ -196,12 +202,12 @@ def test_odata_pages(catalogue):
             (names[4], f"/eodata/../{names[4]}.SAFE"),
         )
     ]
-    # the store is not there: it is asked about the three that are right
+    # the store is not running, so that the first of the three valid products cannot be listed
     with pytest.raises(OSError, match=r"s3://eodata/Sentinel-2/MSI/L2A/2017/01/16/S2A_MSIL2A_20170110"):
-        listed(catalogue, address=catalogue.odata)
-    [asked] = catalogue.searches[:1]
-    assert "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((" in asked["filter"]
+        listing(catalogue, address=catalogue.odata)
+    first = catalogue.searches[0]
+    assert "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((" in first["filter"]
     assert len(catalogue.searches) == 3
     catalogue.status = 400
     with pytest.raises(TigerbushError, match=r"refuses the search \(400\)"):
-        listed(catalogue, address=catalogue.odata)
+        listing(catalogue, address=catalogue.odata)

@@ -1,4 +1,4 @@
-"""What discovery finds in a store: layouts, baselines, what is new, and names made to harm."""
+"""What discovery finds in a store: layouts, baselines, new products, and malicious names."""
 
 import json
 from dataclasses import replace
@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from fabricate import name_of, scene_of
+from seaweedfs import PUBLIC
 from tigerbush.errors import RemoteError
 from tigerbush.sentinel2.archive import ARCHIVE
 from tigerbush.sentinel2.names import parse_name
@@ -20,7 +21,6 @@ from tigerbush.sources.bucket import list_store
 from tigerbush.sources.listing import fetch_product
 from tigerbush.sources.query import Query
 from tigerbush.sources.store import Store
-from weed import PUBLIC
 
 PERIOD = {"start": date(2017, 1, 1), "end": date(2017, 3, 1)}
 
@@ -30,7 +30,7 @@ def discover(server, *prefixes, level="L1C", **options):
     return list_store(store, Query(level, {"33TVL"}, **PERIOD | options), prefixes or None)
 
 
-def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeypatch):
+def test_eodata_by_level_tile_period_and_baseline(proxy, seaweedfs, tmp_path, monkeypatch):
     old, new, part = (
         name_of("20170116"),
         name_of("20170116", baseline="0500", made="20230101T000000"),
@@ -45,7 +45,7 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
         scene = scene_of(
             level=parse_name(name).level, offset=-1000 * ("N05" in name or "L2A" in name), cloud_percent=12.5
         )
-        weed.put_product(PUBLIC, write_product(tmp_path, name, scene), f"eodata/Sentinel-2/MSI/{prefix}")
+        seaweedfs.put_product(PUBLIC, write_product(tmp_path, name, scene), f"eodata/Sentinel-2/MSI/{prefix}")
     level = ARCHIVE.levels["L1C"]
     prefixes = tuple(f"eodata/{prefix}" for prefix in level.prefixes)
     monkeypatch.setitem(ARCHIVE.levels, "L1C", replace(level, prefixes=prefixes))
@@ -60,25 +60,25 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
     }
     assert rows[0]["url"] == f"s3://{PUBLIC}/eodata/Sentinel-2/MSI/L1C_N0500/2017/01/16/{new}.SAFE"
     assert rows[0]["granule"] == local.granule
-    mine = {row["name"]: row for row in files if row["product"] == new}
-    assert {name: int(row["size"]) for name, row in mine.items()} == {
-        name: size for name, size in local.files.items() if name in mine
+    new_files = {row["name"]: row for row in files if row["product"] == new}
+    assert {name: int(row["size"]) for name, row in new_files.items()} == {
+        name: size for name, size in local.files.items() if name in new_files
     }
     assert all(len(row["etag"]) == 32 for row in files)
     assert {row["role"] for row in files} == {"band", "metadata"}
-    # nothing was asked about the products that are not wanted
-    asked = [path for _, path, _ in proxy.requests]
-    assert not any(name in path for name in (old, other_tile, too_late, level_2) for path in asked)
+    # no request concerns the other products
+    paths = [path for _, path, _ in proxy.requests]
+    assert not any(name in path for name in (old, other_tile, too_late, level_2) for path in paths)
     assert [row["product"] for row in discover(proxy, "eodata/Sentinel-2/MSI/L2A/", level="L2A")[0]] == [
         level_2
     ]
 
 
-def test_only_what_is_new_is_asked_about(proxy, weed, written, tmp_path, caplog):
-    for safe in written.iterdir():
-        weed.put_product(PUBLIC, safe, "again/")
+def test_only_new_products_are_requested(proxy, seaweedfs, three_products, tmp_path, caplog):
+    for safe in three_products.iterdir():
+        seaweedfs.put_product(PUBLIC, safe, "again/")
     rows, files = discover(proxy, "again/")
-    weed.put_product(PUBLIC, write_product(tmp_path, name_of("20170111"), scene_of(8)), "again/")
+    seaweedfs.put_product(PUBLIC, write_product(tmp_path, name_of("20170111"), scene_of(8)), "again/")
     proxy.requests.clear()
     caplog.set_level("INFO")
     more, more_files = discover(proxy, "again/", old=rows, old_files=files)
@@ -87,55 +87,57 @@ def test_only_what_is_new_is_asked_about(proxy, weed, written, tmp_path, caplog)
     )
     assert [row for row in more if row["product"] != name_of("20170111")] == rows
     assert len(more_files) == len(files) + 15
-    # one listing a day, one of the new product, and its main metadata
+    # a listing for each day, one of the new product, and its main metadata
     assert len(proxy.requests) == 59 + 2
     assert "59 of 59 days of again/" in caplog.text
     assert "4 products, 1 of them new" in caplog.text
 
 
-def test_a_long_listing_comes_in_pages(weed, written, monkeypatch):
-    store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
-    prefix = weed.put_product(PUBLIC, written / f"{name_of('20170110')}.SAFE", "pages/")
+def test_a_long_listing_comes_in_pages(seaweedfs, three_products, monkeypatch):
+    store = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True)
+    prefix = seaweedfs.put_product(PUBLIC, three_products / f"{name_of('20170110')}.SAFE", "pages/")
     everything = store.objects(prefix)
-    one_page = store._client.list_objects_v2
-    monkeypatch.setattr(store._client, "list_objects_v2", lambda **options: one_page(**options, MaxKeys=4))
+    list_page = store._client.list_objects_v2
+    monkeypatch.setattr(store._client, "list_objects_v2", lambda **options: list_page(**options, MaxKeys=4))
     assert store.objects(prefix) == everything
     assert len(everything) > 12
 
 
-def test_a_listing_that_breaks_is_no_short_listing(proxy, weed, written, monkeypatch):
+def test_a_listing_that_breaks_off_is_an_error(proxy, seaweedfs, three_products, monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
-    weed.put_product(PUBLIC, written / f"{name_of('20170110')}.SAFE", "breaks/")
+    seaweedfs.put_product(PUBLIC, three_products / f"{name_of('20170110')}.SAFE", "breaks/")
     proxy.fault("503", "2017%2F01%2F20")
     with pytest.raises(RemoteError, match=r"s3://public/breaks/2017/01/20/: .* is overloaded or down \(503"):
         discover(proxy, "breaks/")
 
 
-def put_tile(weed, safe, level="L1C"):
-    """Upload a product as AWS's buckets keep it: the tile's files without the product's names."""
+def put_tile(seaweedfs, safe, level="L1C"):
+    """Upload a product in the layout of AWS: the files of its tile, without the name of the product."""
     product = open_product(safe)
     name = product.name
     stamp = name.sensing_time
     folder = f"{level}/tiles/33/T/VL/{stamp.year}/{stamp.month}/{stamp.day}/0/"
     path = f"products/{stamp.year}/{stamp.month}/{stamp.day}/{name.product}"
     info = {"productName": name.product, "productPath": path, "timestamp": stamp.isoformat()}
-    weed.put(PUBLIC, folder + "tileInfo.json", json.dumps(info).encode())
-    weed.put(PUBLIC, f"{level}/{path}/metadata.xml", (safe / f"MTD_MSI{level}.xml").read_bytes())
+    seaweedfs.put(PUBLIC, folder + "tileInfo.json", json.dumps(info).encode())
+    seaweedfs.put(PUBLIC, f"{level}/{path}/metadata.xml", (safe / f"MTD_MSI{level}.xml").read_bytes())
     for file in product.files:
         content = (safe / file).read_bytes()
         base = file.rpartition("/")[2]
         if base == "MTD_TL.xml":
-            weed.put(PUBLIC, folder + "metadata.xml", content)
+            seaweedfs.put(PUBLIC, folder + "metadata.xml", content)
         elif "/IMG_DATA/" in file:
             stem = base.removesuffix(".jp2").split("_")[2:]
-            weed.put(PUBLIC, folder + ("R" + stem[1] + "/" if stem[1:] else "") + stem[0] + ".jp2", content)
+            seaweedfs.put(
+                PUBLIC, folder + ("R" + stem[1] + "/" if stem[1:] else "") + stem[0] + ".jp2", content
+            )
         elif "/QI_DATA/" in file:
-            weed.put(PUBLIC, folder + "qi/" + base, content)
+            seaweedfs.put(PUBLIC, folder + "qi/" + base, content)
     return folder
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_the_layout_of_aws(weed, product, tmp_path, level):
+def test_the_layout_of_aws(seaweedfs, product, tmp_path, level):
     import numpy as np
 
     options = {"scl": np.full((63, 63), 4)} if level == "L2A" else {"clouds": []}
@@ -145,7 +147,7 @@ def test_the_layout_of_aws(weed, product, tmp_path, level):
         baseline="0400",
         scene=scene_of(level=level, offset=-1000, cloud_percent=7, **options),
     )
-    folder = put_tile(weed, safe, level)
+    folder = put_tile(seaweedfs, safe, level)
     for number, content in enumerate(
         (
             b"[]",
@@ -154,12 +156,14 @@ def test_the_layout_of_aws(weed, product, tmp_path, level):
             b'{"productName": "../x", "productPath": "x"}',
         )
     ):
-        weed.put(PUBLIC, f"{level}/tiles/33/T/VL/2017/2/1/{number}/tileInfo.json", content)
-    [row], files = discover(weed, f"{level}/tiles/", level=level)
+        seaweedfs.put(PUBLIC, f"{level}/tiles/33/T/VL/2017/2/1/{number}/tileInfo.json", content)
+    [row], files = discover(seaweedfs, f"{level}/tiles/", level=level)
     assert (row["product"], row["cloud_percent"]) == (safe.name.removesuffix(".SAFE"), "7")
     assert row["url"] == f"s3://{PUBLIC}/{folder.removesuffix('/')}"
     target = tmp_path / f"{row['product']}.zip"
-    fetch_product(row["product"], files, target, store=Store(PUBLIC, endpoint_url=weed.url, anonymous=True))
+    fetch_product(
+        row["product"], files, target, store=Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True)
+    )
     copied, original = open_product(target), open_product(safe)
     for band in ("B2", "B8A", "B12"):
         np.testing.assert_array_equal(
@@ -178,7 +182,7 @@ HOSTILE_FOLDERS = [
     f"x/2017/01/16/{GOOD};touch evil.SAFE/",
     f"x/2017/01/16/$(touch evil){GOOD}.SAFE/",
     f"x/2017/01/16/{GOOD.replace('S2A', 'S2А')}.SAFE/",  # a Cyrillic A
-    f"x/2017/01/16/{GOOD.replace('2017', '２０１７')}.SAFE/",  # digits of full width
+    f"x/2017/01/16/{GOOD.replace('2017', '２０１７')}.SAFE/",  # full-width digits
     f"x/2017/01/16/{GOOD.lower()}.safe/",
     f"x/2017/01/16/{GOOD.replace('MSI', 'msi')}.SAFE/",
     f"x/2017/01/16/{GOOD}{'x' * 5000}.SAFE/",
@@ -203,23 +207,23 @@ HOSTILE_KEYS = [
 
 
 class _HostileStore(BaseHTTPRequestHandler):
-    """Lists what it likes, wherever it is asked."""
+    """Lists hostile names at every address."""
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self):
         if "delimiter=%2F" in self.path:
-            found = [f"x/2017/01/16/{GOOD}.SAFE/", *HOSTILE_FOLDERS]
+            folders = [f"x/2017/01/16/{GOOD}.SAFE/", *HOSTILE_FOLDERS]
             inner = "".join(
-                f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in found
+                f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in folders
             )
         else:
             keys = [f"x/2017/01/16/{GOOD}.SAFE/{key}" for key in HOSTILE_KEYS] + ["elsewhere/MTD_MSIL1C.xml"]
             good = f"x/2017/01/16/{GOOD}.SAFE/GRANULE/G/IMG_DATA/T33TVL_B04.jp2"
             inner = "".join(
-                f'<Contents><Key>{escape(one)}</Key><Size>7</Size><ETag>"a b"</ETag></Contents>'
-                for one in [good, *keys]
+                f'<Contents><Key>{escape(key)}</Key><Size>7</Size><ETag>"a b"</ETag></Contents>'
+                for key in [good, *keys]
             )
         content = f"<ListBucketResult><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>".encode()
         self.send_response(200)

@@ -1,4 +1,4 @@
-"""./tigerbush doctor against a real server, right and wrong; it never waits long, and never prints a secret."""
+"""./tigerbush doctor with a real server, configured correctly and wrongly; it never waits long or prints a secret."""
 
 import re
 import shutil
@@ -12,26 +12,26 @@ import yaml
 from catalogues import serve
 from fabricate import ROOT
 from runs import BASE, Run
+from seaweedfs import KEYED, KEYS, PUBLIC, free_port
 from tigerbush.cli.doctor.command import examine, redacted
 from tigerbush.cli.doctor.finding import Finding
-from weed import KEYED, KEYS, PUBLIC, free_port
 
 pytestmark = pytest.mark.workflow
-SECRET = "not-the-secret-of-anyone"  # noqa: S105 - of no one
+SECRET = "not-the-secret-of-anyone"  # noqa: S105 - made up
 
 
 @pytest.fixture(scope="module")
-def filled(weed):
+def filled(seaweedfs):
     for bucket in (PUBLIC, KEYED):
-        weed.put(bucket, "doctor/2017/01/16/object.bin", b"0123456789abcdef0123456789")
-    return weed
+        seaweedfs.put(bucket, "doctor/2017/01/16/object.bin", b"0123456789abcdef0123456789")
+    return seaweedfs
 
 
 @pytest.fixture
 def doctor(tmp_path, filled, monkeypatch):
-    """Run the doctor on an object store; give its lines, by name and by whether they are ok."""
+    """Run the doctor on an object store; return the state, name and text of each line."""
 
-    def examined(*arguments, status=0, **source):
+    def run_doctor(*arguments, status=0, **source):
         keys = {
             "kind": "s3",
             "level": "L1C",
@@ -42,14 +42,14 @@ def doctor(tmp_path, filled, monkeypatch):
         run = Run(tmp_path / "work", BASE | {"source": keys | source})
         start = time.monotonic()
         output = run.tigerbush("doctor", "--configfile", "config.yaml", *arguments, status=status)
-        # starting Python counts, too, and the machine may be busy
+        # includes the start of Python, on a machine that may be busy
         assert time.monotonic() - start < 20
         assert SECRET not in output
         assert KEYS["AWS_SECRET_ACCESS_KEY"] not in output
         assert "Traceback" not in output
         return [tuple(re.split(r" {2,}", line, maxsplit=2)) for line in output.splitlines()]
 
-    return examined
+    return run_doctor
 
 
 def wrong(lines):
@@ -59,12 +59,12 @@ def wrong(lines):
 def test_all_is_well(doctor, keys, filled):
     lines = doctor()
     assert not wrong(lines)
-    said = {name: text for _, name, text in lines}
-    assert list(said) == [
+    texts = {name: text for _, name, text in lines}
+    assert list(texts) == [
         "configuration", "sites", "products", "disk", "rasterio", "endpoint", "clock", "bucket", "reading"
     ]  # fmt: skip
-    assert said["reading"] == f"16 bytes of s3://{KEYED}/doctor/2017/01/16/object.bin"
-    assert re.fullmatch(rf"[+-][01] s from that of {filled.url}", said["clock"])
+    assert texts["reading"] == f"16 bytes of s3://{KEYED}/doctor/2017/01/16/object.bin"
+    assert re.fullmatch(rf"[+-][01] s from that of {filled.url}", texts["clock"])
 
 
 def test_a_public_bucket_needs_no_keys(doctor):
@@ -100,7 +100,7 @@ def test_an_endpoint_that_is_not_there(doctor, keys):
     }
 
 
-def test_a_server_that_takes_calls_and_says_nothing(doctor, keys):
+def test_a_server_that_accepts_connections_but_never_answers(doctor, keys):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         lines = doctor(endpoint_url=url, status=1)
@@ -141,7 +141,7 @@ def test_profiles(doctor, tmp_path, monkeypatch):
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
     monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
     local = {"kind": "local", "path": str(ROOT)}
-    # what ./tigerbush and Snakemake need; where tests run SLURM may be installed
+    # a PATH with what ./tigerbush and Snakemake need, but without SLURM
     (tmp_path / "bin").mkdir()
     for program in ("bash", "dirname", "readlink"):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
@@ -156,7 +156,7 @@ def test_profiles(doctor, tmp_path, monkeypatch):
 
 
 def test_slurm_that_answers(doctor, tmp_path, monkeypatch):
-    """Programs that stand in for SLURM's show what is read of their output; no cluster is asked."""
+    """With stand-ins of SLURM's commands that print a fixed output."""
     for name, output in {"scontrol": "Slurmctld(primary) at here is UP", "sinfo": "short\nlong"}.items():
         program = tmp_path / "bin" / name
         program.parent.mkdir(exist_ok=True)
@@ -171,25 +171,25 @@ def test_slurm_that_answers(doctor, tmp_path, monkeypatch):
 
 
 def test_a_check_that_hangs_or_breaks_does_not_hold_up_the_others():
-    hold = threading.Event()
+    released = threading.Event()
 
     def hangs():
         yield Finding("hangs", True, "first")
-        hold.wait(30)
+        released.wait(30)
 
     def breaks():
         yield Finding("breaks", True, "first")
         raise RuntimeError("broken")
 
     start = time.monotonic()
-    found = examine({"hangs": hangs, "breaks": breaks, "works": lambda: [Finding("works", True, "")]}, 0.5)
-    hold.set()
+    findings = examine({"hangs": hangs, "breaks": breaks, "works": lambda: [Finding("works", True, "")]}, 0.5)
+    released.set()
     assert time.monotonic() - start < 5
-    assert [(one.name, one.ok) for one in found] == [
+    assert [(finding.name, finding.ok) for finding in findings] == [
         ("hangs", True), ("hangs", False), ("breaks", True), ("breaks", False), ("works", True)
     ]  # fmt: skip
-    assert found[1].text == "no answer within 0.5 s; try again."
-    assert found[3].text == "RuntimeError: broken"
+    assert findings[1].text == "no answer within 0.5 s; try again."
+    assert findings[3].text == "RuntimeError: broken"
 
 
 def test_no_secret_of_the_environment_is_printed(monkeypatch):

@@ -1,4 +1,4 @@
-"""./tigerbush doctor --profile profiles/azure: everything is looked at, and nothing is made."""
+"""./tigerbush doctor --profile profiles/azure: everything is checked, and nothing is created."""
 
 import pytest
 import yaml
@@ -13,12 +13,14 @@ pytestmark = pytest.mark.workflow
 
 @pytest.fixture
 def doctor(azure, store, tmp_path, monkeypatch):
-    """Run the doctor with some names of the account; give its findings by name."""
-    for name, value in (azure.caller() | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}).items():
+    """Run the doctor with given values of config/azure.yaml; return its findings by name."""
+    for name, value in (
+        azure.caller_environment() | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
+    ).items():
         monkeypatch.setenv(name, value)
     run = Run(tmp_path / "work", BASE | {"source": {"kind": "local", "path": str(ROOT)}})
 
-    def examined(*options, **names):
+    def run_doctor(*options, **names):
         path = tmp_path / "azure.yaml"
         path.write_text(yaml.safe_dump(NAMES | {"run": "checked"} | names))
         monkeypatch.setenv("TIGERBUSH_AZURE", str(path))
@@ -34,28 +36,31 @@ def doctor(azure, store, tmp_path, monkeypatch):
             findings[name] = (state, text)
         return findings
 
-    return examined
+    return run_doctor
 
 
 def test_all_is_well_and_an_old_pool_is_named(doctor, azure):
     azure.account.pools["tigerbush-old"] = None
-    found = doctor()
-    assert found["azure identity"] == ("ok", "tokens were given")
-    assert found["azure batch"][0] == "ok"
-    assert found["azure storage"] == ("ok", f"container {CONTAINER} of {NAMES['storage_account']} is there")
-    assert found["azure pool"][1].startswith("tigerbush-old is there and may cost money")
+    findings = doctor()
+    assert findings["azure identity"] == ("ok", "tokens were given")
+    assert findings["azure batch"][0] == "ok"
+    assert findings["azure storage"] == (
+        "ok",
+        f"container {CONTAINER} of {NAMES['storage_account']} is there",
+    )
+    assert findings["azure pool"][1].startswith("tigerbush-old is there and may cost money")
 
 
 def test_what_is_wrong(doctor, azure, monkeypatch):
     azure.fault("GET", "/pools$", 403, "PermissionDenied")
-    found = doctor(container="absent")
-    assert found["azure storage"] == (
+    findings = doctor(container="absent")
+    assert findings["azure storage"] == (
         "wrong",
         "there is no container absent of the storage account tigerstore: check container in config/azure.yaml, or make it "
         "with ./tigerbush doctor --profile profiles/azure --create.",
     )
-    assert found["azure batch"][0] == "wrong"
-    assert "role Contributor" in found["azure batch"][1]
+    assert findings["azure batch"][0] == "wrong"
+    assert "role Contributor" in findings["azure batch"][1]
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
     assert doctor()["azure identity"][0] == "wrong"
     assert (
@@ -64,9 +69,9 @@ def test_what_is_wrong(doctor, azure, monkeypatch):
     )
 
 
-def test_the_container_is_made_when_asked_for(doctor, store):
-    made = doctor("--create", container="fresh")
-    assert made["azure storage"] == ("ok", "container fresh of tigerstore was made")
+def test_the_container_is_created_on_request(doctor, store):
+    findings = doctor("--create", container="fresh")
+    assert findings["azure storage"] == ("ok", "container fresh of tigerstore was made")
     assert doctor("--create", container="fresh")["azure storage"] == (
         "ok",
         "container fresh of tigerstore is there",

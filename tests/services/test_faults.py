@@ -1,10 +1,11 @@
-"""What a broken network and a refusing store do to a download: the sentence, and what is left."""
+"""Downloads through a faulty network and from a store that refuses: the message, and what is left behind."""
 
 import zipfile
 
 import pytest
 
 from fabricate import name_of
+from seaweedfs import KEYED, KEYS, PUBLIC
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.tables import FILE_COLUMNS, file_row
 from tigerbush.sentinel2.names import role
@@ -15,12 +16,11 @@ from tigerbush.sites.stream import stream_product
 from tigerbush.sources import retries
 from tigerbush.sources.listing import fetch_product
 from tigerbush.sources.store import Store
-from weed import KEYED, KEYS, PUBLIC
 
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 NAME = name_of("20170110")
-# what may pass, and what is said when it does not
-PASSING = {
+# transient faults, and the message when they persist
+TRANSIENT = {
     "503": r"_B04\.jp2: http://.* is overloaded or down \(503 \w*\)",
     "429": r"_B04\.jp2: http://.* is overloaded or down \(429 \w*\)",
     "reset": r"_B04\.jp2: http://.* did not answer, or not to the end \(\w+\)",
@@ -31,19 +31,21 @@ PASSING = {
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
+def short_waits(monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
 @pytest.fixture
-def files(weed, written):
-    """The rows of files.tsv of one product in both buckets."""
+def files(seaweedfs, three_products):
+    """The rows of files.tsv for one product, which is in both buckets."""
     for bucket in (PUBLIC, KEYED):
-        prefix = weed.put_product(bucket, written / f"{NAME}.SAFE", "faults/")
-    objects = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(prefix)
-    named = [(one.key.removeprefix(prefix), one) for one in objects]
+        prefix = seaweedfs.put_product(bucket, three_products / f"{NAME}.SAFE", "faults/")
+    objects = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True).objects(prefix)
+    names = [(object_.key.removeprefix(prefix), object_) for object_ in objects]
     return [
-        file_row(NAME, kind, name, one.key, one.size, one.etag) for name, one in named if (kind := role(name))
+        file_row(NAME, kind, name, object_.key, object_.size, object_.etag)
+        for name, object_ in names
+        if (kind := role(name))
     ]
 
 
@@ -52,11 +54,11 @@ def store(server, bucket=PUBLIC, **options):
     return Store(bucket, endpoint_url=server.url, **options)
 
 
-def fetch(how, one, files, target):
+def fetch(how, source, files, target):
     if how == "stream":
-        stream_product(one, NAME, files, target, site=SITE)
+        stream_product(source, NAME, files, target, site=SITE)
     else:
-        fetch_product(NAME, files, target, store=one)
+        fetch_product(NAME, files, target, store=source)
 
 
 def pixels(path):
@@ -65,8 +67,8 @@ def pixels(path):
 
 
 @pytest.mark.parametrize("how", ["stream", "whole"])
-@pytest.mark.parametrize("fault", PASSING)
-def test_trouble_that_passes_is_not_noticed(proxy, files, tmp_path, how, fault):
+@pytest.mark.parametrize("fault", TRANSIENT)
+def test_a_transient_fault_does_no_harm(proxy, files, tmp_path, how, fault):
     proxy.fault(fault, r"_B04\.jp2", times=3)
     fetch(how, store(proxy), files, tmp_path / f"{NAME}.zip")
     with zipfile.ZipFile(tmp_path / f"{NAME}.zip") as archive:
@@ -75,24 +77,24 @@ def test_trouble_that_passes_is_not_noticed(proxy, files, tmp_path, how, fault):
     assert [path.name for path in tmp_path.iterdir()] == [f"{NAME}.zip"]
 
 
-@pytest.mark.parametrize("fault", PASSING)
-def test_trouble_that_stays_ends_in_a_sentence_and_the_rest_is_kept(proxy, files, tmp_path, fault):
+@pytest.mark.parametrize("fault", TRANSIENT)
+def test_a_lasting_fault_ends_in_a_sentence_and_the_rest_is_kept(proxy, files, tmp_path, fault):
     proxy.fault(fault, r"_B04\.jp2")
     target = tmp_path / f"{NAME}.zip"
-    with pytest.raises(RemoteError, match=PASSING[fault]):
+    with pytest.raises(RemoteError, match=TRANSIENT[fault]):
         fetch("stream", store(proxy), files, target)
     assert not target.exists()
-    proxy.mend()
+    proxy.clear_faults()
     proxy.requests.clear()
     fetch("stream", store(proxy), files, target)
-    # what was fetched before is not fetched again
+    # files that were fetched before are not fetched again
     assert {path.rpartition("_")[2] for _, path, _ in proxy.requests} == {"B04.jp2"}
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
 def test_a_whole_download_that_fails_leaves_nothing(proxy, files, tmp_path):
     proxy.fault("503", r"_B04\.jp2")
-    with pytest.raises(RemoteError, match=PASSING["503"]):
+    with pytest.raises(RemoteError, match=TRANSIENT["503"]):
         fetch("whole", store(proxy), files, tmp_path / f"{NAME}.zip")
     assert not list(tmp_path.iterdir())
 
@@ -117,30 +119,30 @@ def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, slep
         ({"bucket": "missing"}, {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "writes-too"}, r"is not there \(any more\); check source.bucket"),
     ],
 )  # fmt: skip
-def test_a_store_that_refuses(weed, files, tmp_path, monkeypatch, how, options, keys, sentence):
+def test_a_store_that_refuses(seaweedfs, files, tmp_path, monkeypatch, how, options, keys, sentence):
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TigerbushError, match=sentence) as error:
-        fetch(how, store(weed, **options), files, tmp_path / f"{NAME}.zip")
+        fetch(how, store(seaweedfs, **options), files, tmp_path / f"{NAME}.zip")
     assert "guessed" not in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / f"{NAME}.zip").exists()
 
 
-def test_a_missing_bucket_is_told_by_a_listing(weed, monkeypatch):
+def test_a_missing_bucket_is_reported_by_a_listing(seaweedfs, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "writes-too")
     with pytest.raises(TigerbushError, match=r"has no such bucket; check source\.bucket"):
-        store(weed, bucket="missing").folders("x/")
+        store(seaweedfs, bucket="missing").folders("x/")
 
 
-def test_the_windows_tell_whether_packets_could_be_checked(weed, files, tmp_path):
-    fetch("stream", store(weed, timeout=5), files, tmp_path / f"{NAME}.zip")
+def test_the_windows_record_whether_packets_could_be_checked(seaweedfs, files, tmp_path):
+    fetch("stream", store(seaweedfs, timeout=5), files, tmp_path / f"{NAME}.zip")
     image, _ = resample_site(tmp_path / f"{NAME}.zip", SITE)
     assert image.tags["TIGERBUSH_CODESTREAM"] == "unchecked"
 
 
-def test_no_server(weed, files, tmp_path):
+def test_no_server(seaweedfs, files, tmp_path):
     closed = Store(PUBLIC, endpoint_url="http://127.0.0.1:9", anonymous=True)
     with pytest.raises(
         RemoteError,
@@ -149,47 +151,47 @@ def test_no_server(weed, files, tmp_path):
         fetch("stream", closed, files, tmp_path / f"{NAME}.zip")
 
 
-def test_a_missing_band(weed, files, tmp_path):
-    """Whether discovery did not see it, or it went away afterwards."""
+def test_a_missing_band(seaweedfs, files, tmp_path):
+    """Either discovery did not see it, or it was deleted afterwards."""
     without = [row for row in files if row["band"] != "B4"]
     with pytest.raises(TigerbushError, match=rf"^{NAME}\.SAFE: the file of band B4 is missing"):
-        fetch("stream", store(weed, timeout=5), without, tmp_path / f"{NAME}.zip")
-    gone = [row | {"key": row["key"] + "x"} if row["band"] == "B4" else row for row in files]
+        fetch("stream", store(seaweedfs, timeout=5), without, tmp_path / f"{NAME}.zip")
+    deleted = [row | {"key": row["key"] + "x"} if row["band"] == "B4" else row for row in files]
     with pytest.raises(
         TigerbushError,
         match=r"_B04\.jp2x is not there \(any more\); check source\.bucket, run \./tigerbush discover",
     ):
-        fetch("stream", store(weed, timeout=5), gone, tmp_path / f"{NAME}.zip")
+        fetch("stream", store(seaweedfs, timeout=5), deleted, tmp_path / f"{NAME}.zip")
 
 
-def test_an_object_that_was_replaced(weed, files, tmp_path):
-    """The table says which object is meant, by size and ETag; another one is never taken for it."""
+def test_an_object_that_was_replaced(seaweedfs, files, tmp_path):
+    """The table identifies the object by size and ETag; another one is never accepted in its place."""
     for changed in ({"etag": "0" * 32}, {"etag": "", "size": "5"}):
         rows = [row | changed if row["band"] == "B4" else row for row in files]
         with pytest.raises(
             (TigerbushError, RemoteError), match=r"has changed since it was listed|5 were expected"
         ):
-            fetch("stream", store(weed, timeout=5), rows, tmp_path / f"{NAME}.zip")
+            fetch("stream", store(seaweedfs, timeout=5), rows, tmp_path / f"{NAME}.zip")
 
 
 @pytest.mark.parametrize(
     "name", ["../../evil.jp2", "/etc/evil.jp2", "GRANULE/../../../evil_B04.jp2", "a\nb.xml"]
 )
-def test_a_table_that_was_tampered_with(weed, files, tmp_path, name):
-    """Nothing is written outside the product's own folder."""
+def test_a_table_that_was_tampered_with(seaweedfs, files, tmp_path, name):
+    """Nothing is written outside the folder of the product."""
     assert set(files[0]) == set(FILE_COLUMNS)
     rows = [row | {"name": name} if row["role"] == "metadata" else row for row in files]
     for how in ("stream", "whole"):
         with pytest.raises(TigerbushError, match="is not that of a file of a product"):
-            fetch(how, store(weed, timeout=5), rows, tmp_path / "out" / f"{NAME}.zip")
+            fetch(how, store(seaweedfs, timeout=5), rows, tmp_path / "out" / f"{NAME}.zip")
     assert not list(tmp_path.rglob("*evil*"))
     rows = [row | {"key": "../" + row["key"]} for row in files]
     with pytest.raises(TigerbushError, match="is not the key of an object"):
-        fetch("stream", store(weed, timeout=5), rows, tmp_path / f"{NAME}.zip")
+        fetch("stream", store(seaweedfs, timeout=5), rows, tmp_path / f"{NAME}.zip")
 
 
 def test_a_checksum_of_several_parts_is_replaced_by_decoding(proxy, files, tmp_path):
-    """The ETag of a multi-part upload says nothing about the content: a damaged image must not decode."""
+    """The ETag of a multi-part upload is no checksum of the content: a damaged image must not decode."""
     rows = [row | {"etag": "", "size": row["size"]} for row in files]
     proxy.fault("truncate", r"_B04\.jp2", times=1)
     fetch("whole", store(proxy), rows, tmp_path / f"{NAME}.zip")

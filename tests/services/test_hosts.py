@@ -1,19 +1,18 @@
-"""What an answer can make tigerbush do: ask a known host again, and nothing else."""
+"""A catalogue's answers can make tigerbush send requests to known hosts, and to no others."""
 
 import json
 
 import pytest
 
-from front import found
-from test_catalogue import PLACE
+from test_catalogue import PLACE, listed_days
 from tigerbush.cli.doctor.source import answers
 from tigerbush.errors import TigerbushError
 from tigerbush.sources import retries
 from tigerbush.sources.web import HostRefusedError
-from web_servers import before, serving
+from web_servers import rewriting_proxy, serving
 
 EMPTY = json.dumps({"type": "FeatureCollection", "features": [], "links": []}).encode()
-SECRET = "forged"  # noqa: S105 - of no one
+SECRET = "forged"  # noqa: S105 - made up
 
 
 @pytest.fixture
@@ -23,15 +22,15 @@ def elsewhere():
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
+def short_waits(monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
 def link(rel, href, **fields):
-    """A change that puts a link into a document, in place of those of its kind."""
+    """Return a change that replaces the links of a relation in a document."""
 
     def change(document):
-        links = [one for one in document.get("links", []) if one.get("rel") != rel]
+        links = [other for other in document.get("links", []) if other.get("rel") != rel]
         document["links"] = [*links, {"rel": rel, "href": href, **fields}]
 
     return change
@@ -52,29 +51,31 @@ FORGED = {"method": "POST", "headers": {"Authorization": SECRET}, "body": {"admi
     ],
 )
 def test_a_link_to_another_host_is_not_followed(three_days, elsewhere, path, rel, fields):
-    def change(at, document):
-        if at == path:
+    def change(requested, document):
+        if requested == path:
             link(rel, f"{elsewhere.url}/admin", **fields)(document)
 
-    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, change) as server, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, server.url)
     assert str(error.value) == (
-        f"{front.url} leads to another host, {elsewhere.place}, which is not asked; if it belongs to the catalogue, "
-        f"allow it by source.hosts: ['{elsewhere.place}']."
+        f"{server.url} leads to another host, {elsewhere.authority}, which is not asked; if it belongs to the catalogue, "
+        f"allow it by source.hosts: ['{elsewhere.authority}']."
     )
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("path", ["/", "/search"])
 def test_a_redirect_to_another_host_is_not_followed(three_days, elsewhere, path, status):
-    def change(at, _):
-        return (status, {"Location": f"{elsewhere.url}/admin"}, b"") if at == path else None
+    def change(requested, _):
+        return (status, {"Location": f"{elsewhere.url}/admin"}, b"") if requested == path else None
 
-    refused = pytest.raises(HostRefusedError, match=f"leads to another host, {elsewhere.place}, which is not")
-    with before(three_days, change) as front, refused:
-        found(three_days, front.url)
-    assert elsewhere.asked == []
+    refused = pytest.raises(
+        HostRefusedError, match=f"leads to another host, {elsewhere.authority}, which is not"
+    )
+    with rewriting_proxy(three_days, change) as server, refused:
+        listed_days(three_days, server.url)
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
@@ -93,49 +94,51 @@ def test_a_redirect_to_another_host_is_not_followed(three_days, elsewhere, path,
         5,
     ],
 )
-def test_a_link_of_any_form_leads_nowhere_else(three_days, href, tmp_path):
-    def change(at, document):
-        if at == "/":
+def test_a_link_of_any_form_leads_to_no_other_host(three_days, href, tmp_path):
+    def change(path, document):
+        if path == "/":
             document["links"] = [
-                one | {"href": href.format(place=front.place) if isinstance(href, str) else href}
-                if one["rel"] == "data"
-                else one
-                for one in document["links"]
+                old | {"href": href.format(place=server.authority) if isinstance(href, str) else href}
+                if old["rel"] == "data"
+                else old
+                for old in document["links"]
             ]
 
-    with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
+    with rewriting_proxy(three_days, change) as server, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, server.url)
     assert "\n" not in str(error.value)
-    assert {asked.path for asked in front.asked} <= {"/", "/etc/passwd", "/x"}
+    assert {request.path for request in server.requests} <= {"/", "/etc/passwd", "/x"}
 
 
-def test_odata_continues_at_its_own_host_alone(three_days, elsewhere):
+def test_odata_continues_on_its_own_host_only(three_days, elsewhere):
     def change(_, document):
         document["@odata.nextLink"] = f"{elsewhere.url}/admin"
 
     three_days.entries = [{"Name": "x", "ContentDate": {"Start": "2017-01-16"}}]
-    refused = pytest.raises(HostRefusedError, match=f"leads to another host, {elsewhere.place}, which is not")
-    with before(three_days, change) as front, refused:
-        found(three_days, f"{front.url}/odata/v1")
-    assert elsewhere.asked == []
+    refused = pytest.raises(
+        HostRefusedError, match=f"leads to another host, {elsewhere.authority}, which is not"
+    )
+    with rewriting_proxy(three_days, change) as server, refused:
+        listed_days(three_days, f"{server.url}/odata/v1")
+    assert elsewhere.requests == []
 
 
 def test_an_allowed_host_gets_the_paging_body_and_no_header(three_days, elsewhere):
-    """Neither headers of a link, nor cookies, nor what .netrc says."""
+    """Neither headers of a link, nor cookies, nor credentials of .netrc."""
 
-    def change(at, document):
-        if at == "/search":
+    def change(path, document):
+        if path == "/search":
             fields = FORGED | {"merge": True, "body": {"token": "2"}, "headers": {"X-Of-Link": SECRET}}
             link("next", f"{elsewhere.url}/more", **fields)(document)
 
-    with before(three_days, change) as front:
-        days = found(three_days, front.url, hosts=[elsewhere.place])
+    with rewriting_proxy(three_days, change) as server:
+        days = listed_days(three_days, server.url, hosts=[elsewhere.authority])
     assert days == ["2017-01-10", "2017-01-16"]
-    [asked] = elsewhere.asked
-    body = json.loads(asked.body)
-    assert (asked.method, asked.path, body["token"]) == ("POST", "/more", "2")
-    assert body | {"token": 0} == json.loads(front.asked[-1].body) | {"token": 0}
-    assert set(asked.headers) == {
+    [request] = elsewhere.requests
+    body = json.loads(request.body)
+    assert (request.method, request.path, body["token"]) == ("POST", "/more", "2")
+    assert body | {"token": 0} == json.loads(server.requests[-1].body) | {"token": 0}
+    assert set(request.headers) == {
         "host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "content-type"
     }  # fmt: skip
 
@@ -145,75 +148,81 @@ def test_credentials_and_cookies_are_never_sent(three_days, monkeypatch, tmp_pat
     (tmp_path / "netrc").chmod(0o600)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
-    def change(at, document):
+    def change(path, document):
         for asset in ("blue", "green"):
             for item in document.get("features", []):
-                item["assets"][asset] = {"href": f"{front.url}/files/{asset}.tif"}
+                item["assets"][asset] = {"href": f"{server.url}/files/{asset}.tif"}
         content = json.dumps(document).encode()
         return 200, {"Set-Cookie": f"session={SECRET}; Path=/"}, content
 
     (tmp_path / "blue.tif").write_bytes(b"x")
     (tmp_path / "green.tif").write_bytes(b"x")
-    with before(three_days, change) as front:
-        assert len(found(three_days, front.url)) == 3
-        list(answers("catalogue", front.url, "source.catalogue"))
-    # the catalogue's pages, the files, and the doctor
-    assert len(front.asked) >= 3 + 6 + 1
-    assert not any(SECRET in str(asked.headers) or "authorization" in asked.headers for asked in front.asked)
-    assert not any("cookie" in asked.headers for asked in front.asked)
+    with rewriting_proxy(three_days, change) as server:
+        assert len(listed_days(three_days, server.url)) == 3
+        list(answers("catalogue", server.url, "source.catalogue"))
+    # the pages of the catalogue, the files, and the doctor
+    assert len(server.requests) >= 3 + 6 + 1
+    headers = [request.headers for request in server.requests]
+    assert not any(SECRET in str(fields) or "authorization" in fields for fields in headers)
+    assert not any("cookie" in fields for fields in headers)
 
 
-def test_a_redirect_at_home_is_followed_with_the_body(three_days):
-    def change(at, _):
-        return (307, {"Location": "/search/"}, b"") if at == "/search" else None
+def test_a_redirect_on_the_same_host_is_followed_with_the_body(three_days):
+    def change(path, _):
+        return (307, {"Location": "/search/"}, b"") if path == "/search" else None
 
-    with before(three_days, change) as front:
-        assert len(found(three_days, front.url)) == 3
-    bodies = [asked.body for asked in front.asked if asked.method == "POST"]
+    with rewriting_proxy(three_days, change) as server:
+        assert len(listed_days(three_days, server.url)) == 3
+    bodies = [request.body for request in server.requests if request.method == "POST"]
     assert bodies[0] == bodies[1] != b""
 
 
-def test_redirects_and_pages_without_end_are_sentences(three_days):
+def test_endless_redirects_and_pages_are_one_sentence(three_days):
     numbers = iter(range(10**6))
 
-    def turning(at, _):
+    def redirecting(path, _):
         return (
-            (302, {"Location": f"/{next(numbers)}"}, b"") if at == "/search" or at[1:].isdecimal() else None
+            (302, {"Location": f"/{next(numbers)}"}, b"")
+            if path == "/search" or path[1:].isdecimal()
+            else None
         )
 
-    def repeating(at, document):
-        if at == "/collections":
-            link("next", f"{front.url}/collections")(document)
+    def repeating(path, document):
+        if path == "/collections":
+            link("next", f"{server.url}/collections")(document)
 
-    with before(three_days, turning) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
-    assert str(error.value) == f"{front.place} redirects more than 5 times; check the address."
-    with before(three_days, repeating) as front, pytest.raises(TigerbushError) as error:
-        found(three_days, front.url)
-    assert str(error.value) == f"{front.url} gives the same page again and again; try again later."
-
-
-def test_two_sites_of_one_place_are_two_searches(three_days):
-    assert len(found(three_days, three_days.url, sites=[PLACE, PLACE])) == 3
+    with rewriting_proxy(three_days, redirecting) as server, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, server.url)
+    assert str(error.value) == f"{server.authority} redirects more than 5 times; check the address."
+    with rewriting_proxy(three_days, repeating) as server, pytest.raises(TigerbushError) as error:
+        listed_days(three_days, server.url)
+    assert str(error.value) == f"{server.url} gives the same page again and again; try again later."
 
 
-def test_a_link_without_encryption_is_asked_with_it(three_days, certificates, monkeypatch):
-    """As behind a proxy that ends TLS and does not tell the catalogue."""
+def test_two_sites_at_the_same_place_are_searched_twice(three_days):
+    assert len(listed_days(three_days, three_days.url, sites=[PLACE, PLACE])) == 3
+
+
+def test_a_link_without_encryption_is_followed_with_it(three_days, certificates, monkeypatch):
+    """As behind a proxy that terminates TLS without the knowledge of the catalogue."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
     page = {"type": "FeatureCollection", "features": three_days.items[:1]}
 
-    def answer(asked):
+    def answer(request):
         plain = secure.url.replace("https:", "http:")
         links = [
             {"rel": rel, "href": f"{plain}/{rel}", "type": "application/geo+json"}
             for rel in ("search", "data")
         ]
         root = {"type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x", "links": links}
-        content = page | {"links": []} if asked.method == "POST" else root
+        content = page | {"links": []} if request.method == "POST" else root
         conforms = [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "item-search")]
         return 200, {}, json.dumps(content | {"conformsTo": conforms}).encode()
 
     with serving(answer, certificates) as secure:
-        days = found(three_days, secure.url, collections=["sentinel-2-l2a"])
+        days = listed_days(three_days, secure.url, collections=["sentinel-2-l2a"])
     assert days == ["2017-01-10"]
-    assert [(asked.method, asked.path) for asked in secure.asked] == [("GET", "/"), ("POST", "/search")]
+    assert [(request.method, request.path) for request in secure.requests] == [
+        ("GET", "/"),
+        ("POST", "/search"),
+    ]

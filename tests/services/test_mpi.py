@@ -1,4 +1,4 @@
-"""Scenes by MPI: the same bytes as job by job, whatever happens to a product or a rank."""
+"""Whole scenes with MPI: the same bytes as with one job per product, whatever happens to a product or a rank."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from checkouts import write_other_version
 from fabricate import name_of, scene_of
-from processes import children_of, comm, wait_until
+from processes import comm, descendants_of, wait_until
 from runs import Run
 from skipping import skip_unless_ci
 from slurm import slurm_cluster
@@ -27,7 +27,7 @@ BROKEN = name_of("20170120")
 
 @pytest.fixture(autouse=True)
 def launcher(monkeypatch):
-    """Containers and CI run tests as root, on fewer cores than ranks."""
+    """Open MPI has to run as root and on fewer cores than ranks, as in containers and CI."""
     if shutil.which("mpirun") is None:
         skip_unless_ci("these tests need mpirun (Debian: openmpi-bin)")
     for name in (
@@ -41,7 +41,7 @@ def launcher(monkeypatch):
 
 @pytest.fixture(scope="module")
 def products(tmp_path_factory):
-    """Six products, of one a band is cut short."""
+    """Six products; in one of them a band is truncated."""
     folder = tmp_path_factory.mktemp("mpi")
     for seed, day in enumerate(DAYS):
         safe = write_product(folder, name_of(day), scene_of(seed, clouds=[]))
@@ -51,7 +51,7 @@ def products(tmp_path_factory):
     return folder
 
 
-def configured(folder, products, ranks, cls=Run):
+def configure_run(folder, products, ranks, cls=Run):
     config = {
         "sites": "sites.tsv",
         "period": {"start": "2017-01-01", "end": "2017-04-01", "step": "1m"},
@@ -71,53 +71,53 @@ def scenes(run):
 
 @pytest.fixture(scope="module")
 def by_jobs(products, tmp_path_factory):
-    run = configured(tmp_path_factory.mktemp("jobs"), products, None)
+    run = configure_run(tmp_path_factory.mktemp("jobs"), products, None)
     run.snakemake("scenes", status=1)
     return scenes(run)
 
 
 def test_four_ranks_write_what_six_jobs_write(products, by_jobs, tmp_path):
     """Ranks run the library of their checkout, whatever version is on PYTHONPATH."""
-    run = configured(tmp_path / "work", products, 4)
+    run = configure_run(tmp_path / "work", products, 4)
     run.variables = {"PYTHONPATH": str(write_other_version(tmp_path / "other"))}
     output = run.snakemake("scenes", status=1)
-    # the gate says which product failed, and why; the others are there
+    # the gate reports which product failed, and why; the others are complete
     assert f"{BROKEN} failed" in output and "not a whole JP2" in output
     assert scenes(run) == by_jobs and len(by_jobs) == len(DAYS)
     broken = read_tags(run.folder / "results" / "scenes" / f"{BROKEN}.tif")
     assert broken[STATUS] == "failed" and "B03" in broken[REASON]
     manifest = json.loads((run.folder / "results" / "scenes_mpi" / "manifest.json").read_text())
-    assert {name: one["status"] for name, one in manifest["scenes"].items()} == {
+    assert {name: scene["status"] for name, scene in manifest["scenes"].items()} == {
         name_of(day): "failed" if name_of(day) == BROKEN else "ok" for day in DAYS
     }
-    # only the gate is left to do
+    # only the gate is left
     assert run.planned("scenes") == {"scenes": 1, "check_scenes": 1}
 
 
 def test_retry_makes_only_what_failed(products, tmp_path):
-    mine = shutil.copytree(products, tmp_path / "products")
-    run = configured(tmp_path / "work", mine, 2)
+    copied = shutil.copytree(products, tmp_path / "products")
+    run = configure_run(tmp_path / "work", copied, 2)
     run.snakemake("scenes", status=1)
     before = scenes(run)
-    shutil.rmtree(mine / f"{BROKEN}.SAFE")
-    write_product(mine, BROKEN, scene_of(2, clouds=[]))
+    shutil.rmtree(copied / f"{BROKEN}.SAFE")
+    write_product(copied, BROKEN, scene_of(2, clouds=[]))
     run.tigerbush("retry", "--configfile", "config.yaml", "--cores", "2")
     assert set(scenes(run).items()) - set(before.items()) == {(f"{BROKEN}.tif", scenes(run)[f"{BROKEN}.tif"])}
-    # the ranks were asked for one product only
+    # the ranks processed only this product
     assert "1 of 6 scenes to make" in (run.folder / "logs" / "resample_scenes.log").read_text()
     assert "Nothing to be done" in run.snakemake("scenes")
 
 
 def test_a_lost_rank_loses_no_finished_scene(products, tmp_path):
-    """The rank that is killed ends the whole job; the next run makes what is missing, and nothing else."""
-    run = configured(tmp_path / "work", products, 2, SlurmRun)
+    """A rank that is killed ends the whole job; the next run makes what is missing, and nothing else."""
+    run = configure_run(tmp_path / "work", products, 2, SlurmRun)
     run.profile = "local"
     run.more = ("--retries", "0")
     parts = run.folder / "results" / "scenes_mpi"
     with run.started("scenes") as process:
 
         def ranks():
-            return [pid for pid in children_of(process.pid) if "mpi4py" in command_line(pid)]
+            return [pid for pid in descendants_of(process.pid) if "mpi4py" in command_line(pid)]
 
         wait_until(lambda: list(parts.glob("*/S2*.tif")), 90, "no scene is written")
         pids = [pid for pid in ranks() if comm(pid) != "mpirun"]
@@ -129,8 +129,8 @@ def test_a_lost_rank_loses_no_finished_scene(products, tmp_path):
     assert finished
     run.snakemake("scenes", status=1)
     assert not list(parts.glob("*/.*.tif"))
-    again = [path.stem for path, stamp in finished.items() if path.stat().st_mtime_ns != stamp]
-    assert set(again) <= {BROKEN}
+    remade = [path.stem for path, stamp in finished.items() if path.stat().st_mtime_ns != stamp]
+    assert set(remade) <= {BROKEN}
 
 
 def command_line(pid):
@@ -141,10 +141,10 @@ def command_line(pid):
 
 
 def test_four_ranks_on_two_nodes_of_slurm(products, by_jobs, tmp_path, monkeypatch):
-    """The simulated nodes are one host: ranks of different nodes must not try to share memory."""
+    """All nodes are the same host: ranks on different nodes must not try to share memory."""
     monkeypatch.setenv("OMPI_MCA_btl", "tcp,self")
-    run = configured(tmp_path / "work", products, 4, SlurmRun)
-    # on the command line they stand in for those of the profile
+    run = configure_run(tmp_path / "work", products, 4, SlurmRun)
+    # on the command line these replace those of the profile
     run.more = ("--set-resources", "resample_scenes:mpi=srun --mpi=pmix", "resample_scenes:nodes=2")
     with slurm_cluster(nodes=2, cpus=2) as cluster:
         output = run.on_cluster("scenes", status=1)
@@ -156,7 +156,7 @@ def test_four_ranks_on_two_nodes_of_slurm(products, by_jobs, tmp_path, monkeypat
 
 
 def test_two_ranks_on_a_node_of_slurm(products, by_jobs, tmp_path):
-    run = configured(tmp_path / "work", products, 2, SlurmRun)
+    run = configure_run(tmp_path / "work", products, 2, SlurmRun)
     with slurm_cluster(nodes=1, cpus=2) as cluster:
         output = run.on_cluster("scenes", status=1)
         jobs = [job["comment"] for job in cluster.jobs().values()]

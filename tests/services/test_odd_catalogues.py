@@ -1,4 +1,4 @@
-"""Catalogues that answer oddly, or for ever: one sentence each."""
+"""Catalogues with malformed or endless responses: one sentence each."""
 
 import itertools
 import json
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from certificates import write_certificates
-from test_catalogue import listed
+from test_catalogue import listing
 from tigerbush.errors import TigerbushError
 from tigerbush.sources import catalogue as discovery
 from tigerbush.sources import retries
@@ -23,18 +23,18 @@ CONFORMS = [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "item
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
+def short_waits(monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(discovery, "RETRIES", 1)
 
 
 def stac(pages):
-    """Answer as a STAC API whose pages hold these items; each leads on by a link of its own."""
+    """Answer as a STAC API whose pages have these items, each with a different link to the next page."""
     numbers = itertools.count()
 
-    def answer(asked):
-        base = f"http://{asked.headers['host']}"
-        if asked.path == "/":
+    def answer(request):
+        base = f"http://{request.headers['host']}"
+        if request.path == "/":
             links = [
                 {"rel": "search", "href": f"{base}/search", "type": "application/geo+json", "method": "POST"}
             ]
@@ -52,8 +52,8 @@ def stac(pages):
 def odata(pages):
     numbers = itertools.count()
 
-    def answer(asked):
-        following = f"http://{asked.headers['host']}/odata/v1/Products?page={next(numbers)}"
+    def answer(request):
+        following = f"http://{request.headers['host']}/odata/v1/Products?page={next(numbers)}"
         document = {"value": [{"Name": name} for name in next(pages)], "@odata.nextLink": following}
         return 200, {}, json.dumps(document).encode()
 
@@ -62,14 +62,14 @@ def odata(pages):
 
 def sentence(server, path=""):
     with pytest.raises(TigerbushError) as error:
-        listed(server, address=server.url + path, collections=["x"], bucket=None)
+        listing(server, address=server.url + path, collections=["x"], bucket=None)
     return str(error.value)
 
 
 @pytest.mark.parametrize(
     ("kind", "path", "pages", "requests"),
     [
-        # the same page, two pages by turns, and nothing, each by another link; an empty page ends a search of STAC
+        # the same page, two pages in turn, and empty pages, each with another link; an empty page ends a STAC search
         (stac, "", lambda: itertools.repeat(["a"]), 2),
         (stac, "", lambda: itertools.cycle([["a"], ["b"]]), 3),
         (odata, "/odata/v1", lambda: itertools.repeat(["a"]), 2),
@@ -80,21 +80,21 @@ def sentence(server, path=""):
 def test_pages_without_an_end(kind, path, pages, requests):
     with serving(kind(pages())) as server:
         assert sentence(server, path) == AGAIN.format(url=server.url + path)
-    assert sum(asked.path != "/" for asked in server.asked) == requests
+    assert sum(request.path != "/" for request in server.requests) == requests
 
 
 def test_links_that_lead_back():
-    """Each page is new, but the third link is the first."""
+    """Every page is new, but the third link is the same as the first."""
     links = itertools.cycle(["a", "b"])
     names = itertools.count()
 
-    def answer(asked):
-        following = f"http://{asked.headers['host']}/odata/v1/{next(links)}"
+    def answer(request):
+        following = f"http://{request.headers['host']}/odata/v1/{next(links)}"
         return 200, {}, json.dumps({"value": [{"Name": next(names)}], "@odata.nextLink": following}).encode()
 
     with serving(answer) as server:
         assert sentence(server, "/odata/v1") == AGAIN.format(url=f"{server.url}/odata/v1")
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("path", ["", "/odata/v1"])
@@ -123,18 +123,18 @@ def test_a_catalogue_that_is_down(slept, caplog):
     assert caplog.messages == [f"{server.url} refuses the search (503); asked again in 60.0 s (2 of 2)"]
 
 
-def slowly():
-    """Three seconds of an answer, byte by byte."""
+def slow_content():
+    """Yield a response byte by byte, over three seconds."""
     for _ in range(30):
         time.sleep(0.1)
         yield b" "
 
 
-def test_a_catalogue_that_speaks_for_ever(monkeypatch):
+def test_a_catalogue_that_never_stops_sending(monkeypatch):
     monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 
     start = time.monotonic()
-    with serving(lambda _: (200, {"Content-Length": "1000"}, slowly())) as server:
+    with serving(lambda _: (200, {"Content-Length": "1000"}, slow_content())) as server:
         assert sentence(server) == (
             f"{server.url} does not answer (Timeout); check source.catalogue, or try again later."
         )
@@ -142,17 +142,17 @@ def test_a_catalogue_that_speaks_for_ever(monkeypatch):
 
 
 def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
-    """The first keeps its connection until the server has said all."""
+    """The first attempt keeps its connection until the server has sent everything."""
     monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 
-    answers = iter([(200, {"Content-Length": "1000"}, slowly())])
+    answers = iter([(200, {"Content-Length": "1000"}, slow_content())])
     page = (200, {"Content-Type": "text/html"}, b"")
     with serving(lambda _: next(answers, page)) as server:
         assert sentence(server) == NONE.format(url=server.url, why=NO_JSON)
 
 
 @pytest.mark.parametrize(
-    ("made", "bundle", "what"),
+    ("certificate", "bundle", "reason"),
     [
         ({}, None, "the certificate of {url} is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
         ({"last_day": -1}, "ca.pem", "the certificate of {url} is not valid today; set the clock of this machine, or ask who runs it."),
@@ -160,9 +160,9 @@ def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
         ({}, "absent.pem", "the file of trusted certificates cannot be read; correct REQUESTS_CA_BUNDLE."),
     ],
 )  # fmt: skip
-def test_certificates(tmp_path, monkeypatch, made, bundle, what):
-    write_certificates(tmp_path, **made)
+def test_certificates(tmp_path, monkeypatch, certificate, bundle, reason):
+    write_certificates(tmp_path, **certificate)
     if bundle:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / bundle))
     with serving(certificates=tmp_path) as server:
-        assert sentence(server) == "source.catalogue: " + what.format(url=server.url)
+        assert sentence(server) == "source.catalogue: " + reason.format(url=server.url)

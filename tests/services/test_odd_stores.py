@@ -1,4 +1,4 @@
-"""Object stores that answer oddly, and credentials that are none: one sentence each."""
+"""Object stores with malformed responses, and unusable credentials: one sentence each."""
 
 import itertools
 import time
@@ -19,7 +19,7 @@ NO_STORE = (
 
 
 NO_KEYS = (
-    "AWS cannot be asked with the settings of the environment ({what}); set both AWS_ACCESS_KEY_ID and "
+    "AWS cannot be asked with the settings of the environment ({reason}); set both AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
 )
 
@@ -39,7 +39,7 @@ def store(server, **options):
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
+def short_waits(monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
@@ -52,19 +52,19 @@ def hasty(monkeypatch):
         ("", NO_STORE, 1),
     ],
 )  # fmt: skip
-def test_a_listing_that_is_none(content, sentence, requests):
+def test_a_malformed_listing(content, sentence, requests):
     with serving(lambda _: (200, {}, content.encode())) as server:
         store = Store("bucket", endpoint_url=server.url, anonymous=True, timeout=5, tries=2)
         with pytest.raises(TigerbushError) as error:
             store.objects("p/")
     assert str(error.value) == "s3://bucket/p/: " + sentence.format(url=server.url)
-    assert len(server.asked) == requests
+    assert len(server.requests) == requests
 
 
 @pytest.mark.parametrize(
     ("names", "requests"),
     [
-        # the same page by another token each time, two pages by turns, and nothing by turns
+        # the same page with another token each time, two pages in turn, and empty pages
         (itertools.repeat("p/a"), 2),
         (itertools.cycle(["p/a", "p/b"]), 3),
         (itertools.repeat(None), 101),
@@ -72,14 +72,14 @@ def test_a_listing_that_is_none(content, sentence, requests):
 )
 def test_a_listing_without_an_end(names, requests):
     def answer(_):
-        name, number = next(names), len(server.asked)
+        name, number = next(names), len(server.requests)
         content = f"<Contents><Key>{name}</Key><Size>7</Size></Contents>" if name else ""
         return 200, {}, truncated(content, number).encode()
 
     with serving(answer) as server, pytest.raises(TigerbushError) as error:
         store(server).objects("p/")
     assert str(error.value) == "s3://bucket/p/: " + GOES_ON.format(url=server.url)
-    assert len(server.asked) == requests
+    assert len(server.requests) == requests
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_a_listing_that_botocore_cannot_read(entry):
 
 
 READS = {
-    "list": lambda one: one.objects("p/a.jp2"),
-    "read": lambda one: one.read("p/a.jp2", 7),
-    "range": lambda one: one.read_range("p/a.jp2", 0, 7, 100),
-    "size": lambda one: one.size_of("p/a.jp2"),
-    "pull": lambda one: list(one.pieces("p/a.jp2", "")),
+    "list": lambda store: store.objects("p/a.jp2"),
+    "read": lambda store: store.read("p/a.jp2", 7),
+    "range": lambda store: store.read_range("p/a.jp2", 0, 7, 100),
+    "size": lambda store: store.size_of("p/a.jp2"),
+    "pull": lambda store: list(store.pieces("p/a.jp2", "")),
 }
 
 
@@ -114,11 +114,11 @@ READS = {
     ("headers", "content"),
     [({"Content-Type": "text/html"}, b"<p>Log in"), ({"Last-Modified": "yesterday"}, b"1234567")],
 )
-def test_an_answer_that_is_no_object(how, headers, content):
+def test_a_response_that_is_no_object(how, headers, content):
     with serving(lambda _: (200, headers, content)) as server, pytest.raises(TigerbushError) as error:
         READS[how](store(server))
     assert str(error.value) == "s3://bucket/p/a.jp2: " + NO_STORE.format(url=server.url)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -133,15 +133,15 @@ def test_an_answer_that_is_no_object(how, headers, content):
         (308, "list", {"Location": "/elsewhere"}),
     ],
 )
-def test_a_store_that_leads_elsewhere(status, how, headers):
-    """Botocore itself would ask 80 times where the bucket is."""
+def test_a_store_that_redirects(status, how, headers):
+    """Botocore itself would send 80 requests to find the bucket."""
     with serving(lambda _: (status, headers, b"")) as server, pytest.raises(TigerbushError) as error:
         READS[how](store(server))
     assert str(error.value) == (
         f"s3://bucket/p/a.jp2: {server.url} leads elsewhere ({status}), which is not followed; check "
         "source.endpoint_url and source.region."
     )
-    assert len(server.asked) <= 2
+    assert len(server.requests) <= 2
 
 
 def test_a_bucket_in_another_region():
@@ -151,7 +151,7 @@ def test_a_bucket_in_another_region():
     assert str(error.value) == "s3://bucket/p/: the bucket lies in another region; set source.region."
 
 
-def test_another_part_than_was_asked_for():
+def test_another_range_than_was_requested():
     answer = 206, {"Content-Range": "bytes 50-56/100"}, b"1234567"
     with serving(lambda _: answer) as server, pytest.raises(RemoteError) as error:
         store(server).read_range("p/a.jp2", 0, 7, 100)
@@ -159,8 +159,8 @@ def test_another_part_than_was_asked_for():
 
 
 @pytest.mark.parametrize("where", ["store", "web"])
-def test_a_server_that_speaks_for_ever(monkeypatch, where):
-    """Byte by byte, so that no wait for the next one is long."""
+def test_a_server_that_never_stops_sending(monkeypatch, where):
+    """Byte by byte, so that no wait for the next byte is long."""
 
     def bytes_one_by_one():
         for _ in range(30):
@@ -168,20 +168,20 @@ def test_a_server_that_speaks_for_ever(monkeypatch, where):
             yield b"x"
 
     with serving(lambda _: (200, {"Content-Length": "1000"}, bytes_one_by_one())) as server:
-        one = store(server) if where == "store" else Store(catalogue=server.url, tries=2)
+        remote = store(server) if where == "store" else Store(catalogue=server.url, tries=2)
         monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
         start = time.monotonic()
         with pytest.raises(RemoteError) as error:
-            one.read("p/a.jp2" if where == "store" else f"{server.url}/p/a.jp2", 1000)
+            remote.read("p/a.jp2" if where == "store" else f"{server.url}/p/a.jp2", 1000)
     assert time.monotonic() - start < 2.5
     label, name, reason = {
         "store": ("s3://bucket/p/a.jp2", server.url, "TimeoutError"),
-        "web": (f"{server.url}/p/a.jp2", server.place, "Timeout"),
+        "web": (f"{server.url}/p/a.jp2", server.authority, "Timeout"),
     }[where]
     assert str(error.value) == f"{label}: {name} did not answer, or not to the end ({reason})"
 
 
-def test_a_wait_is_told(slept, caplog):
+def test_a_wait_is_reported(slept, caplog):
     answer = 503, {"Retry-After": "9999"}, b"<Error><Code>SlowDown</Code></Error>"
     with serving(lambda _: answer) as server, pytest.raises(RemoteError):
         store(server).objects("p/")
@@ -191,7 +191,7 @@ def test_a_wait_is_told(slept, caplog):
     ]
 
 
-def test_a_page_to_log_in_that_is_no_xml():
+def test_a_login_page_that_is_no_xml():
     page = 200, {}, b"<!DOCTYPE html><p>Log in<br>"
     with serving(lambda _: page) as server, pytest.raises(RemoteError) as error:
         Store("bucket", endpoint_url=server.url, anonymous=True, tries=2).objects("p/")
@@ -210,7 +210,7 @@ def test_an_object_in_an_archive():
 
 
 @pytest.mark.parametrize(
-    ("made", "bundle", "sentence"),
+    ("certificate", "bundle", "sentence"),
     [
         ({}, None, "the certificate of {url} is not trusted here; set AWS_CA_BUNDLE to your authority's."),
         ({"last_day": -1}, "ca.pem", "the certificate of {url} is not valid today; set the clock of this machine, or ask who runs it."),
@@ -221,12 +221,12 @@ def test_an_object_in_an_archive():
         (None, "ca.pem", "{url} does not speak TLS there; check http or https, and the port."),
     ],
 )  # fmt: skip
-def test_certificates(tmp_path, monkeypatch, made, bundle, sentence):
-    write_certificates(tmp_path, **made or {})
+def test_certificates(tmp_path, monkeypatch, certificate, bundle, sentence):
+    write_certificates(tmp_path, **certificate or {})
     (tmp_path / "note.txt").write_text("no certificate")
     if bundle:
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / bundle))
-    with serving(certificates=tmp_path if made is not None else None) as server:
+    with serving(certificates=tmp_path if certificate is not None else None) as server:
         server.url = server.url.replace("http:", "https:")
         with pytest.raises(TigerbushError) as error:
             store(server).objects("p/")
@@ -234,7 +234,7 @@ def test_certificates(tmp_path, monkeypatch, made, bundle, sentence):
 
 
 @pytest.mark.parametrize(
-    ("variables", "what"),
+    ("variables", "reason"),
     [
         ({"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "half"}, "Partial credentials found in explicit, missing: aws_secret_access_key"),
         ({"SNAKEMAKE_STORAGE_S3_SECRET_KEY": "half"}, "Partial credentials found in explicit, missing: aws_access_key_id"),
@@ -244,12 +244,12 @@ def test_certificates(tmp_path, monkeypatch, made, bundle, sentence):
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://half.example/x"}, "ValueError in what AWS_* variables, their files or their programs say"),
     ],
 )  # fmt: skip
-def test_credentials_that_cannot_be_used(monkeypatch, variables, what):
+def test_credentials_that_cannot_be_used(monkeypatch, variables, reason):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TigerbushError) as error:
         Store("bucket")
-    assert str(error.value) == NO_KEYS.format(what=what)
+    assert str(error.value) == NO_KEYS.format(reason=reason)
     assert "half" not in str(error.value)
 
 
@@ -260,7 +260,7 @@ def test_web_servers_need_no_credentials(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("content", "reason"),
     [
         ("[default", "Unable to parse config file: {path}"),
         ("[default]\ncredential_process = false\n", "custom-process gives no credentials"),
@@ -272,14 +272,14 @@ def test_web_servers_need_no_credentials(monkeypatch):
         ("[default]\ns3 = nonsense\n", "AttributeError in what AWS_* variables, their files or their programs say"),
     ],
 )  # fmt: skip
-def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, content, what):
+def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, content, reason):
     if "sleep" in content:
         monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
     (tmp_path / "config").write_text(content)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     with pytest.raises(TigerbushError) as error:
         Store("bucket")
-    assert str(error.value) == NO_KEYS.format(what=what.format(path=tmp_path / "config"))
+    assert str(error.value) == NO_KEYS.format(reason=reason.format(path=tmp_path / "config"))
 
 
 def test_a_login_that_has_expired(monkeypatch, tmp_path):
@@ -296,8 +296,8 @@ def test_a_login_that_has_expired(monkeypatch, tmp_path):
     )
 
 
-def test_a_region_that_is_none_and_holds_a_key(monkeypatch):
-    """As when one was pasted into the wrong place."""
+def test_an_invalid_region_that_contains_a_key(monkeypatch):
+    """As when a key was pasted into the wrong place."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA123")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with pytest.raises(TigerbushError) as error:
@@ -311,7 +311,7 @@ def test_a_region_that_is_none_and_holds_a_key(monkeypatch):
 @pytest.mark.parametrize(
     "url", ["here", "http://", "http://[::1", "http://here:99999", "https://here?x=1", "ftp://here", "https://ü.example"]
 )  # fmt: skip
-def test_an_endpoint_that_is_none(url):
+def test_an_invalid_endpoint(url):
     with pytest.raises(TigerbushError) as error:
         Store("bucket", endpoint_url=url)
     assert str(error.value) == (

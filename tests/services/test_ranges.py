@@ -1,4 +1,4 @@
-"""Windows of large images: only the bytes that are needed, overlapped, and the same pixels."""
+"""Windows of large images: only the bytes that are needed, fetched concurrently, and the same pixels."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import rasterio
 import rasterio.shutil
 
 from fabricate import name_of
+from seaweedfs import PUBLIC
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.planning.tables import file_row
@@ -14,7 +15,6 @@ from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources import retries
 from tigerbush.sources.ranges import WHOLE_BYTES, RemoteFile, open_remote
 from tigerbush.sources.store import Store
-from weed import PUBLIC
 
 SIDE = 2400
 GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
@@ -31,8 +31,8 @@ def pixels():
 
 
 @pytest.fixture(scope="module", params=OPTIONS)
-def row(request, weed, pixels, tmp_path_factory):
-    """The row of files.tsv of a band of 10 x 10 tiles of some 100 kB."""
+def row(request, seaweedfs, pixels, tmp_path_factory):
+    """The row of files.tsv for a band of 10 x 10 tiles of some 100 kB."""
     path = tmp_path_factory.mktemp("large") / f"T31UFU_20200116T100000_B04.{request.param}"
     profile = {"width": SIDE, "height": SIDE, "count": 1, "dtype": "uint16", "crs": "EPSG:32631"}
     transform = rasterio.Affine(10, 0, GRID.x, 0, -10, GRID.y)
@@ -41,10 +41,10 @@ def row(request, weed, pixels, tmp_path_factory):
             image.write(pixels, 1)
         with memory.open() as image:
             rasterio.shutil.copy(image, path, **OPTIONS[request.param])
-    weed.put(PUBLIC, f"large/{path.name}", path.read_bytes())
-    [one] = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(f"large/{path.name}")
-    assert one.size > 3 * WHOLE_BYTES
-    return file_row(name_of(), ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
+    seaweedfs.put(PUBLIC, f"large/{path.name}", path.read_bytes())
+    [band] = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True).objects(f"large/{path.name}")
+    assert band.size > 3 * WHOLE_BYTES
+    return file_row(name_of(), ("band", "B4"), f"IMG_DATA/{path.name}", band.key, band.size, band.etag)
 
 
 def window(x, y, side):
@@ -59,7 +59,7 @@ def store(server, **options):
     ("x", "y", "side", "tiles"),
     [(1300, 1300, 50, 1), (1250, 1250, 100, 4), (0, 0, 10, 1), (2390, 2390, 10, 1)],
 )
-def test_a_window_costs_its_tiles(proxy, row, pixels, x, y, side, tiles):
+def test_a_window_fetches_its_tiles_only(proxy, row, pixels, x, y, side, tiles):
     data = read_remote_window(store(proxy), row, GRID, window(x, y, side))
     np.testing.assert_array_equal(data[0], pixels[y : y + side, x : x + side])
     fetched = sum(size for _, _, size in proxy.requests)
@@ -68,19 +68,19 @@ def test_a_window_costs_its_tiles(proxy, row, pixels, x, y, side, tiles):
     assert {path.partition("?")[0] for _, path, _ in proxy.requests} == {f"/{PUBLIC}/{row['key']}"}
 
 
-def test_windows_of_several_bands_overlap(proxy, row):
-    """Latency is what a window costs; those of four bands are asked for at the same time."""
+def test_windows_of_several_bands_are_fetched_concurrently(proxy, row):
+    """Latency dominates the cost of a window; those of four bands are requested at the same time."""
     proxy.latency = 0.3
     connected = store(proxy)
     with stream.ThreadPoolExecutor(connected.connections) as pool:
         stream._all(
             pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50)), [row] * 4
         )
-    assert proxy.most == 4
+    assert proxy.max_concurrent == 4
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])
-def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
+def test_faults_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     proxy.fault(fault, "B04", times=2)
     data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
@@ -91,7 +91,7 @@ def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, faul
 
 
 def test_an_image_that_changes_while_it_is_read(proxy, row):
-    """Every request names the ETag of the table: windows are never mixed of two images."""
+    """Every request names the ETag of the table: a window never mixes two images."""
     with pytest.raises(TigerbushError, match="has changed since it was listed"):
         read_remote_window(store(proxy), row | {"etag": "0" * 32}, GRID, window(300, 300, 50))
 
@@ -104,18 +104,18 @@ def test_an_image_of_another_size(proxy, row):
         read_remote_window(store(proxy), row, grid, window(2380, 2380, 26))
 
 
-def test_an_image_that_is_cut_short_in_the_store(weed, row):
-    cut = weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read()[: int(row["size"]) // 3]
+def test_an_image_that_is_truncated_in_the_store(seaweedfs, row):
+    cut = seaweedfs.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read()[: int(row["size"]) // 3]
     suffix = row["key"][-4:]
-    weed.put(PUBLIC, "large/cut" + suffix, cut)
-    [one] = store(weed).objects("large/cut" + suffix)
-    changed = row | {"key": one.key, "size": str(one.size), "etag": one.etag}
+    seaweedfs.put(PUBLIC, "large/cut" + suffix, cut)
+    [truncated] = store(seaweedfs).objects("large/cut" + suffix)
+    changed = row | {"key": truncated.key, "size": str(truncated.size), "etag": truncated.etag}
     with pytest.raises(TigerbushError, match=r"is not a whole JP2 file|does not decode"):
-        read_remote_window(store(weed), changed, GRID, window(2300, 2300, 50))
+        read_remote_window(store(seaweedfs), changed, GRID, window(2300, 2300, 50))
 
 
 def test_damage_of_the_same_length(proxy, row, pixels):
-    """What may not be noticed: JPEG 2000 has no checksum. Of a COG the compression tells."""
+    """It may go unnoticed, because JPEG 2000 has no checksum; in a COG the compression reveals it."""
     proxy.fault("corrupt", "B04")
     try:
         read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
@@ -124,16 +124,16 @@ def test_damage_of_the_same_length(proxy, row, pixels):
 
 
 @pytest.fixture
-def damaged(weed, row):
-    """The row of a copy of the band, with changed bytes."""
+def damaged(seaweedfs, row):
+    """Upload a copy of the band with changed bytes; return its row."""
 
     def put(name, change):
-        content = bytearray(weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read())
+        content = bytearray(seaweedfs.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read())
         change(content)
         key = f"large/{name}/{row['key'].rpartition('/')[2]}"
-        weed.put(PUBLIC, key, bytes(content))
-        [one] = store(weed).objects(key)
-        return row | {"key": one.key, "etag": one.etag}
+        seaweedfs.put(PUBLIC, key, bytes(content))
+        [copy] = store(seaweedfs).objects(key)
+        return row | {"key": copy.key, "etag": copy.etag}
 
     return put
 
@@ -147,8 +147,8 @@ def zeros_at_the_end_of_tile_11(content):
 
 
 @pytest.mark.parametrize("row", ["jp2"], indirect=True)
-def test_a_tile_that_ends_in_zeros(weed, proxy, damaged, pixels):
-    """Another try may bring the right bytes; windows beside the tile are as they were."""
+def test_a_tile_that_ends_in_zeros(seaweedfs, proxy, damaged, pixels):
+    """Another attempt may fetch the right bytes; windows outside the tile are unaffected."""
     row = damaged("zeros", zeros_at_the_end_of_tile_11)
     with pytest.raises(
         RemoteError,
@@ -161,8 +161,8 @@ def test_a_tile_that_ends_in_zeros(weed, proxy, damaged, pixels):
 
 
 @pytest.mark.parametrize("row", ["jp2"], indirect=True)
-def test_a_check_asks_for_little_more_than_the_decoder(proxy, row):
-    """Its end of the file, and where the tile after the last one begins."""
+def test_a_check_requests_little_more_than_the_decoder(proxy, row):
+    """The end of the file, and the start of the tile after the last one."""
     with open_remote(RemoteFile(store(proxy), row["key"], int(row["size"]), row["etag"]), "a.jp2") as image:
         image.read(window=((1300, 1350), (1300, 1350)))
     decoder = len(proxy.requests)

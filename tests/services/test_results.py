@@ -9,13 +9,13 @@ import pytest
 
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
+from seaweedfs import KEYED
 from tigerbush.cli.results.names import sort_out, unportable
 from tigerbush.cli.results.places import Item, open_place
 from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.sources import retries
 from web_servers import serving
-from weed import KEYED
 
 FILES = {
     "results/niger/results_summary.json": b'{"a": 1}',
@@ -30,7 +30,7 @@ FILES = {
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
+def short_waits(monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
 
 
@@ -54,7 +54,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def blob(store):
-    """A run in a container, as the storage plugin leaves it."""
+    """A run in a container, as the storage plugin writes it."""
     client = store.service.get_container_client("pulled")
     if not client.exists():
         client.create_container()
@@ -76,14 +76,14 @@ def contents(path):
 def test_from_a_folder(folder, tmp_path):
     target = tmp_path / "out" / "all.zip"
     assert "6 files" not in tigerbush("pull", folder, "--zip", target)
-    found = contents(target)
-    manifest = found.pop("manifest.tsv").decode().splitlines()
-    # JSON unless something else is asked for
-    assert found == {name: content for name, content in FILES.items() if name.endswith(".json")}
+    pulled = contents(target)
+    manifest = pulled.pop("manifest.tsv").decode().splitlines()
+    # JSON by default
+    assert pulled == {name: content for name, content in FILES.items() if name.endswith(".json")}
     assert manifest[0] == "name\tsize\tsha256"
     for line in manifest[1:]:
         name, size, checksum = line.split("\t")
-        assert (int(size), checksum) == (len(found[name]), hashlib.sha256(found[name]).hexdigest())
+        assert (int(size), checksum) == (len(pulled[name]), hashlib.sha256(pulled[name]).hexdigest())
     assert [path.name for path in target.parent.iterdir()] == ["all.zip"]
     tigerbush("pull", folder, "--zip", target, "--all")
     assert len(contents(target)) == len(FILES)  # all but the table, and the manifest
@@ -102,23 +102,23 @@ def test_from_blob_storage(blob, certificates, tmp_path):
     lines = [line.split() for line in tigerbush("list", "--container", "pulled", **blob).splitlines()]
     assert ["sahel", "niger", "2", "6", "0.0"] in lines
     tigerbush("pull", "az://pulled/sahel", "--zip", tmp_path / "a.zip", "--rgb", "--json", **blob)
-    found = contents(tmp_path / "a.zip")
-    del found["manifest.tsv"]
-    assert found == {name: content for name, content in FILES.items() if name.endswith(("rgb.png", ".json"))}
+    pulled = contents(tmp_path / "a.zip")
+    del pulled["manifest.tsv"]
+    assert pulled == {name: content for name, content in FILES.items() if name.endswith(("rgb.png", ".json"))}
     output = tigerbush("pull", "--container", "absent", "--zip", tmp_path / "b.zip", status=1, **blob)
     assert "az://absent/" in output and "check the name of the container" in output
     assert KEY not in output
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_from_an_object_store(weed, keys, tmp_path):
+def test_from_an_object_store(seaweedfs, keys, tmp_path):
     for name, content in FILES.items():
-        weed.put(KEYED, f"runs/sahel/{name}", content)
+        seaweedfs.put(KEYED, f"runs/sahel/{name}", content)
     address = f"s3://{KEYED}/runs/sahel"
-    tigerbush("pull", address, "--endpoint-url", weed.url, "--zip", tmp_path / "a.zip", "--all")
-    found = contents(tmp_path / "a.zip")
-    assert len(found) == len(FILES)
-    assert all(found[name] == FILES[name] for name in found if name != "manifest.tsv")
+    tigerbush("pull", address, "--endpoint-url", seaweedfs.url, "--zip", tmp_path / "a.zip", "--all")
+    pulled = contents(tmp_path / "a.zip")
+    assert len(pulled) == len(FILES)
+    assert all(pulled[name] == FILES[name] for name in pulled if name != "manifest.tsv")
 
 
 def test_names_that_lead_elsewhere_are_left_out():
@@ -132,9 +132,9 @@ def test_names_that_lead_elsewhere_are_left_out():
         f"results/a/{'x' * 1020}.json",
         "a.json",
     ]
-    found, left = sort_out(Item(name, 1, "t") for name in [*names, "run/results/a/x.json"])
-    assert [item.name for item in found] == ["run/results/a/x.json"]
-    assert left == [
+    items, messages = sort_out(Item(name, 1, "t") for name in [*names, "run/results/a/x.json"])
+    assert [item.name for item in items] == ["run/results/a/x.json"]
+    assert messages == [
         "left out, as their names lead elsewhere or hold more than letters, digits and _ . = + - /: 6 ("
         r"'results/../../etc/cron.d/x.json', '/results/a/x.json', 'results/a/x\n.json', 'results/a//x.json', "
         "'results/a/x:y.json', ...)",
@@ -154,14 +154,14 @@ def test_links_are_neither_read_nor_written_behind(folder, tmp_path):
     os.mkfifo(folder / "results" / "niger" / "pipe.json")
     target = tmp_path / "a.zip"
     output = tigerbush("pull", folder, "--zip", target)
-    left = (
+    message = (
         "left out, as they are links, or no plain files: 4 ('results/mali', 'results/niger/loop', "
         "'results/niger/passwd.json', 'results/niger/pipe.json')"
     )
-    assert left in output.splitlines()
-    assert left in tigerbush("list", folder).splitlines()
-    whole = contents(target)
-    assert whole.keys() == {name for name in FILES if name.endswith(".json")} | {"manifest.tsv"}
+    assert message in output.splitlines()
+    assert message in tigerbush("list", folder).splitlines()
+    pulled = contents(target)
+    assert pulled.keys() == {name for name in FILES if name.endswith(".json")} | {"manifest.tsv"}
     target.unlink()
     for path, to in ((target, outside / "new.zip"), (tmp_path / "a.zip.part", outside)):
         path.symlink_to(to)
@@ -193,7 +193,7 @@ def test_a_file_that_becomes_a_link_is_not_read(folder):
 
 
 def test_names_that_other_systems_cannot_keep(folder, tmp_path):
-    """They are in the zip, and told."""
+    """They are in the zip, and reported."""
     long = f"results/niger/{'x' * 246}.json"
     names = [
         "results/Niger/a.json",
@@ -209,15 +209,15 @@ def test_names_that_other_systems_cannot_keep(folder, tmp_path):
         (folder / name).write_text("{}")
     output = tigerbush("pull", folder, "--zip", tmp_path / "a.zip")
     assert contents(tmp_path / "a.zip").keys() >= set(names)
-    told = [
+    warnings = [
         "not to be unpacked side by side on Windows and macOS, as they differ only in case: 4 ('results/Niger', "
         "'results/niger', 'results/niger/B.json', 'results/niger/b.json')",
         "not to be unpacked on Windows, as it forbids such names: 3 ('results/niger/COM1/a.json', "
         "'results/niger/con.json', 'results/niger/dot./a.json')",
         f"perhaps not to be unpacked, as their names are long: 1 ('{long[:120]}'...)",
     ]
-    assert [line for line in output.splitlines() if "unpacked" in line] == told
-    assert tigerbush("list", folder).splitlines()[-3:] == told
+    assert [line for line in output.splitlines() if "unpacked" in line] == warnings
+    assert tigerbush("list", folder).splitlines()[-3:] == warnings
     assert unportable(["results/a/x", "results/a/x/y.json"]) == [
         "not to be unpacked side by side, as they are files and folders: 1 ('results/a/x')"
     ]
@@ -234,7 +234,7 @@ def test_names_that_other_systems_cannot_keep(folder, tmp_path):
         (("pull", "{folder}", "--zip", "a.zip", "--rgba"), "does not know '--rgba'"),
     ],
 )
-def test_what_is_refused(folder, tmp_path, monkeypatch, arguments, sentence):
+def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     output = tigerbush(*(word.format(folder=folder) for word in arguments), status=1)
     assert sentence in output
@@ -252,7 +252,7 @@ def test_what_is_refused(folder, tmp_path, monkeypatch, arguments, sentence):
         (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."),
     ],
 )  # fmt: skip
-def test_blob_storage_that_answers_oddly(monkeypatch, status, headers, content, sentence):
+def test_malformed_responses_of_blob_storage(monkeypatch, status, headers, content, sentence):
     with serving(lambda _: (status, headers, content)) as server:
         text = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={KEY};BlobEndpoint={server.url}/a;"
         monkeypatch.setenv("AZURITE_CONNECTION_STRING", text)
@@ -261,7 +261,7 @@ def test_blob_storage_that_answers_oddly(monkeypatch, status, headers, content, 
     assert str(error.value) == f"az://runs/x/{sentence}"
 
 
-def test_a_connection_string_that_is_none(monkeypatch):
+def test_an_invalid_connection_string(monkeypatch):
     monkeypatch.setenv("AZURITE_CONNECTION_STRING", KEY)
     with pytest.raises(TigerbushError) as error:
         open_place("az://runs")

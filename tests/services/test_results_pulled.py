@@ -1,4 +1,4 @@
-"""Pulls of ./tigerbush results: checksums, interruptions, large files, and how little of them is held."""
+"""./tigerbush results pull: checksums, interruptions, large files, and little memory."""
 
 import hashlib
 import os
@@ -10,21 +10,21 @@ import pytest
 from azure.storage.blob import ContentSettings
 
 from fabricate import ROOT
+from seaweedfs import KEYED
 from test_results import FILES, contents, tigerbush
 from test_results import blob as blob
 from test_results import folder as folder
-from test_results import hasty as hasty
+from test_results import short_waits as short_waits
 from tigerbush.cli.results.places import Item, open_place
 from tigerbush.cli.results.pull import part_name, pull
 from tigerbush.errors import RemoteError
-from weed import KEYED
 
 # of b"content"
 MD5 = bytearray.fromhex("9a0364b9e99bb480dd25e1f0284c8555")
 
 
 def test_checksums_of_blob_storage(blob, store, certificates, tmp_path, monkeypatch):
-    """What the store says of the content is compared, also of what an earlier try has left."""
+    """The checksums of the store are compared, also with files that an earlier attempt has left."""
     blob |= {"REQUESTS_CA_BUNDLE": str(certificates / "ca.pem")}
     names = ["results/a/one.json", "results/a/two.json", "results/a/three.json"]
     client = store.service.get_container_client("pulled")
@@ -49,35 +49,37 @@ def test_checksums_of_blob_storage(blob, store, certificates, tmp_path, monkeypa
     assert not target.exists()
 
 
-def test_checksums_of_an_object_store(weed, keys, tmp_path):
-    """What an earlier try has left is compared, too; of an upload in several parts there is nothing to compare."""
+def test_checksums_of_an_object_store(seaweedfs, keys, tmp_path):
+    """Files that an earlier attempt has left are compared, too; an upload in several parts has no checksum."""
     name = "results/a/big.json"
-    weed.put(KEYED, "sums/results/a/one.json", b"content")
-    upload = weed.admin.create_multipart_upload(Bucket=KEYED, Key=f"sums/{name}")["UploadId"]
-    made = []
+    seaweedfs.put(KEYED, "sums/results/a/one.json", b"content")
+    upload = seaweedfs.admin.create_multipart_upload(Bucket=KEYED, Key=f"sums/{name}")["UploadId"]
+    uploaded = []
     for number, part in enumerate((b"x" * 5 * 1024**2, b"y"), 1):
         options = {"Bucket": KEYED, "Key": f"sums/{name}", "UploadId": upload, "PartNumber": number}
-        made.append({"ETag": weed.admin.upload_part(**options, Body=part)["ETag"], "PartNumber": number})
-    weed.admin.complete_multipart_upload(
-        Bucket=KEYED, Key=f"sums/{name}", UploadId=upload, MultipartUpload={"Parts": made}
+        uploaded.append(
+            {"ETag": seaweedfs.admin.upload_part(**options, Body=part)["ETag"], "PartNumber": number}
+        )
+    seaweedfs.admin.complete_multipart_upload(
+        Bucket=KEYED, Key=f"sums/{name}", UploadId=upload, MultipartUpload={"Parts": uploaded}
     )
     target = tmp_path / "a.zip"
-    address = ("pull", f"s3://{KEYED}/sums", "--endpoint-url", weed.url, "--zip", target)
-    place = open_place(f"s3://{KEYED}/sums", endpoint_url=weed.url)
+    address = ("pull", f"s3://{KEYED}/sums", "--endpoint-url", seaweedfs.url, "--zip", target)
+    place = open_place(f"s3://{KEYED}/sums", endpoint_url=seaweedfs.url)
     items = {item.name: item for item in place.items()}
     parts = tmp_path / "a.zip.part"
     parts.mkdir()
-    for item, left in ((items["results/a/one.json"], b"damaged"), (items[name], b"cut")):
-        (parts / part_name(item)).write_bytes(left)
+    for item, content in ((items["results/a/one.json"], b"damaged"), (items[name], b"cut")):
+        (parts / part_name(item)).write_bytes(content)
     output = tigerbush(*address)
     assert "compared with the checksum of the store: 1; without one there: 1" in output.splitlines()
-    found = contents(target)
-    assert found["results/a/one.json"] == b"content"
-    assert found[name] == b"x" * 5 * 1024**2 + b"y"
+    pulled = contents(target)
+    assert pulled["results/a/one.json"] == b"content"
+    assert pulled[name] == b"x" * 5 * 1024**2 + b"y"
 
 
 class Failing:
-    """A place that fails at one file until it is mended."""
+    """A place where one file cannot be read, until `broken` is reset."""
 
     def __init__(self, files, broken):
         self.files, self.broken, self.reads = files, broken, []
@@ -96,7 +98,7 @@ class Failing:
 
 
 def test_an_interrupted_pull_goes_on(tmp_path):
-    """What is there is not fetched again, what changed meanwhile is."""
+    """Files that are complete are not fetched again, except those that have changed meanwhile."""
     names = [name for name in FILES if "niger" in name]
     place = Failing({name: FILES[name] for name in names}, names[-1])
     target = tmp_path / "out.zip"
@@ -145,19 +147,19 @@ import re, sys
 from pathlib import Path
 from tigerbush.cli.results.places import open_place
 from tigerbush.cli.results.pull import pull
-def held(what):
-    return int(re.search(f"{what}:\\\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+def memory(field):
+    return int(re.search(f"{field}:\\\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 place = open_place(sys.argv[1], endpoint_url=sys.argv[2] or None)
 items = list(place.items())
-before = held("VmRSS")
+before = memory("VmRSS")
 pull(place, items, Path(sys.argv[3]), lambda item: None)
-print(len(items), held("VmHWM") - before)
+print(len(items), memory("VmHWM") - before)
 """
 
 
 @pytest.mark.parametrize("where", ["folder", "bucket", "container"])
-def test_little_of_a_pull_is_held(request, tmp_path, where):
-    """Four files of 30 MB, fetched and put into the zip."""
+def test_a_pull_needs_little_memory(request, tmp_path, where):
+    """With four files of 30 MB."""
     large, environment, address, endpoint = bytes(30_000_000), {}, tmp_path, ""
     names = [f"results/a/{number}.tif" for number in range(4)]
     if where == "folder":
@@ -165,11 +167,11 @@ def test_little_of_a_pull_is_held(request, tmp_path, where):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(large)
     elif where == "bucket":
-        weed = request.getfixturevalue("weed")
+        seaweedfs = request.getfixturevalue("seaweedfs")
         request.getfixturevalue("keys")
         for name in names:
-            weed.put(KEYED, f"large/{name}", large)
-        address, endpoint = f"s3://{KEYED}/large", weed.url
+            seaweedfs.put(KEYED, f"large/{name}", large)
+        address, endpoint = f"s3://{KEYED}/large", seaweedfs.url
     else:
         environment = request.getfixturevalue("blob")
         environment["REQUESTS_CA_BUNDLE"] = str(request.getfixturevalue("certificates") / "ca.pem")

@@ -1,4 +1,4 @@
-"""From an object store to the summary: the same as from a local folder."""
+"""From an object store to the summary: the same results as from a local folder."""
 
 import re
 import zipfile
@@ -11,6 +11,7 @@ import utm
 
 from fabricate import name_of
 from runs import BASE, SITE, SUMMARIES, Run
+from seaweedfs import KEYED, KEYS, PUBLIC
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.tiles import site_tiles
 from tigerbush.site import Site
@@ -19,30 +20,29 @@ from tigerbush.sites.stream import stream_product
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.query import Query
 from tigerbush.sources.store import Store
-from weed import KEYED, KEYS, PUBLIC
 
-# one worker: the local run is made once
+# a single worker, so that the local run is made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("s3")]
 
 
-def configured(folder, server, bucket, root, sites=(SITE,), base=BASE, **source):
-    """A run on the products below the prefix `root` of a bucket."""
+def configure_run(folder, server, bucket, root, sites=(SITE,), base=BASE, **source):
+    """Prepare a run on the products below the prefix `root` of a bucket."""
     keys = {"kind": "s3", "level": "L1C", "endpoint_url": server.url, "bucket": bucket, "prefixes": [root]}
     return Run(folder, base | {"source": keys | {"anonymous": bucket == PUBLIC} | source}, sites)
 
 
-def same_summary(one, other, site="here"):
-    """All but how it was configured."""
+def assert_same_summary(run, other, site="here"):
+    """Compare summaries, except for the configuration."""
 
     def comparable(run):
         summary = run.summary(site)
         metadata = {key: value for key, value in summary["metadata"].items() if not key.startswith("config")}
-        # whether the packets of images could be checked depends on their format
+        # whether the packets of an image could be checked depends on its format
         for lineage in metadata["products"].values():
             lineage.pop("codestream", None)
         return summary | {"metadata": metadata}
 
-    assert comparable(one) == comparable(other)
+    assert comparable(run) == comparable(other)
 
 
 def scenes_of(run):
@@ -50,19 +50,19 @@ def scenes_of(run):
 
 
 @pytest.fixture(scope="module")
-def local(written, tmp_path_factory):
-    run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(written)}})
+def local(three_products, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("local"), BASE | {"source": {"path": str(three_products)}})
     run.snakemake(SUMMARIES, "scenes")
     return run
 
 
 @pytest.mark.parametrize(("access", "bucket"), [("stream", PUBLIC), ("storage", KEYED)])
-def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, access, bucket):
-    for safe in written.iterdir():
-        weed.put_product(bucket, safe, f"{access}/")
-    run = configured(tmp_path / "s3", weed, bucket, f"{access}/", access=access)
+def test_the_same_as_from_a_local_folder(local, seaweedfs, keys, three_products, tmp_path, access, bucket):
+    for safe in three_products.iterdir():
+        seaweedfs.put_product(bucket, safe, f"{access}/")
+    run = configure_run(tmp_path / "s3", seaweedfs, bucket, f"{access}/", access=access)
     run.snakemake(SUMMARIES, "scenes")
-    same_summary(run, local)
+    assert_same_summary(run, local)
     assert scenes_of(run) == scenes_of(local)
     assert len(scenes_of(run)) == 3
     assert len(list((run.folder / "results" / "here" / "downloads").glob("*"))) == 3 * (access == "stream")
@@ -72,13 +72,13 @@ def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, a
 
 
 @pytest.fixture
-def faulty(proxy, weed, written, tmp_path):
-    """`faulty(access)` gives a run on the written products through the proxy."""
+def faulty(proxy, seaweedfs, three_products, tmp_path):
+    """`faulty(access)` returns a run on the three products through the proxy."""
 
     def configure(access):
-        for safe in written.iterdir():
-            weed.put_product(PUBLIC, safe, "faulty/")
-        return configured(tmp_path / access, proxy, PUBLIC, "faulty/", access=access)
+        for safe in three_products.iterdir():
+            seaweedfs.put_product(PUBLIC, safe, "faulty/")
+        return configure_run(tmp_path / access, proxy, PUBLIC, "faulty/", access=access)
 
     return configure
 
@@ -86,7 +86,7 @@ def faulty(proxy, weed, written, tmp_path):
 ONE, TWO, THREE = ("20170110", "20170120", "20170210")
 
 
-def test_stream_through_trouble_that_passes(faulty, proxy, local):
+def test_streaming_through_transient_faults(faulty, proxy, local):
     for kind, path in (
         ("503", f"^/public/.*{ONE}T.*_B04"), ("429", f"^/public/.*{ONE}T.*_B08"), ("reset", f"^/public/.*{TWO}T.*_B02"), ("truncate", f"^/public/.*{TWO}T.*_B03"),
         ("corrupt", f"^/public/.*{THREE}T.*_B04"), ("503", f"^/public/.*{THREE}T.*MTD_TL"),
@@ -94,13 +94,13 @@ def test_stream_through_trouble_that_passes(faulty, proxy, local):
         proxy.fault(kind, path, times=2)
     run = faulty("stream")
     run.snakemake(SUMMARIES, "--resources", "connections=2")
-    same_summary(run, local)
-    assert proxy.most == 2
+    assert_same_summary(run, local)
+    assert proxy.max_concurrent == 2
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
-def test_stream_when_trouble_stays(faulty, proxy, local):
-    """The other products finish, the user reads which failed and why, and retry completes the rest."""
+def test_streaming_through_lasting_faults(faulty, proxy, local):
+    """The other products finish, the user reads which failed and why, and retry completes them."""
     proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
     run = faulty("stream")
@@ -112,17 +112,17 @@ def test_stream_when_trouble_stays(faulty, proxy, local):
     assert "is overloaded or down (503" in failed[name_of(TWO)]
     assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
-    proxy.mend()
+    proxy.clear_faults()
     proxy.requests.clear()
     run.retry()
-    same_summary(run, local)
-    # of each failed product only what was missing was fetched
+    assert_same_summary(run, local)
+    # only the missing files of the failed products were fetched
     assert sorted(path[-7:-4] for method, path, _ in proxy.requests if method == "GET") == ["B04", "B08"]
     assert not list(run.folder.glob("results/here/downloads/.*"))
 
 
-def test_storage_through_trouble_that_passes(faulty, proxy, local):
-    """429 is not among it: the storage plugin does not try that again."""
+def test_storage_through_transient_faults(faulty, proxy, local):
+    """Except 429, which the storage plugin does not retry."""
     for kind, path in (
         ("503", f"^/public/.*{ONE}T.*_B04"),
         ("reset", f"^/public/.*{TWO}T.*_B02"),
@@ -131,12 +131,12 @@ def test_storage_through_trouble_that_passes(faulty, proxy, local):
         proxy.fault(kind, path, times=2)
     run = faulty("storage")
     run.snakemake(SUMMARIES)
-    same_summary(run, local)
+    assert_same_summary(run, local)
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
-def test_storage_when_trouble_stays(faulty, proxy, local):
-    """A retrieval that fails ends the run at once; the next one goes on. Wrong bytes fail their product alone."""
+def test_storage_through_lasting_faults(faulty, proxy, local):
+    """A failed retrieval ends the run at once; the next run continues. Wrong bytes fail only their own product."""
     proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
     run = faulty("storage")
@@ -145,28 +145,28 @@ def test_storage_when_trouble_stays(faulty, proxy, local):
     assert not (run.folder / "results" / "downloads" / f"{name_of(TWO)}.zip").exists()
     assert not list(run.folder.rglob(f"*{TWO}T*_B04.jp2"))
     del proxy.faults[0]
-    # as the profiles have it: the first run may have ended in the middle of another copy
+    # an option of the profiles: the first run may have ended in the middle of another copy
     run.snakemake(SUMMARIES, "--rerun-incomplete", status=1)
     failed = run.summary()["metadata"]["failed_products"]
     assert failed.keys() == {name_of(THREE)}
     assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
-    proxy.mend()
+    proxy.clear_faults()
     run.retry()
-    same_summary(run, local)
+    assert_same_summary(run, local)
 
 
-def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
-    """The plugin's own words for too many requests and a file that is not there any more; a wrong key is told before."""
-    for safe in written.iterdir():
-        folder = weed.put_product(KEYED, safe, "refused/")
-    run = configured(tmp_path / "s3", proxy, KEYED, "refused/", access="storage")
+def test_storage_is_refused(proxy, seaweedfs, keys, three_products, tmp_path, monkeypatch):
+    """The messages of the plugin for too many requests and a missing file; a wrong key is reported before."""
+    for safe in three_products.iterdir():
+        folder = seaweedfs.put_product(KEYED, safe, "refused/")
+    run = configure_run(tmp_path / "s3", proxy, KEYED, "refused/", access="storage")
     run.tigerbush("discover", "--configfile", "config.yaml")
     proxy.fault("429", "^/keyed/.*_B04")
     output = run.snakemake(SUMMARIES, status=1)
     assert re.search(
         r"Failed to retrieve storage object from s3://keyed/refused/\S*_B04\.jp2\s+.*TooManyRequests", output
     )
-    proxy.mend()
+    proxy.clear_faults()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
     output = run.snakemake(SUMMARIES, status=1)
     assert (
@@ -175,16 +175,18 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     )
     assert "guessed" not in output and "botocore" not in output
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["AWS_SECRET_ACCESS_KEY"])
-    keys_of_one = [one["Key"] for one in weed.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]]
-    [band] = [key for key in keys_of_one if "_B04" in key]
-    weed.admin.delete_object(Bucket=KEYED, Key=band)
+    object_keys = [
+        entry["Key"] for entry in seaweedfs.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]
+    ]
+    [band] = [key for key in object_keys if "_B04" in key]
+    seaweedfs.admin.delete_object(Bucket=KEYED, Key=band)
     output = run.snakemake(SUMMARIES, status=1)
     assert "Missing input files for rule download_product" in output
     assert band in output
 
 
 def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
-    """Once the tables are there, nothing else asks the store before Snakemake's plugin."""
+    """Once the tables exist, nothing else would reach the store before Snakemake's plugin."""
     run = faulty("storage")
     run.tigerbush("discover", "--configfile", "config.yaml")
     proxy.fault("307", "^/public/")
@@ -218,10 +220,10 @@ def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
         ),
     ],
 )
-def test_a_discovery_that_fails_keeps_the_table(weed, written, tmp_path, change, sentences):
-    for safe in written.iterdir():
-        weed.put_product(PUBLIC, safe, "table/")
-    run = configured(tmp_path / "s3", weed, PUBLIC, "table/")
+def test_a_discovery_that_fails_keeps_the_table(seaweedfs, three_products, tmp_path, change, sentences):
+    for safe in three_products.iterdir():
+        seaweedfs.put_product(PUBLIC, safe, "table/")
+    run = configure_run(tmp_path / "s3", seaweedfs, PUBLIC, "table/")
     run.tigerbush("discover", "--configfile", "config.yaml")
     tables = [(run.folder / "results" / name).read_bytes() for name in ("products.tsv", "files.tsv")]
     run.configure(
@@ -244,8 +246,8 @@ REAL = ("ljubljana", 14.5579, 45.8704, 0.009)
         ("l1c_5dates_offset", "2015-07-01", "2015-10-01", "storage"),
     ],
 )
-def test_real_products(weed, keys, shared_data, tmp_path, folder, start, end, access):
-    """Two months of the series by windows and the five dates by whole files, from the keyed bucket, as from their folders."""
+def test_real_products(seaweedfs, keys, shared_data, tmp_path, folder, start, end, access):
+    """Two months of the series as windows and five dates as whole files, from the keyed bucket and from their folders."""
     base = BASE | {
         "period": {"start": start, "end": end, "step": "1m"},
         "composite": {"max_cloud_percent": 100},
@@ -255,16 +257,16 @@ def test_real_products(weed, keys, shared_data, tmp_path, folder, start, end, ac
     local = Run(tmp_path / "local", base | {"source": {"path": str(path)}}, [REAL])
     local.snakemake(SUMMARIES)
     for safe in path.glob("*.SAFE"):
-        weed.put_product(KEYED, safe, f"{folder}/")
-    run = configured(tmp_path / "s3", weed, KEYED, f"{folder}/", [REAL], base, access=access)
+        seaweedfs.put_product(KEYED, safe, f"{folder}/")
+    run = configure_run(tmp_path / "s3", seaweedfs, KEYED, f"{folder}/", [REAL], base, access=access)
     run.snakemake(SUMMARIES)
-    same_summary(run, local, "ljubljana")
+    assert_same_summary(run, local, "ljubljana")
     assert len(list(run.folder.rglob("results/**/downloads/*.zip"))) >= 5
 
 
 @pytest.mark.data
-def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
-    """Windows of bands and of the scene classification, pixel by pixel as from the folder."""
+def test_a_real_product_of_level_2a(seaweedfs, shared_data, tmp_path):
+    """Windows of bands and of the scene classification have the same pixels as in the folder."""
     [safe] = (shared_data / "sentinel2" / "l2a_cropped").glob("*.SAFE")
     product = open_product(safe)
     grid = product.grids[10]
@@ -272,16 +274,16 @@ def test_a_real_product_of_level_2a(weed, shared_data, tmp_path):
         grid.x + grid.width * 5, grid.y - grid.height * 5, product.epsg % 100, northern=True
     )
     site = Site(float(longitude), float(latitude), 0.01, size=50, resolution=10)
-    weed.put_product(PUBLIC, safe, "level2a/")
-    store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
+    seaweedfs.put_product(PUBLIC, safe, "level2a/")
+    store = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True)
     day = product.name.sensing_time.date()
     tiles = site_tiles(site.longitude, site.latitude, site.region_size)
-    [row], files = list_store(store, Query("L2A", tiles, day, day + timedelta(days=1)), ["level2a/"])
-    files = [one for one in files if one["role"] != "band" or "_10m" in one["name"]]
-    target = tmp_path / f"{row['product']}.zip"
-    stream_product(store, row["product"], files, target, site=site)
-    for one, other in zip(resample_site(target, site), resample_site(safe, site), strict=True):
-        assert one.grid == other.grid
-        np.testing.assert_array_equal(one.data, other.data)
+    [product_row], files = list_store(store, Query("L2A", tiles, day, day + timedelta(days=1)), ["level2a/"])
+    files = [row for row in files if row["role"] != "band" or "_10m" in row["name"]]
+    target = tmp_path / f"{product_row['product']}.zip"
+    stream_product(store, product_row["product"], files, target, site=site)
+    for streamed, local in zip(resample_site(target, site), resample_site(safe, site), strict=True):
+        assert streamed.grid == local.grid
+        np.testing.assert_array_equal(streamed.data, local.data)
     with zipfile.ZipFile(target) as archive:
         assert {PurePosixPath(name).suffix for name in archive.namelist()} == {".tif", ".xml"}

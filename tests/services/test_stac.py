@@ -1,4 +1,4 @@
-"""From a catalogue to the summary: the same as from a local folder of the same pixels."""
+"""From a catalogue to the summary: the same results as from a local folder with the same pixels."""
 
 import shutil
 from dataclasses import replace
@@ -11,14 +11,14 @@ import utm
 from catalogues import images_of, item_of, serve, write_cog
 from fabricate import name_of, scene_of
 from runs import BASE, SITE, SUMMARIES, Run
-from test_s3 import same_summary
+from seaweedfs import PUBLIC
+from test_s3 import assert_same_summary
 from tigerbush.raster import CODESTREAM, read_raster
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from web_servers import files_below, serving
-from weed import PUBLIC
 
-# one worker: the local run is made once
+# a single worker, so that the local run is made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("stac")]
 
 C1 = "sentinel-2-c1-l2a"
@@ -26,7 +26,7 @@ C1 = "sentinel-2-c1-l2a"
 
 @pytest.fixture(scope="module")
 def l2a(tmp_path_factory):
-    """Three products of L2A with offsets and clouds; the second with those of another baseline."""
+    """Three L2A products with offsets and clouds, the second of an older baseline."""
     folder = tmp_path_factory.mktemp("l2a")
     for seed, day in enumerate(("20170110", "20170120", "20170210")):
         scl = np.full((63, 63), 4, np.uint8)
@@ -59,14 +59,14 @@ def add_cogs(catalogue, folder, collection=C1, **properties):
         catalogue.items.append(item_of(safe, collection, hrefs, **properties))
 
 
-def configured(folder, server, level="L2A", sites=(SITE,), base=BASE, **source):
+def configure_run(folder, server, level="L2A", sites=(SITE,), base=BASE, **source):
     keys = {"kind": "stac", "level": level, "catalogue": server.url, "anonymous": True}
     return Run(folder, base | {"source": keys | source}, sites)
 
 
-def same_scene(one, other):
-    """All but whether the packets of images could be checked, which depends on their format."""
-    pair = [read_raster(path) for path in (one, other)]
+def assert_same_scene(scene, other):
+    """Compare scenes, except for whether packets could be checked, which depends on the format of the image."""
+    pair = [read_raster(path) for path in (scene, other)]
     np.testing.assert_array_equal(pair[0].data, pair[1].data)
     tags = [{name: text for name, text in raster.tags.items() if name != CODESTREAM} for raster in pair]
     assert tags[0] == tags[1]
@@ -76,22 +76,22 @@ def same_scene(one, other):
 @pytest.mark.parametrize("access", ["stream", "storage"])
 def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
     add_cogs(catalogue, l2a)
-    run = configured(tmp_path / "stac", catalogue, access=access)
+    run = configure_run(tmp_path / "stac", catalogue, access=access)
     targets = [SUMMARIES, "scenes"] if access == "storage" else [SUMMARIES]
     run.snakemake(*targets)
-    same_summary(run, local)
+    assert_same_summary(run, local)
     if access == "storage":
-        scenes, others = (sorted((one.folder / "results" / "scenes").iterdir()) for one in (run, local))
+        scenes, others = (sorted((either.folder / "results" / "scenes").iterdir()) for either in (run, local))
         assert [path.name for path in scenes] == [path.name for path in others]
         assert len(scenes) == 3
         for pair in zip(scenes, others, strict=True):
-            same_scene(*pair)
-    [asked, *_] = catalogue.searches
-    assert (asked["collections"], asked["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
-    assert len(catalogue.searches) == 2  # two items a page
+            assert_same_scene(*pair)
+    search = catalogue.searches[0]
+    assert (search["collections"], search["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
+    assert len(catalogue.searches) == 2  # two items per page
     if access == "storage":
         return
-    # another listing asks the catalogue alone, and changes nothing
+    # another discovery needs the catalogue only, and changes nothing
     table = (run.folder / "results" / "products.tsv").read_bytes()
     shutil.rmtree(catalogue.folder)
     run.tigerbush("discover", "--configfile", "config.yaml")
@@ -99,10 +99,10 @@ def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, a
     assert "Nothing to be done" in run.snakemake(*targets)
 
 
-def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, catalogue, tmp_path):
-    """As CDSE: assets in SAFE layout; the store says the rest. OData leads to the same."""
+def test_products_in_the_store_are_found_by_the_catalogue(local, l2a, seaweedfs, catalogue, tmp_path):
+    """As in CDSE: assets in SAFE layout, everything else from the store. OData gives the same tables."""
     for safe in sorted(l2a.iterdir()):
-        key = weed.put_product(PUBLIC, safe, "Sentinel-2/MSI/L2A/").removesuffix("/")
+        key = seaweedfs.put_product(PUBLIC, safe, "Sentinel-2/MSI/L2A/").removesuffix("/")
         hrefs = {"SCL": f"s3://{PUBLIC}/{key}/GRANULE/x/IMG_DATA/R20m/x_SCL_20m.jp2"}
         item = item_of(safe, "sentinel-2-l2a", hrefs)
         item["id"] = safe.stem
@@ -111,11 +111,11 @@ def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, cata
         catalogue.entries.append(
             {"Name": safe.name, "S3Path": f"/{PUBLIC}/{key}", "ContentDate": {"Start": start}}
         )
-    store = {"endpoint_url": weed.url, "bucket": PUBLIC}
-    run = configured(tmp_path / "stac", catalogue, **store)
+    store = {"endpoint_url": seaweedfs.url, "bucket": PUBLIC}
+    run = configure_run(tmp_path / "stac", catalogue, **store)
     run.snakemake(SUMMARIES)
-    same_summary(run, local)
-    other = configured(tmp_path / "odata", catalogue, **store, catalogue=catalogue.odata)
+    assert_same_summary(run, local)
+    other = configure_run(tmp_path / "odata", catalogue, **store, catalogue=catalogue.odata)
     other.tigerbush("discover", "--configfile", "config.yaml")
     for table in ("products.tsv", "files.tsv"):
         assert (run.folder / "results" / table).read_bytes() == (
@@ -123,14 +123,14 @@ def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, cata
         ).read_bytes()
 
 
-def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
-    """Not public: its product's failure, which source.hosts and a retry mend. Who may be asked makes nothing anew."""
+def test_data_on_another_host(l2a, catalogue, certificates, tmp_path):
+    """A host that is not public fails its product until source.hosts allows it; results do not depend on source.hosts."""
     add_cogs(catalogue, l2a)
     del catalogue.items[1:]
     with serving(files_below(catalogue.folder), certificates) as other:
         for asset in catalogue.items[0]["assets"].values():
             asset["href"] = asset["href"].replace(f"{catalogue.url}/files", other.url)
-        run = configured(tmp_path / "stac", catalogue)
+        run = configure_run(tmp_path / "stac", catalogue)
         run.variables = {"REQUESTS_CA_BUNDLE": str(certificates / "ca.pem")}
         run.snakemake(SUMMARIES, status=1)
         product = name_of("20170110", level="L2A", baseline="0500")
@@ -138,8 +138,8 @@ def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
             product: "localhost has the address 127.0.0.1, which is not public, so it is not asked; if it may be, "
             "allow it by source.hosts: ['localhost']."
         }
-        assert other.asked == []
-        run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.place]}})
+        assert other.requests == []
+        run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.authority]}})
         run.retry()
         assert run.summary()["metadata"]["failed_products"] == {}
         assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
@@ -148,18 +148,18 @@ def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
     assert "Nothing to be done" in run.snakemake(SUMMARIES)
 
 
-def from_both(tmp_path, folder, catalogue, level, site, start, end):
-    """Runs on the real products of a folder: read there, and found in the catalogue."""
+def run_on_both(tmp_path, folder, catalogue, level, site, start, end):
+    """Compare runs on the real products of a folder, read there and found in the catalogue; return the summary."""
     base = {
         "sites": "sites.tsv",
         "period": {"start": start, "end": end, "step": "1m"},
         "composite": {"max_cloud_percent": 100},
     }
-    plain = Run(tmp_path / "local", base | {"source": {"path": str(folder)}}, [site])
-    run = configured(tmp_path / "stac", catalogue, level, [site], base)
-    for one in (plain, run):
-        one.snakemake(SUMMARIES)
-    same_summary(run, plain)
+    local = Run(tmp_path / "local", base | {"source": {"path": str(folder)}}, [site])
+    run = configure_run(tmp_path / "stac", catalogue, level, [site], base)
+    for either in (local, run):
+        either.snakemake(SUMMARIES)
+    assert_same_summary(run, local)
     return run.summary()
 
 
@@ -171,7 +171,7 @@ def test_real_l1c_as_jpeg_2000(shared_data, catalogue, tmp_path):
         hrefs = {band: catalogue.files(image) for band, image in images_of(safe).items()}
         catalogue.items.append(item_of(safe, "sentinel-2-l1c", hrefs))
     site = ("here", 14.5579, 45.8704, 0.009)
-    summary = from_both(tmp_path, folder, catalogue, "L1C", site, "2015-08-01", "2015-09-01")
+    summary = run_on_both(tmp_path, folder, catalogue, "L1C", site, "2015-08-01", "2015-09-01")
     assert [len(point) for point in summary["COPERNICUS/S2"]["time-series-data"].values()] == [4]
 
 
@@ -188,7 +188,7 @@ def test_real_l2a_as_cogs(shared_data, catalogue, tmp_path):
     catalogue.items[0]["bbox"] = [longitude - 1, latitude - 1, longitude + 1, latitude + 1]
     start = product.name.sensing_time.replace(day=1)
     end = (start + timedelta(days=31)).replace(day=1)
-    summary = from_both(tmp_path, folder, catalogue, "L2A", site, f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}")
+    summary = run_on_both(tmp_path, folder, catalogue, "L2A", site, f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}")
     [lineage] = summary["metadata"]["products"].values()
     assert lineage["products"] == [product.name.product]
     assert lineage["unmasked"] == []

@@ -1,4 +1,4 @@
-"""Web servers that answer as they are told and keep what they were asked."""
+"""Web servers that answer as a test says and record their requests."""
 
 import json
 import re
@@ -14,8 +14,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it arrived; names of headers in small letters."""
+class Request:
+    """A request as it arrived; header names in lower case."""
 
     method: str
     path: str
@@ -29,42 +29,42 @@ class Server:
 
     Attributes
     ----------
-    url, place : str
+    url, authority : str
         With and without the scheme.
-    asked : list of Asked
+    requests : list of Request
     answer : callable
-        Takes what is asked; gives status, headers and content, whole or piece by piece (then with Content-Length).
+        Takes a request and returns status, headers and content, as a whole or in pieces (then with Content-Length).
     """
 
     url: str
-    answer: Callable[[Asked], tuple[int, dict[str, str], bytes]]
-    asked: list[Asked] = field(default_factory=list)
+    answer: Callable[[Request], tuple[int, dict[str, str], bytes]]
+    requests: list[Request] = field(default_factory=list)
 
     @property
-    def place(self) -> str:
+    def authority(self) -> str:
         return self.url.partition("://")[2]
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server_told: Server
+    server_state: Server
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def _handle(self):
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(
+        request = Request(
             self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0)))
         )
-        self.server_told.asked.append(asked)
-        status, headers, content = self.server_told.answer(asked)
+        self.server_state.requests.append(request)
+        status, headers, content = self.server_state.answer(request)
         self.send_response(status)
         for name, value in (_length(content) | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        # a client that has given up needs no more
+        # clients may give up
         with suppress(ConnectionError):
             for piece in [content] if isinstance(content, bytes) else content:
                 if self.command != "HEAD":
@@ -79,7 +79,7 @@ def _length(content) -> dict[str, str]:
 
 @contextmanager
 def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None):
-    """Run a server on 127.0.0.1; with certificates by https, as localhost."""
+    """Run a server on 127.0.0.1; with certificates over https, as localhost."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -89,21 +89,21 @@ def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None)
         context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
         server.socket = context.wrap_socket(server.socket, server_side=True)
         url = f"https://localhost:{server.server_port}"
-    handler.server_told = Server(url, answer)
+    handler.server_state = Server(url, answer)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield handler.server_told
+        yield handler.server_state
     finally:
         server.shutdown()
         server.server_close()
 
 
 def files_below(folder: Path):
-    """Answer with the files of a folder, or parts of them."""
+    """Return an `answer` that serves the files of a folder, with range requests."""
 
-    def answer(asked: Asked):
-        content = (folder / asked.path.removeprefix("/")).read_bytes()
-        match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", asked.headers.get("range", ""))
+    def answer(request: Request):
+        content = (folder / request.path.removeprefix("/")).read_bytes()
+        match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", request.headers.get("range", ""))
         if not match:
             return 200, {}, content
         start, stop = int(match[1]), min(int(match[2]) + 1, len(content))
@@ -113,26 +113,26 @@ def files_below(folder: Path):
 
 
 @contextmanager
-def before(catalogue, change):
-    """Run a server that passes everything on to a catalogue, as if it were its own.
+def rewriting_proxy(catalogue, change):
+    """Run a server that forwards everything to a catalogue, under its own address.
 
-    `change(path, document)` edits a JSON document of the answer, or gives (status, headers, content) instead of it.
+    `change(path, document)` edits the JSON document of a response, or returns (status, headers, content) in place of it.
     """
 
-    def answer(asked: Asked):
-        url = catalogue.url + asked.path
-        request = urllib.request.Request(url, asked.body or None, method=asked.method)  # noqa: S310 - of the test
-        request.add_header("Content-Type", "application/json")
+    def answer(request: Request):
+        url = catalogue.url + request.path
+        forwarded = urllib.request.Request(url, request.body or None, method=request.method)  # noqa: S310 - of the test
+        forwarded.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request) as reply:  # noqa: S310
+            with urllib.request.urlopen(forwarded) as reply:  # noqa: S310
                 content = reply.read().replace(catalogue.url.encode(), server.url.encode())
         except urllib.error.HTTPError as error:
             return error.code, {}, b""
-        if asked.path.startswith("/files/"):
+        if request.path.startswith("/files/"):
             return 200, {}, content
         document = json.loads(content)
-        given = change(asked.path.partition("?")[0], document)
-        return given or (200, {"Content-Type": "application/geo+json"}, json.dumps(document).encode())
+        replacement = change(request.path.partition("?")[0], document)
+        return replacement or (200, {"Content-Type": "application/geo+json"}, json.dumps(document).encode())
 
     with serving(answer) as server:
         yield server

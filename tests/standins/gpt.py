@@ -1,4 +1,4 @@
-"""A stand-in for SNAP's command `gpt`, which reads the graph and does what `snap_model` does."""
+"""A stand-in for SNAP's command `gpt`, which executes a graph with `snap_model`."""
 
 import json
 import os
@@ -17,8 +17,8 @@ def main(arguments):
             f"SNAP Release version {snap_model.version()}\nSNAP home: {os.environ['SNAP_HOME']}\nSNAP debug: null"
         )
         return 0
-    java = [word[2:] for word in arguments if word.startswith("-J")]
-    rest = [word for word in arguments if not word.startswith("-J")]
+    java = [argument[2:] for argument in arguments if argument.startswith("-J")]
+    rest = [argument for argument in arguments if not argument.startswith("-J")]
     if len(rest) != 5 or rest[1] != "-q" or rest[3] != "-c" or not re.fullmatch("[0-9]+[MG]", rest[4]):
         print(f"Error: unknown or missing arguments: {rest}")
         return 1
@@ -28,8 +28,8 @@ def main(arguments):
     products = {}
     for node in ElementTree.parse(rest[0]).getroot().iter("node"):  # noqa: S314
         name, operator = node.get("id"), node.findtext("operator")
-        values = {one.tag: one.text for one in node.find("parameters")}
-        sources = [products[one.get("refid")] for one in node.find("sources")]
+        values = {element.tag: element.text for element in node.find("parameters")}
+        sources = [products[element.get("refid")] for element in node.find("sources")]
         try:
             if operator == "Read":
                 products[name] = snap_model.read_product(values["file"])

@@ -1,7 +1,7 @@
-"""What SNAP does with a Sentinel-2 product, as far as the workflow asks for it; a stand-in for tests, not SNAP.
+"""A model of what SNAP does with a Sentinel-2 product, as far as the workflow needs it; a stand-in for tests.
 
-It restates what is known of SNAP's reader, Resample, Subset and GeoTIFF writer, apart from the library that it tests;
-its Resample is held against output recorded from SNAP's own. Interpolation is refused.
+It reimplements what is known of SNAP's reader, Resample, Subset and GeoTIFF writer, independently of the library under
+test; its Resample is compared with recorded output of SNAP. Interpolation is refused.
 """
 
 import os
@@ -24,7 +24,7 @@ def version():
 
 @dataclass(frozen=True)
 class Java:
-    """A value as Java holds it; `kind` is the class, such as java.lang.String."""
+    """A value in Java; `kind` is its class, such as java.lang.String."""
 
     kind: str
     value: object
@@ -35,7 +35,7 @@ class Band:
     pixels: np.ndarray
     resolution: int
     valid: np.ndarray | None = None
-    # rasters that the valid-pixel expression names
+    # rasters that the valid-pixel expression refers to
     needs: tuple[str, ...] = ()
 
 
@@ -54,8 +54,8 @@ class Product:
 
 
 def read_product(path):
-    """The reader: None for what it does not take for a product."""
-    # here and not above: starting SNAP only to see that it is there should be cheap
+    """Read a product; None for what the reader does not recognise."""
+    # not at the top: checking that SNAP is installed should be cheap
     import rasterio
 
     path = Path(path)
@@ -71,20 +71,20 @@ def read_product(path):
         name = "B" + (number[1:] if number == "B8A" else str(int(number[1:])))
         bands[name] = Band(pixels, round(place.a), pixels > 0)
         if int(version().split(".")[0]) >= 14:
-            # the offset is metadata: every DN is above -0.1; masks, where there are some, make pixels invalid
+            # the offset is metadata, so every DN is above -0.1; the masks that exist make pixels invalid
             masks = {
                 f"B_detector_footprint_{name}": ("DETFOO", lambda mask: mask == 0),
                 f"B_nodata_{name}": ("QUALIT", lambda mask: mask != 0),
             }
-            found = {}
+            mask_arrays = {}
             valid = np.ones(pixels.shape, bool)
             for mask, (kind, invalid) in masks.items():
                 for file_of_mask in path.glob(f"GRANULE/*/QI_DATA/MSK_{kind}_{number}.jp2"):
                     with rasterio.open(file_of_mask) as image:
-                        found[mask] = image.read(1)
-                    valid &= ~invalid(found[mask])
-            bands[name] = Band(pixels, round(place.a), valid, tuple(found))
-            bands |= {mask: Band(array, round(place.a)) for mask, array in found.items()}
+                        mask_arrays[mask] = image.read(1)
+                    valid &= ~invalid(mask_arrays[mask])
+            bands[name] = Band(pixels, round(place.a), valid, tuple(mask_arrays))
+            bands |= {mask: Band(array, round(place.a)) for mask, array in mask_arrays.items()}
         corner = (place.c, place.f)
     finest = min(band.resolution for band in bands.values())
     height, width = next(band.pixels.shape for band in bands.values() if band.resolution == finest)
@@ -92,7 +92,7 @@ def read_product(path):
 
 
 def operate(operator, parameters, product):
-    """GPF.createProduct; parameters that an operator does not know are ignored, as SNAP does."""
+    """GPF.createProduct; like SNAP, it ignores unknown parameters."""
     if operator not in OPERATORS:
         raise RuntimeError(
             f"org.esa.snap.core.gpf.OperatorException: No SPI found for operator name '{operator}'"
@@ -110,12 +110,12 @@ def text(parameters, name, default=None):
 
 
 def resample(parameters, product):
-    wanted = parameters["targetResolution"]
-    if wanted.kind not in ("java.lang.String", "java.lang.Integer"):
+    target = parameters["targetResolution"]
+    if target.kind not in ("java.lang.String", "java.lang.Integer"):
         raise RuntimeError(
-            f"java.lang.ClassCastException: Value for 'targetResolution' must be of type 'Integer', not {wanted.kind}"
+            f"java.lang.ClassCastException: Value for 'targetResolution' must be of type 'Integer', not {target.kind}"
         )
-    resolution = int(wanted.value)
+    resolution = int(target.value)
     methods = text(parameters, "upsampling", "Nearest"), text(parameters, "downsampling", "First")
     bands = {
         name: replace(
@@ -134,12 +134,12 @@ def resample(parameters, product):
 
 
 def resampled(band, product, resolution, upsampling="Nearest", downsampling="First"):
-    """One band on the target grid: floor(d * target / source), or the reduced block below it."""
+    """Return a band on the target grid: the pixel at floor(d * target / source), or a statistic of the block below."""
     shape = [ceil(size * product.resolution / resolution) for size in (product.height, product.width)]
     if band.resolution == resolution:
         return band.pixels
     method = downsampling if resolution > band.resolution else upsampling
-    # one resolution: pixel centres stay where they are, and the corner moves
+    # with a single resolution, pixel centres keep their positions and the corner moves
     single = {other.resolution for other in product.bands.values()} == {band.resolution}
     out = np.zeros(shape, band.pixels.dtype)
     if method in ("First", "Nearest"):
@@ -158,7 +158,7 @@ def resampled(band, product, resolution, upsampling="Nearest", downsampling="Fir
         out[: len(rows), : len(columns)] = np.where(valid, band.pixels[part], invalid)
         return out
     if method not in REDUCE:
-        # interpolation: no test asks for it
+        # interpolation: no test needs it
         raise RuntimeError(
             f"org.esa.snap.core.gpf.OperatorException: the stand-in does not know the method '{method}'"
         )
@@ -167,22 +167,22 @@ def resampled(band, product, resolution, upsampling="Nearest", downsampling="Fir
         [covered(d, Fraction(resolution, band.resolution), shift, size) for d in range(count)]
         for count, size in zip(shape, band.pixels.shape, strict=True)
     )
-    whole = out.dtype.kind != "f"
+    integer = out.dtype.kind != "f"
     for place in np.ndindex(*shape):
         good = [
             (band.pixels[i, j].item(), share * part)
             for i, share in rows[place[0]]
             for j, part in columns[place[1]]
-            if (band.valid is None or band.valid[i, j]) and not (whole and band.pixels[i, j] == 0)
+            if (band.valid is None or band.valid[i, j]) and not (integer and band.pixels[i, j] == 0)
         ]
         good = [(value, share) for value, share in good if value == value]
-        empty = 0 if whole else np.nan
-        out[place] = REDUCE[method](good, whole) if good else empty
+        empty = 0 if integer else np.nan
+        out[place] = REDUCE[method](good, integer) if good else empty
     return out
 
 
 def covered(d, ratio, shift, size):
-    """The source pixels below target pixel `d`, each with its share; the first of the band may weigh more than 1."""
+    """Return the source pixels below target pixel `d` with their weights; that of the first pixel may exceed 1."""
     begin, end = d * ratio - shift, (d + 1) * ratio - shift
     return [
         (i, min(end, Fraction(i + 1)) - (begin if i == max(floor(begin), 0) else i))
@@ -190,17 +190,17 @@ def covered(d, ratio, shift, size):
     ]
 
 
-def mean(good, whole):
-    """Integers: each product and the quotient are cut."""
-    total = sum(trunc(value * share) if whole else value * float(share) for value, share in good)
+def mean(good, integer):
+    """Return the weighted mean; of integers, each product and the quotient are truncated."""
+    total = sum(trunc(value * share) if integer else value * float(share) for value, share in good)
     result = total / float(sum(share for _, share in good))
-    return trunc(result) if whole else result
+    return trunc(result) if integer else result
 
 
-def median(good, whole):
+def median(good, integer):
     values = sorted(value for value, _ in good)
     below, above = values[(len(values) - 1) // 2], values[len(values) // 2]
-    return (below + above) // 2 if whole else (below + above) / 2
+    return (below + above) // 2 if integer else (below + above) / 2
 
 
 REDUCE = {
@@ -219,7 +219,7 @@ def subset(parameters, product):
             raise RuntimeError(
                 f"org.esa.snap.core.gpf.OperatorException: Source product does not contain a raster named '{name}'"
             )
-    # what valid-pixel expressions name comes along
+    # the rasters that valid-pixel expressions refer to are included
     names = {*names, *(needed for name in names for needed in product.bands[name].needs)}
     x, y, width, height = 0, 0, product.width, product.height
     if region := text(parameters, "region"):
@@ -253,7 +253,7 @@ OPERATORS = {"Resample": resample, "Subset": subset}
 
 
 def write_product(product, path, form):
-    """The GeoTIFF writer: classic, big-endian, a plane per band, names in a header of SNAP's own."""
+    """Write a GeoTIFF as SNAP does: classic, big-endian, one plane per band, names in a header of its own."""
     if form.lower() != "geotiff":
         raise RuntimeError(f"java.lang.IllegalArgumentException: no writer for {form}")
     if product.multi_size():

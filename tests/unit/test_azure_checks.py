@@ -1,4 +1,4 @@
-"""What Azure Batch and Blob storage say to status and doctor; without Azure."""
+"""What status and doctor make of the answers of Azure Batch and Blob storage; without Azure."""
 
 from types import SimpleNamespace
 
@@ -24,17 +24,17 @@ VERSION = {"api-version": "2024-02-01.19.0"}
 
 
 class Credential:
-    """One that gives a token for what is asked, or none."""
+    """A credential that issues a token for any scope, or none."""
 
     def __init__(self, error=None):
-        self.error, self.asked = error, []
+        self.error, self.calls = error, []
 
     def __call__(self, process_timeout):
-        self.asked.append(process_timeout)
+        self.calls.append(process_timeout)
         return self
 
     def get_token(self, scope):
-        self.asked.append(scope)
+        self.calls.append(scope)
         if self.error:
             raise self.error
         return SimpleNamespace(token="token")  # noqa: S106
@@ -42,13 +42,13 @@ class Credential:
 
 @pytest.fixture
 def credential(monkeypatch):
-    made = Credential()
-    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", made)
-    return made
+    credential = Credential()
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", credential)
+    return credential
 
 
 class Answer:
-    """An answer of Batch."""
+    """A response of Batch."""
 
     def __init__(self, content, status=200):
         self.content, self.status_code, self.ok, self.text = content, status, status < 400, content
@@ -63,18 +63,18 @@ class Answer:
 
 @pytest.fixture
 def batch(monkeypatch):
-    """Answers by address; what is asked is noted."""
-    answers, asked = {}, []
+    """Responses by address; requests are recorded."""
+    answers, requests_made = {}, []
 
     def get(session, url, params, timeout):
-        asked.append((url, params, timeout, session.headers["Authorization"]))
+        requests_made.append((url, params, timeout, session.headers["Authorization"]))
         answer = answers.get(url, Answer("", 404))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     monkeypatch.setattr(requests.Session, "get", get)
-    answers["asked"] = asked
+    answers["requests"] = requests_made
     return answers
 
 
@@ -83,7 +83,7 @@ TASKS = f"{URL}/jobs/{JOB}/tasks"
 
 
 def test_the_tasks_of_a_run(credential, batch):
-    """Of its own jobs alone, page by page; those that failed say why, as far as their node is there."""
+    """Only of its own Batch jobs, page by page; failed tasks with the reason, if their node still exists."""
     others = ["tigerbush-sahel.1-x-20261129T120000", "tigerbush-sahelx1-20261129T120000", f"{JOB}0", "other"]
     batch[f"{URL}/jobs"] = Answer(
         {"value": [{"id": name} for name in others], "odata.nextLink": f"{URL}/more"}
@@ -110,13 +110,13 @@ def test_the_tasks_of_a_run(credential, batch):
         QueueJob("d", "succeeded", "", "n9"), QueueJob("e", "failed", "", "last " + "x" * 295), QueueJob("f", "failed", "", "n9"),
         QueueJob("g", "failed", "", "n9"),
     ]  # fmt: skip
-    assert credential.asked == [20, "https://batch.core.windows.net/.default"]
-    assert [one[:2] for one in batch["asked"][:3]] == [
+    assert credential.calls == [20, "https://batch.core.windows.net/.default"]
+    assert [request[:2] for request in batch["requests"][:3]] == [
         (f"{URL}/jobs", VERSION),
         (f"{URL}/more", None),
         (TASKS, VERSION),
     ]
-    assert {one[2:] for one in batch["asked"]} == {(20, "Bearer token")}
+    assert {request[2:] for request in batch["requests"]} == {(20, "Bearer token")}
 
 
 @pytest.mark.parametrize(
@@ -144,21 +144,21 @@ def tuples(findings):
     return [(finding.name, finding.ok, finding.text) for finding in findings]
 
 
-def test_what_a_profile_names_is_looked_at(credential, monkeypatch):
-    asked = []
-    monkeypatch.setattr(doctor_azure, "batch", lambda *given: asked.append(given) or iter(()))
-    monkeypatch.setattr(doctor_azure, "container", lambda *given: asked.append(given) or "container")
-    identity, found = doctor_azure.azure(PROFILE, create=True)
-    assert (tuples([identity]), found) == ([("azure identity", True, "tokens were given")], "container")
-    assert asked == [(URL, "token"), ("store", "runs", credential, True)]
-    assert credential.asked == [
+def test_what_a_profile_names_is_checked(credential, monkeypatch):
+    calls = []
+    monkeypatch.setattr(doctor_azure, "batch", lambda *arguments: calls.append(arguments) or iter(()))
+    monkeypatch.setattr(doctor_azure, "container", lambda *arguments: calls.append(arguments) or "container")
+    identity, container = doctor_azure.azure(PROFILE, create=True)
+    assert (tuples([identity]), container) == ([("azure identity", True, "tokens were given")], "container")
+    assert calls == [(URL, "token"), ("store", "runs", credential, True)]
+    assert credential.calls == [
         3,
         "https://management.azure.com/.default",
         "https://batch.core.windows.net/.default",
     ]
-    asked.clear()
+    calls.clear()
     assert len(list(doctor_azure.azure({"default-storage-prefix": "s3://x"}))) == 1
-    assert asked == []
+    assert calls == []
 
 
 @pytest.mark.parametrize(
@@ -171,18 +171,18 @@ def test_what_a_profile_names_is_looked_at(credential, monkeypatch):
     ],
 )  # fmt: skip
 def test_a_batch_account(monkeypatch, answer, findings):
-    asked = []
+    requests_made = []
 
     def get(url, **options):
-        asked.append((url, options))
+        requests_made.append((url, options))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     monkeypatch.setattr(requests, "get", get)
-    assert tuples(doctor_azure.batch(URL, "t")) == [("azure batch", *one) for one in findings]
+    assert tuples(doctor_azure.batch(URL, "t")) == [("azure batch", *finding) for finding in findings]
     options = {"params": VERSION | {"$select": "id"}, "headers": {"Authorization": "Bearer t"}, "timeout": 3}
-    assert asked == [(f"{URL}/pools", options)]
+    assert requests_made == [(f"{URL}/pools", options)]
 
 
 def test_pools_that_earlier_runs_left(monkeypatch):
@@ -203,7 +203,7 @@ class Service:
     account_name, primary_hostname = "store", "store.blob.core.windows.net"
 
     def __init__(self, error, code):
-        self.error, self.made = error, []
+        self.error, self.created = error, []
         if error:
             error.error_code = code
 
@@ -222,7 +222,7 @@ class Service:
         return []
 
     def create_container(self):
-        self.made.append(self.name)
+        self.created.append(self.name)
 
 
 NONE = "there is no container runs of the storage account store: check container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."
@@ -247,5 +247,5 @@ def test_a_container(monkeypatch, code, create, ok, text):
         ("https://store.blob.core.windows.net", "credential", options),
         1,
     )
-    assert service.made == ["runs"] * ("was made" in text)
+    assert service.created == ["runs"] * ("was made" in text)
     assert queue_azure.SECONDS == 20

@@ -1,4 +1,4 @@
-"""The plugin without Azure: names of resources, the size of pools, sentences, and the image's installation."""
+"""The plugin without Azure: names of resources, sizes of pools, error messages, and the installation of the image."""
 
 import re
 import subprocess
@@ -10,7 +10,9 @@ from azure.batch.models import BatchError, BatchErrorException, ErrorMessage
 from azure.core.exceptions import ClientAuthenticationError
 
 from fabricate import ROOT
-from snakemake_executor_plugin_azure import ExecutorSettings, batch_errors, pool
+from snakemake_executor_plugin_azure import ExecutorSettings
+from snakemake_executor_plugin_azure.batch_errors import describe_error, http_status
+from snakemake_executor_plugin_azure.pool import scale_settings
 from tigerbush_azure import AccountError, read_account
 
 IDENTITY = (
@@ -30,34 +32,34 @@ NAMES = {
 }
 
 
-def written(folder, names):
+def write_account(folder, names):
     path = folder / "azure.yaml"
     path.write_text(yaml.safe_dump(names))
     return path
 
 
 def test_the_names_of_an_account(tmp_path):
-    account = read_account(written(tmp_path, NAMES))
+    account = read_account(write_account(tmp_path, NAMES))
     assert account.batch_url == "https://tigerbatch.westeurope.batch.azure.com"
     assert account.prefix == "az://runs/sahel-2016"
     assert account.registry == "tigerbush.azurecr.io"
-    assert read_account(written(tmp_path, NAMES | {"image": "someone/tigerbush:1"})).registry is None
+    assert read_account(write_account(tmp_path, NAMES | {"image": "someone/tigerbush:1"})).registry is None
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"container": None}, "container is not set; it is the name of a Blob container"),
+        ({"container": None}, "container is not set; expected the name of a Blob container"),
         ({"container": "a--b"}, "container 'a--b' is not the name of a Blob container"),
         ({"region": "West Europe"}, "region 'West Europe' is not a region such as westeurope"),
         ({"image": "tigerbush"}, "image 'tigerbush' is not a container image with a tag or digest"),
         ({"run": "../other"}, "run '../other' is not a name of up to 38 letters"),
-        ({"account_key": "x"}, "'account_key' is not a key; known are subscription"),
+        ({"account_key": "x"}, "'account_key' is not a known key; expected subscription"),
     ],
 )
 def test_a_wrong_name_ends_in_a_sentence(tmp_path, changes, sentence):
     with pytest.raises(AccountError, match=re.escape(sentence)) as raised:
-        read_account(written(tmp_path, NAMES | changes))
+        read_account(write_account(tmp_path, NAMES | changes))
     assert str(raised.value).count("\n") == 0
 
 
@@ -70,33 +72,33 @@ def test_a_missing_file_names_the_template(tmp_path):
     ("name", "value", "sentence"),
     [
         *(
-            (name, value, f"{name} is set, but empty; give it its value, or unset it and run 'az login'.")
+            (name, value, f"{name} is set but empty; set it to its value, or unset it and run 'az login'.")
             for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET") for value in ("", " ")
         ),
-        ("AZURE_TENANT_ID", "my tenant", "AZURE_TENANT_ID is no tenant: the id that 'az account show --query tenantId' prints."),
+        ("AZURE_TENANT_ID", "my tenant", "AZURE_TENANT_ID is not a tenant ID; set it to what 'az account show --query tenantId' prints."),
     ],
 )  # fmt: skip
-def test_half_a_login(tmp_path, monkeypatch, name, value, sentence):
-    """Azure's library has a traceback for it, when Snakemake makes its plugins."""
+def test_an_incomplete_login(tmp_path, monkeypatch, name, value, sentence):
+    """Azure's library ends in a traceback, when Snakemake instantiates its plugins."""
     for other in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.setenv(other, "11111111-2222-3333-4444-555555555555")
     monkeypatch.setenv(name, value)
     with pytest.raises(AccountError) as raised:
-        read_account(written(tmp_path, NAMES))
+        read_account(write_account(tmp_path, NAMES))
     assert str(raised.value) == sentence
 
 
 @pytest.mark.parametrize(("spot", "dedicated", "low"), [(False, 3, 0), (True, 0, 3)])
 def test_fixed_pools(spot, dedicated, low):
-    scale = pool.scale(ExecutorSettings(pool_node_count=3, spot=spot)).fixed_scale
+    scale = scale_settings(ExecutorSettings(pool_node_count=3, spot=spot)).fixed_scale
     assert (scale.target_dedicated_nodes, scale.target_low_priority_nodes) == (dedicated, low)
 
 
 @pytest.mark.parametrize(
     ("spot", "target"), [(False, "$TargetDedicatedNodes"), (True, "$TargetLowPriorityNodes")]
 )
-def test_autoscale_starts_nodes_and_knows_its_most(spot, target):
-    scale = pool.scale(ExecutorSettings(pool_node_count=7, tasks_per_node=4, autoscale=True, spot=spot))
+def test_autoscale_starts_nodes_up_to_the_maximum(spot, target):
+    scale = scale_settings(ExecutorSettings(pool_node_count=7, tasks_per_node=4, autoscale=True, spot=spot))
     assert scale.fixed_scale is None
     assert scale.auto_scale.evaluation_interval.total_seconds() == 300
     formula = scale.auto_scale.formula
@@ -104,23 +106,23 @@ def test_autoscale_starts_nodes_and_knows_its_most(spot, target):
     assert f"{target} = min(7, (tasks + 3) / 4);" in formula
 
 
-def test_sentences():
+def test_errors_are_described():
     error = BatchErrorException.__new__(BatchErrorException)
     error.error = BatchError(
         code="PoolQuotaReached", message=ErrorMessage(value="No more pools.\nRequestId:1\nTime:2")
     )
     error.response = SimpleNamespace(status_code=409)
-    assert batch_errors.sentence(error).startswith("PoolQuotaReached: No more pools. Ask for more quota")
-    assert batch_errors.status_of(error) == 409
+    assert describe_error(error).startswith("PoolQuotaReached: No more pools. Request more quota")
+    assert http_status(error) == 409
     entra = ClientAuthenticationError(
         "ChainedTokenCredential failed to retrieve a token.\nEnvironmentCredential: AADSTS7000215: Invalid secret.\nmore"
     )
-    assert batch_errors.sentence(entra).startswith("AADSTS7000215: Invalid secret. Run 'az login'")
-    assert batch_errors.sentence(TimeoutError("no answer")) == "TimeoutError: no answer."
+    assert describe_error(entra).startswith("AADSTS7000215: Invalid secret. Run 'az login'")
+    assert describe_error(TimeoutError("no answer")) == "TimeoutError: no answer."
 
 
 def test_the_image_is_installed_from_the_lock(tmp_path):
-    """The steps of the Dockerfile, on one package of the lock; hashes that do not fit are refused."""
+    """The steps of the Dockerfile, on one package of the lock; wrong hashes are refused."""
     lock = (ROOT / "requirements.txt").read_text()
     entry = re.search(r"^pyyaml==(?:.+\\\n)+.+\n", lock, re.MULTILINE)[0]
     (tmp_path / "requirements.txt").write_text(entry)

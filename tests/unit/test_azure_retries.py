@@ -1,25 +1,25 @@
-"""Requests to Batch that are repeated: how often, after which waits, and what counts as done."""
+"""Requests to Batch that are retried: how often, after which waits, and what counts as done."""
 
 from types import SimpleNamespace
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from snakemake_executor_plugin_azure import retries
+from snakemake_executor_plugin_azure.retries import add_task, delete_resource
 
 
-def answering(*statuses):
-    """A request that fails with these, None where there is no answer, and then succeeds."""
-    left = list(statuses)
+def failing(*statuses):
+    """A request that fails with these statuses, None for no answer, and then succeeds."""
+    remaining = list(statuses)
 
-    def ask():
-        if left:
-            status = left.pop(0)
+    def request():
+        if remaining:
+            status = remaining.pop(0)
             error = TimeoutError("no answer") if status is None else HttpResponseError(f"status {status}")
             error.status_code = status
             raise error
 
-    return ask
+    return request
 
 
 @pytest.fixture
@@ -34,47 +34,50 @@ def waits(monkeypatch):
     [
         ((), [], None),
         ((None,), [1], None), ((429, 503), [1, 2], None), ((500,), [1], None),
-        # Batch has it, without having said so; without an answer the next poll tells
+        # Batch has accepted it without answering; without any answer the next poll shows it
         ((None, 409), [1], None), ((503, None, 409), [1, 2], None), ((None, None, None), [1, 2], None), ((503, 503, None), [1, 2], None),
-        # another task has the name; refused; busy for ever
+        # another task has the name; refused; busy throughout
         ((409,), [], 409), ((403,), [], 403), ((404,), [], 404), ((None, 400), [1], 400), ((503, 503, 503), [1, 2], 503),
         ((None, None, 429), [1, 2], 429),
     ],
 )  # fmt: skip
 def test_a_task_is_added(waits, statuses, waited, raised):
-    said = []
+    warnings = []
     if raised is None:
-        retries.add(answering(*statuses), said.append)
+        add_task(failing(*statuses), warnings.append)
     else:
         with pytest.raises(HttpResponseError, match=f"^status {raised}$"):
-            retries.add(answering(*statuses), said.append)
+            add_task(failing(*statuses), warnings.append)
     assert waits == waited
     reasons = [
-        "TimeoutError: no answer." if one is None else f"HttpResponseError: status {one}." for one in statuses
+        "TimeoutError: no answer." if status is None else f"HttpResponseError: status {status}."
+        for status in statuses
     ]
-    assert said == [f"A task cannot be added, trying again: {reason}" for reason in reasons[: len(waited)]]
+    assert warnings == [
+        f"A task could not be added, trying again: {reason}" for reason in reasons[: len(waited)]
+    ]
 
 
 @pytest.mark.parametrize(
-    ("statuses", "waited", "left", "renewed"),
+    ("statuses", "waited", "reason", "renewed"),
     [
         ((), 0, None, 0), ((404,), 0, None, 0), ((409,), 0, None, 0), ((None, 409), 1, None, 0), ((503, 403), 2, None, 0),
         ((401,), 1, None, 1), ((401, 401, 401), 2, 401, 3), ((503, None, 403), 2, 403, 0), ((500, 500, 404), 2, None, 0),
     ],
 )  # fmt: skip
-def test_something_is_deleted(waits, statuses, waited, left, renewed):
-    """At most three tries, a second apart; a token that is refused is renewed, also for what is deleted next."""
-    asked = []
-    error = retries.delete(answering(*statuses), lambda: asked.append("token"))
-    assert getattr(error, "status_code", None) == left
-    assert (waits, len(asked)) == ([1] * waited, renewed)
+def test_a_resource_is_deleted(waits, statuses, waited, reason, renewed):
+    """At most three attempts, a second apart; a rejected token is renewed, also for the next deletion."""
+    tokens = []
+    error = delete_resource(failing(*statuses), lambda: tokens.append("token"))
+    assert getattr(error, "status_code", None) == reason
+    assert (waits, len(tokens)) == ([1] * waited, renewed)
 
 
-def test_ctrl_c_is_not_repeated(waits):
-    def ask():
+def test_ctrl_c_is_not_retried(waits):
+    def interrupted():
         raise KeyboardInterrupt
 
-    for repeated in (retries.add, retries.delete):
+    for retried in (add_task, delete_resource):
         with pytest.raises(KeyboardInterrupt):
-            repeated(ask, list)
+            retried(interrupted, list)
     assert waits == []

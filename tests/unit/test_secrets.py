@@ -13,7 +13,8 @@ from snakemake_storage_plugin_s3 import StorageProviderSettings
 
 from canaries import ENVIRONMENT
 from fabricate import ROOT, name_of
-from snakemake_executor_plugin_azure import pool, tasks
+from snakemake_executor_plugin_azure.pool import allow_start_script
+from snakemake_executor_plugin_azure.tasks import allowed_variables, refusal, repair_task
 from tigerbush.cli.results.places import open_place
 from tigerbush.errors import TigerbushError
 from tigerbush.planning import credentials, nodes, source
@@ -269,20 +270,20 @@ def test_only_names_and_addresses_go_to_a_task():
         "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": "https://host",
         "SNAKEMAKE_STORAGE_S3_REGION": "here",
     }
-    assert tasks.public(ENVIRONMENT | allowed | {"HTTP_AUTH": "x"}) == allowed
-    assert tasks.refused(allowed) is None
-    assert tasks.refused(["MY_VARIABLE", "AWS_SESSION_TOKEN", *allowed]) == (
+    assert allowed_variables(ENVIRONMENT | allowed | {"HTTP_AUTH": "x"}) == allowed
+    assert refusal(allowed) is None
+    assert refusal(["MY_VARIABLE", "AWS_SESSION_TOKEN", *allowed]) == (
         "--envvars: AWS_SESSION_TOKEN, MY_VARIABLE would be readable by everyone with access to the Batch account; only "
-        "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME, SNAKEMAKE_STORAGE_S3_ENDPOINT_URL, SNAKEMAKE_STORAGE_S3_REGION go to tasks. "
-        "Give the identity of the pool a role instead, or run the rules that need them here (run.local_rules of the "
-        "configuration)."
+        "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME, SNAKEMAKE_STORAGE_S3_ENDPOINT_URL, SNAKEMAKE_STORAGE_S3_REGION are passed "
+        "to tasks. Assign a role to the identity of the pool instead, or run the rules that need them on this machine "
+        "(run.local_rules in the configuration)."
     )
 
 
 def test_a_task_is_no_administrator_and_has_an_end():
     task = build.batch_task(SimpleNamespace(name="date"), "image", {}, "true")
     assert task.user_identity.auto_user.elevation_level == "admin", "upstream is repaired: drop this repair"
-    tasks.repair(task, minutes=30)
+    repair_task(task, minutes=30)
     assert task.constraints.max_wall_clock_time == timedelta(hours=2)
     user = task.user_identity.auto_user
     assert (user.elevation_level, user.scope) == ("nonadmin", "task")
@@ -299,7 +300,7 @@ def test_a_start_script_is_read_by_the_identity(url, resource):
         identity=BatchPoolIdentity(type="UserAssigned", user_assigned_identities={"identity": {}}),
         start_task=StartTask(command_line="bash start.sh", resource_files=[ResourceFile(http_url=url)]),
     )
-    pool.read_start_script(parameters)
+    allow_start_script(parameters)
     [file] = parameters.start_task.resource_files
     assert getattr(file.identity_reference, "resource_id", None) == resource
 

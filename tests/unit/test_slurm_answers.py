@@ -1,9 +1,14 @@
-"""What SLURM answers, without SLURM: words for states, and what sbatch prints."""
+"""Answers of SLURM, without SLURM: job states, and what sbatch prints."""
 
 import pytest
 
-from snakemake_executor_plugin_slurm_batch.states import meaning
-from snakemake_executor_plugin_slurm_batch.submission import answer, job_number, passes, waits
+from snakemake_executor_plugin_slurm_batch.states import upstream_state
+from snakemake_executor_plugin_slurm_batch.submission import (
+    is_temporary,
+    parse_job_id,
+    retry_waits,
+    sbatch_error,
+)
 
 # sacct(1) and squeue(1) of SLURM 22.05 to 25.05, "JOB STATE CODES"
 STATES = {
@@ -20,7 +25,7 @@ STATES = {
     **dict.fromkeys(
         (
             "BOOT_FAIL", "CANCELLED", "CANCELLED by 1001", "CANCELLED+", "DEADLINE", "FAILED", "LAUNCH_FAILED",
-            "OUT_OF_MEMORY", "OUT_OF_ME+", "RECONFIG_FAIL", "REVOKED", "TIMEOUT", "UNKNOWN", "", "A_WORD_OF_LATER_VERSIONS",
+            "OUT_OF_MEMORY", "OUT_OF_ME+", "RECONFIG_FAIL", "REVOKED", "TIMEOUT", "UNKNOWN", "", "A_STATE_OF_LATER_VERSIONS",
         ),
         "FAILED",
     ),
@@ -29,17 +34,18 @@ STATES = {
 
 @pytest.mark.parametrize(("state", "expected"), STATES.items())
 @pytest.mark.parametrize("requeue", [False, True])
-def test_a_state_is_alive_done_or_an_end(state, expected, requeue):
-    assert meaning(state, requeue) == expected
-    assert meaning(f"{state} ", requeue) == expected
+def test_a_state_is_running_done_or_failed(state, expected, requeue):
+    assert upstream_state(state, requeue) == expected
+    assert upstream_state(f"{state} ", requeue) == expected
 
 
-def test_a_preempted_job_goes_on_only_where_slurm_starts_it_again():
-    assert (meaning("PREEMPTED", True), meaning("PREEMPTED", False)) == ("PREEMPTED", "FAILED")
+def test_a_preempted_job_continues_only_if_it_is_requeued():
+    assert upstream_state("PREEMPTED", requeue=True) == "PREEMPTED"
+    assert upstream_state("PREEMPTED", requeue=False) == "FAILED"
 
 
 @pytest.mark.parametrize(
-    ("output", "number"),
+    ("output", "job_id"),
     [
         ("4711\n", "4711"),
         ("4711;cluster1\n", "4711"),
@@ -50,20 +56,18 @@ def test_a_preempted_job_goes_on_only_where_slurm_starts_it_again():
         ("Submitted batch job 4711 on cluster b\n", "4711"),
     ],
 )
-def test_the_number_of_a_job_among_what_a_site_prints(output, number):
-    assert job_number(output) == number
+def test_the_job_id_among_what_a_site_prints(output, job_id):
+    assert parse_job_id(output) == job_id
 
 
-def test_no_number_of_a_job():
-    with pytest.raises(
-        ValueError, match="sbatch has printed no number of a job: 'Submitted 4711 a while ago'"
-    ):
-        job_number("Submitted 4711\na while ago\n")
+def test_no_job_id():
+    with pytest.raises(ValueError, match="sbatch printed no job ID: 'Submitted 4711 a while ago'"):
+        parse_job_id("Submitted 4711\na while ago\n")
 
 
-def failed(said):
-    """What upstream says when sbatch fails."""
-    return f"SLURM sbatch failed. The error message was '{said}'.\n    sbatch call:\n        sbatch --parsable ...\n"
+def upstream_message(error):
+    """The message of upstream when sbatch fails."""
+    return f"SLURM sbatch failed. The error message was '{error}'.\n    sbatch call:\n        sbatch --parsable ...\n"
 
 
 ANSWERS = [
@@ -88,7 +92,7 @@ ANSWERS = [
      "submit limit, user's size and/or time limits)",
      "QOSMaxCpuPerUserLimit; Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size "
      "and/or time limits)", False),
-    ("", "sbatch has given no reason, or no answer within 5 minutes", True),
+    ("", "sbatch gave no reason, or did not answer within 5 minutes", True),
     ("sbatch: error: Batch job submission failed: I/O error writing script/environment to file",
      "Batch job submission failed: I/O error writing script/environment to file", True),
     ("Jobs held at the deadline of maintenance are free\nsbatch: error: QOSMaxSubmitJobPerUserLimit",
@@ -104,16 +108,16 @@ ANSWERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "told", "for_now"), ANSWERS)
-def test_what_sbatch_answers(said, told, for_now):
-    assert answer(failed(said)) == told
-    assert passes(told) == for_now
+@pytest.mark.parametrize(("printed", "error", "temporary"), ANSWERS)
+def test_errors_of_sbatch(printed, error, temporary):
+    assert sbatch_error(upstream_message(printed)) == error
+    assert is_temporary(error) == temporary
 
 
-def test_a_job_is_submitted_again_as_long_as_others_are_in_the_queue():
+def test_a_job_is_resubmitted_as_long_as_others_are_in_the_queue():
     clock, queue = (
         iter([0, 10, 7000, 14000, 21200, 21300, 28401]),
         iter([False, False, True, True, False, False]),
     )
-    seconds = list(waits(7200, lambda: next(queue), lambda: next(clock)))
+    seconds = list(retry_waits(7200, lambda: next(queue), lambda: next(clock)))
     assert seconds == [10, 20, 40, 80, 160]

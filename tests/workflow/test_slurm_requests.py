@@ -12,7 +12,7 @@ from tigerbush.sentinel2.writer import write_product
 pytestmark = pytest.mark.workflow
 
 DAYS = ("20170110", "20170210", "20170310", "20170410", "20170510", "20170610")
-REFUSAL = "SLURM does not take the job: Batch job submission failed: Invalid account"
+REFUSAL = "The job could not be submitted: Batch job submission failed: Invalid account"
 
 
 class Refusing(Run):

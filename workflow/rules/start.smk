@@ -32,10 +32,10 @@ def take_over(options):
     plugin = options.get("executor_plugin")
     if plugin is None or plugin.name != "azure":
         return nullcontext()
-    from snakemake_executor_plugin_azure.takeover import taken_over
+    from snakemake_executor_plugin_azure.takeover import take_over_earlier_run
 
     held = from_library("runs.guard").held
-    return taken_over(workflow, options["executor_settings"], held, logger)
+    return take_over_earlier_run(workflow, options["executor_settings"], held, logger)
 
 
 def refuse_local_rules_in_groups():

@@ -1,4 +1,4 @@
-"""A stand-in for esa_snappy 1.1.3 that enforces what the package and its bridge, jpy, enforce; SNAP is `snap_model`."""
+"""A stand-in for esa_snappy 1.1.3 with the restrictions of the package and its bridge, jpy; SNAP is `snap_model`."""
 
 import configparser
 import json
@@ -11,7 +11,7 @@ import snap_model
 from snap_model import Java
 
 if os.environ.get("SNAP_STANDIN_BARE"):
-    # after a bare pip install
+    # as after `pip install` alone
     raise ModuleNotFoundError("No module named 'jpyutil'")
 
 _folder = Path(__file__).parent
@@ -26,20 +26,20 @@ if _home is None or not Path(_home).is_dir():
         "Can't find SNAP distribution directory. Either configure variable 'snap_home' in file './snappy.ini'"
     )
 if "snap.userdir" in _properties:
-    # two virtual machines with one user directory clash
+    # two virtual machines must not share a user directory
     (Path(_properties["snap.userdir"]) / "lock").open("x").close()
 
 
-def _note(**what):
+def _log_event(**event):
     if log := os.environ.get("SNAP_STANDIN_LOG"):
         with open(log, "a") as file:  # noqa: PTH123
             file.write(
-                json.dumps({"pid": os.getpid(), "heap": _heap, "properties": _properties, **what}) + "\n"
+                json.dumps({"pid": os.getpid(), "heap": _heap, "properties": _properties, **event}) + "\n"
             )
 
 
 def _java(value):
-    """What jpy makes of a Python value where Java takes any object: the smallest class that holds it."""
+    """Convert a Python value as jpy does where Java expects an Object: to the smallest class that can hold it."""
     if isinstance(value, Java):
         return value
     if isinstance(value, bool):
@@ -68,14 +68,14 @@ class _Product:
         self._model = model
 
     def dispose(self):
-        _note(event="dispose")
+        _log_event(event="dispose")
         self._model = None
 
 
 class ProductIO:
     @staticmethod
     def readProduct(path):  # noqa: N802
-        _note(event="read", path=path)
+        _log_event(event="read", path=path)
         model = snap_model.read_product(path)
         return None if model is None else _Product(model)
 
@@ -85,7 +85,7 @@ class ProductIO:
             raise RuntimeError("java.lang.OutOfMemoryError: Java heap space\n\tat org.esa.snap...")
         if os.environ.get("SNAP_STANDIN_DIES"):
             os.abort()
-        _note(event="write")
+        _log_event(event="write")
         snap_model.write_product(product._model, path, form)
 
 

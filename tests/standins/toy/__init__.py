@@ -1,1 +1,1 @@
-"""A sensor that nobody built: three bands of 50 m and a mask of its own, one folder of the library."""
+"""An imaginary sensor, as a folder of the library: three bands of 50 m, and a mask of its own."""

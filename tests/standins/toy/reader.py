@@ -1,4 +1,4 @@
-"""What reads the products of the toy: a folder of GeoTIFFs, whose DN are 20000 x (reflectance + 0.05)."""
+"""The reader of the toy sensor: a product is a folder of GeoTIFFs with DN = 20000 x (reflectance + 0.05)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from tigerbush.raster import GDAL_ERRORS, does_not_decode, read_part
 from tigerbush.sensors import name_at
 
 SCALE, OFFSET = 1 / 20_000, -0.05
-# bits of quality.tif
+# bits in quality.tif
 CLOUD, SNOW = 1, 2
 
 
 @dataclass(frozen=True)
 class Product:
-    """An opened product, as `tigerbush.readers.Product` has it."""
+    """An open product with the interface of `tigerbush.readers.Product`."""
 
     path: Path
     name: ProductName
@@ -54,12 +54,12 @@ class Product:
     def read_band(
         self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
     ) -> np.ndarray:
-        """Return DN on a window; the toy knows one resolution."""
+        """Return the DN of a window; the toy sensor has a single resolution."""
         self.check_band(band)
         return self._read(f"{band}.tif", target)
 
     def read_mask(self, target: Grid, options: MaskOptions) -> tuple[np.ndarray, str]:
-        """Return clouds, and snow where it is asked for."""
+        """Return clouds, and snow if requested."""
         quality = self._read("quality.tif", target)
         masked = (quality & CLOUD > 0) | ((quality & SNOW > 0) & options.snow)
         return buffered(masked, options.buffer), "quality.tif"
@@ -78,7 +78,7 @@ class Product:
 
 
 def open_product(path: Path) -> Product:
-    """Read what about.json says of a product."""
+    """Open a product, described by its about.json."""
     about = read_json(path / "about.json")
     grid = Grid(about["x"], about["y"], RESOLUTION, about["width"], about["height"])
     return Product(path, name_at(path), list_files(path), {RESOLUTION: grid}, about["cloud_percent"])
@@ -90,5 +90,5 @@ def list_files(path: Path) -> dict[str, int]:
 
 
 def list_folders(path: Path) -> list[str]:
-    """List the folders within a product: none."""
+    """List the folders within a product, of which there are none."""
     return []

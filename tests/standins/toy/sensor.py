@@ -1,4 +1,4 @@
-"""What differs between the toy and other sensors."""
+"""What distinguishes the toy sensor from others."""
 
 import re
 from datetime import datetime
@@ -10,7 +10,7 @@ from tigerbush.site import Place
 PATTERN = r"TOY[0-9]_[0-9]{8}_[A-Z]"
 EPSG = 32633
 RESOLUTION = 50
-# of a product, by the letter of its tile
+# of products, by the letter of their tile
 CORNERS = {"A": (465_000, 5_081_000), "B": (700_000, 5_081_000)}
 PIXELS = 60
 BANDS = dict.fromkeys(("green", "red", "infrared"), RESOLUTION)
@@ -27,19 +27,19 @@ def parse_name(name: str) -> ProductName:
 
 
 def role(name: str) -> tuple[str, str] | None:
-    """Return role and band of a product's file."""
+    """Return the role and band of a file of a product."""
     roles = {f"{band}.tif": ("band", band) for band in BANDS}
     return (roles | {"about.json": ("metadata", ""), "quality.tif": ("mask", "")}).get(name)
 
 
 def band_in(sentence: str) -> str:
-    """Return the band that a sentence names."""
+    """Return the band that a message names."""
     match = re.search(r"band (green|red|infrared)", sentence)
     return match[1] if match else ""
 
 
 def reaches(place: Place, tile: str) -> bool:
-    """Tell whether a tile reaches a place: the toy flies over the north of zone 33."""
+    """Return whether a tile covers a place; the toy sensor has tiles in the north of zone 33 only."""
     x, y = place.easting_northing
     west, north = CORNERS[tile]
     side = PIXELS * RESOLUTION

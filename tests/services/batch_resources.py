@@ -1,4 +1,4 @@
-"""What a stand-in of a Batch account has: nodes, tasks and pools, and how Batch describes them."""
+"""Nodes, tasks and pools of the stand-in of a Batch account, and how Batch describes them."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class RefusalError(Exception):
-    """An answer that is an error."""
+    """A response that is an error."""
 
     def __init__(self, status: int, code: str, message: str):
         super().__init__(message)
@@ -28,7 +28,7 @@ class Node:
     state: str = "idle"
     start_task_failed: bool = False
 
-    def described(self) -> dict:
+    def to_json(self) -> dict:
         node = {"id": self.name, "state": self.state, "errors": []}
         if self.state == "unusable":
             node["errors"] = [{"code": "DiskFull", "message": "There is not enough disk space on the node"}]
@@ -43,7 +43,7 @@ class Node:
 
 @dataclass
 class Task:
-    """A task of a job, as it was posted, and what became of it."""
+    """A task of a job, as it was posted, and its execution."""
 
     body: dict
     folder: Path
@@ -59,7 +59,7 @@ class Task:
     def slots(self) -> int:
         return self.body.get("requiredSlots") or 1
 
-    def described(self) -> dict:
+    def to_json(self) -> dict:
         information = {"retryCount": 0, "requeueCount": self.requeued}
         if self.state == "completed":
             information |= {"exitCode": self.exit_code, "result": "failure" if self.exit_code else "success"}
@@ -79,14 +79,14 @@ class Task:
 
 @dataclass
 class Pool:
-    """A pool as ARM was asked for it."""
+    """A pool, as it was requested from ARM."""
 
     body: dict
     nodes: list[Node] = field(default_factory=list)
     resize_errors: list[dict] = field(default_factory=list)
     changed: str = "2026-01-01T00:00:00Z"
 
-    def described(self, name: str) -> dict:
+    def to_json(self, name: str) -> dict:
         return {
             "id": name, "state": "active", "resizeErrors": self.resize_errors, "allocationState": "steady",
             "allocationStateTransitionTime": self.changed, "currentDedicatedNodes": len(self.nodes),

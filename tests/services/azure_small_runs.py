@@ -1,4 +1,4 @@
-"""Runs of two small rules on the Batch pool of profiles/azure, for what may go wrong there."""
+"""Runs of two small rules on the Batch pool of profiles/azure, to test what may go wrong there."""
 
 import time
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from azure_runs import AzureRun, checkout
 from warm import warm_python
 
-# two rules that need no more than a shell, guarded as ours are; minutes of the pool last 0.2 s
+# two rules that need only a shell, with the same guards as ours; a minute of the pool lasts 0.2 s
 SNAKEFILE = """
 from snakemake_executor_plugin_azure import capacity
 capacity.MINUTE = 0.2
@@ -31,12 +31,12 @@ OPTIONS = (
     "--snakefile", "two.smk", "--profile", "profiles/azure", "--retries", "0", "--seconds-between-status-checks", "1",
     "--config", "sleep=0",
 )  # fmt: skip
-# one task, which goes on until somebody ends it
+# a single task, which runs until it is ended
 LONG = ("results/long.txt", *OPTIONS)
 
 
-class Small(AzureRun):
-    """The two rules; every end is checked for what was left."""
+class SmallRun(AzureRun):
+    """A run of the two rules; after each end it is checked what is left behind."""
 
     def finish(self, *arguments, status=0, killed=0, kept=0):
         output = super().finish(*OPTIONS, *arguments, status=status)
@@ -45,26 +45,26 @@ class Small(AzureRun):
         return output
 
     def check_clean(self, killed=0, kept=0):
-        """A killed process cannot delete the archive of its sources; pools that are to be kept are."""
+        """A killed process leaves the archive of its sources; `kept` pools are left on purpose."""
         assert len(self.azure.account.pools) == kept
         assert not self.azure.account.jobs
         archives = [name for name in self.results() if name.startswith("snakemake-workflow-sources")]
         assert len(archives) == killed
 
 
-def small_run(azure, store, folder, name, snakefile=SNAKEFILE) -> Small:
-    """A run of the rules of a Snakefile in a new checkout."""
+def small_run(azure, store, folder, name, snakefile=SNAKEFILE) -> SmallRun:
+    """Prepare a run of a Snakefile in a new checkout."""
     checkout(folder)
-    # it is not about what tasks are made of
+    # these tests do not depend on how tasks start Python
     azure.account.python = Path(warm_python())
     (folder / "two.smk").write_text(snakefile)
-    run = Small(folder, {}, azure, store, name)
+    run = SmallRun(folder, {}, azure, store, name)
     run.call(["git", "add", "two.smk", "config.yaml"])
     return run
 
 
-def running(run, process, name="b", seconds=60):
-    """Wait until a task runs."""
+def wait_for_task(run, process, name="b", seconds=60):
+    """Wait until a task is running."""
     end = time.monotonic() + seconds
     while not any(
         task.state == "running" and task.body["displayName"] == name

@@ -1,4 +1,4 @@
-"""A real S3 server, SeaweedFS, on free ports: one bucket that anyone may read, one for a key."""
+"""A real S3 server, SeaweedFS, on free ports: a bucket that anyone may read, and one that needs a key."""
 
 import json
 import shutil
@@ -18,25 +18,25 @@ _ADMIN = {"aws_access_key_id": "admin", "aws_secret_access_key": "writes-too"}
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def identities() -> dict:
-    def of(name, keys, actions):
+    def identity(name, keys, actions):
         credentials = [{"accessKey": keys[0], "secretKey": keys[1]}] if keys else []
         return {"name": name, "credentials": credentials, "actions": actions}
 
     return {
         "identities": [
-            of("admin", tuple(_ADMIN.values()), ["Admin", "Read", "Write", "List"]),
-            of(
+            identity("admin", tuple(_ADMIN.values()), ["Admin", "Read", "Write", "List"]),
+            identity(
                 "reader",
                 tuple(KEYS.values()),
                 [f"{verb}:{name}" for verb in ("Read", "List") for name in (PUBLIC, KEYED)],
             ),
-            of("anonymous", None, [f"Read:{PUBLIC}", f"List:{PUBLIC}"]),
+            identity("anonymous", None, [f"Read:{PUBLIC}", f"List:{PUBLIC}"]),
         ]
     }
 
@@ -67,7 +67,7 @@ class Server:
         self.admin.put_object(Bucket=bucket, Key=key, Body=content)
 
     def put_product(self, bucket: str, safe: Path, prefix: str) -> str:
-        """Upload a product in EODATA's layout; return its prefix."""
+        """Upload a product in the layout of EODATA; return its prefix."""
         stamp = safe.name.split("_")[2]
         folder = f"{prefix}{stamp[:4]}/{stamp[4:6]}/{stamp[6:8]}/{safe.name}/"
         for path in sorted(safe.rglob("*")):
@@ -86,8 +86,8 @@ class Server:
 
 
 @contextmanager
-def weed_server(folder: Path):
-    """Run SeaweedFS; stop it, and only it, at the end."""
+def seaweedfs_server(folder: Path):
+    """Run SeaweedFS, and stop it at the end."""
     ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
     grpc = {f"{name}.port.grpc": free_port() for name in ports}
     (folder / "s3.json").write_text(json.dumps(identities()))
@@ -97,7 +97,7 @@ def weed_server(folder: Path):
         str(program if program.exists() else shutil.which("weed")), "-logtostderr=true", "server",
         f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
         f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=256", "-volume.max=20",
-            # their fixed ports would allow one server a machine
+            # their fixed ports would allow only one server per machine
             "-s3.port.iceberg=0", "-s3.port.lance=0",
         *(f"-{name}.port={port}" for name, port in ports.items()),
         *(f"-{name}={port}" for name, port in grpc.items()),
@@ -114,6 +114,6 @@ def weed_server(folder: Path):
             time.sleep(0.2)
         yield server
     finally:
-        # what it holds is thrown away, and an orderly end takes it half a minute
+        # its content is discarded, and an orderly shutdown takes half a minute
         process.kill()
         process.wait(20)
