@@ -207,7 +207,7 @@ REPAIRS = [
     Repair(
         "the library asks a store before Snakemake's plugin does",
         "workflow/rules/store.smk",
-        "        refused_by_store(lambda: open_store().size_of(key))\n",
+        "        call_store(lambda: open_store().size_of(key))\n",
         "        pass\n",
         "tests/services/test_s3.py -k tried_by_the_library_first",
     ),
@@ -221,8 +221,8 @@ REPAIRS = [
     Repair(
         "no container is made by an upload, and a later refusal is a sentence",
         "workflow/rules/blob.smk",
-        "    @around(StorageObject, \"store_object\")\n",
-        "    @around(StorageObject, \"inventory\")\n",
+        "    @wrap_method(StorageObject, \"store_object\")\n",
+        "    @wrap_method(StorageObject, \"inventory\")\n",
         f"{REFUSED}::test_a_refusal_later",
     ),
     Repair(

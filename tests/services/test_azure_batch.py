@@ -205,7 +205,10 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     checkout(tmp_path)
     run = AzureRun(tmp_path, finished.run.config, azure, store, "refused")
     text = run.finish(*PROFILE, "--config", "run={name: refused, local_rules: [summarise_date]}", status=1)
-    assert "run.local_rules has summarise_date, which `groups` of the profile have, too" in text
+    assert (
+        "run.local_rules and `groups` of the profile both name summarise_date; remove it from one of them."
+        in text
+    )
     assert not store.blobs(CONTAINER, "refused/")
     (tmp_path / "sites.tsv").rename(tmp_path / "untracked.tsv")
     text = run.finish(*PROFILE, "--config", "sites=untracked.tsv", status=1)

@@ -122,9 +122,8 @@ def test_memory_per_cpu_is_refused_where_jobs_are_groups(run):
         ("--set-resources", "plot_site:mem_mb_per_cpu=1"),
     ):
         output = run.snakemake("results/products.tsv", *options, *given, status=1)
-        assert (
-            "the resource mem_mb_per_cpu would be asked for many times over for a group of jobs; use mem_mb."
-            in lines(output)
+        assert "the resource mem_mb_per_cpu would be multiplied for a group of jobs; use mem_mb." in lines(
+            output
         )
 
 

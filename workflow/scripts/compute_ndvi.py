@@ -20,9 +20,9 @@ def main(
     out: Path,
     *,
     date: str,
-    **choice,
+    **selection,
 ) -> None:
-    images = read_date(ndvi, black_white, rgb, **choice)
+    images = read_date(ndvi, black_white, rgb, **selection)
     n_obs = read_raster(composite).band("n_obs")
     records = ndvi_of_sub_images(
         images.ndvi, read_png(ndvi_image), images.black_white, n_obs, images.covered, images.parts, date
