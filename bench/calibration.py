@@ -18,7 +18,7 @@ from tigerbush.analysis.indicators import INDICATORS, RATES
 from tigerbush.analysis.ornstein_uhlenbeck import SeasonalProcess, bootstrap_median, corrected_rate
 from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 from tigerbush.pattern import Fields, evolve, random_pattern, start_states
-from tigerbush.sample.simulate import COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, ndvi_of
+from tigerbush.sample.simulate import COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, noise_free_ndvi
 
 Array = NDArray[np.float64]
 
@@ -177,7 +177,7 @@ def grow(seed: int, months: int, side: int = SIDE, spin_up: int = SPIN_UP) -> It
         for rain in course * _factors(random, months):
             fields = _month(fields, rain)
             cover = 1 - np.exp(-COVER * fields[0])
-            found.append((ndvi_of(cover).mean(), np.log(fields[0].mean() + 1e-9)))
+            found.append((noise_free_ndvi(cover).mean(), np.log(fields[0].mean() + 1e-9)))
         yield name, np.array(found)
 
 
