@@ -1,4 +1,4 @@
-"""The repairs that `proof.repairs` takes out."""
+"""The repairs that `proof.repairs` reverts."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ PLUGIN, ATTEMPTS = "tests/unit/test_slurm_plugin.py", "tests/unit/test_slurm_att
 
 @dataclass(frozen=True)
 class Repair:
-    """What it does, the file, its lines, what stands there without it, and the test."""
+    """A repair: what it does, its file, its lines, what replaces them without it, and its test."""
 
-    what: str
+    description: str
     file: str
     old: str
     new: str

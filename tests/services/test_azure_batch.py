@@ -152,11 +152,13 @@ def test_no_secret_is_anywhere(finished):
     [beginning] = {token.partition(".")[0] for token in finished.tokens}
     assert len(finished.tokens) > 10
     search = Search(ENVIRONMENT | {"AZURE_CLIENT_SECRET": SECRET, "account key": KEY, "token": beginning})
-    assert search.named(finished.output) == set()
-    assert search.named(json.dumps(finished.requests)) == set()
-    assert search.named(json.dumps([task.body for task in finished.tasks])) == set()
+    assert search.secrets_in(finished.output) == set()
+    assert search.secrets_in(json.dumps(finished.requests)) == set()
+    assert search.secrets_in(json.dumps([task.body for task in finished.tasks])) == set()
     results = finished.run.results()
-    assert {name: search.named(blob) for name, blob in results.items()} == {name: set() for name in results}
+    assert {name: search.secrets_in(blob) for name, blob in results.items()} == {
+        name: set() for name in results
+    }
     assert search.files(finished.run.folder, *(task.folder for task in finished.tasks)) == {}
     # the processes of the tasks were seen, and were given none
     assert len(finished.processes.seen) >= len(finished.tasks)

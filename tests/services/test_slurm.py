@@ -360,10 +360,10 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     # they reach the jobs by the environment that SLURM keeps for each, and nothing else shows them
     assert processes.inherited == set(ENVIRONMENT)
     assert processes.shown == set()
-    assert search.named(output) == set()
+    assert search.secrets_in(output) == set()
     assert search.files(pair[0].folder) == {}
     assert search.files(cluster.folder, but=["environment"]) == {}
     for number in jobs.keys() - known:
         told = cluster.run("scontrol", "write", "batch_script", number, "-")
         assert "-m snakemake" in told
-        assert search.named(told + cluster.run("scontrol", "show", "job", number)) == set()
+        assert search.secrets_in(told + cluster.run("scontrol", "show", "job", number)) == set()

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from fabricate import ROOT, name_of
-from runs import BASE, SUMMARIES, Run, keep
+from runs import BASE, SUMMARIES, Run, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -202,7 +202,7 @@ def test_periods_are_those_of_pyveg(run):
 
 @pytest.mark.parametrize(("step", "days"), [("2w", ["2017-01-08", "2017-01-22"]), ("10d", ["2017-01-06", "2017-01-16", "2017-01-26"])])  # fmt: skip
 def test_weeks_and_days(run, step, days):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     run.configure(run.config | {"period": {"start": "2017-01-01", "end": "2017-02-01", "step": step}})
     run.snakemake(SUMMARIES)
     assert list(run.summary()["COPERNICUS/S2"]["time-series-data"]) == days

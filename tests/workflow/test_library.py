@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 import same_numbers
-from checkouts import LIBRARY, RAISED, VERSION, committed, copied, edit, move
-from runs import SUMMARIES, counted
+from checkouts import LIBRARY, RAISED, VERSION, commit_all, copy_checkout, edit, move_modules
+from runs import SUMMARIES, count_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("kept")]
 
@@ -26,14 +26,14 @@ SUMMARY = {"summarise_date": 2, "summarise_site": 1, "check_products": 1}
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of the workflow, and of what the sample needs."""
-    return copied(tmp_path / "checkout", "workflow", "config", "profiles")
+    return copy_checkout(tmp_path / "checkout", "workflow", "config", "profiles")
 
 
 def planned(run, checkout, *arguments):
     """The number of jobs per rule that a dry run by a checkout shows."""
     snakefile = checkout / "workflow" / "Snakefile"
     output = run.snakemake(SUMMARIES, "--dry-run", *arguments, snakefile=snakefile)
-    return "Nothing to be done" if "Nothing to be done" in output else dict(counted(output))
+    return "Nothing to be done" if "Nothing to be done" in output else dict(count_jobs(output))
 
 
 def test_what_makes_no_number_makes_nothing_again(finished, checkout):
@@ -78,8 +78,8 @@ def test_jobs_compute_no_fingerprint(finished, checkout, tmp_path):
 
 def test_a_release_that_moves_code_takes_results_over(finished, checkout):
     """By the table that `make same-numbers` writes, with the products and without."""
-    committed(checkout)
-    move(checkout)
+    commit_all(checkout)
+    move_modules(checkout)
     assert planned(finished, checkout)["composite_date"] == 2
     same_numbers.main(["HEAD"], checkout)
     assert planned(finished, checkout) == "Nothing to be done"

@@ -5,7 +5,7 @@ import yaml
 
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT
-from runs import BASE, SNAKEMAKE, SUMMARIES, Run, keep
+from runs import BASE, SNAKEMAKE, SUMMARIES, Run, keep_days
 from warm import warm_python
 
 pytestmark = pytest.mark.workflow
@@ -30,7 +30,7 @@ rule told:
 
 def test_keys_are_inherited_and_shown_nowhere(run):
     """Not with --verbose either, nor by a rule for which Snakemake starts itself."""
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     (run.folder / "Snakefile").write_text(MODULE)
     search = Search(ENVIRONMENT)
     with Processes(search, rf"\S*python\S* {run.folder}/\.snakemake/scripts/") as processes:
@@ -39,7 +39,7 @@ def test_keys_are_inherited_and_shown_nowhere(run):
     assert len(processes.seen) >= 3
     assert processes.inherited == set(ENVIRONMENT)
     assert processes.shown == set()
-    assert search.named(output) == set()
+    assert search.secrets_in(output) == set()
     assert search.files(run.folder) == {}
     told = (run.folder / "told.txt").read_text()
     assert told.endswith(ENVIRONMENT["AWS_SESSION_TOKEN"][::-1])

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from fabricate import name_of, scene_of
-from runs import SUMMARIES, break_product, keep
+from runs import SUMMARIES, break_product, keep_days
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
 
 
 def test_a_period_with_only_clouds(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     ring = [(465000, 5080500), (466600, 5080500), (466600, 5078900), (465000, 5078900)]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
     run.snakemake(SUMMARIES)

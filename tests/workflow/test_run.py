@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from runs import SUMMARIES, break_product, keep
+from runs import SUMMARIES, break_product, keep_days
 from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.sentinel2.writer import write_product
@@ -86,7 +86,7 @@ def test_a_new_product_plans_only_what_it_touches(finished):
 
 def test_the_scheduler_wakes_up_no_more_often_than_jobs_finish(run):
     """Snakemake's limit of jobs per time would have it look again and again; one of the user's own stays."""
-    keep(run, "20170110", "20170120")
+    keep_days(run, "20170110", "20170120")
     output = run.snakemake(SUMMARIES, "--verbose")
     assert output.count("Resources before job selection") <= output.count("Finished jobid")
     shutil.rmtree(run.folder / "results" / "here")
@@ -118,7 +118,7 @@ def test_discovery_keeps_products_that_are_gone(finished):
 
 def test_a_source_that_breaks_while_it_is_read(run):
     """Trouble that might pass is tried again; then the product fails, not its site."""
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     path = next((run.folder / "products").glob("*20170210T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
     path.symlink_to("/proc/self/mem")  # an input/output error
@@ -131,7 +131,7 @@ def test_a_source_that_breaks_while_it_is_read(run):
 
 
 def test_several_sites_and_weather(run):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     rows = "".join(f"2017-{month:02},{10 * month},{month}\n" for month in (1, 2, 3))
     (run.folder / "here.csv").write_text("date,precipitation,temperature\n" + rows)
     shutil.copy(run.folder / "here.csv", run.folder / "there.csv")
@@ -146,7 +146,7 @@ def test_several_sites_and_weather(run):
 
 
 def test_weather_that_does_not_cover_a_date(run):
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     (run.folder / "weather.csv").write_text("date,precipitation,temperature\n2017-02,10,5\n")
     run.snakemake(SUMMARIES, "--config", "weather={path: weather.csv}")
     weather = run.summary()["ECMWF/ERA5/MONTHLY"]["time-series-data"]
@@ -186,7 +186,7 @@ def test_retry_forces_the_failed_products_and_nothing_else(failed):
 
 
 def test_on_failure_report(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, "--config", "on_failure=report")
     lines = (run.folder / "results" / "products_checked.txt").read_text().splitlines()
@@ -202,7 +202,7 @@ def test_storage_copies_products_first(run):
 
 
 def test_a_product_that_cannot_be_copied(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, "--config", "source={access: storage, path: products}", status=1)
     assert "B4 is missing" in run.summary()["metadata"]["failed_products"][name_of("20170210")]
@@ -212,7 +212,7 @@ def test_a_product_that_cannot_be_copied(run):
 
 
 def test_scenes(run):
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     break_product(run, "20170210")
     output = run.snakemake("scenes", status=1)
     assert "1 product(s) failed" in output
@@ -226,7 +226,7 @@ def test_scenes(run):
 
 
 def test_scenes_need_no_site(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     run.write_sites(("nowhere", 0.0, 0.0, 0.01))
     run.snakemake("scenes")
     assert "Nothing to be done" in run.snakemake("scenes")
@@ -251,7 +251,7 @@ def test_retry_in_another_directory(failed):
 
 
 def test_every_choice_of_centrality_and_resampling(run):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     scene = {"resolution": 20, "bands": ["B4", "B1", "B8A"], "upsampling": "Bilinear", "downsampling": "Mean"}
     run.configure(
         run.config | {"scene": scene, "centrality": {"neighbours": 8, "method": "networkx", "quantiles": 10}}
@@ -268,7 +268,7 @@ def test_every_choice_of_centrality_and_resampling(run):
 
 
 def test_sub_images_are_written_under_pyvegs_names(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     run.configure(run.config | {"subimages": {"size": 20, "write": True, "limit": 3}})
     run.snakemake(SUMMARIES)
     folder = run.folder / "results" / "here" / "2017-02-15"
@@ -285,7 +285,7 @@ def test_sub_images_are_written_under_pyvegs_names(run):
 
 
 def test_mode_pyveg(run):
-    keep(run, "20170110", "20170120")
+    keep_days(run, "20170110", "20170120")
     write_product(run.folder / "products", name_of("20170120"), scene_of(1, cloud_percent=50, clouds=[]))
     run.configure(run.config | {"mode": "pyveg"})
     run.snakemake()
@@ -307,7 +307,7 @@ def test_a_site_outside_every_tile(run):
 
 def test_from_the_checkout_with_the_local_profile(run, tmp_path):
     """As README says: the profile, and the configuration on top of the default one."""
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in ("workflow", "config", "profiles"):

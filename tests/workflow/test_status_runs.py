@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fabricate import ROOT, name_of
-from runs import SNAKEMAKE, SUMMARIES, keep
+from runs import SNAKEMAKE, SUMMARIES, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -54,7 +54,7 @@ def test_a_hard_failure_blocks_its_date_only(run):
 
 
 def test_a_run_in_progress_and_one_that_was_killed(run):
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.Popen(
         [*SNAKEMAKE, "--snakefile", ROOT / "workflow" / "Snakefile",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from checkouts import LIBRARY, copied
+from checkouts import LIBRARY, copy_checkout
 from runs import SUMMARIES, Run
 from tigerbush.centrality import feature_vector
 from tigerbush.files import write_json
@@ -61,7 +61,7 @@ def write_toy(folder, day, seed, cloud=()):
 def toy(tmp_path_factory):
     """A finished run of a checkout with the toy; the products that it was made of."""
     folder = tmp_path_factory.mktemp("toy")
-    checkout = copied(folder / "checkout", "workflow", "config", "profiles")
+    checkout = copy_checkout(folder / "checkout", "workflow", "config", "profiles")
     shutil.copytree(TOY, checkout / LIBRARY / "toy")
     run = Run(folder / "work", CONFIG, [SITE])
     products = {
