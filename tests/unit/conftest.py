@@ -14,13 +14,13 @@ from tigerbush.cli.__main__ import main
 def own_log():
     """The log of a job is that of its process (`tigerbush.job.job_log`): the next test begins anew."""
     root, others = logging.getLogger(), [logging.getLogger(name) for name in ("rasterio", "botocore")]
-    handlers, levels = list(root.handlers), [one.level for one in (root, *others)]
+    handlers, levels = list(root.handlers), [logger.level for logger in (root, *others)]
     yield
-    for handler in [one for one in root.handlers if one not in handlers]:
+    for handler in [logger for logger in root.handlers if logger not in handlers]:
         root.removeHandler(handler)
         handler.close()
-    for one, level in zip((root, *others), levels, strict=True):
-        one.setLevel(level)
+    for logger, level in zip((root, *others), levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def measure(tmp_path, capsys):
         assert main(["centrality", str(path), "--output", str(output), *map(str, options)]) == 0
         assert capsys.readouterr().err == ""
         names = [f"{path.stem}_centrality.{kind}" for kind in ("csv", "json", "png")]
-        assert sorted(found.name for found in output.iterdir()) == names
+        assert sorted(file.name for file in output.iterdir()) == names
         table, record, picture = (output / name for name in names)
         with table.open() as lines:
             rows = list(csv.DictReader(lines))

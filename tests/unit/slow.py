@@ -41,7 +41,7 @@ def detrended(days, values, bandwidth, harmonics):
     width = bandwidth * (days[-1] - days[0]) * 0.25 / 0.6744897501960817
     smooth = []
     for day in days:
-        weights = [math.exp(-((day - other) ** 2) / (2 * width**2)) for other in days]
+        weights = [math.exp(-((day - date) ** 2) / (2 * width**2)) for date in days]
         smooth.append(sum(weight * rest[..., i] for i, weight in enumerate(weights)) / sum(weights))
     return rest - np.stack(smooth, axis=-1)
 
@@ -52,9 +52,9 @@ def correlation(series, places, lag):
     pairs = [(column[place], column[place + lag]) for place in places if place + lag in column]
     if len(pairs) < 5:
         return np.full(len(series), np.nan)
-    one, other = (series[:, list(which)] for which in zip(*pairs, strict=True))
-    one, other = one - one.mean(axis=1)[:, None], other - other.mean(axis=1)[:, None]
-    return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    earlier, later = (series[:, list(which)] for which in zip(*pairs, strict=True))
+    earlier, later = earlier - earlier.mean(axis=1)[:, None], later - later.mean(axis=1)[:, None]
+    return (earlier * later).sum(axis=1) / np.sqrt((earlier**2).sum(axis=1) * (later**2).sum(axis=1))
 
 
 def bounded_rate(kept):
@@ -69,7 +69,7 @@ def likeliest_rate(series, times):
         matrix = np.exp(-rate * apart)
         squares = (series @ np.linalg.inv(matrix) * series).sum(axis=1)
         scores.append(-0.5 * (len(times) * np.log(squares) + np.linalg.slogdet(matrix)[1]))
-    where = np.array([top(one)[1] for one in np.transpose(scores)])
+    where = np.array([top(column)[1] for column in np.transpose(scores)])
     return 0.03 * (4 / 0.03) ** (where / 24)
 
 
@@ -88,28 +88,28 @@ def indicators(series, places, days, width, step, names=tuple(DIRECTIONS)):
     places = [place - places[0] for place in places]
     days = np.asarray(days)
     innovation = series.var(axis=1) * (1 - correlation(series, places, 1) ** 2)
-    found = {name: [] for name in names}
+    values_of = {name: [] for name in names}
     for first in range(places[-1] + 2 - width):
         inside = [i for i, place in enumerate(places) if first <= place < first + width]
-        part, there = series[:, inside], [places[i] for i in inside]
+        part, places_inside = series[:, inside], [places[i] for i in inside]
         few = len(inside) < 5
-        lost = np.full(len(series), np.nan)
-        variance = lost if few else part.var(axis=1, ddof=1)
-        one = {
-            "ar1": correlation(part, there, 1),
-            "lag2": correlation(part, there, 2),
+        missing = np.full(len(series), np.nan)
+        variance = missing if few else part.var(axis=1, ddof=1)
+        window = {
+            "ar1": correlation(part, places_inside, 1),
+            "lag2": correlation(part, places_inside, 2),
             "variance": variance,
-            "skewness": lost if few else skew(part, axis=1, bias=False),
-            "kurtosis": lost if few else kurtosis(part, axis=1, bias=False),
+            "skewness": missing if few else skew(part, axis=1, bias=False),
+            "kurtosis": missing if few else kurtosis(part, axis=1, bias=False),
             "rate_from_variance": bounded_rate(np.sqrt(np.maximum(1 - innovation / variance, 1e-9))) / step,
-            "rate_ou": lost
+            "rate_ou": missing
             if few or "rate_ou" not in names
             else likeliest_rate(part, days[inside] / step) / step,
         }
-        one["rate_from_ar1"] = bounded_rate(one["ar1"]) / step
+        window["rate_from_ar1"] = bounded_rate(window["ar1"]) / step
         for name in names:
-            found[name].append(one[name])
-    return {name: np.transpose(values) for name, values in found.items()}
+            values_of[name].append(window[name])
+    return {name: np.transpose(values) for name, values in values_of.items()}
 
 
 def tau_b(values):
@@ -120,8 +120,8 @@ def tau_b(values):
     return signs.sum() / math.sqrt(max(np.abs(signs).sum(), 1) * number * (number - 1) / 2)
 
 
-def taus(found):
-    return {name: np.array([tau_b(row) for row in rows]) for name, rows in found.items()}
+def taus(indicator_values):
+    return {name: np.array([tau_b(row) for row in rows]) for name, rows in indicator_values.items()}
 
 
 def share_as_far(observed, drawn, direction):
@@ -170,11 +170,11 @@ class Process:
     def rates(self, rate, change):
         """Of each step, 1/day: rate exp(change (t - middle) / length), bounded."""
         first, length = self.days[0], self.days[-1] - self.days[0]
-        found = []
-        for one, other in zip(self.days[:-1], self.days[1:], strict=True):
-            course = ((one + other) / 2 - first) / length - 0.5
-            found.append(min(max(RATES[rate] * math.exp(CHANGES[change] * course), 0.03), 4.0) / self.step)
-        return found
+        rates = []
+        for start, end in zip(self.days[:-1], self.days[1:], strict=True):
+            course = ((start + end) / 2 - first) / length - 0.5
+            rates.append(min(max(RATES[rate] * math.exp(CHANGES[change] * course), 0.03), 4.0) / self.step)
+        return rates
 
     def covariance(self, rate, change):
         rates = self.rates(rate, change)
@@ -207,7 +207,7 @@ class Process:
         """Where the best constant rate is, and how far ahead of each rate, (b,) and (25, b)."""
         scores = self.scores(values)
         best = [top(column) for column in scores.T]
-        ahead = 2 * (np.array([one for one, _ in best]) - scores)
+        ahead = 2 * (np.array([greatest for greatest, _ in best]) - scores)
         return np.array([where for _, where in best]), ahead
 
     def fit_change(self, values):
@@ -215,13 +215,13 @@ class Process:
         profile = np.array([[top(column)[0] for column in self.scores(values, k).T] for k in range(17)])
         best = [top(column) for column in profile.T]
         change = np.array([-4 + where / 2 for _, where in best])
-        return profile, np.array([one for one, _ in best]), change
+        return profile, np.array([greatest for greatest, _ in best]), change
 
     def roots(self, values):
         """Signed roots of the likelihood ratio of a changing rate."""
         profile, greatest, change = self.fit_change(values)
         return np.array(
-            [math.copysign(math.sqrt(max(2 * (one - steady), 0)), sign) for one, steady, sign in
+            [math.copysign(math.sqrt(max(2 * (highest - steady), 0)), sign) for highest, steady, sign in
              zip(greatest, profile[8], change, strict=True)]
         )  # fmt: skip
 
@@ -266,13 +266,13 @@ def fit_site(process, values, size, random):
     drawn = process.simulate(null, 8, size, random)
     limit = np.quantile(process.fit(drawn)[1][null], 0.95)
     roots, root = process.roots(drawn), process.roots(series)[0]
-    nearest = int(np.argmin([abs(one - change[0]) for one in CHANGES]))
-    other = process.fit_change(process.simulate(null, nearest, size, random))
-    change_limit = np.quantile(2 * (other[1] - other[0][nearest]), 0.95)
+    nearest = int(np.argmin([abs(value - change[0]) for value in CHANGES]))
+    changed = process.fit_change(process.simulate(null, nearest, size, random))
+    change_limit = np.quantile(2 * (changed[1] - changed[0][nearest]), 0.95)
     low, high = crossings([math.log(rate / process.step) for rate in RATES], ahead[:, 0], limit)
     years = (process.days[-1] - process.days[0]) / YEAR
     inside = min(max(where[0] - bias, 0), 24)
-    trends = crossings([one / years for one in CHANGES], 2 * (greatest[0] - profile[:, 0]), change_limit)
+    trends = crossings([value / years for value in CHANGES], 2 * (greatest[0] - profile[:, 0]), change_limit)
     return {
         "rate": 0.03 * (4 / 0.03) ** (inside / 24) / process.step,
         "low": None if low is None else math.exp(low),
@@ -298,10 +298,10 @@ def equal_draw(table, number, random):
     own = [np.nanmean(column) for column in table.T]
     drawn = []
     for row, key in zip(table, keys, strict=True):
-        there = sorted((k for k in range(len(row)) if not math.isnan(row[k])), key=lambda k: key[k])[:number]
-        enough = len(there) == number
+        chosen = sorted((k for k in range(len(row)) if not math.isnan(row[k])), key=lambda k: key[k])[:number]
+        enough = len(chosen) == number
         drawn.append(
-            sum(row[k] - own[k] for k in there) / number + sum(own) / len(own) if enough else math.nan
+            sum(row[k] - own[k] for k in chosen) / number + sum(own) / len(own) if enough else math.nan
         )
     return np.array(drawn)
 
@@ -313,8 +313,8 @@ def early_warning(
     process = Process(days, step, harmonics, noise)
     rate = fit_site(process, values, size, random)
     null, root = rate.pop("null"), rate.pop("root")
-    found = indicators(detrend(values[None]), places, days, width, step)
-    observed = taus(found)
+    computed = indicators(detrend(values[None]), places, days, width, step)
+    observed = taus(computed)
 
     def taus_of(series):
         return taus(indicators(detrend(series), places, days, width, step))
@@ -328,7 +328,7 @@ def early_warning(
         ar1[name] = [*ar1[name], *taus_of(process.simulate(null, 8, more, random))[name]]
     return {
         name: {
-            "values": found[name][0],
+            "values": computed[name][0],
             "tau": observed[name][0],
             "direction": direction,
             "p": {
@@ -354,10 +354,10 @@ def best_exponential(times, values):
     # the best of a fine grid, refined
     grid = np.linspace(-0.1, 12, 243) / times[-1] * (len(times) - 1)
     best = min(range(1, len(grid) - 1), key=lambda k: squares(grid[k]))
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         squares, bounds=(grid[best - 1], grid[best + 1]), method="bounded", options={"xatol": 1e-12}
     )
-    rate = found.x
+    rate = optimum.x
     return (rate, 1 - squares(rate) / ((values - values.mean()) ** 2).sum()) if rate > 0 else None
 
 
@@ -388,7 +388,7 @@ def dry_runs(rain, places, days, harmonics):
 
 def rest_with_gaps(days, values, harmonics):
     """Without level, line and season, of the values that are there."""
-    some = np.isfinite(values)
-    found = np.full(len(values), np.nan)
-    found[some] = rest_of(np.asarray(days)[some], np.asarray(values)[some], harmonics)
-    return found
+    finite = np.isfinite(values)
+    rest = np.full(len(values), np.nan)
+    rest[finite] = rest_of(np.asarray(days)[finite], np.asarray(values)[finite], harmonics)
+    return rest

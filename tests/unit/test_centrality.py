@@ -151,8 +151,8 @@ def test_equals_networkx(neighbours, density):
     signal = random_image(7, (18, 23), density)
     graph = nx.from_numpy_array(adjacency(signal, neighbours))
     expected = nx.subgraph_centrality(graph)
-    found = dict(enumerate(subgraph_centrality(signal, neighbours)))
-    assert found == pytest.approx(expected, abs=1e-9)
+    centralities = dict(enumerate(subgraph_centrality(signal, neighbours)))
+    assert centralities == pytest.approx(expected, abs=1e-9)
 
 
 def test_bessel_values():
@@ -249,9 +249,9 @@ def test_the_integer_bounds_hold(neighbours, monkeypatch):
 def test_euler_characteristics_by_brute_force(neighbours, quantiles, signal, seed):
     # few levels, so that ties cross the cuts
     centrality = np.random.default_rng(seed).integers(0, 6, signal.sum()) / 2
-    found = euler_characteristics(signal, centrality, neighbours, quantiles)
-    assert found.dtype == np.int64
-    assert found.tolist() == euler_by_networkx(signal, centrality, neighbours, quantiles)
+    characteristics = euler_characteristics(signal, centrality, neighbours, quantiles)
+    assert characteristics.dtype == np.int64
+    assert characteristics.tolist() == euler_by_networkx(signal, centrality, neighbours, quantiles)
 
 
 def test_cuts_round_half_to_even():
@@ -303,28 +303,28 @@ def test_networkx_gives_the_same_vector(neighbours, seed):
 
 def test_metrics_are_pyvegs():
     vector = [0, *range(-3, -60, -3)]
-    found = metrics(np.array(vector))
-    assert list(found) == ["slope", "offset", "offset50", "mean", "std", "feature_vec"]
-    assert found["offset"] == -57.0
-    assert found["slope"] == -57 / 20
-    assert found["offset50"] == -57 + 30
-    assert found["mean"] == np.mean(vector)
-    assert found["std"] == pytest.approx(np.std(vector), abs=1e-12)
-    assert found["feature_vec"] == vector
+    summary = metrics(np.array(vector))
+    assert list(summary) == ["slope", "offset", "offset50", "mean", "std", "feature_vec"]
+    assert summary["offset"] == -57.0
+    assert summary["slope"] == -57 / 20
+    assert summary["offset50"] == -57 + 30
+    assert summary["mean"] == np.mean(vector)
+    assert summary["std"] == pytest.approx(np.std(vector), abs=1e-12)
+    assert summary["feature_vec"] == vector
     assert all(
-        type(value) is float for value in itertools.chain(found["feature_vec"], list(found.values())[:5])
+        type(value) is float for value in itertools.chain(summary["feature_vec"], list(summary.values())[:5])
     )
 
 
 def test_metrics_of_any_length():
-    found = metrics([1, 5, 2, 4, 9])
-    assert (found["slope"], found["offset"], found["offset50"], found["mean"]) == (8 / 5, 8, 7, 4.2)
+    summary = metrics([1, 5, 2, 4, 9])
+    assert (summary["slope"], summary["offset"], summary["offset50"], summary["mean"]) == (8 / 5, 8, 7, 4.2)
 
 
 def test_metrics_without_signal():
-    found = metrics(feature_vector(np.zeros((50, 50), bool)))
-    assert found.pop("feature_vec") == [0.0] * 20
-    assert set(found.values()) == {0.0}
+    summary = metrics(feature_vector(np.zeros((50, 50), bool)))
+    assert summary.pop("feature_vec") == [0.0] * 20
+    assert set(summary.values()) == {0.0}
 
 
 # ---- errors

@@ -31,9 +31,9 @@ def morans_i_by_loops(field):
     mean = np.nanmean(field)
     total = pairs = 0
     for row, column in np.ndindex(field.shape):
-        for other in ((row + 1, column), (row, column + 1)):
-            if other[0] < field.shape[0] and other[1] < field.shape[1]:
-                product = (field[row, column] - mean) * (field[other] - mean)
+        for neighbour in ((row + 1, column), (row, column + 1)):
+            if neighbour[0] < field.shape[0] and neighbour[1] < field.shape[1]:
+                product = (field[row, column] - mean) * (field[neighbour] - mean)
                 if not np.isnan(product):
                     total, pairs = total + product, pairs + 1
     return total / pairs / np.nanmean((field - mean) ** 2)

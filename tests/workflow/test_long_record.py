@@ -65,15 +65,17 @@ def expected():
 
 
 def test_early_warning_of_the_long_record_is_that_of_the_slow_reference(analyses, expected):
-    found = analyses["long"]["early_warning"]
-    assert found["refused"] is None
-    assert list(found["indicators"]) == ["offset50", "ndvi"]
+    warning = analyses["long"]["early_warning"]
+    assert warning["refused"] is None
+    assert list(warning["indicators"]) == ["offset50", "ndvi"]
     indicators, rate = expected
-    for name, one in indicators.items():
-        told = found["indicators"]["ndvi"][name]
-        planted.assert_same(told, {"label": told["label"], "dates": planted.WINDOWS, **one}, 1e-7, name)
-    told = found["ornstein_uhlenbeck"]["ndvi"]
-    planted.assert_same({key: told[key] for key in rate}, rate, 1e-7)
+    for name, values in indicators.items():
+        result = warning["indicators"]["ndvi"][name]
+        planted.assert_same(
+            result, {"label": result["label"], "dates": planted.WINDOWS, **values}, 1e-7, name
+        )
+    result = warning["ornstein_uhlenbeck"]["ndvi"]
+    planted.assert_same({key: result[key] for key in rate}, rate, 1e-7)
     assert analyses["long"]["completeness"]["with_data"] == 51
     assert analyses["long"]["series"]["ndvi"]["outliers"] == ["2016-08-16", "2019-04-16", "2019-09-16"]
 
@@ -85,8 +87,8 @@ def test_the_short_record_is_refused(analyses):
 
 
 def test_the_sites_are_compared_by_their_only_test(run, analyses, expected):
-    one = expected[0]["ar1"]
-    p = one["p"]["ar1"]
+    indicator = expected[0]["ar1"]
+    p = indicator["p"]["ar1"]
     comparison = read_json(run.folder / "results" / "analysis" / "sites.json")
     assert (comparison["method"], comparison["q"], comparison["n_tests"]) == ("Benjamini-Yekutieli", 0.05, 1)
     groups = analyses["long"]["early_warning"]["disagreement"]["ndvi"]
@@ -96,7 +98,7 @@ def test_the_sites_are_compared_by_their_only_test(run, analyses, expected):
         "site": "long",
         **same,
         "n_dates": 51,
-        "tau": pytest.approx(one["tau"]),
+        "tau": pytest.approx(indicator["tau"]),
         "p": p,
         "q": p,
         "rejected": p <= 0.05,

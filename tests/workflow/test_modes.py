@@ -81,8 +81,8 @@ def test_as_a_module_of_another_workflow_from_github(run, tmp_path):
 def test_results_stay_when_the_checkout_moves(run, tmp_path):
     keep_days(run, "20170110")
     run.snakemake(SUMMARIES, snakefile=copy_checkout(tmp_path / "one") / "workflow" / "Snakefile")
-    other = copy_checkout(tmp_path / "other") / "workflow" / "Snakefile"
-    assert "Nothing to be done" in run.snakemake(SUMMARIES, snakefile=other)
+    moved = copy_checkout(tmp_path / "other") / "workflow" / "Snakefile"
+    assert "Nothing to be done" in run.snakemake(SUMMARIES, snakefile=moved)
 
 
 def rules() -> dict[str, str]:

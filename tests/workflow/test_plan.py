@@ -13,10 +13,10 @@ def test_the_plan_is_what_the_run_does(run):
     output = run.tigerbush("plan", "--configfile", "config.yaml", status=1)
     assert "results/products.tsv does not exist yet; run ./tigerbush discover" in output
     run.tigerbush("discover", "--configfile", "config.yaml")
-    found = json.loads(run.tigerbush("plan", "--configfile", "config.yaml", "--json"))
-    assert found["jobs"] == run.planned()
-    assert (found["products"], found["dates"], found["transfer_bytes"]) == (3, 2, 0)
-    assert found["cost"]["total"] > 0
+    plan = json.loads(run.tigerbush("plan", "--configfile", "config.yaml", "--json"))
+    assert plan["jobs"] == run.planned()
+    assert (plan["products"], plan["dates"], plan["transfer_bytes"]) == (3, 2, 0)
+    assert plan["cost"]["total"] > 0
     copied = ("--config", "source={access: storage, path: products}")
     stored = json.loads(run.tigerbush("plan", "--configfile", "config.yaml", *copied, "--json"))
     assert stored["jobs"]["download_product"] == 3

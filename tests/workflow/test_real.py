@@ -133,17 +133,19 @@ def test_the_offset_changes_nothing_but_the_stored_numbers(five_dates):
     images = sorted(path for path in (plain / "products").glob("S2*.tif") if not path.stem.endswith("_mask"))
     assert len(images) == 5
     for path in images:
-        one, other = (
+        unshifted, shifted_image = (
             read_raster(path),
             read_raster(shifted / "products" / path.name.replace("N0204", "N0500")),
         )
-        np.testing.assert_array_equal(one.data.astype(int), other.data.astype(int) - 1000)
-        assert (one.offset, other.offset) == ((0.0,) * 4, (-0.1,) * 4)
+        np.testing.assert_array_equal(unshifted.data.astype(int), shifted_image.data.astype(int) - 1000)
+        assert (unshifted.offset, shifted_image.offset) == ((0.0,) * 4, (-0.1,) * 4)
     dates = sorted(path.parent.name for path in plain.glob("*/composite.tif"))
     assert len(dates) == 3
     for date in dates:
-        one, other = (read_raster(folder / date / "composite.tif") for folder in (plain, shifted))
-        np.testing.assert_array_equal(one.data, other.data)
+        unshifted, shifted_image = (
+            read_raster(folder / date / "composite.tif") for folder in (plain, shifted)
+        )
+        np.testing.assert_array_equal(unshifted.data, shifted_image.data)
         for name in ("ndvi.json", "centrality.json", "ndvi.png", "bwndvi.png", "rgb.png"):
             assert (plain / date / name).read_bytes() == (shifted / date / name).read_bytes()
 

@@ -133,10 +133,10 @@ def test_the_summary_has_the_measures_and_names_what_failed(toy):
     # columns outer, rows inner
     parts = [data[0, row : row + 10, column : column + 10] for column in (0, 10) for row in (0, 10)]
     np.testing.assert_allclose(
-        [one["ndvi_mean"] for one in records], [part.mean() for part in parts], rtol=1e-6
+        [record["ndvi_mean"] for record in records], [part.mean() for part in parts], rtol=1e-6
     )
     bare = [feature_vector(signal) for signal in bare_ground(run, "2017-02-15")]
-    assert [one["feature_vec"] for one in records] == [list(vector) for vector in bare]
+    assert [record["feature_vec"] for record in records] == [list(vector) for vector in bare]
 
 
 def bare_ground(run, day):
