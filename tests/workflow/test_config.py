@@ -16,7 +16,7 @@ ROW = f"{name_of()}\tS2A\tL1C\t2017-01-16T10:00:00\t33TVL\t122\t02.04\t0\tproduc
 
 def refused(run, *sentences):
     output = run.snakemake("--dry-run", status=1)
-    # the sentence stands on one line; the rest only says where in the workflow
+    # the sentence is one line; the others say where in the workflow
     lines = output.partition("WorkflowError")[2].splitlines()
     assert any(all(sentence in line for sentence in sentences) for line in lines), output
     assert "Traceback (most recent call last)" not in output
@@ -54,11 +54,11 @@ def test_bad_configuration(run, change, sentences):
 
 
 def same_sentence(run, command=("doctor",)):
-    """What snakemake refuses, in a dry run, and ./tigerbush too, in the same words."""
+    """Return the sentence with which a dry run of snakemake and ./tigerbush refuse the same."""
     output = run.snakemake("--dry-run", status=1)
     text = re.search(r"^WorkflowError[^\n]*:\n(.+)$", output, re.MULTILINE)[1]
     told = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
-    # the doctor's lines begin with what was looked at
+    # the doctor's lines begin with the name of the check
     assert text in [re.sub(r"^(tigerbush: |wrong +\w+ +)", "", line) for line in told.splitlines()], told
     assert "Traceback" not in output + told
     return text
@@ -100,14 +100,14 @@ def test_the_yaml_error_of_a_command_names_the_file(run):
 
 
 def test_a_folder_in_which_submitted_jobs_would_not_start(tmp_path):
-    """The dry run tells, with the profile of SLURM; local jobs start there."""
+    """The dry run reports it, with the SLURM profile; local jobs do start there."""
     run = Run(tmp_path / "a$b", BASE)
     (run.folder / "products").mkdir()
     text = f"the working folder '{run.folder}' has '$' in its path, with which a submitted job cannot start; rename or move it."
     profile = ("--profile", str(ROOT / "profiles" / "slurm"))
     assert text in lines(run.snakemake("--dry-run", *profile, status=1))
     assert text in run.tigerbush("doctor", "--configfile", "config.yaml", *profile, status=1)
-    # an executor of one's own is known when the run starts
+    # other executors are known when the run starts
     assert text in lines(
         run.snakemake("results/products.tsv", "--executor", "slurm-batch", "--jobs", "1", status=1)
     )
@@ -148,7 +148,7 @@ def test_bad_sites(run, site, sentence):
     refused(run, sentence)
 
 
-def test_a_site_that_is_there_twice(run):
+def test_a_site_that_occurs_twice(run):
     run.write_sites(("a", 14.5, 45.8, 0.01), ("a", 14.5, 45.8, 0.01))
     refused(run, "line 3: site name 'a' is reserved, used twice")
 
@@ -181,7 +181,7 @@ def test_bad_table_of_products(run, table, sentence):
     refused(run, sentence)
 
 
-def test_a_refused_table_can_be_written_anew(run):
+def test_a_refused_table_can_be_rewritten(run):
     (run.folder / "results").mkdir()
     (run.folder / "results" / "products.tsv").write_text("nonsense")
     (run.folder / "results" / "files.tsv").write_text("")

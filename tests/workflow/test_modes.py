@@ -52,7 +52,7 @@ def test_as_a_module_of_another_workflow(run):
 
 
 def test_as_a_module_of_another_workflow_from_github(run, tmp_path):
-    """A repository on this machine, of which git is told that it is there."""
+    """From a repository on this machine, to which git is redirected."""
     keep_days(run, "20170110")
     hub = commit_all(copy_checkout(tmp_path / "hub" / "o" / "tigerbush", "workflow"))
     subprocess.run(["git", "tag", "v1"], cwd=hub, check=True)
@@ -72,7 +72,7 @@ def test_as_a_module_of_another_workflow_from_github(run, tmp_path):
     }
     run.snakemake(snakefile=run.folder / "Snakefile")
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
-    # its library is that of a checkout
+    # with the library of a checkout
     summary = "results/here/2017-01-16/summary.json"
     output = run.snakemake(summary, "--dry-run", "--rerun-triggers", "mtime", "params", "input")
     assert "Nothing to be done" in output
@@ -101,9 +101,9 @@ def test_a_rule_names_its_script(rule):
     text = rules()[rule]
     script = re.search(r'script:\s*"\.\./scripts/(\w+)\.py"', text)
     library = re.search(r"library=library\((.*?)\)", text)
-    # check_scenes inherits; an edit must not list or fetch everything again; publish_scene follows its manifest
+    # check_scenes inherits; the others list and fetch, which an edit must not repeat, or follow a manifest
     others = {"discover_products", "download_product", "stream_product", "check_scenes", "publish_scene"}
-    # the launcher starts a script more
+    # the launcher starts another script
     named = "*SCENE_SCRIPTS" if rule == "resample_scenes" else f'"{rule}"'
     assert (library and library[1]) == (None if rule in others else named)
     assert len(rule) <= 27

@@ -1,4 +1,4 @@
-"""./tigerbush plan on a small configuration, against what a run then does."""
+"""./tigerbush plan for a small configuration, against the run that follows."""
 
 import json
 
@@ -22,9 +22,9 @@ def test_the_plan_is_what_the_run_does(run):
     assert stored["jobs"]["download_product"] == 3
     run.snakemake(SUMMARIES, *copied)
     bytes_copied = sum(path.stat().st_size for path in (run.folder / "results" / "downloads").iterdir())
-    # the zips also hold names, and every file begins a new block of them
+    # zips also hold names, and every file starts a new block
     assert 0 <= bytes_copied - stored["transfer_bytes"] < 0.1 * bytes_copied
-    # what is finished costs nothing more; the scenes are still to be made
+    # finished results cost nothing; the scenes are still to be made
     left = run.tigerbush("plan", SUMMARIES, "scenes", "--configfile", "config.yaml", *copied)
     assert "jobs     5\n" in left
     assert "3 resample_scene" in left

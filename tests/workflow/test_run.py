@@ -1,4 +1,4 @@
-"""The whole way on products that the tests write: what runs, what does not run again, what fails."""
+"""The whole workflow on synthetic products: what runs, what does not run again, what fails."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.sentinel2.writer import write_product
 
-# one worker: the runs that tests go on with are made once
+# in one worker, so that the runs that tests continue are made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("run")]
 
 ANALYSIS = ("analyse_site", "compare_sites", "plot_site", "map_site", "report_site", "report_sites")
@@ -44,7 +44,7 @@ def test_from_products_to_the_summary(run):
     }  # fmt: skip
     assert not list(run.folder.glob("results/here/products/*window*"))
     assert "100%" in output
-    # nothing is left to do, and a dry run says so
+    # nothing is left to be done, and a dry run says so
     assert "Nothing to be done" in run.snakemake()
 
 
@@ -52,7 +52,7 @@ def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
     once = dict.fromkeys(("all", "check_products", "summarise_site", *ANALYSIS), 1)
     assert run.planned() == once | {"discover_products": 1}
     run.tigerbush("discover", "--configfile", "config.yaml")
-    # neither rasters nor metadata are opened: the products are not even there
+    # neither rasters nor metadata are opened: the products do not even exist
     shutil.move(run.folder / "products", run.folder / "elsewhere")
     expected = {
         **once,
@@ -62,7 +62,7 @@ def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
     assert run.planned() == expected | dict.fromkeys(PER_DATE, 2)
 
 
-def test_a_new_product_plans_only_what_it_touches(finished):
+def test_a_new_product_plans_only_what_depends_on_it(finished):
     before = (finished.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns
     write_product(finished.folder / "products", name_of("20170220"), scene_of(9))
     assert "Nothing to be done" in finished.snakemake(SUMMARIES)
@@ -84,8 +84,8 @@ def test_a_new_product_plans_only_what_it_touches(finished):
     assert json.loads(tags[LINEAGE])["n_takes"] == 2
 
 
-def test_the_scheduler_wakes_up_no_more_often_than_jobs_finish(run):
-    """Snakemake's limit of jobs per time would have it look again and again; one of the user's own stays."""
+def test_the_scheduler_runs_no_more_often_than_jobs_finish(run):
+    """Snakemake's default rate limit would make it run again and again; a limit that the user sets is kept."""
     keep_days(run, "20170110", "20170120")
     output = run.snakemake(SUMMARIES, "--verbose")
     assert output.count("Resources before job selection") <= output.count("Finished jobid")
@@ -109,7 +109,7 @@ def test_a_failed_refresh_keeps_the_table(run):
 
 
 def test_discovery_keeps_products_that_are_gone(finished):
-    """Old products are deleted to make room; what was made of them stays in the summary."""
+    """Old products are deleted to free disk space; results made of them stay in the summary."""
     shutil.rmtree(finished.folder / "products" / f"{name_of('20170110')}.SAFE")
     output = finished.tigerbush("discover", "--configfile", "config.yaml")
     assert "1 products of the table are no longer in products" in output
@@ -117,7 +117,7 @@ def test_discovery_keeps_products_that_are_gone(finished):
 
 
 def test_a_source_that_breaks_while_it_is_read(run):
-    """Trouble that might pass is tried again; then the product fails, not its site."""
+    """Transient errors are retried; then the product fails, not its site."""
     keep_days(run, "20170110", "20170210")
     path = next((run.folder / "products").glob("*20170210T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
@@ -154,7 +154,7 @@ def test_weather_that_does_not_cover_a_date(run):
     assert run.summary()["metadata"]["num_data_points"] == 1
 
 
-def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
+def test_failures_do_not_stop_the_rest_and_are_reported_at_the_end(run):
     break_product(run, "20170120")
     break_product(run, "20170210")
     output = run.snakemake(SUMMARIES, status=1)
@@ -167,7 +167,7 @@ def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
     placeholder = read_raster(run.folder / "results" / "here" / "products" / f"{name_of('20170210')}.tif")
     assert placeholder.tags[STATUS] == "failed"
     assert not placeholder.data.any()
-    # only the gate is left to run
+    # only the check of products is left to run
     assert run.planned(SUMMARIES) == {"check_products": 1}
 
 
@@ -232,7 +232,7 @@ def test_scenes_need_no_site(run):
     assert "Nothing to be done" in run.snakemake("scenes")
 
 
-def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(failed):
+def test_retry_ignores_a_placeholder_that_a_newer_baseline_has_replaced(failed):
     write_product(failed.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
     failed.tigerbush("discover", "--configfile", "config.yaml")
     failed.snakemake(SUMMARIES)
@@ -306,7 +306,7 @@ def test_a_site_outside_every_tile(run):
 
 
 def test_from_the_checkout_with_the_local_profile(run, tmp_path):
-    """As README says: the profile, and the configuration on top of the default one."""
+    """As the README says: with the profile, and a configuration on top of the default one."""
     keep_days(run, "20170110")
     checkout = tmp_path / "checkout"
     checkout.mkdir()

@@ -28,14 +28,14 @@ def test_before_and_after_a_run(run):
     run.snakemake()
     shown = status(run)
     assert shown["run"] == "ended"
-    # one site, the gate, and the table
+    # one site, the check of products, and the table
     assert {state for counts in shown["sites"].values() for state in counts} == {"done"}
     assert set(shown["sites"]) == {"here", "all"}
     assert shown["rules"]["composite_date"] == {"done": 2}
 
 
 def test_a_hard_failure_blocks_its_date_only(run):
-    """No disk space, a lost library: what no placeholder stands for."""
+    """No disk space, a missing library: failures that no placeholder covers."""
     mask = f"results/here/products/{name_of('20170210')}_mask.tif"
     run.tigerbush("discover", "--configfile", "config.yaml")
     run.snakemake(mask)
@@ -66,7 +66,7 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
         while not list(run.folder.glob("results/here/products/*_mask.tif")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
-        # held, so that it does not end while status looks
+        # paused, so that it does not end while status reads its state
         os.killpg(process.pid, signal.SIGSTOP)
         state = status(run)
         assert state["run"] == "running" and state["advice"] is None
