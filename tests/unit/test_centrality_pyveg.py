@@ -1,4 +1,4 @@
-"""Feature vectors of real sub-images must be the ones that pyveg published."""
+"""Feature vectors of real sub-images must equal those that pyveg published."""
 
 import json
 
@@ -18,7 +18,7 @@ def folder(shared_data):
 
 @pytest.fixture(scope="module")
 def sub_images(folder):
-    """Signal (bare ground) of each sub-image by the two coordinates of its name."""
+    """Signal (bare ground) of each sub-image, by the two coordinates in its name."""
     images = {}
     for path in sorted(folder.glob("*_BWNDVI.png")):
         _, first, second, _ = path.stem.split("_")
@@ -30,7 +30,7 @@ def sub_images(folder):
 
 @pytest.fixture(scope="module")
 def records(folder):
-    """Results of pyveg by the two coordinates: their order differs from that of the file names."""
+    """Results of pyveg by the two coordinates, whose order differs from that in file names."""
     content = json.loads((folder / "network_centralities.json").read_text())
     return {frozenset((record["latitude"], record["longitude"])): record for record in content}
 

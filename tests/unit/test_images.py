@@ -1,4 +1,4 @@
-"""The images of a date against hand-made values and opencv."""
+"""The images of a date against values computed by hand and OpenCV."""
 
 from dataclasses import replace
 
@@ -116,8 +116,8 @@ def test_ndvi_is_described_as_its_composite():
     np.testing.assert_allclose(ndvi.data, [(nir - red) / (nir + red)], rtol=1e-6)
 
 
-def test_colours_are_red_green_and_blue_of_the_composite():
-    """In DN: 0.1 is 1000, and the greatest of the three bands 3000."""
+def test_rgb_has_the_red_green_and_blue_of_the_composite():
+    """In DN: 0.1 is 1000, and the maximum of the three bands is 3000."""
     data = np.array([0.1, 0.2, 0.3, 0.4, 1], np.float32)[:, None, None] * np.ones((5, 12, 14), np.float32)
     made = Raster(data, Grid(0, 0, 10, 14, 12), 32633, ("B2", "B3", "B4", "B8", "n_obs"), np.nan)
     image = render(made).rgb
@@ -128,7 +128,7 @@ def test_colours_are_red_green_and_blue_of_the_composite():
 
 
 def test_the_one_of_the_formula_is_one_dn():
-    """Of at most 4 DN: 4 * 255 / 5 = 204, and 1 * 255 / 5 = 51."""
+    """With a maximum of 4 DN: 4 * 255 / 5 = 204, and 1 * 255 / 5 = 51."""
     data = np.array([0.0001, 0.0001, 0.0004, 0.4], np.float32)[:, None, None] * np.ones(
         (4, 12, 14), np.float32
     )
