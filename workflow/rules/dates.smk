@@ -94,7 +94,7 @@ rule compute_ndvi:
         **SUBIMAGES,
         library=library("compute_ndvi"),
     message:
-        "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
+        "Computing the NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
         "../scripts/compute_ndvi.py"
 
@@ -121,7 +121,7 @@ rule compute_centrality:
         library=library("compute_centrality"),
         network=config["centrality"],
     message:
-        "Network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
+        "Computing the network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
         "../scripts/compute_centrality.py"
 
