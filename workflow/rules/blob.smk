@@ -44,7 +44,7 @@ if in_blob_storage():
 
     @wrap_method(StorageObject, "store_object")
     def upload_blob(original, blob):
-        """Upload without creating the container: a mistyped one would be created silently."""
+        """Upload, but create no container, since a mistyped one would be created silently."""
         call_blob_storage(
             lambda: blob.upload_blob_to_storage(blob.local_path(), blob.blob_path), blob.container_name
         )
