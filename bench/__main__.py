@@ -1,7 +1,7 @@
-"""Measure what tigerbush exists for against references in the same process; `make bench` runs it.
+"""Benchmark tigerbush against reference implementations in the same process; `make bench` runs it.
 
-Ratios are what counts: machines differ, and shared ones differ from minute to minute. Nothing here
-fails on a slow machine; a target is printed beside what was measured.
+Only ratios count: machines differ, and shared ones differ from minute to minute. Nothing here
+fails on a slow machine; targets are printed beside the measurements.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import importlib
 
 from bench.table import heading, print_row
 
-# name to module and function: a row imports only what it measures
+# module and function of each row, imported only when it is measured
 ROWS = {
     "centrality": ("arrays", "centrality"),
     "date": ("arrays", "date"),
@@ -26,18 +26,18 @@ ROWS = {
 
 
 def chosen(text: str) -> list[str]:
-    """Split a list of names; refuse those that are none."""
+    """Split a list of rows; refuse unknown names."""
     names = text.split(",") if text else list(ROWS)
     if unknown := [name for name in names if name not in ROWS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(ROWS)}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(ROWS)}")
     return names
 
 
 def main() -> None:
-    """Print one table of the chosen rows."""
+    """Print a table of the chosen rows."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=chosen, default="", help=f"some of {','.join(ROWS)}; default: all")
-    parser.add_argument("--small", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--small", action="store_true", help="tiny sizes, to check that it runs")
     arguments = parser.parse_args()
     print(heading(), flush=True)
     for name in arguments.rows:

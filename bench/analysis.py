@@ -1,4 +1,4 @@
-"""Rows that measure the analysis of many sites, from their summaries."""
+"""Rows for the analysis of many sites, from their summaries."""
 
 import json
 import tempfile
@@ -20,7 +20,7 @@ PARTS = 16
 
 
 def summary(seed: int, dates: int) -> dict:
-    """Return a summary of a site: AR(1) around a season, 16 sub-images, a tenth of the dates without data."""
+    """Return the summary of a site: AR(1) around a seasonal cycle, 16 sub-images, a tenth of the dates without data."""
     random = np.random.default_rng(seed)
     days = [f"{2016 + i // 12}-{i % 12 + 1:02}-16" for i in range(dates)]
     state, series, weather = 0.0, {}, {}
@@ -49,12 +49,12 @@ def analyse(folder: Path, sites: int, settings: dict) -> None:
         write_json(
             folder / path.name.replace("summary", "analysis"), analyse_site(series, settings, len(paths))
         )
-    read = [read_json(folder / path.name.replace("summary", "analysis")) for path in paths]
-    write_json(folder / "sites.json", compare(read, **settings["fdr"]))
+    analyses = [read_json(folder / path.name.replace("summary", "analysis")) for path in paths]
+    write_json(folder / "sites.json", compare(analyses, **settings["fdr"]))
 
 
 def analysis(small: bool) -> Iterator[Row]:
-    """Measure the analysis of sites in a process of its own, for two numbers of them."""
+    """Measure the analysis in its own process, for two numbers of sites."""
     settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
     dates, numbers = (48, (1, 2)) if small else (60, (25, 100))
     if small:
@@ -66,4 +66,4 @@ def analysis(small: bool) -> Iterator[Row]:
         for sites in numbers:
             usage = in_child(analyse, folder, sites, settings)
             title = f"analysis of {sites} sites of {dates} dates, from summary to table"
-            yield Row(title, usage.seconds, f"{usage.seconds / sites:.2f} s a site", usage.peak)
+            yield Row(title, usage.seconds, f"{usage.seconds / sites:.2f} s per site", usage.peak)

@@ -1,4 +1,4 @@
-"""Rows that measure functions on arrays: a sub-image, a date, a composite."""
+"""Rows for functions on arrays: a sub-image, a date, a composite."""
 
 import json
 import warnings
@@ -26,7 +26,7 @@ DAY = "2020-01-16"
 
 
 def pattern(side: int, seed: int = 0) -> np.ndarray:
-    """Return an 8-bit NDVI image of blotches some 60 m wide, with noise."""
+    """Return an 8-bit NDVI image of patches some 60 m wide, with noise."""
     random = np.random.default_rng(seed)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     spectrum = np.exp(-(((frequency - 1 / 6) / 0.05) ** 2)) * np.fft.fft2(
@@ -41,9 +41,9 @@ def dense(signal: np.ndarray) -> np.ndarray:
     number = np.full(signal.shape, -1)
     number[signal] = np.arange(signal.sum())
     adjacency = np.zeros((signal.sum(),) * 2)
-    for one, other in ((number[:, :-1], number[:, 1:]), (number[:-1], number[1:])):
-        both = (one >= 0) & (other >= 0)
-        adjacency[one[both], other[both]] = adjacency[other[both], one[both]] = 1
+    for start, end in ((number[:, :-1], number[:, 1:]), (number[:-1], number[1:])):
+        joined = (start >= 0) & (end >= 0)
+        adjacency[start[joined], end[joined]] = adjacency[end[joined], start[joined]] = 1
     values, vectors = np.linalg.eigh(adjacency)
     return (vectors**2) @ np.exp(values)
 
@@ -58,17 +58,17 @@ def centrality(small: bool) -> Iterator[Row]:
     side = 12 if small else 50
     grey = pattern(side)
     signal = grey < np.quantile(grey, 0.76)  # as much bare ground as pyveg's Sahelian sub-images have
-    (ours,) = cpu_seconds(lambda: feature_vector(signal), repeats=50)
+    (seconds,) = cpu_seconds(lambda: feature_vector(signal), repeats=50)
     title = f"centrality of a sub-image of {side} x {side}, {signal.sum()} signal pixels"
     for name, target, reference in (
         ("networkx", ", target 400", lambda: nx.subgraph_centrality(graph(signal))),
         ("dense eigh", "", lambda: dense(signal)),
     ):
-        (theirs,) = cpu_seconds(reference, repeats=1)
-        yield Row(title, ours, f"{theirs / ours:.0f} x faster than {name} ({theirs:.2f} s){target}")
+        (slower,) = cpu_seconds(reference, repeats=1)
+        yield Row(title, seconds, f"{slower / seconds:.0f} x faster than {name} ({slower:.2f} s){target}")
         title = "  the same"
-    (eight,) = cpu_seconds(lambda: subgraph_centrality(signal, 8), repeats=5)
-    yield Row("  with 8 neighbours", eight)
+    (seconds,) = cpu_seconds(lambda: subgraph_centrality(signal, 8), repeats=5)
+    yield Row("  with 8 neighbours", seconds)
 
 
 def composite_of(side: int) -> Raster:
@@ -90,41 +90,41 @@ class Date:
         self.composite = composite_of(side)
 
     def draw(self) -> None:
-        """NDVI, the 8-bit images and the split into bare and green."""
+        """Render NDVI, the 8-bit images and the black/white image."""
         self.images = render(self.composite)
 
     def choose(self) -> None:
-        """Cut the image; find the sub-images that are used."""
+        """Divide the image, and select the sub-images that are used."""
         self.index = self.images.ndvi.data[0]
         self.covered = coverage(self.index, self.images.rgb)
         parts = sub_images(self.composite.grid, self.composite.epsg, 50)
         self.used = usable_sub_images(parts, self.covered, 0.05)
 
     def centrality(self) -> None:
-        """Network centrality of each sub-image."""
+        """Compute the network centrality of each sub-image."""
         self.networks = centrality_of_sub_images(self.images.black_white, self.covered, self.used, DAY)
 
     def ndvi(self) -> None:
-        """Mean NDVI of each sub-image."""
+        """Compute the mean NDVI of each sub-image."""
         n_obs, images = self.composite.data[4], self.images
         self.means = ndvi_of_sub_images(
             self.index, images.grey, images.black_white, n_obs, self.covered, self.used, DAY
         )
 
     def summarise(self) -> None:
-        """Merge the records into the text of one JSON."""
+        """Merge the records into one JSON text."""
         json.dumps(summarise_date(DAY, self.networks, self.means, {}), indent=1)
 
 
 def date(small: bool) -> Iterator[Row]:
-    """Measure a date, whole and by stages."""
+    """Measure a date, in total and by stage."""
     side = 100 if small else 800
-    one = Date(side)
-    seconds = cpu_seconds(*(getattr(one, stage) for stage in one.stages), repeats=5)
-    title = f"a date of {side} x {side}, {len(one.used)} sub-images, composite in memory to JSON"
-    yield Row(title, sum(seconds), "target 1.5 s")
-    for stage, took in zip(one.stages, seconds, strict=True):
-        yield Row(f"  {stage}", took, f"{took / sum(seconds):.1%}")
+    example = Date(side)
+    times = cpu_seconds(*(getattr(example, stage) for stage in example.stages), repeats=5)
+    title = f"a date of {side} x {side}, {len(example.used)} sub-images, composite in memory to JSON"
+    yield Row(title, sum(times), "target 1.5 s")
+    for stage, seconds in zip(example.stages, times, strict=True):
+        yield Row(f"  {stage}", seconds, f"{seconds / sum(times):.1%}")
 
 
 def composite(small: bool) -> Iterator[Row]:
@@ -141,9 +141,11 @@ def composite(small: bool) -> Iterator[Row]:
     def reference() -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pixels without any observation
-            return np.nanmedian([np.where(one.usable, one.dn, np.nan) for one in observations], axis=0)
+            stacked = [np.where(observation.usable, observation.dn, np.nan) for observation in observations]
+            return np.nanmedian(stacked, axis=0)
 
-    ours, theirs = *cpu_seconds(lambda: median(observations), repeats=3), *cpu_seconds(reference, repeats=1)
+    (seconds,) = cpu_seconds(lambda: median(observations), repeats=3)
+    (slower,) = cpu_seconds(reference, repeats=1)
     yield Row(
-        f"median of 6 products of {side} x {side}", ours, f"{theirs / ours:.1f} x faster than nanmedian"
+        f"median of 6 products of {side} x {side}", seconds, f"{slower / seconds:.1f} x faster than nanmedian"
     )

@@ -1,8 +1,8 @@
-"""Measure what the early-warning tests are worth, on series whose truth is known; `make calibrate` runs it.
+"""Calibrate the early-warning tests on simulated series whose truth is known; `make calibrate` runs it.
 
-Prints Markdown: how often 5 % tests reject series that do not change (4 to 6.5 % is accepted), how often they find
-series that do, how good estimates and bounds of the restoring rate are, and the same for vegetation of the simulator
-under constant and under falling rain. Takes more than an hour on one core; --small takes seconds and proves little.
+Prints Markdown: the false-alarm rate of 5 % tests on stationary series (4 to 6.5 % is accepted), their power on series
+that change, the bias of the restoring rate and the coverage of its bounds, and the same for simulated vegetation under
+constant and declining rainfall. Takes more than an hour on one core; --small takes seconds and shows only that it runs.
 """
 
 import argparse
@@ -14,7 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.calibration import LEVEL, PHIS, SIZES, Cell, binomial_interval, grow, warned
+from bench.calibration import (
+    LEVEL,
+    PHIS,
+    SIZES,
+    Cell,
+    binomial_interval,
+    p_values_of_series,
+    simulate_vegetation,
+)
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.files import write_bytes
 from tigerbush.version import __version__
@@ -30,13 +38,13 @@ class Extent:
     Attributes
     ----------
     series, phase_series : int
-        Null series of each kind, and those of them that are compared with phase surrogates.
+        Null series of each kind, and how many of them are compared with phase surrogates.
     surrogates : int
-        Of each rate.
+        Surrogates of each rate.
     sizes : tuple of int
-        Dates of a series.
+        Lengths of series, in dates.
     seeds, months, spin_up, side, simulator_surrogates : int
-        Runs of the simulator, their length, the months before them, the cells a side, and what they are compared with.
+        Runs of the simulator, their length and spin-up in months, the cells per side, and the surrogates of each run.
     """
 
     series: int = 4000
@@ -54,7 +62,7 @@ SMALL = Extent(200, 20, 199, (36,), seeds=1, months=24, spin_up=5, side=16, simu
 
 
 def parser() -> argparse.ArgumentParser:
-    """Take the sizes, and where to write."""
+    """Return the parser of the command line: sizes and output."""
     command = argparse.ArgumentParser(
         prog="python -m bench.calibrate",
         description=__doc__,
@@ -67,13 +75,13 @@ def parser() -> argparse.ArgumentParser:
         "--phase-series",
         type=int,
         default=Extent.phase_series,
-        help="of them against phase surrogates (default: %(default)s)",
+        help="how many of them are tested against phase surrogates (default: %(default)s)",
     )
     command.add_argument(
         "--seeds", type=int, default=Extent.seeds, help="runs of the simulator (default: %(default)s)"
     )
-    command.add_argument("--output", type=Path, help="also write what is printed to this file")
-    command.add_argument("--small", action="store_true", help="tiny sizes, to see that it runs")
+    command.add_argument("--output", type=Path, help="also write the tables to this file")
+    command.add_argument("--small", action="store_true", help="tiny sizes, to check that it runs")
     return command
 
 
@@ -100,7 +108,7 @@ def report(extent: Extent) -> Iterator[str]:
 
 
 def nulls(extent: Extent) -> Iterator[str]:
-    """Yield the rates of rejection of series that do not change, and the worth of estimates and bounds."""
+    """Yield the false-alarm rates on stationary series, the bias of estimates and the coverage of bounds."""
     series = extent.series
     yield f"## False alarms: {series} series per row, tests at 5 %, {extent.surrogates} surrogates of each rate"
     yield ""
@@ -114,12 +122,14 @@ def nulls(extent: Extent) -> Iterator[str]:
             for phi in PHIS:
                 random = np.random.default_rng([2, number, len(pattern), int(100 * phi)])
                 values = cell.simulate(phi, series, random)
-                found = cell.p_values(values)
-                # the workflow has no test of the trend against phase surrogates where there are gaps
+                p_values = cell.p_values(values)
+                # with gaps, the workflow does not test the trend against phase surrogates
                 names = PHASE if pattern == "gaps" else (*PHASE, "trend")
                 phase = cell.phase_p_values(values[: extent.phase_series], 99, names)
-                found |= {f"{name}, phase": p for name, p in phase.items()}
-                shares = [float((found[name] <= LEVEL).mean()) if name in found else None for name in tests]
+                p_values |= {f"{name}, phase": p for name, p in phase.items()}
+                shares = [
+                    float((p_values[name] <= LEVEL).mean()) if name in p_values else None for name in tests
+                ]
                 all_shares += [share for share in shares if share is not None]
                 estimate, coverage = cell.coverage(phi, series, random)
                 numbers = " | ".join(_share(share) for share in shares)
@@ -141,7 +151,7 @@ def _share(share: float | None) -> str:
 
 
 def powers(extent: Extent) -> Iterator[str]:
-    """Yield how often series are found whose autocorrelation rises from 0.3 to 0.9."""
+    """Yield the power on series whose autocorrelation rises from 0.3 to 0.9."""
     yield f"## Power: AR(1) rises from 0.3 to 0.9 over the record, % of {extent.series} series detected"
     yield ""
     tests = [*INDICATORS, "trend"]
@@ -153,30 +163,30 @@ def powers(extent: Extent) -> Iterator[str]:
             values = cell.simulate(
                 (0.3, 0.9), extent.series, np.random.default_rng([3, number, len(pattern)])
             )
-            found = cell.p_values(values)
-            numbers = " | ".join(f"{100 * (found[name] <= LEVEL).mean():.0f}" for name in tests)
+            p_values = cell.p_values(values)
+            numbers = " | ".join(f"{100 * (p_values[name] <= LEVEL).mean():.0f}" for name in tests)
             yield f"| {number} | {pattern} | {numbers} |"
     yield ""
 
 
 def simulated(extent: Extent) -> Iterator[str]:
-    """Yield how often vegetation of the simulator is found to slow down."""
+    """Yield how often slowing down is detected in simulated vegetation."""
     seeds = extent.seeds
     low, high = binomial_interval(seeds)
     yield f"## The simulator without images: {seeds} seeds, {extent.months} months"
     yield ""
     yield f"For a test at 5 %, {100 * low:.1f} to {100 * high:.1f} % is the binomial 99 % interval of {seeds} runs."
     yield ""
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
+    p_values: dict[tuple[str, str], list[dict[str, float]]] = {}
     for seed in range(seeds):
-        for rain, values in grow(seed, extent.months, extent.side, extent.spin_up):
+        for rain, values in simulate_vegetation(seed, extent.months, extent.side, extent.spin_up):
             for i, measure in enumerate(("NDVI", "log biomass")):
-                p = warned(values[:, i], extent.simulator_surrogates, seed)
-                found.setdefault((rain, measure), []).append(p)
-    tests = list(next(iter(found.values()))[0])
+                p = p_values_of_series(values[:, i], extent.simulator_surrogates, seed)
+                p_values.setdefault((rain, measure), []).append(p)
+    tests = list(next(iter(p_values.values()))[0])
     yield f"| rain | series | {' | '.join(tests)} |"
     yield "|" + "---|" * (len(tests) + 2)
-    for (rain, measure), results in found.items():
+    for (rain, measure), results in p_values.items():
         shares = [np.mean([result[name] <= LEVEL for result in results]) for name in tests]
         marked = [
             f"{100 * share:.1f}" if rain != "constant" or low <= share <= high else f"**{100 * share:.1f}**"

@@ -1,4 +1,4 @@
-"""Rows that run the same jobs here and on a SLURM of two nodes on this machine: what submitting costs."""
+"""Rows for the overhead of submission: the same jobs on one machine, and on a SLURM cluster that runs on it."""
 
 import re
 import sys
@@ -12,14 +12,14 @@ from bench.runs import ROOT, small_products, snakemake
 from bench.table import Row, Usage, in_child
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
-# the chains of products and dates, which are many, and not what is made once
+# the many chains of products and dates, without the jobs that run once
 SUMMARIES = "results/products_checked.txt"
-# in place of the profile's: no file system to wait for, no more CPUs than a node has, no queue to be polite to
+# in place of the profile's: no shared file system to wait for, no more CPUs than a node has, no other users
 HERE = {"latency-wait": 5, "cores": 2, "slurm-batch-init-seconds-before-status-checks": 5}
 
 
 def cluster(small: bool) -> Iterator[Row]:
-    """Measure a run of small jobs on one machine, and on a cluster in three groupings; its time is mostly waiting."""
+    """Measure a run of small jobs on one machine, and on a cluster with three groupings; most wall time is waiting."""
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "services")]
     from slurm import ACCOUNT, slurm_cluster
 
@@ -28,36 +28,36 @@ def cluster(small: bool) -> Iterator[Row]:
         local = run(Path(name), months)
         steps = int(re.search(r"(\d+) of \1 steps", (Path(name) / "output.txt").read_text())[1])
     here = local.seconds + local.children
-    yield Row(f"{steps} small jobs on one machine", here, f"{local.wall:.0f} s of time")
+    yield Row(f"{steps} small jobs on one machine", here, f"{local.wall:.0f} s of wall time")
     profile = yaml.safe_load(PROFILE.read_text()) | HERE
-    alone = {key: value for key, value in profile.items() if not key.startswith("group")}
+    ungrouped = {key: value for key, value in profile.items() if not key.startswith("group")}
     chains = profile | {"group-components": ["product=1", "date=1"]}
-    ways = {"four chains a job, as profiles/slurm has it": profile}
+    profiles = {"four chains per job, as in profiles/slurm": profile}
     if not small:
-        ways |= {"a chain a job": chains, "a step a job": alone}
+        profiles |= {"one chain per job": chains, "one step per job": ungrouped}
     with slurm_cluster(nodes=2, cpus=2, accounting=True) as running:
-        for title, settings in ways.items():
+        for title, settings in profiles.items():
             settings["default-resources"] = [*settings["default-resources"], f"slurm_account={ACCOUNT}"]
             with tempfile.TemporaryDirectory() as name:
-                profile_of(Path(name), settings)
+                write_profile(Path(name), settings)
                 usage = run(Path(name), months, "--profile", "profile")
                 jobs = cpu_of_jobs(running, Path(name))
             cpu = usage.seconds + usage.children + sum(jobs)
             remark = (
-                f"{len(jobs)} jobs submitted, {(cpu - here) / len(jobs):.1f} s more CPU for each, "
-                f"{cpu / here:.1f} x one machine; {usage.wall:.0f} s of time"
+                f"{len(jobs)} jobs submitted, {(cpu - here) / len(jobs):.1f} s more CPU per job, "
+                f"{cpu / here:.1f} x one machine; {usage.wall:.0f} s of wall time"
             )
             yield Row(f"  on SLURM, {title}", cpu, remark)
 
 
 def run(folder: Path, months: int, *arguments: str) -> Usage:
-    """Run on two cores of this machine, or where the arguments say."""
+    """Run on two cores of this machine, or as the arguments say."""
     small_products(folder, months)
     return in_child(snakemake, folder, SUMMARIES, *arguments)
 
 
-def profile_of(folder: Path, settings: dict) -> None:
-    """Write a profile of one's own."""
+def write_profile(folder: Path, settings: dict) -> None:
+    """Write a Snakemake profile into a folder."""
     (folder / "profile").mkdir()
     (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(settings))
 
@@ -65,14 +65,14 @@ def profile_of(folder: Path, settings: dict) -> None:
 def cpu_of_jobs(running, folder: Path) -> list[float]:
     """Return the CPU time of each job of a run, from SLURM's accounting."""
     name = re.search(r"SLURM run ID: (\S+)", (folder / "output.txt").read_text())[1]
-    # of the steps, too: without them the sum over a job is 0
+    # with the steps, without which SLURM reports 0 for the job
     rows = running.run("sacct", "--noheader", "--parsable2", f"--name={name}", "--format=JobID,TotalCPU")
     jobs = dict(row.split("|") for row in rows.splitlines() if "." not in row.partition("|")[0])
     return [seconds(time) for time in jobs.values()]
 
 
 def seconds(text: str) -> float:
-    """Read SLURM's [days-][hours:]minutes:seconds.
+    """Convert SLURM's [days-][hours:]minutes:seconds.
 
     >>> seconds("1-00:00:01"), seconds("01:02.5")
     (86401.0, 62.5)

@@ -1,6 +1,6 @@
-"""What checking JPEG 2000 files for damage costs, and what it notices.
+"""Rows for checking JPEG 2000 files for damage: its cost, and the damage that it detects.
 
-The band is synthetic, coded as ESA codes its own: tiles of 1024 pixels, precincts of 256, packet lengths (PLT).
+The band is synthetic, encoded like ESA's own: tiles of 1024 pixels, precincts of 256, packet lengths (PLT).
 """
 
 import struct
@@ -36,39 +36,39 @@ def flip(content: bytearray, part: Part, random: np.random.Generator) -> None:
 
 
 def cut(content: bytearray, part: Part, random: np.random.Generator) -> None:
-    """Lose the rest of a tile, as a transfer that broke off."""
+    """Zero the rest of a tile, like a transfer that broke off."""
     start = random.integers(*part)
     content[start : part[1]] = bytes(part[1] - start)
 
 
 def hole(content: bytearray, part: Part, random: np.random.Generator) -> None:
-    """Lose a block of a disk."""
+    """Zero a block, like a bad block of a disk."""
     start = random.integers(part[0], part[1] - HOLE)
     content[start : start + HOLE] = bytes(HOLE)
 
 
 def mix(content: bytearray, part: Part, random: np.random.Generator) -> None:
-    """Take a block from elsewhere in the tile."""
+    """Replace a block by one from elsewhere in the tile."""
     start, other = random.integers(part[0], part[1] - HOLE, 2)
     content[start : start + HOLE] = content[other : other + HOLE]
 
 
 KINDS: dict[str, Kind] = {
     "a bit flipped": flip,
-    "zeros from somewhere to the end of a tile": cut,
+    "zeros to the end of a tile": cut,
     "4 kB of zeros": hole,
     "4 kB from elsewhere": mix,
 }
 
 
 def tiles(content: bytes) -> list[Part]:
-    """Return beginning and end of the data of each tile."""
-    found, position = [], content.index(b"\xff\x90\x00\x0a")
+    """Return start and end of the data of each tile."""
+    parts, position = [], content.index(b"\xff\x90\x00\x0a")
     while content[position : position + 2] == b"\xff\x90":
         (length,) = struct.unpack(">I", content[position + 6 : position + 10])
-        found.append((content.index(b"\xff\x93", position) + 2, position + length))
+        parts.append((content.index(b"\xff\x93", position) + 2, position + length))
         position += length
-    return found
+    return parts
 
 
 def check(content: bytes, window: Box | None = None) -> str:
@@ -83,7 +83,7 @@ def decode(content: bytes, window: Box | None = None) -> np.ndarray:
 
 
 def outcome(whole: bytes, window: Box, pixels: np.ndarray, kind: Kind, random: np.random.Generator) -> str:
-    """Damage the tile of a window; tell whether that is noticed, harmless to its pixels, or silent."""
+    """Damage the tile of a window; tell whether that is detected, harmless to its pixels, or silent."""
     content = bytearray(whole)
     kind(content, tiles(whole)[0], random)
     content = bytes(content)
@@ -91,13 +91,13 @@ def outcome(whole: bytes, window: Box, pixels: np.ndarray, kind: Kind, random: n
         check(content, window)
         same = np.array_equal(decode(content, window), pixels)
     except (DamagedError, *GDAL_ERRORS):
-        return "noticed"
+        return "detected"
     return "harmless" if same else "silent"
 
 
 def damage(small: bool) -> Iterator[Row]:
-    """Measure the check against decoding, for a window and a band; then count what is noticed."""
-    # these files have no place on earth
+    """Measure the check against decoding, for a window and a band; then count how much damage is detected."""
+    # these files have no georeference
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
     side, trials = (600, 3) if small else (5490, 200)
     with tempfile.TemporaryDirectory() as folder:
@@ -106,13 +106,13 @@ def damage(small: bool) -> Iterator[Row]:
         content = path.read_bytes()
         middle = (side // 2, side // 2, SITE, SITE)
         for name, window, repeats in (("a window of 132 x 132", middle, 9), ("a whole band", None, 1)):
-            ours, theirs = cpu_seconds(
+            checking, decoding = cpu_seconds(
                 lambda window=window: check(content, window),
                 lambda window=window: decode(content, window),
                 repeats=repeats,
             )
-            title = f"damage looked for in {name}" + ("" if window else f", {side} x {side}")
-            yield Row(title, ours, f"{ours / theirs:.2%} of decoding it, target 3 %")
+            title = f"checking {name} for damage" + ("" if window else f", {side} x {side}")
+            yield Row(title, checking, f"{checking / decoding:.2%} of decoding it, target 3 %")
         for name, options in (("with packet lengths", ESA), ("without", {})):
             write_band(path, 1020, **options)
             whole, window = path.read_bytes(), (444, 444, SITE, SITE)
@@ -120,5 +120,5 @@ def damage(small: bool) -> Iterator[Row]:
             for text, kind in KINDS.items():
                 start = time.process_time()
                 counts = Counter(outcome(whole, window, pixels, kind, random) for _ in range(trials))
-                found = ", ".join(f"{counts[key]} {key}" for key in ("noticed", "harmless", "silent"))
-                yield Row(f"  {text}, {name}", time.process_time() - start, found)
+                outcomes = ", ".join(f"{counts[key]} {key}" for key in ("detected", "harmless", "silent"))
+                yield Row(f"  {text}, {name}", time.process_time() - start, outcomes)

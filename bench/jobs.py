@@ -1,7 +1,7 @@
-"""Measure what each job takes, for the model of `./tigerbush plan` (workflow/scripts/tigerbush/cli/plan/cost.py).
+"""Measure the duration of each job, for the model of `./tigerbush plan` (workflow/scripts/tigerbush/cli/plan/cost.py).
 
-Runs the workflow on six products that it writes, for sites of 100 and of 850 pixels a side, on one core, and fits
-seconds to pixels. On a busy machine the figures are too high.
+It runs the workflow on six synthetic products, for sites of 100 x 100 and 850 x 850 pixels, on one core, and fits
+seconds against pixels. On a busy machine the figures are too high.
 """
 
 import csv
@@ -20,7 +20,7 @@ from tigerbush.sentinel2.writer import Scene, write_product
 SIDE = 1110
 DAYS = ("20170105", "20170110", "20170120", "20170210", "20170215", "20170225")
 SNAKEFILE = Path(__file__).parents[1] / "workflow" / "Snakefile"
-# megapixels of the sites, whose centre is that of the products
+# megapixels of the sites, which share their centre with the products
 SITES = {"small": 0.01, "big": 0.7225}
 REGIONS = {"small": 0.0091, "big": 0.08}
 CONFIG = {
@@ -31,7 +31,7 @@ CONFIG = {
 
 
 def write_inputs(folder: Path) -> None:
-    """Write products with noise as real bands have, and the sites."""
+    """Write products with realistic noise, and the sites."""
     random = np.random.default_rng(0)
     for day in DAYS:
         bands = {}
@@ -48,15 +48,15 @@ def write_inputs(folder: Path) -> None:
 
 
 def seconds(folder: Path) -> dict[str, dict[str, float]]:
-    """Return the median seconds of the jobs per rule and site, as Snakemake measured them."""
-    found = defaultdict(lambda: defaultdict(list))
+    """Return the median duration of jobs per rule and site, as Snakemake measured it."""
+    durations = defaultdict(lambda: defaultdict(list))
     for path in sorted((folder / "benchmarks").glob("*/*/*.tsv")):
         with path.open(newline="") as file:
             [row] = csv.DictReader(file, delimiter="\t")
-        found[path.parts[-3]][path.parts[-2]].append(float(row["s"]))
+        durations[path.parts[-3]][path.parts[-2]].append(float(row["s"]))
     return {
         rule: {site: statistics.median(times) for site, times in sites.items()}
-        for rule, sites in found.items()
+        for rule, sites in durations.items()
     }
 
 
@@ -66,7 +66,7 @@ def main() -> None:
         folder = Path(name)
         write_inputs(folder)
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--cores", "1"]
-        subprocess.run(  # noqa: S603 - our own words
+        subprocess.run(  # noqa: S603 - our own arguments
             [*command, "--configfile", "config.yaml", "--quiet"], cwd=folder, check=True
         )
         print(f"{'rule':20}{'seconds':>10}{'per megapixel':>16}")

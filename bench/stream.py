@@ -1,7 +1,7 @@
-"""Measure a window of 500 x 500 pixels of a full-size band, fetched from a real S3 server with latency.
+"""Rows for a window of 500 x 500 pixels of a full-size band, fetched from a real S3 server with latency.
 
 The band is synthetic: 10980 x 10980 pixels of noise, some 90 MB in JPEG 2000 tiles of 1024 pixels, as real
-ones. The server is SeaweedFS, behind the proxy of the tests, which counts and delays.
+bands. The server is SeaweedFS, behind the proxy of the tests, which counts and delays requests.
 """
 
 import sys
@@ -33,7 +33,7 @@ PRODUCT = "S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607"
 
 
 def write_band(path: Path, side: int, **options: object) -> None:
-    """Write a band with noise of 5 bits, which makes it as large as a real one; options are those of GDAL."""
+    """Write a band with noise of 5 bits, so that its file is as large as a real one; options are GDAL's."""
     random = np.random.default_rng(0)
     coarse = random.normal(1500, 400, (side // 60, side // 60)).astype(np.float32)
     band = np.kron(coarse, np.ones((60, 60), np.float32))
@@ -57,7 +57,7 @@ def write_band(path: Path, side: int, **options: object) -> None:
 
 @contextmanager
 def served(side: int) -> Iterator[tuple[Proxy, list[dict[str, str]], Grid]]:
-    """Run the server with one object per band; yield the proxy before it, the rows of files.tsv, the grid."""
+    """Run the server with one object per band; yield the proxy in front of it, the rows of files.tsv, the grid."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "band.jp2"
         write_band(path, side)
@@ -67,8 +67,8 @@ def served(side: int) -> Iterator[tuple[Proxy, list[dict[str, str]], Grid]]:
                 seaweedfs.put(PUBLIC, f"bench/B0{number}.jp2", path.read_bytes())
             objects = Store(PUBLIC, endpoint_url=seaweedfs.url, anonymous=True).objects("bench/")
             rows = [
-                file_row(PRODUCT, ("band", "B4"), f"B{i}.jp2", one.key, one.size, one.etag)
-                for i, one in enumerate(objects)
+                file_row(PRODUCT, ("band", "B4"), f"B{i}.jp2", item.key, item.size, item.etag)
+                for i, item in enumerate(objects)
             ]
             yield proxy, rows, Grid(600000, 5900040, 10, side, side)
 
@@ -79,8 +79,8 @@ def window_of(grid: Grid) -> Grid:
     return Grid(grid.x + 10 * column, grid.y - 10 * row, 10, PART, PART)
 
 
-def by_gdal(proxy: Proxy, key: str, grid: Grid) -> np.ndarray:
-    """Read the window through /vsis3/, as GDAL does it by itself."""
+def read_by_gdal(proxy: Proxy, key: str, grid: Grid) -> np.ndarray:
+    """Read the window through GDAL's /vsis3/."""
     options = {
         "AWS_S3_ENDPOINT": proxy.url.removeprefix("http://"),
         "AWS_HTTPS": "NO",
@@ -94,48 +94,49 @@ def by_gdal(proxy: Proxy, key: str, grid: Grid) -> np.ndarray:
         return image.read(window=Window(column, row, PART, PART))
 
 
-def by_us(proxy: Proxy, rows: list[dict[str, str]], grid: Grid, connections: int) -> list[np.ndarray]:
-    """Read the window of bands as `source.access: stream` does."""
+def read_by_stream(
+    proxy: Proxy, rows: list[dict[str, str]], grid: Grid, connections: int
+) -> list[np.ndarray]:
+    """Read the window of several bands as `source.access: stream` does."""
     store = Store(PUBLIC, endpoint_url=proxy.url, anonymous=True, connections=connections)
     with ThreadPoolExecutor(connections) as pool:
         return list(pool.map(lambda row: read_remote_window(store, row, grid, window_of(grid)), rows))
 
 
 def stream(small: bool) -> Iterator[Row]:
-    """Measure bytes and requests of a window, and what latency costs, against GDAL's own /vsis3/."""
+    """Measure the bytes, requests and latency of reading a window, against GDAL's /vsis3/."""
     with served(2196 if small else SIDE) as (proxy, files, grid):
         size = int(files[0]["size"])
 
-        def measured(work: Callable[[], list[np.ndarray]]) -> tuple[list[np.ndarray], Row]:
+        def measure(read: Callable[[], list[np.ndarray]]) -> tuple[list[np.ndarray], Row]:
             proxy.requests.clear()
             cpu, start = time.process_time(), time.perf_counter()
-            result = work()
+            windows = read()
             wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-            got = sum(count for method, _, count in proxy.requests if method == "GET")
-            remark = (
-                f"{wall:.1f} s, {got / len(result) / size:.2%} of the bytes, {len(proxy.requests)} requests"
-            )
-            return result, Row("", cpu, remark)
+            received = sum(count for method, _, count in proxy.requests if method == "GET")
+            share = received / len(windows) / size
+            remark = f"{wall:.1f} s, {share:.2%} of the bytes, {len(proxy.requests)} requests"
+            return windows, Row("", cpu, remark)
 
-        def ours(count: int, connections: int) -> Callable[[], list[np.ndarray]]:
-            return lambda: by_us(proxy, files[:count], grid, connections)
+        def streamed(count: int, connections: int) -> Callable[[], list[np.ndarray]]:
+            return lambda: read_by_stream(proxy, files[:count], grid, connections)
 
-        def theirs(count: int) -> Callable[[], list[np.ndarray]]:
-            return lambda: [by_gdal(proxy, row["key"], grid) for row in files[:count]]
+        def by_gdal(count: int) -> Callable[[], list[np.ndarray]]:
+            return lambda: [read_by_gdal(proxy, row["key"], grid) for row in files[:count]]
 
-        [window], row = measured(ours(1, 1))
+        [window], row = measure(streamed(1, 1))
         title = f"a window of {PART} x {PART} of a band of {size / 1e6:.0f} MB, from S3"
         yield row._replace(name=title, remark=f"{row.remark}, target 2.5 %")
-        [other], row = measured(theirs(1))
-        np.testing.assert_array_equal(window[0], other[0])
+        [reference], row = measure(by_gdal(1))
+        np.testing.assert_array_equal(window[0], reference[0])
         yield row._replace(name="  the same through /vsis3/")
         proxy.latency = LATENCY
-        for name, work in (
+        for name, read in (
             (
                 f"  {BANDS} bands with {LATENCY * 1000:.0f} ms of latency, {BANDS} connections",
-                ours(BANDS, BANDS),
+                streamed(BANDS, BANDS),
             ),
-            ("  the same, one after another", ours(BANDS, 1)),
-            ("  the same through /vsis3/, one after another", theirs(BANDS)),
+            ("  the same, one after another", streamed(BANDS, 1)),
+            ("  the same through /vsis3/, one after another", by_gdal(BANDS)),
         ):
-            yield measured(work)[1]._replace(name=name)
+            yield measure(read)[1]._replace(name=name)

@@ -1,4 +1,4 @@
-"""Rows of the table, and how they are measured."""
+"""Rows of the table, and their measurement."""
 
 import os
 import platform
@@ -23,9 +23,9 @@ class Row(NamedTuple):
     seconds : float
         CPU time.
     remark : str
-        What it is compared with, and the target.
+        Comparison and target.
     peak : float, optional
-        Peak of the resident memory in MB, where that matters.
+        Peak resident memory in MB, where it is of interest.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a piece of work used in a process of its own: CPU and wall seconds, MB."""
+    """Resources used by a function in its own process: CPU seconds, its own and its children's, wall time in s, MB."""
 
     seconds: float
     children: float
@@ -44,7 +44,7 @@ class Usage(NamedTuple):
 
 
 def heading() -> str:
-    """Name the machine and the software, over the columns."""
+    """Return the machine, the software versions and the column titles."""
     import rasterio
 
     try:
@@ -63,31 +63,31 @@ def print_row(row: Row) -> None:
     print(f"{row.name:<64} {time:>10} {peak:>8}  {row.remark}".rstrip(), flush=True)
 
 
-def cpu_seconds(*works: Callable[[], object], repeats: int) -> list[float]:
-    """Return the median CPU time of calls in turn, so that a slow minute meets all of them.
+def cpu_seconds(*functions: Callable[[], object], repeats: int) -> list[float]:
+    """Return the median CPU time of functions that are called in turn, so that a slow minute affects all of them.
 
-    A first call of each does not count where there are several.
+    With several repeats, a first call of each does not count.
     """
-    times: list[list[float]] = [[] for _ in works]
+    times: list[list[float]] = [[] for _ in functions]
     for repeat in range(repeats + (repeats > 1)):
-        for work, measured in zip(works, times, strict=True):
+        for function, measured in zip(functions, times, strict=True):
             start = time.process_time()
-            work()
+            function()
             if repeat or repeats == 1:
                 measured.append(time.process_time() - start)
     return [statistics.median(measured) for measured in times]
 
 
-def in_child(work: Callable[..., object], *arguments: object) -> Usage:
-    """Run `work` in a new process that does nothing else."""
+def in_child(function: Callable[..., object], *arguments: object) -> Usage:
+    """Run a function in a new process that does nothing else, and return the resources it used."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, work, *arguments).result()
+        return pool.submit(_measure, function, *arguments).result()
 
 
-def _measure(work: Callable[..., object], *arguments: object) -> Usage:
+def _measure(function: Callable[..., object], *arguments: object) -> Usage:
     start, own, children = time.perf_counter(), *_cpu()
-    work(*arguments)
-    # not ru_maxrss, which a new process inherits from the one that started it
+    function(*arguments)
+    # not ru_maxrss, which a new process inherits from its parent
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     wall, own_after, children_after = time.perf_counter(), *_cpu()
     return Usage(own_after - own, children_after - children, wall - start, int(peak[1]) / 1000)

@@ -1,4 +1,4 @@
-"""The target `scenes` on a synthetic full tile against nothing but decoding its bands; a site's window."""
+"""Rows for the target `scenes` on a synthetic full tile, against decoding its bands only; and for a site's window."""
 
 import os
 import tempfile
@@ -19,10 +19,10 @@ NAME = "S2A_MSIL1C_20200116T100000_N0204_R122_T31UFU_20200116T110000"
 
 
 def write_tile(folder: Path, side: int) -> Path:
-    """Write a product of a full tile; its three bands are one file under three names."""
+    """Write a product of a full tile; its three bands are hard links to one file."""
     random = np.random.default_rng(0)
     coarse = random.normal(1500, 400, (side // 60, side // 60))
-    # noise of 5 bits: files of some 90 MB, as those of real 10 m bands
+    # noise of 5 bits: files of some 90 MB, like those of real 10 m bands
     band = np.kron(coarse, np.ones((60, 60))) + random.normal(0, 12, (side, side))
     scene = Scene({"B2": np.clip(band, 1, 20000).astype(np.uint16)}, 600000, 5900040, 32631, side, side)
     safe = write_product(folder, NAME, scene)
@@ -33,7 +33,7 @@ def write_tile(folder: Path, side: int) -> Path:
 
 
 def decode(safe: Path) -> None:
-    """Read every band and do nothing with it."""
+    """Decode every band and drop the pixels."""
     product = open_product(safe)
     for band in BANDS:
         name, _ = product.band_file(band)
@@ -65,11 +65,11 @@ def tile(small: bool) -> Iterator[Row]:
     side = 600 if small else 10_980
     with tempfile.TemporaryDirectory() as folder:
         safe = write_tile(Path(folder), side)
-        # in turn, and the better of two: a busy minute must not decide
-        works = (decode, scene, window) * (1 if small else 2)
-        usages = [(work, in_child(work, safe)) for work in works]
-    best = {work: min(usage.seconds for of, usage in usages if of is work) for work in works}
-    peak = {work: max(usage.peak for of, usage in usages if of is work) for work in works}
+        # in turn, and the better of two, so that a busy minute does not decide
+        functions = (decode, scene, window) * (1 if small else 2)
+        usages = [(function, in_child(function, safe)) for function in functions]
+    best = {of: min(usage.seconds for function, usage in usages if function is of) for of in functions}
+    peak = {of: max(usage.peak for function, usage in usages if function is of) for of in functions}
     yield Row(f"3 bands of {side} x {side}, decoded and dropped", best[decode], peak=peak[decode])
     ratio = f"{best[scene] / best[decode]:.3f} x decoding"
     yield Row("  10 to 20 m, one GeoTIFF", best[scene], f"{ratio}, targets 1.15 and 1000 MB", peak[scene])

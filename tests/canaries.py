@@ -1,4 +1,4 @@
-"""Made-up keys, one of each kind, and where they turn up: in files, answers and the lists of processes."""
+"""Invented secrets, one of each kind, and a search for them in files, responses and processes."""
 
 import base64
 import re
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-# of no one; long enough that none stands anywhere by chance
+# long enough not to occur anywhere by chance
 ENVIRONMENT = {
     name: f"canary-{name.lower().replace('_', '-')}-5f2c"
     for name in (
@@ -22,51 +22,52 @@ ENVIRONMENT = {
 }
 
 
-def forms(value: str) -> list[bytes]:
-    """A text, and what it becomes within base64, which depends on how many bytes stand before it."""
+def encodings(value: str) -> list[bytes]:
+    """Return a text as it is and as it appears within base64, which depends on the number of bytes before it."""
     raw = value.encode()
-    found = [raw]
+    base64_forms = []
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw)
         # the first and last digits also hold bits of the neighbours
-        found.append(encoded[-(-before * 8 // 6) : len(encoded) // 4 * 4 - 4])
-    return [*found, *(one.translate(bytes.maketrans(b"+/", b"-_")) for one in found[1:])]
+        base64_forms.append(encoded[-(-before * 8 // 6) : len(encoded) // 4 * 4 - 4])
+    return [raw, *base64_forms, *(form.translate(bytes.maketrans(b"+/", b"-_")) for form in base64_forms)]
 
 
 class Search:
-    """Looks for secrets, given by their names, in whatever a run leaves."""
+    """A search for secrets, given by name, in whatever a run leaves."""
 
     def __init__(self, secrets: dict[str, str]):
-        self.forms = {name: forms(value) for name, value in secrets.items()}
+        self.encodings = {name: encodings(value) for name, value in secrets.items()}
 
-    def named(self, content: bytes | str) -> set[str]:
+    def secrets_in(self, content: bytes | str) -> set[str]:
+        """Return the names of the secrets in a text."""
         content = content.encode() if isinstance(content, str) else content
-        return {name for name, found in self.forms.items() if any(form in content for form in found)}
+        return {name for name, forms in self.encodings.items() if any(form in content for form in forms)}
 
     def files(self, *folders: Path, but: Iterable[str] = ()) -> dict[str, set[str]]:
-        """The files below folders that hold a secret, and which; `but` names files that are not looked into."""
-        found = {}
+        """Return the files below folders that contain secrets, and which; files named in `but` are not searched."""
+        secrets = {}
         for path in (path for folder in folders for path in folder.rglob("*")):
             if path.name in but or not path.is_file() or path.is_symlink():
                 continue
-            if named := self.named(path.read_bytes()) | self.named(path.name):
-                found[str(path)] = named
-        return found
+            if names := self.secrets_in(path.read_bytes()) | self.secrets_in(path.name):
+                secrets[str(path)] = names
+        return secrets
 
 
 class Processes:
-    """The processes of this machine while a block runs: command lines with secrets, and which jobs inherit them.
+    """A watch of this machine's processes during a block: secrets in command lines, and in the environments of jobs.
 
-    `jobs` is an expression for the beginning of the command lines of jobs; other tests may run at the same time.
+    `jobs` is a regular expression for the beginning of the command lines of jobs; other tests may run at the same time.
 
     Attributes
     ----------
     shown : set of (str, str)
-        Secrets in command lines, and the command lines.
+        Secrets in command lines, with the command lines.
     inherited : set of str
-        Secrets in the environment of jobs.
+        Secrets in the environments of jobs.
     seen : set of str
-        The jobs that were seen.
+        Process ids of the jobs that were seen.
     """
 
     def __init__(self, search: Search, jobs: str):
@@ -89,15 +90,17 @@ class Processes:
         while not self.ended.wait(0.1):
             for path in Path("/proc").iterdir():
                 if path.name.isdigit():
-                    self._look(path)
+                    self._inspect(path)
 
-    def _look(self, path: Path):
+    def _inspect(self, path: Path):
         try:
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ")
-            self.shown |= {(name, command.decode(errors="replace")) for name in self.search.named(command)}
+            self.shown |= {
+                (name, command.decode(errors="replace")) for name in self.search.secrets_in(command)
+            }
             if self.jobs.match(command):
                 self.seen.add(path.name)
-                self.inherited |= self.search.named((path / "environ").read_bytes())
+                self.inherited |= self.search.secrets_in((path / "environ").read_bytes())
         except OSError:
-            # it has ended
+            # the process has ended
             return

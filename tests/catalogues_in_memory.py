@@ -1,4 +1,4 @@
-"""A STAC API and an OData catalogue in memory, of products that lie in a bucket in memory."""
+"""A STAC API and an OData catalogue in memory, with products in a bucket in memory."""
 
 import json
 from datetime import date
@@ -11,7 +11,7 @@ from tigerbush.sources.web import Answer
 URL = "https://stac.example/v1"
 ODATA = "https://odata.example/odata/v1"
 PLACE = {"longitude": 14.5, "latitude": 60.0, "region_size": 0.1}
-# half a side of 0.05 degrees; twice as wide in degrees at 60 degrees north
+# half a side is 0.05 degrees, and twice as much in longitude at 60 degrees north
 BOX = [14.4, 59.95, 14.6, 60.05]
 FEBRUARY = {"start": date(2017, 2, 1), "end": date(2017, 3, 1)}
 AGAIN = "gives the same page again and again; try again later."
@@ -32,7 +32,7 @@ def root(**more):
     ]
     return {
         "type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x",
-        "conformsTo": [f"https://api.stacspec.org/v1.0.0/{one}" for one in ("core", "collections", "item-search")],
+        "conformsTo": [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "collections", "item-search")],
         "links": [{"rel": rel, "href": URL + end, "method": method, "type": "application/json"} for rel, end, method in links],
     } | more  # fmt: skip
 
@@ -42,23 +42,24 @@ def encoded(document):
 
 
 class Stac(Servers):
-    """A STAC API whose searches give some pages, one after another."""
+    """A STAC API whose searches return prepared pages, one after another."""
 
-    def __init__(self, *found, collections=("sentinel-2-l1c", "sentinel-2-l2a")):
+    def __init__(self, *pages, collections=("sentinel-2-l1c", "sentinel-2-l2a")):
         names = {"collections": [collection(name) for name in collections], "links": []}
         answers = {URL: encoded(root()), f"{URL}/collections": encoded(names)}
         super().__init__(
-            answers | {f"{URL}/search": [one if isinstance(one, Answer) else encoded(one) for one in found]}
+            answers
+            | {f"{URL}/search": [page if isinstance(page, Answer) else encoded(page) for page in pages]}
         )
 
     @property
     def searches(self):
-        # as it is sent
+        # as JSON, the way it is sent
         return [json.loads(encoded(options["json"])) for method, _, options in self.asked if method == "POST"]
 
 
 def item(name, **properties):
-    """An item whose assets lie in SAFE layout in the bucket."""
+    """Return an item whose assets are in SAFE layout in the bucket."""
     href = f"s3://eodata/L/{name}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2"
     return {
         "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": "c", "geometry": None,
@@ -67,13 +68,13 @@ def item(name, **properties):
 
 
 def page(items, **following):
-    """A page, with where the next one is."""
+    """Return a page, with a link to the next one."""
     links = [{"rel": "next", "href": f"{URL}/search", "method": "POST"} | following] if following else []
     return {"type": "FeatureCollection", "features": items, "links": links}
 
 
 def bucket_of(*names):
-    """Products with one band and no metadata."""
+    """Return a bucket of products with one band and no metadata."""
     folders = [f"L/{name}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2" for name in names]
     return Bucket({key: str(number).encode() * 7 for number, key in enumerate(folders)})
 

@@ -1,4 +1,4 @@
-"""Checkouts of one's own, for tests and tools that edit them."""
+"""Copies of the checkout, for tests and tools that edit them."""
 
 import re
 import shutil
@@ -9,25 +9,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = "workflow/scripts/tigerbush"
-# edits: the file, what stands there, and what does afterwards
+# edits: file, pattern, replacement
 VERSION = (f"{LIBRARY}/version.py", r'__version__ = ".*"', '__version__ = "99.0.0"')
 RAISED = (r"(raise \w+Error\(\s*f?\")", r"\1In other words: ")
 
 
-def copied(folder: Path, *names: str, root: Path = ROOT) -> Path:
-    """Copy what git tracks or would track, without .git; all, or what lies below some names."""
+def copy_checkout(folder: Path, *names: str, root: Path = ROOT) -> Path:
+    """Copy what git tracks or would track, without .git: everything, or only what is below the given names."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *names]
     files = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
     for name in files:
-        # what was deleted may still be tracked
+        # a deleted file may still be tracked
         if (root / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, folder / name)
     return folder
 
 
-def committed(folder: Path) -> Path:
-    """Make a repository of a folder, with one commit of all that is there."""
+def commit_all(folder: Path) -> Path:
+    """Turn a folder into a git repository, with one commit of its content."""
     name = ("-c", "user.name=Tests", "-c", "user.email=tests@example.org")
     for command in (("init", "--quiet"), ("add", "."), (*name, "commit", "--quiet", "--message", "all")):
         subprocess.run(["git", *command], cwd=folder, check=True)
@@ -35,22 +35,22 @@ def committed(folder: Path) -> Path:
 
 
 def edit(checkout: Path, name: str, old: str, new: str) -> None:
-    """Replace what a pattern finds in a file."""
+    """Replace all matches of a pattern in a file."""
     path = checkout / name
     text, count = re.subn(old, new, path.read_text(), flags=re.MULTILINE)
     assert count, f"{name} has no {old}"
     path.write_text(text)
 
 
-def move(checkout: Path) -> None:
-    """Move modules to other packages, give one another name, and say things in other words, as a release may."""
+def move_modules(checkout: Path) -> None:
+    """Move modules to other packages, rename one, and change sentences, as a release may."""
     scripts = checkout / "workflow" / "scripts"
     (scripts / "tigerbush" / "arrays").mkdir()
     (scripts / "tigerbush" / "arrays" / "__init__.py").write_text('"""Arrays only."""\n')
     moves = {"images": "arrays.pictures", "raster": "arrays.raster", "sites.composite": "median"}
     for old, new in moves.items():
-        places = [scripts / "tigerbush" / f"{name.replace('.', '/')}.py" for name in (old, new)]
-        places[0].rename(places[1])
+        paths = [scripts / "tigerbush" / f"{name.replace('.', '/')}.py" for name in (old, new)]
+        paths[0].rename(paths[1])
     for path in [*scripts.rglob("*.py"), *(checkout / "workflow" / "rules").glob("*.smk")]:
         text = path.read_text()
         for old, new in moves.items():

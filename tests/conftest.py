@@ -1,4 +1,4 @@
-"""Fixtures of all tests: the real data, and small products that the tests write."""
+"""Fixtures of all tests: real data, and small products that the tests write."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from fabricate import ROOT, name_of, scene_of
 from tigerbush.sentinel2.writer import write_product
 
 SHARED = ROOT.parent / "shared" / "data"
-# groups of tests that one worker runs
+# groups of tests that run in one worker
 LONGEST_FIRST = ("slurm", "sample", "run", "kept", "real", "s3", "stac", "azure-batch")
 
 
 def pytest_configure():
-    """A shell that starts tests in the background has them ignore Ctrl-C, and with them the runs that they interrupt."""
+    """Restore Ctrl-C: tests started in the background ignore it, and so would the runs that they interrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -24,29 +24,29 @@ def group_of(item):
 
 
 def pytest_report_header():
-    found = "found" if SHARED.is_dir() else "absent, tests marked data are skipped"
-    return f"real data (../shared/data): {found}"
+    state = "found" if SHARED.is_dir() else "missing, tests marked data are skipped"
+    return f"real data (../shared/data): {state}"
 
 
 def pytest_collection_modifyitems(items):
-    """Groups that take longest begin first. Real data may be missing on a clone of one's own, but never in CI."""
+    """Start the longest groups first, and skip tests without the real data, which only CI must have."""
     items.sort(key=lambda item: (*LONGEST_FIRST, group_of(item)).index(group_of(item)))
     if SHARED.is_dir() or os.environ.get("CI"):
         return
     for item in items:
         if item.get_closest_marker("data"):
-            item.add_marker(pytest.mark.skip(reason="the real data in ../shared/data is not here"))
+            item.add_marker(pytest.mark.skip(reason="the real data in ../shared/data is missing"))
 
 
 @pytest.fixture(scope="session")
 def shared_data():
-    assert SHARED.is_dir(), "../shared/data is absent; CI must have it"
+    assert SHARED.is_dir(), "../shared/data is missing; CI must have it"
     return SHARED
 
 
 @pytest.fixture
 def product(tmp_path):
-    """Write a product: `product(day, scene options...)` gives its folder."""
+    """A function that writes a product: `product(day, scene options...)` returns its folder."""
 
     def write(
         day="20170116", *, folder=tmp_path / "products", level="L1C", baseline="0204", scene=None, **options

@@ -16,7 +16,7 @@ import yaml
 from fabricate import ROOT, name_of
 from warm import VARIABLE, warm_python
 
-# in the middle of the products that the tests write: 2 x 2 sub-images of 20 pixels
+# in the middle of the synthetic products: 2 x 2 sub-images of 20 pixels
 SITE = ("here", 14.5593, 45.8694, 0.0037)
 BASE = {
     "sites": "sites.tsv",
@@ -24,16 +24,16 @@ BASE = {
     "source": {"path": "products"},
     "subimages": {"size": 20},
 }
-# as a user starts it
+# the command by which a user starts it
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
-# of the products of the fixture `run`
+# days of the products of the fixture `run`
 DAYS = ("20170110", "20170120", "20170210")
-# a target without analysis and reports, for runs that are about what comes before
+# a target without analysis and reports, for tests of earlier stages
 SUMMARIES = "results/products_checked.txt"
 
 
 class Run:
-    """A working directory with a configuration, and snakemake in it; `variables` go on top of the environment."""
+    """A working directory with a configuration in which to run snakemake; `variables` are added to the environment."""
 
     variables: Mapping[str, str] = MappingProxyType({})
 
@@ -52,22 +52,22 @@ class Run:
         (self.folder / "sites.tsv").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
 
     def snakemake(self, *arguments, status=0, snakefile=ROOT / "workflow" / "Snakefile"):
-        """Run snakemake and return what it prints."""
+        """Run snakemake and return its output."""
         command = [
             "--snakefile", str(snakefile), "--configfile", "config.yaml", "--cores", "2", "--keep-going", *arguments
         ]  # fmt: skip
         return self.forked(command, status)
 
     def forked(self, arguments, status=0, warm_scripts=True):
-        """Run `python -m snakemake` with arguments, without its imports, and return what it prints.
+        """Run `python -m snakemake` as a fork with warm imports, and return its output.
 
-        Scripts of its jobs are forked like it, if they run on this machine.
+        The scripts of its jobs are forked, too, if they run on this machine.
         """
         variables = {VARIABLE: warm_python()} if warm_scripts else {}
         return self.call([warm_python(), "-m", "snakemake", *arguments], status, variables)
 
     def tigerbush(self, *arguments, status=0):
-        """Do what ./tigerbush does, and return what it prints."""
+        """Run the command line as ./tigerbush does, and return its output."""
         paths = f"{ROOT}/workflow/scripts:{ROOT}/plugins"
         variables = {VARIABLE: warm_python(), "PYTHONPATH": paths}
         return self.call([warm_python(), "-P", "-m", "tigerbush.cli", *arguments], status, variables)
@@ -81,8 +81,8 @@ class Run:
         return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | self.variables
 
     def call(self, command, status=0, variables=MappingProxyType({})):
-        """Run a command with more variables, and return what it prints."""
-        done = subprocess.run(
+        """Run a command with additional environment variables, and return its output."""
+        completed = subprocess.run(
             command,
             cwd=self.folder,
             env=self.environment | variables,
@@ -91,41 +91,41 @@ class Run:
             timeout=1200,
             check=False,
         )
-        output = done.stdout + done.stderr
-        assert status is None or done.returncode == status, output
+        output = completed.stdout + completed.stderr
+        assert status is None or completed.returncode == status, output
         return output
 
     def planned(self, *arguments):
-        """The number of jobs per rule that a dry run shows."""
-        return counted(self.snakemake("--dry-run", *arguments))
+        """Return the number of jobs per rule in a dry run."""
+        return count_jobs(self.snakemake("--dry-run", *arguments))
 
     def summary(self, site="here"):
         return json.loads((self.folder / "results" / site / "results_summary.json").read_text())
 
 
-def counted(output):
-    """The number of jobs per rule in what a dry run printed."""
+def count_jobs(output):
+    """Return the number of jobs per rule in the output of a dry run."""
     table = re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE)
     return Counter({rule: int(count) for rule, count in table if rule != "total"})
 
 
 def break_product(run, day):
-    """Take the file of a band from the product of a day."""
+    """Delete the file of a band from the product of a day."""
     next((run.folder / "products").glob(f"*{day}T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
 
 
-def keep(run, *days):
-    """Leave only the products of some days, for a test that needs no others."""
+def keep_days(run, *days):
+    """Delete all products but those of the given days."""
     for day in set(DAYS) - set(days):
         shutil.rmtree(run.folder / "products" / f"{name_of(day)}.SAFE")
 
 
 def bench(*arguments, status=0):
     """Run the benchmark and return its table."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "bench", *arguments],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": "workflow/scripts"}, capture_output=True, text=True, timeout=600,
         check=False,
     )  # fmt: skip
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    assert completed.returncode == status, completed.stdout + completed.stderr
+    return completed.stdout + completed.stderr

@@ -1,4 +1,4 @@
-"""What a test needs and does not find: CI must have everything, a machine of one's own need not."""
+"""Skip tests whose programs are missing; in CI they fail instead."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def skip_unless_ci(reason: str) -> None:
-    """Skip the test with one line of why; in CI it fails."""
+    """Skip the test with a reason in one line; in CI, fail."""
     if os.environ.get("CI"):
         pytest.fail(reason)
-    pytest.skip(reason)  # the only skip besides that of real data: a program that this machine may lack
+    pytest.skip(reason)  # the only skip besides that of missing real data

@@ -1,4 +1,4 @@
-"""A place with the stand-ins for ESA SNAP: the package esa_snappy on Python's path, the command gpt on PATH."""
+"""An installation of the stand-ins for ESA SNAP: the package esa_snappy on Python's path, the command gpt on PATH."""
 
 import json
 import os
@@ -13,7 +13,7 @@ STANDINS = ROOT / "tests" / "standins"
 
 
 class Snap:
-    """What the environment has to be for the stand-ins to be found, and what they noted."""
+    """The stand-ins: the environment in which they are found, and the log of their calls."""
 
     def __init__(self, folder: Path):
         self.home = folder / "snap"
@@ -28,7 +28,7 @@ class Snap:
         command.chmod(0o755)
 
     def environment(self):
-        """The variables to set."""
+        """Return the environment variables to set."""
         return {
             "SNAP_HOME": str(self.home),
             "SNAP_STANDIN_LOG": str(self.log),
@@ -37,12 +37,12 @@ class Snap:
         }
 
     def notes(self):
-        """What the stand-ins were called with, in order."""
+        """Return the calls of the stand-ins, in order."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 def scenes_by_arrays(products: Path, names, folder: Path):
-    """The files that the engine rasterio writes of some products, by name."""
+    """Return the scenes that the engine rasterio writes of these products, by name."""
     files = {}
     for name in names:
         target = folder / f"{name}.tif"

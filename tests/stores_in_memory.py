@@ -1,4 +1,4 @@
-"""An object store and web servers in memory: what is asked of them, and what they answer, without a server."""
+"""An object store and web servers in memory, which record requests and return prepared answers."""
 
 import hashlib
 import io
@@ -16,23 +16,23 @@ def md5(content):
 
 
 def refusal(status, code="", headers=None):
-    """The error of botocore for an answer."""
+    """Return botocore's error for a status."""
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers or {}}
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "GetObject")
 
 
 class Bucket:
-    """What remote asks of botocore's client.
+    """The part of botocore's client that `tigerbush.sources.store` uses.
 
     Attributes
     ----------
     objects : dict of key to bytes
     page : int
-        Names on a page of a listing.
+        Names per page of a listing.
     listed, read : list of dict
         The options of each request.
     answers : list
-        What comes of the next requests: an exception, a whole page of a listing, or what differs in the answer.
+        Answers to the next requests: an exception, a whole page of a listing, or changes to the regular answer.
     """
 
     def __init__(self, objects=(), page=2):
@@ -47,8 +47,8 @@ class Bucket:
         below = [key for key in sorted(self.objects) if key.startswith(prefix)]
         names: dict[str, bool] = {}
         for key in below:
-            folder, found, _ = key.removeprefix(prefix).partition(delimiter or "\0")
-            names.setdefault(f"{prefix}{folder}{found}", bool(found))
+            folder, slash, _ = key.removeprefix(prefix).partition(delimiter or "\0")
+            names.setdefault(f"{prefix}{folder}{slash}", bool(slash))
         first = int(options.get("ContinuationToken", 0))
         last = first + min(options.get("MaxKeys", self.page), self.page)
         page = list(names)[first:last]
@@ -90,7 +90,7 @@ class Bucket:
 
     @property
     def ranges(self):
-        """First and last byte of each read; None of a whole object."""
+        """First and last byte of each read; None for a whole object."""
         return [
             tuple(map(int, options["Range"].removeprefix("bytes=").split("-")))
             if "Range" in options
@@ -100,12 +100,12 @@ class Bucket:
 
 
 class Servers:
-    """What is asked of `tigerbush.sources.web.Web`, which it stands in for.
+    """A stand-in for `tigerbush.sources.web.Web`.
 
     Attributes
     ----------
-    answers : dict of address to bytes, an Answer, an exception, or a list of these, of which the last one stays
-        Also a function of the method, the address and the options; None is for all other addresses.
+    answers : dict of address to bytes, an Answer, an exception, or a list of these, whose last one is repeated
+        Also a function of method, address and options; the key None is for all other addresses.
     asked : list of (method, address, options)
     opened : list of (hosts, options)
     """
@@ -119,28 +119,28 @@ class Servers:
 
     def request(self, method, url, **options):
         self.asked.append((method, url, options))
-        found = self.answers.get(url) or self.answers.get(None, Answer(404, b"", {}, "host"))
-        if isinstance(found, list):
-            found = found.pop(0) if len(found) > 1 else found[0]
-        if callable(found):
-            found = found(method, url, **options)
-        if isinstance(found, Exception):
-            raise found
-        return found if isinstance(found, Answer) else Answer(200, found, {}, "host")
+        answer = self.answers.get(url) or self.answers.get(None, Answer(404, b"", {}, "host"))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(method, url, **options)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Answer) else Answer(200, answer, {}, "host")
 
 
 def store_of(monkeypatch, bucket, servers=None, **options):
-    """A `Store` of a bucket named eodata, and of web servers, in memory."""
+    """Return a `Store` with a bucket named eodata and web servers in memory."""
     options = {"bucket": "eodata", "tries": 3, "connections": 1} | options
     with monkeypatch.context() as patched:
         patched.setattr(remote, "_client", lambda **_: bucket)
-        # a store opens the web again for the host of a catalogue
+        # a store opens another Web for the host of a catalogue
         monkeypatch.setattr(remote, "Web", servers or Servers())
         return Store(**options)
 
 
 def without_waiting(monkeypatch):
-    """Let no try be waited for; gives the seconds that it would have been, without their jitter."""
+    """Skip the waits between attempts; return the list of their seconds, without jitter."""
     from tigerbush.sources import retries
 
     waits = []

@@ -1,16 +1,16 @@
-"""`python -m snakemake`, scripts and ./tigerbush, forked from a process that has imported what they import.
+"""Run `python -m snakemake`, scripts and ./tigerbush as forks of a process that has imported what they need.
 
-Most of what runs on small products take is imports: 2.5 of the 3.5 s of CPU of a start of Snakemake, 0.5 of the 0.6 s of
-a job. A run of its own imports nothing less: the fork has the third-party modules, in a process, a working directory
-and an environment of its own, and imports tigerbush itself. Jobs on SLURM and Azure and runs that are interrupted start
-as users start them, and so does ./tigerbush in tests of its own.
+Runs on small products spend most of their time on imports: 2.5 of the 3.5 s of CPU of a start of Snakemake, 0.5 of the
+0.6 s of a job. A fork already has the third-party modules; it runs as its own process, with its own working directory and
+environment, and imports tigerbush itself. Jobs on SLURM and Azure and runs that are interrupted are started as users
+start them, and so is ./tigerbush in its own tests.
 
-Forking is all that multiprocessing's forkserver does of this. It serves the process that has started it, where a
-Snakemake and its shells start `python` for each script. It calls a function, where a program has to run: no exit
-handlers are called, standard input is empty, the main module of pytest is imported first, and what uses multiprocessing
-finds itself in a child whose start method is `forkserver`. Arguments, descriptors 0 to 2, folder, environment and
-process group would be handed over by hand there as here, and so would the end of whoever asked, who may be killed. What
-it cannot import beforehand it leaves out without a word.
+multiprocessing's forkserver would do only the forking. It serves the process that has started it, whereas Snakemake and
+its shells start `python` for each script. It calls a function, whereas a program has to run: exit handlers are not called,
+standard input is empty, the main module of pytest is imported first, and code that uses multiprocessing finds itself in a
+child whose start method is `forkserver`. Arguments, descriptors 0 to 2, folder, environment and process group would have
+to be handed over by hand as well, and so would the death of the client. And it silently skips modules that it cannot
+preload.
 """
 
 import atexit
@@ -30,7 +30,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# the python that a forked Snakemake starts scripts with, and ./tigerbush Snakemake
+# environment variable with the python by which a forked Snakemake starts scripts, and ./tigerbush starts Snakemake
 VARIABLE = "TIGERBUSH_WARM"
 
 
@@ -52,15 +52,15 @@ def warm_python() -> str:
     )
     atexit.register(folder.cleanup)
     atexit.register(os.killpg, server.pid, signal.SIGKILL)
-    assert server.stdout.readline() == b"listens\n", "the server of warm.py does not start; see above"
+    assert server.stdout.readline() == b"ready\n", "the server of warm.py does not start; see above"
     return str(python)
 
 
 def import_all() -> None:
-    """Import what Snakemake and the scripts import, and forget what is of this project."""
+    """Import what Snakemake and the scripts import, and unload the modules of this project."""
     from snakemake.cli import get_argument_parser
 
-    # which imports the plugins
+    # imports the plugins
     get_argument_parser()
     scripts = HERE.parent / "workflow" / "scripts"
     sys.path.insert(0, str(scripts))
@@ -70,18 +70,18 @@ def import_all() -> None:
     for name, module in list(sys.modules.items()):
         if (getattr(module, "__file__", None) or "").startswith(str(scripts)):
             del sys.modules[name]
-    # the garbage collector would touch, and so copy, all memory that forks share
+    # the garbage collector would write to, and so copy, all memory that forks share
     gc.collect()
     gc.freeze()
 
 
 def serve(address: str) -> list[str]:
-    """Fork for each request; a fork returns, with the arguments of the python that it becomes."""
+    """Fork for each request; only a fork returns, with the arguments of the python that it becomes."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(64)
-    print("listens", flush=True)
-    # of forks that have ended nothing stays
+    print("ready", flush=True)
+    # forks that have ended leave no zombies
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         connection, _ = listener.accept()
@@ -93,7 +93,7 @@ def serve(address: str) -> list[str]:
 
 
 def answer(connection: socket.socket) -> list[str]:
-    """Take a request in a fork of its own, and tell the exit status of that."""
+    """Handle a request in a fork of its own, and send back the exit status."""
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("rb") as stream:
         request = json.load(stream)
@@ -115,20 +115,20 @@ def answer(connection: socket.socket) -> list[str]:
 
 
 def wait(pid: int, connection: socket.socket) -> None:
-    """Wait for the end of a fork; when whoever asked for it is killed, so is the fork, with all that it has started."""
+    """Wait for the end of a fork; if its client dies first, kill the fork and all that it has started."""
     end = os.pidfd_open(pid)
-    both = select.poll()
-    both.register(end, select.POLLIN)
-    # tells when the other side is gone, not when it has said all
-    both.register(connection, 0)
-    if end not in dict(both.poll()):
+    events = select.poll()
+    events.register(end, select.POLLIN)
+    # reports that the client is gone, not that it has sent everything
+    events.register(connection, 0)
+    if end not in dict(events.poll()):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
 
 
 def become(arguments: list[str]) -> None:
     """Do what `python` does with these arguments."""
-    # the server has none
+    # the server runs without PYTHONPATH
     sys.path[:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if safe := arguments[0] == "-P":
         arguments = arguments[1:]
@@ -144,8 +144,8 @@ def become(arguments: list[str]) -> None:
         runpy.run_path(arguments[0], run_name="__main__")
 
 
-class Leave:
-    """End a fork without freeing its memory, which would be copied for that, once all else is done at its exit."""
+class ExitWithoutCleanup:
+    """End a fork at the very end of its exit, without freeing its memory, which would be copied for that."""
 
     status = 1
 
@@ -156,13 +156,13 @@ class Leave:
 
 
 if __name__ == "__main__":
-    # what is registered first is called last
-    leave = atexit.register(Leave())
+    # the handler that is registered first is called last
+    leave = atexit.register(ExitWithoutCleanup())
     import_all()
     arguments = serve(sys.argv[1])
     try:
         become(arguments)
         leave.status = 0
-    except SystemExit as ended:
-        leave.status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except SystemExit as error:
+        leave.status = error.code if isinstance(error.code, int) else int(error.code is not None)
         raise

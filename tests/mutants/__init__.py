@@ -1,1 +1,1 @@
-"""`make mutants`: small faults put into the library, to see which of them no unit test notices."""
+"""Mutation testing (`make mutants`): small faults are put into the library, to find those that no unit test detects."""

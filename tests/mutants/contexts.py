@@ -1,4 +1,4 @@
-"""Which tests execute which lines, by the contexts of coverage."""
+"""The tests that execute each line, from the contexts of coverage."""
 
 import ast
 import os
@@ -14,7 +14,7 @@ from defusedxml import ElementTree
 from mutants.copies import ONE_THREAD
 
 LIBRARY = Path("workflow/scripts/tigerbush")
-# the variable that tells mutants.recorder where to write
+# environment variable with the folder that mutants.recorder writes to
 FOLDER = "TIGERBUSH_CONTEXTS"
 
 
@@ -26,7 +26,7 @@ class Contexts:
     folder : Path
         Copy of the project in which the tests ran.
     data : Path
-        Folder of what `mutants.recorder` wrote.
+        Folder that `mutants.recorder` has written to.
     """
 
     def __init__(self, folder: Path, data: Path) -> None:
@@ -42,8 +42,8 @@ class Contexts:
     def tests(self, path: Path, lines: range) -> list[str]:
         """List the tests that execute any of the lines, as arguments of pytest, those that call them directly first.
 
-        Of a fixture that is shared, coverage sees the first test alone: its whole file is run. What is executed while
-        importing belongs to every test of the module, and of those that import it.
+        For a shared fixture coverage records only the first test that uses it, so its whole file is run. Lines executed
+        on import belong to every test of the module and of the modules that import it.
         """
         executed = self._executed(path, lines)
         if "" in executed:
@@ -61,16 +61,16 @@ class Contexts:
 
     def _find_importers(self, path: Path) -> list[Path]:
         name = ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
-        found = []
+        importers = []
         for other in (self._folder / LIBRARY).rglob("*.py"):
             nodes = ast.walk(ast.parse(other.read_bytes()))
             if any(isinstance(node, ast.ImportFrom) and node.module == name for node in nodes):
-                found.append(other.relative_to(self._folder))
-        return found
+                importers.append(other.relative_to(self._folder))
+        return importers
 
 
 def run_with_contexts(folder: Path, data: Path, tests: list[str], workers: int) -> dict[str, float]:
-    """Run tests with coverage of each; return how long each file took, seconds.
+    """Run tests with the coverage of each; return the duration of each file, in seconds.
 
     Raises
     ------
@@ -84,9 +84,11 @@ def run_with_contexts(folder: Path, data: Path, tests: list[str], workers: int) 
         *("-n", str(workers), "-o", "junit_family=xunit1", f"--junitxml={report}", *tests),
     ]
     environment = os.environ | {FOLDER: str(data), **ONE_THREAD}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{done.stdout[-3000:]}\nThe tests have to pass before faults are put in.")
+    completed = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if completed.returncode:
+        sys.exit(f"{completed.stdout[-3000:]}\nThe tests have to pass before faults are put in.")
     seconds: dict[str, float] = defaultdict(float)
     for case in ElementTree.parse(report).iter("testcase"):
         seconds[case.get("file")] += float(case.get("time"))

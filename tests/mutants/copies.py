@@ -1,4 +1,4 @@
-"""Copies of the project, one a worker, in which a fault is put and tests run, forked from a process that has imported."""
+"""Copies of the project, one per worker, into which faults are put; tests are forked from a process with warm imports."""
 
 import contextlib
 import os
@@ -13,20 +13,20 @@ from pathlib import Path
 
 from fabricate import ROOT
 
-# what unit tests import, besides the project
+# modules that unit tests import, besides the project's
 IMPORTED = (
     "botocore.session", "cv2", "hypothesis", "matplotlib.pyplot", "networkx", "numpy", "pandas", "pyarrow.parquet",
     "pystac_client", "pytest", "rasterio", "requests", "scipy.optimize", "scipy.stats", "snakemake.workflow",
     "statsmodels.api", "statsmodels.tsa.api", "xarray", "yaml",
 )  # fmt: skip
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# a fault may allocate without end
+# limit of memory: a fault may allocate without end
 BYTES = 8_000_000_000
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of the files that git knows or would add, as they are now."""
+    """A copy of the files that git tracks or would add, in their current state."""
 
     folder: Path
 
@@ -43,32 +43,32 @@ class Copy:
             if (ROOT / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
-        # tests ask git what is tracked
+        # for tests that list tracked files
         (folder / ".git").write_text(f"gitdir: {_git_directory()}\n")
         (folder / ".venv").symlink_to(ROOT / ".venv")
         if (ROOT.parent / "shared").exists() and not (folder.parent / "shared").exists():
             (folder.parent / "shared").symlink_to(ROOT.parent / "shared")
         return cls(folder)
 
-    def tested(self, path: Path, content: bytes, tests: list[str], seconds: float) -> int | None:
-        """Put content in a file's place and run tests until one fails.
+    def run_tests(self, path: Path, content: bytes, tests: list[str], seconds: float) -> int | None:
+        """Replace the content of a file, run tests until one fails, and restore the file.
 
         Returns
         -------
         int or None
-            pytest's exit code; None when they do not end in time.
+            pytest's exit code; None when the tests do not end in time.
         """
-        place = self.folder / path
-        right = place.read_bytes()
-        place.write_bytes(content)
+        changed = self.folder / path
+        original = changed.read_bytes()
+        changed.write_bytes(content)
         try:
             return _wait(_fork(self.folder, tests), seconds)
         finally:
-            place.write_bytes(right)
+            changed.write_bytes(original)
 
 
 def import_all() -> None:
-    """Import what the tests import, so that forks need not."""
+    """Import what the tests import, so that forks do not have to."""
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg", **ONE_THREAD}
     sys.dont_write_bytecode = True
     for name in IMPORTED:

@@ -30,9 +30,9 @@ ARITHMETIC = {
     ast.BitOr: ast.BitAnd,
     ast.MatMult: ast.Mult,
 }
-# calls whose first argument can stand for the whole
+# calls that can be replaced by their first argument
 REPLACEABLE = {"abs", "ceil", "clip", "floor", "max", "maximum", "min", "minimum", "rint", "round", "sorted"}
-# what takes part in no number: types, imports, messages of errors
+# code without effect on numbers: imports, error messages
 SKIPPED = (ast.Import, ast.ImportFrom, ast.Raise, ast.JoinedStr)
 
 
@@ -43,13 +43,13 @@ class Mutant:
     Attributes
     ----------
     line : int
-        Where the changed code begins.
+        First line of the changed code.
     statement : range
-        Lines of the statement, or of the head of the block, that the code is in.
+        Lines of the statement, or of the head of the block, that contains the code.
     start, stop : int
-        Of the changed code, in the bytes of the module.
+        Position of the changed code in the bytes of the module.
     after : str
-        What stands there instead.
+        The code that replaces it.
     """
 
     line: int
@@ -68,7 +68,7 @@ class Mutant:
 
 
 def mutants(source: bytes) -> list[Mutant]:
-    """List every fault of a module that the operators know, in the order of its statements."""
+    """List every fault that the operators can put into a module, in the order of its statements."""
     lines = source.splitlines(keepends=True)
     return list(_of_block(ast.parse(source).body, [0, *accumulate(map(len, lines))]))
 
@@ -103,7 +103,7 @@ def _mutant(node: ast.AST, changed: ast.AST, lines: range, starts: list[int]) ->
 
 
 def _of_statement(statement: ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Drop a call or an addition; return nothing; go on with a loop, or end it."""
+    """Drop a call or an augmented assignment; return None; exchange continue and break."""
     match statement:
         case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Delete():
             yield statement, ast.Pass()
@@ -133,10 +133,10 @@ def _of_node(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
     for field, child in ast.iter_fields(node):
         if field == "annotation" or (field == "func" and isinstance(child, ast.Name)):
             continue
-        for one in child if isinstance(child, list) else [child]:
-            # a target of an assignment has no value
-            if isinstance(one, ast.AST) and not isinstance(getattr(one, "ctx", None), ast.Store | ast.Del):
-                yield from _of_node(one)
+        for part in child if isinstance(child, list) else [child]:
+            # targets of assignments have no value
+            if isinstance(part, ast.AST) and not isinstance(getattr(part, "ctx", None), ast.Store | ast.Del):
+                yield from _of_node(part)
 
 
 def _changes(node: ast.expr) -> Iterator[ast.expr]:
@@ -187,7 +187,7 @@ def _calls(node: ast.Call) -> Iterator[ast.expr]:
         if ast.dump(first) != ast.dump(second) and not isinstance(second, ast.Starred | ast.GeneratorExp):
             yield _with(node, args=[*node.args[:i], second, first, *node.args[i + 2 :]])
     for i, keyword in enumerate(node.keywords):
-        # without `strict` nothing changes that is right
+        # dropping `strict` changes nothing for valid input
         if keyword.arg == "strict":
             continue
         yield _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]])

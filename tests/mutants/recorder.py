@@ -1,7 +1,7 @@
-"""A pytest plugin: which lines of the library each test executes, and each step of it (setup, call, teardown).
+"""A pytest plugin that records the lines of the library that each step of a test executes (setup, call, teardown).
 
-The data stay in memory until the end: tests of full disks and of too many open files would damage them in a file, as
-they do those of pytest-cov.
+Data stay in memory until the end: tests of full disks and of too many open files would damage a data file, as they damage
+that of pytest-cov.
 """
 
 import os
@@ -22,23 +22,23 @@ def _switch(item: pytest.Item, step: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin with fixtures; of one that is shared, only the first test that asks for it is seen."""
+    """Switch to the fixtures; a shared one is recorded only for the first test that uses it."""
     _switch(item, "setup")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """Begin with the test itself."""
+    """Switch to the test itself."""
     _switch(item, "call")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Begin with the end of fixtures."""
+    """Switch to the teardown of fixtures."""
     _switch(item, "teardown")
 
 
 def pytest_unconfigure() -> None:
-    """Leave what was recorded."""
+    """Write the recorded data."""
     _coverage.stop()
     (Path(os.environ[FOLDER]) / f"{os.getpid()}.data").write_bytes(_coverage.get_data().dumps())

@@ -1,1 +1,1 @@
-"""Proofs that take too long for `make test`: `make prove`, recorded in docs/evidence.md with date and commit."""
+"""Proofs that take too long for `make test` (`make prove`), recorded in docs/evidence.md with date and commit."""

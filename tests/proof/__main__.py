@@ -1,4 +1,4 @@
-"""Take each repair out again and see that its test fails; have everything on SLURM die in turn; run all of the benchmark."""
+"""Revert each fix and check that its test fails; inject every fault on SLURM in turn; run every row of the benchmark."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from proof import benchmark, repairs, slurm_in_turn
 
 
 def main() -> int:
-    """Run what is named, by default all."""
+    """Run the proofs that are named, by default all."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run(
         [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
@@ -17,7 +17,7 @@ def main() -> int:
     if subprocess.run(
         [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
     ).stdout:
-        print("Commit first: repairs are taken out of the files here, and put back.", file=sys.stderr)
+        print("Commit first: files are changed to revert repairs, and restored.", file=sys.stderr)
         return 1
     print(f"{date.today()}, commit {commit.strip()}")
     chosen = sys.argv[1:] or ["repairs", "slurm", "benchmark"]

@@ -1,4 +1,4 @@
-"""Each repair of what goes on in clusters and clouds, the lines that make it, and the test that fails without them."""
+"""Repairs for clusters and clouds: without the lines of each, its test has to fail."""
 
 import subprocess
 import sys
@@ -6,22 +6,22 @@ import sys
 from fabricate import ROOT
 from proof.table import REPAIRS
 
-# a test may also hang without its repair
+# without its repair a test may also hang
 SECONDS = 900
 
 
 def run() -> int:
-    """See that all tests pass, then take the repairs out one after the other.
+    """Check that all tests pass, then revert the repairs one by one.
 
     Returns
     -------
     int
-        Tests that fail by themselves, and repairs whose test does not notice.
+        Number of tests that fail with all repairs in place, and of repairs whose test passes without them.
     """
     unnoticed = 0
     for test in dict.fromkeys(repair.test for repair in REPAIRS):
         if fails(test):
-            print(f"FAILS BY ITSELF: {test}", flush=True)
+            print(f"FAILS WITH ALL REPAIRS: {test}", flush=True)
             unnoticed += 1
     for repair in REPAIRS:
         path = ROOT / repair.file
@@ -32,16 +32,16 @@ def run() -> int:
         finally:
             path.write_text(content)
         unnoticed += not noticed
-        print(f"{'noticed' if noticed else 'NOT NOTICED'}: {repair.what}", flush=True)
+        print(f"{'noticed' if noticed else 'NOT NOTICED'}: {repair.description}", flush=True)
     return unnoticed
 
 
 def fails(test: str) -> bool:
-    """Run a test; whether it fails, or has no end."""
+    """Run a test; tell whether it fails or hangs."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test.split()]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=SECONDS)
+        completed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return True
-    # 1: a test failed; anything else is no answer
-    return done.returncode == 1
+    # 1: a test failed; other codes say nothing about the test
+    return completed.returncode == 1

@@ -1,4 +1,4 @@
-"""The repairs that `proof.repairs` takes out."""
+"""The repairs that `proof.repairs` reverts."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ PLUGIN, ATTEMPTS = "tests/unit/test_slurm_plugin.py", "tests/unit/test_slurm_att
 
 @dataclass(frozen=True)
 class Repair:
-    """What it does, the file, its lines, what stands there without it, and the test."""
+    """A repair: what it does, its file, its lines, what replaces them without it, and its test."""
 
-    what: str
+    description: str
     file: str
     old: str
     new: str
@@ -243,7 +243,7 @@ REPAIRS = [
     Repair(
         "the library asks a store before Snakemake's plugin does",
         "workflow/rules/store.smk",
-        "        refused_by_store(lambda: open_store().size_of(key))\n",
+        "        call_store(lambda: open_store().size_of(key))\n",
         "        pass\n",
         "tests/services/test_s3.py -k tried_by_the_library_first",
     ),
@@ -257,8 +257,8 @@ REPAIRS = [
     Repair(
         "no container is made by an upload, and a later refusal is a sentence",
         "workflow/rules/blob.smk",
-        "    @around(StorageObject, \"store_object\")\n",
-        "    @around(StorageObject, \"inventory\")\n",
+        "    @wrap_method(StorageObject, \"store_object\")\n",
+        "    @wrap_method(StorageObject, \"inventory\")\n",
         f"{REFUSED}::test_a_refusal_later",
     ),
     Repair(

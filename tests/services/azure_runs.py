@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from azurite import ACCOUNT
-from checkouts import copied
-from runs import SNAKEMAKE, Run, counted
+from checkouts import copy_checkout
+from runs import SNAKEMAKE, Run, count_jobs
 
 CONTAINER = "runs"
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
@@ -28,7 +28,7 @@ NAMES = {
 
 def checkout(folder: Path) -> None:
     """Copy the files that git tracks or would track into a repository of their own: only these reach the nodes."""
-    copied(folder, "workflow", "profiles", "config")
+    copy_checkout(folder, "workflow", "profiles", "config")
     for command in (["init", "--quiet"], ["add", "."]):
         subprocess.run(["git", *command], cwd=folder, check=True)
 
@@ -81,7 +81,7 @@ class AzureRun(Run):
 
     def planned_here(self, *arguments) -> Counter:
         """Return the number of jobs per rule in a dry run on this machine."""
-        return counted(self.run_here("--dry-run", *arguments))
+        return count_jobs(self.run_here("--dry-run", *arguments))
 
     def results(self) -> dict[str, bytes]:
         """Return the contents of the results in the container, by path."""

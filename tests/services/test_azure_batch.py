@@ -152,11 +152,13 @@ def test_no_secret_is_anywhere(finished):
     [beginning] = {token.partition(".")[0] for token in finished.tokens}
     assert len(finished.tokens) > 10
     search = Search(ENVIRONMENT | {"AZURE_CLIENT_SECRET": SECRET, "account key": KEY, "token": beginning})
-    assert search.named(finished.output) == set()
-    assert search.named(json.dumps(finished.requests)) == set()
-    assert search.named(json.dumps([task.body for task in finished.tasks])) == set()
+    assert search.secrets_in(finished.output) == set()
+    assert search.secrets_in(json.dumps(finished.requests)) == set()
+    assert search.secrets_in(json.dumps([task.body for task in finished.tasks])) == set()
     results = finished.run.results()
-    assert {name: search.named(blob) for name, blob in results.items()} == {name: set() for name in results}
+    assert {name: search.secrets_in(blob) for name, blob in results.items()} == {
+        name: set() for name in results
+    }
     assert search.files(finished.run.folder, *(task.folder for task in finished.tasks)) == {}
     # the processes of the tasks were seen, and have none
     assert len(finished.processes.seen) >= len(finished.tasks)
@@ -205,7 +207,10 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     checkout(tmp_path)
     run = AzureRun(tmp_path, finished.run.config, azure, store, "refused")
     text = run.finish(*PROFILE, "--config", "run={name: refused, local_rules: [summarise_date]}", status=1)
-    assert "run.local_rules has summarise_date, which `groups` of the profile have, too" in text
+    assert (
+        "run.local_rules and `groups` of the profile both name summarise_date; remove it from one of them."
+        in text
+    )
     assert not store.blobs(CONTAINER, "refused/")
     (tmp_path / "sites.tsv").rename(tmp_path / "untracked.tsv")
     text = run.finish(*PROFILE, "--config", "sites=untracked.tsv", status=1)

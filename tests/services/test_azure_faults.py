@@ -137,12 +137,12 @@ def test_keys_of_the_caller_stay_here(small, store):
     options = {"profile": "canary-of-the-profile", "command line": "canary-of-the-command-line", "key": KEY}
     search = Search(secrets | options)
     for task in small.azure.account.finished:
-        assert search.named(json.dumps(task.body)) == set()
+        assert search.secrets_in(json.dumps(task.body)) == set()
         assert {setting["name"]: setting["value"] for setting in task.body["environmentSettings"]} == {
             "SNAKEMAKE_STORAGE_AZURE_ACCOUNT_NAME": ACCOUNT, "SNAKEMAKE_STORAGE_S3_REGION": "us-east-1"
         }  # fmt: skip
     assert search.files(*(task.folder for task in small.azure.account.finished)) == {}
-    assert search.named(json.dumps(small.azure.requests)) == set()
+    assert search.secrets_in(json.dumps(small.azure.requests)) == set()
 
 
 def test_the_queue_shows_why_a_task_failed(small, caller):

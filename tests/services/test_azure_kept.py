@@ -7,7 +7,7 @@ import pytest
 
 import same_numbers
 from azure_runs import CONTAINER, AzureRun, checkout
-from checkouts import committed, move
+from checkouts import commit_all, move_modules
 from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SITE, SUMMARIES
 from tigerbush.sentinel2.writer import write_product
@@ -72,8 +72,8 @@ def test_a_release_that_moves_code_takes_results_over(azure, store, tmp_path):
     """By the table that `make same-numbers` writes, with and without the products."""
     run, storage = finish_run(azure, store, tmp_path / "work", "moved")
     original = modification_times(store, "moved")
-    committed(run.folder)
-    move(run.folder)
+    commit_all(run.folder)
+    move_modules(run.folder)
     assert run.planned_here(SUMMARIES, *TRIGGERS, *storage)["composite_date"] == 2
     same_numbers.main(["HEAD"], run.folder)
     assert "Nothing to be done" in run.run_here(SUMMARIES, *storage)

@@ -73,7 +73,7 @@ def test_windows_of_several_bands_are_fetched_concurrently(proxy, row):
     proxy.latency = 0.3
     connected = store(proxy)
     with stream.ThreadPoolExecutor(connected.connections) as pool:
-        stream._all(
+        stream._run_all(
             pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50)), [row] * 4
         )
     assert proxy.max_concurrent == 4

@@ -105,7 +105,7 @@ def test_streaming_through_lasting_faults(faulty, proxy, local):
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
     run = faulty("stream")
     output = run.snakemake(SUMMARIES, status=1)
-    assert "2 product(s) failed, everything else is finished; mend them and run ./tigerbush retry" in output
+    assert "2 product(s) failed, everything else is finished; fix them and run ./tigerbush retry" in output
     failed = run.summary()["metadata"]["failed_products"]
     assert failed.keys() == {name_of(TWO), name_of(THREE)}
     assert "_B04.jp2: http://127.0.0.1" in failed[name_of(TWO)]

@@ -365,10 +365,10 @@ def test_the_sample_gives_the_results_of_one_machine(cluster, tmp_path):
     # keys reach the jobs in the environment that SLURM keeps for each, and appear nowhere else
     assert processes.inherited == set(ENVIRONMENT)
     assert processes.shown == set()
-    assert search.named(output) == set()
+    assert search.secrets_in(output) == set()
     assert search.files(cluster_run.folder) == {}
     assert search.files(cluster.folder, but=["environment"]) == {}
     for job_id in jobs.keys() - known:
         script = cluster.run("scontrol", "write", "batch_script", job_id, "-")
         assert "-m snakemake" in script
-        assert search.named(script + cluster.run("scontrol", "show", "job", job_id)) == set()
+        assert search.secrets_in(script + cluster.run("scontrol", "show", "job", job_id)) == set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkouts import copied, site_packages, with_environment, write_other_version
+from checkouts import copy_checkout, site_packages, with_environment, write_other_version
 from fabricate import name_of, scene_of
 from runs import BASE
 from slurm import slurm_cluster
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
 def test_jobs_of_a_checkout_in_a_folder_with_a_space(tmp_path):
     """And with more that shells heed; another version is installed in its environment, and on PYTHONPATH."""
-    checkout = copied(
+    checkout = copy_checkout(
         tmp_path / "my (own) projects' & co", "Makefile", "workflow", "config", "profiles", "plugins"
     )
     python = with_environment(checkout)

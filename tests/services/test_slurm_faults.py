@@ -75,7 +75,7 @@ def test_jobs_are_lost_in_every_way_and_the_controller_is_away(local, tmp_path):
     # neither accounting nor the logs of failed jobs contain a key
     search = Search(ENVIRONMENT)
     assert "--wrap=" in submitted
-    assert search.named(submitted + run.printed()) == set()
+    assert search.secrets_in(submitted + run.printed()) == set()
     assert search.files(run.folder) == {}
     rows = [row.split("|") for row in accounting.splitlines()]
     products = [(state, limit) for state, limit, comment in rows if "subset_product" in comment]

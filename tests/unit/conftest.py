@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests: what a test begins with, and commands of `./tigerbush`."""
+"""Fixtures of the unit tests: a clean log, and commands of `./tigerbush`."""
 
 import csv
 import json
@@ -12,20 +12,20 @@ from tigerbush.cli.__main__ import main
 
 @pytest.fixture(autouse=True)
 def own_log():
-    """The log of a job is that of its process (`tigerbush.job.job_log`): the next test begins anew."""
+    """Restore the log, which a job configures for its whole process (`tigerbush.job.job_log`)."""
     root, others = logging.getLogger(), [logging.getLogger(name) for name in ("rasterio", "botocore")]
-    handlers, levels = list(root.handlers), [one.level for one in (root, *others)]
+    handlers, levels = list(root.handlers), [logger.level for logger in (root, *others)]
     yield
-    for handler in [one for one in root.handlers if one not in handlers]:
+    for handler in [logger for logger in root.handlers if logger not in handlers]:
         root.removeHandler(handler)
         handler.close()
-    for one, level in zip((root, *others), levels, strict=True):
-        one.setLevel(level)
+    for logger, level in zip((root, *others), levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture
 def refused_command(tmp_path, capsys):
-    """Run a command of `./tigerbush`; give its one sentence, having checked that it wrote nothing."""
+    """Run a command of `./tigerbush`, check that it wrote nothing, and return its one sentence."""
 
     def run(*words):
         output = tmp_path / "output"
@@ -42,14 +42,14 @@ def refused_command(tmp_path, capsys):
 
 @pytest.fixture
 def measure(tmp_path, capsys):
-    """Run `./tigerbush centrality`; give the JSON, the rows of the CSV and the RGB picture."""
+    """Run `./tigerbush centrality`, and return the JSON, the rows of the CSV and the RGB picture."""
 
     def run(path, *options):
         output = tmp_path / "output"
         assert main(["centrality", str(path), "--output", str(output), *map(str, options)]) == 0
         assert capsys.readouterr().err == ""
         names = [f"{path.stem}_centrality.{kind}" for kind in ("csv", "json", "png")]
-        assert sorted(found.name for found in output.iterdir()) == names
+        assert sorted(file.name for file in output.iterdir()) == names
         table, record, picture = (output / name for name in names)
         with table.open() as lines:
             rows = list(csv.DictReader(lines))

@@ -1,4 +1,4 @@
-"""What pyveg 1.1.0 makes of small images that a formula gives: numbers that its own modules printed.
+"""Results of pyveg 1.1.0 for small images defined by a formula, as its own modules printed them.
 
 The bands of `scene` were written as float32 TIFF files `veg/{date}/RAW/download.{B2,B3,B4,NDVI}.tif`: DN, 0 where
 masked, and NDVI = (B8 - B4) / (B8 + B4), 0 where masked or where a band is negative; the weather likewise. With pyveg's
@@ -18,7 +18,7 @@ igraph) and empty modules instead of ee, geetools, azure and ewstools these call
     variance = variance_moving_average_time_series(changes, round(len(changes) * 0.5)).dropna()
     tau, _ = get_kendell_tau(variance)
 
-What `preprocess_data` does besides by default, to fill a date with the mean of its month in other years, is left out.
+The default step of `preprocess_data` that fills a date with the mean of its month in other years is left out.
 """
 
 import numpy as np
@@ -29,12 +29,12 @@ PLACE = {"longitude": 27.95, "latitude": 11.58, "region_size": 0.08}
 
 
 def scene(number):
-    """DN of the bands of a date, and which pixels are masked; integers but for the waves, which are rounded."""
+    """DN of the bands of a date, and the masked pixels; integers but for the waves, which are rounded."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     mixed = (x * 374_761_393 + y * 668_265_263 + number * 2_246_822_519) & 0xFFFFFFFF
     mixed = (mixed ^ mixed >> 13) * 1_274_126_177 & 0xFFFFFFFF
     noise = (mixed ^ mixed >> 16) % 400
-    # a sub-image of another pattern, which is an outlier of its series
+    # a sub-image with another pattern, an outlier in its series
     wide = np.where((number == 13) & (x < 50) & (y < 50), 3.0, 1.0)
     noise = np.where(wide > 1, noise // 10, noise)
     waves = np.sin(x / 3.7 / wide + 0.4 * number + np.cos(y / 9)) * np.cos(y / 3.1 / wide - x / 25)
@@ -47,17 +47,17 @@ def scene(number):
     }
     if number == 2:
         bands["B4"][20:24, 60:71] = -20
-    # no grey so near a whole number that the last bits of a float decide, of which pyveg has fewer
+    # no grey is so near a whole number that the last bits of a float decide: pyveg uses fewer
     total = bands["B8"] + bands["B4"]
     part = bands["B8"] * 255 % total / total
     bands["B8"] = bands["B8"] + np.where((part < 0.01) | (part > 0.99), 2, 0)
-    # the greatest, and 2503 is a prime
+    # the maximum; 2503 is a prime
     bands["B4"][0, 0] = 2502
     return bands, masked_of(number)
 
 
 def masked_of(number):
-    """Too much of one sub-image, little of another one, and a whole date."""
+    """Masks too much of one sub-image, little of another, and a whole date."""
     masked = np.zeros((HEIGHT, WIDTH), bool)
     if number == 4:
         masked[60:70, 2:27] = True

@@ -1,10 +1,10 @@
-"""What a reader sees of a report: its texts, line by line."""
+"""The visible text of a report, line by line."""
 
 import re
 from html.parser import HTMLParser
 
 VOID = frozenset({"meta", "link", "img", "br"})
-# element to what its line begins with; elements within a line are part of it
+# prefix of the line of each element; inline elements belong to the line around them
 LINES = {
     "title": "title: ", "h1": "# ", "h2": "## ", "h3": "### ", "p": "", "li": "- ", "pre": "", "caption": "table: ",
     "figcaption": "figure: ", "tr": "",
@@ -12,7 +12,7 @@ LINES = {
 
 
 class Page(HTMLParser):
-    """The lines and the elements of a page, and whether they close in the order in which they open."""
+    """The lines and elements of a page; elements have to be closed in the reverse order of opening."""
 
     def __init__(self, html):
         super().__init__()
@@ -33,7 +33,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag, tag
-        # spaces that join the digits of a number stay
+        # no-break spaces within numbers are kept
         words = re.sub("[ \n]+", " ", self.text).strip()
         if tag in ("td", "th"):
             self.cells.append(words)
@@ -46,7 +46,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" in self.open:
             return
-        # no text stands outside of the elements that make lines
+        # there is no text outside the elements that make lines
         assert not data.strip() or set(self.open) & set(LINES), data
         self.text += data
 
@@ -59,5 +59,5 @@ def lines_of(html):
 
 
 def _name(source):
-    """A picture of the tests is its name alone; one that the report made is a PNG."""
+    """Name a picture: one of the tests by its name, one that the report drew as a PNG."""
     return "png" if source.startswith("data:image/png;base64,iVBOR") else source.partition(",")[2]

@@ -1,4 +1,4 @@
-"""Slow references of the analysis, written out from the papers and docs/analysis.md; nothing here is imported from it."""
+"""Slow references of the analysis, written from the papers and docs/analysis.md; nothing is imported from the analysis."""
 
 import math
 
@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import kurtosis, pearsonr, skew
 
 YEAR = 365.2425
-# rate times step from 0.03 to 4, and changes of ln(rate)
+# grids of rate times step from 0.03 to 4, and of changes of ln(rate)
 RATES = [0.03 * (4 / 0.03) ** (k / 24) for k in range(25)]
 CHANGES = [-4 + k / 2 for k in range(17)]
 DIRECTIONS = {
@@ -17,7 +17,7 @@ DIRECTIONS = {
 
 
 def regressors(days, harmonics, degree):
-    """Level, powers of time, and the waves of the year, row by row."""
+    """Regressors, row by row: level, powers of time, and annual harmonics."""
     middle, length = sum(days) / len(days), max(days) - min(days)
     rows = []
     for day in days:
@@ -28,33 +28,33 @@ def regressors(days, harmonics, degree):
 
 
 def rest_of(days, values, harmonics, degree=1):
-    """Values (n,) or (b, n) without level, line and season."""
+    """Residuals (n,) or (b, n) after removing level, line and season."""
     means = regressors(days, harmonics, degree)
     fitted, *_ = np.linalg.lstsq(means, np.atleast_2d(values).T, rcond=None)
     return values - (means @ fitted).T.reshape(np.shape(values))
 
 
 def detrended(days, values, bandwidth, harmonics):
-    """Without line, season, and the Gaussian kernel mean of what is left; (n,) or (b, n)."""
+    """Residuals (n,) or (b, n) after removing line, season, and then the Gaussian kernel mean."""
     rest = rest_of(days, values, harmonics)
     # quartiles of the kernel at a quarter of the bandwidth
     width = bandwidth * (days[-1] - days[0]) * 0.25 / 0.6744897501960817
     smooth = []
     for day in days:
-        weights = [math.exp(-((day - other) ** 2) / (2 * width**2)) for other in days]
+        weights = [math.exp(-((day - date) ** 2) / (2 * width**2)) for date in days]
         smooth.append(sum(weight * rest[..., i] for i, weight in enumerate(weights)) / sum(weights))
     return rest - np.stack(smooth, axis=-1)
 
 
 def correlation(series, places, lag):
-    """Of pairs of which both are there, (b,)."""
+    """Correlation over pairs of which both values exist, (b,)."""
     column = {place: i for i, place in enumerate(places)}
     pairs = [(column[place], column[place + lag]) for place in places if place + lag in column]
     if len(pairs) < 5:
         return np.full(len(series), np.nan)
-    one, other = (series[:, list(which)] for which in zip(*pairs, strict=True))
-    one, other = one - one.mean(axis=1)[:, None], other - other.mean(axis=1)[:, None]
-    return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    earlier, later = (series[:, list(which)] for which in zip(*pairs, strict=True))
+    earlier, later = earlier - earlier.mean(axis=1)[:, None], later - later.mean(axis=1)[:, None]
+    return (earlier * later).sum(axis=1) / np.sqrt((earlier**2).sum(axis=1) * (later**2).sum(axis=1))
 
 
 def bounded_rate(kept):
@@ -62,19 +62,19 @@ def bounded_rate(kept):
 
 
 def likeliest_rate(series, times):
-    """Rate times step of the stationary Ornstein-Uhlenbeck likelihood, its variance profiled out; (b,)."""
+    """Rate times step at the maximum of the stationary Ornstein-Uhlenbeck likelihood with profiled variance; (b,)."""
     apart = np.abs(np.subtract.outer(times, times))
     scores = []
     for rate in RATES:
         matrix = np.exp(-rate * apart)
         squares = (series @ np.linalg.inv(matrix) * series).sum(axis=1)
         scores.append(-0.5 * (len(times) * np.log(squares) + np.linalg.slogdet(matrix)[1]))
-    where = np.array([top(one)[1] for one in np.transpose(scores)])
+    where = np.array([top(column)[1] for column in np.transpose(scores)])
     return 0.03 * (4 / 0.03) ** (where / 24)
 
 
 def top(scores):
-    """The greatest of the values at 0, 1, 2 ... and where it is, by the parabola through it and its neighbours."""
+    """Maximum of values at 0, 1, 2 ... and its position, by the parabola through it and its neighbours."""
     best = max(range(len(scores)), key=lambda k: scores[k])
     if best in (0, len(scores) - 1):
         return scores[best], float(best)
@@ -88,28 +88,28 @@ def indicators(series, places, days, width, step, names=tuple(DIRECTIONS)):
     places = [place - places[0] for place in places]
     days = np.asarray(days)
     innovation = series.var(axis=1) * (1 - correlation(series, places, 1) ** 2)
-    found = {name: [] for name in names}
+    values_of = {name: [] for name in names}
     for first in range(places[-1] + 2 - width):
         inside = [i for i, place in enumerate(places) if first <= place < first + width]
-        part, there = series[:, inside], [places[i] for i in inside]
+        part, places_inside = series[:, inside], [places[i] for i in inside]
         few = len(inside) < 5
-        lost = np.full(len(series), np.nan)
-        variance = lost if few else part.var(axis=1, ddof=1)
-        one = {
-            "ar1": correlation(part, there, 1),
-            "lag2": correlation(part, there, 2),
+        missing = np.full(len(series), np.nan)
+        variance = missing if few else part.var(axis=1, ddof=1)
+        window = {
+            "ar1": correlation(part, places_inside, 1),
+            "lag2": correlation(part, places_inside, 2),
             "variance": variance,
-            "skewness": lost if few else skew(part, axis=1, bias=False),
-            "kurtosis": lost if few else kurtosis(part, axis=1, bias=False),
+            "skewness": missing if few else skew(part, axis=1, bias=False),
+            "kurtosis": missing if few else kurtosis(part, axis=1, bias=False),
             "rate_from_variance": bounded_rate(np.sqrt(np.maximum(1 - innovation / variance, 1e-9))) / step,
-            "rate_ou": lost
+            "rate_ou": missing
             if few or "rate_ou" not in names
             else likeliest_rate(part, days[inside] / step) / step,
         }
-        one["rate_from_ar1"] = bounded_rate(one["ar1"]) / step
+        window["rate_from_ar1"] = bounded_rate(window["ar1"]) / step
         for name in names:
-            found[name].append(one[name])
-    return {name: np.transpose(values) for name, values in found.items()}
+            values_of[name].append(window[name])
+    return {name: np.transpose(values) for name, values in values_of.items()}
 
 
 def tau_b(values):
@@ -120,19 +120,19 @@ def tau_b(values):
     return signs.sum() / math.sqrt(max(np.abs(signs).sum(), 1) * number * (number - 1) / 2)
 
 
-def taus(found):
-    return {name: np.array([tau_b(row) for row in rows]) for name, rows in found.items()}
+def taus(indicator_values):
+    return {name: np.array([tau_b(row) for row in rows]) for name, rows in indicator_values.items()}
 
 
 def share_as_far(observed, drawn, direction):
-    """The p of one side, or twice the smaller one; the series itself counts."""
+    """One-sided p-value, or twice the smaller one; the series itself counts."""
     above = (1 + sum(value >= observed for value in drawn)) / (1 + len(drawn))
     below = (1 + sum(value <= observed for value in drawn)) / (1 + len(drawn))
     return {1: above, -1: below, 0: min(1.0, 2 * min(above, below))}[direction]
 
 
 def waves(values, phases):
-    """A series of the same spectrum: the sum of its waves with other phases (shares of a turn, from 0 on)."""
+    """A series with the same spectrum: the sum of its waves with other phases (shares of a turn)."""
     number = len(values)
     times = np.arange(number)
     total = np.full(number, np.mean(values))
@@ -140,7 +140,7 @@ def waves(values, phases):
         angle = 2 * np.pi * k * times / number
         a, b = 2 / number * (values @ np.cos(angle)), 2 / number * (values @ np.sin(angle))
         if 2 * k == number:
-            # one point a half wave: it has no phase, but a size of the same power on average
+            # the fastest wave has no phase, but an amplitude of the same power on average
             total = total + a / 2 * np.cos(angle) * math.sqrt(2) * math.cos(2 * math.pi * phases[k])
         else:
             size, start = math.hypot(a, b), math.atan2(-b, a)
@@ -149,7 +149,7 @@ def waves(values, phases):
 
 
 def phase_surrogates(days, values, places, harmonics, size, random):
-    """Series of the spectrum of the rest, its gaps filled by lines for it and left out again; (size, n)."""
+    """Series with the spectrum of the residuals, whose gaps are interpolated for it and left out again; (size, n)."""
     rest = rest_of(days, values, harmonics)
     places = np.asarray(places) - places[0]
     filled = np.interp(range(places[-1] + 1), places, rest)
@@ -158,7 +158,7 @@ def phase_surrogates(days, values, places, harmonics, size, random):
 
 
 class Process:
-    """The restricted likelihood of constant and changing rates, by dense matrices."""
+    """Restricted likelihood of constant and changing rates, with dense matrices."""
 
     def __init__(self, days, step, harmonics, noise=None):
         self.days, self.step = np.asarray(days), step
@@ -168,13 +168,13 @@ class Process:
         self.factors = {}
 
     def rates(self, rate, change):
-        """Of each step, 1/day: rate exp(change (t - middle) / length), bounded."""
+        """Rate of each step, 1/day: rate exp(change (t - middle) / length), bounded."""
         first, length = self.days[0], self.days[-1] - self.days[0]
-        found = []
-        for one, other in zip(self.days[:-1], self.days[1:], strict=True):
-            course = ((one + other) / 2 - first) / length - 0.5
-            found.append(min(max(RATES[rate] * math.exp(CHANGES[change] * course), 0.03), 4.0) / self.step)
-        return found
+        rates = []
+        for start, end in zip(self.days[:-1], self.days[1:], strict=True):
+            course = ((start + end) / 2 - first) / length - 0.5
+            rates.append(min(max(RATES[rate] * math.exp(CHANGES[change] * course), 0.03), 4.0) / self.step)
+        return rates
 
     def covariance(self, rate, change):
         rates = self.rates(rate, change)
@@ -188,7 +188,7 @@ class Process:
         return matrix + np.diag(self.noise * variance[0])
 
     def score(self, values, rate, change):
-        """Of series (b, n): -1/2 ((n - means) ln(rest C^-1 rest) + ln |C| + ln |X' C^-1 X|)."""
+        """Log-likelihood of series (b, n): -1/2 ((n - means) ln(rest C^-1 rest) + ln |C| + ln |X' C^-1 X|)."""
         if (rate, change) not in self.factors:
             factor = np.linalg.cholesky(self.covariance(rate, change))
             means = np.linalg.solve(factor, self.means)
@@ -200,33 +200,33 @@ class Process:
         return -0.5 * ((len(self.days) - means.shape[1]) * np.log((rest**2).sum(axis=0)) + logs)
 
     def scores(self, values, change=8):
-        """Of all rates, (25, b); change 8 is none."""
+        """Log-likelihood of all rates, (25, b); change 8 is none."""
         return np.array([self.score(values, rate, change) for rate in range(25)])
 
     def fit(self, values):
-        """Where the best constant rate is, and how far ahead of each rate, (b,) and (25, b)."""
+        """Position of the best constant rate, and the deviance of each rate, (b,) and (25, b)."""
         scores = self.scores(values)
         best = [top(column) for column in scores.T]
-        ahead = 2 * (np.array([one for one, _ in best]) - scores)
+        ahead = 2 * (np.array([greatest for greatest, _ in best]) - scores)
         return np.array([where for _, where in best]), ahead
 
     def fit_change(self, values):
-        """The likelihood of each change (17, b), its top, and the change there."""
+        """Profile likelihood of each change (17, b), its maximum, and the change there."""
         profile = np.array([[top(column)[0] for column in self.scores(values, k).T] for k in range(17)])
         best = [top(column) for column in profile.T]
         change = np.array([-4 + where / 2 for _, where in best])
-        return profile, np.array([one for one, _ in best]), change
+        return profile, np.array([greatest for greatest, _ in best]), change
 
     def roots(self, values):
-        """Signed roots of the likelihood ratio of a changing rate."""
+        """Signed roots of the likelihood ratio for a changing rate."""
         profile, greatest, change = self.fit_change(values)
         return np.array(
-            [math.copysign(math.sqrt(max(2 * (one - steady), 0)), sign) for one, steady, sign in
+            [math.copysign(math.sqrt(max(2 * (highest - steady), 0)), sign) for highest, steady, sign in
              zip(greatest, profile[8], change, strict=True)]
         )  # fmt: skip
 
     def simulate(self, rate, change, size, random):
-        """Series with the draws in the order of the dates, the noise of observations after them; (size, n)."""
+        """Simulated series, drawn in the order of the dates, with observation noise drawn after them; (size, n)."""
         rates, draws = self.rates(rate, change), random.standard_normal((len(self.days), size))
         series = [draws[0] / math.sqrt(2 * rates[0])]
         for draw, per_day, between in zip(draws[1:], rates, np.diff(self.days), strict=True):
@@ -239,7 +239,7 @@ class Process:
 
 
 def crossings(grid, ahead, limit):
-    """Where a deviance passes a limit left and right of its smallest value; None where it stays below."""
+    """Positions where a deviance crosses a limit left and right of its minimum; None where it stays below."""
     best = int(np.argmin(ahead))
     ends = []
     for step in (-1, 1):
@@ -250,14 +250,14 @@ def crossings(grid, ahead, limit):
             ends.append(None)
             continue
         near = k - step
-        # the deviance of the point itself may be beyond it already
+        # the deviance at the minimum itself may exceed the limit
         share = 0.0 if k == best else (limit - ahead[near]) / (ahead[k] - ahead[near])
         ends.append(grid[near if k != best else k] + share * (grid[k] - grid[near if k != best else k]))
     return ends
 
 
 def fit_site(process, values, size, random):
-    """The restoring rate with its bounds and tests, the slow way."""
+    """The restoring rate with its bounds and tests."""
     series = values[None]
     where, ahead = process.fit(series)
     profile, greatest, change = process.fit_change(series)
@@ -266,13 +266,13 @@ def fit_site(process, values, size, random):
     drawn = process.simulate(null, 8, size, random)
     limit = np.quantile(process.fit(drawn)[1][null], 0.95)
     roots, root = process.roots(drawn), process.roots(series)[0]
-    nearest = int(np.argmin([abs(one - change[0]) for one in CHANGES]))
-    other = process.fit_change(process.simulate(null, nearest, size, random))
-    change_limit = np.quantile(2 * (other[1] - other[0][nearest]), 0.95)
+    nearest = int(np.argmin([abs(value - change[0]) for value in CHANGES]))
+    changed = process.fit_change(process.simulate(null, nearest, size, random))
+    change_limit = np.quantile(2 * (changed[1] - changed[0][nearest]), 0.95)
     low, high = crossings([math.log(rate / process.step) for rate in RATES], ahead[:, 0], limit)
     years = (process.days[-1] - process.days[0]) / YEAR
     inside = min(max(where[0] - bias, 0), 24)
-    trends = crossings([one / years for one in CHANGES], 2 * (greatest[0] - profile[:, 0]), change_limit)
+    trends = crossings([value / years for value in CHANGES], 2 * (greatest[0] - profile[:, 0]), change_limit)
     return {
         "rate": 0.03 * (4 / 0.03) ** (inside / 24) / process.step,
         "low": None if low is None else math.exp(low),
@@ -293,15 +293,15 @@ def fit_site(process, values, size, random):
 
 
 def equal_draw(table, number, random):
-    """The mean of equally many sub-images of each date, as deviations from their own means; NaN where fewer are there."""
+    """Mean of an equal number of sub-images per date, as deviations from their own means; NaN where there are fewer."""
     keys = random.random(table.shape)
     own = [np.nanmean(column) for column in table.T]
     drawn = []
     for row, key in zip(table, keys, strict=True):
-        there = sorted((k for k in range(len(row)) if not math.isnan(row[k])), key=lambda k: key[k])[:number]
-        enough = len(there) == number
+        chosen = sorted((k for k in range(len(row)) if not math.isnan(row[k])), key=lambda k: key[k])[:number]
+        enough = len(chosen) == number
         drawn.append(
-            sum(row[k] - own[k] for k in there) / number + sum(own) / len(own) if enough else math.nan
+            sum(row[k] - own[k] for k in chosen) / number + sum(own) / len(own) if enough else math.nan
         )
     return np.array(drawn)
 
@@ -309,12 +309,12 @@ def equal_draw(table, number, random):
 def early_warning(
     values, places, days, step, random, *, detrend, harmonics, width, size, extra=(), noise=None
 ):
-    """Indicators with tau and both p of each, and the restoring rate; the draws in the order of the analysis."""
+    """Indicators with tau and both p-values, and the restoring rate; random draws in the order of the analysis."""
     process = Process(days, step, harmonics, noise)
     rate = fit_site(process, values, size, random)
     null, root = rate.pop("null"), rate.pop("root")
-    found = indicators(detrend(values[None]), places, days, width, step)
-    observed = taus(found)
+    computed = indicators(detrend(values[None]), places, days, width, step)
+    observed = taus(computed)
 
     def taus_of(series):
         return taus(indicators(detrend(series), places, days, width, step))
@@ -328,7 +328,7 @@ def early_warning(
         ar1[name] = [*ar1[name], *taus_of(process.simulate(null, 8, more, random))[name]]
     return {
         name: {
-            "values": found[name][0],
+            "values": computed[name][0],
             "tau": observed[name][0],
             "direction": direction,
             "p": {
@@ -342,7 +342,7 @@ def early_warning(
 
 
 def best_exponential(times, values):
-    """Rate and R2 of values = a exp(-rate t), the a of each rate by its formula; None where no rate above 0 fits best."""
+    """Rate and R2 of values = a exp(-rate t), with the best a of each rate; None where the best rate is not above 0."""
     times, values = np.asarray(times, dtype=float), np.asarray(values)
     if len(values) < 4 or values[0] == 0 or np.ptp(values) == 0:
         return None
@@ -351,18 +351,18 @@ def best_exponential(times, values):
         course = np.exp(-rate * times)
         return ((values - (values @ course) / (course @ course) * course) ** 2).sum()
 
-    # the best of a fine grid, refined
+    # the best of a fine grid is refined
     grid = np.linspace(-0.1, 12, 243) / times[-1] * (len(times) - 1)
     best = min(range(1, len(grid) - 1), key=lambda k: squares(grid[k]))
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         squares, bounds=(grid[best - 1], grid[best + 1]), method="bounded", options={"xatol": 1e-12}
     )
-    rate = found.x
+    rate = optimum.x
     return (rate, 1 - squares(rate) / ((values - values.mean()) ** 2).sum()) if rate > 0 else None
 
 
 def lagged(vegetation, rain, places):
-    """Pearson's correlation with the rain of so many periods before, over the pairs that are there."""
+    """Pearson correlation with the rain of `lag` periods before, over the pairs that exist."""
     correlations, numbers = [], []
     for lag in range(7):
         pairs = [
@@ -377,7 +377,7 @@ def lagged(vegetation, rain, places):
 
 
 def dry_runs(rain, places, days, harmonics):
-    """First and last index of runs of dates whose rain of three periods is a standard deviation below the usual."""
+    """First and last index of runs of dates whose rain of three periods is a standard deviation below the mean."""
     odd = dict(zip(places, rest_of(days, np.asarray(rain), harmonics), strict=True))
     sums = [sum(odd.get(place - k, math.nan) for k in range(3)) for place in places]
     dry = [value / np.nanstd(sums) < -1 for value in sums]
@@ -387,8 +387,8 @@ def dry_runs(rain, places, days, harmonics):
 
 
 def rest_with_gaps(days, values, harmonics):
-    """Without level, line and season, of the values that are there."""
-    some = np.isfinite(values)
-    found = np.full(len(values), np.nan)
-    found[some] = rest_of(np.asarray(days)[some], np.asarray(values)[some], harmonics)
-    return found
+    """Residuals of the values that exist, after removing level, line and season."""
+    finite = np.isfinite(values)
+    rest = np.full(len(values), np.nan)
+    rest[finite] = rest_of(np.asarray(days)[finite], np.asarray(values)[finite], harmonics)
+    return rest

@@ -1,4 +1,4 @@
-"""Small images for ./tigerbush centrality, on the disk."""
+"""Small image files for ./tigerbush centrality."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ def random_image(seed=0, shape=(23, 31), high=255):
 
 
 def write_png(path, image):
-    """Write grey, RGB or RGBA."""
+    """Write a grey, RGB or RGBA image."""
     order = {2: ..., 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2] if image.ndim == 3 else 2]
     assert cv2.imwrite(str(path), image[..., order] if image.ndim == 3 else image)
     return path
@@ -34,5 +34,5 @@ def write_csv(path, image, separator=","):
 
 
 def read_rgb(path):
-    """Read from bytes: OpenCV crashes on names that are no text."""
+    """Read an image from bytes, since OpenCV crashes on names that are not text."""
     return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]

@@ -119,11 +119,11 @@ def drawn(line):
 
 def bars(axes):
     """Middles and heights of the bars of an axes, and their one width in days."""
-    found = axes.containers[0].patches
-    width = {round(bar.get_width(), 9) for bar in found}
+    patches = axes.containers[0].patches
+    width = {round(bar.get_width(), 9) for bar in patches}
     assert len(width) == 1
-    middles = matplotlib.dates.num2date([bar.get_x() + bar.get_width() / 2 for bar in found])
-    return [day.date() for day in middles], [bar.get_height() for bar in found], width.pop()
+    middles = matplotlib.dates.num2date([bar.get_x() + bar.get_width() / 2 for bar in patches])
+    return [day.date() for day in middles], [bar.get_height() for bar in patches], width.pop()
 
 
 def gaps(axes):
@@ -177,9 +177,9 @@ def test_series_are_those_with_numbers(figures):
     assert titles(figures["series"]) == [
         "NDVI", "NDVI of vegetation", "precipitation (mm)", "air temperature (°C)", "another (1/km²)"
     ]  # fmt: skip
-    ndvi, veg, rain, temperature, other = figures["series"].axes
+    ndvi, veg, rain, temperature, last = figures["series"].axes
     for axes, name, colour in (
-        (ndvi, "ndvi", GREEN), (veg, "ndvi_veg", SKY), (temperature, "temperature", PURPLE), (other, "other", BLACK)
+        (ndvi, "ndvi", GREEN), (veg, "ndvi_veg", SKY), (temperature, "temperature", PURPLE), (last, "other", BLACK)
     ):  # fmt: skip
         days, values = drawn(axes.lines[0])
         assert days == dated(DAYS)
@@ -221,14 +221,14 @@ def test_outliers_have_rings_and_gaps_are_grey(figures):
 
 def test_completeness(figures):
     assert titles(figures["completeness"]) == ["sub-images used", "observations per pixel", "products"]
-    found = [bars(axes) for axes in figures["completeness"].axes]
-    assert [days for days, _, _ in found] == [dated(DAYS)] * 3
-    assert [heights for _, heights, _ in found] == [
+    panels = [bars(axes) for axes in figures["completeness"].axes]
+    assert [days for days, _, _ in panels] == [dated(DAYS)] * 3
+    assert [heights for _, heights, _ in panels] == [
         [4, 3, 0, 2, 1, 5],
         [1.5, 0, 2.5, 3, 1, 2],
         [2, 0, 1, 5, 3, 4],
     ]
-    assert [width for *_, width in found] == [24, 24, 24]
+    assert [width for *_, width in panels] == [24, 24, 24]
 
 
 def test_indicators_stand_in_rows_and_variables_in_columns(figures):

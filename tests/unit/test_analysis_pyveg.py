@@ -34,12 +34,12 @@ def treated(summary):
     """The sub-images' NDVI as pyveg's analysis_preprocessing leaves them, and how many values were dropped."""
     table, dropped = planted.table_of(summary, "ndvi_mean"), []
     for part in table.T:
-        some = [i for i in range(57) if np.isfinite(part[i])]
-        mean = sum(part[some]) / len(some)
-        deviation = (sum((part[i] - mean) ** 2 for i in some) / (len(some) - 1)) ** 0.5
-        kept = [i for i in some if abs(part[i] - mean) <= 3 * deviation]
-        dropped.append([PLACES[i] for i in some if i not in kept])
-        smooth = lowess(part[kept], DAYS[kept], frac=4 / len(some), it=3, return_sorted=False)
+        finite = [i for i in range(57) if np.isfinite(part[i])]
+        mean = sum(part[finite]) / len(finite)
+        deviation = (sum((part[i] - mean) ** 2 for i in finite) / (len(finite) - 1)) ** 0.5
+        kept = [i for i in finite if abs(part[i] - mean) <= 3 * deviation]
+        dropped.append([PLACES[i] for i in finite if i not in kept])
+        smooth = lowess(part[kept], DAYS[kept], frac=4 / len(finite), it=3, return_sorted=False)
         smooth = np.where(np.isfinite(smooth), smooth, part[kept])
         part[:] = np.nan
         part[kept] = smooth
@@ -95,10 +95,10 @@ def test_a_sub_image_of_three_dates_stays_as_it_is():
     five = lowess([5.0, 1.0, 9.0, 2.0, 8.0], days, frac=0.8, it=3, return_sorted=False)
     four = lowess([5.0, 1.0, 9.0, 2.0], days[:4], frac=1.0, it=3, return_sorted=False)
     assert abs(five - [5.0, 1.0, 9.0, 2.0, 8.0]).max() > 1 and abs(four - [5.0, 1.0, 9.0, 2.0]).max() > 1
-    found = smooth["offset50"]
-    np.testing.assert_allclose(found[:, 0], five, rtol=1e-9)
-    np.testing.assert_array_equal(found[:, 1], [5, 1, 9, np.nan, np.nan])
-    np.testing.assert_allclose(found[:, 2], [*four, np.nan], rtol=1e-9)
+    smoothed = smooth["offset50"]
+    np.testing.assert_allclose(smoothed[:, 0], five, rtol=1e-9)
+    np.testing.assert_array_equal(smoothed[:, 1], [5, 1, 9, np.nan, np.nan])
+    np.testing.assert_allclose(smoothed[:, 2], [*four, np.nan], rtol=1e-9)
 
 
 def test_gaps_are_filled_by_lines_between_the_first_value_and_the_last():
@@ -112,20 +112,20 @@ def test_gaps_are_filled_by_lines_between_the_first_value_and_the_last():
 
 
 @pytest.fixture(scope="module")
-def found(summary):
+def analysis(summary):
     return analyse_site(read_series(summary, "it"), SETTINGS)
 
 
-def test_the_series_are_the_treated_ones(summary, treated, found):
+def test_the_series_are_the_treated_ones(summary, treated, analysis):
     table, _ = treated
     rows = [row[np.isfinite(row)] for row in table]
-    assert_same(found["series"]["ndvi"]["mean"], [float(row.mean()) if len(row) else None for row in rows])
-    assert_same(found["series"]["ndvi"]["std"], [float(row.std()) if len(row) else None for row in rows])
-    assert found["series"]["ndvi"]["n"] == [len(row) for row in rows]
+    assert_same(analysis["series"]["ndvi"]["mean"], [float(row.mean()) if len(row) else None for row in rows])
+    assert_same(analysis["series"]["ndvi"]["std"], [float(row.std()) if len(row) else None for row in rows])
+    assert analysis["series"]["ndvi"]["n"] == [len(row) for row in rows]
     # what was dropped is counted, for it is there
-    assert found["completeness"]["with_data"] == 51
-    assert found["completeness"]["n_sub_images"][49] == 5
-    assert found["series"]["ndvi"]["gaps"] == [
+    assert analysis["completeness"]["with_data"] == 51
+    assert analysis["completeness"]["n_sub_images"][49] == 5
+    assert analysis["series"]["ndvi"]["gaps"] == [
         {"start": "2015-07-16", "end": "2015-08-16", "dates": 2},
         {"start": "2017-07-16", "end": "2017-08-16", "dates": 2},
         {"start": "2019-09-16", "end": "2019-09-16", "dates": 1},
@@ -133,16 +133,16 @@ def test_the_series_are_the_treated_ones(summary, treated, found):
     ]
     # rain is set against the vegetation as it is
     default = analyse_site(read_series(summary, "it"), SETTINGS | {"mode": "default", "minimum_dates": 99})
-    assert (found["weather"], found["recovery"]) == (default["weather"], default["recovery"])
-    assert found["early_warning"]["subsampling"] is None
+    assert (analysis["weather"], analysis["recovery"]) == (default["weather"], default["recovery"])
+    assert analysis["early_warning"]["subsampling"] is None
 
 
-def test_the_indicators_are_those_of_first_differences(treated, found):
+def test_the_indicators_are_those_of_first_differences(treated, analysis):
     table, _ = treated
     mean = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
-    some = np.isfinite(mean)
+    finite = np.isfinite(mean)
     places = list(range(3, 56))
-    values = np.diff(np.interp(range(2, 56), np.array(PLACES)[some], mean[some]))
+    values = np.diff(np.interp(range(2, 56), np.array(PLACES)[finite], mean[finite]))
     step = DAYS[-1] / 57
     names = (zlib.crc32(name.encode()) for name in ("planted", "ndvi"))
     expected, rate = slow.early_warning(
@@ -151,15 +151,15 @@ def test_the_indicators_are_those_of_first_differences(treated, found):
         detrend=lambda series: series - series.mean(axis=1)[:, None], harmonics=0, width=26, size=99,
         # one site: 1 / 0.05 = 20 surrogates are fewer than all have
     )  # fmt: skip
-    found = found["early_warning"]
+    warning = analysis["early_warning"]
     dates = [month(i) for i in (*range(28, 40), 39, *range(41, 56))]
-    assert list(found["indicators"]) == ["offset50", "ndvi"]
-    for name, one in expected.items():
-        same = {"label": found["indicators"]["ndvi"][name]["label"], "dates": dates, **one}
-        assert_same(found["indicators"]["ndvi"][name], same, 1e-7, name)
-    # what has no gaps left has a rate of its own, which is not told
-    assert rate["p_trend_phase"] is not None and found["ornstein_uhlenbeck"] == {}
-    table = found["sensitivity"]["ndvi"]["ar1"]
+    assert list(warning["indicators"]) == ["offset50", "ndvi"]
+    for name, fields in expected.items():
+        same = {"label": warning["indicators"]["ndvi"][name]["label"], "dates": dates, **fields}
+        assert_same(warning["indicators"]["ndvi"][name], same, 1e-7, name)
+    # a series without gaps has its own rate, which is not reported
+    assert rate["p_trend_phase"] is not None and warning["ornstein_uhlenbeck"] == {}
+    table = warning["sensitivity"]["ndvi"]["ar1"]
     assert table["windows"] == [0.25, 0.375, 0.5, 0.625, 0.75] and table["bandwidths"] == [0.3]
     # 13.25 and 19.875 and 26.5 and 33.125 and 39.75 differences
     centred = (values - values.mean())[None]
@@ -178,8 +178,8 @@ def test_twelve_dates_are_enough(months, refused):
         summary, lambda vegetation: [vegetation.pop(day) for day in list(vegetation)[months:]]
     )
     cut["ECMWF/ERA5/MONTHLY"]["time-series-data"].clear()
-    found = analyse_site(read_series(cut, "it"), SETTINGS | {"surrogates": 9})["early_warning"]
-    assert list(found["indicators"]) == ([] if refused else ["ndvi"])
-    told = "11 dates have data, and early warning needs more than 11 (analysis.minimum_dates): so short a series proves "
-    told += "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
-    assert found["refused"] == (told if refused else None)
+    warning = analyse_site(read_series(cut, "it"), SETTINGS | {"surrogates": 9})["early_warning"]
+    assert list(warning["indicators"]) == ([] if refused else ["ndvi"])
+    sentence = "11 dates have data, and early warning needs more than 11 (analysis.minimum_dates): so short a series proves "
+    sentence += "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
+    assert warning["refused"] == (sentence if refused else None)

@@ -34,7 +34,7 @@ def analysis(summary):
 @pytest.fixture(scope="module")
 def rain(summary):
     series = summary["ECMWF/ERA5/MONTHLY"]["time-series-data"]
-    return [one["total_precipitation"] * 1000 for one in series.values()]
+    return [weather["total_precipitation"] * 1000 for weather in series.values()]
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +51,16 @@ def means(summary):
 
 
 def test_vegetation_follows_the_rain_of_two_months_before(analysis, rain, means):
-    found = analysis["weather"]
-    assert list(found) == ["lagged_correlation"]
-    found = found["lagged_correlation"]
+    weather = analysis["weather"]
+    assert list(weather) == ["lagged_correlation"]
+    weather = weather["lagged_correlation"]
     odd_rain = slow.rest_of(DAYS, np.array(rain), 2)
     for variable, mean in means.items():
         odd, numbers = slow.lagged(slow.rest_with_gaps(DAYS, mean, 2), odd_rain, PLACES)
         assert max(odd, key=abs) == odd[planted.LAG] > 0.3
         # of 51 dates; the first has the rain of two months before; one month is not there
         assert numbers == [51, 50, 50, 49, 48, 47, 46]
-        assert_same(found[variable], {
+        assert_same(weather[variable], {
             "lags": [0, 1, 2, 3, 4, 5, 6],
             "correlation": list(map(float, odd)),
             "n": numbers,
@@ -70,14 +70,14 @@ def test_vegetation_follows_the_rain_of_two_months_before(analysis, rain, means)
             "days_per_lag": 1736 / 57,
         })  # fmt: skip
     nothing = [None] * 7
-    assert found["ndvi_veg"] == {
+    assert weather["ndvi_veg"] == {
         "lags": [0, 1, 2, 3, 4, 5, 6],
         "correlation": nothing,
         "n": [0] * 7,
         "best_lag": None,
         "best_correlation": None,
         "raw_correlation": nothing,
-        "days_per_lag": found["ndvi"]["days_per_lag"],
+        "days_per_lag": weather["ndvi"]["days_per_lag"],
     }
 
 
@@ -92,26 +92,26 @@ def test_the_best_lag_may_be_of_less_vegetation_after_more_rain(summary, rain):
                 fallen = rain[PLACES.index(PLACES[i] - 4)]
                 vegetation[day] = [{"latitude": 11.5, "longitude": 27.9, "ndvi_mean": 0.5 - fallen / 400}]
 
-    found = analyse_site(read_series(planted.changed(summary, change), "it"), SETTINGS)
-    one = found["weather"]["lagged_correlation"]["ndvi"]
-    assert one["best_lag"] == 4
-    assert one["raw_correlation"][4] == pytest.approx(-1, abs=1e-12)
-    assert one["best_correlation"] == one["correlation"][4] < -0.9
+    result = analyse_site(read_series(planted.changed(summary, change), "it"), SETTINGS)
+    correlations = result["weather"]["lagged_correlation"]["ndvi"]
+    assert correlations["best_lag"] == 4
+    assert correlations["raw_correlation"][4] == pytest.approx(-1, abs=1e-12)
+    assert correlations["best_correlation"] == correlations["correlation"][4] < -0.9
 
 
 def test_no_rain_is_told_as_such(summary):
     dry = summary | {"ECMWF/ERA5/MONTHLY": {"type": "weather", "time-series-data": {}}}
-    found = analyse_site(read_series(dry, "it"), SETTINGS)
-    assert found["weather"] == {"lagged_correlation": {}}
-    assert found["recovery"]["dry_spells"] == []
-    assert found["recovery"]["annual_cycle"]["ndvi"]["decay_rate"] is not None
+    result = analyse_site(read_series(dry, "it"), SETTINGS)
+    assert result["weather"] == {"lagged_correlation": {}}
+    assert result["recovery"]["dry_spells"] == []
+    assert result["recovery"]["annual_cycle"]["ndvi"]["decay_rate"] is not None
 
 
 def test_the_mean_annual_cycle(analysis, means):
     for variable, mean in means.items():
-        some = np.isfinite(mean)
-        line = np.polyval(np.polyfit(np.array(DAYS)[some], mean[some], 1), DAYS)
-        level = mean - line + mean[some].mean()
+        finite = np.isfinite(mean)
+        line = np.polyval(np.polyfit(np.array(DAYS)[finite], mean[finite], 1), DAYS)
+        level = mean - line + mean[finite].mean()
         names = [int(month(i)[5:7]) for i in PLACES]
         cycle = [
             np.mean(
@@ -124,12 +124,17 @@ def test_the_mean_annual_cycle(analysis, means):
         assert (top + 1, bottom + 1) == (9, 4)
         fall = [cycle[k % 12] - cycle[bottom] for k in range(top, bottom + 1 + 12 * (bottom < top))]
         rate, r2 = slow.best_exponential(range(len(fall)), fall)
-        found = analysis["recovery"]["annual_cycle"][variable]
-        assert_same(found["mean"], list(map(float, cycle)))
+        annual_cycle = analysis["recovery"]["annual_cycle"][variable]
+        assert_same(annual_cycle["mean"], list(map(float, cycle)))
         # the fit of the analysis stops when it gains less than 1e-8, which is flat by 1e-4
         assert_same(
-            found,
-            {"months": list(range(1, 13)), "mean": found["mean"], "decay_rate": float(rate), "r2": float(r2)},
+            annual_cycle,
+            {
+                "months": list(range(1, 13)),
+                "mean": annual_cycle["mean"],
+                "decay_rate": float(rate),
+                "r2": float(r2),
+            },
             1e-3,
         )
     assert analysis["recovery"]["annual_cycle"]["ndvi_veg"] == {
@@ -180,14 +185,14 @@ def test_the_decay_and_the_recovery_that_were_planted():
         for i in range(96)
     }
     weather = {month(i, 0): {"total_precipitation": float(rain[i] / 1000)} for i in range(96)}
-    found = analyse_site(read_series(planted.summary_of(vegetation, weather), "it"), SETTINGS)["recovery"]
+    recovery = analyse_site(read_series(planted.summary_of(vegetation, weather), "it"), SETTINGS)["recovery"]
     # the line through whole years of a season is hardly inclined
-    np.testing.assert_allclose(found["annual_cycle"]["ndvi"]["mean"], 0.2 + 0.3 * course, atol=0.005)
-    assert found["annual_cycle"]["ndvi"]["decay_rate"] == pytest.approx(0.6, rel=0.05)
-    one = found["dry_spells"][0]
-    assert (one["start"], one["variable"], one["used"]) == (month(53, 0), "offset50", True)
+    np.testing.assert_allclose(recovery["annual_cycle"]["ndvi"]["mean"], 0.2 + 0.3 * course, atol=0.005)
+    assert recovery["annual_cycle"]["ndvi"]["decay_rate"] == pytest.approx(0.6, rel=0.05)
+    spell = recovery["dry_spells"][0]
+    assert (spell["start"], spell["variable"], spell["used"]) == (month(53, 0), "offset50", True)
     # what is lost for months is in the line and the season that are taken off, too
-    assert one["rate"] == pytest.approx(0.012, rel=0.15)
+    assert spell["rate"] == pytest.approx(0.012, rel=0.15)
 
 
 def test_lags_without_enough_pairs_are_none(summary, rain, means):
@@ -200,12 +205,17 @@ def test_lags_without_enough_pairs_are_none(summary, rain, means):
     short = planted.changed(summary, change)
     weather = summary["ECMWF/ERA5/MONTHLY"]["time-series-data"]
     short["ECMWF/ERA5/MONTHLY"]["time-series-data"] = dict(list(weather.items())[:16])
-    found = analyse_site(read_series(short, "it"), SETTINGS)["weather"]["lagged_correlation"]["ndvi"]
+    correlations = analyse_site(read_series(short, "it"), SETTINGS)["weather"]["lagged_correlation"]["ndvi"]
     # under two years nothing but a line is taken off
-    odd, odd_rain = (slow.rest_with_gaps(DAYS[:16], np.array(one)[:16], 0) for one in (means["ndvi"], rain))
+    odd, odd_rain = (
+        slow.rest_with_gaps(DAYS[:16], np.array(series)[:16], 0) for series in (means["ndvi"], rain)
+    )
     correlation, numbers = slow.lagged(odd, odd_rain, PLACES[:16])
-    assert found["n"] == numbers == [14, 14, 14, 13, 12, 11, 10]
-    assert_same(found["correlation"], [*map(float, correlation[:5]), None, None])
+    assert correlations["n"] == numbers == [14, 14, 14, 13, 12, 11, 10]
+    assert_same(correlations["correlation"], [*map(float, correlation[:5]), None, None])
     best = max(range(5), key=lambda lag: abs(correlation[lag]))
-    assert (found["best_lag"], found["best_correlation"]) == (best, found["correlation"][best])
-    assert [value is None for value in found["raw_correlation"]] == [False] * 5 + [True] * 2
+    assert (correlations["best_lag"], correlations["best_correlation"]) == (
+        best,
+        correlations["correlation"][best],
+    )
+    assert [value is None for value in correlations["raw_correlation"]] == [False] * 5 + [True] * 2

@@ -63,10 +63,10 @@ def test_what_was_analysed_and_how(analysis, summary):
 )
 def test_how_the_series_was_detrended(summary, change, expected):
     # without data, no early warning takes its time
-    found = analyse_site(read_series(planted.changed(summary, emptied), "it"), SETTINGS | change)
+    result = analyse_site(read_series(planted.changed(summary, emptied), "it"), SETTINGS | change)
     names = ("method", "bandwidth", "harmonics", "stl", "first_differences")
-    assert found["detrending"] == dict(zip(names, expected, strict=True))
-    assert found["mode"] == change.get("mode", "default")
+    assert result["detrending"] == dict(zip(names, expected, strict=True))
+    assert result["mode"] == change.get("mode", "default")
 
 
 def emptied(vegetation):
@@ -76,8 +76,8 @@ def emptied(vegetation):
 
 def test_the_series_are_means_over_sub_images(analysis, summary):
     weather = summary["ECMWF/ERA5/MONTHLY"]["time-series-data"]
-    rain = [one["total_precipitation"] * 1000 for one in weather.values()]
-    warmth = [one["mean_2m_air_temperature"] - 273.15 for one in weather.values()]
+    rain = [of_date["total_precipitation"] * 1000 for of_date in weather.values()]
+    warmth = [of_date["mean_2m_air_temperature"] - 273.15 for of_date in weather.values()]
     expected = {
         "offset50": ("network centrality (offset50)", "1", planted.table_of(summary, "offset50")),
         "ndvi": ("NDVI", "1", planted.table_of(summary, "ndvi_mean")),
@@ -89,10 +89,10 @@ def test_the_series_are_means_over_sub_images(analysis, summary):
     for variable, (label, unit, values) in expected.items():
         rows = [[value for value in np.atleast_1d(row) if np.isfinite(value)] for row in values]
         of_parts = np.ndim(values) == 2
-        found = {
+        series = {
             key: analysis["series"][variable][key] for key in ("label", "unit", "dates", "mean", "std", "n")
         }
-        assert_same(found, {
+        assert_same(series, {
             "label": label,
             "unit": unit,
             "dates": dates(),
@@ -111,12 +111,12 @@ def test_gaps_and_outliers_are_those_that_were_planted(analysis):
         {"start": "2017-07-16", "end": "2017-08-16", "dates": 2},
         {"start": "2020-03-16", "end": "2020-04-16", "dates": 2},
     ]
-    found = analysis["series"]
-    assert found["ndvi"]["gaps"] == found["offset50"]["gaps"] == gaps
-    assert found["ndvi_veg"]["gaps"] == [{"start": "2015-07-16", "end": "2020-04-16", "dates": 57}]
-    assert found["temperature"]["gaps"] == found["total_precipitation"]["gaps"] == []
-    assert found["ndvi"]["outliers"] == ["2016-08-16", "2019-04-16", "2019-09-16"]
-    assert found["ndvi_veg"]["outliers"] == []
+    series = analysis["series"]
+    assert series["ndvi"]["gaps"] == series["offset50"]["gaps"] == gaps
+    assert series["ndvi_veg"]["gaps"] == [{"start": "2015-07-16", "end": "2020-04-16", "dates": 57}]
+    assert series["temperature"]["gaps"] == series["total_precipitation"]["gaps"] == []
+    assert series["ndvi"]["outliers"] == ["2016-08-16", "2019-04-16", "2019-09-16"]
+    assert series["ndvi_veg"]["outliers"] == []
 
 
 def test_what_is_there_is_counted(analysis, summary):
@@ -147,11 +147,11 @@ def test_sub_images_are_those_of_any_measure(summary):
             for one in parts or ():
                 del one["n_obs"]
 
-    found = analyse_site(read_series(planted.changed(summary, change), "it"), SETTINGS)
-    assert [found["series"][name]["n"][8] for name in ("offset50", "ndvi", "ndvi_veg")] == [1, 0, 4]
-    assert found["completeness"]["n_sub_images"][8] == 4
-    assert found["completeness"]["with_data"] == 51
-    assert found["completeness"]["n_obs"] is None
+    result = analyse_site(read_series(planted.changed(summary, change), "it"), SETTINGS)
+    assert [result["series"][name]["n"][8] for name in ("offset50", "ndvi", "ndvi_veg")] == [1, 0, 4]
+    assert result["completeness"]["n_sub_images"][8] == 4
+    assert result["completeness"]["with_data"] == 51
+    assert result["completeness"]["n_obs"] is None
 
 
 def test_a_date_counts_if_it_has_any_measure(summary):
@@ -160,16 +160,16 @@ def test_a_date_counts_if_it_has_any_measure(summary):
     def change(vegetation):
         vegetation["2015-07-16"] = [{"latitude": 11.5, "longitude": 27.9, "ndvi_veg": 153.0}]
 
-    found = analyse_site(
+    result = analyse_site(
         read_series(planted.changed(summary, change), "it"), SETTINGS | {"minimum_dates": 52}
     )
-    assert found["completeness"]["with_data"] == 52
-    assert found["early_warning"]["refused"] == (
+    assert result["completeness"]["with_data"] == 52
+    assert result["early_warning"]["refused"] == (
         "52 dates have data, and early warning needs more than 52 (analysis.minimum_dates): so short a series proves "
         "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
     )
-    assert found["early_warning"] == {
-        "refused": found["early_warning"]["refused"],
+    assert result["early_warning"] == {
+        "refused": result["early_warning"]["refused"],
         "power": "an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates.",
         "primary": {"variable": "ndvi", "indicator": "ar1"},
         "indicators": {},
@@ -188,22 +188,22 @@ def test_a_record_of_years_and_without_metadata():
     }
     summary = planted.summary_of(vegetation, {})
     del summary["metadata"]
-    found = analyse_site(read_series(summary, "it"), SETTINGS | {"detrending": "stl"})
-    assert found["detrending"] == {
+    result = analyse_site(read_series(summary, "it"), SETTINGS | {"detrending": "stl"})
+    assert result["detrending"] == {
         "method": "stl",
         "bandwidth": None,
         "harmonics": 0,
         "stl": {"period": 2, "trend": 3, "low_pass": 3},
         "first_differences": False,
     }
-    assert (found["site"], found["metadata"], found["days_per_step"]) == ("site", {}, 365.5)
-    assert found["completeness"] == {
+    assert (result["site"], result["metadata"], result["days_per_step"]) == ("site", {}, 365.5)
+    assert result["completeness"] == {
         "dates": 3, "with_data": 3, "n_sub_images": [1, 1, 1], "n_obs": None, "products": {}
     }  # fmt: skip
 
 
 def test_a_date_that_names_no_products_has_none(summary):
     named = summary["metadata"]["products"] | {"2015-09-16": {"failed": {"A": "damaged"}}}
-    told = summary | {"metadata": summary["metadata"] | {"products": named}}
-    found = analyse_site(read_series(told, "it"), SETTINGS)["completeness"]["products"]
-    assert (found["2015-09-16"], found["2015-10-16"]) == (0, 2)
+    contents = summary | {"metadata": summary["metadata"] | {"products": named}}
+    products = analyse_site(read_series(contents, "it"), SETTINGS)["completeness"]["products"]
+    assert (products["2015-09-16"], products["2015-10-16"]) == (0, 2)

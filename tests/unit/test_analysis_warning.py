@@ -74,7 +74,7 @@ def test_every_indicator_with_its_tests_is_that_of_the_slow_reference(warning, r
     ]
     share = shares[int(np.argmax(scores))]
     assert share > 0
-    found, rate = slow.early_warning(
+    reference, rate = slow.early_warning(
         values, places, days, STEP, random_of("planted", "ndvi"),
         detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=27, size=99,
         # 3 sites: 3 (1 + 1/2 + 1/3) / 0.05
@@ -82,8 +82,8 @@ def test_every_indicator_with_its_tests_is_that_of_the_slow_reference(warning, r
     )  # fmt: skip
     dates = planted.WINDOWS
     assert dates[0] == "2017-11-16" and dates[11:14] == ["2018-10-16", "2018-10-16", "2018-12-16"]
-    for name, one in found.items():
-        expected = {"label": LABELS[name], "dates": dates, **one}
+    for name, fields in reference.items():
+        expected = {"label": LABELS[name], "dates": dates, **fields}
         # the moments are differences of sums
         assert_same(warning["indicators"]["ndvi"][name], expected, 1e-7, name)
     p_trend = rate.pop("p_trend_phase")
@@ -105,16 +105,18 @@ def test_which_variables_are_analysed(warning, summary):
     assert warning["power"] == (
         "an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
     )
-    found = warning["indicators"]["offset50"]
-    assert {name: one["surrogates"] for name, one in found.items()} == dict.fromkeys(LABELS, 99)
+    indicators = warning["indicators"]["offset50"]
+    assert {name: indicator["surrogates"] for name, indicator in indicators.items()} == dict.fromkeys(
+        LABELS, 99
+    )
     table, rows = own_table(summary, "offset50")
     values = slow.equal_draw(table, 3, random_of("planted", "offset50", "draw"))[rows]
     days = [days_of(i) for i in DRAWN]
     expected = slow.indicators(slow.detrended(days, values[None], 0.3, 2), DRAWN, days, 27, STEP)
-    for name, one in found.items():
-        assert_same(one["values"], expected[name][0], 1e-7, name)
+    for name, indicator in indicators.items():
+        assert_same(indicator["values"], expected[name][0], 1e-7, name)
         tau = kendalltau(range(28), expected[name][0]).statistic
-        assert one["tau"] == pytest.approx(tau, abs=1e-12), name
+        assert indicator["tau"] == pytest.approx(tau, abs=1e-12), name
 
 
 def test_tau_for_other_windows_and_bandwidths(warning, record):
@@ -141,14 +143,17 @@ def test_the_spread_over_draws_and_the_trend_of_the_observations(warning, summar
     random, days = random_of("planted", "ndvi", "draw"), [days_of(i) for i in DRAWN]
     draws = np.array([slow.equal_draw(table, 3, random)[rows] for _ in range(3)])
     drawn = slow.taus(slow.indicators(slow.detrended(days, draws, 0.3, 2), DRAWN, days, 27, STEP))
-    found = warning["subsampling"]
-    assert list(found) == ["variables", "observations"] and list(found["variables"]) == ["offset50", "ndvi"]
+    subsampling = warning["subsampling"]
+    assert list(subsampling) == ["variables", "observations"] and list(subsampling["variables"]) == [
+        "offset50",
+        "ndvi",
+    ]
     expected = {"n": 3, "repetitions": 3, "dates": 50, "left_out": 1}
     spread = {}
     for name, taus in drawn.items():
         low, median, high = sorted(taus)
         spread[name] = {"low": low, "median": median, "high": high}
-    assert_same(found["variables"]["ndvi"], expected | {"tau": spread})
+    assert_same(subsampling["variables"]["ndvi"], expected | {"tau": spread})
     n_obs = planted.table_of(summary, "n_obs")
     mean = [
         (days_of(i), np.nanmean(row))
@@ -157,12 +162,12 @@ def test_the_spread_over_draws_and_the_trend_of_the_observations(warning, summar
     ]
     tau, p = kendalltau(*zip(*mean, strict=True))
     assert len(mean) == 51 and 0.7 < tau < 1
-    assert_same(found["observations"], {"tau": float(tau), "p": float(p)})
+    assert_same(subsampling["observations"], {"tau": float(tau), "p": float(p)})
 
 
 def test_what_speaks_for_slowing_and_what_against(warning):
     for variable, groups in warning["disagreement"].items():
-        p = {name: one["p"]["ar1"] for name, one in warning["indicators"][variable].items()}
+        p = {name: indicator["p"]["ar1"] for name, indicator in warning["indicators"][variable].items()}
         directed = [name for name in LABELS if name not in ("skewness", "kurtosis")]
         slowing = [name for name in directed if p[name] <= 0.05]
         opposite = [name for name in directed if p[name] >= 0.95]
@@ -181,7 +186,7 @@ def complete():
 
 
 def test_a_record_without_gaps(complete):
-    found = analyse_site(read_series(complete, "it"), SETTINGS)["early_warning"]
+    result = analyse_site(read_series(complete, "it"), SETTINGS)["early_warning"]
     values = planted.table_of(complete, "ndvi", lambda grey: grey * 2 / 255 - 1)[:, 0]
     places = list(range(47))
     first = planted.ordinal("2015-01-16")
@@ -193,20 +198,20 @@ def test_a_record_without_gaps(complete):
         detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=24, size=99,
     )  # fmt: skip
     dates = [month(i, 0) for i in range(23, 47)]
-    assert list(found["indicators"]) == ["ndvi"]
-    for name, one in expected.items():
+    assert list(result["indicators"]) == ["ndvi"]
+    for name, fields in expected.items():
         assert_same(
-            found["indicators"]["ndvi"][name], {"label": LABELS[name], "dates": dates, **one}, 1e-7, name
+            result["indicators"]["ndvi"][name], {"label": LABELS[name], "dates": dates, **fields}, 1e-7, name
         )
     assert 0 < rate["p_trend_phase"] < 1
     p_trend = rate.pop("p_trend_phase")
     expected = {**rate, "noise_share": 0.0, "p_trend_phase": p_trend}
-    assert_same(found["ornstein_uhlenbeck"]["ndvi"], expected, 1e-7)
+    assert_same(result["ornstein_uhlenbeck"]["ndvi"], expected, 1e-7)
     # one sub-image leaves nothing to draw
-    drawn = found["subsampling"]["variables"]["ndvi"]
+    drawn = result["subsampling"]["variables"]["ndvi"]
     assert {key: drawn[key] for key in ("n", "repetitions", "dates", "left_out")} == {
         "n": 1, "repetitions": 3, "dates": 47, "left_out": 0,
     }  # fmt: skip
-    for name, one in drawn["tau"].items():
-        assert one == dict.fromkeys(("low", "median", "high"), found["indicators"]["ndvi"][name]["tau"])
-    assert found["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
+    for name, fields in drawn["tau"].items():
+        assert fields == dict.fromkeys(("low", "median", "high"), result["indicators"]["ndvi"][name]["tau"])
+    assert result["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}

@@ -65,13 +65,13 @@ def test_a_lone_pixel_has_centrality_one(neighbours):
 
 
 @both
-def test_two_touching_pixels(neighbours):
+def test_two_neighbouring_pixels(neighbours):
     assert subgraph_centrality(np.ones((1, 2), bool), neighbours) == pytest.approx(
         [math.cosh(1)] * 2, abs=4e-16
     )
 
 
-def test_diagonal_pixels_touch_only_with_8_neighbours():
+def test_diagonal_pixels_are_joined_only_with_8_neighbours():
     signal = np.eye(2, dtype=bool)
     assert subgraph_centrality(signal, 4) == pytest.approx([1.0, 1.0], abs=2e-16)
     assert subgraph_centrality(signal, 8) == pytest.approx([math.cosh(1)] * 2, abs=4e-16)
@@ -132,7 +132,7 @@ def test_equals_dense_exponential(neighbours, signal):
 
 
 @both
-def test_is_right_to_the_last_digits(neighbours):
+def test_is_accurate_to_the_last_digits(neighbours):
     # The exponential series in fractions: 80 terms leave less than 1e-40.
     signal = random_image(seed=3, shape=(5, 6), density=0.8)
     step = adjacency(signal, neighbours).astype(int).astype(object)
@@ -151,8 +151,8 @@ def test_equals_networkx(neighbours, density):
     signal = random_image(7, (18, 23), density)
     graph = nx.from_numpy_array(adjacency(signal, neighbours))
     expected = nx.subgraph_centrality(graph)
-    found = dict(enumerate(subgraph_centrality(signal, neighbours)))
-    assert found == pytest.approx(expected, abs=1e-9)
+    centralities = dict(enumerate(subgraph_centrality(signal, neighbours)))
+    assert centralities == pytest.approx(expected, abs=1e-9)
 
 
 def test_bessel_values():
@@ -170,7 +170,7 @@ def test_bessel_values():
 
 @both
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_the_same_bits_however_the_image_is_turned(neighbours, symmetry):
+def test_the_same_bits_for_every_orientation_of_the_image(neighbours, symmetry):
     signal = random_image()
     expected = symmetry(as_image(signal, subgraph_centrality(signal, neighbours)))
     turned = symmetry(signal)
@@ -217,7 +217,7 @@ def test_the_same_bits_for_any_chunk(neighbours, values, monkeypatch):
     assert np.array_equal(subgraph_centrality(signal, neighbours), expected)
 
 
-def test_a_big_image_needs_little_memory():
+def test_a_large_image_needs_little_memory():
     signal = np.ones((300, 300), bool)
     tracemalloc.start()
     try:
@@ -225,12 +225,12 @@ def test_a_big_image_needs_little_memory():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 10e6  # at once it would be more than 100e6
+    assert peak < 10e6  # without chunks it would be more than 100e6
 
 
 @both
 def test_the_integer_bounds_hold(neighbours, monkeypatch):
-    """Columns and moments are the same in wider types, so nothing has wrapped around or been rounded."""
+    """Columns and moments are the same in wider types, so nothing overflows or is rounded."""
     signals = [np.ones((1, 1)), np.ones((1, 2)), np.ones((31, 31)), np.eye(30), random_image()]
     narrow = [subgraph_centrality(signal, neighbours) for signal in signals]
     wide = module._LATTICES[neighbours]._replace(integers=np.int64, floats=np.float64)
@@ -247,11 +247,11 @@ def test_the_integer_bounds_hold(neighbours, monkeypatch):
 @settings(max_examples=25, deadline=None)
 @given(signal=images, seed=st.integers(0, 2**32 - 1))
 def test_euler_characteristics_by_brute_force(neighbours, quantiles, signal, seed):
-    # few levels, so that ties cross the cuts
+    # few levels, so that ties span the cuts
     centrality = np.random.default_rng(seed).integers(0, 6, signal.sum()) / 2
-    found = euler_characteristics(signal, centrality, neighbours, quantiles)
-    assert found.dtype == np.int64
-    assert found.tolist() == euler_by_networkx(signal, centrality, neighbours, quantiles)
+    characteristics = euler_characteristics(signal, centrality, neighbours, quantiles)
+    assert characteristics.dtype == np.int64
+    assert characteristics.tolist() == euler_by_networkx(signal, centrality, neighbours, quantiles)
 
 
 def test_cuts_round_half_to_even():
@@ -265,21 +265,21 @@ def test_ties_in_row_major_order():
     # 2 x 2 block, all equal: the first two pixels are the upper row
     signal = np.ones((2, 2), bool)
     assert euler_characteristics(signal, np.ones(4), 4, 4).tolist() == [0, 1, 1, 1]
-    # the diagonal first: two pixels that do not touch, then one that touches both
+    # the diagonal first: two pixels that are not joined, then one that is joined to both
     assert euler_characteristics(signal, [2, 1, 1, 2], 4, 4).tolist() == [0, 1, 2, 1]
     assert euler_characteristics(signal, [2, 1, 1, 2], 8, 4).tolist() == [0, 1, 1, 0]
 
 
 def test_feature_vector_by_hand():
     # The middle, the middles of the edges, the corners; every group in row-major order. Each middle of an edge
-    # touches the middle only, so it adds a pixel and an edge; each corner adds a pixel and two edges.
+    # is joined to the middle only, so it adds a pixel and an edge; each corner adds a pixel and two edges.
     assert feature_vector(np.ones((3, 3), bool), quantiles=9).tolist() == [0, 1, 1, 1, 1, 1, 0, -1, -2]
 
 
 @both
 @settings(max_examples=40, deadline=None)
 @given(signal=images)
-def test_feature_vector_is_made_of_its_two_steps(neighbours, signal):
+def test_feature_vector_combines_its_two_steps(neighbours, signal):
     expected = euler_by_networkx(signal, subgraph_centrality(signal, neighbours), neighbours, 20)
     assert feature_vector(signal, neighbours).tolist() == expected
 
@@ -290,7 +290,7 @@ def test_networkx_gives_the_same_vector(neighbours, seed):
     signal = random_image(seed, (25, 25), 0.75)
     exact = feature_vector(signal, neighbours)
     reference = feature_vector(signal, neighbours, method="networkx")
-    # Where equal pixels are on both sides of a cut, the rounding of networkx chooses among them.
+    # Where ties span a cut, the rounding errors of networkx choose among them.
     ranked = np.sort(subgraph_centrality(signal, neighbours))[::-1]
     cuts = [round(i * len(ranked) / 20) for i in range(20)]
     sure = [cut == 0 or ranked[cut - 1] - ranked[cut] > 1e-9 for cut in cuts]
@@ -303,28 +303,28 @@ def test_networkx_gives_the_same_vector(neighbours, seed):
 
 def test_metrics_are_pyvegs():
     vector = [0, *range(-3, -60, -3)]
-    found = metrics(np.array(vector))
-    assert list(found) == ["slope", "offset", "offset50", "mean", "std", "feature_vec"]
-    assert found["offset"] == -57.0
-    assert found["slope"] == -57 / 20
-    assert found["offset50"] == -57 + 30
-    assert found["mean"] == np.mean(vector)
-    assert found["std"] == pytest.approx(np.std(vector), abs=1e-12)
-    assert found["feature_vec"] == vector
+    summary = metrics(np.array(vector))
+    assert list(summary) == ["slope", "offset", "offset50", "mean", "std", "feature_vec"]
+    assert summary["offset"] == -57.0
+    assert summary["slope"] == -57 / 20
+    assert summary["offset50"] == -57 + 30
+    assert summary["mean"] == np.mean(vector)
+    assert summary["std"] == pytest.approx(np.std(vector), abs=1e-12)
+    assert summary["feature_vec"] == vector
     assert all(
-        type(value) is float for value in itertools.chain(found["feature_vec"], list(found.values())[:5])
+        type(value) is float for value in itertools.chain(summary["feature_vec"], list(summary.values())[:5])
     )
 
 
 def test_metrics_of_any_length():
-    found = metrics([1, 5, 2, 4, 9])
-    assert (found["slope"], found["offset"], found["offset50"], found["mean"]) == (8 / 5, 8, 7, 4.2)
+    summary = metrics([1, 5, 2, 4, 9])
+    assert (summary["slope"], summary["offset"], summary["offset50"], summary["mean"]) == (8 / 5, 8, 7, 4.2)
 
 
 def test_metrics_without_signal():
-    found = metrics(feature_vector(np.zeros((50, 50), bool)))
-    assert found.pop("feature_vec") == [0.0] * 20
-    assert set(found.values()) == {0.0}
+    summary = metrics(feature_vector(np.zeros((50, 50), bool)))
+    assert summary.pop("feature_vec") == [0.0] * 20
+    assert set(summary.values()) == {0.0}
 
 
 # ---- errors

@@ -51,30 +51,32 @@ def test_every_indicator_is_printed_with_its_tau_and_p(summary, tmp_path, capsys
     config = ["--configfile", str(ROOT / "config" / "config.yaml")]
     assert main(["analyse", str(summary), *config, "--config", settings]) == 0
     analysis = json.loads((tmp_path / "analysis.json").read_text())
-    found = analysis["early_warning"]["indicators"]["ndvi"]
+    indicators = analysis["early_warning"]["indicators"]["ndvi"]
     # windows of 4 of 13 differences hold too few values for any number
-    assert {name: one["p"]["ar1"] for name, one in found.items()} == dict.fromkeys(found)
+    assert {name: indicator["p"]["ar1"] for name, indicator in indicators.items()} == dict.fromkeys(
+        indicators
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "site: 13 of 14 dates have data."
-    assert lines[1:-1] == [f"ndvi      {name:19} -" for name in found]
+    assert lines[1:-1] == [f"ndvi      {name:19} -" for name in indicators]
     assert lines[-1] == "Written: analysis.json, series.csv, series.parquet"
     assert main(["analyse", str(summary), *config, "--config", settings.replace("0.3", "0.5")]) == 0
-    found = json.loads((tmp_path / "analysis.json").read_text())["early_warning"]["indicators"]["ndvi"]
+    indicators = json.loads((tmp_path / "analysis.json").read_text())["early_warning"]["indicators"]["ndvi"]
     printed = capsys.readouterr().out.splitlines()[1:-1]
     expected = [
-        f"ndvi      {name}{' ' * (19 - len(name))} tau {one['tau']:6.2f}  p {one['p']['ar1']:.3f}"
-        for name, one in found.items()
-        if one["p"]["ar1"] is not None
+        f"ndvi      {name}{' ' * (19 - len(name))} tau {indicator['tau']:6.2f}  p {indicator['p']['ar1']:.3f}"
+        for name, indicator in indicators.items()
+        if indicator["p"]["ar1"] is not None
     ]
     assert [line for line in printed if not line.endswith(" -")] == expected
     assert len(expected) >= 5
-    assert list(found["ar1"]["p"]) == ["ar1", "phase"]
+    assert list(indicators["ar1"]["p"]) == ["ar1", "phase"]
 
 
 def test_what_is_no_summary_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     (tmp_path / "it.json").write_text("{")
-    for words, said in (
+    for words, beginning in (
         (
             [tmp_path / "it.json"],
             f"tigerbush: {tmp_path / 'it.json'} cannot be read as JSON (Expecting property name",
@@ -90,5 +92,5 @@ def test_what_is_no_summary_is_refused(tmp_path, capsys, monkeypatch):
     ):
         assert main(["analyse", *map(str, words)]) == 1
         out, err = capsys.readouterr()
-        assert (out, err[: len(said)], err.count("\n")) == ("", said, 1)
+        assert (out, err[: len(beginning)], err.count("\n")) == ("", beginning, 1)
     assert not list(tmp_path.glob("series*"))

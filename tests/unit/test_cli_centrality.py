@@ -88,7 +88,7 @@ def test_files_equal_the_functions(tmp_path, measure):
     assert picture.shape == (*image.shape, 3)
     assert (picture[~signal] == NEUTRAL).all()
     colours = {i: {tuple(pixel) for pixel in picture[signal][quantile == i].tolist()} for i in range(20)}
-    assert all(len(found) == 1 for found in colours.values())
+    assert all(len(fills) == 1 for fills in colours.values())
     assert len(set.union(*colours.values())) == 20
     assert NEUTRAL not in set.union(*colours.values())
 
@@ -110,8 +110,8 @@ def test_png_tiff_and_csv_give_the_same(tmp_path, measure):
         record, rows, picture = measure(path)
         assert record.pop("image") == path.name
         results.append((record, rows, picture.tolist()))
-        for found in (tmp_path / "output").iterdir():
-            found.unlink()
+        for file in (tmp_path / "output").iterdir():
+            file.unlink()
     assert all(result == results[0] for result in results)
 
 
@@ -159,8 +159,8 @@ def test_results_go_to_the_current_folder_by_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "out")
     assert main(["centrality", str(path)]) == 0
     names = [f"a.b_centrality.{kind}" for kind in ("csv", "json", "png")]
-    assert sorted(found.name for found in (tmp_path / "out").iterdir()) == names
-    assert [found.name for found in (tmp_path / "in").iterdir()] == ["a.b.png"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == names
+    assert [file.name for file in (tmp_path / "in").iterdir()] == ["a.b.png"]
 
 
 @pytest.mark.parametrize("name", ["..png", "...png", "a\nb.png", "-a.png", "%s {x} ü.png", "\udcff.png"])
@@ -168,9 +168,9 @@ def test_odd_names_stay_in_the_output_folder(tmp_path, measure, name):
     plain = write_png(tmp_path / "plain.png", random_image())
     (tmp_path / "in").mkdir()
     path = plain.rename(tmp_path / "in" / name)
-    before = {found for found in tmp_path.rglob("*") if found != tmp_path / "output"}
+    before = {file for file in tmp_path.rglob("*") if file != tmp_path / "output"}
     measure(path)
-    after = {found for found in tmp_path.rglob("*") if not found.is_relative_to(tmp_path / "output")}
+    after = {file for file in tmp_path.rglob("*") if not file.is_relative_to(tmp_path / "output")}
     assert after == before
 
 
@@ -201,15 +201,15 @@ def test_quantile_limits_round_half_to_even_and_ties_are_row_major():
 def test_the_script(tmp_path):
     write_png(tmp_path / "a.png", np.array([[255, 255, 0]], np.uint8))
     command = [ROOT / "tigerbush", "centrality"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, "a.png", "--output", "deep/folder"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stderr == ""
-    assert "signal       2 pixels >= 255\n" in done.stdout
+    assert completed.stderr == ""
+    assert "signal       2 pixels >= 255\n" in completed.stdout
     assert len(list((tmp_path / "deep" / "folder").iterdir())) == 3
     (tmp_path / "a.tif").write_bytes(b"II*\0")
     failed = subprocess.run([*command, "a.tif"], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -234,8 +234,8 @@ def test_sub_image_equals_pyveg(shared_data, measure):
     place = {float(first), float(second)}
     records = json.loads((folder / "network_centralities.json").read_text())
     (expected,) = (record for record in records if {record["latitude"], record["longitude"]} == place)
-    found, _, _ = measure(path)
-    assert found["threshold"] == 255.0
+    measured, _, _ = measure(path)
+    assert measured["threshold"] == 255.0
     for key in ("feature_vec", "mean", "slope", "offset", "offset50"):
-        assert found[key] == expected[key]
-    assert found["std"] == pytest.approx(expected["std"], abs=1e-9)
+        assert measured[key] == expected[key]
+    assert measured["std"] == pytest.approx(expected["std"], abs=1e-9)

@@ -76,8 +76,8 @@ def test_nan_and_infinity_are_no_signal(tmp_path, measure):
     ):
         assert [row["column"] for row in measure(path)[1]] == ["2"]
         assert [row["column"] for row in measure(path, "--below")[1]] == ["0"]
-        for found in (tmp_path / "output").iterdir():
-            found.unlink()
+        for file in (tmp_path / "output").iterdir():
+            file.unlink()
 
 
 def test_band(tmp_path, measure):

@@ -171,7 +171,7 @@ def test_bad_options(refused, options, sentence):
         ("1,2\n3,nan\n", "line 2, cell 2 must be a finite number"),
         ("1,2\n3\n", "line 2 has 1 cells"),
         ("0,0\n", "all of its cells are 0"),
-        ("1,-1\n", "must be finite numbers from 0 up"),
+        ("1,-1\n", "must be finite and not negative"),
     ],
 )
 def test_bad_start(tmp_path, refused, content, sentence):

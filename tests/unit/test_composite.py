@@ -10,7 +10,7 @@ from tigerbush import masks
 from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
 from tigerbush.sentinel2.names import SITE_BANDS
-from tigerbush.sites.composite import Observation, composite_products, median, mosaic, observation
+from tigerbush.sites.composite import Observation, composite_products, harmonise, median, mosaic
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 
@@ -27,33 +27,35 @@ def write_pair(folder, name, dn, mask=masks.CLEAR, *, offset=0, status="ok", rea
     return paths
 
 
-def test_observation_adds_the_offset_as_an_integer():
+def test_the_offset_is_added_as_an_integer():
     stored = np.array([[[0, 65535, 900, 1500]], [[5, 5, 5, 5]]], np.uint16)
-    seen = observation(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8), 65535)
-    assert seen.dn[0].tolist() == [[-1000, 64535, -100, 500]]
-    assert seen.usable.tolist() == [[False, False, True, True]]
+    observation = harmonise(stored, [-1000, 0], np.array([[0, 0, 0, 0]], np.uint8), 65535)
+    assert observation.dn[0].tolist() == [[-1000, 64535, -100, 500]]
+    assert observation.usable.tolist() == [[False, False, True, True]]
 
 
-def test_observation_uses_unknown_but_not_masked_pixels():
+def test_unknown_pixels_are_used_but_not_masked_ones():
     stored = np.ones((1, 1, 4), np.uint16)
     mask = np.array([[masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.MASK_NODATA]], np.uint8)
-    assert observation(stored, [0], mask, 65535).usable.tolist() == [[True, False, True, False]]
+    assert harmonise(stored, [0], mask, 65535).usable.tolist() == [[True, False, True, False]]
 
 
-def seen(values):
-    """One band; None cannot be used."""
+def observed(values):
+    """One row of one band; None for an unusable pixel."""
     row = np.array([[[0 if value is None else value for value in values]]], np.int32)
     return Observation(row, np.array([[value is not None for value in values]]))
 
 
 def test_mosaic_takes_each_pixel_once():
-    merged = mosaic([seen([1, None, None]), seen([9, 2, None]), seen([9, 9, 3])])
+    merged = mosaic([observed([1, None, None]), observed([9, 2, None]), observed([9, 9, 3])])
     assert merged.dn.tolist() == [[[1, 2, 3]]]
     assert merged.usable.all()
 
 
 def test_median_by_hand():
-    value, count = median([seen([5, 1, None, None]), seen([3, None, None, -7]), seen([9, 4, None, None])])
+    value, count = median(
+        [observed([5, 1, None, None]), observed([3, None, None, -7]), observed([9, 4, None, None])]
+    )
     np.testing.assert_array_equal(value, [[[5, 2.5, np.nan, -7]]])
     assert count.tolist() == [[3, 2, 0, 1]]
 
@@ -101,7 +103,7 @@ def test_products_of_a_period(tmp_path):
     assert lineage["acquisition_time"] == "2017-01-17T22:00:00+00:00"
 
 
-def test_tiles_and_parts_of_one_data_take_count_once(tmp_path):
+def test_tiles_and_parts_of_one_datatake_count_once(tmp_path):
     left, right = [[1000, 1000, 0]] * 2, [[0, 3000, 3000]] * 2
     composite = composite_products(
         [
@@ -153,7 +155,7 @@ def test_a_product_on_another_grid_fails_alone(tmp_path):
     assert "grid or quantification differs" in lineage["failed"][name_of("20170105")]
 
 
-def test_rows_do_not_show(tmp_path, monkeypatch):
+def test_blocks_of_rows_change_nothing(tmp_path, monkeypatch):
     pairs = [
         write_pair(tmp_path, name_of(f"2017011{day}"), [[day, 2, 3], [4, 5, day * 7]]) for day in range(1, 4)
     ]
@@ -162,13 +164,13 @@ def test_rows_do_not_show(tmp_path, monkeypatch):
     np.testing.assert_array_equal(composite_products(pairs).data, whole.data)
 
 
-def test_the_lineage_tells_whose_packets_could_be_checked(tmp_path):
-    """Of the products that are used; GeoTIFFs of a catalogue have no packets."""
+def test_the_lineage_records_whose_packets_were_checked(tmp_path):
+    """For the products that are used; GeoTIFFs of a catalogue have no packets."""
     names = [name_of(f"2017011{day}") for day in range(4)]
     pairs = []
-    for name, found in zip(names, ("checked", "unchecked", "", "checked"), strict=True):
+    for name, outcome in zip(names, ("checked", "unchecked", "", "checked"), strict=True):
         status = "failed" if name == names[3] else "ok"
-        tags = {CODESTREAM: found} if found else {}
+        tags = {CODESTREAM: outcome} if outcome else {}
         pairs.append(write_pair(tmp_path, name, 100, status=status, reason="why", **tags))
     lineage = json.loads(composite_products(pairs).tags[LINEAGE])
     assert lineage["codestream"] == {names[0]: "checked", names[1]: "unchecked"}

@@ -1,4 +1,4 @@
-"""Composites of odd periods: more failures than products, other forms, no-data at each place, times with seconds."""
+"""Composites of unusual periods: more failures than products, other grids and scales, no-data anywhere, odd times."""
 
 import json
 from itertools import product
@@ -15,10 +15,10 @@ from tigerbush.sites.composite import (
     Observation,
     composite_products,
     datatake_and_tile,
+    harmonise,
     lost_products,
     median,
     mosaic,
-    observation,
 )
 from tigerbush.version import __version__
 
@@ -31,7 +31,7 @@ def lineage_of(composite):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
-def test_placeholders_do_not_decide_the_usual_grid(tmp_path, order):
+def test_placeholders_do_not_decide_the_common_grid(tmp_path, order):
     """One good product beside two failed ones, whose placeholders lie elsewhere and are of another scale."""
     good, *failed = (name_of(f"2017011{day}") for day in range(3))
     pairs = [write_pair(tmp_path, good, 1500, offset=-1000)]
@@ -68,7 +68,7 @@ GRID_OF_FAILED = Grid(465000, 5080260, 10, 3, 2)
 
 
 def rewritten(pair, **changes):
-    """The same pair with something of its form changed."""
+    """The same pair with fields of its image changed."""
     image = read_raster(pair[0])
     fields = {name: getattr(image, name) for name in vars(image)} | changes
     write_raster(pair[0], Raster(**fields))
@@ -78,7 +78,7 @@ def rewritten(pair, **changes):
 @pytest.mark.parametrize(
     "change", [{"epsg": 32632}, {"scale": (2e-4,) * 4}, {"grid": Grid(465180, 5080250, 10, 3, 2)}]
 )
-def test_each_part_of_the_form_must_be_that_of_most(tmp_path, change):
+def test_grid_zone_and_scale_must_be_those_of_most_products(tmp_path, change):
     names = [name_of(f"2017011{day}") for day in range(4)]
     pairs = [write_pair(tmp_path, name, 1000 * (i + 1)) for i, name in enumerate(names)]
     rewritten(pairs[0], **change)
@@ -99,7 +99,7 @@ def test_a_composite_describes_itself(tmp_path):
     assert (composite.scale, composite.offset) == ((), ())
 
 
-def test_what_stands_for_a_period_without_pixels_lies_where_its_first_product_lies(tmp_path):
+def test_the_composite_of_a_period_without_pixels_has_the_grid_of_its_first_product(tmp_path):
     pairs = [
         write_pair(
             tmp_path, name_of("20170110"), 0, status="outside", reason="elsewhere", grid=GRID_OF_FAILED
@@ -126,8 +126,8 @@ def stamped(time, platform="S2A", tile="33TVL", made="20170117T000000"):
     return f"{platform}_MSIL1C_{time}_N0204_R122_T{tile}_{made}"
 
 
-def test_takes_are_told_apart_by_time_and_platform(tmp_path):
-    """Given in no order; of the parts of a take the first that is given goes before, whatever its place."""
+def test_datatakes_are_distinguished_by_time_and_platform(tmp_path):
+    """In any order; within a datatake, the part that comes first takes precedence."""
     names = [
         stamped("20170110T100031"),
         stamped("20170109T095502", "S2B"),
@@ -156,9 +156,9 @@ def test_bands_keep_their_own_offsets(tmp_path):
     np.testing.assert_array_equal(composite.data[:4, 0, 0], np.float32([0.05, 0.15, 0.0999, 0.17]))
 
 
-def test_a_mask_that_is_unknown_somewhere_is_no_mask(tmp_path):
-    some = [[masks.CLEAR, masks.UNKNOWN, masks.CLEAR], [masks.CLEAR] * 3]
-    pairs = [write_pair(tmp_path, name_of(), 1000, some), write_pair(tmp_path, name_of("20170117"), 3000)]
+def test_a_mask_with_unknown_pixels_counts_as_none(tmp_path):
+    partly = [[masks.CLEAR, masks.UNKNOWN, masks.CLEAR], [masks.CLEAR] * 3]
+    pairs = [write_pair(tmp_path, name_of(), 1000, partly), write_pair(tmp_path, name_of("20170117"), 3000)]
     lineage = lineage_of(composite_products(pairs, "required"))
     assert lineage["left_out"] == {name_of(): "no cloud mask (composite.mask: required)"}
     assert (lineage["products"], lineage["unmasked"]) == ([name_of("20170117")], [])
@@ -166,7 +166,7 @@ def test_a_mask_that_is_unknown_somewhere_is_no_mask(tmp_path):
     assert (lineage["products"], lineage["unmasked"]) == ([name_of(), name_of("20170117")], [name_of()])
 
 
-def test_rows_of_a_tall_site_are_put_together(tmp_path, monkeypatch):
+def test_blocks_of_rows_are_assembled(tmp_path, monkeypatch):
     monkeypatch.setattr("tigerbush.sites.composite.ROWS", 2)
     grid = Grid(465180, 5080260, 10, 2, 5)
     tags = {"TIGERBUSH_PRODUCT": name_of(), "TIGERBUSH_STATUS": "ok", "TIGERBUSH_REASON": ""}
@@ -182,21 +182,23 @@ def test_rows_of_a_tall_site_are_put_together(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [3, 4])
-def test_the_median_wherever_one_is_missing(number):
-    """Each observation there or not, in each combination; the offsets make some negative."""
+def test_the_median_of_every_combination_of_observations(number):
+    """Each observation usable or not, in each combination; offsets make some DN negative."""
     values = [900, -40, 7000, 2500][:number]
-    seen = list(product([True, False], repeat=number))
-    dn = np.array([[[values[i]] * len(seen)] for i in range(number)], np.int32)
-    observations = [Observation(one[None], np.array([[use[i] for use in seen]])) for i, one in enumerate(dn)]
-    found, count = median(observations)
-    expected = [np.median([v for v, used in zip(values, use, strict=True) if used]) if any(use) else np.nan for use in seen]  # fmt: skip
-    np.testing.assert_array_equal(found[0, 0], expected)
-    assert count[0].tolist() == [sum(use) for use in seen]
-    assert found.dtype == np.float64
+    usable = list(product([True, False], repeat=number))
+    dn = np.array([[[values[i]] * len(usable)] for i in range(number)], np.int32)
+    observations = [
+        Observation(row[None], np.array([[use[i] for use in usable]])) for i, row in enumerate(dn)
+    ]
+    medians, count = median(observations)
+    expected = [np.median([v for v, used in zip(values, use, strict=True) if used]) if any(use) else np.nan for use in usable]  # fmt: skip
+    np.testing.assert_array_equal(medians[0, 0], expected)
+    assert count[0].tolist() == [sum(use) for use in usable]
+    assert medians.dtype == np.float64
 
 
-def test_a_part_is_used_only_where_those_before_cannot_be():
-    """Two bands, so that a pixel is taken from one part in all of them."""
+def test_a_part_fills_only_pixels_that_earlier_parts_lack():
+    """With two bands: a pixel comes from the same part in all bands."""
     usable = [[True, False, False, False], [True, True, False, False], [True, True, True, False]]
     parts = [
         Observation(np.array([[[i + 1] * 4], [[10 * (i + 1)] * 4]], np.int32), np.array([use]))
@@ -208,15 +210,15 @@ def test_a_part_is_used_only_where_those_before_cannot_be():
     assert parts[0].dn[0].tolist() == [[1] * 4] and parts[0].usable.tolist() == [usable[0]]
 
 
-def test_a_pixel_counts_when_every_band_has_it():
+def test_a_pixel_is_usable_when_every_band_has_it():
     stored = np.array([[[0, 1, 65535, 5, 65534]], [[3, 0, 4, 65535, 1]]], np.uint16)
-    seen = observation(stored, [-10, 20], np.zeros((1, 5), np.uint8), 65535)
-    assert seen.usable.tolist() == [[False, False, False, False, True]]
-    assert seen.dn.tolist() == [[[-10, -9, 65525, -5, 65524]], [[23, 20, 24, 65555, 21]]]
-    assert seen.dn.dtype == np.int32
+    observation = harmonise(stored, [-10, 20], np.zeros((1, 5), np.uint8), 65535)
+    assert observation.usable.tolist() == [[False, False, False, False, True]]
+    assert observation.dn.tolist() == [[[-10, -9, 65525, -5, 65524]], [[23, 20, 24, 65555, 21]]]
+    assert observation.dn.dtype == np.int32
 
 
-# what a new composite would lose
+# products that a new composite would lose
 
 
 def tags_of(products, failed=()):
@@ -231,7 +233,7 @@ AGAIN = "S2A_MSIL1C_20170116T100000_N0500_R122_T33TVL_20230116T110000"
     ("used", "new", "failed", "lost"),
     [
         ([OLD, NEXT], [NEXT], {OLD: "gone"}, {OLD: "gone"}),
-        # another baseline of the same take and tile stands for it
+        # another baseline of the same datatake and tile replaces it
         ([OLD, NEXT], [NEXT], {AGAIN: "bad"}, {AGAIN: "bad"}),
         ([OLD, NEXT], [NEXT, AGAIN], {OLD: "gone"}, {OLD: "gone"}),
         ([OLD], [OLD], {NEXT: "new and bad"}, {}),
@@ -242,16 +244,16 @@ AGAIN = "S2A_MSIL1C_20170116T100000_N0500_R122_T33TVL_20230116T110000"
         ([], [], {OLD: "bad"}, {}),
     ],
 )
-def test_what_a_new_composite_would_lose(used, new, failed, lost):
+def test_products_that_a_new_composite_would_lose(used, new, failed, lost):
     assert lost_products(tags_of(used), tags_of(new, failed)) == lost
 
 
 @pytest.mark.parametrize("old", [{}, {LINEAGE: "{"}, {LINEAGE: "[]"}, {LINEAGE: '{"products": 5}'}])
-def test_of_a_composite_of_unknown_making_nothing_is_lost(old):
+def test_a_composite_without_lineage_loses_nothing(old):
     assert lost_products(old, tags_of([NEXT], {OLD: "bad"})) == {}
 
 
-def test_what_two_baselines_have_in_common():
+def test_two_baselines_share_datatake_and_tile():
     assert datatake_and_tile(OLD) == datatake_and_tile(AGAIN)
     for old, new in (("S2A", "S2B"), ("L1C", "L2A"), ("T100000_N", "T100001_N"), ("33TVL", "33TWL")):
         assert datatake_and_tile(OLD) != datatake_and_tile(OLD.replace(old, new))

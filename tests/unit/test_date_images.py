@@ -1,4 +1,4 @@
-"""The images of a date as its measures read them."""
+"""The images of a date as they are read to measure its sub-images."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ RANDOM = np.random.default_rng(1)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Two by two sub-images of 20 pixels; masked are 8, 24, 20 and 0 pixels of them, black 5, 0, 21 and 19."""
+    """Two by two sub-images of 20 pixels, with 8, 24, 20 and 0 masked pixels, and 5, 0, 21 and 19 black ones."""
     folder = tmp_path_factory.mktemp("date")
     ndvi = RANDOM.uniform(-0.2, 0.8, (HEIGHT, WIDTH)).astype(np.float32)
     rgb = RANDOM.integers(1, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
@@ -56,7 +56,7 @@ def test_images_are_those_of_the_files(files):
 @pytest.mark.parametrize(
     ("options", "used"),
     [
-        # down the columns: masked are 8, 24, 20, 0 of 400; black 5, 0, 21, 19
+        # by columns: 8, 24, 20, 0 of 400 are masked; 5, 0, 21, 19 are black
         ({}, [0, 3]),
         ({"share": 0.051}, [0, 2, 3]),
         ({"share": 0.07}, [0, 1, 2, 3]),
@@ -78,7 +78,7 @@ def test_sub_images_that_are_used(files, options, used):
     assert [i for i, (_, _, reason) in enumerate(date.examined) if not reason] == used
 
 
-def test_the_centres_of_mode_pyveg_are_parts_of_the_square_of_degrees(files):
+def test_the_centres_of_mode_pyveg_divide_the_square_in_degrees(files):
     centres = [(part.longitude, part.latitude) for part, _, _ in read(files, "pyveg").examined]
     west, east, north, south = 14.5579 - 0.0009, 14.5579 + 0.0009, 45.8704 + 0.0009, 45.8704 - 0.0009
     assert centres == [(round(x, 4), round(y, 4)) for x in (west, east) for y in (north, south)]

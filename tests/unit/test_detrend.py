@@ -71,8 +71,8 @@ def test_the_regressors_are_level_powers_of_time_and_waves_of_the_year():
 def test_line_season_and_kernel_mean_are_taken_off(bandwidth, harmonics):
     """The kernel is that of R's ksmooth: its quartiles lie at a quarter of the bandwidth."""
     values = np.random.default_rng(0).standard_normal((3, len(DAYS)))
-    found = values @ gaussian_operator(DAYS, bandwidth, harmonics).T
-    np.testing.assert_allclose(found, slow.detrended(DAYS, values, bandwidth, harmonics), atol=1e-11)
+    residuals = values @ gaussian_operator(DAYS, bandwidth, harmonics).T
+    np.testing.assert_allclose(residuals, slow.detrended(DAYS, values, bandwidth, harmonics), atol=1e-11)
     season = 3 * np.cos(2 * np.pi * DAYS / YEAR + 1) if harmonics else 0
     flat = gaussian_operator(DAYS, bandwidth, harmonics) @ (5 + 0.01 * DAYS + season)
     np.testing.assert_allclose(flat, 0, atol=1e-9)
@@ -80,8 +80,8 @@ def test_line_season_and_kernel_mean_are_taken_off(bandwidth, harmonics):
 
 def test_without_a_bandwidth_there_is_no_kernel_mean():
     values = np.random.default_rng(0).standard_normal(len(DAYS))
-    found = gaussian_operator(DAYS, 0, 2) @ values
-    np.testing.assert_allclose(found, slow.rest_of(DAYS, values, 2), atol=1e-11)
+    residuals = gaussian_operator(DAYS, 0, 2) @ values
+    np.testing.assert_allclose(residuals, slow.rest_of(DAYS, values, 2), atol=1e-11)
     # a parabola stays
     bent = (DAYS - DAYS.mean()) ** 2 / 1e5
     assert np.ptp(gaussian_operator(DAYS, 0, 0) @ bent) > 5

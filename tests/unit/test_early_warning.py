@@ -60,12 +60,17 @@ def test_each_way_of_detrending():
         windows = Windows(RECORD, Treatment(0.5, 0.2, 1, detrending))
         np.testing.assert_allclose(windows.operator @ VALUES, residual, atol=1e-10)
         assert windows.harmonics == (0 if detrending == "none" else 1)
-        found = windows.indicators(np.vstack([VALUES, VALUES[::-1]]), ["variance", "lag2"])
+        indicators = windows.indicators(np.vstack([VALUES, VALUES[::-1]]), ["variance", "lag2"])
         expected_two = slow.indicators(
-            np.vstack([residual, windows.operator @ VALUES[::-1]]), PLACES.tolist(), DAYS, 24, STEP, found
+            np.vstack([residual, windows.operator @ VALUES[::-1]]),
+            PLACES.tolist(),
+            DAYS,
+            24,
+            STEP,
+            indicators,
         )
-        assert list(found) == ["variance", "lag2"]
-        for name, values in found.items():
+        assert list(indicators) == ["variance", "lag2"]
+        for name, values in indicators.items():
             np.testing.assert_allclose(values, expected_two[name], rtol=1e-8, atol=1e-12)
     # two years bear harmonics, a shorter record none
     assert Windows(Record(VALUES[:20], DAYS[:20], PLACES[:20], STEP), Treatment()).harmonics == 0
@@ -75,61 +80,61 @@ def test_each_way_of_detrending():
 def test_the_period_of_stl_is_a_year_of_dates(step, period):
     places = np.arange(60)
     record = Record(np.ones(60), places * step, places, step)
-    found = Windows(record, Treatment(detrending="stl")).operator
-    np.testing.assert_allclose(found, stl_operator(places, period), atol=1e-12)
+    operator = Windows(record, Treatment(detrending="stl")).operator
+    np.testing.assert_allclose(operator, stl_operator(places, period), atol=1e-12)
 
 
 def test_many_series_are_done_in_parts_and_in_order():
     places = np.arange(9)
     windows = Windows(Record(np.ones(9), places * STEP, places, STEP), Treatment(0.6, detrending="none"))
     values = np.random.default_rng(0).standard_normal((2100, 9))
-    found = windows.taus(values, ["variance"])["variance"]
+    taus = windows.taus(values, ["variance"])["variance"]
     for i in (0, 999, 1000, 1049, 1050, 2099):
         expected = [np.var(values[i, k : k + 5], ddof=1) for k in range(5)]
-        assert found[i] == pytest.approx(slow.tau_b(expected), abs=1e-12)
-    assert found.shape == (2100,)
+        assert taus[i] == pytest.approx(slow.tau_b(expected), abs=1e-12)
+    assert taus.shape == (2100,)
 
 
 def test_phase_surrogates_have_the_spectrum_of_the_filled_rest_and_the_gaps_of_the_record():
     for harmonics in (0, 2):
-        found = Windows(RECORD, Treatment(harmonics=harmonics)).phase_surrogates(3, np.random.default_rng(4))
+        surrogates = Windows(RECORD, Treatment(harmonics=harmonics)).phase_surrogates(
+            3, np.random.default_rng(4)
+        )
         expected = slow.phase_surrogates(
             DAYS, VALUES, PLACES.tolist(), harmonics, 3, np.random.default_rng(4)
         )
-        np.testing.assert_allclose(found, expected, atol=1e-11)
-        assert found.shape == (3, 45)
+        np.testing.assert_allclose(surrogates, expected, atol=1e-11)
+        assert surrogates.shape == (3, 45)
 
 
 def test_an_indicator_that_no_window_bears_has_no_p():
     """Of every three periods one is there: no pair of neighbours in any window."""
     places = np.arange(0, 90, 3)
     record = Record(np.sin(places**1.5), places * STEP, places, STEP)
-    found, _ = analyse_record(record, Treatment(), 19, np.random.default_rng(3), ("ar1", "variance"))
-    assert list(found) == ["ar1", "variance"]
-    assert found["ar1"]["p"] == {"ar1": None, "phase": None}
-    assert np.isnan(found["ar1"]["tau"]) and np.isnan(found["ar1"]["values"]).all()
-    assert all(0 < p <= 1 for p in found["variance"]["p"].values())
+    indicators, _ = analyse_record(record, Treatment(), 19, np.random.default_rng(3), ("ar1", "variance"))
+    assert list(indicators) == ["ar1", "variance"]
+    assert indicators["ar1"]["p"] == {"ar1": None, "phase": None}
+    assert np.isnan(indicators["ar1"]["tau"]) and np.isnan(indicators["ar1"]["values"]).all()
+    assert all(0 < p <= 1 for p in indicators["variance"]["p"].values())
 
 
 @pytest.mark.parametrize(("wanted", "number"), [(18, 19), (19, 19), (20, 20), (50, 50)])
 def test_more_surrogates_go_on_where_the_others_ended(wanted, number):
     random = np.random.default_rng(3)
-    found, _ = analyse_record(
-        RECORD, Treatment(), 19, random, ("variance", "ar1"), extra={"variance": wanted}
-    )
-    assert (found["variance"]["surrogates"], found["ar1"]["surrogates"]) == (number, 19)
+    more, _ = analyse_record(RECORD, Treatment(), 19, random, ("variance", "ar1"), extra={"variance": wanted})
+    assert (more["variance"]["surrogates"], more["ar1"]["surrogates"]) == (number, 19)
     after = random.random()
     same = np.random.default_rng(3)
     plain, _ = analyse_record(RECORD, Treatment(), 19, same, ("variance", "ar1"))
     assert plain["variance"]["surrogates"] == 19
-    assert plain["ar1"]["p"] == found["ar1"]["p"]
+    assert plain["ar1"]["p"] == more["ar1"]["p"]
     # each value of each of them is a draw
     same.standard_normal((45, number - 19))
     assert same.random() == after
 
 
 def test_tau_for_other_windows_after_stl():
-    found = sensitivity(RECORD, Treatment(0.5, 0.45, 2, "stl"), ["variance", "ar1"])
+    table = sensitivity(RECORD, Treatment(0.5, 0.45, 2, "stl"), ["variance", "ar1"])
     residual, names = (stl_operator(PLACES, 12) @ VALUES)[None], ("variance", "ar1")
     # 12 and 18 and 24 and 30 and 36 of 48 periods
     rows = [
@@ -144,16 +149,16 @@ def test_tau_for_other_windows_after_stl():
         }
         for name in ("variance", "ar1")
     }
-    assert_same(found, expected)
+    assert_same(table, expected)
 
 
 def test_the_spread_of_draws_is_lowest_median_and_highest():
     random = np.random.default_rng(9)
     draws = [Record(VALUES + random.normal(0, 1, 45), DAYS, PLACES, STEP) for _ in range(4)]
-    found = spread_of_draws(iter(draws), Treatment(0.5, 0.2, 1), ["ar1", "variance"])
+    spread = spread_of_draws(iter(draws), Treatment(0.5, 0.2, 1), ["ar1", "variance"])
     residuals = np.vstack([slow.detrended(DAYS, draw.values, 0.2, 1) for draw in draws])
     taus = slow.taus(slow.indicators(residuals, PLACES.tolist(), DAYS, 24, STEP, ("ar1", "variance")))
-    assert_same(found, {
+    assert_same(spread, {
         name: dict(zip(("low", "median", "high"), (min(taus[name]), np.median(taus[name]), max(taus[name])), strict=True))
         for name in ("ar1", "variance")
     })  # fmt: skip
@@ -163,12 +168,12 @@ def test_what_speaks_for_slowing_down_and_what_against():
     def indicator(p, direction=1):
         return {"direction": direction, "p": {"ar1": p, "phase": 0.5}}
 
-    found = verdicts({
+    evidence = verdicts({
         "at the limit": indicator(0.05), "beyond": indicator(0.051), "none": indicator(None),
         "falling": indicator(0.001, -1), "either": indicator(0.001, 0), "before": indicator(0.949),
         "against": indicator(0.95), "far against": indicator(1.0, -1),
     })  # fmt: skip
-    assert found == {
+    assert evidence == {
         "slowing": ["at the limit", "falling"],
         "opposite": ["against", "far against"],
         "unclear": ["beyond", "before"],

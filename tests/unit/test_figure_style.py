@@ -20,7 +20,7 @@ def panels_of(figures):
 
 def test_lines_and_marks(figures):
     panels = panels_of(figures)
-    lines = [line for some in panels.values() for axes in some for line in axes.lines]
+    lines = [line for panels_of_figure in panels.values() for axes in panels_of_figure for line in axes.lines]
     zero = panels["weather"][0].lines[-1]
     rings = panels["series"][0].lines[1]
     assert len(lines) == 5 + 4 + 3 + 2 + 3 + 3
@@ -40,8 +40,8 @@ def test_lines_and_marks(figures):
 
 
 def test_panels_are_open_above_and_have_a_grid(figures):
-    for name, some in panels_of(figures).items():
-        for axes in some:
+    for name, panels in panels_of(figures).items():
+        for axes in panels:
             if axes is figures["sensitivity"].axes[-1]:  # the colours
                 continue
             assert [axes.spines[side].get_visible() for side in ("top", "right", "left", "bottom")] == [
@@ -54,23 +54,26 @@ def test_panels_are_open_above_and_have_a_grid(figures):
 
 def test_writing_has_its_size(figures):
     panels = panels_of(figures)
-    left = {name: {axes._left_title.get_fontsize() for axes in some} for name, some in panels.items()}
+    left = {
+        name: {axes._left_title.get_fontsize() for axes in panels_of_figure}
+        for name, panels_of_figure in panels.items()
+    }
     assert left == {name: {8.5} for name in FIGURES} | {"indicators": {7.5, 8.5}}
     assert [axes._left_title.get_fontsize() for axes in panels["indicators"][:2]] == [7.5, 7.5]
     ticks = {
         name: {
             label.get_fontsize()
-            for axes in some
+            for axes in panels_of_figure
             for label in (*axes.get_xticklabels(), *axes.get_yticklabels())
         }
-        for name, some in panels.items()
+        for name, panels_of_figure in panels.items()
     }
     assert ticks == {name: {8.5} for name in FIGURES} | {"indicators": {7}}
     assert {text.get_fontsize() for axes in panels["indicators"] for text in axes.texts} == {7}
     assert {text.get_fontsize() for axes in panels["sensitivity"] for text in axes.texts} == {7}
     assert {text.get_fontsize() for text in figures["sensitivity"].texts} == {8}
     legends = [panels[name][0].get_legend() for name in ("weather", "patches")]
-    assert [(one.get_frame_on(), one._ncols, one.get_texts()[0].get_fontsize()) for one in legends] == [
+    assert [(legend.get_frame_on(), legend._ncols, legend.get_texts()[0].get_fontsize()) for legend in legends] == [
         (False, 3, 7.5), (False, 1, 7.5)
     ]  # fmt: skip
 
@@ -131,8 +134,8 @@ def test_writing_is_broken_where_a_line_is_full(name, width, change):
 
 
 def warning_of(label):
-    one = ANALYSIS["early_warning"]["indicators"]["ndvi"]["ar1"] | {"label": label}
-    return ANALYSIS["early_warning"] | {"indicators": {"ndvi": {"ar1": one}}}
+    indicator = ANALYSIS["early_warning"]["indicators"]["ndvi"]["ar1"] | {"label": label}
+    return ANALYSIS["early_warning"] | {"indicators": {"ndvi": {"ar1": indicator}}}
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,13 @@ def test_a_figure_without_anything_to_show_holds_the_reason():
         "spatial": {"cover": {"values": [None, None]}},
         "patch_sizes": {"edges": [100], "dates": DAYS[:2], "counts": [[0], [0]]},
     }
-    told = {
+    texts = {
         name: [text.get_text() for text in figure.texts] for name, figure in analysis_figures(empty).items()
     }
     refused = [
         "Not computed. 28 dates have data; more than 36 are needed, and then more\nthan this line of seventy-five holds."
     ]
-    assert told == {
+    assert texts == {
         "series": ["No date has data."],
         "completeness": [],
         "indicators": refused,
@@ -56,5 +56,5 @@ def test_a_figure_without_anything_to_show_holds_the_reason():
         "early_warning": warning | {"refused": None}
     }
     assert FIGURES["patches"](without).texts[0].get_text() == "No date has patches of vegetation."
-    told = [FIGURES[name](without).texts[0].get_text() for name in ("indicators", "sensitivity")]
-    assert told == ["Not computed.", "Not computed."]
+    texts = [FIGURES[name](without).texts[0].get_text() for name in ("indicators", "sensitivity")]
+    assert texts == ["Not computed.", "Not computed."]

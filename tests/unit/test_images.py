@@ -1,4 +1,4 @@
-"""The images of a date against hand-made values and opencv."""
+"""The images of a date against values computed by hand and OpenCV."""
 
 from dataclasses import replace
 
@@ -108,27 +108,27 @@ def test_ndvi_is_described_as_its_composite():
     random = np.random.default_rng(4)
     nir, red = random.uniform(0.1, 0.5, (2, 40, 60))
     made = replace(composite(nir, red), tags={"A": "x"}, grid=Grid(20, 300, 10, 60, 40), epsg=32733)
-    found = render(made).ndvi
-    assert (found.grid, found.epsg, found.tags) == (made.grid, 32733, {"A": "x"})
-    assert (found.bands, found.units, found.scale, found.offset) == (("NDVI",), ("1",), (), ())
-    assert np.isnan(found.nodata)
+    ndvi = render(made).ndvi
+    assert (ndvi.grid, ndvi.epsg, ndvi.tags) == (made.grid, 32733, {"A": "x"})
+    assert (ndvi.bands, ndvi.units, ndvi.scale, ndvi.offset) == (("NDVI",), ("1",), (), ())
+    assert np.isnan(ndvi.nodata)
     nir, red = (made.band(name).astype(float) for name in ("B8", "B4"))
-    np.testing.assert_allclose(found.data, [(nir - red) / (nir + red)], rtol=1e-6)
+    np.testing.assert_allclose(ndvi.data, [(nir - red) / (nir + red)], rtol=1e-6)
 
 
-def test_colours_are_red_green_and_blue_of_the_composite():
-    """In DN: 0.1 is 1000, and the greatest of the three bands 3000."""
+def test_rgb_has_the_red_green_and_blue_of_the_composite():
+    """In DN: 0.1 is 1000, and the maximum of the three bands is 3000."""
     data = np.array([0.1, 0.2, 0.3, 0.4, 1], np.float32)[:, None, None] * np.ones((5, 12, 14), np.float32)
     made = Raster(data, Grid(0, 0, 10, 14, 12), 32633, ("B2", "B3", "B4", "B8", "n_obs"), np.nan)
-    found = render(made).rgb
-    assert found.shape == (12, 14, 3)
-    assert {tuple(colour) for colour in found.reshape(-1, 3).tolist()} == {
+    image = render(made).rgb
+    assert image.shape == (12, 14, 3)
+    assert {tuple(colour) for colour in image.reshape(-1, 3).tolist()} == {
         (int(3000 * 255 / 3001), int(2000 * 255 / 3001), int(1000 * 255 / 3001))
     }
 
 
 def test_the_one_of_the_formula_is_one_dn():
-    """Of at most 4 DN: 4 * 255 / 5 = 204, and 1 * 255 / 5 = 51."""
+    """With a maximum of 4 DN: 4 * 255 / 5 = 204, and 1 * 255 / 5 = 51."""
     data = np.array([0.0001, 0.0001, 0.0004, 0.4], np.float32)[:, None, None] * np.ones(
         (4, 12, 14), np.float32
     )

@@ -16,8 +16,8 @@ SERIES = np.sin(T * T * 0.37) + 0.5 * np.sin(T * 1.3) + T * 0.01 * np.cos(3 * T)
 
 def windows(series, width, positions=None):
     positions = np.arange(len(series)) if positions is None else positions
-    found = moving(np.atleast_2d(series), positions, positions * STEP, width, STEP)
-    return {name: values[0] for name, values in found.items()}
+    values_of = moving(np.atleast_2d(series), positions, positions * STEP, width, STEP)
+    return {name: values[0] for name, values in values_of.items()}
 
 
 def test_values_recorded_from_ewstools():
@@ -36,32 +36,32 @@ def test_values_recorded_from_ewstools():
         "skewness": -0.03655913978494624,
         "kurtosis": 0.2817204301075269,
     }
-    found = windows(SERIES, 30)
+    indicators = windows(SERIES, 30)
     for name, values in recorded.items():
-        assert len(found[name]) == 31
-        np.testing.assert_allclose(found[name][[0, 10, -1]], values, rtol=1e-9)
-        assert kendall(found[name][None])[0] == pytest.approx(taus[name], abs=1e-12)
+        assert len(indicators[name]) == 31
+        np.testing.assert_allclose(indicators[name][[0, 10, -1]], values, rtol=1e-9)
+        assert kendall(indicators[name][None])[0] == pytest.approx(taus[name], abs=1e-12)
 
 
 def test_gaps_are_left_out_of_pairs():
     places = np.delete(np.arange(60), [7, 20, 21, 40])
-    found = windows(SERIES[places], 25, places)
+    indicators = windows(SERIES[places], 25, places)
     whole = pd.Series(np.where(np.isin(T, places), SERIES, np.nan))
     for end in (24, 33, 59):
         part = whole[end - 24 : end + 1]
-        assert found["ar1"][end - 24] == pytest.approx(part.autocorr(1), abs=1e-12)
-        assert found["lag2"][end - 24] == pytest.approx(part.autocorr(2), abs=1e-12)
-        assert found["variance"][end - 24] == pytest.approx(part.var(), abs=1e-12)
-        assert found["skewness"][end - 24] == pytest.approx(part.skew(), abs=1e-10)
-        assert found["kurtosis"][end - 24] == pytest.approx(part.kurt(), abs=1e-10)
+        assert indicators["ar1"][end - 24] == pytest.approx(part.autocorr(1), abs=1e-12)
+        assert indicators["lag2"][end - 24] == pytest.approx(part.autocorr(2), abs=1e-12)
+        assert indicators["variance"][end - 24] == pytest.approx(part.var(), abs=1e-12)
+        assert indicators["skewness"][end - 24] == pytest.approx(part.skew(), abs=1e-10)
+        assert indicators["kurtosis"][end - 24] == pytest.approx(part.kurt(), abs=1e-10)
 
 
 def test_windows_with_too_few_values_have_no_number():
     places = np.array([0, 1, 2, 3, 20, 21, 22, 23, 24, 25, 26])
-    found = windows(SERIES[places], 10, places)
-    assert np.isnan(found["variance"][0])
-    assert np.isfinite(found["variance"][-1])
-    assert np.isnan(found["rate_ou"][0]) and np.isfinite(found["rate_ou"][-1])
+    indicators = windows(SERIES[places], 10, places)
+    assert np.isnan(indicators["variance"][0])
+    assert np.isfinite(indicators["variance"][-1])
+    assert np.isnan(indicators["rate_ou"][0]) and np.isfinite(indicators["rate_ou"][-1])
 
 
 def test_ar1_is_that_of_statsmodels():
@@ -79,16 +79,16 @@ def test_every_indicator_is_that_of_the_slow_reference():
     series[0] += np.cumsum(series[1]) / 3
     series -= series.mean(axis=1)[:, None]
     for width in (13, 20):
-        found = moving(series, places, days, width, STEP)
+        indicators = moving(series, places, days, width, STEP)
         expected = slow.indicators(series, places.tolist(), days, width, STEP)
-        assert list(found) == list(INDICATORS) == list(slow.DIRECTIONS)
+        assert list(indicators) == list(INDICATORS) == list(slow.DIRECTIONS)
         for name, values in expected.items():
-            np.testing.assert_allclose(found[name], values, rtol=1e-7, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(indicators[name], values, rtol=1e-7, atol=1e-9, err_msg=name)
             assert values.shape == (2, 41 - width)
         for name in INDICATORS:
             # any one alone is the same
             (alone,) = moving(series, places, days, width, STEP, [name]).values()
-            np.testing.assert_array_equal(alone, found[name])
+            np.testing.assert_array_equal(alone, indicators[name])
 
 
 def test_what_slowing_down_does_to_each():
@@ -103,9 +103,9 @@ def test_rates_are_bounded_where_series_stop_telling_them_apart():
         np.where(np.arange(41) % 2, 1.0, -1.0) + np.linspace(0, 0.1, 41) ** 2,
     )
     for series, rate in ((line, 0.03), (flips, 4.0)):
-        found = windows(series, 20)
+        indicators = windows(series, 20)
         for name in ("rate_from_ar1", "rate_ou"):
-            np.testing.assert_allclose(found[name], rate / STEP, rtol=1e-9, err_msg=name)
+            np.testing.assert_allclose(indicators[name], rate / STEP, rtol=1e-9, err_msg=name)
     assert windows(line, 20)["ar1"].max() <= 1
     # a line has no innovations, and the quiet start of a series less variance than those of all of it
     np.testing.assert_allclose(windows(line, 20)["rate_from_variance"], 0.03 / STEP, rtol=1e-9)
@@ -124,8 +124,8 @@ def test_five_values_and_five_pairs_are_enough():
     ):
         # more behind, so that the whole has numbers
         all_places = np.array(places + list(range(20, 40)))
-        found = windows(SERIES[all_places], 8, all_places)
-        known = {name: bool(np.isfinite(one[0])) for name, one in found.items()}
+        indicators = windows(SERIES[all_places], 8, all_places)
+        known = {name: bool(np.isfinite(windows_of[0])) for name, windows_of in indicators.items()}
         assert known == {
             "ar1": pairs, "variance": values, "skewness": values, "kurtosis": values, "lag2": second,
             "rate_from_ar1": pairs, "rate_from_variance": values, "rate_ou": values,
@@ -135,8 +135,8 @@ def test_five_values_and_five_pairs_are_enough():
 def test_kendall_is_that_of_scipy_also_with_ties():
     random = np.random.default_rng(1)
     values = np.vstack([random.standard_normal((5, 40)), random.integers(0, 6, (5, 40))])
-    for ours, row in zip(kendall(values), values, strict=True):
-        assert ours == pytest.approx(kendalltau(np.arange(40), row).statistic, abs=1e-12)
+    for tau, row in zip(kendall(values), values, strict=True):
+        assert tau == pytest.approx(kendalltau(np.arange(40), row).statistic, abs=1e-12)
 
 
 def test_kendall_leaves_columns_without_numbers_out():

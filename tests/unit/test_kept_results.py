@@ -162,8 +162,8 @@ def test_a_composite_is_made_of_all_of_its_products_or_not_at_all(date):
     with pytest.raises(KeptError) as error:
         date.run(failed=[second])
     assert str(error.value) == (
-        f"{second} cannot be used (gone); {date.out} of an earlier run would lose what it was made of and is kept as it is: "
-        "mend the product, then run ./tigerbush retry, or delete that file to go on without it."
+        f"{second} cannot be used (gone); {date.out} of an earlier run would lose pixels and is kept as it is: "
+        "fix the product, then run ./tigerbush retry, or delete that file to go on without it."
     )
     with pytest.raises(KeptError) as error:
         date.run(failed=[first, second])

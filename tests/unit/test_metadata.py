@@ -17,13 +17,13 @@ def product_xml(level="L1C", quantification="10000", offsets=None, cloud="12.5")
         "L1C": ("QUANTIFICATION_VALUE", "RADIO_ADD_OFFSET"),
         "L2A": ("BOA_QUANTIFICATION_VALUE", "BOA_ADD_OFFSET"),
     }
-    other = tags["L2A" if level == "L1C" else "L1C"]
+    other_tags = tags["L2A" if level == "L1C" else "L1C"]
     value, offset = tags[level]
     rows = "".join(
         f'<{offset} band_id="{number}">{text}</{offset}>' for number, text in (offsets or {}).items()
     )
     return (
-        f'<n1:P xmlns:n1="https://psd/"><{other[0]}>77</{other[0]}><{value}>{quantification}</{value}>{rows}'
+        f'<n1:P xmlns:n1="https://psd/"><{other_tags[0]}>77</{other_tags[0]}><{value}>{quantification}</{value}>{rows}'
         f"<Cloud_Coverage_Assessment>{cloud}</Cloud_Coverage_Assessment></n1:P>"
     ).encode()
 
@@ -32,11 +32,11 @@ def tile_xml(epsg="EPSG:32633", sizes=SIZES, places=None, cloud="3.25"):
     """MTD_TL.xml; its resolutions are not in order."""
     places = places or dict.fromkeys(SIZES, (399960, 5100000))
     rows = "".join(
-        f'<Size resolution="{one}"><NROWS>{height}</NROWS><NCOLS>{width}</NCOLS></Size>'
-        for one, (width, height) in reversed(sizes.items())
+        f'<Size resolution="{resolution}"><NROWS>{height}</NROWS><NCOLS>{width}</NCOLS></Size>'
+        for resolution, (width, height) in reversed(sizes.items())
     ) + "".join(
-        f'<Geoposition resolution="{one}"><ULX>{x}</ULX><ULY>{y}</ULY><XDIM>{one}</XDIM></Geoposition>'
-        for one, (x, y) in places.items()
+        f'<Geoposition resolution="{resolution}"><ULX>{x}</ULX><ULY>{y}</ULY><XDIM>{resolution}</XDIM></Geoposition>'
+        for resolution, (x, y) in places.items()
     )
     return (
         f'<n1:T xmlns:n1="https://psd/"><HORIZONTAL_CS_CODE>{epsg}</HORIZONTAL_CS_CODE>{rows}'
@@ -55,14 +55,14 @@ OFFSETS = {number: -1000 - number for number in range(13)}
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
 def test_what_metadata_say(level):
-    found = read(product_xml(level, "9999", OFFSETS), level=level, baseline="0400")
-    assert (found.epsg, found.quantification, found.cloud_percent) == (32633, 9999, 3.25)
-    assert found.grids == {
+    metadata = read(product_xml(level, "9999", OFFSETS), level=level, baseline="0400")
+    assert (metadata.epsg, metadata.quantification, metadata.cloud_percent) == (32633, 9999, 3.25)
+    assert metadata.grids == {
         10: Grid(399960, 5100000, 10, 10980, 10979),
         20: Grid(399960, 5100000, 20, 5490, 5489),
         60: Grid(399960, 5100000, 60, 1830, 1829),
     }
-    assert list(found.offsets.items()) == [
+    assert list(metadata.offsets.items()) == [
         ("B1", -1000), ("B2", -1001), ("B3", -1002), ("B4", -1003), ("B5", -1004), ("B6", -1005), ("B7", -1006), ("B8", -1007),
         ("B8A", -1008), ("B9", -1009), ("B10", -1010), ("B11", -1011), ("B12", -1012),
     ]  # fmt: skip
@@ -175,9 +175,9 @@ def test_the_place_of_a_tile():
     assert {grid.x for grid in read(tile=tile_xml(places=dict.fromkeys(SIZES, place))).grids.values()} == {
         300000.5
     }
-    for other in ((399960, 5100020), (399980, 5100000)):
+    for corner in ((399960, 5100020), (399980, 5100000)):
         with pytest.raises(TigerbushError) as error:
-            read(tile=tile_xml(places=dict.fromkeys(SIZES, (399960, 5100000)) | {60: other}))
+            read(tile=tile_xml(places=dict.fromkeys(SIZES, (399960, 5100000)) | {60: corner}))
         assert str(error.value) == "TL: Geoposition differs between resolutions; fetch the product again."
     for field in ("Size", "Geoposition"):
         tile = tile_xml().replace(

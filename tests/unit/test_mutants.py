@@ -1,4 +1,4 @@
-"""The faults that `make mutants` puts in."""
+"""The faults that `make mutants` inserts."""
 
 import ast
 
@@ -22,8 +22,8 @@ def mean(values: list, *, strict: bool = True) -> float:
 
 
 def test_every_fault_of_a_module():
-    found = [(mutant.line, mutant.before(SOURCE), mutant.after) for mutant in mutants(SOURCE)]
-    assert found == [
+    faults = [(mutant.line, mutant.before(SOURCE), mutant.after) for mutant in mutants(SOURCE)]
+    assert faults == [
         (4, "5", "(6)"),
         (4, "5", "(4)"),
         (7, "True", "(False)"),

@@ -57,9 +57,9 @@ def test_series_are_drawn_from_the_model(share):
     process, expected = SeasonalProcess(DAYS, STEP, 2, WEIGHTS, share), slow_process(2, share)
     assert CHANGES.tolist() == slow.CHANGES and CHANGES[CONSTANT] == 0
     for rate, change in ((3, 8), (20, 8), (12, 2), (23, 16)):
-        found = process.simulate(rate, CHANGES[change], 4, np.random.default_rng(rate))
+        series = process.simulate(rate, CHANGES[change], 4, np.random.default_rng(rate))
         drawn = expected.simulate(rate, change, 4, np.random.default_rng(rate))
-        np.testing.assert_allclose(found, drawn, rtol=1e-9)
+        np.testing.assert_allclose(series, drawn, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_the_rate_its_bounds_and_its_tests_are_those_of_the_slow_reference(truth
     """Of series whose rate falls, that come back at once, and that never do: not all of their bounds are closed."""
     expected = slow_process(2, 0.0)
     values = expected.simulate(*truth, 1, np.random.default_rng(seed))[0] * 3 + 5
-    found = fit_site(SeasonalProcess(DAYS, STEP, 2), values, 39, np.random.default_rng(1))
-    assert_same(found, slow.fit_site(expected, values, 39, np.random.default_rng(1)), 1e-6)
-    assert found["converged"] == converged
+    fitted = fit_site(SeasonalProcess(DAYS, STEP, 2), values, 39, np.random.default_rng(1))
+    assert_same(fitted, slow.fit_site(expected, values, 39, np.random.default_rng(1)), 1e-6)
+    assert fitted["converged"] == converged
 
 
 def test_a_series_without_any_noise_has_a_likelihood():
@@ -117,7 +117,7 @@ def test_bounds_lie_where_the_deviance_crosses_its_limit():
 
 
 def test_a_bias_is_taken_off_on_the_grid():
-    assert [corrected_rate(*one) for one in ((7.4, 1.0), (7.6, -1.0), (0.2, 3.0), (23.9, -2.0))] == [
+    assert [corrected_rate(*pair) for pair in ((7.4, 1.0), (7.6, -1.0), (0.2, 3.0), (23.9, -2.0))] == [
         6,
         9,
         0,
@@ -126,8 +126,8 @@ def test_a_bias_is_taken_off_on_the_grid():
     process, expected = SeasonalProcess(DAYS, STEP, 2), slow_process(2, 0.0)
     drawn = expected.simulate(20, 8, 15, np.random.default_rng(5))
     bias = np.median(expected.fit(drawn)[0]) - 20
-    found = bootstrap_median(process, 20, 15, np.random.default_rng(5))
-    assert found == pytest.approx(bias, abs=1e-6)
+    estimate = bootstrap_median(process, 20, 15, np.random.default_rng(5))
+    assert estimate == pytest.approx(bias, abs=1e-6)
     assert abs(bias) > 0.1
 
 
@@ -137,13 +137,13 @@ def test_the_noise_of_observations_is_seen():
     days, weights = np.arange(60) * STEP, np.tile([1.0, 7.0], 30)
     clean, noise = ornstein_uhlenbeck(days, 0.01, 1, random)[0], random.standard_normal(60)
     shares = [0.0, 0.1, 0.25, 0.5, 1.0]
-    found = []
+    expected = []
     for variance in (0, 0.1, 0.2, 0.5, 0.8):
         values = clean + noise * clean.std() * np.sqrt(variance * 4 / weights)
         scores = [
             slow.top(slow.Process(days, STEP, 1, share * 4 / weights).scores(values[None])[:, 0])[0]
             for share in shares
         ]
-        found.append(shares[int(np.argmax(scores))])
-        assert noise_share(days, STEP, 1, values, weights) == found[-1]
-    assert found == shares
+        expected.append(shares[int(np.argmax(scores))])
+        assert noise_share(days, STEP, 1, values, weights) == expected[-1]
+    assert expected == shares

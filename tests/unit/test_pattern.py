@@ -1,4 +1,4 @@
-"""The simulator against plain loops, its own symmetries, and pyveg's result."""
+"""The pattern model against plain loops, its own symmetries, and pyveg's result."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from tigerbush.pattern import PYVEG, RIETKERK_2002, Parameters, evolve, random_pattern, start_states
 
-# flow alone: no rain, no uptake, no infiltration, no losses
+# diffusion only: no rain, no uptake, no infiltration, no losses
 FLOW = Parameters(gmax=0, alpha=0, d=0, beta=0, rw=0, dif_p=90.0, dif_w=40.0, dif_o=110.0)
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 RAIN = st.floats(0, 5)
@@ -27,14 +27,14 @@ def patterns():
 
 
 def plain(states, rainfall, dt, p):
-    """The equations as they are printed, cell by cell, without clipping."""
+    """The published equations, cell by cell, without clipping."""
     plants, soil, surface = (field.tolist() for field in states)
     height, width = len(plants), len(plants[0])
 
     def spread(field, dif, y, x):
         around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
-        there = [field[j][i] for j, i in around if 0 <= j < height and 0 <= i < width]
-        return dif * sum(value - field[y][x] for value in there) / p.cell**2
+        neighbours = [field[j][i] for j, i in around if 0 <= j < height and 0 <= i < width]
+        return dif * sum(value - field[y][x] for value in neighbours) / p.cell**2
 
     for rain in rainfall:
         new = [[[0.0] * width for _ in range(height)] for _ in range(3)]
@@ -59,7 +59,7 @@ def plain(states, rainfall, dt, p):
 
 @pytest.mark.data
 def test_defaults_are_pyvegs(shared_data):
-    found = json.loads((shared_data / "pyveg" / "pattern" / "patternGenConfig.json").read_text())
+    config = json.loads((shared_data / "pyveg" / "pattern" / "patternGenConfig.json").read_text())
     names = {
         "DeltaX": "cell",
         "DeltaY": "cell",
@@ -68,8 +68,8 @@ def test_defaults_are_pyvegs(shared_data):
         "DifO": "dif_o",
         "W0": "w0",
     }
-    for name, value in found.items():
-        # the rainfall and the size of a run
+    for name, value in config.items():
+        # rainfall and size of a run
         if name not in ("R", "m"):
             assert getattr(PYVEG, names.get(name, name)) == value
 
@@ -80,10 +80,10 @@ def test_result_is_pyvegs(shared_data):
     start = np.loadtxt(folder / "binary_labyrinths_50.csv", delimiter=",")
     expected = np.loadtxt(folder / "PG-1mm-100iterations.csv", delimiter=",")
     plants, soil, surface = start_states(start, 1.0)
-    found, *_ = evolve(plants, 1.0, 100, soil_water=soil, surface_water=surface)
-    # half of the last of the 6 decimals in the file
-    np.testing.assert_allclose(found, expected, rtol=0, atol=5.001e-7)
-    np.testing.assert_array_equal(found, evolve(plants, 1.0, 100)[0])
+    evolved, *_ = evolve(plants, 1.0, 100, soil_water=soil, surface_water=surface)
+    # half a unit of the last of 6 decimals in the file
+    np.testing.assert_allclose(evolved, expected, rtol=0, atol=5.001e-7)
+    np.testing.assert_array_equal(evolved, evolve(plants, 1.0, 100)[0])
 
 
 def test_parameters_of_pyveg():
@@ -107,24 +107,24 @@ def test_published_values():
 @settings(max_examples=40, deadline=None)
 def test_runs_from_start_states_equal_plain_loops_that_do_not_clip(pattern, rainfall):
     states = start_states(pattern, rainfall[0])
-    found = evolve(states[0], rainfall, len(rainfall))
+    evolved = evolve(states[0], rainfall, len(rainfall))
     expected = plain(states, rainfall, 1.0, PYVEG)
     assert (expected >= 0).all()
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(evolved, expected, rtol=1e-9, atol=1e-9)
 
 
 @given(fields(20.0), RAIN, st.floats(0.01, 0.5))
 @settings(max_examples=40, deadline=None)
 def test_short_steps_from_any_state_equal_plain_loops(states, rain, dt):
-    found = evolve(states[0], rain, 8, dt, PYVEG, *states[1:])
-    np.testing.assert_allclose(found, plain(states, [rain] * 8, dt, PYVEG), rtol=1e-9, atol=1e-9)
+    evolved = evolve(states[0], rain, 8, dt, PYVEG, *states[1:])
+    np.testing.assert_allclose(evolved, plain(states, [rain] * 8, dt, PYVEG), rtol=1e-9, atol=1e-9)
 
 
 @given(fields(1e4), st.lists(RAIN, max_size=20), st.floats(0.01, 1.1))
 @settings(deadline=None)
 def test_nothing_becomes_negative(states, rainfall, dt):
-    found = evolve(states[0], rainfall, len(rainfall), dt, PYVEG, *states[1:])
-    assert all((field >= 0).all() and np.isfinite(field).all() for field in found)
+    evolved = evolve(states[0], rainfall, len(rainfall), dt, PYVEG, *states[1:])
+    assert all((field >= 0).all() and np.isfinite(field).all() for field in evolved)
 
 
 def test_heavy_rain_that_stops_suddenly_clips():
@@ -134,16 +134,16 @@ def test_heavy_rain_that_stops_suddenly_clips():
     assert min(field.min() for field in evolve(states[0], rain, 19)) >= 0
 
 
-def test_clipping_where_plants_drink_more_than_there_is():
+def test_clipping_where_plants_take_up_more_water_than_there_is():
     assert plain(([[90.0]] * np.ones((1, 1)), np.ones((1, 1)), np.zeros((1, 1))), [0.0], 1.0, PYVEG)[1] < 0
     assert evolve([[90.0]], 0.0, 1, soil_water=1.0, surface_water=0.0)[1] == 0
 
 
 @given(fields(), st.integers(0, 30))
 @settings(deadline=None)
-def test_flow_alone_keeps_every_sum_and_range(states, steps):
-    found = evolve(states[0], 0.0, steps, 1.0, FLOW, *states[1:])
-    for before, after in zip(states, found, strict=True):
+def test_diffusion_alone_conserves_sums_and_ranges(states, steps):
+    evolved = evolve(states[0], 0.0, steps, 1.0, FLOW, *states[1:])
+    for before, after in zip(states, evolved, strict=True):
         assert after.sum() == pytest.approx(before.sum(), rel=1e-12, abs=1e-300)
         slack = 1e-12 * before.max()
         assert before.min() - slack <= after.min() <= after.max() <= before.max() + slack
@@ -151,7 +151,7 @@ def test_flow_alone_keeps_every_sum_and_range(states, steps):
 
 @given(fields(20.0), RAIN)
 @settings(deadline=None)
-def test_water_is_kept_but_for_rain_and_losses(states, rain):
+def test_water_is_conserved_but_for_rain_and_losses(states, rain):
     closed = dataclasses.replace(PYVEG, d=0, beta=0, rw=0)
     plants, soil, surface = evolve(states[0], rain, 10, 0.5, closed, *states[1:])
 
@@ -165,9 +165,9 @@ def test_water_is_kept_but_for_rain_and_losses(states, rain):
 @given(st.tuples(*[st.floats(0, 50)] * 3), RAIN, SHAPES)
 @settings(deadline=None)
 def test_uniform_states_follow_the_equations_without_space(values, rain, shape):
-    found = evolve(np.full(shape, values[0]), rain, 20, 0.5, PYVEG, *values[1:])
+    evolved = evolve(np.full(shape, values[0]), rain, 20, 0.5, PYVEG, *values[1:])
     expected = plain([np.array([[value]]) for value in values], [rain] * 20, 0.5, PYVEG)
-    for field, value in zip(found, expected.ravel(), strict=True):
+    for field, value in zip(evolved, expected.ravel(), strict=True):
         assert field.shape == shape
         assert (field == field[0, 0]).all()
         np.testing.assert_allclose(field, max(value, 0), rtol=1e-9, atol=1e-9)
@@ -175,11 +175,11 @@ def test_uniform_states_follow_the_equations_without_space(values, rain, shape):
 
 @given(fields(), RAIN)
 @settings(deadline=None)
-def test_turned_and_mirrored_starts_give_the_same_bits(states, rain):
-    found = evolve(states[0], rain, 12, 1.0, PYVEG, *states[1:])
+def test_rotated_and_mirrored_starts_give_the_same_bits(states, rain):
+    evolved = evolve(states[0], rain, 12, 1.0, PYVEG, *states[1:])
     for turn in (np.flipud, np.fliplr, np.transpose, np.rot90):
         plants, *water = (turn(field) for field in states)
-        for field, expected in zip(evolve(plants, rain, 12, 1.0, PYVEG, *water), found, strict=True):
+        for field, expected in zip(evolve(plants, rain, 12, 1.0, PYVEG, *water), evolved, strict=True):
             np.testing.assert_array_equal(field, turn(expected))
 
 
@@ -192,10 +192,10 @@ def test_one_warm_cell_by_hand():
 @settings(deadline=None)
 def test_a_series_equals_single_steps(pattern, rainfall):
     states = start_states(pattern, rainfall[0])
-    found = evolve(states[0], rainfall, len(rainfall))
+    evolved = evolve(states[0], rainfall, len(rainfall))
     for rain in rainfall:
         states = evolve(states[0], rain, 1, soil_water=states[1], surface_water=states[2])
-    np.testing.assert_array_equal(found, states)
+    np.testing.assert_array_equal(evolved, states)
 
 
 def test_scalar_equals_repeated_rainfall():
@@ -206,18 +206,18 @@ def test_scalar_equals_repeated_rainfall():
 def test_inputs_stay_and_results_are_separate():
     start = np.arange(12, dtype=np.int32).reshape(3, 4)
     soil, surface = np.ones((3, 4)), np.ones((3, 4))
-    found = evolve(start, [1.0, 0.5], 2, soil_water=soil, surface_water=surface)
+    evolved = evolve(start, [1.0, 0.5], 2, soil_water=soil, surface_water=surface)
     assert start.tolist() == np.arange(12).reshape(3, 4).tolist()
     assert (soil == 1).all()
     assert (surface == 1).all()
-    for field in found:
+    for field in evolved:
         assert field.dtype == np.float64
         assert field.base is None
     unchanged = evolve(start, 1.0, 0)[0]
     np.testing.assert_array_equal(unchanged, start)
 
 
-def test_less_rain_less_life():
+def test_less_rain_gives_less_biomass():
     start = random_pattern((40, 40), 0) * 90.0
     masses = [evolve(start, rain, 1500)[0].mean() for rain in (0.2, 0.6, 0.9, 1.2)]
     assert masses[0] < 0.01
@@ -235,11 +235,11 @@ def test_start_states_by_hand():
     np.testing.assert_allclose(surface, np.full((2, 2), 80.0), rtol=1e-15)
 
 
-def test_start_water_is_still_on_bare_ground_without_flow():
+def test_initial_water_is_in_equilibrium_on_bare_ground():
     _, soil, surface = start_states(np.eye(4), 0.7)
     bare = evolve(np.zeros((4, 4)), 0.7, 50)
     np.testing.assert_allclose(bare[2], surface, rtol=1e-12)
-    # what infiltrates is the rain, and R / rw loses as much
+    # infiltration equals rain, and a soil with R / rw loses as much
     np.testing.assert_allclose(bare[1], soil, rtol=1e-12)
 
 
@@ -258,31 +258,31 @@ def test_random_patterns_are_seeded():
     ("dt", "parameters"), [(1.1025, PYVEG), (2, PYVEG), (0.01, RIETKERK_2002), (1, Parameters(cell=20))]
 )
 def test_unstable_steps(dt, parameters):
-    with pytest.raises(ValueError, match=r"unstable: dt x dif / cell\^2 is .* take dt below"):
+    with pytest.raises(ValueError, match=r"unstable: dt x dif / cell\^2 is .* use dt below"):
         evolve([[1.0]], 1.0, 1, dt, parameters)
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"plants": [1.0]}, "plants must have rows and columns"),
-        ({"plants": 1.0}, "plants must have rows and columns"),
-        ({"plants": np.zeros((0, 3))}, "plants must have rows and columns"),
-        ({"plants": np.zeros((1, 1, 1))}, "plants must have rows and columns"),
-        ({"plants": [[-1.0]]}, "plants must be finite numbers from 0 up"),
-        ({"plants": [[np.nan]]}, "plants must be finite numbers from 0 up"),
-        ({"plants": [[np.inf]]}, "plants must be finite numbers from 0 up"),
-        ({"rainfall": -0.1}, "rainfall must be finite numbers of mm/day from 0 up"),
+        ({"plants": [1.0]}, "plants must be a two-dimensional array"),
+        ({"plants": 1.0}, "plants must be a two-dimensional array"),
+        ({"plants": np.zeros((0, 3))}, "plants must be a two-dimensional array"),
+        ({"plants": np.zeros((1, 1, 1))}, "plants must be a two-dimensional array"),
+        ({"plants": [[-1.0]]}, "plants must be finite and not negative"),
+        ({"plants": [[np.nan]]}, "plants must be finite and not negative"),
+        ({"plants": [[np.inf]]}, "plants must be finite and not negative"),
+        ({"rainfall": -0.1}, r"rainfall must be finite and not negative \(mm/day\)"),
         ({"rainfall": np.nan}, "rainfall must be finite"),
         ({"rainfall": [1.0, -1.0]}, "rainfall must be finite"),
-        ({"rainfall": [1.0]}, "one number or one for each of 2 steps"),
-        ({"rainfall": [[1.0, 1.0]]}, "one number or one for each of 2 steps"),
-        ({"steps": -1}, "steps must be a whole number"),
-        ({"steps": 2.0}, "steps must be a whole number"),
+        ({"rainfall": [1.0]}, r"one number or one per step \(2\), not an array of shape \(1,\)"),
+        ({"rainfall": [[1.0, 1.0]]}, r"one number or one per step \(2\), not an array of shape \(1, 2\)"),
+        ({"steps": -1}, "steps must be a non-negative whole number, not -1"),
+        ({"steps": 2.0}, "steps must be a non-negative whole number, not 2.0"),
         ({"dt": 0}, "dt must be a finite number of days above 0"),
         ({"dt": np.nan}, "dt must be a finite number"),
         ({"soil_water": [[1.0, 2.0]]}, "soil water must be a number or have the shape"),
-        ({"surface_water": -1.0}, "surface water must be finite numbers"),
+        ({"surface_water": -1.0}, "surface water must be finite and not negative"),
         ({"parameters": Parameters(rw=0)}, "give both fields of water"),
     ],
 )
@@ -299,7 +299,7 @@ def test_bad_starts_and_parameters():
         start_states([[-1, 2]], 1.0)
     with pytest.raises(ValueError, match="rainfall must be"):
         start_states([[1]], -1.0)
-    with pytest.raises(ValueError, match="parameter d must be a finite number from 0 up, not -1"):
+    with pytest.raises(ValueError, match="parameter d must be a non-negative finite number, not -1"):
         Parameters(d=-1)
     with pytest.raises(ValueError, match="parameter k2 must be greater than 0"):
         Parameters(k2=0)

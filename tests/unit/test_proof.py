@@ -1,4 +1,4 @@
-"""The table of `make prove` is in step with the code: each repair is there once, and so is its test."""
+"""The table of `make prove` matches the code: each repair is in it once, and its test exists."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from fabricate import ROOT
 from proof.table import REPAIRS
 
 
-@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.what)
-def test_the_repair_and_its_test_are_there(repair):
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.description)
+def test_the_repair_and_its_test_exist(repair):
     assert (ROOT / repair.file).read_text().count(repair.old) == 1
     file, _, name = repair.test.split()[0].partition("::")
     assert f"def {name}" in (ROOT / file).read_text()

@@ -23,13 +23,13 @@ YEAR = 365.2425
 def test_the_lag_is_found():
     rain = np.random.default_rng(0).gamma(2, 20, 96)
     vegetation = np.concatenate([[np.nan, np.nan], 0.01 * rain[:-2]])
-    found = lagged_correlation(vegetation, rain, PLACES)
-    assert found["lags"] == list(range(7))
-    assert int(np.argmax(found["correlation"])) == 2
-    assert found["correlation"][2] == pytest.approx(1, abs=1e-12)
+    result = lagged_correlation(vegetation, rain, PLACES)
+    assert result["lags"] == list(range(7))
+    assert int(np.argmax(result["correlation"])) == 2
+    assert result["correlation"][2] == pytest.approx(1, abs=1e-12)
     expected, numbers = slow.lagged(vegetation, rain, PLACES.tolist())
-    np.testing.assert_allclose(found["correlation"], expected, rtol=1e-9)
-    assert found["n"] == numbers == [94, 94, 94, 93, 92, 91, 90]
+    np.testing.assert_allclose(result["correlation"], expected, rtol=1e-9)
+    assert result["n"] == numbers == [94, 94, 94, 93, 92, 91, 90]
     # a lag counts periods, not rows
     keep = np.delete(PLACES, [20, 21])
     assert lagged_correlation(vegetation[keep], rain[keep], keep)["correlation"][2] == pytest.approx(1)
@@ -38,9 +38,9 @@ def test_the_lag_is_found():
 def test_twelve_pairs_that_vary_make_a_correlation():
     rain = np.random.default_rng(0).gamma(2, 20, 14)
     vegetation = rain**2
-    found = lagged_correlation(vegetation, rain, PLACES[:14])
-    assert found["n"] == [14, 13, 12, 11, 10, 9, 8]
-    assert [value is None for value in found["correlation"]] == [False] * 3 + [True] * 4
+    result = lagged_correlation(vegetation, rain, PLACES[:14])
+    assert result["n"] == [14, 13, 12, 11, 10, 9, 8]
+    assert [value is None for value in result["correlation"]] == [False] * 3 + [True] * 4
     assert lagged_correlation(np.ones(14), rain, PLACES[:14])["correlation"] == [None] * 7
     assert lagged_correlation(vegetation, np.ones(14), PLACES[:14])["correlation"] == [None] * 7
 
@@ -50,9 +50,9 @@ def test_season_and_line_are_no_anomalies():
     values = random.gamma(2, 1, 96) + 0.01 * DAYS + np.cos(2 * np.pi * DAYS / YEAR)
     values[[0, 5, 95]] = np.nan
     for harmonics in (0, 1, 2):
-        found = anomalies(values, DAYS, STEP, harmonics)
-        np.testing.assert_allclose(found, slow.rest_with_gaps(DAYS, values, harmonics), atol=1e-10)
-    np.testing.assert_array_equal(anomalies(values, DAYS, STEP), found)
+        residuals = anomalies(values, DAYS, STEP, harmonics)
+        np.testing.assert_allclose(residuals, slow.rest_with_gaps(DAYS, values, harmonics), atol=1e-10)
+    np.testing.assert_array_equal(anomalies(values, DAYS, STEP), residuals)
     # the years are those of the values that are there: these bear no season
     values[24:] = np.nan
     np.testing.assert_allclose(
@@ -112,17 +112,17 @@ def test_the_decay_of_the_mean_annual_cycle():
     # a trend, a gap and a value that lasts for one year only
     values = values + 0.0004 * DAYS
     values[[3, 40, 95]] = np.nan
-    found = annual_cycle(values, DAYS, DATES)
-    some = np.isfinite(values)
-    line = np.polyval(np.polyfit(DAYS[some], values[some], 1), DAYS)
-    level = values - line + values[some].mean()
+    result = annual_cycle(values, DAYS, DATES)
+    finite = np.isfinite(values)
+    line = np.polyval(np.polyfit(DAYS[finite], values[finite], 1), DAYS)
+    level = values - line + values[finite].mean()
     mean = [np.nanmean(level[month::12]) for month in range(12)]
-    assert found["months"] == list(range(1, 13))
-    np.testing.assert_allclose(found["mean"], mean, atol=1e-12)
+    assert result["months"] == list(range(1, 13))
+    np.testing.assert_allclose(result["mean"], mean, atol=1e-12)
     fall = np.array([*mean[5:], mean[0]]) - mean[0]
     rate, r2 = slow.best_exponential(range(8), fall)
-    assert found["decay_rate"] == pytest.approx(rate, rel=1e-3)
-    assert found["r2"] == pytest.approx(r2, abs=1e-7)
+    assert result["decay_rate"] == pytest.approx(rate, rel=1e-3)
+    assert result["r2"] == pytest.approx(r2, abs=1e-7)
     assert 0.4 < rate < 0.6
 
 
@@ -135,31 +135,31 @@ def test_a_cycle_without_a_fall_of_four_months_or_a_fit_has_no_rate():
     assert four["decay_rate"] == pytest.approx(0.8, abs=0.1)
     # hardly a decay: R2 is told, and no rate
     wild = [1.0, 0.1, 0.95, 0.1, 0.9, 0.05, 0.9, 0.0]
-    found = annual_cycle(cycle_of(wild, [0.5, 0.6, 0.7, 0.8]), DAYS, DATES)
-    assert found["decay_rate"] is None
-    assert 0 < found["r2"] < 0.2
+    result = annual_cycle(cycle_of(wild, [0.5, 0.6, 0.7, 0.8]), DAYS, DATES)
+    assert result["decay_rate"] is None
+    assert 0 < result["r2"] < 0.2
     # no value in March
     gap = cycle_of(0.5 ** np.arange(8.0), [0.2, 0.4, 0.6, 0.8])
     gap[2::12] = np.nan
-    found = annual_cycle(gap, DAYS, DATES)
-    assert (found["months"], found["decay_rate"], found["r2"]) == ([1, 2, *range(4, 13)], None, None)
+    result = annual_cycle(gap, DAYS, DATES)
+    assert (result["months"], result["decay_rate"], result["r2"]) == ([1, 2, *range(4, 13)], None, None)
 
 
 def test_a_line_is_taken_off_a_cycle_of_twelve_values_or_more():
     values = cycle_of(np.linspace(1, 0.3, 8), [0.4, 0.5, 0.6, 0.7], 2)
-    found = annual_cycle(values[:11], DAYS[:11], DATES[:11])
-    np.testing.assert_array_equal(found["mean"], values[:11])
+    result = annual_cycle(values[:11], DAYS[:11], DATES[:11])
+    np.testing.assert_array_equal(result["mean"], values[:11])
     line = np.polyval(np.polyfit(DAYS[:12], values[:12], 1), DAYS[:12])
-    found = annual_cycle(values[:12], DAYS[:12], DATES[:12])
-    np.testing.assert_allclose(found["mean"], values[:12] - line + values[:12].mean(), atol=1e-12)
+    result = annual_cycle(values[:12], DAYS[:12], DATES[:12])
+    np.testing.assert_allclose(result["mean"], values[:12] - line + values[:12].mean(), atol=1e-12)
 
 
 def test_an_r2_of_0_2_itself_is_enough(monkeypatch):
     monkeypatch.setattr("tigerbush.analysis.rain.exponential_fit", lambda times, values: (0.5, 0.2))
     values = cycle_of(np.linspace(1, 0.3, 8), [0.4, 0.5, 0.6, 0.7])
     assert annual_cycle(values, DAYS, DATES)["decay_rate"] == 0.5
-    (found,) = recoveries(-values, DAYS, [(3, 5)])
-    assert (found["rate"], found["r2"], found["used"]) == (0.5, 0.2, True)
+    (recovery,) = recoveries(-values, DAYS, [(3, 5)])
+    assert (recovery["rate"], recovery["r2"], recovery["used"]) == (0.5, 0.2, True)
 
 
 def rain_with(*droughts):
@@ -177,8 +177,8 @@ def test_dry_spells_are_of_three_periods():
     assert dry_spells(rain, DAYS, PLACES, STEP) == expected
     # a month that is missing is in three sums: what was one spell are two
     rain[42] = np.nan
-    found = dry_spells(rain, DAYS, PLACES, STEP)
-    assert found == [(40, 41), (45, 46), (70, 73)]
+    spells = dry_spells(rain, DAYS, PLACES, STEP)
+    assert spells == [(40, 41), (45, 46), (70, 73)]
     # a key that is missing is no dry month, nor are those before the first
     keep = np.delete(PLACES, [2, 57])
     wet = rain_with((40, 44), (0, 1))
@@ -217,27 +217,27 @@ def test_each_recovery_is_fitted_from_the_lowest_value_for_a_year_or_until_the_n
     vegetation[51:] -= 0.2 * np.exp(-0.02 * (DAYS[51:] - DAYS[51]))
     vegetation[[27, 54]] = np.nan
     spells = [(20, 22), (50, 52), (58, 58)]
-    found = recoveries(vegetation, DAYS, spells)
+    fits = recoveries(vegetation, DAYS, spells)
     # 365.2425 days are 11.999 steps: the twelfth date after is beyond
     first = [24, 25, 26, *range(28, 36)]
     second = [51, 52, 53, 55, 56, 57]
-    assert [one["index"] for one in found[:2]] == [24, 51]
-    for one, course in zip(found, (first, second), strict=False):
+    assert [fit["index"] for fit in fits[:2]] == [24, 51]
+    for fit, course in zip(fits, (first, second), strict=False):
         rate, r2 = recovered(vegetation, course)
-        assert one["rate"] == pytest.approx(rate, rel=1e-3)
-        assert one["r2"] == pytest.approx(r2, abs=1e-7)
-        assert one["used"] and r2 > 0.7
-        assert list(one) == ["index", "rate", "r2", "used"]
+        assert fit["rate"] == pytest.approx(rate, rel=1e-3)
+        assert fit["r2"] == pytest.approx(r2, abs=1e-7)
+        assert fit["used"] and r2 > 0.7
+        assert list(fit) == ["index", "rate", "r2", "used"]
 
 
 def test_a_low_that_comes_three_dates_after_the_spell_is_not_its():
     vegetation = np.full(96, 0.1)
     vegetation[[20, 25]] = -0.1, -0.5
-    (found,) = recoveries(vegetation, DAYS, [(19, 22)])
-    assert found["index"] == 20
+    (recovery,) = recoveries(vegetation, DAYS, [(19, 22)])
+    assert recovery["index"] == 20
     vegetation[24] = -0.4
-    (found,) = recoveries(vegetation, DAYS, [(19, 22)])
-    assert found["index"] == 24
+    (recovery,) = recoveries(vegetation, DAYS, [(19, 22)])
+    assert recovery["index"] == 24
     # one before the spell is not its, either
     vegetation[18] = -0.9
     assert recoveries(vegetation, DAYS, [(19, 22)])[0]["index"] == 24
@@ -259,10 +259,10 @@ def test_a_recovery_that_is_none_is_told_and_not_used():
     """Noise has a fit of hardly any R2; what stays as it is has none."""
     vegetation = np.zeros(96)
     vegetation[40:52] = [-0.2, -0.04, -0.19, -0.02, -0.18, -0.03, -0.16, 0, -0.14, -0.02, -0.12, 0]
-    (found,) = recoveries(vegetation, DAYS, [(39, 41)])
+    (recovery,) = recoveries(vegetation, DAYS, [(39, 41)])
     rate, r2 = recovered(vegetation, list(range(40, 52)))
     assert 0 < r2 < 0.2
-    assert found == {
+    assert recovery == {
         "index": 40,
         "rate": pytest.approx(rate, rel=1e-3),
         "r2": pytest.approx(r2, abs=1e-7),

@@ -180,18 +180,18 @@ def test_tags_of_a_product():
 )
 def test_placeholders_of_scenes(tile, epsg):
     name = name_of(tile=tile)
-    for found, status, reason in (
+    for raster, status, reason in (
         (scene_placeholder(name, "bad", ["B4", "B2"], 20), "failed", "bad"),
         (scene_outside(name, ["B4", "B2"], 20), "outside", "the product does not reach the region"),
     ):
-        assert found.data.tolist() == [[[0]], [[0]]] and found.data.dtype == np.uint16
-        assert (found.grid, found.epsg, found.bands, found.nodata) == (
+        assert raster.data.tolist() == [[[0]], [[0]]] and raster.data.dtype == np.uint16
+        assert (raster.grid, raster.epsg, raster.bands, raster.nodata) == (
             Grid(0, 0, 20, 1, 1),
             epsg,
             ("B4", "B2"),
             0,
         )
-        assert found.tags == product_tags(parse_name(name), status, reason)
+        assert raster.tags == product_tags(parse_name(name), status, reason)
 
 
 def test_stored_numbers_become_reflectance_by_the_tags():
@@ -203,11 +203,11 @@ def test_stored_numbers_become_reflectance_by_the_tags():
         name=parse_name(name_of()),
     )
     data = np.ones((2, 5, 7), np.uint16)
-    found = product_raster(product, ["B4", "B2"], GRID, data)
-    assert found.data is data
-    assert (found.grid, found.epsg, found.bands, found.nodata) == (GRID, 32633, ("B4", "B2"), 0)
-    assert (found.scale, found.offset, found.units) == ((0.0002,) * 2, (0.05, -0.2), ("reflectance",) * 2)
-    assert found.tags == product_tags(parse_name(name_of()), "ok", "") | {CODESTREAM: "checked"}
+    raster = product_raster(product, ["B4", "B2"], GRID, data)
+    assert raster.data is data
+    assert (raster.grid, raster.epsg, raster.bands, raster.nodata) == (GRID, 32633, ("B4", "B2"), 0)
+    assert (raster.scale, raster.offset, raster.units) == ((0.0002,) * 2, (0.05, -0.2), ("reflectance",) * 2)
+    assert raster.tags == product_tags(parse_name(name_of()), "ok", "") | {CODESTREAM: "checked"}
     product.codestream = None
     assert product_raster(product, ["B4"], GRID, data).tags == product_tags(parse_name(name_of()), "ok", "")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from checkouts import copied
+from checkouts import copy_checkout
 from fabricate import ROOT
 from runs import BASE
 from tigerbush.cli.configuration import read_profile, read_run_configuration
@@ -338,7 +338,7 @@ def test_places_in_which_no_job_starts(places, what, character):
 @pytest.mark.parametrize(("name", "character"), [("a:b", "':'"), ("a{b", "'{'"), ("a}b", "'}'"), ('a"b', "'\"'"), ("a$b", "'$'"), ("`id`", "'`'"), ("a\\b", "'\\\\'"), ("a\nb", "a line break"), ("a\udce9b", "'\\udce9'")])  # fmt: skip
 def test_a_checkout_without_an_environment(tmp_path, name, character):
     """`make env` says at once where none can be made, or would be of no use."""
-    checkout = copied(tmp_path / name, "Makefile", "workflow/scripts/tigerbush")
+    checkout = copy_checkout(tmp_path / name, "Makefile", "workflow/scripts/tigerbush")
     done = subprocess.run(
         ["make", ".venv/bin/python"], cwd=checkout, capture_output=True, text=True, check=False
     )

@@ -242,13 +242,13 @@ def test_bilinear_integers_have_8_bit_fractions():
 def test_fractions_are_rounded_down_also_before_the_first_centre():
     """At -1/3 of a pixel that is 170/256 on from the pixel before, which is no-data."""
     band = [[6000, 30, 900]] * 3
-    found = run(band, grid(60, 3, 3), grid(10, 18, 18), "Bilinear")[9]  # on a row of centres
+    middle = run(band, grid(60, 3, 3), grid(10, 18, 18), "Bilinear")[9]  # on a row of centres
     expected, row = [], {-1: 0, 0: 6000, 1: 30, 2: 900, 3: 0}
     for d in range(18):
         steps = floor(256 * (Fraction(d, 6) - Fraction(1, 2)))
         before, part = steps // 256, steps % 256
         expected.append((256 * (row[before] * (256 - part) + row[before + 1] * part) + 2**15) // 2**16)
-    assert found.tolist() == expected
+    assert middle.tolist() == expected
 
 
 def test_bilinear_of_masked_integers_is_zero_beside_a_masked_pixel():

@@ -1,4 +1,4 @@
-"""The table of code that makes the numbers of an earlier version, and what writes it."""
+"""The table of code that gives the same numbers as earlier code, and the tool that writes it."""
 
 import re
 from functools import cache
@@ -117,4 +117,4 @@ def test_rules_with_one_script():
     assert table(today, earlier, set()) == "script\tcode\tnumbers_of\ncheck_a\t11\taa\n"
     with pytest.raises(SystemExit) as error:
         table(today, earlier | {"b.txt": ("check_b", "bb")}, set())
-    assert str(error.value) == "check_b and check_a have one code today, and had two: aa, bb."
+    assert str(error.value) == "check_b and check_a share one code today, but had two before: aa, bb."

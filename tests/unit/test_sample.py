@@ -1,4 +1,4 @@
-"""The embedded sample against what is known of it."""
+"""The embedded sample against its description."""
 
 import csv
 import io
@@ -34,13 +34,13 @@ def truth(folder):
     return np.load(folder / "truth.npz")
 
 
-def of(folder, number):
-    """A product by its place in the order of time."""
-    return open_product(folder / f"{sample.passes()[number].product}.zip")
+def product_number(folder, number):
+    """A product by its place in the order of sensing times."""
+    return open_product(folder / f"{sample.overpasses()[number].product}.zip")
 
 
 def reflectance(product, band):
-    """Reflectance and where it has data, straight from the stored numbers and the metadata."""
+    """Reflectance and where it is valid, computed from the stored DN and the baseline."""
     name, _ = product.band_file(band)
     with rasterio.open(f"/vsizip/{product.path}/{product.name.product}.SAFE/{name}") as image:
         dn = image.read(1).astype(float)
@@ -48,10 +48,10 @@ def reflectance(product, band):
     return (dn + offset) / 10_000, dn > 0
 
 
-def test_what_the_sample_is_to_hold():
-    plan = sample.passes()
-    names = [parse_name(one.product) for one in plan]
-    months = {one.month for one in plan}
+def test_the_products_of_the_sample():
+    overpasses = sample.overpasses()
+    names = [parse_name(overpass.product) for overpass in overpasses]
+    months = {overpass.month for overpass in overpasses}
     assert len({(name.sensing_time.year, name.sensing_time.month) for name in names}) == len(months) == 38
     assert set(range(39)) - months == {16}
     days = [name.sensing_time.date() for name in names]
@@ -61,14 +61,16 @@ def test_what_the_sample_is_to_hold():
         assert name.baseline == ("04.00" if name.sensing_time.date() >= date(2022, 1, 25) else "03.00")
 
 
-def test_the_tracked_table_is_what_discovery_finds(folder, truth):
-    """Each column is what the name says, by its letters; clouds are those that were put there."""
+def test_the_tracked_table_is_what_discovery_lists(folder, truth):
+    """Each column follows from the characters of the name; cloud cover is that of the simulation."""
     with (ROOT / "config" / "sample" / "products.tsv").open(newline="") as file:
         tracked = list(csv.DictReader(file, delimiter="\t"))
-    found, _ = list_local(folder)
-    assert len(tracked) == len(found) == 43
-    cloudy = {str(name): 100 * one.mean() for name, one in zip(truth["product"], truth["cloud"], strict=True)}
-    for row, other in zip(tracked, found, strict=True):
+    listed, _ = list_local(folder)
+    assert len(tracked) == len(listed) == 43
+    cloudy = {
+        str(name): 100 * cloud.mean() for name, cloud in zip(truth["product"], truth["cloud"], strict=True)
+    }
+    for row, other in zip(tracked, listed, strict=True):
         name = row["product"]
         day, clock = name[11:19], name[20:26]
         assert {key: value for key, value in row.items() if key != "size_bytes"} == {
@@ -83,16 +85,16 @@ def test_the_tracked_table_is_what_discovery_finds(folder, truth):
             "url": f"data/sample/{name}.zip",
             "granule": f"L1C_T{name[39:44]}_A000001_{day}T{clock}",
         }
-        # another release of OpenJPEG packs otherwise
+        # compressed sizes differ between releases of OpenJPEG
         assert int(row["size_bytes"]) == pytest.approx(int(other["size_bytes"]), rel=0.1)
         assert other | {"url": row["url"], "size_bytes": row["size_bytes"]} == other | row
 
 
-# the container itself has no place
+# the container itself has no georeference
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("number", [0, 26, -1])
 def test_gdal_opens_the_products(folder, number):
-    product = of(folder, number)
+    product = product_number(folder, number)
     inside = f"/vsizip/{product.path}/{product.name.product}.SAFE/MTD_MSIL1C.xml"
     with rasterio.open(inside) as container:
         names = [name for name in container.subdatasets if ":10m:" in name]
@@ -112,37 +114,37 @@ def test_reflectance_mixes_plants_and_soil(folder, truth, number, band, plant, s
     mixed = cover * plant + (1 - cover) * soil
     side = 252 // factor
     expected = mixed.reshape(side, factor, side, factor).mean(axis=(1, 3))
-    seen, valid = reflectance(of(folder, number), band)
+    observed, valid = reflectance(product_number(folder, number), band)
     clear = ~truth["cloud"][number].repeat(6, axis=0).repeat(6, axis=1)[::factor, ::factor] & valid
     assert clear.mean() > 0.4
-    noise = (seen - expected)[clear]
-    # the noise of the sensor and nothing else: no bias, no part that goes with the ground
+    noise = (observed - expected)[clear]
+    # sensor noise only: unbiased, and uncorrelated with the ground
     assert noise.std() == pytest.approx(0.002, rel=0.1)
     assert abs(noise.mean()) < 5 * 0.002 / np.sqrt(noise.size)
     assert abs(np.corrcoef(noise, expected[clear])[0, 1]) < 5 / np.sqrt(noise.size)
 
 
-def test_no_data_lies_beyond_the_edge(folder, truth):
+def test_outside_the_swath_there_is_no_data(folder, truth):
     for number in (0, 1, 13, 14):
-        valid = reflectance(of(folder, number), "B8")[1]
+        valid = reflectance(product_number(folder, number), "B8")[1]
         np.testing.assert_array_equal(valid, truth["valid"][number])
     assert truth["valid"][1].all()
-    # the two parts of one take make a whole, and overlap
+    # the two parts of one datatake cover the tile, and overlap
     assert (truth["valid"][13] | truth["valid"][14]).all()
     assert 0.05 < (truth["valid"][13] & truth["valid"][14]).mean() < 0.2
 
 
 @pytest.mark.parametrize("number", [3, 9, 22, 31])
-def test_masks_are_the_clouds_that_were_put_there(folder, truth, number):
-    """Polygons before baseline 04.00, an image from it on."""
+def test_masks_are_the_simulated_clouds(folder, truth, number):
+    """Polygons before baseline 04.00, an image since."""
     cloud = truth["cloud"][number]
-    mask, _ = read_mask(of(folder, number), Grid(460_800, 1_460_520, 10, 252, 252), MaskOptions())
+    mask, _ = read_mask(product_number(folder, number), Grid(460_800, 1_460_520, 10, 252, 252), MaskOptions())
     masked = np.asarray(mask) == 1
     np.testing.assert_array_equal(masked, cloud.repeat(6, axis=0).repeat(6, axis=1))
-    assert of(folder, number).cloud_percent == pytest.approx(100 * cloud.mean(), abs=1e-3)
+    assert product_number(folder, number).cloud_percent == pytest.approx(100 * cloud.mean(), abs=1e-3)
 
 
-def test_weather_belongs_to_the_rain_that_the_plants_had(folder, truth):
+def test_the_weather_is_the_rain_of_the_simulation(folder, truth):
     rows = list(csv.DictReader(io.StringIO((folder / "weather.csv").read_text())))
     assert (rows[0]["date"], rows[1]["date"], rows[-1]["date"], len(rows)) == (
         "2020-01",
@@ -157,7 +159,7 @@ def test_weather_belongs_to_the_rain_that_the_plants_had(folder, truth):
     assert all(15 < float(row["temperature"]) < 40 for row in rows)
 
 
-def test_plants_and_ndvi_fall(truth):
+def test_plants_and_ndvi_decline(truth):
     mean = truth["biomass"].mean(axis=(1, 2))
     assert (truth["biomass"] >= 0).all()
     assert mean[-1] < 0.15 * mean[0]
@@ -165,17 +167,19 @@ def test_plants_and_ndvi_fall(truth):
 
 
 def test_the_same_seed_gives_the_same_products_and_another_seed_others(folder, truth, tmp_path, monkeypatch):
-    """Of the first two products, for the sake of time; those of a month that is given alone are the same."""
-    first = sample.passes()[:2]
-    monkeypatch.setattr(sample, "passes", lambda: first)
+    """Only the first two products, to save time: a month that is simulated alone is the same."""
+    first = sample.overpasses()[:2]
+    monkeypatch.setattr(sample, "overpasses", lambda: first)
     sample.simulate_products(tmp_path / "again")
-    names = [one.product for one in first]
-    found = sorted(path.name for path in (tmp_path / "again").iterdir())
-    assert found == sorted(["truth.npz", "weather.csv", *(f"{name}.zip" for name in names)])
+    names = [overpass.product for overpass in first]
+    written = sorted(path.name for path in (tmp_path / "again").iterdir())
+    assert written == sorted(["truth.npz", "weather.csv", *(f"{name}.zip" for name in names)])
     for number in (0, 1):
         for band in ("B2", "B5", "B9"):
-            one, two = (reflectance(of(place, number), band)[0] for place in (folder, tmp_path / "again"))
-            np.testing.assert_array_equal(one, two)
+            pixels, repeated = (
+                reflectance(product_number(path, number), band)[0] for path in (folder, tmp_path / "again")
+            )
+            np.testing.assert_array_equal(pixels, repeated)
     again = np.load(tmp_path / "again" / "truth.npz")
     assert again["product"].tolist() == names
     for key in ("biomass", "ndvi", "cloud", "valid"):
@@ -183,5 +187,7 @@ def test_the_same_seed_gives_the_same_products_and_another_seed_others(folder, t
     np.testing.assert_array_equal(again["rainfall"], truth["rainfall"])
     assert (folder / "weather.csv").read_bytes() == (tmp_path / "again" / "weather.csv").read_bytes()
     monkeypatch.setattr(sample, "SPIN_UP", 1)
-    one, other = (next(sample.grow([date(2020, 1, 1)], seed=seed)) for seed in (sample.SEED, 1))
-    assert (one != other).mean() > 0.5
+    plants, others = (
+        next(sample.simulate_plants([date(2020, 1, 1)], seed=seed)) for seed in (sample.SEED, 1)
+    )
+    assert (plants != others).mean() > 0.5

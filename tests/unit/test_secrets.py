@@ -365,7 +365,7 @@ def in_rules(shared, remote, **names):
         "NODES": nodes,
         "SOURCE": source,
         "SENSOR_OF": sensor_of,
-        "refusing": lambda function, *arguments: function(*arguments),
+        "translate_errors": lambda function, *arguments: function(*arguments),
     }
     for file, function in (("config", "on_nodes"), ("common", "files_of")):
         text = (ROOT / "workflow" / "rules" / f"{file}.smk").read_text()

@@ -182,11 +182,11 @@ def test_dates_are_those_of_both_and_in_order():
 
 def test_the_first_collection_that_has_data_is_read():
     contents = summary()
-    other = contents["COPERNICUS/S2"]["time-series-data"]
+    dates = contents["COPERNICUS/S2"]["time-series-data"]
     empty = {"type": "vegetation", "time-series-data": dict.fromkeys(["2011-01-16"])}
     late = {"type": "vegetation", "time-series-data": {"2022-01-16": [part(1, "", offset50=1)]}}
     first = {"LANDSAT/7": empty, "COPERNICUS/S2": contents.pop("COPERNICUS/S2"), "LANDSAT/8": late}
-    assert read_series(contents | first, "it.json").dates == tuple(other)
+    assert read_series(contents | first, "it.json").dates == tuple(dates)
     # without any data the dates are those of the first
     nothing = {
         "LANDSAT/7": empty,
@@ -238,10 +238,10 @@ def test_gaps_are_runs_of_dates():
 
 def slow_outliers(days, values):
     """Residuals from the Theil-Sen line of up to three values before and three after, in robust deviations."""
-    there = [i for i in range(len(values)) if np.isfinite(values[i])]
+    finite = [i for i in range(len(values)) if np.isfinite(values[i])]
     residuals = []
-    for k, i in enumerate(there):
-        others = [*there[max(k - 3, 0) : k], *there[k + 1 : k + 4]]
+    for k, i in enumerate(finite):
+        others = [*finite[max(k - 3, 0) : k], *finite[k + 1 : k + 4]]
         slopes = [
             (values[b] - values[a]) / (days[b] - days[a])
             for n, a in enumerate(others)
@@ -252,7 +252,7 @@ def slow_outliers(days, values):
         level = np.median(values[others]) - slope * np.median(days[others])
         residuals.append(values[i] - level - slope * days[i])
     off = np.abs(residuals - np.median(residuals))
-    return [i for i, one in zip(there, off, strict=True) if one > 3 * 1.4826 * np.median(off)]
+    return [i for i, deviation in zip(finite, off, strict=True) if deviation > 3 * 1.4826 * np.median(off)]
 
 
 def test_outliers_lie_far_from_the_line_through_their_neighbours():
@@ -262,10 +262,10 @@ def test_outliers_lie_far_from_the_line_through_their_neighbours():
     values = 0.4 - days / 1800 * 0.3 + random.gamma(1, 0.01, 60)
     values[[0, 17, 18, 44, 59]] += [0.2, 0.2, -0.25, -0.2, -0.2]
     values[[1, 30, 45]] = np.nan
-    found = outliers(days, values)
-    assert np.flatnonzero(found).tolist() == slow_outliers(days, values)
-    assert {0, 17, 18, 44, 59} <= set(np.flatnonzero(found))
-    assert 5 < found.sum() < 10
+    flags = outliers(days, values)
+    assert np.flatnonzero(flags).tolist() == slow_outliers(days, values)
+    assert {0, 17, 18, 44, 59} <= set(np.flatnonzero(flags))
+    assert 5 < flags.sum() < 10
     for seed in (1, 2):
         noise = np.random.default_rng(seed).standard_t(3, 41)
         assert np.flatnonzero(outliers(days[:41], noise)).tolist() == slow_outliers(days[:41], noise)
@@ -294,9 +294,9 @@ def test_equal_draws_are_the_means_of_deviations():
             drawn = sorted((k for k in range(5) if np.isfinite(row[k])), key=lambda k: key[k])[:number]
             enough = len(drawn) == number
             expected.append(np.mean([row[k] - own[k] for k in drawn]) + np.mean(own) if enough else np.nan)
-        found = equal_n(table, number, np.random.default_rng(7))
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
-        assert 0 < np.isnan(found).sum() < 30
+        means = equal_n(table, number, np.random.default_rng(7))
+        np.testing.assert_allclose(means, expected, rtol=1e-12)
+        assert 0 < np.isnan(means).sum() < 30
     # a sub-image that was never seen has no mean of its own
     unseen = np.column_stack([table, np.full(30, np.nan)])
     whole = table[np.isfinite(table).all(axis=1)]
@@ -350,8 +350,8 @@ def test_tidy_rows_and_both_files(tmp_path):
     ]
     contents = summary()
     for parts in contents["COPERNICUS/S2"]["time-series-data"].values():
-        for one in parts or ():
-            del one["ndvi"]
+        for part in parts or ():
+            del part["ndvi"]
     rows = tidy_rows(read_series(contents, "it.json"))
     assert [row | {"value": round(row["value"], 9)} for row in rows] == expected
     write_series(rows, tmp_path / "series.csv", tmp_path / "series.parquet")

@@ -37,35 +37,37 @@ def warning_of(summary, **changes):
 def test_a_site_gives_the_same_numbers_again_and_another_seed_or_site_others(summary):
     """Of two sub-images one is drawn, since some dates have no other."""
     drawn = planted.changed(summary, lambda vegetation: [vegetation[month(i)].pop() for i in (3, 20, 21)])
-    found = warning_of(drawn)
-    assert warning_of(drawn) == found
+    warning = warning_of(drawn)
+    assert warning_of(drawn) == warning
     named = drawn | {"metadata": drawn["metadata"] | {"coords_id": "there"}}
-    others = found, warning_of(named), warning_of(drawn, seed=8)
-    taus = [one["subsampling"]["variables"]["ndvi"]["tau"]["variance"] for one in others]
+    others = warning, warning_of(named), warning_of(drawn, seed=8)
+    taus = [result["subsampling"]["variables"]["ndvi"]["tau"]["variance"] for result in others]
     assert taus[0] != taus[1] != taus[2] != taus[0]
 
 
 def test_without_equal_draws_the_mean_of_all_is_analysed(summary):
-    found = warning_of(summary, equal_n=False, detrending="stl")
-    assert found["subsampling"] is None
+    warning = warning_of(summary, equal_n=False, detrending="stl")
+    assert warning["subsampling"] is None
     # two sub-images at every date: a draw of both is the mean, but for what sums lose
     drawn = warning_of(summary, detrending="stl")
     assert drawn["subsampling"]["variables"]["ndvi"]["n"] == 2
-    for name, one in found["indicators"]["ndvi"].items():
-        np.testing.assert_allclose(one["values"], drawn["indicators"]["ndvi"][name]["values"], rtol=1e-6)
+    for name, indicator in warning["indicators"]["ndvi"].items():
+        np.testing.assert_allclose(
+            indicator["values"], drawn["indicators"]["ndvi"][name]["values"], rtol=1e-6
+        )
     # after STL there is one bandwidth
-    assert found["sensitivity"]["ndvi"]["ar1"]["bandwidths"] == [0.3]
+    assert warning["sensitivity"]["ndvi"]["ar1"]["bandwidths"] == [0.3]
     assert drawn["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
 
 
 def test_an_unequal_draw_is_another_record(summary):
     """A date of a single sub-image has no equal draw, but a mean."""
     lone = planted.changed(summary, lambda vegetation: vegetation[month(20)].pop())
-    found = warning_of(lone, equal_n=False)["indicators"]["ndvi"]["ar1"]
+    indicator = warning_of(lone, equal_n=False)["indicators"]["ndvi"]["ar1"]
     # 1 is half of the usual 2, so that all dates are drawn from
     drawn = warning_of(lone)["subsampling"]["variables"]["ndvi"]
     assert (drawn["n"], drawn["dates"], drawn["left_out"]) == (1, 40, 0)
-    assert len(found["values"]) == 21
+    assert len(indicator["values"]) == 21
 
 
 @pytest.mark.parametrize("dates", [11, 12])
@@ -74,40 +76,40 @@ def test_a_measure_needs_twelve_values(summary, dates):
 
     def few(vegetation):
         for i, parts in enumerate(vegetation.values()):
-            for one in parts:
-                value = one.pop("ndvi_mean")
-                one |= {"offset50": -300.0}
+            for part in parts:
+                value = part.pop("ndvi_mean")
+                part |= {"offset50": -300.0}
                 if i < dates:
-                    one["ndvi_veg"] = 200 * value
+                    part["ndvi_veg"] = 200 * value
 
     changed = planted.changed(summary, few)
     for equal_n in (True, False):
-        found = warning_of(changed, equal_n=equal_n, primary={"variable": "ndvi_veg", "indicator": "ar1"})
+        warning = warning_of(changed, equal_n=equal_n, primary={"variable": "ndvi_veg", "indicator": "ar1"})
         # what never changes is not analysed
         if dates == 12:
-            assert list(found["indicators"]) == ["ndvi_veg"] and found["refused"] is None
-            assert found["indicators"]["ndvi_veg"]["ar1"]["surrogates"] == 20
-            assert found["indicators"]["ndvi_veg"]["variance"]["surrogates"] == 9
+            assert list(warning["indicators"]) == ["ndvi_veg"] and warning["refused"] is None
+            assert warning["indicators"]["ndvi_veg"]["ar1"]["surrogates"] == 20
+            assert warning["indicators"]["ndvi_veg"]["variance"]["surrogates"] == 9
         else:
-            assert found["indicators"] == {}
-            assert found["refused"] == "no measure of the vegetation has 12 values; compute more dates."
+            assert warning["indicators"] == {}
+            assert warning["refused"] == "no measure of the vegetation has 12 values; compute more dates."
 
 
 def test_in_mode_pyveg_a_measure_needs_twelve_dates(summary):
     def few(vegetation):
         for i, parts in enumerate(vegetation.values()):
-            for one in parts:
-                one["offset50"] = 100 * one["ndvi_mean"]
+            for part in parts:
+                part["offset50"] = 100 * part["ndvi_mean"]
                 if i % 3 or i > 33:
-                    del one["ndvi_mean"]
+                    del part["ndvi_mean"]
 
-    found = warning_of(planted.changed(summary, few), mode="pyveg")
-    assert list(found["indicators"]) == ["offset50", "ndvi"]
+    warning = warning_of(planted.changed(summary, few), mode="pyveg")
+    assert list(warning["indicators"]) == ["offset50", "ndvi"]
     # the twelve values are every third month from the first to the 34th: 33 differences, the 16th ends the first window
-    assert found["indicators"]["ndvi"]["variance"]["dates"] == [month(i) for i in range(16, 34)]
+    assert warning["indicators"]["ndvi"]["variance"]["dates"] == [month(i) for i in range(16, 34)]
     fewer = planted.changed(
         planted.changed(summary, few),
-        lambda vegetation: [one.pop("ndvi_mean") for one in vegetation[month(0)]],
+        lambda vegetation: [part.pop("ndvi_mean") for part in vegetation[month(0)]],
     )
     assert list(warning_of(fewer, mode="pyveg")["indicators"]) == ["offset50"]
 
@@ -122,20 +124,20 @@ def test_very_short_series_go_through(summary, months):
         if months == 6:
             vegetation[month(5)] = None
 
-    found = analyse_site(read_series(planted.changed(summary, cut), "it"), SETTINGS)
-    assert json.dumps(found, allow_nan=False)
-    assert found["early_warning"]["refused"].startswith(f"{min(months, 5)} dates have data")
-    assert found["detrending"]["harmonics"] == 0
-    assert found["completeness"]["with_data"] == min(months, 5)
+    result = analyse_site(read_series(planted.changed(summary, cut), "it"), SETTINGS)
+    assert json.dumps(result, allow_nan=False)
+    assert result["early_warning"]["refused"].startswith(f"{min(months, 5)} dates have data")
+    assert result["detrending"]["harmonics"] == 0
+    assert result["completeness"]["with_data"] == min(months, 5)
 
 
 def test_observations_of_two_dates_have_no_trend(summary):
     def unknown(vegetation, known):
         for i, parts in enumerate(vegetation.values()):
-            for one in parts:
-                one["n_obs"] = 1.0 + i
+            for part in parts:
+                part["n_obs"] = 1.0 + i
                 if i >= known:
-                    del one["n_obs"]
+                    del part["n_obs"]
 
     two = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 2)))
     assert two["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
@@ -155,12 +157,12 @@ def test_what_is_not_finite_becomes_null():
 
 
 def test_the_measures_of_dates_are_arranged_as_series():
-    found = spatial_series(
+    series = spatial_series(
         iter([("2017-01-16", {"x": 1.0, "y": 5}), ("2017-02-15", {"x": np.nan, "y": 6})]),
         {"x": ("X", "m"), "y": ("Y", "1")},
     )
     days = ["2017-01-16", "2017-02-15"]
-    assert found == {
+    assert series == {
         "x": {"label": "X", "unit": "m", "dates": days, "values": [1.0, None]},
         "y": {"label": "Y", "unit": "1", "dates": days, "values": [5, 6]},
     }
@@ -168,8 +170,8 @@ def test_the_measures_of_dates_are_arranged_as_series():
 
 def test_patch_sizes_are_in_square_metres():
     counts = [[3, 1] + [0] * 15, [0, 4] + [1] * 15]
-    found = patch_size_series(iter([("2017-01-16", counts[0]), ("2017-02-15", tuple(counts[1]))]), 10)
-    assert found == {
+    sizes = patch_size_series(iter([("2017-01-16", counts[0]), ("2017-02-15", tuple(counts[1]))]), 10)
+    assert sizes == {
         "unit": "m2",
         "edges": [100 * 2**k for k in range(17)],
         "dates": ["2017-01-16", "2017-02-15"],

@@ -12,7 +12,7 @@ COLUMNS = "site,variable,indicator,n_dates,tau,p,q,rejected,refused,slowing,oppo
 def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), contradictory=False):
     """The part of analysis.json that a comparison reads, with an indicator and a variable beside that are no tests."""
     beside = {"tau": -0.9, "p": {"ar1": 1e-9, "phase": 1e-9}}
-    found = {} if p is None else {"lag2": {"tau": p / 2, "p": {"ar1": p, "phase": 0.77}}}
+    tested = {} if p is None else {"lag2": {"tau": p / 2, "p": {"ar1": p, "phase": 0.77}}}
     groups = {"slowing": list(slowing), "opposite": list(opposite), "contradictory": contradictory}
     return {
         "site": site,
@@ -20,7 +20,7 @@ def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), con
         "early_warning": {
             "refused": refused,
             "primary": {"variable": "offset50", "indicator": "lag2"},
-            "indicators": {"ndvi": {"lag2": beside}, "offset50": {"ar1": beside} | found},
+            "indicators": {"ndvi": {"lag2": beside}, "offset50": {"ar1": beside} | tested},
             "disagreement": {
                 "offset50": groups,
                 "ndvi": {"slowing": ["no"], "opposite": ["no"], "contradictory": True},
@@ -57,9 +57,9 @@ def analyses():
 
 def test_a_row_for_each_site(analyses):
     """Three are tested: p of 0.01, 0.03 and 0.04 become 0.03, 0.045 and so 0.04, and 0.04."""
-    found = compare(analyses, "bh", 0.035)
-    rows = found.pop("rows")
-    assert found == {"method": "Benjamini-Hochberg", "q": 0.035, "n_tests": 3}
+    comparison = compare(analyses, "bh", 0.035)
+    rows = comparison.pop("rows")
+    assert comparison == {"method": "Benjamini-Hochberg", "q": 0.035, "n_tests": 3}
     q = [rows[i].pop("q") for i in (0, 2, 4)]
     assert q == pytest.approx([0.04, 0.03, 0.04], rel=1e-12)
     contradictory = {"slowing": "lag2, ar1", "opposite": "variance", "disagreement": True}
@@ -77,23 +77,23 @@ def test_a_row_for_each_site(analyses):
 
 
 def test_under_any_dependence_there_is_a_factor(analyses):
-    found = compare(analyses, "by", 0.1)
-    assert (found["method"], found["n_tests"]) == ("Benjamini-Yekutieli", 3)
+    comparison = compare(analyses, "by", 0.1)
+    assert (comparison["method"], comparison["n_tests"]) == ("Benjamini-Yekutieli", 3)
     # 1 + 1/2 + 1/3
-    assert [one["q"] for one in found["rows"]] == [
+    assert [site["q"] for site in comparison["rows"]] == [
         pytest.approx(0.04 * 11 / 6), None, pytest.approx(0.03 * 11 / 6), None, pytest.approx(0.04 * 11 / 6), None
     ]  # fmt: skip
-    assert [one["rejected"] for one in found["rows"]] == [True, None, True, None, True, None]
+    assert [site["rejected"] for site in comparison["rows"]] == [True, None, True, None, True, None]
 
 
 @pytest.mark.parametrize(("method", "name"), [("by", "fdr_by"), ("bh", "fdr_bh")])
 def test_false_discoveries_are_those_of_statsmodels(method, name):
     p = [0.03, 0.0005, 0.9, 0.02, 0.004, 0.2]
-    found = compare([analysis_of(f"s{i}", one) for i, one in enumerate(p)], method, 0.05)
+    comparison = compare([analysis_of(f"s{i}", value) for i, value in enumerate(p)], method, 0.05)
     rejected, adjusted, *_ = multipletests(p, 0.05, name)
-    assert [one["rejected"] for one in found["rows"]] == rejected.tolist()
+    assert [value["rejected"] for value in comparison["rows"]] == rejected.tolist()
     assert 0 < sum(rejected) < 6
-    np.testing.assert_allclose([one["q"] for one in found["rows"]], adjusted, rtol=1e-12)
+    np.testing.assert_allclose([value["q"] for value in comparison["rows"]], adjusted, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("q", "rejected"), [(0.25, True), (0.2499, False)])

@@ -104,12 +104,12 @@ def test_asked_bands_are_rewritten_in_their_order_and_strip_by_strip(
     data = np.random.default_rng(0).integers(0, 9000, (3, 7, 5)).astype(np.uint16)
     path = plain(data, ["B2", "B_nodata_B2", "B8A"])
     rewrite(path, tmp_path / "a.tif", open_product(safe), ["B8A", "B2"])
-    found = read_raster(tmp_path / "a.tif")
-    np.testing.assert_array_equal(found.data, data[[2, 0]])
-    assert found.bands == ("B8A", "B2")
-    assert (found.grid.x, found.grid.y, found.grid.resolution) == (CORNER["x"] + 40, CORNER["y"] - 60, 20)
-    assert (found.grid.width, found.grid.height) == (5, 7)
-    assert (found.scale, found.offset, found.epsg) == ((1e-4,) * 2, (-0.1,) * 2, 32633)
+    raster = read_raster(tmp_path / "a.tif")
+    np.testing.assert_array_equal(raster.data, data[[2, 0]])
+    assert raster.bands == ("B8A", "B2")
+    assert (raster.grid.x, raster.grid.y, raster.grid.resolution) == (CORNER["x"] + 40, CORNER["y"] - 60, 20)
+    assert (raster.grid.width, raster.grid.height) == (5, 7)
+    assert (raster.scale, raster.offset, raster.epsg) == ((1e-4,) * 2, (-0.1,) * 2, 32633)
 
 
 def test_files_that_are_not_what_was_asked_for(plain, safe, tmp_path):

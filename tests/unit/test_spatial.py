@@ -1,4 +1,4 @@
-"""Measures of a pattern, on patterns whose numbers are known."""
+"""Spatial metrics of patterns with known values."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ ROWS, COLUMNS = np.mgrid[:160, :200].astype(float)
 
 
 def stripes(wavelength, direction):
-    """Bands of a wavelength (pixels) whose normal points from north by east."""
+    """Bands of a wavelength (pixels) with a normal in degrees clockwise from north."""
     angle = np.radians(direction)
     along = COLUMNS * np.sin(angle) - ROWS * np.cos(angle)
     return 0.4 + 0.2 * np.cos(2 * np.pi * along / wavelength)
@@ -33,7 +33,7 @@ def test_morans_i_by_hand():
     assert abs(morans_i(np.random.default_rng(0).standard_normal((200, 200)))) < 0.02
 
 
-def test_morans_i_leaves_pairs_with_missing_pixels_out():
+def test_morans_i_leaves_out_pairs_with_missing_pixels():
     halves = np.repeat([[0.0, 0, 1, 1]], 4, axis=0)
     wider = np.pad(halves, 3, constant_values=np.nan)
     assert morans_i(wider) == pytest.approx(morans_i(halves))
@@ -43,25 +43,25 @@ def test_morans_i_leaves_pairs_with_missing_pixels_out():
 @pytest.mark.parametrize("direction", [0, 30, 90, 135])
 def test_wavelength_and_direction_of_stripes(wavelength, direction):
     noise = np.random.default_rng(1).normal(0, 0.02, ROWS.shape)
-    found = dominant_wave(stripes(wavelength, direction) + noise, 10.0)
-    assert found["wavelength"] == pytest.approx(10 * wavelength, rel=0.05)
-    assert min(abs(found["direction"] - direction), 180 - abs(found["direction"] - direction)) < 2
-    assert found["anisotropy"] > 0.95
+    wave = dominant_wave(stripes(wavelength, direction) + noise, 10.0)
+    assert wave["wavelength"] == pytest.approx(10 * wavelength, rel=0.05)
+    assert min(abs(wave["direction"] - direction), 180 - abs(wave["direction"] - direction)) < 2
+    assert wave["anisotropy"] > 0.95
 
 
 def test_a_pattern_without_direction():
     random = np.random.default_rng(0)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(200), np.fft.fftfreq(200)))
     ring = np.exp(-(((frequency - 0.1) / 0.01) ** 2)) * np.fft.fft2(random.standard_normal((200, 200)))
-    found = dominant_wave(np.real(np.fft.ifft2(ring)), 10.0)
-    assert found["wavelength"] == pytest.approx(100, rel=0.03)
-    assert found["anisotropy"] < 0.3
+    wave = dominant_wave(np.real(np.fft.ifft2(ring)), 10.0)
+    assert wave["wavelength"] == pytest.approx(100, rel=0.03)
+    assert wave["anisotropy"] < 0.3
 
 
 def test_no_wavelength_without_a_pattern():
     noise = np.random.default_rng(0).standard_normal((200, 200))
     assert dominant_wave(noise, 10.0)["wavelength"] is None
-    # a slope and slow variation are a trend
+    # a slope and long waves are a trend
     assert dominant_wave(ROWS + np.cos(2 * np.pi * COLUMNS / 200) * 30, 10.0)["wavelength"] is None
     assert dominant_wave(np.eye(4), 10.0)["wavelength"] is None
 
@@ -83,26 +83,26 @@ def test_patches_by_hand():
 def test_the_metrics_of_a_date():
     ndvi = stripes(10, 90)
     black_white = np.where(ndvi > 0.4, 0, 255).astype(np.uint8)
-    found = spatial_metrics(ndvi, black_white, 10.0)
-    assert set(found) == set(METRICS)
-    assert found["spatial_variance"] == pytest.approx(0.02, rel=0.01)
-    assert found["spatial_skewness"] == pytest.approx(0, abs=1e-6)
-    assert found["cover"] == (black_white == 0).mean()
+    metrics = spatial_metrics(ndvi, black_white, 10.0)
+    assert set(metrics) == set(METRICS)
+    assert metrics["spatial_variance"] == pytest.approx(0.02, rel=0.01)
+    assert metrics["spatial_skewness"] == pytest.approx(0, abs=1e-6)
+    assert metrics["cover"] == (black_white == 0).mean()
     # every band is a patch; the border cuts the first
-    assert found["patch_count"] == pytest.approx(21 / 3.2)
-    assert found["patch_largest_area"] == 160 * 100 * max(
+    assert metrics["patch_count"] == pytest.approx(21 / 3.2)
+    assert metrics["patch_largest_area"] == 160 * 100 * max(
         np.bincount(np.cumsum(np.diff(black_white[0]) != 0))[1:-1]
     )
 
 
-def test_what_clouds_leave_has_no_patches_or_waves():
+def test_too_many_missing_pixels_leave_no_patches_or_wavelength():
     ndvi = stripes(10, 90)
     black_white = np.where(ndvi > 0.4, 0, 255).astype(np.uint8)
-    lost = np.s_[:50]
-    ndvi[lost], black_white[lost] = np.nan, 127
-    found = spatial_metrics(ndvi, black_white, 10.0)
-    assert found["wavelength"] is None and found["patch_mean_area"] is None
-    assert found["cover"] == (black_white[50:] == 0).mean()
+    masked = np.s_[:50]
+    ndvi[masked], black_white[masked] = np.nan, 127
+    metrics = spatial_metrics(ndvi, black_white, 10.0)
+    assert metrics["wavelength"] is None and metrics["patch_mean_area"] is None
+    assert metrics["cover"] == (black_white[50:] == 0).mean()
     assert set(
         spatial_metrics(np.full((20, 20), np.nan), np.full((20, 20), 127, np.uint8), 10.0).values()
     ) == {None}

@@ -1,4 +1,4 @@
-"""Measures of skewed, cut and uneven patterns against loops, direct sums and scipy."""
+"""Spatial metrics of skewed, cropped and uneven patterns against loops, direct sums and scipy."""
 
 import numpy as np
 import pytest
@@ -31,9 +31,9 @@ def morans_i_by_loops(field):
     mean = np.nanmean(field)
     total = pairs = 0
     for row, column in np.ndindex(field.shape):
-        for other in ((row + 1, column), (row, column + 1)):
-            if other[0] < field.shape[0] and other[1] < field.shape[1]:
-                product = (field[row, column] - mean) * (field[other] - mean)
+        for neighbour in ((row + 1, column), (row, column + 1)):
+            if neighbour[0] < field.shape[0] and neighbour[1] < field.shape[1]:
+                product = (field[row, column] - mean) * (field[neighbour] - mean)
                 if not np.isnan(product):
                     total, pairs = total + product, pairs + 1
     return total / pairs / np.nanmean((field - mean) ** 2)
@@ -41,34 +41,34 @@ def morans_i_by_loops(field):
 
 def test_the_moments_of_a_skewed_pattern_are_those_of_scipy():
     field = skewed()
-    seen = field[~np.isnan(field)]
-    found = spatial_metrics(field.astype(np.float32), np.full(field.shape, BARE, np.uint8), 10.0)
-    single = seen.astype(np.float32).astype(float)
+    values = field[~np.isnan(field)]
+    metrics = spatial_metrics(field.astype(np.float32), np.full(field.shape, BARE, np.uint8), 10.0)
+    single = values.astype(np.float32).astype(float)
     assert abs(stats.skew(single)) > 1
-    assert found["spatial_skewness"] == pytest.approx(stats.skew(single), **EXACT)
-    assert found["spatial_variance"] == pytest.approx(np.var(single), **EXACT)
+    assert metrics["spatial_skewness"] == pytest.approx(stats.skew(single), **EXACT)
+    assert metrics["spatial_variance"] == pytest.approx(np.var(single), **EXACT)
     # of float32 as it is: sums of some 200 values
-    assert found["morans_i"] == pytest.approx(morans_i_by_loops(field), rel=1e-5)
+    assert metrics["morans_i"] == pytest.approx(morans_i_by_loops(field), rel=1e-5)
     assert morans_i(field) == pytest.approx(morans_i_by_loops(field), **EXACT)
     assert 0.2 < morans_i(field) < 0.9
 
 
-def test_one_more_lost_pixel_takes_patches_and_waves_away():
+def test_one_more_missing_pixel_leaves_no_patches_or_wavelength():
     rows, columns = np.mgrid[:24, :30]
     field = 0.4 + 0.2 * np.cos(2 * np.pi * columns / 5 + 0.3) + 0.001 * (rows * columns % 7)
     split = np.where(field > 0.45, VEGETATION, BARE).astype(np.uint8)
     field.ravel()[-180:] = np.nan  # a quarter of 720
     split.ravel()[-180:] = MASKED
-    found = spatial_metrics(field, split, 20.0)
+    metrics = spatial_metrics(field, split, 20.0)
     # 18 rows of 7 bands, of which each is a patch; the border cuts the first and the last
     labels, number = ndimage.label(split == VEGETATION)
     sizes = np.bincount(labels.ravel())[1:]
     assert number == 7 and len(set(sizes)) > 1
-    assert found["cover"] == (split == VEGETATION).sum() / 540
-    assert found["patch_count"] == pytest.approx(7 / (540 * 400) * 1e6, **EXACT)
-    assert found["patch_mean_area"] == pytest.approx(sizes.mean() * 400, **EXACT)
-    assert found["patch_largest_area"] == sizes.max() * 400
-    assert found["wavelength"] == pytest.approx(100, rel=0.1)
+    assert metrics["cover"] == (split == VEGETATION).sum() / 540
+    assert metrics["patch_count"] == pytest.approx(7 / (540 * 400) * 1e6, **EXACT)
+    assert metrics["patch_mean_area"] == pytest.approx(sizes.mean() * 400, **EXACT)
+    assert metrics["patch_largest_area"] == sizes.max() * 400
+    assert metrics["wavelength"] == pytest.approx(100, rel=0.1)
     field.ravel()[-181], split.ravel()[-181] = np.nan, MASKED
     fewer = spatial_metrics(field, split, 20.0)
     assert [name for name in METRICS if fewer[name] is None] == [
@@ -77,13 +77,13 @@ def test_one_more_lost_pixel_takes_patches_and_waves_away():
     assert fewer["cover"] == (split == VEGETATION).sum() / 539
 
 
-def test_what_is_too_little_to_measure():
+def test_too_few_or_constant_pixels():
     field = np.full((3, 4), np.nan)
     field.ravel()[:9] = [1, 2, 3, 5, 8, 13, 21, 34, 55]
     split = np.full((3, 4), BARE, np.uint8)
-    found = spatial_metrics(field, split, 10.0)
-    assert found["spatial_variance"] == pytest.approx(np.var(field[~np.isnan(field)]), **EXACT)
-    assert found["cover"] == 0
+    metrics = spatial_metrics(field, split, 10.0)
+    assert metrics["spatial_variance"] == pytest.approx(np.var(field[~np.isnan(field)]), **EXACT)
+    assert metrics["cover"] == 0
     field[0, 0] = np.nan
     assert spatial_metrics(field, split, 10.0) == dict.fromkeys(METRICS)
     assert spatial_metrics(np.full((5, 5), 0.25), np.full((5, 5), BARE, np.uint8), 10.0) == dict.fromkeys(
@@ -92,9 +92,9 @@ def test_what_is_too_little_to_measure():
 
 
 def test_bare_ground_has_no_patches():
-    found = spatial_metrics(skewed(), np.full((13, 17), BARE, np.uint8), 10.0)
-    assert (found["cover"], found["patch_count"]) == (0, 0)
-    assert found["patch_mean_area"] is None and found["patch_largest_area"] is None
+    metrics = spatial_metrics(skewed(), np.full((13, 17), BARE, np.uint8), 10.0)
+    assert (metrics["cover"], metrics["patch_count"]) == (0, 0)
+    assert metrics["patch_mean_area"] is None and metrics["patch_largest_area"] is None
 
 
 def test_patches_are_joined_at_edges_and_not_at_corners():
@@ -114,13 +114,13 @@ def test_classes_of_patches_begin_at_powers_of_two():
 
 
 def spectrum_by_sums(field):
-    """Plane by normal equations, taper and transform as they are defined, at each frequency."""
+    """Plane by normal equations, taper and Fourier transform by their definitions, frequency by frequency."""
     height, width = field.shape
     rows, columns = np.mgrid[:height, :width]
-    seen = ~np.isnan(field)
-    terms = np.array([np.ones(seen.sum()), rows[seen], columns[seen]])
-    level, down, right = np.linalg.solve(terms @ terms.T, terms @ field[seen])
-    residual = np.where(seen, field - level - down * rows - right * columns, 0)
+    valid = ~np.isnan(field)
+    terms = np.array([np.ones(valid.sum()), rows[valid], columns[valid]])
+    level, down, right = np.linalg.solve(terms @ terms.T, terms @ field[valid])
+    residual = np.where(valid, field - level - down * rows - right * columns, 0)
     for axis, size in ((0, height), (1, width)):
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, size + 1) / (size + 1))
         residual = residual * np.expand_dims(hann, 1 - axis)
@@ -141,7 +141,7 @@ def rings_by_loops(power, south, east):
         number = round(float(np.hypot(south[index], east[index])) * side)
         if 0 < number <= side // 2:
             rings.setdefault(number, []).append(power[index])
-    whole = np.mean([one for ring in rings.values() for one in ring])
+    whole = np.mean([value for ring in rings.values() for value in ring])
     return np.array([np.mean(rings[number]) / whole for number in range(1, side // 2 + 1)])
 
 
@@ -150,8 +150,8 @@ def test_spectra_of_uneven_images(shape):
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     field = skewed(shape) + 0.05 * rows - 0.02 * columns
     expected = spectrum_by_sums(field)
-    for one, other in zip(spectrum(field), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    for array, reference in zip(spectrum(field), expected, strict=True):
+        np.testing.assert_allclose(array, reference, rtol=1e-9, atol=1e-12)
     frequency, power = r_spectrum(field)
     side = min(shape)
     np.testing.assert_allclose(frequency, [number / side for number in range(1, side // 2 + 1)], rtol=1e-15)
@@ -162,16 +162,20 @@ def wave_by_sums(field, resolution):
     """Wavelength, direction and anisotropy from the sums above."""
     power, south, east = spectrum_by_sums(field)
     rings, side = rings_by_loops(power, south, east), min(field.shape)
-    best = max(range(4, len(rings) + 1), key=lambda number: rings[number - 1])
-    near = [best - 1, best, best + 1]
+    peak = max(range(4, len(rings) + 1), key=lambda number: rings[number - 1])
+    near = [peak - 1, peak, peak + 1]
     mean = np.average([number / side for number in near], weights=[rings[number - 1] for number in near])
-    total = turned = 0
+    total = resultant = 0
     for index in np.ndindex(power.shape):
-        if abs(np.hypot(south[index], east[index]) - best / side) <= 1.5 / side:
+        if abs(np.hypot(south[index], east[index]) - peak / side) <= 1.5 / side:
             angle = np.arctan2(east[index], -south[index])
-            total, turned = total + power[index], turned + power[index] * np.exp(2j * angle)
-    direction = np.degrees(np.angle(turned)) / 2 % 180
-    return rings, {"wavelength": resolution / mean, "direction": direction, "anisotropy": abs(turned) / total}
+            total, resultant = total + power[index], resultant + power[index] * np.exp(2j * angle)
+    direction = np.degrees(np.angle(resultant)) / 2 % 180
+    return rings, {
+        "wavelength": resolution / mean,
+        "direction": direction,
+        "anisotropy": abs(resultant) / total,
+    }
 
 
 def bands(shape, amplitude, wavelength=4.3, direction=70, seed=0):
@@ -195,7 +199,7 @@ NOTHING = {"wavelength": None, "direction": None, "anisotropy": None}
 
 
 @pytest.mark.parametrize(("amplitude", "peak"), [(0.42, 1.91), (0.45, 2.06)])
-def test_a_wave_must_rise_above_twice_the_power_of_noise(amplitude, peak):
+def test_a_peak_must_exceed_twice_the_power_of_white_noise(amplitude, peak):
     field = bands((22, 27), amplitude)
     rings, expected = wave_by_sums(field, 10.0)
     assert rings[3:].max() == rings[4] == pytest.approx(peak, abs=0.005)

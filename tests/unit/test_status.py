@@ -101,10 +101,10 @@ def test_markers_of_unfinished_files_are_names_in_base64(tmp_path):
     ],
 )
 def test_the_state_of_a_run(tmp_path, locked, alive, queue, state, told):
-    one = Run(tmp_path, {}, "run-7", locked, alive)
+    run = Run(tmp_path, {}, "run-7", locked, alive)
     jobs = [QueueJob("1", "RUNNING", "date", "n1")] * queue
-    assert run_state(one, jobs) == state
-    assert (told is None and advice(one, jobs, None) is None) or told in advice(one, jobs, None)
+    assert run_state(run, jobs) == state
+    assert (told is None and advice(run, jobs, None) is None) or told in advice(run, jobs, None)
 
 
 def test_jobs_in_slurm_are_those_that_may_still_write(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The windows of a product that a site needs: what is fetched, what is kept after trouble, and what the zip holds."""
+"""The windows of a product that a site needs: what is fetched, what is kept after an error, and what the zip holds."""
 
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -52,8 +52,8 @@ class Shelf:
             for row in rows
         ]
 
-    def asked(self, bucket):
-        """What was read, below the product, in order of names."""
+    def requested(self, bucket):
+        """The files of the product that were read, sorted."""
         return sorted(options["Key"].removeprefix(f"L/{self.safe.name}/") for options in bucket.read)
 
 
@@ -91,12 +91,12 @@ def needed(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_zip_is_read_to_the_same_pixels(shelves, monkeypatch, tmp_path, kind):
-    """Four bands, metadata and mask, each once; images become windows with a place of their own."""
+    """Four bands, metadata and mask are fetched once each; images become georeferenced windows."""
     shelf, bucket = shelves[kind], Bucket(shelves[kind].objects)
     store = store_of(monkeypatch, bucket, connections=3)
     target = tmp_path / "downloads" / f"{shelf.product}.zip"
     stream_product(store, shelf.product, shelf.rows, target, site=SITE)
-    assert shelf.asked(bucket) == needed(kind)
+    assert shelf.requested(bucket) == needed(kind)
     with zipfile.ZipFile(target) as archive:
         entries = archive.infolist()
         assert [entry.filename for entry in entries] == sorted(
@@ -155,14 +155,14 @@ def test_what_is_needed_of_each_file(shelves, kind, resolution, buffer, band, ma
     expected = [(f"{granule}/{end}", tile, band) for end in IMAGES[level]]
     masks = [f"{granule}/{end}" for end in MASKS[kind]]
     if mask is None:
-        expected += [(one, None, None) for one in masks]
+        expected += [(name, None, None) for name in masks]
     else:
         side = 126 * 10 // int(mask.resolution)
-        expected += [(one, Grid(465180, 5080260, mask.resolution, side, side), mask) for one in masks]
-    assert stream._needs(product, window) == expected
+        expected += [(name, Grid(465180, 5080260, mask.resolution, side, side), mask) for name in masks]
+    assert stream._parts_to_fetch(product, window) == expected
 
 
-def test_a_band_that_is_there_at_20_m_alone(shelves):
+def test_a_band_at_20_m_only(shelves):
     product = open_product(shelves["scenes"].safe)
     files = {
         name.replace("R10m", "R20m").replace("_B03_10m", "_B03_20m"): size
@@ -171,16 +171,16 @@ def test_a_band_that_is_there_at_20_m_alone(shelves):
     files = {name: size for name, size in files.items() if "_B03_" in name} | {
         name: size for name, size in product.files.items() if "_B03_" not in name
     }
-    needs = stream._needs(replace(product, files=files), WINDOW)
-    [need] = [one for one in needs if "_B03_" in one[0]]
-    assert need[1:] == (Grid(465180, 5080260, 20, 63, 63), Grid(465480, 5079960, 20, 33, 33))
+    parts = stream._parts_to_fetch(replace(product, files=files), WINDOW)
+    [part] = [part for part in parts if "_B03_" in part[0]]
+    assert part[1:] == (Grid(465180, 5080260, 20, 63, 63), Grid(465480, 5079960, 20, 33, 33))
     # on a coarser target, too
-    needs = stream._needs(product, Grid(465480, 5079960, 20, 33, 33))
-    assert {one[2] for one in needs if "_B0" in one[0]} == {WINDOW}
+    parts = stream._parts_to_fetch(product, Grid(465480, 5079960, 20, 33, 33))
+    assert {part[2] for part in parts if "_B0" in part[0]} == {WINDOW}
 
 
-def test_masks_that_grow_need_more(shelves, monkeypatch, tmp_path):
-    """So much as they may reach into the site from outside."""
+def test_a_buffered_mask_needs_a_larger_window(shelves, monkeypatch, tmp_path):
+    """As far as buffers may reach into the site from outside."""
     shelf, target = shelves["classes"], tmp_path / f"{shelves['classes'].product}.zip"
     stream_product(
         store_of(monkeypatch, Bucket(shelf.objects)), shelf.product, shelf.rows, target, site=SITE, buffer=7
@@ -193,12 +193,12 @@ def test_masks_that_grow_need_more(shelves, monkeypatch, tmp_path):
     np.testing.assert_array_equal(mask.data, local_mask.data)
 
 
-def test_of_a_product_that_does_not_reach_the_site_only_metadata_come(shelves, monkeypatch, tmp_path):
+def test_only_metadata_of_a_product_that_does_not_reach_the_site(shelves, monkeypatch, tmp_path):
     shelf = shelves["polygons"]
     bucket, target = Bucket(shelf.objects), tmp_path / f"{shelf.product}.zip"
     far = replace(SITE, longitude=14.9)
     stream_product(store_of(monkeypatch, bucket), shelf.product, shelf.rows, target, site=far)
-    assert shelf.asked(bucket) == [name for name in needed("polygons") if "MTD" in name]
+    assert shelf.requested(bucket) == [name for name in needed("polygons") if "MTD" in name]
     image, _ = resample_site(target, far)
     assert image.tags == resample_site(shelf.safe, far)[0].tags
     assert not image.data.any()
@@ -208,7 +208,7 @@ def parts_of(folder):
     return sorted(path.name for path in folder.glob(".*.part"))
 
 
-def test_what_was_fetched_before_trouble_is_kept(shelves, monkeypatch, tmp_path):
+def test_files_fetched_before_an_error_are_kept(shelves, monkeypatch, tmp_path):
     shelf, bucket = shelves["classes"], Bucket(shelves["classes"].objects)
     store = store_of(monkeypatch, bucket, tries=1)
     target = tmp_path / f"{shelf.product}.zip"
@@ -226,22 +226,22 @@ def test_what_was_fetched_before_trouble_is_kept(shelves, monkeypatch, tmp_path)
     monkeypatch.setattr(bucket, "get_object", broken)
     with pytest.raises(RemoteError, match=r"B03\.jp2: AWS is overloaded"):
         stream_product(store, shelf.product, shelf.rows, target, site=SITE)
-    # everything else was asked for
-    assert shelf.asked(bucket) == needed("classes")
+    # everything else was requested
+    assert shelf.requested(bucket) == needed("classes")
     assert not target.exists()
     bucket.read.clear()
     monkeypatch.setattr(bucket, "get_object", get)
     stream_product(store, shelf.product, shelf.rows, target, site=SITE)
     assert [options["Key"] for options in bucket.read] == [b03]
     assert parts_of(tmp_path) == []
-    # what stays wrong is told before what may pass, whichever came first
+    # a permanent error is raised before transient ones, whichever came first
     bucket.objects = {key: content for key, content in right.items() if key != mask}
     monkeypatch.setattr(bucket, "get_object", broken)
     with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 is not there"):
         stream_product(store, shelf.product, shelf.rows, target, site=replace(SITE, latitude=45.8695))
 
 
-def test_unfinished_work_is_of_these_files_and_this_window(tmp_path):
+def test_the_folder_of_partial_downloads_is_unique_to_files_and_window(tmp_path):
     target, rows = (
         tmp_path / "a.b.zip",
         [file_row("p", ("band", "B4"), "n", "k", 3), file_row("p", ("mask", ""), "m", "l", 4)],
@@ -264,23 +264,24 @@ def test_unfinished_work_is_of_these_files_and_this_window(tmp_path):
     assert len({first, *others}) == 6
 
 
-def test_all_work_is_done_and_the_first_trouble_told():
-    done = []
+def test_all_items_are_processed_and_the_first_error_is_raised():
+    """A permanent error before transient ones."""
+    processed = []
 
     def work(item):
-        done.append(item)
+        processed.append(item)
         if isinstance(item, Exception):
             raise item
 
-    passing, wrong = RemoteError("passes"), TigerbushError("stays")
+    transient, permanent = RemoteError("transient"), TigerbushError("permanent")
     with ThreadPoolExecutor(1) as pool:
-        stream._all(pool, work, [1, 2])
+        stream._run_all(pool, work, [1, 2])
         for items, first in (
-            ([passing, 3, wrong, 4], wrong),
+            ([transient, 3, permanent, 4], permanent),
             ([5, RemoteError("a"), RemoteError("b")], "a"),
             ([TigerbushError("c"), TigerbushError("d"), 6], "c"),
         ):
             with pytest.raises((RemoteError, TigerbushError)) as error:
-                stream._all(pool, work, items)
+                stream._run_all(pool, work, items)
             assert first in (error.value, str(error.value))
-    assert [item for item in done if isinstance(item, int)] == [1, 2, 3, 4, 5, 6]
+    assert [item for item in processed if isinstance(item, int)] == [1, 2, 3, 4, 5, 6]

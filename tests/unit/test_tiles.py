@@ -66,10 +66,10 @@ HALF = 1113.2
 )
 def test_sites_at_the_edge_of_a_tile(easting, northing, tiles):
     latitude, longitude = utm.to_latlon(easting, northing, 33, northern=True)
-    found = site_tiles(float(longitude), float(latitude), 0.02)
+    touched = site_tiles(float(longitude), float(latitude), 0.02)
     # north of 46 degrees the band U begins within 2 degrees
     bands = "TU" if latitude > 46 else "T"
-    assert found == {f"33{band}{tile}" for band in bands for tile in tiles.split()}
+    assert touched == {f"33{band}{tile}" for band in bands for tile in tiles.split()}
 
 
 def test_a_larger_site_reaches_more_tiles():
@@ -101,15 +101,15 @@ def test_letters_of_columns_and_rows():
         # 450 km east, 2150 km north: the second row after 2000 km; and so many kilometres south
         for northing, northern, row in ((2_150_000, True, rows[1]), (8_350_000, False, rows[3])):
             latitude, longitude = utm.to_latlon(450_000, northing, zone, northern=northern)
-            found = site_tiles(float(longitude), float(latitude), 0.001)
-            assert {tile[3:] for tile in found} == {columns[3] + row}
-            assert {tile[:2] for tile in found} == {f"{zone:02}"}
+            touched = site_tiles(float(longitude), float(latitude), 0.001)
+            assert {tile[3:] for tile in touched} == {columns[3] + row}
+            assert {tile[:2] for tile in touched} == {f"{zone:02}"}
 
 
-def near(found, position):
+def near(tiles, position):
     """Letters of names up to two places from those of some tiles."""
     known = {2: LETTERS[2:-2], 3: LETTERS, 4: LETTERS[:-4]}[position]
-    places = {known.index(tile[position]) + step for tile in found for step in (-2, -1, 0, 1, 2)}
+    places = {known.index(tile[position]) + step for tile in tiles for step in (-2, -1, 0, 1, 2)}
     return {known[place % len(known)] for place in places}
 
 
@@ -186,12 +186,13 @@ def touches(place, tile):
     ],
 )
 def test_the_same_from_the_names(place):
-    found = site_tiles(*place)
+    touched = site_tiles(*place)
     place = Place(*place)
-    zone = min(found)[:2]
+    zone = min(touched)[:2]
     names = {
-        zone + "".join(rest) for rest in itertools.product(*(near(found, position) for position in (2, 3, 4)))
+        zone + "".join(rest)
+        for rest in itertools.product(*(near(touched, position) for position in (2, 3, 4)))
     }
-    assert found < names
-    assert found == {name for name in names if touches(place, name)}
-    assert found == {name for name in names if reaches(place, name)}
+    assert touched < names
+    assert touched == {name for name in names if touches(place, name)}
+    assert touched == {name for name in names if reaches(place, name)}

@@ -1,4 +1,4 @@
-"""What was measured beside the truth of a simulation, on planted fields."""
+"""Measured series compared with the truth of a simulation, on constructed fields."""
 
 import cv2
 import matplotlib.dates
@@ -17,15 +17,15 @@ NAMES = ["A", "B", "C"]
 
 @pytest.fixture(scope="module")
 def truth():
-    """Three products of different plants; outside of the site the ground is another one."""
+    """Three products with different plants; outside the site the ground differs."""
     rows, columns = np.mgrid[:126, :126]
     biomass = np.empty((3, 126, 126), np.float32)
     ndvi = np.empty((3, 252, 252), np.float32)
-    for number, one in enumerate(biomass):
-        one[:] = 30 * (rows % 3) + columns
+    for number, plants in enumerate(biomass):
+        plants[:] = 30 * (rows % 3) + columns
         wave = np.cos(2 * np.pi * (columns / (6 - number) + rows / (9 + number)))
-        one[CELLS] = (9 - 2 * number + (5 - number) * wave + rows * columns % 5 / 10)[CELLS]
-        fine = np.kron(one, np.ones((2, 2)))
+        plants[CELLS] = (9 - 2 * number + (5 - number) * wave + rows * columns % 5 / 10)[CELLS]
+        fine = np.kron(plants, np.ones((2, 2)))
         ndvi[number] = 0.1 + 0.02 * fine - 0.01 * number + 0.004 * (np.indices(fine.shape).sum(axis=0) % 3)
     ndvi[2] = 0.15
     return {"product": np.array(NAMES), "biomass": biomass, "ndvi": np.clip(ndvi, -0.2, 0.9)}
@@ -58,28 +58,28 @@ def compared(truth):
 
 
 def test_the_measured_series_are_those_of_the_analysis(compared):
-    known = analysis()
-    assert {name: (one["label"], one["unit"]) for name, one in compared.items()} == {
+    contents = analysis()
+    assert {name: (series["label"], series["unit"]) for name, series in compared.items()} == {
         "ndvi": ("NDVI", "1"),
         "cover": ("share of vegetation", "1"),
         "wavelength": ("wavelength of the pattern", "m"),
         "patch_count": ("patches of vegetation", "1/km2"),
         "patch_mean_area": ("mean area of a patch", "m2"),
     }
-    for name, one in compared.items():
-        expected = known["series"][name]["mean"] if name == "ndvi" else known["spatial"][name]["values"]
-        assert one["measured"] == expected
-        assert one["dates"] == known["series"]["ndvi"]["dates"]
+    for name, series in compared.items():
+        expected = contents["series"][name]["mean"] if name == "ndvi" else contents["spatial"][name]["values"]
+        assert series["measured"] == expected
+        assert series["dates"] == contents["series"]["ndvi"]["dates"]
 
 
-def test_what_was_not_measured_is_not_compared(truth):
+def test_metrics_that_were_not_measured_are_not_compared(truth):
     fewer = analysis()
     del fewer["spatial"]["cover"], fewer["spatial"]["wavelength"]
     assert list(compare_truth(fewer, truth, SITE)) == ["ndvi", "patch_count", "patch_mean_area"]
 
 
 def peak_of_rings(field):
-    """Wavelength by numpy's transform of what remains of a plane, tapered: rings of one cycle a shorter side."""
+    """Wavelength from the Fourier transform of the detrended, tapered field, in rings of one cycle per shorter side."""
     rows, columns = np.indices(field.shape)
     terms = np.column_stack([np.ones(field.size), rows.ravel(), columns.ravel()])
     plane = terms @ np.linalg.lstsq(terms, field.ravel(), rcond=None)[0]
@@ -95,7 +95,7 @@ def peak_of_rings(field):
 
 
 def patches_of(ndvi):
-    """Sizes of the patches in the window of the whole tile's black/white image, by opencv."""
+    """Sizes of the patches in the window of the whole tile's black/white image, by OpenCV."""
     grey = ((ndvi.astype(np.float64) + 1) / 2 * 255).astype(np.uint8)
     equal = cv2.createCLAHE(2.0, (11, 11)).apply(grey)
     split = cv2.adaptiveThreshold(equal, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 51, -5)
@@ -106,11 +106,11 @@ def patches_of(ndvi):
 @pytest.mark.parametrize(("date", "used"), [(0, [0]), (1, [0, 1])])
 def test_the_truth_of_a_date_is_the_mean_of_its_products(compared, truth, date, used):
     biomass, ndvi = truth["biomass"][used].mean(axis=0), truth["ndvi"][used].mean(axis=0)
-    found = {name: one["truth"][date] for name, one in compared.items()}
+    true_values = {name: series["truth"][date] for name, series in compared.items()}
     fine = cv2.resize(biomass.astype(float), (252, 252), interpolation=cv2.INTER_LINEAR)
     sizes = patches_of(ndvi)
     assert len(sizes) > 20
-    assert found == {
+    assert true_values == {
         "ndvi": pytest.approx(float(ndvi[WINDOW].astype(float).mean()), rel=1e-6),  # of float32
         "cover": pytest.approx((1 - np.exp(-0.12 * fine))[WINDOW].mean(), rel=1e-12),
         "wavelength": pytest.approx(peak_of_rings(biomass[CELLS].astype(float)), rel=1e-6),
@@ -120,19 +120,19 @@ def test_the_truth_of_a_date_is_the_mean_of_its_products(compared, truth, date, 
 
 
 def test_dates_without_a_product_of_the_sample_and_ground_without_plants_have_no_truth(compared):
-    missing = {name: [value is None for value in one["truth"]] for name, one in compared.items()}
+    missing = {name: [value is None for value in series["truth"]] for name, series in compared.items()}
     bare = missing.pop("patch_mean_area")
     assert bare == [False, False, True, True, True]
     assert len(missing) == 4
-    assert all(one == [False, False, True, False, True] for one in missing.values())
+    assert all(flags == [False, False, True, False, True] for flags in missing.values())
     assert compared["patch_count"]["truth"][3] == 0
 
 
-def test_the_figure_has_lines_for_the_truth_and_points_for_what_was_measured(compared):
+def test_the_figure_has_lines_for_the_truth_and_points_for_measured_values(compared):
     figure = truth_figure(compared)
     drawn = [axes for axes in figure.axes if axes.lines]
     assert len(drawn) == 5
-    for axes, one in zip(drawn, compared.values(), strict=True):
+    for axes, series in zip(drawn, compared.values(), strict=True):
         true, measured = axes.lines
         assert (true.get_label(), true.get_linestyle(), true.get_marker()) == ("truth", "-", "None")
         assert (measured.get_label(), measured.get_linestyle(), measured.get_marker()) == (
@@ -141,9 +141,9 @@ def test_the_figure_has_lines_for_the_truth_and_points_for_what_was_measured(com
             ".",
         )
         assert true.get_color() != measured.get_color()
-        for line, values in ((true, one["truth"]), (measured, one["measured"])):
+        for line, values in ((true, series["truth"]), (measured, series["measured"])):
             np.testing.assert_array_equal(line.get_ydata(), np.array(values, float))
-            days = matplotlib.dates.date2num(np.array(one["dates"], "datetime64[D]"))
+            days = matplotlib.dates.date2num(np.array(series["dates"], "datetime64[D]"))
             np.testing.assert_array_equal(line.get_xdata(orig=False), days)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["truth", "measured"]

@@ -12,10 +12,10 @@ from tigerbush.sentinel2.writer import write_product
 @pytest.fixture
 def run(tmp_path):
     """Three dates: two products in January, one in February, none in March."""
-    return written(tmp_path / "work")
+    return write_run(tmp_path / "work")
 
 
-def written(folder):
+def write_run(folder):
     for seed, day in enumerate(DAYS):
         write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
     return Run(folder, BASE)
@@ -23,20 +23,20 @@ def written(folder):
 
 @pytest.fixture(scope="session")
 def finished_once(tmp_path_factory):
-    run = written(tmp_path_factory.mktemp("finished"))
+    run = write_run(tmp_path_factory.mktemp("finished"))
     run.snakemake(SUMMARIES)
     return run
 
 
 @pytest.fixture
 def finished(finished_once, tmp_path):
-    """A run whose summaries are made."""
-    return copied(finished_once, tmp_path)
+    """A run whose summaries are finished."""
+    return copy_run(finished_once, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def failed_once(tmp_path_factory):
-    run = written(tmp_path_factory.mktemp("failed"))
+    run = write_run(tmp_path_factory.mktemp("failed"))
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, status=1)
     return run
@@ -45,11 +45,11 @@ def failed_once(tmp_path_factory):
 @pytest.fixture
 def failed(failed_once, tmp_path):
     """A run in which the product of February failed."""
-    return copied(failed_once, tmp_path)
+    return copy_run(failed_once, tmp_path)
 
 
-def copied(run, tmp_path):
-    """A copy of a run to go on with; Snakemake compares times of files, which are copied too."""
+def copy_run(run, tmp_path):
+    """Copy a run, to continue it; Snakemake compares the times of files, which are copied too."""
     shutil.copytree(run.folder, tmp_path / "work")
     return Run(tmp_path / "work", run.config)
 

@@ -8,9 +8,9 @@ import pyarrow.parquet
 import pytest
 import rasterio
 
-from checkouts import LIBRARY, copied, edit
+from checkouts import LIBRARY, copy_checkout, edit
 from fabricate import name_of, scene_of
-from runs import BASE, DAYS, SUMMARIES, Run, counted
+from runs import BASE, DAYS, SUMMARIES, Run, count_jobs
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("kept")]
@@ -51,7 +51,7 @@ def contents(run, *patterns):
 def added(tmp_path_factory):
     """A checkout with another index; a run of it that was finished without and goes on with it; what was there before."""
     folder = tmp_path_factory.mktemp("added")
-    checkout = copied(folder / "checkout", "workflow", "config", "profiles")
+    checkout = copy_checkout(folder / "checkout", "workflow", "config", "profiles")
     edit(checkout, f"{LIBRARY}/variables.py", r"        Variable\(\n            name=PRECIPITATION,\n", ROW)
     edit(checkout, f"{LIBRARY}/indices.py", r"\Z", FUNCTION)
     run, snakefile = Run(folder / "work", BASE), checkout / "workflow" / "Snakefile"
@@ -60,7 +60,7 @@ def added(tmp_path_factory):
     run.snakemake(snakefile=snakefile)
     before = contents(run, "*/*.json", "*/*.tif", "results_summary.json", "fingerprints/**/*.json")
     run.configure(BASE | ADDED)
-    planned = counted(run.snakemake("--dry-run", snakefile=snakefile))
+    planned = count_jobs(run.snakemake("--dry-run", snakefile=snakefile))
     run.snakemake(snakefile=snakefile)
     return run, snakefile, before, planned
 
@@ -153,7 +153,7 @@ def test_without_it_everything_is_as_before(added):
     """The last test here: it changes the run."""
     run, snakefile, before, _ = added
     run.configure(BASE)
-    assert counted(run.snakemake(SUMMARIES, "--dry-run", snakefile=snakefile)) == MEASURE
+    assert count_jobs(run.snakemake(SUMMARIES, "--dry-run", snakefile=snakefile)) == MEASURE
     run.snakemake(snakefile=snakefile)
     after = contents(run, "*/*.json", "*/*.tif", "results_summary.json", "fingerprints/**/*.json")
     texts, earlier = ({path: text for path, (text, _) in files.items()} for files in (after, before))

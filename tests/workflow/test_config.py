@@ -6,7 +6,7 @@ import re
 import pytest
 
 from fabricate import ROOT, name_of
-from runs import BASE, SUMMARIES, Run, keep
+from runs import BASE, SUMMARIES, Run, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -16,7 +16,7 @@ ROW = f"{name_of()}\tS2A\tL1C\t2017-01-16T10:00:00\t33TVL\t122\t02.04\t0\tproduc
 
 def refused(run, *sentences):
     output = run.snakemake("--dry-run", status=1)
-    # the sentence stands on one line; the rest only says where in the workflow
+    # the sentence is one line; the others say where in the workflow
     lines = output.partition("WorkflowError")[2].splitlines()
     assert any(all(sentence in line for sentence in sentences) for line in lines), output
     assert "Traceback (most recent call last)" not in output
@@ -56,11 +56,11 @@ def test_bad_configuration(run, change, sentences):
 
 
 def same_sentence(run, command=("doctor",)):
-    """What snakemake refuses, in a dry run, and ./tigerbush too, in the same words."""
+    """Return the sentence with which a dry run of snakemake and ./tigerbush refuse the same."""
     output = run.snakemake("--dry-run", status=1)
     text = re.search(r"^WorkflowError[^\n]*:\n(.+)$", output, re.MULTILINE)[1]
     told = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
-    # the doctor's lines begin with what was looked at
+    # the doctor's lines begin with the name of the check
     assert text in [re.sub(r"^(tigerbush: |wrong +\w+ +)", "", line) for line in told.splitlines()], told
     assert "Traceback" not in output + told
     return text
@@ -103,14 +103,14 @@ def test_the_yaml_error_of_a_command_names_the_file(run):
 
 
 def test_a_folder_in_which_submitted_jobs_would_not_start(tmp_path):
-    """The dry run tells, with the profile of SLURM; local jobs start there."""
+    """The dry run reports it, with the SLURM profile; local jobs do start there."""
     run = Run(tmp_path / "a$b", BASE)
     (run.folder / "products").mkdir()
     text = f"the working folder '{run.folder}' has '$' in its path, with which a submitted job cannot start; rename or move it."
     profile = ("--profile", str(ROOT / "profiles" / "slurm"))
     assert text in lines(run.snakemake("--dry-run", *profile, status=1))
     assert text in run.tigerbush("doctor", "--configfile", "config.yaml", *profile, status=1)
-    # an executor of one's own is known when the run starts
+    # other executors are known when the run starts
     assert text in lines(
         run.snakemake("results/products.tsv", "--executor", "slurm-batch", "--jobs", "1", status=1)
     )
@@ -125,9 +125,8 @@ def test_memory_per_cpu_is_refused_where_jobs_are_groups(run):
         ("--set-resources", "plot_site:mem_mb_per_cpu=1"),
     ):
         output = run.snakemake("results/products.tsv", *options, *given, status=1)
-        assert (
-            "the resource mem_mb_per_cpu would be asked for many times over for a group of jobs; use mem_mb."
-            in lines(output)
+        assert "the resource mem_mb_per_cpu would be multiplied for a group of jobs; use mem_mb." in lines(
+            output
         )
 
 
@@ -152,7 +151,7 @@ def test_bad_sites(run, site, sentence):
     refused(run, sentence)
 
 
-def test_a_site_that_is_there_twice(run):
+def test_a_site_that_occurs_twice(run):
     run.write_sites(("a", 14.5, 45.8, 0.01), ("a", 14.5, 45.8, 0.01))
     refused(run, "line 3: site name 'a' is reserved, used twice")
 
@@ -185,7 +184,7 @@ def test_bad_table_of_products(run, table, sentence):
     refused(run, sentence)
 
 
-def test_a_refused_table_can_be_written_anew(run):
+def test_a_refused_table_can_be_rewritten(run):
     (run.folder / "results").mkdir()
     (run.folder / "results" / "products.tsv").write_text("nonsense")
     (run.folder / "results" / "files.tsv").write_text("")
@@ -206,7 +205,7 @@ def test_periods_are_those_of_pyveg(run):
 
 @pytest.mark.parametrize(("step", "days"), [("2w", ["2017-01-08", "2017-01-22"]), ("10d", ["2017-01-06", "2017-01-16", "2017-01-26"])])  # fmt: skip
 def test_weeks_and_days(run, step, days):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     run.configure(run.config | {"period": {"start": "2017-01-01", "end": "2017-02-01", "step": step}})
     run.snakemake(SUMMARIES)
     assert list(run.summary()["COPERNICUS/S2"]["time-series-data"]) == days

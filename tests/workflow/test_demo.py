@@ -32,7 +32,7 @@ ANALYSIS = (
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, start_run):
-    """A working directory with the configuration and nothing else."""
+    """A working directory that contains only the configuration."""
 
     def prepare(changes=None):
         folder = tmp_path_factory.mktemp("work")
@@ -93,7 +93,7 @@ def test_dates_without_data_are_null_for_the_right_reason(finished):
 
 
 def test_ndvi_of_every_sub_image_is_the_truth(finished, truth):
-    """The noise of 2500 pixels, the 8 bits that truncate, and nothing more."""
+    """But for the noise of 2500 pixels and the truncation to 8 bits."""
     summary = finished.summary("niger")
     products = list(truth["product"])
     clouds = truth["cloud"].repeat(6, axis=1).repeat(6, axis=2)
@@ -161,7 +161,7 @@ def test_the_analysis_shows_that_ndvi_falls(analysis, finished, truth):
 
 
 def plants_of(ndvi):
-    """Vegetation by local contrast, as opencv's own functions tell it from grey NDVI."""
+    """Vegetation by local contrast of 8-bit NDVI, with OpenCV's own functions."""
     grey = ((ndvi.astype(np.float64) + 1) / 2 * 255).astype(np.uint8)
     equal = cv2.createCLAHE(2.0, (11, 11)).apply(grey)
     split = cv2.adaptiveThreshold(equal, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 51, -5)
@@ -169,10 +169,10 @@ def plants_of(ndvi):
 
 
 def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth):
-    """The peak of the biomass's own radial spectrum, and patches of the NDVI without clouds and noise.
+    """The peak of the biomass's radial spectrum, and patches of the NDVI without clouds and noise.
 
-    What the noise of the sensor changes: the wavelength by 0.2 %, labyrinths by 2 %, and spots, of which it makes
-    some more, by 15 %.
+    Sensor noise changes the wavelength by 0.2 %, the number of labyrinths by 2 %, and that of spots, of which it adds
+    some, by 15 %.
     """
     products = [str(name) for name in truth["product"]]
     lineage = finished.summary("niger")["metadata"]["products"]
@@ -200,7 +200,7 @@ def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth
         number = ndimage.label(clean)[1]
         assert spatial["patch_mean_area"][day] == pytest.approx(clean.sum() / number * 100, rel=tolerance)
         areas.append(spatial["patch_mean_area"][day])
-    # labyrinths fall apart into spots
+    # labyrinths break up into spots
     assert areas[0] > areas[1] > 2 * areas[2]
 
 
@@ -214,7 +214,7 @@ def test_the_same_seed_gives_the_same_json(finished, place):
 
 
 def test_the_sample_through_copies(finished, place):
-    """`source.access: storage` takes the simulated products through results/downloads."""
+    """With `source.access: storage`, the simulated products are copied to results/downloads."""
     run = place({"period": {"start": "2020-01-01", "end": "2020-02-01"}, "source": {"access": "storage"}})
     shutil.copytree(finished.folder / "data", run.folder / "data")
     assert run.planned()["download_product"] == 1
@@ -247,7 +247,7 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A page of a headless browser without network; what goes wrong on it is an error of the test."""
+    """A page of a headless browser without network; errors on the page fail the test."""
     from playwright.sync_api import sync_playwright
 
     wrong = []
@@ -289,7 +289,7 @@ def test_the_report_as_a_zip_holds_the_images(finished):
 
 
 def open_report(page, path):
-    """Open a report; every picture has to be seen, and nothing but the file itself to be asked for."""
+    """Open a report; every picture has to be visible, and nothing but the file itself may be requested."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
@@ -307,7 +307,7 @@ def test_the_report_of_the_site_opens_in_a_browser_and_says_what_was_found(finis
     assert page.get_by_text("nothing in this report was seen by a satellite").is_visible()
     assert page.locator("img[alt='']").count() == page.locator("img:not([alt])").count() == 0
     assert page.locator(".images img").count() == 6
-    # on a phone nothing is wider than the screen, and writing stays legible
+    # on a phone nothing is wider than the screen, and text stays legible
     for width in (320, 390, 1400):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -345,8 +345,8 @@ def test_the_report_shows_the_truth_of_the_simulation(finished, page):
         metric: np.median([abs(measured - true) / true for _, measured, true in rows])
         for metric, rows in both.items()
     }
-    # what clouds, noise and 8 bits make of it; the share of vegetation differs for the reason that the report gives:
-    # the images are split by local contrast. Another release of opencv may move a pixel here and there.
+    # effects of clouds, noise and 8 bits; the share of vegetation differs for the reason that the report gives:
+    # images are classified by local contrast. Another release of OpenCV may change single pixels.
     assert errors == {
         "ndvi": pytest.approx(0.0002, abs=0.0001),
         "cover": pytest.approx(0.141, rel=0.05),
@@ -385,7 +385,7 @@ def test_figures_and_maps_are_there_as_png_and_svg(finished):
         for metric in ("offset50", "ndvi", "ndvi_veg")
         for form in ("png", "svg", "webp", "tif")
     }
-    # a band per date; the upper-right sub-image of the first is beyond the swath
+    # a band per date; the upper-right sub-image of the first is outside the swath
     maps = read_raster(analysis / "maps" / "ndvi.tif")
     assert maps.data.shape == (39, 4, 4)
     assert maps.bands[0] == "2020-01-16"

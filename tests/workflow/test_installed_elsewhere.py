@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from checkouts import copied, site_packages, with_environment, write_other_version
+from checkouts import copy_checkout, site_packages, with_environment, write_other_version
 from fabricate import ROOT
-from runs import Run, keep
+from runs import Run
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("elsewhere")]
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("elsewhere")]
 def checkout(tmp_path_factory):
     """In a folder with a space and other characters, with an environment of its own, where another version is installed."""
     folder = tmp_path_factory.mktemp("elsewhere") / "my (own) projects' & co" / "tiger bush"
-    copied(folder, "Makefile", "tigerbush", "workflow", "config", "profiles", "plugins")
+    copy_checkout(folder, "Makefile", "tigerbush", "workflow", "config", "profiles", "plugins")
     write_other_version(site_packages(with_environment(folder).parents[1]))
     return folder
 

@@ -1,16 +1,16 @@
-"""Which edits of the library make results again: those of code that makes their numbers."""
+"""Which edits of the library make results outdated: those of code that determines their numbers."""
 
 import shutil
 
 import pytest
 
 import same_numbers
-from checkouts import LIBRARY, RAISED, VERSION, committed, copied, edit, move
-from runs import SUMMARIES, counted
+from checkouts import LIBRARY, RAISED, VERSION, commit_all, copy_checkout, edit, move_modules
+from runs import SUMMARIES, count_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("kept")]
 
-# edits: the file, what stands there, and what does afterwards
+# edits: file, pattern, replacement
 NUMBERS_STAY = (
     VERSION,
     (f"{LIBRARY}/centrality.py", r"^import numpy", "# of numbers\n\n\nimport numpy"),
@@ -25,19 +25,19 @@ SUMMARY = {"summarise_date": 2, "summarise_site": 1, "check_products": 1}
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of the workflow, and of what the sample needs."""
-    return copied(tmp_path / "checkout", "workflow", "config", "profiles")
+    """A copy of the workflow, with what the sample needs."""
+    return copy_checkout(tmp_path / "checkout", "workflow", "config", "profiles")
 
 
 def planned(run, checkout, *arguments):
-    """The number of jobs per rule that a dry run by a checkout shows."""
+    """The number of jobs per rule in a dry run by a checkout."""
     snakefile = checkout / "workflow" / "Snakefile"
     output = run.snakemake(SUMMARIES, "--dry-run", *arguments, snakefile=snakefile)
-    return "Nothing to be done" if "Nothing to be done" in output else dict(counted(output))
+    return "Nothing to be done" if "Nothing to be done" in output else dict(count_jobs(output))
 
 
-def test_what_makes_no_number_makes_nothing_again(finished, checkout):
-    """Nor does a new checkout, whose files are younger than results; also without the rerun triggers of the profiles."""
+def test_edits_without_effect_on_numbers_make_nothing_again(finished, checkout):
+    """Nor does a new checkout, whose files are newer than results; also without the rerun triggers of the profiles."""
     for path in checkout.rglob("*.py"):
         path.touch()
     for words in NUMBERS_STAY:
@@ -45,18 +45,18 @@ def test_what_makes_no_number_makes_nothing_again(finished, checkout):
     assert planned(finished, checkout) == "Nothing to be done"
 
 
-def test_a_number_makes_again_what_uses_it(finished, checkout):
+def test_a_changed_number_makes_again_what_depends_on_it(finished, checkout):
     edit(checkout, f"{LIBRARY}/centrality.py", "CHUNK_VALUES = .*", "CHUNK_VALUES = 100_000")
     assert planned(finished, checkout) == MEASURES | SUMMARY
 
 
-def test_a_number_of_a_script_makes_again_what_it_made(finished, checkout):
+def test_a_changed_number_in_a_script_makes_its_results_again(finished, checkout):
     edit(checkout, "workflow/scripts/compute_centrality.py", r"\A(\"\"\".*\"\"\")", r"\1\nNUMBER = 1")
     assert planned(finished, checkout) == {"compute_centrality": 2} | SUMMARY
 
 
 def test_jobs_compute_no_fingerprint(finished, checkout, tmp_path):
-    """The process that plans does, of each content once."""
+    """Only the process that plans does, once for each content."""
     log = tmp_path / "calls"
     count = f"    with open({str(log)!r}, 'a') as calls:\n        print('{{}}', os.getpid(), file=calls)\n"
     code = f"{LIBRARY}/planning/code.py"
@@ -69,23 +69,23 @@ def test_jobs_compute_no_fingerprint(finished, checkout, tmp_path):
     calls = [line.split() for line in log.read_text().splitlines()]
     assert {kind for kind, _ in calls} == {"digest", "fingerprint"}
     assert len({process for _, process in calls}) == 1
-    # with what other jobs run
+    # with the code of the other jobs
     assert planned(finished, checkout) == "Nothing to be done"
     log.unlink()
     assert planned(finished, checkout) == "Nothing to be done"
     assert "digest" not in log.read_text()
 
 
-def test_a_release_that_moves_code_takes_results_over(finished, checkout):
-    """By the table that `make same-numbers` writes, with the products and without."""
-    committed(checkout)
-    move(checkout)
+def test_a_release_that_moves_code_keeps_results(finished, checkout):
+    """By the table that `make same-numbers` writes, with or without the products."""
+    commit_all(checkout)
+    move_modules(checkout)
     assert planned(finished, checkout)["composite_date"] == 2
     same_numbers.main(["HEAD"], checkout)
     assert planned(finished, checkout) == "Nothing to be done"
     shutil.move(finished.folder / "products", finished.folder / "archive")
     assert planned(finished, checkout) == "Nothing to be done"
-    # later numbers are others again
+    # later changes of numbers count again
     shutil.move(finished.folder / "archive", finished.folder / "products")
     edit(checkout, f"{LIBRARY}/median.py", r"^log = ", "NUMBER = 1\nlog = ")
     assert planned(finished, checkout) == {"composite_date": 2, "render_date": 2} | MEASURES | SUMMARY

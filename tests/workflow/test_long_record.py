@@ -1,4 +1,4 @@
-"""The analysis as a part of the workflow, of a record long enough for early warning: measures are planted, no images are."""
+"""The analysis in the workflow, for a record long enough for early warning: measures are constructed, without images."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ PLANTED = {"long": planted.long_summary(), "short": planted.complete_summary(36)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Two sites whose summaries, of nothing, are filled by hand before the analysis; the only product is of 2012."""
+    """Two sites whose empty summaries are filled by hand before the analysis; the only product is of 2012."""
     folder = tmp_path_factory.mktemp("long") / "work"
     write_product(folder / "products", name_of("20120110"), scene_of(clouds=[]))
     run = Run(folder, CONFIG, sites=[(name, *SITE[1:]) for name in PLANTED])
@@ -51,29 +51,31 @@ def random_of(*names):
 
 @pytest.fixture(scope="module")
 def expected():
-    """The indicators of NDVI, the slow way."""
+    """The indicators of NDVI, from the slow reference."""
     table = planted.table_of(PLANTED["long"], "ndvi_mean")
     drawn = slow.equal_draw(table, 3, random_of("long", "ndvi", "draw"))
     days = [planted.days_of(i) for i in planted.DRAWN]
     indicators, rate = slow.early_warning(
         drawn[[planted.indices().index(i) for i in planted.DRAWN]], planted.DRAWN, days, planted.STEP,
         random_of("long", "ndvi"), detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=27,
-        # for two sites 2 (1 + 1/2) / 0.05 = 60 would do
+        # for two sites 2 (1 + 1/2) / 0.05 = 60 would be enough
         size=99,
     )  # fmt: skip
     return indicators, rate
 
 
 def test_early_warning_of_the_long_record_is_that_of_the_slow_reference(analyses, expected):
-    found = analyses["long"]["early_warning"]
-    assert found["refused"] is None
-    assert list(found["indicators"]) == ["offset50", "ndvi"]
+    warning = analyses["long"]["early_warning"]
+    assert warning["refused"] is None
+    assert list(warning["indicators"]) == ["offset50", "ndvi"]
     indicators, rate = expected
-    for name, one in indicators.items():
-        told = found["indicators"]["ndvi"][name]
-        planted.assert_same(told, {"label": told["label"], "dates": planted.WINDOWS, **one}, 1e-7, name)
-    told = found["ornstein_uhlenbeck"]["ndvi"]
-    planted.assert_same({key: told[key] for key in rate}, rate, 1e-7)
+    for name, values in indicators.items():
+        result = warning["indicators"]["ndvi"][name]
+        planted.assert_same(
+            result, {"label": result["label"], "dates": planted.WINDOWS, **values}, 1e-7, name
+        )
+    result = warning["ornstein_uhlenbeck"]["ndvi"]
+    planted.assert_same({key: result[key] for key in rate}, rate, 1e-7)
     assert analyses["long"]["completeness"]["with_data"] == 51
     assert analyses["long"]["series"]["ndvi"]["outliers"] == ["2016-08-16", "2019-04-16", "2019-09-16"]
 
@@ -85,18 +87,18 @@ def test_the_short_record_is_refused(analyses):
 
 
 def test_the_sites_are_compared_by_their_only_test(run, analyses, expected):
-    one = expected[0]["ar1"]
-    p = one["p"]["ar1"]
+    indicator = expected[0]["ar1"]
+    p = indicator["p"]["ar1"]
     comparison = read_json(run.folder / "results" / "analysis" / "sites.json")
     assert (comparison["method"], comparison["q"], comparison["n_tests"]) == ("Benjamini-Yekutieli", 0.05, 1)
     groups = analyses["long"]["early_warning"]["disagreement"]["ndvi"]
     same = {"variable": "ndvi", "indicator": "ar1"}
-    # of a single test q is p
+    # with a single test, q equals p
     tested = {
         "site": "long",
         **same,
         "n_dates": 51,
-        "tau": pytest.approx(one["tau"]),
+        "tau": pytest.approx(indicator["tau"]),
         "p": p,
         "q": p,
         "rejected": p <= 0.05,

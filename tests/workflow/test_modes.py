@@ -7,9 +7,9 @@ import tarfile
 
 import pytest
 
-from checkouts import committed, copied, write_other_version
+from checkouts import commit_all, copy_checkout, write_other_version
 from fabricate import ROOT
-from runs import SUMMARIES, keep
+from runs import SUMMARIES, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -17,8 +17,8 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 
 
 def test_from_the_source_archive_without_git(run, tmp_path):
-    keep(run, "20170110")
-    source = copied(tmp_path / "source")
+    keep_days(run, "20170110")
+    source = copy_checkout(tmp_path / "source")
     with tarfile.open(tmp_path / "source.tar.gz", "w:gz") as archive:
         archive.add(source, "tigerbush")
     with tarfile.open(tmp_path / "source.tar.gz") as archive:
@@ -28,7 +28,7 @@ def test_from_the_source_archive_without_git(run, tmp_path):
 
 
 def test_from_another_working_directory(run, tmp_path):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     run.snakemake("--directory", str(tmp_path / "elsewhere"), status=1)  # its sites.tsv is not there
     shutil.copytree(run.folder, tmp_path / "moved")
     run.snakemake(SUMMARIES, "--directory", str(tmp_path / "moved"))
@@ -37,7 +37,7 @@ def test_from_another_working_directory(run, tmp_path):
 
 
 def test_as_a_module_of_another_workflow(run):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     (run.folder / "Snakefile").write_text(
         'configfile: "config.yaml"\n\n\n'
         "module vegetation:\n"
@@ -53,8 +53,8 @@ def test_as_a_module_of_another_workflow(run):
 
 def test_as_a_module_of_another_workflow_from_github(run, tmp_path):
     """A repository on this machine, of which git is told that it is there; another version is on PYTHONPATH."""
-    keep(run, "20170110")
-    hub = committed(copied(tmp_path / "hub" / "o" / "tigerbush", "workflow"))
+    keep_days(run, "20170110")
+    hub = commit_all(copy_checkout(tmp_path / "hub" / "o" / "tigerbush", "workflow"))
     subprocess.run(["git", "tag", "v1"], cwd=hub, check=True)
     (run.folder / "Snakefile").write_text(
         'configfile: "config.yaml"\n\n\n'
@@ -73,17 +73,17 @@ def test_as_a_module_of_another_workflow_from_github(run, tmp_path):
     }
     run.snakemake(snakefile=run.folder / "Snakefile")
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
-    # its library is that of a checkout
+    # with the library of a checkout
     summary = "results/here/2017-01-16/summary.json"
     output = run.snakemake(summary, "--dry-run", "--rerun-triggers", "mtime", "params", "input")
     assert "Nothing to be done" in output
 
 
 def test_results_stay_when_the_checkout_moves(run, tmp_path):
-    keep(run, "20170110")
-    run.snakemake(SUMMARIES, snakefile=copied(tmp_path / "one") / "workflow" / "Snakefile")
-    other = copied(tmp_path / "other") / "workflow" / "Snakefile"
-    assert "Nothing to be done" in run.snakemake(SUMMARIES, snakefile=other)
+    keep_days(run, "20170110")
+    run.snakemake(SUMMARIES, snakefile=copy_checkout(tmp_path / "one") / "workflow" / "Snakefile")
+    moved = copy_checkout(tmp_path / "other") / "workflow" / "Snakefile"
+    assert "Nothing to be done" in run.snakemake(SUMMARIES, snakefile=moved)
 
 
 def rules() -> dict[str, str]:
@@ -102,9 +102,9 @@ def test_a_rule_names_its_script(rule):
     text = rules()[rule]
     script = re.search(r'script:\s*"\.\./scripts/(\w+)\.py"', text)
     library = re.search(r"library=library\((.*?)\)", text)
-    # check_scenes inherits; an edit must not list or fetch everything again; publish_scene follows its manifest
+    # check_scenes inherits; the others list and fetch, which an edit must not repeat, or follow a manifest
     others = {"discover_products", "download_product", "stream_product", "check_scenes", "publish_scene"}
-    # the launcher starts a script more
+    # the launcher starts another script
     named = "*SCENE_SCRIPTS" if rule == "resample_scenes" else f'"{rule}"'
     assert (library and library[1]) == (None if rule in others else named)
     assert len(rule) <= 27

@@ -1,17 +1,17 @@
-"""Keys on this machine: a run that has them shows them nowhere, and one that was given them openly does not start."""
+"""Secrets in the environment: a run shows them nowhere, and does not start when they are given on its command line."""
 
 import pytest
 import yaml
 
 from canaries import ENVIRONMENT, Processes, Search
 from fabricate import ROOT
-from runs import BASE, SNAKEMAKE, SUMMARIES, Run, keep
+from runs import BASE, SNAKEMAKE, SUMMARIES, Run, keep_days
 from warm import warm_python
 
 pytestmark = pytest.mark.workflow
 
 CANARY = "a-canary-that-is-given-openly"
-# a rule of one's own beside ours, for which Snakemake starts itself, and which tells how
+# a user's rule beside those of the workflow, for which Snakemake starts itself, and which reports how
 MODULE = f"""
 configfile: "config.yaml"
 module vegetation:
@@ -28,9 +28,9 @@ rule told:
 """
 
 
-def test_keys_are_inherited_and_shown_nowhere(run):
-    """Not with --verbose either, nor by a rule for which Snakemake starts itself."""
-    keep(run, "20170110")
+def test_secrets_are_inherited_and_shown_nowhere(run):
+    """Nor with --verbose, nor by a rule for which Snakemake starts itself."""
+    keep_days(run, "20170110")
     (run.folder / "Snakefile").write_text(MODULE)
     search = Search(ENVIRONMENT)
     with Processes(search, rf"\S*python\S* {run.folder}/\.snakemake/scripts/") as processes:
@@ -39,7 +39,7 @@ def test_keys_are_inherited_and_shown_nowhere(run):
     assert len(processes.seen) >= 3
     assert processes.inherited == set(ENVIRONMENT)
     assert processes.shown == set()
-    assert search.named(output) == set()
+    assert search.secrets_in(output) == set()
     assert search.files(run.folder) == {}
     told = (run.folder / "told.txt").read_text()
     assert told.endswith(ENVIRONMENT["AWS_SESSION_TOKEN"][::-1])
@@ -47,7 +47,7 @@ def test_keys_are_inherited_and_shown_nowhere(run):
 
 
 def openly(run, *arguments, variables=None):
-    """Start a run; what it prints and leaves, without the secret that it was given."""
+    """Start a run; return its output and the files it leaves, without the secret that it was given."""
     command = [*SNAKEMAKE, "--snakefile", str(ROOT / "workflow" / "Snakefile"), "--configfile", "config.yaml"]
     command = [*command, "--cores", "2", SUMMARIES, *arguments]
     output = run.call([run.python, *command[1:]], 1, variables or {})
@@ -60,7 +60,7 @@ def openly(run, *arguments, variables=None):
 
 @pytest.fixture
 def given(tmp_path):
-    """Without products, which no run comes to."""
+    """A run without products, since none of these starts."""
     run = Run(tmp_path / "work", BASE)
     run.python = warm_python()
     return run
@@ -71,7 +71,7 @@ def given(tmp_path):
     [
         (["--storage-s3-access-key", CANARY], "access-key"),
         (["--storage-s3-secret-key=" + CANARY], "secret-key"),
-        # Snakemake takes the beginning of an option, and a tag before the value
+        # Snakemake accepts abbreviated options, and a tag before the value
         (["--storage-s3-tok", f"source::{CANARY}"], "token"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_secret_given_openly(given, arguments, variables, sentence):
 
 
 def test_a_password_in_a_table(given):
-    """Written by hand; a table that discovery writes has none."""
+    """In one written by hand; a table that discovery writes has none."""
     (given.folder / "sites.tsv").write_text(
         f"site\tlongitude\tlatitude\tregion_size\tsource\nhere\t14.5593\t45.8694\t0.0037\thttps://user:{CANARY}@host\n"
     )

@@ -1,4 +1,4 @@
-"""Which products make a date: clouds, orbits, data takes, levels; and that what is missing adds up."""
+"""Which products are used at a date: clouds, orbits, datatakes, levels; and that missing products and sub-images add up."""
 
 import csv
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from fabricate import name_of, scene_of
-from runs import SUMMARIES, break_product, keep
+from runs import SUMMARIES, break_product, keep_days
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
 
 
 def test_a_period_with_only_clouds(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     ring = [(465000, 5080500), (466600, 5080500), (466600, 5078900), (465000, 5078900)]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
     run.snakemake(SUMMARIES)
@@ -35,7 +35,7 @@ def test_products_above_the_cloud_limit_are_left_out(run):
 
 
 def test_what_is_missing_adds_up(run):
-    """Everything that missing.tsv lists and everything that was measured is everything expected."""
+    """The rows of missing.tsv and the measured sub-images add up to all that are expected."""
     ring = [(465000, 5080500), (465790, 5080500), (465790, 5078900), (465000, 5078900)]
     write_product(run.folder / "products", name_of("20170210"), scene_of(5, clouds=[ring]))
     write_product(run.folder / "products", name_of("20170212"), scene_of(5, cloud_percent=50.1))
@@ -69,8 +69,8 @@ def test_relative_orbits(run):
     assert metadata["missing"]["2017-01-16"].startswith("all 2 products left out: another orbit")
 
 
-def test_as_many_data_takes_at_each_date(run):
-    """The clearest of two takes is used, and of the one that is two products both."""
+def test_as_many_datatakes_at_each_date(run):
+    """The clearest of two datatakes is used, with both products of one that consists of two."""
     folder = run.folder / "products"
     for day in ("20170110", "20170120"):
         write_product(folder, name_of(day), scene_of(4, cloud_percent=10, clouds=[]))

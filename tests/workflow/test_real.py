@@ -12,7 +12,7 @@ from test_summary import read_as_pyveg
 from tigerbush.raster import PRODUCT, STATUS, read_raster
 from tigerbush.sentinel2.safe import open_product
 
-# one worker: its runs are made once
+# in one worker, so that runs are made once
 pytestmark = [pytest.mark.workflow, pytest.mark.data, pytest.mark.xdist_group("real")]
 
 # 2 x 2 sub-images of 50 pixels in the 102 x 102 pixels of the L1C products
@@ -83,7 +83,7 @@ def test_ndvi_of_every_product_is_the_truth(series, shared_data):
         product = str(name).removesuffix(".SAFE")
         image = read_raster(series.folder / "results" / "ljubljana" / "products" / f"{product}.tif")
         assert (image.tags[STATUS], image.tags[PRODUCT]) == ("ok", product)
-        # the truth lies in rows 1.. and columns ..100 of the products' 102 x 102 pixels
+        # the truth covers rows from 1 and columns up to 100 of the products' 102 x 102 pixels
         column, row = round((image.grid.x - 465180) / 10), round((5080260 - image.grid.y) / 10)
         red, nir = (image.band(band).astype(np.float64) for band in ("B4", "B8"))
         with np.errstate(invalid="ignore"):
@@ -128,22 +128,24 @@ def five_dates(shared_data, start_run, tmp_path_factory):
     return runs
 
 
-def test_the_offset_changes_nothing_but_the_stored_numbers(five_dates):
+def test_the_offset_changes_nothing_but_the_stored_dn(five_dates):
     plain, shifted = (run.folder / "results" / "ljubljana" for run in five_dates)
     images = sorted(path for path in (plain / "products").glob("S2*.tif") if not path.stem.endswith("_mask"))
     assert len(images) == 5
     for path in images:
-        one, other = (
+        unshifted, shifted_image = (
             read_raster(path),
             read_raster(shifted / "products" / path.name.replace("N0204", "N0500")),
         )
-        np.testing.assert_array_equal(one.data.astype(int), other.data.astype(int) - 1000)
-        assert (one.offset, other.offset) == ((0.0,) * 4, (-0.1,) * 4)
+        np.testing.assert_array_equal(unshifted.data.astype(int), shifted_image.data.astype(int) - 1000)
+        assert (unshifted.offset, shifted_image.offset) == ((0.0,) * 4, (-0.1,) * 4)
     dates = sorted(path.parent.name for path in plain.glob("*/composite.tif"))
     assert len(dates) == 3
     for date in dates:
-        one, other = (read_raster(folder / date / "composite.tif") for folder in (plain, shifted))
-        np.testing.assert_array_equal(one.data, other.data)
+        unshifted, shifted_image = (
+            read_raster(folder / date / "composite.tif") for folder in (plain, shifted)
+        )
+        np.testing.assert_array_equal(unshifted.data, shifted_image.data)
         for name in ("ndvi.json", "centrality.json", "ndvi.png", "bwndvi.png", "rgb.png"):
             assert (plain / date / name).read_bytes() == (shifted / date / name).read_bytes()
 
@@ -177,7 +179,7 @@ def test_lost_pixels_are_no_data_not_vegetation(shared_data, start_run, tmp_path
         fractions.append(lost.mean())
         assert np.isnan(composite.data[:4, lost]).all()
         assert np.isnan(ndvi.data[0][lost]).all()
-        # no sub-image with 5 % of lost pixels enters
+        # no sub-image with 5 % of lost pixels is used
         for record in json.loads((folder / date / "ndvi.json").read_text()):
             assert ("unused" in record) == (record["masked_fraction"] >= 0.05)
             assert "unused" in record or record["ndvi_mean"] > 0

@@ -1,4 +1,4 @@
-"""The whole way on products that the tests write: what runs, what does not run again, what fails."""
+"""The whole workflow on synthetic products: what runs, what does not run again, what fails."""
 
 import json
 import shutil
@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
-from runs import SUMMARIES, break_product, keep
+from runs import SUMMARIES, break_product, keep_days
 from tigerbush.images import read_png
 from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.sentinel2.writer import write_product
 
-# one worker: the runs that tests go on with are made once
+# in one worker, so that the runs that tests continue are made once
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("run")]
 
 ANALYSIS = ("analyse_site", "compare_sites", "plot_site", "map_site", "report_site", "report_sites")
@@ -44,7 +44,7 @@ def test_from_products_to_the_summary(run):
     }  # fmt: skip
     assert not list(run.folder.glob("results/here/products/*window*"))
     assert "100%" in output
-    # nothing is left to do, and a dry run says so
+    # nothing is left to be done, and a dry run says so
     assert "Nothing to be done" in run.snakemake()
 
 
@@ -52,7 +52,7 @@ def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
     once = dict.fromkeys(("all", "check_products", "summarise_site", *ANALYSIS), 1)
     assert run.planned() == once | {"discover_products": 1}
     run.tigerbush("discover", "--configfile", "config.yaml")
-    # neither rasters nor metadata are opened: the products are not even there
+    # neither rasters nor metadata are opened: the products do not even exist
     shutil.move(run.folder / "products", run.folder / "elsewhere")
     expected = {
         **once,
@@ -62,7 +62,7 @@ def test_a_dry_run_shows_every_job_once_the_table_is_there(run):
     assert run.planned() == expected | dict.fromkeys(PER_DATE, 2)
 
 
-def test_a_new_product_plans_only_what_it_touches(finished):
+def test_a_new_product_plans_only_what_depends_on_it(finished):
     before = (finished.folder / "results" / "here" / "2017-01-16" / "composite.tif").stat().st_mtime_ns
     write_product(finished.folder / "products", name_of("20170220"), scene_of(9))
     assert "Nothing to be done" in finished.snakemake(SUMMARIES)
@@ -84,9 +84,9 @@ def test_a_new_product_plans_only_what_it_touches(finished):
     assert json.loads(tags[LINEAGE])["n_takes"] == 2
 
 
-def test_the_scheduler_wakes_up_no_more_often_than_jobs_finish(run):
-    """Snakemake's limit of jobs per time would have it look again and again; one of the user's own stays."""
-    keep(run, "20170110", "20170120")
+def test_the_scheduler_runs_no_more_often_than_jobs_finish(run):
+    """Snakemake's default rate limit would make it run again and again; a limit that the user sets is kept."""
+    keep_days(run, "20170110", "20170120")
     output = run.snakemake(SUMMARIES, "--verbose")
     assert output.count("Resources before job selection") <= output.count("Finished jobid")
     shutil.rmtree(run.folder / "results" / "here")
@@ -109,7 +109,7 @@ def test_a_failed_refresh_keeps_the_table(run):
 
 
 def test_discovery_keeps_products_that_are_gone(finished):
-    """Old products are deleted to make room; what was made of them stays in the summary."""
+    """Old products are deleted to free disk space; results made of them stay in the summary."""
     shutil.rmtree(finished.folder / "products" / f"{name_of('20170110')}.SAFE")
     output = finished.tigerbush("discover", "--configfile", "config.yaml")
     assert "1 products of the table are no longer in products" in output
@@ -117,8 +117,8 @@ def test_discovery_keeps_products_that_are_gone(finished):
 
 
 def test_a_source_that_breaks_while_it_is_read(run):
-    """Trouble that might pass is tried again; then the product fails, not its site."""
-    keep(run, "20170110", "20170210")
+    """Transient errors are retried; then the product fails, not its site."""
+    keep_days(run, "20170110", "20170210")
     path = next((run.folder / "products").glob("*20170210T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
     path.symlink_to("/proc/self/mem")  # an input/output error
@@ -131,7 +131,7 @@ def test_a_source_that_breaks_while_it_is_read(run):
 
 
 def test_several_sites_and_weather(run):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     rows = "".join(f"2017-{month:02},{10 * month},{month}\n" for month in (1, 2, 3))
     (run.folder / "here.csv").write_text("date,precipitation,temperature\n" + rows)
     shutil.copy(run.folder / "here.csv", run.folder / "there.csv")
@@ -146,7 +146,7 @@ def test_several_sites_and_weather(run):
 
 
 def test_weather_that_does_not_cover_a_date(run):
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     (run.folder / "weather.csv").write_text("date,precipitation,temperature\n2017-02,10,5\n")
     run.snakemake(SUMMARIES, "--config", "weather={path: weather.csv}")
     weather = run.summary()["ECMWF/ERA5/MONTHLY"]["time-series-data"]
@@ -154,7 +154,7 @@ def test_weather_that_does_not_cover_a_date(run):
     assert run.summary()["metadata"]["num_data_points"] == 1
 
 
-def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
+def test_failures_do_not_stop_the_rest_and_are_reported_at_the_end(run):
     break_product(run, "20170120")
     break_product(run, "20170210")
     output = run.snakemake(SUMMARIES, status=1)
@@ -167,7 +167,7 @@ def test_failures_do_not_stop_the_rest_and_are_told_at_the_end(run):
     placeholder = read_raster(run.folder / "results" / "here" / "products" / f"{name_of('20170210')}.tif")
     assert placeholder.tags[STATUS] == "failed"
     assert not placeholder.data.any()
-    # only the gate is left to run
+    # only the check of products is left to run
     assert run.planned(SUMMARIES) == {"check_products": 1}
 
 
@@ -186,7 +186,7 @@ def test_retry_forces_the_failed_products_and_nothing_else(failed):
 
 
 def test_on_failure_report(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, "--config", "on_failure=report")
     lines = (run.folder / "results" / "products_checked.txt").read_text().splitlines()
@@ -202,7 +202,7 @@ def test_storage_copies_products_first(run):
 
 
 def test_a_product_that_cannot_be_copied(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     break_product(run, "20170210")
     run.snakemake(SUMMARIES, "--config", "source={access: storage, path: products}", status=1)
     assert "B4 is missing" in run.summary()["metadata"]["failed_products"][name_of("20170210")]
@@ -212,7 +212,7 @@ def test_a_product_that_cannot_be_copied(run):
 
 
 def test_scenes(run):
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     break_product(run, "20170210")
     output = run.snakemake("scenes", status=1)
     assert "1 product(s) failed" in output
@@ -226,13 +226,13 @@ def test_scenes(run):
 
 
 def test_scenes_need_no_site(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     run.write_sites(("nowhere", 0.0, 0.0, 0.01))
     run.snakemake("scenes")
     assert "Nothing to be done" in run.snakemake("scenes")
 
 
-def test_retry_passes_over_a_placeholder_that_a_newer_baseline_replaced(failed):
+def test_retry_ignores_a_placeholder_that_a_newer_baseline_has_replaced(failed):
     write_product(failed.folder / "products", name_of("20170210", baseline="0500"), scene_of(5, offset=-1000))
     failed.tigerbush("discover", "--configfile", "config.yaml")
     failed.snakemake(SUMMARIES)
@@ -251,7 +251,7 @@ def test_retry_in_another_directory(failed):
 
 
 def test_every_choice_of_centrality_and_resampling(run):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     scene = {"resolution": 20, "bands": ["B4", "B1", "B8A"], "upsampling": "Bilinear", "downsampling": "Mean"}
     run.configure(
         run.config | {"scene": scene, "centrality": {"neighbours": 8, "method": "networkx", "quantiles": 10}}
@@ -268,7 +268,7 @@ def test_every_choice_of_centrality_and_resampling(run):
 
 
 def test_sub_images_are_written_under_pyvegs_names(run):
-    keep(run, "20170210")
+    keep_days(run, "20170210")
     run.configure(run.config | {"subimages": {"size": 20, "write": True, "limit": 3}})
     run.snakemake(SUMMARIES)
     folder = run.folder / "results" / "here" / "2017-02-15"
@@ -285,7 +285,7 @@ def test_sub_images_are_written_under_pyvegs_names(run):
 
 
 def test_mode_pyveg(run):
-    keep(run, "20170110", "20170120")
+    keep_days(run, "20170110", "20170120")
     write_product(run.folder / "products", name_of("20170120"), scene_of(1, cloud_percent=50, clouds=[]))
     run.configure(run.config | {"mode": "pyveg"})
     run.snakemake()
@@ -306,8 +306,8 @@ def test_a_site_outside_every_tile(run):
 
 
 def test_from_the_checkout_with_the_local_profile(run, tmp_path):
-    """As README says: the profile, and the configuration on top of the default one."""
-    keep(run, "20170110")
+    """As the README says: with the profile, and a configuration on top of the default one."""
+    keep_days(run, "20170110")
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in ("workflow", "config", "profiles"):

@@ -1,4 +1,4 @@
-"""What the profile asks SLURM for, by an sbatch that notes it and refuses. Runs are in tests/services/test_slurm.py."""
+"""What the profile requests from SLURM, by an sbatch that records it and refuses. Runs are in tests/services/test_slurm.py."""
 
 import os
 import re
@@ -16,7 +16,7 @@ REFUSAL = "The job could not be submitted: Batch job submission failed: Invalid 
 
 
 class Refusing(Run):
-    """A working directory with commands of SLURM that take no job."""
+    """A working directory with SLURM commands that accept no job."""
 
     def __init__(self, folder):
         super().__init__(
@@ -33,7 +33,7 @@ class Refusing(Run):
         self.variables = {"PATH": f"{programs}:{os.environ['PATH']}"}
 
     def submitted(self, *arguments, status=1):
-        """What was asked for: memory in MB, minutes and CPUs of each job."""
+        """The requests: memory in MB, minutes and CPUs of each job."""
         self.asked.write_text("")
         self.printed = self.forked(
             ["--snakefile", str(ROOT / "workflow" / "Snakefile"), "--configfile", "config.yaml",
@@ -50,7 +50,7 @@ def test_full_groups_fit_a_node_of_8_gb_and_a_partition_of_an_hour(tmp_path):
     run = Refusing(tmp_path / "work")
     for seed, day in enumerate(DAYS):
         write_product(run.folder / "products", name_of(day), scene_of(seed, clouds=[]))
-    # four products and two, submitted once: another attempt would be refused, too
+    # four products and two, submitted once: another attempt would be refused as well
     assert run.submitted() == [(2000, 40, 2), (4000, 40, 4)]
     assert run.printed.count("Trying to restart") == 0
     assert f"2 job(s) failed in SLURM: {REFUSAL}" in run.printed
@@ -61,7 +61,7 @@ def test_full_groups_fit_a_node_of_8_gb_and_a_partition_of_an_hour(tmp_path):
 
 
 def test_a_job_does_not_try_its_rules_again(tmp_path):
-    """Whoever submitted it counts the attempts, and gives more memory where that was too little."""
+    """The process that submits counts the attempts, and requests more memory where that was too little."""
     run = Run(tmp_path / "work", BASE)
     (run.folder / "products").mkdir()
     snakefile = run.folder / "Snakefile"

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fabricate import ROOT, name_of
-from runs import SNAKEMAKE, SUMMARIES, keep
+from runs import SNAKEMAKE, SUMMARIES, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -19,42 +19,42 @@ def status(run, code=0):
 
 
 def test_before_and_after_a_run(run):
-    told = status(run)
-    assert (told["run"], told["discovered"]) == ("never", False)
+    shown = status(run)
+    assert (shown["run"], shown["discovered"]) == ("never", False)
     run.tigerbush("discover", "--configfile", "config.yaml")
-    told = status(run)
-    assert told["discovered"]
-    assert told["rules"]["resample_product"] == {"waiting": 3}
+    shown = status(run)
+    assert shown["discovered"]
+    assert shown["rules"]["resample_product"] == {"waiting": 3}
     run.snakemake()
-    told = status(run)
-    assert told["run"] == "ended"
-    # one site, the gate, and the table
-    assert {state for counts in told["sites"].values() for state in counts} == {"done"}
-    assert set(told["sites"]) == {"here", "all"}
-    assert told["rules"]["composite_date"] == {"done": 2}
+    shown = status(run)
+    assert shown["run"] == "ended"
+    # one site, the check of products, and the table
+    assert {state for counts in shown["sites"].values() for state in counts} == {"done"}
+    assert set(shown["sites"]) == {"here", "all"}
+    assert shown["rules"]["composite_date"] == {"done": 2}
 
 
 def test_a_hard_failure_blocks_its_date_only(run):
-    """No disk space, a lost library: what no placeholder stands for."""
+    """No disk space, a missing library: failures that no placeholder covers."""
     mask = f"results/here/products/{name_of('20170210')}_mask.tif"
     run.tigerbush("discover", "--configfile", "config.yaml")
     run.snakemake(mask)
     broken = run.folder / mask
     broken.write_bytes(b"no image")
     run.snakemake(status=1)
-    told = status(run, 1)
-    assert [one["rule"] for one in told["failed"]] == ["composite_date"]
-    assert told["failed"][0]["log"] == "logs/composite_date/here/2017-02-15.log"
-    assert broken.name in told["failed"][0]["error"]
-    assert told["rules"]["composite_date"] == {"done": 1, "failed": 1}
-    assert told["rules"]["render_date"] == {"done": 1, "cannot run": 1}
-    assert told["rules"]["summarise_site"] == {"cannot run": 1}
+    state = status(run, 1)
+    assert [job["rule"] for job in state["failed"]] == ["composite_date"]
+    assert state["failed"][0]["log"] == "logs/composite_date/here/2017-02-15.log"
+    assert broken.name in state["failed"][0]["error"]
+    assert state["rules"]["composite_date"] == {"done": 1, "failed": 1}
+    assert state["rules"]["render_date"] == {"done": 1, "cannot run": 1}
+    assert state["rules"]["summarise_site"] == {"cannot run": 1}
     text = run.tigerbush("status", "--configfile", "config.yaml", status=1)
     assert "failed: composite_date: ERROR" in text and "cannot run" in text
 
 
 def test_a_run_in_progress_and_one_that_was_killed(run):
-    keep(run, "20170110", "20170210")
+    keep_days(run, "20170110", "20170210")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.Popen(
         [*SNAKEMAKE, "--snakefile", ROOT / "workflow" / "Snakefile",
@@ -66,16 +66,16 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
         while not list(run.folder.glob("results/here/products/*_mask.tif")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
-        # held, so that it does not end while status looks
+        # paused, so that it does not end while status reads its state
         os.killpg(process.pid, signal.SIGSTOP)
-        told = status(run)
-        assert told["run"] == "running" and told["advice"] is None
-        assert sum(counts.get("running", 0) for counts in told["rules"].values()) <= 1
+        state = status(run)
+        assert state["run"] == "running" and state["advice"] is None
+        assert sum(counts.get("running", 0) for counts in state["rules"].values()) <= 1
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
-    told = status(run)
-    assert told["run"] == "killed" and "--unlock" in told["advice"]
+    state = status(run)
+    assert state["run"] == "killed" and "--unlock" in state["advice"]
     run.snakemake("--unlock")
     run.snakemake(SUMMARIES, "--rerun-incomplete")
     assert status(run)["run"] == "ended"

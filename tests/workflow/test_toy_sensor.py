@@ -1,4 +1,4 @@
-"""A second sensor is a folder of the library beside the first, and nothing else."""
+"""A second sensor is a folder of the library beside the first, and needs nothing else."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from checkouts import LIBRARY, copied
+from checkouts import LIBRARY, copy_checkout
 from runs import SUMMARIES, Run
 from tigerbush.centrality import feature_vector
 from tigerbush.files import write_json
@@ -37,12 +37,12 @@ PROFILE = {
 
 
 def write_toy(folder, day, seed, cloud=()):
-    """Write a product of noise, and return its DN; `cloud` are rows that are masked."""
+    """Write a product of noise, and return its DN; `cloud` are the masked rows."""
     random = np.random.default_rng(seed)
     low = {"green": 2000, "red": 2500, "infrared": 3000}
     dn = {band: random.integers(start, 6000, (SIDE, SIDE), dtype=np.uint16) for band, start in low.items()}
     quality = np.zeros((SIDE, SIDE), np.uint8)
-    # snow is on the ground, unless it is asked for
+    # snow counts as ground by default
     quality[:, ::7] = 2
     quality[list(cloud)] |= 1
     safe = folder / f"TOY1_{day}_A.toy"
@@ -59,16 +59,16 @@ def write_toy(folder, day, seed, cloud=()):
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    """A finished run of a checkout with the toy; the products that it was made of."""
+    """A finished run of a checkout with the toy sensor, and its products."""
     folder = tmp_path_factory.mktemp("toy")
-    checkout = copied(folder / "checkout", "workflow", "config", "profiles")
+    checkout = copy_checkout(folder / "checkout", "workflow", "config", "profiles")
     shutil.copytree(TOY, checkout / LIBRARY / "toy")
     run = Run(folder / "work", CONFIG, [SITE])
     products = {
         day: write_toy(run.folder / "products", day, seed, cloud)
         for seed, (day, cloud) in enumerate([("20170110", ()), ("20170120", range(20, 32)), ("20170210", ())])
     }
-    # what does not reach the site, and what cannot be read
+    # products that do not reach the site, or cannot be read
     shutil.copytree(
         run.folder / "products" / "TOY1_20170110_A.toy", run.folder / "products" / "TOY1_20170111_B.toy"
     )
@@ -87,7 +87,7 @@ def image(run, name):
         return file.read(), file.descriptions, file.transform
 
 
-def test_a_composite_is_the_median_of_what_its_own_mask_leaves(toy):
+def test_a_composite_is_the_median_of_the_pixels_that_its_own_mask_leaves(toy):
     run, products = toy
     data, names, place = image(run, "2017-01-16/composite.tif")
     assert names == ("green", "red", "infrared", "n_obs") and place.a == 50 and data.shape == (4, 20, 20)
@@ -100,7 +100,7 @@ def test_a_composite_is_the_median_of_what_its_own_mask_leaves(toy):
         np.testing.assert_allclose(data[number], both / 20_000 - 0.05, rtol=1e-6)
 
 
-def test_ndvi_and_picture_are_made_of_the_bands_by_their_order(toy):
+def test_ndvi_and_rgb_use_the_bands_by_their_order(toy):
     run, products = toy
     data, _, place = image(run, "2017-02-15/ndvi.tif")
     row, column = round((Y - place.f) / 50), round((place.c - X) / 50)
@@ -116,7 +116,7 @@ def test_ndvi_and_picture_are_made_of_the_bands_by_their_order(toy):
     np.testing.assert_array_equal(pixels, np.floor(composite[2::-1] * 255 / (most + 1)).astype(np.uint8))
 
 
-def test_the_summary_has_the_measures_and_names_what_failed(toy):
+def test_the_summary_has_the_measures_and_the_failed_products(toy):
     run, _ = toy
     summary = run.summary()
     reason = "products/TOY1_20170212_A.toy: the file of band red is missing; fetch the product again."
@@ -133,14 +133,14 @@ def test_the_summary_has_the_measures_and_names_what_failed(toy):
     # columns outer, rows inner
     parts = [data[0, row : row + 10, column : column + 10] for column in (0, 10) for row in (0, 10)]
     np.testing.assert_allclose(
-        [one["ndvi_mean"] for one in records], [part.mean() for part in parts], rtol=1e-6
+        [record["ndvi_mean"] for record in records], [part.mean() for part in parts], rtol=1e-6
     )
     bare = [feature_vector(signal) for signal in bare_ground(run, "2017-02-15")]
-    assert [one["feature_vec"] for one in records] == [list(vector) for vector in bare]
+    assert [record["feature_vec"] for record in records] == [list(vector) for vector in bare]
 
 
 def bare_ground(run, day):
-    """Where a black/white picture shows bare ground, per sub-image."""
+    """Bare ground in a black/white image, per sub-image."""
     with rasterio.open(run.folder / "results" / "here" / day / "bwndvi.png") as picture:
         white = picture.read(1) == 255
     return [white[row : row + 10, column : column + 10] for column in (0, 10) for row in (0, 10)]

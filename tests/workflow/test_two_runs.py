@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from fabricate import ROOT
-from runs import SNAKEMAKE, SUMMARIES, Run, keep
+from runs import SNAKEMAKE, SUMMARIES, Run, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -22,7 +22,7 @@ OPTIONS = ("--snakefile", ROOT / "workflow" / "Snakefile", "--configfile", "conf
 @contextmanager
 def held(run, *targets):
     """A run that has begun its jobs, and is stopped; it goes on, or is killed, when the block ends."""
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     with (run.folder / "run.log").open("wb") as log:
         process = subprocess.Popen(
             [*SNAKEMAKE, *OPTIONS, "--", *targets], cwd=run.folder, env=run.environment, start_new_session=True,
@@ -131,7 +131,7 @@ def test_a_killed_run_is_followed_by_the_next(run, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_an_interrupted_run_leaves_no_mark(run, number):
     """While it plans: Snakemake's scheduler handles signals later."""
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     process = subprocess.Popen(
         [*SNAKEMAKE, *OPTIONS, SUMMARIES], cwd=run.folder, env=run.environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Per site: from the summary to indicators and pictures; and the sites compared."""
+"""Per site: from the summary to early-warning indicators; over sites: their comparison."""
 
 
 rule analyse_site:

@@ -1,7 +1,7 @@
-"""Results wherever outputs are: on a disk or in Blob storage, which is asked as little as may be.
+"""Access to results on a disk or in Blob storage, with as few requests as possible.
 
-Snakemake's plugin asks for the container before each blob, and lists what may be below a blob, which no result of this
-workflow is a folder for: up to four requests where one tells. Every process of a run reads this.
+Snakemake's plugin checks the container before each blob and lists what may be below it, although no result of this workflow
+is a folder: up to four requests where one is enough. Every process of a run reads this file.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake_interface_storage_plugins.io import Mtime
 
-# the end of the name of a record: why a product could not be read again
+# suffix of a record, the file that says why a product could not be read again
 RECORD = from_library("files").RECORD
-# Where the outputs of a run are in a storage; None on a disk.
+# default storage prefix of the run; None when results are on a disk
 STORED = (workflow.storage_settings.default_storage_prefix or "").rstrip("/") or None
 
 
@@ -26,94 +26,92 @@ if in_blob_storage():
     from azure.core.exceptions import AzureError
     from snakemake_storage_plugin_azure import StorageObject
 
-    # The plugin tries for minutes what was refused, and names a Future in the end: RetryError[<Future at ...>].
+    # The plugin retries refused requests for minutes and then names a Future only: RetryError[<Future at ...>].
     for name in ("mtime", "size", "retrieve_object", "remove"):
 
-        @around(StorageObject, name)
-        def ask_blob(original, blob):
-            return explained(lambda: original.__wrapped__(blob), blob.container_name)
+        @wrap_method(StorageObject, name)
+        def request_blob(original, blob):
+            return call_blob_storage(lambda: original.__wrapped__(blob), blob.container_name)
 
-    @around(StorageObject, "exists")
+    @wrap_method(StorageObject, "exists")
     def blob_exists(original, blob):
-        """One request; without its container a blob is not there either."""
-        return explained(blob.blob_client().exists, blob.container_name)
+        """Make one request; a blob does not exist without its container either."""
+        return call_blob_storage(blob.blob_client().exists, blob.container_name)
 
-    @around(StorageObject, "is_dir")
-    def no_folder(original, blob):
+    @wrap_method(StorageObject, "is_dir")
+    def is_no_folder(original, blob):
         return False
 
-    @around(StorageObject, "store_object")
+    @wrap_method(StorageObject, "store_object")
     def upload_blob(original, blob):
-        """Ask for no container, and make none: a mistyped one would be made without a word."""
-        explained(lambda: blob.upload_blob_to_storage(blob.local_path(), blob.blob_path), blob.container_name)
+        """Upload, but create no container, since a mistyped one would be created silently."""
+        call_blob_storage(
+            lambda: blob.upload_blob_to_storage(blob.local_path(), blob.blob_path), blob.container_name
+        )
 
 
 def blob_service():
     return workflow.storage_registry.default_storage_provider.bsc
 
 
-def explained(ask, place):
-    """What Blob storage answers: what may pass is tried three times, what is refused is a sentence."""
+def call_blob_storage(request, container_name):
+    """Make a request to Blob storage: transient errors are retried, at most three attempts; others become a sentence."""
 
-    def told(error):
-        return from_library("runs.blob_errors").sentence(error, blob_service(), place)
+    def sentence_of(error):
+        return from_library("runs.blob_errors").sentence(error, blob_service(), container_name)
 
     def warn(error, seconds, number):
-        logger.warning(f"Blob storage is asked again: {told(error)}")
+        logger.warning(f"Retrying a request to Blob storage: {sentence_of(error)}")
 
     try:
         return from_library("sources.retries").call_with_retries(
-            ask,
+            request,
             tries=3,
             wait=lambda error, attempt: 3 * 2 ** (attempt - 1),
             may_pass=lambda error: from_library("runs.blob_errors").may_pass(error),
             tell=warn,
         )
     except AzureError as error:
-        raise WorkflowError(told(error)) from None
+        raise WorkflowError(sentence_of(error)) from None
 
 
 @lru_cache(maxsize=1)
-def stored():
-    """What Blob storage holds of this run, by address, from one listing; None where outputs are elsewhere."""
+def stored_blobs():
+    """Return the blobs of this run by address, from one listing; None when results are not in Blob storage."""
     if not in_blob_storage():
         return None
-    place, _, name = STORED.removeprefix("az://").partition("/")
-    client = blob_service().get_container_client(place)
-    return explained(
+    container_name, _, name = STORED.removeprefix("az://").partition("/")
+    client = blob_service().get_container_client(container_name)
+    return call_blob_storage(
         lambda: {
-            f"az://{place}/{blob.name}": blob
+            f"az://{container_name}/{blob.name}": blob
             for blob in client.list_blobs(name_starts_with=f"{name}/" if name else None)
         },
-        place,
+        container_name,
     )
 
 
 def has_checksum(file, content):
-    settings = stored()[file.storage_object.query].content_settings
+    settings = stored_blobs()[file.storage_object.query].content_settings
     return bytes(settings.content_md5 or b"") == hashlib.md5(content.encode(), usedforsecurity=False).digest()
 
 
 def address_in_results(file):
-    """The path of a file of a run, wherever outputs are."""
+    """Return the path of an output relative to the working directory or the storage prefix."""
     return file.storage_object.query.removeprefix(f"{STORED}/") if file.is_storage else str(file)
 
 
 def read_result(path):
-    """The text of a result, wherever outputs are; KeyError or FileNotFoundError when it is not there."""
+    """Return the text of a result; KeyError or FileNotFoundError when it does not exist."""
     if not in_blob_storage():
         return Path(path).read_text()
-    blob = stored()[f"{STORED}/{path}"]
+    blob = stored_blobs()[f"{STORED}/{path}"]
     client = blob_client(blob.container, blob.name)
-    return explained(lambda: client.download_blob(encoding="utf-8").readall(), blob.container)
+    return call_blob_storage(lambda: client.download_blob(encoding="utf-8").readall(), blob.container)
 
 
-def read_stored(file):
-    return read_result(address_in_results(file))
-
-
-def store_records(job):
-    """Bring records of products that could not be read again (`tigerbush.placeholder`) to where outputs are stored."""
+def upload_records(job):
+    """Upload the records of products that could not be read again (`tigerbush.placeholder`)."""
     if not in_blob_storage():
         return
     for file in (*job.input, *job.output):
@@ -123,19 +121,21 @@ def store_records(job):
 
 
 def write_result(path, content):
-    """Write a result that is no output of a job, wherever outputs are."""
+    """Write a result that is not an output of a job, to the disk or to Blob storage."""
     if not in_blob_storage():
         write_text(Path(path), content)
     else:
-        place, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
-        explained(lambda: blob_client(place, name).upload_blob(content, overwrite=True), place)
+        container_name, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
+        client = blob_client(container_name, name)
+        call_blob_storage(lambda: client.upload_blob(content, overwrite=True), container_name)
 
 
-def blob_client(place, name):
-    return blob_service().get_blob_client(place, name)
+def blob_client(container_name, name):
+    return blob_service().get_blob_client(container_name, name)
 
 
 def write_text(path, content):
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(content)
@@ -143,7 +143,7 @@ def write_text(path, content):
 
 
 def fill_inventory(dag):
-    """Spare some requests for each file in Blob storage: what is there, and since when, is in the listing."""
+    """Fill Snakemake's cache from the listing of Blob storage, which saves several requests per file."""
     prefix = f"{STORED}/"
     cache = workflow.iocache
     for job in dag.jobs:
@@ -153,7 +153,7 @@ def fill_inventory(dag):
                 and file.storage_object.query.startswith(prefix)
                 and file not in cache.exists_in_storage
             ):
-                blob = stored().get(file.storage_object.query)
+                blob = stored_blobs().get(file.storage_object.query)
                 cache.exists_in_storage[file] = blob is not None
                 if blob is not None:
                     cache.mtime[file] = Mtime(storage=blob.last_modified.timestamp())

@@ -1,6 +1,6 @@
-"""The products of each date, and what the rules ask for.
+"""The products of each date, and the input functions and constants that rules share.
 
-Every job reads it, so that nothing heavier than numpy (through utm) is imported: of the library, `planning` alone.
+Every job reads this file, so nothing heavier than numpy (through utm) is imported: of the library, `planning` alone.
 """
 
 from functools import lru_cache
@@ -13,10 +13,10 @@ SOURCE = from_library("planning.source")
 FINGERPRINTS = from_library("planning.fingerprints")
 VARIABLES = from_library("variables")
 
-# Attempts after the first one; then trouble that might have passed becomes a placeholder.
+# Attempts after the first; a transient error of the last one becomes a placeholder.
 RETRIES = 2
 
-# Dates (results/site/date) and scenes whose results of an earlier run stay, because products are gone (on_gone: keep).
+# Dates (results/site/date) and scenes that stay as an earlier run made them, because products are gone (on_gone: keep).
 KEPT = {}
 
 
@@ -29,12 +29,12 @@ wildcard_constraints:
 TEMPLATES = fingerprint(
     source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
 )
-# An edit of what lists and fetches must not make anything again: their modules are no parameter.
-bring("discover_products", "download_product", "stream_product", "publish_scene")
+# No parameter holds the code that lists and fetches products: an edit of it must not make results outdated.
+fetch_imports("discover_products", "download_product", "stream_product", "publish_scene")
 
 
 def scene_parameters():
-    """How a scene is made, whoever makes it."""
+    """Return the parameters of a scene, for either rule that makes one."""
     return FINGERPRINTS.scene_parameters(config)
 
 
@@ -44,51 +44,51 @@ def later(*keys):
 
 
 def products_table():
-    """The rows of the table of products."""
-    return _products_table(*_stamped(products_path()))
+    """Return the rows of the table of products."""
+    return _products_table(*_path_and_time(products_path()))
 
 
 def products_path():
-    """The table of products; until discovery has run, Snakemake waits for it. That of the sample is tracked."""
+    """Return the path of the table of products; Snakemake waits until discovery has run. The sample's is in git."""
     if config["source"]["kind"] == "sample":
         return Path(config["products"])
     return checkpoints.discover_products.get().output.products
 
 
-def _stamped(path):
-    """A file and what changes when it does; in a remote storage it changes under no one's hands."""
+def _path_and_time(path):
+    """Return the key under which a file is cached: its path and modification time, None in remote storage."""
     local = Path(path)
     return path, local.stat().st_mtime_ns if local.exists() else None
 
 
 @lru_cache(maxsize=1)
 def _products_table(path, _):
-    return refusing(TABLES.read_products, path)
+    return translate_errors(TABLES.read_products, path)
 
 
 def plan(site):
-    """What to do for a site: per date with products, which to process and why others are left out."""
-    return _plan(site, *_stamped(products_path()))
+    """Return which products of a site are processed at each date that has any, and why others are left out."""
+    return _plan(site, *_path_and_time(products_path()))
 
 
 @lru_cache(maxsize=None)
-def _plan(site, path, stamp):
-    rows = refusing(DATES.products_of, SITES[site], _products_table(path, stamp), config)
+def _plan(site, path, time):
+    rows = translate_errors(DATES.products_of, SITES[site], _products_table(path, time), config)
     kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
     return DATES.plan_dates(rows, PERIODS, config, kept)
 
 
 def scenes():
-    """The products of the target `scenes`, without those whose scenes are kept as they are."""
+    """List the products of the target `scenes`, without those whose scenes are kept as they are."""
     return [name for name in products_table() if f"results/scenes/{name}" not in KEPT]
 
 
 def dates_with_products(site):
-    return [day for day, todo in plan(site).items() if todo["products"]]
+    return [day for day, planned in plan(site).items() if planned["products"]]
 
 
 def site_window(wildcards):
-    """The keyword arguments that place a site on its grid."""
+    """Return the keyword arguments of `tigerbush.site.Site`."""
     site = SITES[wildcards.site]
     return {key: site[key] for key in TABLES.SITE_COLUMNS[1:]} | {
         "size": config["subimages"]["size"],
@@ -97,36 +97,38 @@ def site_window(wildcards):
 
 
 def product_url(wildcards):
-    """Where a product lies in the source."""
+    """Return where a product is in the source."""
     return products_table()[wildcards.product]["url"]
 
 
 def discovered(wildcards):
-    """No file, but Snakemake learns that the job waits for the table of products."""
+    """Return no file, but let the job wait for the table of products."""
     products_table()
     return []
 
 
 def sensors_of(wildcards):
-    """The folders of the sensors whose products a job is made of: one, those of a date or of a site, or all."""
+    """Return the folders of the sensors whose products a job uses: of one product, of a date, of a site, or of all."""
     if hasattr(wildcards, "product"):
         return sensors_of_products([wildcards.product])
     if hasattr(wildcards, "date"):
         return sensors_of_products(plan(wildcards.site).get(wildcards.date, {}).get("products", []))
     if hasattr(wildcards, "site"):
         return sensors_of_products(
-            name for todo in plan(wildcards.site).values() for name in (*todo["products"], *todo["left_out"])
+            name
+            for planned in plan(wildcards.site).values()
+            for name in (*planned["products"], *planned["left_out"])
         )
     return sensors_of_products(products_table())
 
 
 def sensors_of_products(products):
-    """The folders of the sensors of some products."""
+    """Return the folders of the sensors of these products."""
     return tuple(sorted({SENSOR_OF(name).package.replace(".", "/") for name in products}))
 
 
 def simulated_products(product="*"):
-    """The products of the sample, or one of them; none where products are real."""
+    """Return the files of the sample's products, or of one of them; none for a real source."""
     if config["source"]["kind"] != "sample":
         return []
     names = products_table() if product == "*" else [product]
@@ -134,60 +136,63 @@ def simulated_products(product="*"):
 
 
 def product_of_site(wildcards):
-    """What a site reads of a product. A product that is read in place is no input: results outlive it."""
+    """Return the file that a site's window is read from. A product read in place is no input: results outlive it."""
     if REMOTE and config["source"]["access"] == "stream":
         return discovered(wildcards) + [f"results/{wildcards.site}/downloads/{wildcards.product}.zip"]
-    return product_whole(wildcards)
+    return whole_product(wildcards)
 
 
-def product_whole(wildcards):
-    """The local copy of a whole product, unless it is read in place; what is simulated is a file of ours."""
+def whole_product(wildcards):
+    """Return the local copy of a whole product, or the simulated product; nothing when it is read in place."""
     if REMOTE or config["source"]["access"] == "storage":
         return discovered(wildcards) + [f"results/downloads/{wildcards.product}.zip"]
     return discovered(wildcards) + simulated_products(wildcards.product)
 
 
 def stored_files(wildcards):
-    """The files that Snakemake's storage plugin fetches for a download."""
+    """Return the files that Snakemake's storage plugin fetches for a download."""
     products_table()
     rows = files_of(config["scene"]["bands"])(wildcards)
     if REMOTE and SNAP:
-        # a whole product is listed and fetched by the job itself
-        refusing(SOURCE.check_safe, wildcards.product, rows)
+        # the job itself lists and fetches a whole product
+        translate_errors(SOURCE.check_safe, wildcards.product, rows)
         return []
-    # what lies on web servers is fetched by the job itself
+    # the job itself fetches files from web servers
     if not REMOTE or config["source"]["access"] == "stream" or SOURCE.is_web(rows):
         return []
     for row in rows[:1]:
-        ask_store(row["key"])
+        check_access(row["key"])
     return [storage.source(SOURCE.address_of(row["key"], config["source"]["bucket"])) for row in rows]
 
 
 def files_of(bands):
-    """The rows of a product's files: metadata, masks, and bands of sites and some more at their finest resolution."""
+    """Return a function that gives the rows of a product's files: metadata, masks, the bands of sites, and `bands`.
+
+    Bands are those of the finest resolution.
+    """
 
     def rows(wildcards):
         files = files_table().get(wildcards.product, []) if REMOTE else []
         if on_nodes():
             local_rules = config["run"]["local_rules"]
-            refusing(NODES.refuse_stored, wildcards.product, files, config["source"], local_rules)
+            translate_errors(NODES.refuse_stored, wildcards.product, files, config["source"], local_rules)
         return SOURCE.chosen_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
 
     return rows
 
 
 def files_table():
-    """The rows of the table of files by product."""
-    return _files_table(*_stamped(checkpoints.discover_products.get().output.files))
+    """Return the rows of the table of files by product."""
+    return _files_table(*_path_and_time(checkpoints.discover_products.get().output.files))
 
 
 @lru_cache(maxsize=1)
 def _files_table(path, _):
-    return refusing(TABLES.read_files, path)
+    return translate_errors(TABLES.read_files, path)
 
 
 def composited_products(pattern):
-    """The files of the products that enter a date."""
+    """Return a function that gives the files of the products of a date."""
     return lambda wildcards: expand(
         pattern,
         site=wildcards.site,
@@ -196,15 +201,15 @@ def composited_products(pattern):
 
 
 def weather_file(quantity):
-    """The file of a quantity for the site of a job."""
+    """Return a function that gives the weather file of a site, of rainfall or temperature."""
     path = config["weather"][quantity]["path"] or config["weather"]["path"]
-    # one's own file is read here and not looked for in a default storage
-    place = (lambda file: file) if config["source"]["kind"] == "sample" else local
-    return lambda wildcards: place(path.replace("{site}", wildcards.site))
+    # the user's file is on this machine, also when results are in a default storage
+    located = (lambda file: file) if config["source"]["kind"] == "sample" else local
+    return lambda wildcards: located(path.replace("{site}", wildcards.site))
 
 
 def weather_of(days):
-    """The weather of some dates of a site; none when no weather is configured."""
+    """Return a function that gives the weather files of dates of a site; none when no weather is configured."""
     return lambda wildcards: (
         expand("results/{site}/{date}/weather.json", site=wildcards.site, date=days(wildcards))
         if config["weather"]["path"]
@@ -213,7 +218,7 @@ def weather_of(days):
 
 
 def images_of_dates(image):
-    """An image of every date of a site that has products."""
+    """Return a function that gives one image of every date of a site that has products."""
     return lambda wildcards: expand(
         "results/{site}/{date}/{image}.png",
         site=wildcards.site,
@@ -223,14 +228,14 @@ def images_of_dates(image):
 
 
 def in_report(path, caption, category, **labels):
-    """A file that Snakemake's own report shows."""
+    """Flag a file for Snakemake's own report."""
     return report(
         path, caption=f"../report/{caption}.rst", category=category, labels={"site": "{site}"} | labels
     )
 
 
 def ndvi_of_dates(wildcards):
-    """The NDVI of every date of a site that has products."""
+    """Return the NDVI of every date of a site that has products."""
     return expand(
         "results/{site}/{date}/ndvi.tif", site=wildcards.site, date=dates_with_products(wildcards.site)
     )
@@ -240,33 +245,33 @@ def dates_without_products(wildcards):
     return sorted(set(PERIODS) - set(dates_with_products(wildcards.site)))
 
 
-refusing(CONFIGURATION.check_depth, config)
+translate_errors(CONFIGURATION.check_depth, config)
 check_secrets()
 check_config()
 check_nodes()
-SITES = refusing(
+SITES = translate_errors(
     TABLES.read_sites,
     Path(config["sites"]),
     config["subimages"]["size"] * config["composite"]["resolution"],
 )
 if is_main_process():
-    # tables of products, and weather
-    refusing(PLACES.check_files, config, SITES)
-PERIODS = refusing(from_library("planning.periods").read_periods, **config["period"])
-# SNAP resamples: it reads whole products, and its Java takes more than arrays do (estimated, never measured)
+    # the table of products and the weather files
+    translate_errors(PLACES.check_files, config, SITES)
+PERIODS = translate_errors(from_library("planning.periods").read_periods, **config["period"])
+# SNAP reads whole products, and Java needs more memory (an estimate, never measured)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
 SCENE_THREADS, SCENE_MB = (2, 6000) if SNAP else (1, 1000)
 REMOTE = SOURCE.is_remote(config["source"])
 STORE = SOURCE.store_of(config["source"])
 DISCOVERY = SOURCE.discovery_of(config["source"], SITES, PERIODS)
-# what nodes without the disk of this machine cannot do, or should not
+# rules that cannot, or should not, run on nodes that do not share this file system
 LOCAL_RULES = config["run"]["local_rules"] + (
     ["download_product"] if config["source"]["kind"] == "local" else []
 )
-# with the names that they have when the workflow is a module of another one
+# by the names they have when the workflow is used as a module
 workflow.localrules(*map(workflow.modifier.modify_rulename, LOCAL_RULES))
-# what every rule on sub-images needs to choose them
+# parameters by which sub-images are chosen
 SUBIMAGES = {
     "site": site_window,
     "max_masked_fraction": config["subimages"]["max_masked_fraction"],

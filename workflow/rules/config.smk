@@ -1,4 +1,4 @@
-"""The configuration, checked and filled in; bad values end in one sentence."""
+"""Read the configuration: defaults are filled in, and an invalid value ends the run with one sentence."""
 
 import os
 import sys
@@ -12,8 +12,8 @@ PLACES = from_library("planning.places")
 NODES = from_library("planning.nodes")
 
 
-def refusing(function, *arguments, **options):
-    """What a function returns; what it refuses is an error of the workflow, in one sentence."""
+def translate_errors(function, *arguments, **options):
+    """Call a function of the library; its errors become WorkflowErrors, of which Snakemake prints the sentence alone."""
     try:
         return function(*arguments, **options)
     except CONFIGURATION.TigerbushError as error:
@@ -21,52 +21,52 @@ def refusing(function, *arguments, **options):
 
 
 def is_main_process():
-    """Whether this is what the user started; a job need not look again at what that has seen."""
+    """Tell whether the user started this process; the processes of jobs need not repeat its checks."""
     return not workflow.remote_exec and workflow.exec_mode == ExecMode.DEFAULT
 
 
 def check_config():
-    """Fill in the defaults; refuse what cannot be used, in one sentence."""
+    """Fill in the defaults and refuse invalid values, in one sentence."""
     if is_main_process():
         check_folders(is_submitting())
-    refusing(CONFIGURATION.prepare, config)
+    translate_errors(CONFIGURATION.prepare, config)
     try:
         validate(config, "../schemas/config.schema.yaml")
     except WorkflowError as error:
         raise WorkflowError(CONFIGURATION.schema_sentence(error.__context__)) from None
-    refusing(CONFIGURATION.complete, config)
+    translate_errors(CONFIGURATION.complete, config)
     if is_main_process():
-        refusing(PLACES.check_table_of_sites, config)
+        translate_errors(PLACES.check_table_of_sites, config)
 
 
 def in_conda():
-    """Whether jobs run in an environment of conda, which brings a Python of its own."""
+    """Tell whether jobs run in a conda environment, which has its own Python."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
 def check_folders(submitted):
-    """Refuse a working folder whose name jobs would not take as it is."""
-    refusing(PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted)
+    """Refuse a working directory whose name would break the commands of jobs."""
+    translate_errors(PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted)
 
 
 def is_submitting():
-    """Whether jobs are submitted and find the folders of this machine, as far as that is known before the executor."""
+    """Tell whether jobs are submitted to nodes that share this file system, as far as known before the executor is."""
     usage = workflow.storage_settings.shared_fs_usage
-    some = SharedFSUsage.SOURCES in usage and usage != SharedFSUsage.all()
-    return some and workflow.resource_settings.nodes is not None
+    partly_shared = SharedFSUsage.SOURCES in usage and usage != SharedFSUsage.all()
+    return partly_shared and workflow.resource_settings.nodes is not None
 
 
 def on_nodes():
-    """Whether jobs go to nodes without the disk of this machine, seen from here."""
+    """Tell whether jobs are sent to nodes that do not share this file system; False in the jobs themselves."""
     return not (workflow.remote_exec or SharedFSUsage.SOURCES in workflow.storage_settings.shared_fs_usage)
 
 
 def check_nodes():
-    """Refuse what nodes would not find, and engines that are not here."""
+    """Refuse paths that nodes cannot reach, and engines that are not installed."""
     if on_nodes():
-        refusing(NODES.check_nodes, config)
+        translate_errors(NODES.check_nodes, config)
     if is_main_process():
         worker = source("scripts/tigerbush/scenes/snap_worker.py")
-        refusing(
+        translate_errors(
             NODES.check_engine, config["scene"]["engine"], worker, on_nodes=on_nodes(), in_conda=in_conda()
         )

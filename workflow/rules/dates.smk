@@ -95,7 +95,7 @@ rule compute_ndvi:
         **later("composite.indices"),
         library=library("compute_ndvi"),
     message:
-        "NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
+        "Computing the NDVI of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
         "../scripts/compute_ndvi.py"
 
@@ -122,7 +122,7 @@ rule compute_centrality:
         library=library("compute_centrality"),
         network=config["centrality"],
     message:
-        "Network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
+        "Computing the network centrality of the sub-images of {wildcards.site} at {wildcards.date}"
     script:
         "../scripts/compute_centrality.py"
 

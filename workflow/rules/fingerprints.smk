@@ -1,7 +1,7 @@
-"""Beside each result what it was made with, so that results of another configuration are never taken for today's.
+"""A fingerprint beside each result, so that results of another configuration or other code are never taken for current.
 
-Snakemake's own records stay in `.snakemake` of one working directory, and are compared only when the rerun trigger `params`
-is set. A fingerprint lies beside the result, is written with it, and is compared at the start of every run.
+Snakemake's own records stay in `.snakemake` of one working directory, and are compared only with the rerun trigger `params`.
+A fingerprint is stored with the result, is written when it is, and is compared at the start of every run.
 """
 
 import json
@@ -11,12 +11,12 @@ from pathlib import Path
 from snakemake.dag import DAG
 from snakemake.settings.types import RerunTrigger
 
-# Of the table of products; no output, because a table of an earlier release would not count as discovered without it.
-OF_TABLE = workflow.modifier.path_modifier.replace_prefix(
+# Not an output of discovery: a table made by a release without fingerprints would then count as not yet discovered.
+TABLE_FINGERPRINT = workflow.modifier.path_modifier.replace_prefix(
     str(Path(config["products"]).with_name("fingerprints") / "discover_products.json")
 )
 SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
-# as rules are called when the workflow is a part of another one
+# rules by the names they have when the workflow is used as a module
 KEYS = {
     workflow.modifier.modify_rulename(name): keys
     for name, keys in FINGERPRINTS.keys_of_rules(config, DISCOVERY).items()
@@ -24,58 +24,57 @@ KEYS = {
 
 
 def fingerprint_of(job):
-    """The content of the file that a job leaves beside its results."""
+    """Return the content of a job's fingerprint."""
     inputs = [address_in_results(file) for file in job.input]
     made_with = FINGERPRINTS.parameters_of(dict(job.params.items()), inputs, config["source"]["path"])
     return FINGERPRINTS.text_of(made_with)
 
 
 def write_fingerprint(job):
-    """At the end of a job, with its results; whole or not at all."""
+    """Write the fingerprint of a job that succeeded."""
     content = fingerprint_of(job)
     if job.rule.name == DISCOVER_PRODUCTS:
-        write_result(OF_TABLE, content)
+        write_result(TABLE_FINGERPRINT, content)
     else:
         write_text(Path(job.output.fingerprint), content)
 
 
 async def why_outdated(job):
-    """How what a finished job was made with differs from today; None when it does not, or nothing is known."""
+    """Return how the recorded fingerprint of a finished job differs from today's; None if not, or if none is known."""
     today = fingerprint_of(job)
     try:
         if job.rule.name == DISCOVER_PRODUCTS:
-            found = read_result(OF_TABLE)
-        elif stored() is not None:
-            # the content is asked for only when its checksum in the listing is another one
-            found = (
-                today if has_checksum(job.output.fingerprint, today) else read_stored(job.output.fingerprint)
-            )
+            recorded = read_result(TABLE_FINGERPRINT)
+        elif stored_blobs() is not None:
+            # a blob whose checksum in the listing is that of today's content is not downloaded
+            same = has_checksum(job.output.fingerprint, today)
+            recorded = today if same else read_result(address_in_results(job.output.fingerprint))
         else:
             if job.output.fingerprint.is_storage and await job.output.fingerprint.exists():
                 await job.output.fingerprint.retrieve_from_storage()
-            found = Path(job.output.fingerprint).read_text()
+            recorded = Path(job.output.fingerprint).read_text()
     except (FileNotFoundError, KeyError):
-        return summary_differs(job)
+        return summary_differences(job)
     except (OSError, UnicodeDecodeError) as error:
         return f"its fingerprint cannot be read ({error})"
-    return FINGERPRINTS.text_differences(found, today)
+    return FINGERPRINTS.text_differences(recorded, today)
 
 
-def summary_differs(job):
-    """How the configuration in the summary of a site differs from today's, in the keys that the rule uses."""
+def summary_differences(job):
+    """Return how the configuration in a site's summary differs from today's, in the keys that the rule uses."""
     site = getattr(job.wildcards, "site", next(iter(SITES)))
     summary = configuration_of_summary(site)
     if job.rule.name not in KEYS:
         return None
     if summary is None:
-        # of scenes and tables nothing is known; of a site, the run was interrupted or is of an earlier release
-        return "nothing says what it was made with" if hasattr(job.wildcards, "site") else None
+        # scenes and tables have none; a site lacks it after an interrupted run, or one of an early release
+        return "there is no record of how it was made" if hasattr(job.wildcards, "site") else None
     return FINGERPRINTS.summary_differences(KEYS[job.rule.name], summary, config, SITES[site])
 
 
 @lru_cache(maxsize=None)
 def configuration_of_summary(site):
-    """The metadata of a site's summary, with the defaults of keys that were not there yet; None without one."""
+    """Return the metadata of a site's summary, with defaults for keys added since; None without a valid summary."""
     try:
         metadata = json.loads(read_result(f"{RESULTS}/{site}/results_summary.json"))["metadata"]
         validate(metadata["config"], SCHEMA)
@@ -85,32 +84,32 @@ def configuration_of_summary(site):
         return None
 
 
-@around(DAG, "update_needrun")
+@wrap_method(DAG, "update_needrun")
 async def compare_fingerprints(original, dag, *args, **options):
-    """In the process that plans, whatever the rerun triggers are."""
+    """Mark outdated jobs, whatever the rerun triggers are; in the process that plans."""
     if workflow.exec_mode == ExecMode.DEFAULT:
-        if workflow.iocache.active and stored() is not None:
+        if workflow.iocache.active and stored_blobs() is not None:
             fill_inventory(dag)
         for job in dag.jobs:
-            # jobs behind a checkpoint are looked at again when it is done
-            planned = not any(file.flags.get("checkpoint_target") for file in job.input)
-            if ours(job) and planned and not dag.finished(job) and await has_results(job.output):
-                if why := why_read_again(job) or await why_outdated(job):
-                    dag.reason(job).params_changed = why
+            # jobs behind a checkpoint are compared once it has run
+            known = not any(file.flags.get("checkpoint_target") for file in job.input)
+            if is_own_job(job) and known and not dag.finished(job) and await has_results(job.output):
+                if reason := why_reread(job) or await why_outdated(job):
+                    dag.reason(job).params_changed = reason
                     dag.reason(job).derived = False
     return await original(dag, *args, **options)
 
 
-@around(Job, "outputs_older_than_script_or_notebook")
+@wrap_method(Job, "outputs_older_than_script_or_notebook")
 async def older_outputs(original, job):
-    """Not by the times of scripts, which are new in each checkout, where the parameter `library` tells what is in them."""
-    if not (ours(job) and RerunTrigger.PARAMS in workflow.rerun_triggers):
+    """Ignore the times of scripts, which are new in each checkout, where the parameter `library` covers their code."""
+    if not (is_own_job(job) and RerunTrigger.PARAMS in workflow.rerun_triggers):
         async for file in original(job):
             yield file
 
 
 async def has_results(files):
-    """Whether an earlier run has left one of some files."""
+    """Tell whether an earlier run has left any of these files."""
     for file in files:
         if await file.exists():
             return True

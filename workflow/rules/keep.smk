@@ -1,9 +1,9 @@
-"""What an earlier run made stays at its place until the new is whole.
+"""Results of an earlier run stay in place until they are replaced by complete ones.
 
-Snakemake 9.27 deletes the outputs of a job before it starts, and again when it fails, also those of a job that never began;
-then it records that they were made with the parameters of today. Scripts of this workflow write under a temporary name and
-rename, so that what lies at an output's place is always whole: it stays there, gets a second name, and comes back as one set
-when the job fails. Every process of a run reads this, since jobs on other machines prepare themselves.
+Snakemake 9.27 deletes the outputs of a job before it starts and again when it fails, even if it never began, and then
+records that they were made with today's parameters. The scripts of this workflow write atomically, so an output is always
+complete: here it stays in place with a second hard link as a backup, and all outputs of a job are restored together when
+the job fails. Every process of a run reads this file, since jobs on other machines prepare themselves.
 """
 
 import functools
@@ -17,15 +17,15 @@ from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-# where they are when the workflow is a module of another one
+# also where the workflow is used as a module
 RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 DISCOVER_PRODUCTS = workflow.modifier.modify_rulename("discover_products")
 
 
-def around(owner, name):
-    """Put a function around a method of Snakemake, which it gets first; only once, however often this file is read."""
+def wrap_method(owner, name):
+    """Wrap a method of Snakemake in a function, which gets the original first; never twice, however often this is read."""
 
-    def put(function):
+    def decorate(function):
         original = getattr(owner, name)
         original = getattr(original, "of_snakemake", original)
 
@@ -37,21 +37,21 @@ def around(owner, name):
         setattr(owner, name, method)
         return function
 
-    return put
+    return decorate
 
 
-def ours(job):
-    """Whether a job is of this workflow, where it is a part of a larger one."""
+def is_own_job(job):
+    """Tell whether a job is of this workflow, which may be a module of a larger one."""
     return hasattr(job.output, "fingerprint") or job.rule.name == DISCOVER_PRODUCTS
 
 
-def second_name(job, file):
-    """Where a result of an earlier run waits for the end of the job that makes it again."""
+def backup_path(job, file):
+    """Return where the earlier version of an output is kept until its job ends."""
     return job.dag.workflow.persistence.path / "kept" / str(file).lstrip("/")
 
 
-def give_name(source, target):
-    """Give a file another name too, or copy it where the disk knows no hard links; `target` is whole or as it was."""
+def link_or_copy(source, target):
+    """Hard-link a file, or copy it where links are not supported; `target` is replaced atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -61,109 +61,109 @@ def give_name(source, target):
             shutil.copy2(source, temporary)
         temporary.replace(target)
     finally:
-        # two names of one file both stay when one replaces the other
+        # a rename between two links to one file leaves both
         temporary.unlink(missing_ok=True)
 
 
-def put_back(kept, path):
-    """Give a result of an earlier run its place again, with its time."""
-    give_name(kept, path)
-    kept.unlink()
+def restore_file(backup, path):
+    """Restore a result of an earlier run, with its modification time."""
+    link_or_copy(backup, path)
+    backup.unlink()
 
 
 def runs_here(job):
-    """Whether this process runs the script of a job, instead of waiting for another one that does."""
-    steers = workflow.exec_mode == ExecMode.DEFAULT
-    return not workflow.touch and (not steers or workflow.local_exec or job.is_local)
+    """Tell whether this process runs the script of a job, instead of waiting for another process to run it."""
+    submits = workflow.exec_mode == ExecMode.DEFAULT
+    return not workflow.touch and (not submits or workflow.local_exec or job.is_local)
 
 
-@around(Job, "remove_existing_output")
-async def keep_outputs(original, job):
-    """Before a job, in the process that runs it."""
-    if not ours(job):
+@wrap_method(Job, "remove_existing_output")
+async def back_up_outputs(original, job):
+    """Before a job, in the process that runs it, back up its outputs instead of deleting them."""
+    if not is_own_job(job):
         return await original(job)
-    # Snakemake does so when the job may have begun already, and only what is marked is put back after a kill
+    # Snakemake may mark outputs as incomplete only after the job began, and only marked ones are restored after a kill
     job.dag.workflow.persistence.started(job)
     for file in job.output:
         if is_flagged(file, "temp"):
             await file.remove()
         elif file.is_storage and is_flagged(file, "update") and await file.exists_in_storage():
-            # the job compares what it makes with what is there
+            # the job compares its result with the existing one
             await file.retrieve_from_storage()
         elif file.is_storage:
             await file.remove(only_local=True)
-        elif os.path.isfile(file) and not second_name(job, file).exists():
-            # an earlier start of the same job may have replaced some of them already
-            give_name(file, second_name(job, file))
+        elif os.path.isfile(file) and not backup_path(job, file).exists():
+            # a backup is of an earlier attempt of this job, which may have replaced some outputs
+            link_or_copy(file, backup_path(job, file))
     for file in job.log:
         await file.remove()
 
 
-@around(PersistenceBase, "started")
+@wrap_method(PersistenceBase, "started")
 def remember_outputs(original, persistence, job, external_jobid=None):
-    """When a job is submitted."""
-    if ours(job):
-        there = {str(file) for file in job.output if not file.is_storage and os.path.exists(file)}
-        vars(persistence).setdefault("there_before", {})[job] = there
+    """When a job is submitted, remember which of its outputs exist."""
+    if is_own_job(job):
+        existing = {str(file) for file in job.output if not file.is_storage and os.path.exists(file)}
+        vars(persistence).setdefault("outputs_before", {})[job] = existing
     original(persistence, job, external_jobid)
 
 
-@around(Job, "cleanup")
+@wrap_method(Job, "cleanup")
 async def restore_outputs(original, job, skip_outputs):
-    """After a job that failed, in its own process and in the one that waits for it; a storage has nothing of it."""
-    if not ours(job):
+    """After a job failed, restore its outputs, in its own process and in the one that waits; none of it is uploaded."""
+    if not is_own_job(job):
         return await original(job, skip_outputs)
-    # a job that was refused has never begun, and has made nothing
-    there = vars(job.dag.workflow.persistence).get("there_before", {}).get(job)
+    # none are remembered of a job that was refused: it never began and has written nothing
+    existing = vars(job.dag.workflow.persistence).get("outputs_before", {}).get(job)
     removed = []
     for file in job.output:
-        kept = second_name(job, file)
+        backup = backup_path(job, file)
         if file.is_storage:
             await file.remove(only_local=True)
-        elif kept.exists():
-            put_back(kept, Path(file))
-        elif there is not None and str(file) not in there and os.path.exists(file):
+        elif backup.exists():
+            restore_file(backup, Path(file))
+        elif existing is not None and str(file) not in existing and os.path.exists(file):
             removed.append(str(file))
             await file.remove()
     if removed:
         logger.info(f"Removing output files of failed job {job}: {', '.join(removed)}")
 
 
-@around(Job, "postprocess")
-async def end_of_job(original, job, *args, error=False, **options):
-    """At the end of a job, whichever it was."""
-    if not ours(job):
+@wrap_method(Job, "postprocess")
+async def finish_job(original, job, *args, error=False, **options):
+    """At the end of a job, write its fingerprint and drop the backups, or upload the records of a failed one."""
+    if not is_own_job(job):
         return await original(job, *args, error=error, **options)
     failed = vars(job.dag.workflow.persistence).setdefault("failed", set())
     failed.discard(job)
     if error:
         failed.add(job)
         if runs_here(job):
-            store_records(job)
+            upload_records(job)
     elif runs_here(job):
         write_fingerprint(job)
     await original(job, *args, error=error, **options)
     if not error and runs_here(job):
         for file in job.output:
-            second_name(job, file).unlink(missing_ok=True)
+            backup_path(job, file).unlink(missing_ok=True)
 
 
-@around(PersistenceBase, "backup_output")
+@wrap_method(PersistenceBase, "backup_output")
 def back_up_output(original, persistence, path):
-    """Of outputs with the flag `update`, where they have no second name; in a storage nothing needs one."""
+    """Let Snakemake back up outputs flagged `update` only where there is no backup yet."""
     if path.exists() and not (persistence.path / "kept" / str(path).lstrip("/")).exists():
         original(persistence, path)
 
 
-@around(PersistenceBase, "restore_output")
+@wrap_method(PersistenceBase, "restore_output")
 def restore_backup(original, persistence, path):
-    """Not from a copy, whose time would be that of the failure: its inputs would seem older than it."""
+    """Let Snakemake restore only where it made a copy, whose time is that of the failure: it would seem up to date."""
     return persistence._get_backup_path(path).exists() and original(persistence, path)
 
 
-@around(PersistenceBase, "finished")
+@wrap_method(PersistenceBase, "finished")
 async def record_only_success(original, persistence, job):
-    """A job that failed has not made what lies at the places of its outputs."""
+    """Record nothing for a job that failed: the files in place are of an earlier run."""
     if job not in vars(persistence).get("failed", ()):
         return await original(persistence, job)
     for file in job.output:
@@ -171,15 +171,15 @@ async def record_only_success(original, persistence, job):
 
 
 def restore_interrupted():
-    """Before a run plans: put back what the jobs of a killed run were about to replace."""
+    """Before a run is planned, restore what the jobs of a killed run were about to replace."""
     persistence = workflow.persistence
     folder = persistence.path / "kept"
-    for kept in [path for path in folder.rglob("*") if path.is_file()]:
-        relative = kept.relative_to(folder)
-        # of an absolute path the first character is missing there
+    for backup in [path for path in folder.rglob("*") if path.is_file()]:
+        relative = backup.relative_to(folder)
+        # backups of absolute paths lack the leading slash
         for path in (relative, Path("/") / relative):
             if persistence._filter_incomplete_keys([str(path)]):
-                put_back(kept, path)
+                restore_file(backup, path)
                 break
         else:
-            kept.unlink()
+            backup.unlink()

@@ -1,4 +1,4 @@
-"""The library, and the fingerprint of what each rule runs of it; there is no list of modules."""
+"""The library, and for each rule a fingerprint of the library code that it runs. Imports are followed; no list is kept."""
 
 import hashlib
 import importlib
@@ -15,21 +15,21 @@ HERE = workflow.current_basedir
 
 @cache
 def source(name):
-    """A file of workflow/, where this process finds it; of a workflow that lies elsewhere it is fetched first."""
+    """Return the local path of a file of workflow/; it is fetched first when the workflow is deployed from elsewhere."""
     if isinstance(HERE, LocalSourceFile):
         return Path(HERE.get_path_or_uri(secret_free=True), "..", name).resolve()
     return Path(str(workflow.source_path(f"../{name}")))
 
 
-def loaded(path):
-    """A file that needs nothing of the rest, as a module."""
+def load_file(path):
+    """Load a Python file that imports nothing of the library, as a module."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
-CODE = loaded(source("scripts/tigerbush/planning/code.py"))
+CODE = load_file(source("scripts/tigerbush/planning/code.py"))
 SCRIPTS = source("scripts/tigerbush/__init__.py").parents[1]
 
 
@@ -47,7 +47,7 @@ prefer_own_library()
 
 @cache
 def files_of_sensors():
-    """The files in the folders of sensors, which nothing names."""
+    """List the files in the sensors' folders, which no import names."""
     if isinstance(HERE, LocalSourceFile):
         names = [path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.glob("tigerbush/*/*.py")]
     else:
@@ -58,7 +58,7 @@ def files_of_sensors():
 
 
 def repository():
-    """The git repository that the workflow is fetched from."""
+    """Return the git repository that the workflow is fetched from."""
     if isinstance(HERE, HostingProviderFile):
         return HERE.hosted_repo.repo
     if isinstance(HERE, LocalGitFile):
@@ -66,38 +66,38 @@ def repository():
 
         return git.Repo(HERE.repo_path)
     raise WorkflowError(
-        f"{HERE} is in no git repository, so that its files cannot be listed; take the workflow from a folder, or by "
-        "github(...) or gitlab(...)."
+        f"{HERE} is not in a git repository, so its files cannot be listed; use a local folder, github(...) or "
+        "gitlab(...) for the workflow."
     )
 
 
 @cache
 def imports(name):
-    """The files of the library that a file imports."""
+    """Return the library files that a file imports."""
     return CODE.imported(source(f"scripts/{name}").read_text(encoding="utf-8"))
 
 
 @cache
-def modules_of(*names, sensors=None):
-    """Some files and those of the library that they import, directly or through others; they are here now.
+def with_imports(*names, sensors=None):
+    """Return files and the library files that they import, directly or indirectly, with their local paths.
 
-    With those of all sensors, or of some, where products are looked at.
+    Where products are read, the modules of all sensors are included, or those of `sensors` only.
     """
-    there = CODE.files_of_sensors(files_of_sensors(), sensors)
-    files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, there))
+    available = CODE.files_of_sensors(files_of_sensors(), sensors)
+    files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, available))
     return {name: source(f"scripts/{name}") for name in files}
 
 
 def from_library(name):
-    """A module of the library."""
+    """Return a module of the library."""
     if not isinstance(HERE, LocalSourceFile):
-        modules_of(*CODE.imported(f"import tigerbush.{name}"))
+        with_imports(*CODE.imported(f"import tigerbush.{name}"))
     return importlib.import_module(f"tigerbush.{name}")
 
 
 @cache
 def same_numbers():
-    """Of code that makes the numbers of an earlier one the fingerprint by which that is recorded."""
+    """Map the fingerprint of code to that of earlier code that gives the same numbers, under which results are recorded."""
     return CODE.read_same_numbers(source("same_numbers.tsv").read_text(encoding="utf-8"))
 
 
@@ -108,34 +108,34 @@ def digests():
 
 @cache
 def code_of(*scripts, sensors=()):
-    """Fingerprint of scripts and of what they import, for products of some sensors."""
-    files = modules_of(*(f"{script}.py" for script in scripts), sensors=sensors)
+    """Return the fingerprint of scripts and their imports, for products of the given sensors."""
+    files = with_imports(*(f"{script}.py" for script in scripts), sensors=sensors)
     code = CODE.fingerprint(digests().of(files))
     return same_numbers().get(code, code)
 
 
 def library(*scripts):
-    """Fingerprint of the code of a rule, as a parameter: an edit re-runs what uses it and nothing else.
+    """Return the fingerprint of a rule's code, as a parameter: an edit re-runs the rules that use it and nothing else.
 
-    Not the files as inputs: those would re-run everything when the checkout moves. Jobs have no use for it, but need
+    Were the files inputs, everything would run again when the checkout moves. Jobs do not use the fingerprint, but need
     the files.
     """
     if workflow.exec_mode != ExecMode.DEFAULT:
-        bring(*scripts)
+        fetch_imports(*scripts)
         return None
-    files = modules_of(*(f"{script}.py" for script in scripts), sensors=())
+    files = with_imports(*(f"{script}.py" for script in scripts), sensors=())
     if CODE.FOUND.keys().isdisjoint(files):
         return code_of(*scripts)
-    # another sensor makes no result of this one again
+    # adding a sensor does not invalidate results of the others
     return lambda wildcards: code_of(*scripts, sensors=sensors_of(wildcards))
 
 
-def bring(*scripts):
-    """Fetch what scripts import, where the workflow lies elsewhere."""
+def fetch_imports(*scripts):
+    """Fetch what scripts import, when the workflow is deployed from elsewhere."""
     if not isinstance(HERE, LocalSourceFile):
-        modules_of(*(f"{script}.py" for script in scripts))
+        with_imports(*(f"{script}.py" for script in scripts))
 
 
 def fingerprint(paths):
-    """Fingerprint of files as they are."""
+    """Return the fingerprint of the contents of files."""
     return hashlib.sha256(b"".join(Path(str(path)).read_bytes() for path in paths)).hexdigest()[:16]

@@ -1,9 +1,9 @@
-"""Before the first job: finished results whose products are gone are not made again from what is left."""
+"""Before the first job: finished results whose products are gone are not replaced by results of fewer products."""
 
 from snakemake.workflow import Workflow
 
-# what reads products where they lie, or what has been made of them, as rules are called in this workflow or as its part
-PLAIN_NAMES = {
+# rules that read products or their local copies: their names here, by those they have when the workflow is used as a module
+READING_RULES = {
     workflow.modifier.modify_rulename(name): name
     for name in (
         "download_product",
@@ -17,7 +17,7 @@ COMPOSITE_DATE = workflow.modifier.modify_rulename("composite_date")
 
 
 def makes_results():
-    """Whether this process is that of a run, and no job, dry run or question."""
+    """Tell whether this process runs the workflow, and is not a job, a dry run or a query."""
     return (
         workflow.exec_mode == ExecMode.DEFAULT
         and workflow._executor_plugin is not None
@@ -25,9 +25,9 @@ def makes_results():
     )
 
 
-@around(Workflow, "_build_dag")
-def keep_what_cannot_be_made_again(original, self):
-    """Plan; where products are gone, plan again without what was made of them, or end (on_gone)."""
+@wrap_method(Workflow, "_build_dag")
+def keep_irreproducible_results(original, self):
+    """Plan the run; where products are gone, end it or plan again without the results made of them (on_gone)."""
     if not makes_results():
         return original(self)
     refuse_what_cannot_run()
@@ -48,7 +48,7 @@ def keep_what_cannot_be_made_again(original, self):
 
 
 def plan_again(self):
-    """What Workflow.execute does before it plans."""
+    """Do what Workflow.execute does before it plans."""
     settings = self.execution_settings
     self._prepare_dag(
         forceall=self.dag_settings.forceall,
@@ -59,29 +59,29 @@ def plan_again(self):
     )
 
 
-@around(DAG, "postprocess_after_update")
-async def refuse_what_cannot_be_made_again(original, dag):
-    """After discovery, which may have shown that more is to be made: what is planned then can only end."""
+@wrap_method(DAG, "postprocess_after_update")
+async def refuse_new_losses(original, dag):
+    """After discovery, end the run if jobs that are now needed would replace such results: it cannot be planned again."""
     await original(dag)
     if vars(dag).get("planned") and makes_results() and (losses := await lost_results()):
         sentence = from_library("runs.gone").loss_sentence(losses)
-        again = " Start the run again for that." if config["on_gone"] == "keep" else ""
-        raise WorkflowError(sentence + again)
+        restart = " Start the run again for that." if config["on_gone"] == "keep" else ""
+        raise WorkflowError(sentence + restart)
 
 
 async def lost_results():
-    """The finished results that this run would make again without products that are gone, with product and reason."""
+    """Return the finished results that this run would make again without products that are gone, and the reason of each."""
     read = {product for job in workflow.dag.needrun_jobs() for product in products_read(job)}
-    # their windows may wait already, with the reason in place of pixels
+    # their windows may exist already, as placeholders
     read |= {path.name.removesuffix(RECORD) for path in records()}
-    made = await results_made_of(read) if read else {}
-    if not made:
+    products_of_results = await results_made_of(read) if read else {}
+    if not products_of_results:
         return {}
     for file in checkpoints.discover_products.get().output:
         if file.is_storage:
             await file.retrieve_from_storage()
     table = products_table()
-    rows = [table[product] for product in sorted(set().union(*made.values()))]
+    rows = [table[product] for product in sorted(set().union(*products_of_results.values()))]
     library = from_library("runs.gone")
     try:
         gone = library.gone_products(
@@ -91,111 +91,114 @@ async def lost_results():
         raise WorkflowError(str(error)) from None
     losses = {
         result: {product: gone[product] for product in products if product in gone}
-        | unreadable(result, products)
-        for result, products in made.items()
+        | unreadable_products(result, products)
+        for result, products in products_of_results.items()
     }
     return {result: reasons for result, reasons in losses.items() if reasons}
 
 
-def unreadable(result, products):
-    """Those of some products that jobs could not read again for a result."""
+def unreadable_products(result, products):
+    """Return which products of a result jobs could not read again, with the reasons."""
     if config["on_gone"] == "stop":
         # they are tried again
         return {}
     site = None if result.startswith("results/scenes/") else result.split("/")[1]
-    folders = [f"{site}/products", f"{site}/downloads"] if site else ["scenes"]
-    places = [RESULTS / folder for folder in [*folders, "downloads"]]
-    again = "./tigerbush retry" if stored() is None else "a run with on_gone: stop"
+    names = [f"{site}/products", f"{site}/downloads"] if site else ["scenes"]
+    folders = [RESULTS / name for name in [*names, "downloads"]]
+    remedy = "./tigerbush retry" if stored_blobs() is None else "a run with on_gone: stop"
     return {
-        path.name.removesuffix(RECORD): f"could not be read again ({reason.rstrip('.')}; {again} tries again)"
+        path.name.removesuffix(
+            RECORD
+        ): f"could not be read again ({reason.rstrip('.')}; {remedy} tries again)"
         for path, reason in records().items()
-        if path.name.removesuffix(RECORD) in products and path.parent in places
+        if path.name.removesuffix(RECORD) in products and path.parent in folders
     }
 
 
 @lru_cache(maxsize=1)
 def records():
-    """The records of products that could not be read again when the run began, with the reasons."""
-    found = {}
-    for path in recorded_places():
+    """Return the reasons of products that could not be read again, by the paths of their records, as the run began."""
+    reasons = {}
+    for path in record_paths():
         try:
-            found[path] = str(json.loads(read_result(path.as_posix()))["reason"])
+            reasons[path] = str(json.loads(read_result(path.as_posix()))["reason"])
         except (OSError, ValueError, KeyError, TypeError):
-            found[path] = "its record is damaged"
-    return found
+            reasons[path] = "its record is damaged"
+    return reasons
 
 
-def recorded_places():
-    """Where records lie; in a storage not those of products whose results are newer: they have been read since."""
-    if stored() is None:
+def record_paths():
+    """List the records; in Blob storage not those older than the product's result, which has been read since."""
+    if stored_blobs() is None:
         folders = ("scenes", "downloads", "*/products", "*/downloads")
         return sorted(path for folder in folders for path in RESULTS.glob(f"{folder}/*{RECORD}"))
 
-    def outdated(address):
-        results = (stored().get(address.removesuffix(RECORD) + suffix) for suffix in (".tif", ".zip"))
-        record = stored()[address]
+    def is_outdated(address):
+        results = (stored_blobs().get(address.removesuffix(RECORD) + suffix) for suffix in (".tif", ".zip"))
+        record = stored_blobs()[address]
         return any(result is not None and result.last_modified > record.last_modified for result in results)
 
     return [
         Path(address.removeprefix(f"{STORED}/"))
-        for address in stored()
-        if address.endswith(RECORD) and not outdated(address)
+        for address in stored_blobs()
+        if address.endswith(RECORD) and not is_outdated(address)
     ]
 
 
-def why_read_again(job):
-    """Why a finished job reads its product again: an earlier run could not; None where it need not."""
-    if job.rule.name not in PLAIN_NAMES or config["on_gone"] == "keep":
+def why_reread(job):
+    """Return why a finished job must read its product again: a later attempt to do so failed. None if it need not."""
+    if job.rule.name not in READING_RULES or config["on_gone"] == "keep":
         return None
     folders = {Path(address_in_results(file)).parent for file in job.output}
-    if PLAIN_NAMES[job.rule.name] == "resample_scenes":
+    if READING_RULES[job.rule.name] == "resample_scenes":
         folders = {RESULTS / "scenes"}
-    mine = f"{getattr(job.wildcards, 'product', '')}{RECORD}"
+    ending = f"{getattr(job.wildcards, 'product', '')}{RECORD}"
     for path, reason in records().items():
-        if path.parent in folders and path.name.endswith(mine):
+        if path.parent in folders and path.name.endswith(ending):
             return f"{path.name.removesuffix(RECORD)} could not be read again: {reason}"
     return None
 
 
 def products_read(job):
-    """The products that a job reads where they lie; simulated ones and copies are made again when they are gone."""
-    name = PLAIN_NAMES.get(job.rule.name)
+    """Return the products that a job reads from the source; not simulated ones and copies, which can be made again."""
+    name = READING_RULES.get(job.rule.name)
     if name is None or config["source"]["kind"] == "sample":
         return []
     if name == "resample_scenes":
-        return [product for product in scenes() if not product_whole(SimpleNamespace(product=product))]
+        return [product for product in scenes() if not whole_product(SimpleNamespace(product=product))]
     if name.startswith("resample") and job.input:
         return []
     return [job.wildcards.product]
 
 
 async def results_made_of(products):
-    """The finished results among the outputs of a run that were made of some products, with those."""
-    made = {}
+    """Return the finished results that this run would make again and that were made of these products, with which."""
+    products_of_results = {}
     for job in workflow.dag.needrun_jobs():
         if job.rule.name == COMPOSITE_DATE:
             result = f"results/{job.wildcards.site}/{job.wildcards.date}"
-            mine = plan(job.wildcards.site)[job.wildcards.date]["products"]
+            planned = plan(job.wildcards.site)[job.wildcards.date]["products"]
         elif job.output and job.output[0].endswith(
             f"results/scenes/{getattr(job.wildcards, 'product', None)}.tif"
         ):
-            result, mine = f"results/scenes/{job.wildcards.product}", [job.wildcards.product]
+            result, planned = f"results/scenes/{job.wildcards.product}", [job.wildcards.product]
         else:
             continue
-        read = [product for product in mine if product in products]
-        if finished := await made_of(job, read, mine) if read else []:
-            made[result] = finished
-    return made
+        read = [product for product in planned if product in products]
+        if used := await products_in_result(job, read, planned) if read else []:
+            products_of_results[result] = used
+    return products_of_results
 
 
-async def made_of(job, products, planned):
-    """Those of some products for which what a job made in an earlier run may lose pixels, of all that are planned.
+async def products_in_result(job, products, planned):
+    """Return which products the result of an earlier job was made of, and so would lose pixels without.
 
-    They are in it, stand for what is, or nothing planned is; placeholders of failed products are no loss.
+    A product counts when it, or the same data in another baseline, is in the result; all count when none of those that
+    are planned is in it. A placeholder of a failed product has nothing to lose.
     """
     image = job.output[0]
     if not await image.exists():
-        # where only the image was deleted, what was made of it would be lost
+        # the image alone was deleted: what was made of it would be lost
         later = [await has_results(other.output) for other in workflow.dag.depending[job]]
         return products if any(later) else []
     if image.is_storage:
@@ -209,8 +212,8 @@ async def made_of(job, products, planned):
         used = [*lineage["products"], *lineage["left_out"]]
         if lineage["products"] and not set(lineage["products"]) & set(planned):
             return products
-        same = from_library("sites.composite").datatake_and_tile
-        takes = set(map(same, used))
-        return [product for product in products if same(product) in takes]
+        datatake_and_tile = from_library("sites.composite").datatake_and_tile
+        known = set(map(datatake_and_tile, used))
+        return [product for product in products if datatake_and_tile(product) in known]
     except (*raster.GDAL_ERRORS, KeyError, ValueError):
         return []

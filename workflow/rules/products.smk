@@ -17,7 +17,7 @@ checkpoint discover_products:
     resources:
         connections=4,
     params:
-        # a function, because a folder as it stands would be taken for the start of the input's names
+        # a function: Snakemake would take a plain string for a prefix of input files
         source=lambda wildcards: DISCOVERY["source"],
         sites=DISCOVERY["sites"],
         period=DISCOVERY["period"],
@@ -27,7 +27,7 @@ checkpoint discover_products:
         "../scripts/discover_products.py"
 
 
-# No library among the inputs of what fetches: an edit must not fetch everything again.
+# No parameter `library` for rules that fetch: an edit of the code must not fetch everything again.
 rule download_product:
     input:
         stored=stored_files,

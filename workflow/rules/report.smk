@@ -45,7 +45,7 @@ rule plot_site:
 rule map_site:
     input:
         summary="results/{site}/results_summary.json",
-        # all dates have the grid of the first
+        # all dates share one grid
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
     output:
         **{

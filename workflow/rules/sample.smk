@@ -19,6 +19,6 @@ rule simulate_products:
     params:
         library=library("simulate_products"),
     message:
-        "Simulating a patterned ecosystem and what Sentinel-2 sees of it"
+        "Simulating a patterned ecosystem and the Sentinel-2 products of it"
     script:
         "../scripts/simulate_products.py"

@@ -1,10 +1,10 @@
-"""Scenes by a job per product."""
+"""Scenes by one job per product."""
 
 
-# Resample and subset by bands in one pass: a whole tile is not written twice.
+# Bands are selected and resampled in one pass, so that a whole tile is not written twice.
 rule resample_scene:
     input:
-        product=product_whole,
+        product=whole_product,
     output:
         update("results/scenes/{product}.tif"),
         fingerprint="results/fingerprints/{product}/resample_scene.json",

@@ -6,36 +6,36 @@ from types import SimpleNamespace
 
 if workflow.storage_settings.default_storage_provider:
     raise WorkflowError(
-        "scene.mpi.ranks: the ranks of an MPI job need a file system that all nodes share; leave it null with a "
-        "storage provider."
+        "scene.mpi.ranks must be null with a storage provider: the ranks of an MPI job need a file system that all nodes "
+        "share."
     )
 
 RANKS = config["scene"]["mpi"]["ranks"]
-# what the launcher starts is not imported
+# the launcher starts the second script, which no import names
 SCENE_SCRIPTS = ("resample_scenes", "resample_scenes_rank")
 
 
 def scenes_paths():
-    """Of every product the local copy when there is one, else where it lies."""
+    """Return the local copy of every product, or where it is in the source."""
     return {
-        name: [*product_whole(SimpleNamespace(product=name)), row["url"]][0]
+        name: [*whole_product(SimpleNamespace(product=name)), row["url"]][0]
         for name, row in ((name, products_table()[name]) for name in scenes())
     }
 
 
 def ranks_folder():
-    """Where ranks write: another place for other parameters, so that what is there is valid."""
+    """Return the folder that ranks write to, one for each set of parameters, so that files in it are always valid."""
     key = json.dumps(
         [scene_parameters(), code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True
     )
     return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
-# Ranks write beside the declared output: Snakemake would leave nothing of it when a rank is lost.
+# Ranks do not write declared outputs, which Snakemake would delete when a rank is lost.
 rule resample_scenes:
     input:
         products=lambda wildcards: [
-            path for name in scenes() for path in product_whole(SimpleNamespace(product=name))
+            path for name in scenes() for path in whole_product(SimpleNamespace(product=name))
         ],
     output:
         manifest="results/scenes_mpi/manifest.json",
@@ -52,7 +52,7 @@ rule resample_scenes:
         attempt=lambda wildcards, attempt: attempt,
         mpi="mpirun",
         tasks=RANKS,
-        # of a node: all ranks may be on one
+        # memory of a node: all ranks may be on one
         mem_mb=SCENE_MB * RANKS,
         # a scene of three bands takes a minute
         runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
@@ -63,12 +63,12 @@ rule resample_scenes:
         scene=scene_parameters(),
         retries=RETRIES,
     message:
-        "Resampling all products by {resources.tasks} ranks"
+        "Resampling all products with {resources.tasks} MPI ranks"
     script:
         "../scripts/resample_scenes.py"
 
 
-# Cheap: a second name for the rank's file. With `ancient` the plan would end at the manifest.
+# Cheap: it hard-links the file of the rank. `ancient(manifest)` would keep a new manifest from triggering it.
 rule publish_scene:
     input:
         discovered,

@@ -1,6 +1,6 @@
-"""No key, token or password where others read it: command lines, configurations, and what travels to nodes.
+"""Keep keys, tokens and passwords out of command lines, configurations and the files sent to nodes.
 
-Only the main process looks; its jobs get what has passed.
+Only the main process checks; its jobs are given what has passed.
 """
 
 import os
@@ -15,7 +15,8 @@ from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 CREDENTIALS = from_library("planning.credentials")
 
-# For `run:` and `shadow:` Snakemake starts itself with the keys of storage plugins on the command line; they are inherited.
+# For `run:` and `shadow:` Snakemake starts itself with the keys of storage plugins on the command line; the environment
+# hands them on anyway.
 local_executor.common_settings.pass_envvar_declarations_to_cmd = False
 
 
@@ -35,7 +36,7 @@ def secret_options():
 
 
 def refuse_secrets_in_settings():
-    """Refuse what Snakemake was started with: options of storage plugins, resources, endpoints of the environment."""
+    """Refuse secrets in the options of storage plugins, in resources, and in endpoints given by the environment."""
     for name, tagged in workflow.storage_provider_settings.items():
         for settings in tagged:
             CREDENTIALS.refuse_settings(StoragePluginRegistry().get_plugin(name), settings, os.environ)
@@ -52,25 +53,25 @@ def refuse_secrets_in_settings():
 
 
 def refuse_secrets_in_sources():
-    """Refuse files that travel to the nodes with a secret in them."""
+    """Refuse files with a secret in them that would be sent to the nodes."""
     tracked = subprocess.run(["git", "ls-files", "-z", "."], capture_output=True).stdout
     paths = [*tracked.decode(errors="replace").split("\0"), *map(str, workflow.configfiles)]
     CREDENTIALS.refuse_in_files(paths, secret_options(), secret_values())
 
 
 def refuse_secrets_for_jobs():
-    """Refuse what would stand in the command line of every job, once all options of the run are known."""
+    """Refuse secrets in the command line of jobs, once all options of the run are known."""
     plugin, factory = workflow.executor_plugin, workflow.spawned_job_args_factory
     if plugin.settings_cls is not None:
-        refusing(CREDENTIALS.refuse_settings, plugin, workflow.executor_settings, os.environ)
+        translate_errors(CREDENTIALS.refuse_settings, plugin, workflow.executor_settings, os.environ)
     precommand = workflow.remote_execution_settings.precommand or ""
     for text in (precommand, factory.general_args(plugin.common_settings)):
-        refusing(CREDENTIALS.refuse_values, text, "the command line of each job", secret_values())
-    # the jobs of upstream's slurm print their whole environment then
+        translate_errors(CREDENTIALS.refuse_values, text, "the command line of each job", secret_values())
+    # with --verbose, jobs of the official SLURM executor print their whole environment
     if plugin.name == "slurm" and workflow.output_settings.verbose and secret_values():
         raise WorkflowError(
             f"with --verbose, executor slurm writes {', '.join(secret_values())} into the log of each job; use executor "
-            "slurm-batch, or leave --verbose."
+            "slurm-batch, or leave out --verbose."
         )
 
 
@@ -84,6 +85,6 @@ def refuse_secrets():
 
 
 def check_secrets():
-    """Refuse secrets that others could read, before anything is made or printed."""
+    """Refuse secrets that others could read, before anything is written or printed."""
     if workflow.exec_mode == ExecMode.DEFAULT:
-        refusing(refuse_secrets)
+        translate_errors(refuse_secrets)

@@ -1,35 +1,35 @@
-"""The object store of `source.access: storage`, whose files Snakemake's plugin looks for and fetches.
+"""The object store of `source.access: storage`, from which Snakemake's storage plugin fetches files.
 
-What the plugin raises is a traceback of botocore: credentials and one file are tried before, by the library, which has
-sentences.
+The plugin fails with a traceback of botocore. So the library tries the credentials and one file first, and fails with
+a sentence.
 """
 
-# the file that this run has tried
-ASKED = []
+# the file by which this run has checked its access
+CHECKED_KEYS = []
 
 
 @lru_cache(maxsize=1)
 def open_store():
-    """The store by the library, with the credentials of the environment; no request is made of it."""
-    return refused_by_store(
+    """Return the library's client of the store, with the credentials of the environment; no request is made yet."""
+    return call_store(
         lambda: from_library("sources.store").Store(
             **{key: config["source"][key] for key in SOURCE.STORE_KEYS}
         )
     )
 
 
-def ask_store(key):
-    """Ask for a byte of the first file that is needed, once in a run; that it is missing the plugin says well."""
-    if is_main_process() and not ASKED:
-        ASKED.append(key)
-        refused_by_store(lambda: open_store().size_of(key))
+def check_access(key):
+    """Request the first file that is needed, once per run; a missing file is left to the plugin, which names it well."""
+    if is_main_process() and not CHECKED_KEYS:
+        CHECKED_KEYS.append(key)
+        call_store(lambda: open_store().size_of(key))
 
 
-def refused_by_store(ask):
-    """What the library gives, or its sentence."""
+def call_store(request):
+    """Call the library; its errors, and those of the network, become WorkflowErrors. None for a missing file."""
     errors = from_library("errors")
     try:
-        return ask()
+        return request()
     except errors.GoneError:
         return None
     except (errors.TigerbushError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Per date and per site: the summary, and the gate that tells whether a product failed."""
+"""Per date and per site: the summaries, and the final check for failed products."""
 
 
 rule summarise_date:
@@ -62,7 +62,7 @@ rule summarise_site:
         site=lambda wildcards: SITES[wildcards.site],
         periods=list(PERIODS),
         left_out=lambda wildcards: {
-            day: todo["left_out"] for day, todo in plan(wildcards.site).items() if todo["left_out"]
+            day: planned["left_out"] for day, planned in plan(wildcards.site).items() if planned["left_out"]
         },
         config=FINGERPRINTS.recorded(config),
         config_files=[Path(path).name for path in workflow.configfiles],
@@ -72,7 +72,7 @@ rule summarise_site:
         "../scripts/summarise_site.py"
 
 
-# The last job: everything else is finished when it fails, and the exit code tells the truth.
+# The last job: when it fails, everything else is finished and the exit code says so.
 rule check_products:
     input:
         summaries=expand("results/{site}/results_summary.json", site=SITES),

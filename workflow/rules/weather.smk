@@ -23,6 +23,6 @@ rule read_weather:
         period=lambda wildcards: PERIODS[wildcards.date],
         site=lambda wildcards: SITES[wildcards.site],
     message:
-        "Weather of {wildcards.site} at {wildcards.date}"
+        "Reading the weather of {wildcards.site} at {wildcards.date}"
     script:
         "../scripts/read_weather.py"

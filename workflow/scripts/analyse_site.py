@@ -25,14 +25,15 @@ def main(
 ) -> None:
     series = read_series(read_json(summary), str(summary))
     result = analyse_site(series, settings, sites)
-    dates = list(map(measured, ndvi, black_white))
+    dates = list(map(measure_date, ndvi, black_white))
     result["spatial"] = spatial_series([(day, metrics) for day, metrics, _ in dates], METRICS)
     result["patch_sizes"] = patch_size_series([(day, counts) for day, _, counts in dates], resolution)
     write_series(tidy_rows(series), csv, parquet)
     write_json(analysis, result)
 
 
-def measured(ndvi: Path, black_white: Path) -> tuple[str, dict, list[int]]:
+def measure_date(ndvi: Path, black_white: Path) -> tuple[str, dict, list[int]]:
+    """Return the date, its spatial metrics, and its number of patches by size class."""
     raster, image = read_raster(ndvi), read_png(black_white)
     return (
         ndvi.parent.name,

@@ -1,4 +1,4 @@
-"""Tell whether products failed: an error at the very end, or only a report."""
+"""Check whether products failed, as the last job: end the run with an error, or only report them."""
 
 import logging
 from pathlib import Path
@@ -28,7 +28,7 @@ def main(summaries: list[Path], scenes: list[Path], out: Path, *, on_failure: st
         logging.error("%s failed: %s", product, reason)
     if failed and on_failure == "stop":
         raise TigerbushError(
-            f"{len(failed)} product(s) failed, everything else is finished; mend them and run ./tigerbush retry, "
+            f"{len(failed)} product(s) failed, everything else is finished; fix them and run ./tigerbush retry, "
             "or set on_failure: report."
         )
     rows = (f"{cell(product)}\t{cell(' '.join(reason.split()))}" for product, reason in failed.items())

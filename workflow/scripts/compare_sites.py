@@ -1,4 +1,4 @@
-"""Compare the sites: one table, with the rate of false discoveries among their tests."""
+"""Compare the sites in one table, with p-values adjusted for the false discovery rate."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Put the truth of the sample beside what was measured."""
+"""Compare the measured series of the sample with the simulated truth."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from tigerbush.sample.truth import compare_truth, truth_figure
 
 def main(analysis: Path, truth: Path, ndvi: Path, out: Path, png: Path, svg: Path) -> None:
     with np.load(truth) as stored:
-        # each look into the file unpacks an array anew
-        known = {name: stored[name] for name in ("product", "biomass", "ndvi")}
-    compared = compare_truth(read_json(analysis), known, read_raster(ndvi).grid)
+        # each access to the file decompresses the array again
+        arrays = {name: stored[name] for name in ("product", "biomass", "ndvi")}
+    compared = compare_truth(read_json(analysis), arrays, read_raster(ndvi).grid)
     write_json(out, compared)
     figure = truth_figure(compared)
     write_bytes(png, encode_figure(figure))

@@ -9,8 +9,8 @@ from tigerbush.raster import Raster, read_tags, write_raster
 from tigerbush.sites.composite import composite_products, lost_products
 
 
-def keep_whole(out: Path, new: Raster, folder: Path) -> None:
-    """Refuse to replace a composite by one of fewer products; a date is made of all of its products or not at all."""
+def refuse_loss(out: Path, new: Raster, folder: Path) -> None:
+    """Refuse to replace a composite by one that has lost products, and record them in `folder`."""
     lost = lost_products(read_tags(out), new.tags) if is_finished(out) else {}
     for product, reason in lost.items():
         record_unreadable(folder / f"{product}.tif", reason)
@@ -18,16 +18,15 @@ def keep_whole(out: Path, new: Raster, folder: Path) -> None:
         product, reason = next(iter(lost.items()))
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise KeptError(
-            f"{product}{more} cannot be used ({reason.rstrip('.')}); {out} of an earlier run would lose what it was "
-            "made of and is kept as it is: mend the product, then run ./tigerbush retry, or delete that file to go on "
-            "without it.",
+            f"{product}{more} cannot be used ({reason.rstrip('.')}); {out} of an earlier run would lose pixels and is "
+            "kept as it is: fix the product, then run ./tigerbush retry, or delete that file to go on without it.",
             reason,
         )
 
 
 def main(images: list[Path], masks: list[Path], out: Path, *, mask: str) -> None:
     composite = composite_products(list(zip(images, masks, strict=True)), mask)
-    keep_whole(out, composite, images[0].parent)
+    refuse_loss(out, composite, images[0].parent)
     write_raster(out, composite)
 
 

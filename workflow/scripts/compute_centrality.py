@@ -9,8 +9,10 @@ from tigerbush.sites.date import read_date
 from tigerbush.sites.subimages import centrality_of_sub_images
 
 
-def main(ndvi: Path, black_white: Path, rgb: Path, out: Path, *, date: str, network: dict, **choice) -> None:
-    images = read_date(ndvi, black_white, rgb, **choice)
+def main(
+    ndvi: Path, black_white: Path, rgb: Path, out: Path, *, date: str, network: dict, **selection
+) -> None:
+    images = read_date(ndvi, black_white, rgb, **selection)
     write_json(
         out, centrality_of_sub_images(images.black_white, images.covered, images.parts, date, **network)
     )

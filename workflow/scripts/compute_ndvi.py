@@ -23,9 +23,9 @@ def main(
     *,
     date: str,
     indices: Sequence[str] = (),
-    **choice,
+    **selection,
 ) -> None:
-    images = read_date(ndvi, black_white, rgb, **choice)
+    images = read_date(ndvi, black_white, rgb, **selection)
     bands = read_raster(composite)
     n_obs, used = bands.band("n_obs"), (images.covered, images.parts)
     records = ndvi_of_sub_images(images.ndvi, read_png(ndvi_image), images.black_white, n_obs, *used, date)

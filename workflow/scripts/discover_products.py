@@ -26,7 +26,7 @@ def main(
 ) -> None:
     old = [row for row in read_rows(products) if is_row(row)]
     rows, file_rows = list_products(source, sites, period, old, read_rows(files), connections, has_results)
-    # the files first: a table of products is never without them
+    # files first, so that a table of products never lacks its table of files
     write_table(files, file_rows, FILE_COLUMNS)
     write_table(products, rows, COLUMNS)
 
@@ -36,7 +36,7 @@ if __name__ == "__main__":
         main(
             Path(snakemake.output.products),
             Path(snakemake.output.files),
-            # who may be asked changes no result, so it is no parameter
+            # allowed hosts do not change results, so they are not a parameter
             source=snakemake.config["source"] | snakemake.params.source,
             sites=snakemake.params.sites,
             period=snakemake.params.period,

@@ -1,4 +1,4 @@
-"""Copy the bands, metadata and masks of a product, or the whole of it, into one zip."""
+"""Copy the bands, metadata and masks of a product, or the whole product, into one zip."""
 
 from pathlib import Path
 
@@ -43,11 +43,11 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.output[0]),
-            # what the workflow made itself, else where the product lies
+            # the simulated product, or where the product is in the source
             path=[*snakemake.input.product, snakemake.params.path][0],
             # None: the whole product, which SNAP needs
             bands=snakemake.params.bands,
-            # who may be asked changes no result, so it is no parameter
+            # allowed hosts do not change results, so they are not a parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             fetched=[Path(path) for path in snakemake.input.stored],

@@ -1,4 +1,4 @@
-"""Give the scene that a rank has written its place among the results."""
+"""Publish the scene that an MPI rank has written."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from tigerbush.scenes.ranks import KEPT, scene_part
 
 
 def main(manifest: Path, out: Path, *, product: str) -> None:
-    made = read_json(manifest)
-    part = scene_part(made["folder"], product)
+    contents = read_json(manifest)
+    part = scene_part(contents["folder"], product)
     if not part.exists():
         raise TigerbushError(
-            f"{part} is missing; delete {manifest} and run again: only what is missing is made."
+            f"{part} is missing; delete {manifest} and run again: only missing scenes are made."
         )
-    outcome = made["scenes"].get(product, {})
+    outcome = contents["scenes"].get(product, {})
     if outcome.get("status") in ("failed", KEPT):
         keep_finished(out, outcome["reason"])
     if outcome.get("status") == "outside":

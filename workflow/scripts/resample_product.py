@@ -29,7 +29,7 @@ if __name__ == "__main__":
             Path(snakemake.output.image),
             Path(snakemake.output.mask),
             product=snakemake.wildcards.product,
-            # the local copy when there is one, else where the product lies
+            # the local copy if there is one, else where the product is in the source
             path=[*snakemake.input, snakemake.params.path][0],
             site=Site(**snakemake.params.site),
             options=MaskOptions(**snakemake.params.mask_options),

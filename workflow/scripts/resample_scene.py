@@ -10,7 +10,7 @@ from tigerbush.scenes.snap import Limits
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         make_scene(
-            # the local copy when there is one, else where the product lies
+            # the local copy if there is one, else where the product is in the source
             Path([*snakemake.input, snakemake.params.path][0]),
             Path(snakemake.output[0]),
             snakemake.wildcards.product,

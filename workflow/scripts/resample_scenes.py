@@ -1,4 +1,4 @@
-"""Resample bands of all products by the ranks of one MPI job, and list what became of each."""
+"""Resample bands of all products with the ranks of one MPI job, and list the outcome of each."""
 
 import shlex
 import subprocess
@@ -20,16 +20,16 @@ def main(manifest: Path, log: Path, scripts: Path, *, order: dict, launcher: lis
         job, report = Path(folder) / "job.json", Path(folder) / "report.json"
         write_json(job, order)
         with log.open("ab") as messages:
-            done = subprocess.run(  # noqa: S603  a list of our own, no shell
+            completed = subprocess.run(  # noqa: S603 - no shell, and nothing from outside but the launcher
                 start_command(launcher, ranks, scripts / RANK, job.absolute(), report.absolute()),
                 stdout=messages,
                 stderr=messages,
                 check=False,
             )
-        if done.returncode or not report.exists():
+        if completed.returncode or not report.exists():
             raise TigerbushError(
-                f"the MPI job ended with {done.returncode}: a rank or its node was lost, or {launcher[0]} could not "
-                f"start {ranks} ranks ({log} tells); what is finished stays, run again."
+                f"the MPI job ended with exit code {completed.returncode}: a rank or its node was lost, or "
+                f"{launcher[0]} could not start {ranks} ranks (see {log}); finished scenes are kept, run again."
             )
         outcomes = read_json(report)
     check_outcomes(outcomes)
@@ -47,7 +47,7 @@ if __name__ == "__main__":
                 "folder": snakemake.params.folder,
                 "scene": snakemake.params.scene,
                 "threads": snakemake.threads,
-                # of a rank: all may be on one node
+                # memory of one rank: all may be on one node
                 "memory_mb": snakemake.resources.mem_mb // snakemake.resources.tasks,
                 "last_attempt": snakemake.resources.attempt > snakemake.params.retries,
             },

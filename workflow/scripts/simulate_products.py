@@ -1,4 +1,4 @@
-"""Grow the embedded sample and write its products, its weather and the truth behind them."""
+"""Simulate the embedded sample: its products, its weather and the truth behind them."""
 
 from pathlib import Path
 

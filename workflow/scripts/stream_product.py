@@ -32,7 +32,7 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.output[0]),
-            # who may be asked changes no result, so it is no parameter
+            # allowed hosts do not change results, so they are not a parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             site=Site(**snakemake.params.site),

@@ -16,7 +16,7 @@ def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: Site
         try:
             keep_finished(out_image, window.tags[REASON])
         except KeptError:
-            # a later run has to look at the product again, not at what stands for it
+            # a later run must read the product again, not its placeholder
             image.unlink()
             raise
     rasters = subset_site(window, read_raster(mask), site)

@@ -1,4 +1,4 @@
-"""Gather the measures, the weather and the lineage of a date."""
+"""Collect the measures, the weather and the lineage of a date."""
 
 import json
 from pathlib import Path

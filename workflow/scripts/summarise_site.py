@@ -1,4 +1,4 @@
-"""Write results_summary.json of a site, and missing.tsv: what is not in it and why."""
+"""Write results_summary.json of a site, and missing.tsv: what it lacks and why."""
 
 from pathlib import Path
 
@@ -21,17 +21,17 @@ def main(
     config: dict,
     config_files: list,
 ) -> None:
-    of_dates = [read_json(path) for path in dates]
+    date_summaries = [read_json(path) for path in dates]
     summary = summarise_site(
         site,
-        dates=of_dates,
+        dates=date_summaries,
         periods=periods,
         left_out=left_out,
         weather={path.parent.name: read_json(path) for path in weather},
         config=config,
         config_files=config_files,
     )
-    write_bytes(missing, rows_text(missing_rows(summary, of_dates), COLUMNS, "\t").encode())
+    write_bytes(missing, rows_text(missing_rows(summary, date_summaries), COLUMNS, "\t").encode())
     write_json(out, summary)
 
 

@@ -11,16 +11,16 @@ from tigerbush.sites.date import read_date
 
 
 def main(
-    ndvi: Path, ndvi_image: Path, black_white: Path, rgb: Path, out: Path, *, date: str, **choice
+    ndvi: Path, ndvi_image: Path, black_white: Path, rgb: Path, out: Path, *, date: str, **selection
 ) -> None:
-    images = read_date(ndvi, black_white, rgb, **choice)
+    images = read_date(ndvi, black_white, rgb, **selection)
     kinds = {"RGB": images.rgb, "NDVI": read_png(ndvi_image), "BWNDVI": images.black_white}
     with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for number, (part, _) in enumerate(images.parts):
-            place = f"sub{number}_{part.longitude:.3f}_{part.latitude:.3f}_{date}"
+            prefix = f"sub{number}_{part.longitude:.3f}_{part.latitude:.3f}_{date}"
             for kind, image in kinds.items():
-                # a fixed time stamp: the same images give the same bytes
-                entry = zipfile.ZipInfo(f"{place}_{kind}.png", (1980, 1, 1, 0, 0, 0))
+                # a fixed time stamp, so that the same images give the same bytes
+                entry = zipfile.ZipInfo(f"{prefix}_{kind}.png", (1980, 1, 1, 0, 0, 0))
                 archive.writestr(entry, encode_png(image[part.rows, part.columns]))
 
 

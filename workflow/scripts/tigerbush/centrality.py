@@ -1,6 +1,6 @@
 """Subgraph centrality of a pixel graph, and the feature vector of a spatial pattern made from it.
 
-The pixels of one class are the nodes of a graph; those that touch are joined. Subgraph centrality, the
+The pixels of one class are the nodes of a graph; edges join neighbouring pixels. Subgraph centrality, the
 diagonal of exp(A) (Estrada & Rodríguez-Velázquez 2005, doi:10.1103/PhysRevE.71.056103), ranks the pixels. The
 Euler characteristics of the graphs of the first 0, 5, 10 ... 95 % of them describe the pattern (Mander et al.
 2017, doi:10.1098/rsos.160443).
@@ -32,16 +32,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Values per working array, about 1000 pixels of 4 neighbours: so many that the cost of calling numpy does not
-# count, so few that the arrays stay in cache.
+# Values per working array, about 1000 pixels of 4 neighbours: enough to make the overhead of numpy calls
+# negligible, few enough for the arrays to stay in cache.
 CHUNK_VALUES = 144_000
 
 # The high parts of the weights are multiples of this. Their products with the integer moments and the sums of
 # these stay below 3 e^8 < 2^14, so float64 holds them exactly (39 + 14 = 53 bits).
 HIGH_UNIT = Fraction(1, 2**39)
 
-# glibc returns every freed work array to the system, and pays for fresh pages each time, until one block of this
-# size was freed. This one is never touched; it halves the time of the first thousands of sub-images.
+# Until a block of this size has been freed, glibc returns every freed work array to the system and has to fetch new
+# pages each time. This one is never touched; it halves the time of the first thousands of sub-images.
 np.empty(1 << 24, dtype=np.uint8)
 
 
@@ -54,7 +54,7 @@ class _Lattice(NamedTuple):
 
     width: int  # w
     centre: int  # d; 0 if the graph is bipartite
-    steps: int  # columns p_0 ... p_steps; the degrees left out weigh less than 2e-16 in all
+    steps: int  # columns p_0 ... p_steps; the omitted degrees weigh less than 2e-16 in total
     integers: type  # of the columns, and of one bit per pixel of a row of the largest square
     floats: type  # of the moments
 
@@ -64,11 +64,11 @@ class _Lattice(NamedTuple):
         return range(0, 2 * self.steps + 1, 1 if self.centre else 2)
 
     def size(self, step: int) -> int:
-        """Give the side of the square that holds p_step e_i."""
+        """Return the side of the square that holds p_step e_i."""
         return 1 + step * (self.width - 1)
 
     def axes(self, row: int) -> tuple[int, int]:
-        """Give the steps along the square's axes in a flat image with rows of `row` pixels.
+        """Return the steps along the square's axes in a flat image with rows of `row` pixels.
 
         For 4 neighbours they are the diagonals: pixels of one colour of the chessboard, in a diamond.
         """
@@ -87,9 +87,9 @@ def subgraph_centrality(signal: ArrayLike, neighbours: int = 4) -> NDArray[np.fl
     Parameters
     ----------
     signal : (h, w) array of bool
-        The nodes of the graph; of another type, whatever is not zero.
+        The nodes of the graph; values that are not zero count as True.
     neighbours : {4, 8}
-        Without or with the diagonal ones.
+        Without or with diagonal neighbours.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def subgraph_centrality(signal: ArrayLike, neighbours: int = 4) -> NDArray[np.fl
     ValueError
         If `signal` is not two-dimensional or `neighbours` is not 4 or 8.
     """
-    signal = _checked(signal, neighbours)
+    signal = _check_signal(signal, neighbours)
     lattice = _LATTICES[neighbours]
     padded = np.pad(signal, lattice.steps)
     axes = lattice.axes(padded.shape[1])
@@ -126,7 +126,7 @@ def euler_characteristics(
     signal, neighbours
         See `subgraph_centrality`.
     centrality : (n,) array of float
-        In row-major order of the signal pixels, which is also the order of equal ones.
+        In row-major order of the signal pixels, which is also the order of ties.
     quantiles : int
         Number of graphs, at least 2.
 
@@ -140,9 +140,9 @@ def euler_characteristics(
     ------
     ValueError
         If `signal` is not two-dimensional, `neighbours` is not 4 or 8, `quantiles` is below 2, or `centrality`
-        has not one value per signal pixel.
+        does not have one value per signal pixel.
     """
-    signal = _checked(signal, neighbours)
+    signal = _check_signal(signal, neighbours)
     if quantiles < 2:
         raise ValueError(f"quantiles must be at least 2, not {quantiles}.")
     n = np.count_nonzero(signal)
@@ -153,15 +153,15 @@ def euler_characteristics(
         )
 
     nodes = np.array([round(i * n / quantiles) for i in range(quantiles)], dtype=np.int64)
-    # A pixel is born with the first graph that has it, an edge with the later of its ends. Whatever is in no
-    # graph, like all pixels without signal, is born after the last.
+    # A pixel is born in the first graph that contains it, an edge with the later of its ends. Whatever is in no
+    # graph, as pixels without signal, is born after the last.
     ranked = np.empty(n, dtype=np.int64)
     ranked[np.argsort(-centrality, kind="stable")] = np.searchsorted(nodes, np.arange(n), side="right")
     births = np.full(signal.shape, quantiles, dtype=np.int64)
     births[signal] = ranked
     edges = np.zeros(quantiles + 1, dtype=np.int64)
-    for one, other in _touching(births, neighbours):
-        edges += np.bincount(np.maximum(one, other).ravel(), minlength=quantiles + 1)
+    for start, end in _edges(births, neighbours):
+        edges += np.bincount(np.maximum(start, end).ravel(), minlength=quantiles + 1)
     return nodes - np.cumsum(edges[:quantiles])
 
 
@@ -175,7 +175,7 @@ def feature_vector(
     signal, neighbours, quantiles
         See `euler_characteristics`.
     method : {"exact", "networkx"}
-        "networkx" calls `networkx.subgraph_centrality`: slow, and rounding decides the order of equal pixels.
+        "networkx" calls `networkx.subgraph_centrality`: slow, and ties are ordered by rounding errors.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def metrics(feature_vector: Sequence[float] | NDArray) -> dict[str, Any]:
     }
 
 
-def _checked(signal: ArrayLike, neighbours: int) -> NDArray[np.bool_]:
+def _check_signal(signal: ArrayLike, neighbours: int) -> NDArray[np.bool_]:
     """Check the arguments that all functions share; return `signal` as bool."""
     signal = np.asarray(signal)
     if signal.ndim != 2:
@@ -236,7 +236,7 @@ def _checked(signal: ArrayLike, neighbours: int) -> NDArray[np.bool_]:
     return signal.astype(bool)
 
 
-def _touching(image: NDArray, neighbours: int) -> Iterator[tuple[NDArray, NDArray]]:
+def _edges(image: NDArray, neighbours: int) -> Iterator[tuple[NDArray, NDArray]]:
     """Yield pairs of views: the values at both ends of every edge of the full lattice."""
     yield image[:, :-1], image[:, 1:]
     yield image[:-1], image[1:]
@@ -246,7 +246,7 @@ def _touching(image: NDArray, neighbours: int) -> Iterator[tuple[NDArray, NDArra
 
 
 def networkx_centrality(signal: ArrayLike, neighbours: int) -> NDArray[np.float64]:
-    """Compute what `subgraph_centrality` does with networkx, which diagonalises the whole graph.
+    """Compute subgraph centrality with networkx, which diagonalises the adjacency matrix of the whole graph.
 
     Parameters
     ----------
@@ -265,16 +265,16 @@ def networkx_centrality(signal: ArrayLike, neighbours: int) -> NDArray[np.float6
     """
     import networkx as nx
 
-    signal = _checked(signal, neighbours)
+    signal = _check_signal(signal, neighbours)
     n = np.count_nonzero(signal)
     if n == 0:  # networkx refuses a graph without nodes
         return np.empty(0)
     number = np.full(signal.shape, -1)
     number[signal] = np.arange(n)
     graph = nx.empty_graph(n)
-    for one, other in _touching(number, neighbours):
-        joined = (one >= 0) & (other >= 0)
-        graph.add_edges_from(zip(one[joined].tolist(), other[joined].tolist(), strict=True))
+    for start, end in _edges(number, neighbours):
+        joined = (start >= 0) & (end >= 0)
+        graph.add_edges_from(zip(start[joined].tolist(), end[joined].tolist(), strict=True))
     centrality = nx.subgraph_centrality(graph)
     return np.array([centrality[node] for node in range(n)])
 
@@ -291,7 +291,7 @@ def _packed_rows(pixels: NDArray[np.bool_], step: int, lattice: _Lattice) -> NDA
 def _masks(rows: NDArray, pixels: NDArray, axes: tuple[int, int], size: int) -> NDArray[np.integer]:
     """Cut the square around every pixel out of the image, as 0 and 1, (size, size, pixels).
 
-    To fetch packed rows and unpack them is several times faster than to fetch single values.
+    Fetching packed rows and unpacking them is several times faster than fetching single values.
     """
     corner = -(size - 1) * sum(axes) // 2
     packed = rows[corner + axes[0] * np.arange(size)[:, None] + pixels]
@@ -306,7 +306,7 @@ def _middle(square: NDArray, size: int) -> NDArray:
 
 
 def _spread(source: NDArray, target: NDArray) -> None:
-    """Add every row of `source` to as many rows of `target` as it has more."""
+    """Write into `target` the sum of `source` over all shifts along its rows that fit."""
     size = len(source)
     target[:size] = source
     target[size:] = 0
@@ -315,7 +315,7 @@ def _spread(source: NDArray, target: NDArray) -> None:
 
 
 def _box_sum(column: NDArray, size: int) -> NDArray:
-    """Sum over the boxes around each place of a larger square, (size, size, pixels)."""
+    """Sum over the box around each position of a larger square, (size, size, pixels)."""
     rows = np.empty((size, *column.shape[1:]), dtype=column.dtype)
     boxes = np.empty((size, *rows.shape[::2]), dtype=column.dtype)
     _spread(column, rows)
@@ -327,7 +327,7 @@ def _columns(masks: list[NDArray], lattice: _Lattice) -> Iterator[NDArray]:
     """Yield the columns p_0 e_i, p_1 e_i ... of a chunk of pixels i, (size, size, pixels).
 
     Pixels are the last axis: a shift within the square moves whole runs of memory. `masks` are those of the last
-    step and the one before. A column is overwritten once the second after it is asked for.
+    step and the one before. A column is overwritten when the second column after it is requested.
     """
     before = np.full((1, 1, masks[0].shape[2]), 2, dtype=lattice.integers)
     yield before
@@ -351,7 +351,7 @@ def _moments(masks: list[NDArray], lattice: _Lattice) -> NDArray[np.floating]:
     moments = []
     before = None
     for column in _columns(masks, lattice):
-        # numpy sums floats much faster, and these are integers that the type holds
+        # numpy sums floats much faster, and the type holds these integers exactly
         column = column.astype(lattice.floats)
         if before is not None:
             moments.append(np.einsum("abi,abi->i", before, _middle(column, len(before))))
@@ -373,16 +373,16 @@ def _weights(lattice: _Lattice) -> tuple[NDArray[np.float64], NDArray[np.float64
     width, centre, degrees = lattice.width, lattice.centre, lattice.degrees
     terms = [_exponential(centre) * _bessel(n, width) * (2 if n else 1) for n in degrees]
     weights = [term / (2 * width**n) for n, term in zip(degrees, terms, strict=True)]
-    # T_n lacks 1 or T_1 = -d / 2w, the same for all pixels: moment 0, which is 4, takes it.
-    lacking = [Fraction(-centre, 2 * width) if n % 2 else 1 for n in degrees]
-    weights[0] -= sum(term * part for term, part in zip(terms, lacking, strict=True)) / 4
+    # moments give T_n plus 1, or plus T_1 = -d / 2w, the same for all pixels: subtracted through moment 0, which is 4
+    excess = [Fraction(-centre, 2 * width) if n % 2 else 1 for n in degrees]
+    weights[0] -= sum(term * part for term, part in zip(terms, excess, strict=True)) / 4
     high = [round(weight / HIGH_UNIT) * HIGH_UNIT for weight in weights]
     low = [weight - part for weight, part in zip(weights, high, strict=True)]
     return np.array([high], dtype=np.float64).T, np.array([low], dtype=np.float64).T
 
 
 def _exponential(x: int) -> Fraction:
-    """Compute e^x, as `_bessel`."""
+    """Compute e^x, to the precision of `_bessel`."""
     return Fraction(sum((x**j << 200) // factorial(j) for j in range(60)), 1 << 200)
 
 

@@ -1,4 +1,4 @@
-"""The images of a date as pyveg makes them: RGB, NDVI and black/white NDVI.
+"""The images of a date, computed as in pyveg: RGB, NDVI and black/white NDVI.
 
 Masked pixels are NaN in reflectances and NDVI, mid-grey in 8-bit NDVI (also inside the filters) and
 in the black/white image, black in the RGB.
@@ -16,7 +16,7 @@ from tigerbush.raster import Raster
 
 MASKED_GREY = 127
 BARE, VEGETATION = 255, 0
-# the RGB formula counts in DN, of which Sentinel-2 has 10000 per unit of reflectance
+# the RGB formula is in DN, of which Sentinel-2 has 10000 per unit of reflectance
 DN_PER_REFLECTANCE = 10_000
 
 
@@ -42,23 +42,23 @@ class Rendering:
 
 
 def render(composite: Raster, mode: str = "default") -> Rendering:
-    """Draw the images of a composite.
+    """Compute the images of a composite.
 
     Parameters
     ----------
     composite : Raster
-        Reflectance by wavelength, red and near infrared last, then n_obs; NaN where masked. The first three bands
-        make the picture.
+        Reflectance in order of wavelength, red and near infrared last, then n_obs; NaN where masked. The first three
+        bands are those of the RGB image.
     mode : str
-        Of `tigerbush.pyveg.MODES`.
+        One of `tigerbush.pyveg.MODES`.
     """
     bands = [composite.band(name) for name in composite.bands if name != "n_obs"]
     *_, red, near_infrared = bands
     index = ndvi(near_infrared, red)
     grey = grey_ndvi(index)
-    split = black_white(grey)
+    classes = black_white(grey)
     if MODES[mode].knows_masks:
-        split[np.isnan(index)] = MASKED_GREY
+        classes[np.isnan(index)] = MASKED_GREY
     return Rendering(
         ndvi=Raster(
             data=index[None],
@@ -71,7 +71,7 @@ def render(composite: Raster, mode: str = "default") -> Rendering:
         ),
         rgb=rgb(*(band * DN_PER_REFLECTANCE for band in bands[2::-1])),
         grey=grey,
-        black_white=split,
+        black_white=classes,
     )
 
 
@@ -129,7 +129,7 @@ def rgb(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:
 
 
 def black_white(grey: np.ndarray) -> np.ndarray:
-    """Split 8-bit NDVI into bare ground (255) and vegetation (0).
+    """Classify 8-bit NDVI into bare ground (255) and vegetation (0).
 
     Contrast-limited histogram equalisation (clip limit 2, 11 x 11 tiles), adaptive mean threshold
     (51 pixels: bare where grey <= local mean + 5), 3 x 3 median; pyveg 1.1.0, `image_utils`.
@@ -137,7 +137,7 @@ def black_white(grey: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     grey : (h, w) uint8 array
-        The whole image of a date: equalisation and threshold look beyond sub-images.
+        The whole image of a date: equalisation and threshold depend on pixels beyond a sub-image.
 
     Returns
     -------

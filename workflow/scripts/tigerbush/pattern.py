@@ -1,4 +1,4 @@
-"""Vegetation that forms patterns by itself: the model of Rietkerk et al. 2002 (American Naturalist 160, 524).
+"""Self-organised vegetation patterns: the model of Rietkerk et al. 2002 (American Naturalist 160, 524).
 
 Plants P (g/m2), soil water W (mm) and surface water O (mm) on square cells, under rainfall R (mm/day)::
 
@@ -6,8 +6,8 @@ Plants P (g/m2), soil water W (mm) and surface water O (mm) on square cells, und
     dW/dt = i - u - rw W       + dif_w lap W        i = alpha O (P + k2 w0) / (P + k2)    infiltration
     dO/dt = R - i              + dif_o lap O
 
-in explicit Euler steps, nothing crossing the borders, as in pyveg's simulator. Water infiltrates better where plants
-stand, so they take it from the bare ground around them: much rain leaves gaps, less labyrinths, little spots.
+in explicit Euler steps with zero-flux boundaries, as in pyveg's simulator. Water infiltrates better where plants grow,
+so they draw it from the bare ground around them: with declining rainfall gaps turn into labyrinths, then into spots.
 """
 
 import dataclasses
@@ -18,49 +18,49 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# the sum of four neighbours must not outweigh the cell itself
+# stability limit of dt x dif / cell^2 with four neighbours
 STABLE = 0.25
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the model knows of plants, soil and grid; the defaults are pyveg's (patternGenConfig.json).
+    """Parameters of plants, soil and grid; the defaults are pyveg's (patternGenConfig.json).
 
-    Every field names its meaning, its unit, and the published value of Rietkerk et al. 2002 where that differs.
+    Comments give the meaning and the unit, and the value published by Rietkerk et al. 2002 where it differs.
 
     Raises
     ------
     ValueError
-        When a value is negative or no finite number, or k1, k2 or cell is 0.
+        When a value is negative or not finite, or k1, k2 or cell is 0.
     """
 
-    c: float = 10.0  # plants grown per water taken up, g/m2 per mm
-    gmax: float = 0.05  # greatest uptake of soil water by plants, mm/day per g/m2
-    k1: float = 3.0  # soil water at which uptake is half of that, mm; published 5
-    d: float = 0.1  # plants that die, share per day; published 0.25, all losses
-    beta: float = 0.3  # plants that are grazed, share per day; published within d
-    alpha: float = 0.1  # surface water that infiltrates among dense plants, share per day; published 0.2
-    k2: float = 5.0  # plants at which infiltration is midway from bare ground to dense plants, g/m2
-    w0: float = 0.15  # infiltration of bare ground as a share of alpha; published 0.2
-    rw: float = 0.1  # soil water that evaporates and drains, share per day; published 0.2
-    dif_p: float = 0.1  # spread of plants, m2/day
+    c: float = 10.0  # conversion of water uptake to plant growth, g/m2 per mm
+    gmax: float = 0.05  # maximum specific water uptake, mm/day per g/m2
+    k1: float = 3.0  # half-saturation constant of water uptake, mm; published 5
+    d: float = 0.1  # specific mortality of plants, per day; published 0.25, all losses
+    beta: float = 0.3  # specific loss of plants to grazing, per day; published as part of d
+    alpha: float = 0.1  # maximum infiltration rate of surface water, per day; published 0.2
+    k2: float = 5.0  # half-saturation constant of infiltration, g/m2
+    w0: float = 0.15  # infiltration on bare ground relative to alpha; published 0.2
+    rw: float = 0.1  # specific soil water loss to evaporation and drainage, per day; published 0.2
+    dif_p: float = 0.1  # plant dispersal, m2/day
     dif_w: float = 0.1  # diffusion of soil water, m2/day
-    dif_o: float = 100.0  # flow of surface water, as diffusion, m2/day
+    dif_o: float = 100.0  # diffusion of surface water, m2/day
     cell: float = 21.0  # side of a cell, m; pyveg's own
-    vmass: float = 90.0  # plants where a start pattern is greatest, g/m2; pyveg's own
+    vmass: float = 90.0  # maximum of the start pattern, g/m2; pyveg's own
     frac: float = 0.9  # share of bare cells in a random start; pyveg's own
 
     def __post_init__(self) -> None:
-        """Refuse values without a meaning."""
+        """Refuse meaningless values."""
         for name, value in dataclasses.asdict(self).items():
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"parameter {name} must be a finite number from 0 up, not {value}.")
+                raise ValueError(f"parameter {name} must be a non-negative finite number, not {value}.")
             if value == 0 and name in ("k1", "k2", "cell"):
                 raise ValueError(f"parameter {name} must be greater than 0.")
 
 
 PYVEG = Parameters()
-# cells of 2 m, fine enough for the patterns, are our choice; their steps must be shorter than 0.01 days
+# the cell size of 2 m, fine enough for the patterns, is our choice; it needs steps shorter than 0.01 days
 RIETKERK_2002 = Parameters(k1=5.0, d=0.25, beta=0.0, alpha=0.2, w0=0.2, rw=0.2, cell=2.0)
 
 Field = NDArray[np.float64]
@@ -76,36 +76,37 @@ def evolve(
     soil_water: ArrayLike | None = None,
     surface_water: ArrayLike | None = None,
 ) -> Fields:
-    """Let plants and water evolve; the inputs stay as they are.
+    """Simulate plants and water in time; the inputs are not modified.
 
-    Negative numbers, which only too long steps make, become 0: where dt x (loss per day + 4 dif / cell^2) > 1 for a
-    field of a cell. With pyveg's parameters and steps of a day that takes more than 54 g/m2 of plants beside almost
-    no water: none was seen in runs from its start states under up to 1.5 mm/day, constant or changing; 4 mm/day that
-    stop suddenly do it. Flow alone stays positive in all steps that are allowed.
+    Negative values, which occur only with steps that are too long, become 0: where dt x (loss per day + 4 dif / cell^2)
+    > 1 for a field of a cell. With pyveg's parameters and steps of a day this takes more than 54 g/m2 of plants and
+    almost no water. It was never seen in runs from the start states under up to 1.5 mm/day, constant or changing, but
+    happens when 4 mm/day stop suddenly. Diffusion alone stays positive in all steps that are allowed.
 
     Parameters
     ----------
     plants : (h, w) array
         Biomass, g/m2.
     rainfall : float or sequence of float
-        mm/day, for all steps or of each.
+        mm/day, one value for all steps or one per step.
     steps : int
-        How many; a run in parts that hand over all three fields gives the same bits.
+        Number of steps. A run in several parts that hand over all three fields gives the same bits.
     dt : float
         Length of a step, days.
     parameters : Parameters
     soil_water, surface_water : array, optional
-        mm, a number or of the shape of `plants`. Without them as in `start_states`, for the rainfall of the first step.
+        mm, a number or an array of the shape of `plants`; by default as in `start_states`, for the rainfall of the
+        first step.
 
     Returns
     -------
     plants, soil water, surface water : (h, w) arrays of float64
-        g/m2, mm, mm. A mirrored or turned start gives the mirrored or turned result, bit for bit.
+        g/m2, mm, mm. A mirrored or rotated start gives the mirrored or rotated result, bit for bit.
 
     Raises
     ------
     ValueError
-        When an input is no such thing, or dt x dif / cell^2 reaches 0.25, where explicit steps are unstable.
+        When an input is invalid, or dt x dif / cell^2 reaches 0.25, where explicit steps are unstable.
     """
     first = _field("plants", plants)
     rain = _rain(rainfall, steps)
@@ -114,9 +115,9 @@ def evolve(
     inner = state[:, 1:-1, 1:-1]
     inner[0] = first
     if soil_water is None or surface_water is None:
-        still = _still_water(rain[0] if rain else 0.0, parameters)
-        soil_water = still[0] if soil_water is None else soil_water
-        surface_water = still[1] if surface_water is None else surface_water
+        equilibrium = _equilibrium_water(rain[0] if rain else 0.0, parameters)
+        soil_water = equilibrium[0] if soil_water is None else soil_water
+        surface_water = equilibrium[1] if surface_water is None else surface_water
     inner[1] = _field("soil water", soil_water, first.shape)
     inner[2] = _field("surface water", surface_water, first.shape)
     flow, work = np.empty(inner.shape), np.empty(inner.shape)
@@ -127,12 +128,12 @@ def evolve(
 
 
 def start_states(pattern: ArrayLike, rainfall: float, parameters: Parameters = PYVEG) -> Fields:
-    """Give pyveg's start: water that neither rises nor falls on bare ground without losses, plants as the pattern.
+    """Return pyveg's initial state: plants in the given pattern, and water in equilibrium on bare ground.
 
     Parameters
     ----------
     pattern : (h, w) array
-        Not negative, at any scale: 0/1, 0/255, ...
+        Non-negative values on any scale: 0/1, 0/255, ...
     rainfall : float
         R, mm/day.
     parameters : Parameters
@@ -145,27 +146,27 @@ def start_states(pattern: ArrayLike, rainfall: float, parameters: Parameters = P
     Raises
     ------
     ValueError
-        When the pattern is no such array or zero everywhere, rainfall is negative, or a divisor is 0.
+        When the pattern is not such an array or zero everywhere, rainfall is negative, or a divisor is 0.
     """
     pattern = _field("the start pattern", pattern)
     greatest = pattern.max()
     if greatest == 0:
-        raise ValueError("the start pattern must have a value above 0, and all of its cells are 0.")
+        raise ValueError("the start pattern must have a value above 0, but all of its cells are 0.")
     (rain,) = _rain(rainfall, 1)
-    soil, surface = (np.full(pattern.shape, water) for water in _still_water(rain, parameters))
+    soil, surface = (np.full(pattern.shape, water) for water in _equilibrium_water(rain, parameters))
     return pattern / greatest * parameters.vmass, soil, surface
 
 
 def random_pattern(shape: tuple[int, int], seed: int, parameters: Parameters = PYVEG) -> NDArray[np.bool_]:
-    """Scatter plants: each cell has them with probability 1 - frac; the same seed gives the same pattern."""
+    """Place plants at random, in each cell with probability 1 - frac; the same seed gives the same pattern."""
     return np.random.default_rng(seed).random(shape) >= parameters.frac
 
 
 def _flow(state: Field, scale: Field, flow: Field, work: Field) -> None:
-    """Put what flows into each cell in a step into `flow`; the border cells repeat their neighbours."""
+    """Write the net flow into each cell during a step into `flow`; the border repeats its neighbours (zero flux)."""
     state[:, 0], state[:, -1] = state[:, 1], state[:, -2]
     state[:, :, 0], state[:, :, -1] = state[:, :, 1], state[:, :, -2]
-    # opposite neighbours first: sums then are the same bits in every orientation
+    # opposite neighbours first, so that sums have the same bits in every orientation
     np.add(state[:, :-2, 1:-1], state[:, 2:, 1:-1], out=flow)
     np.add(state[:, 1:-1, :-2], state[:, 1:-1, 2:], out=work)
     flow += work
@@ -175,7 +176,7 @@ def _flow(state: Field, scale: Field, flow: Field, work: Field) -> None:
 
 
 def _react(fields: Field, flow: Field, work: Field, rain: float, dt: float, parameters: Parameters) -> None:
-    """Add to all fields what a step changes, flow included."""
+    """Add the change of a step to all fields, flow included."""
     plants, soil, surface = fields
     uptake, infiltration, other = work
     np.add(soil, parameters.k1, out=other)
@@ -200,7 +201,7 @@ def _react(fields: Field, flow: Field, work: Field, rain: float, dt: float, para
 
 
 def _scale(dt: float, parameters: Parameters) -> Field:
-    """Dt x dif / cell^2 of the three fields, refused where it is unstable."""
+    """Return dt x dif / cell^2 of the three fields; refuse unstable steps."""
     if not (math.isfinite(dt) and dt > 0):
         raise ValueError(f"dt must be a finite number of days above 0, not {dt}.")
     area = parameters.cell**2
@@ -209,19 +210,21 @@ def _scale(dt: float, parameters: Parameters) -> Field:
         fastest = max(parameters.dif_p, parameters.dif_w, parameters.dif_o)
         raise ValueError(
             f"steps of {dt:g} days are unstable: dt x dif / cell^2 is {scale.max():.3g} and must be below {STABLE}; "
-            f"take dt below {STABLE * area / fastest:.3g} or larger cells."
+            f"use dt below {STABLE * area / fastest:.3g} or larger cells."
         )
     return scale[:, None, None]
 
 
 def _rain(rainfall: float | Sequence[float], steps: int) -> list[float]:
     if not isinstance(steps, int | np.integer) or steps < 0:
-        raise ValueError(f"steps must be a whole number from 0 up, not {steps!r}.")
+        raise ValueError(f"steps must be a non-negative whole number, not {steps!r}.")
     rain = np.asarray(rainfall, dtype=np.float64)
     if rain.ndim and rain.shape != (steps,):
-        raise ValueError(f"rainfall must be one number or one for each of {steps} steps, not {rain.shape}.")
+        raise ValueError(
+            f"rainfall must be one number or one per step ({steps}), not an array of shape {rain.shape}."
+        )
     if not (np.isfinite(rain) & (rain >= 0)).all():
-        raise ValueError("rainfall must be finite numbers of mm/day from 0 up.")
+        raise ValueError("rainfall must be finite and not negative (mm/day).")
     return np.broadcast_to(rain, steps).tolist()
 
 
@@ -232,15 +235,15 @@ def _field(name: str, values: ArrayLike, shape: tuple[int, int] | None = None) -
             f"{name} must be a number or have the shape {shape} of the plants, not {field.shape}."
         )
     if not shape and (field.ndim != 2 or not field.size):
-        raise ValueError(f"{name} must have rows and columns, and the shape is {field.shape}.")
+        raise ValueError(f"{name} must be a two-dimensional array, not one of shape {field.shape}.")
     if not (np.isfinite(field) & (field >= 0)).all():
-        raise ValueError(f"{name} must be finite numbers from 0 up in every cell.")
+        raise ValueError(f"{name} must be finite and not negative in every cell.")
     return field
 
 
-def _still_water(rain: float, parameters: Parameters) -> tuple[float, float]:
+def _equilibrium_water(rain: float, parameters: Parameters) -> tuple[float, float]:
     if not (parameters.rw and parameters.alpha and parameters.w0):
         raise ValueError(
-            "water at the start follows from rw, alpha and w0 above 0; else give both fields of water."
+            "initial water follows from rw, alpha and w0, which must be greater than 0; else give both fields of water."
         )
     return rain / parameters.rw, rain / (parameters.alpha * parameters.w0)

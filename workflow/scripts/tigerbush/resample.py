@@ -2,7 +2,7 @@
 
 Everything follows from map coordinates in exact integer arithmetic, never from array corners: a window that is
 cropped before resampling holds the same bits as one that is cropped after, provided that the cropped band keeps
-`halo` pixels around it. The rules were read off recorded SNAP output, which the tests compare bit for bit.
+`halo` pixels around it. The rules were derived from recorded SNAP output, which the tests compare bit for bit.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tigerbush.grid import Grid
 
 _AGGREGATES = ("Min", "Max", "Mean", "Median")
 _HALO = {"First": 0, "Nearest": 0, **dict.fromkeys(_AGGREGATES, 0), "Bilinear": 1, "Bicubic": 2}
-_STRIP = 64  # target rows computed at once: bounds the memory of everything but First and Nearest
+_STRIP = 64  # target rows computed at once: limits memory, except for First and Nearest
 
 
 def target_grid(scene: Grid, bands: Sequence[Grid], resolution: float) -> Grid:
@@ -88,7 +88,7 @@ def resample(
     First, Nearest
         The source pixel below the upper-left corner of the target pixel, in either direction.
     Min, Max, Mean, Median
-        Of the valid source pixels that a target pixel touches. Integer bands skip `nodata` even when it is
+        Of the valid source pixels that a target pixel overlaps. Integer bands skip `nodata` even when it is
         not declared used. Only Mean weights by the covered share; on integers it truncates each weighted
         value and the result. What a target pixel covers left of or above the band counts for the band's
         first pixel; what it covers beyond the other end is dropped.
@@ -112,10 +112,10 @@ def resample(
     method : str
         First, Nearest, Min, Max, Mean, Median, Bilinear or Bicubic.
     nodata : float
-        Value of target pixels outside `source`, and of those for which Min, Max, Mean and Median find nothing.
+        Value of target pixels outside `source`, and of those without valid pixels for Min, Max, Mean and Median.
     nodata_used : bool
-        Whether the band declares `nodata`. Matters to floats only: `nodata` is then invalid, like NaN, and
-        stands for an invalid result, which is NaN otherwise.
+        Whether the band declares `nodata`. Affects floats only: `nodata` is then invalid, like NaN, and is the
+        value of invalid results, which are NaN otherwise.
     valid : (h, w) bool array, optional
         SNAP's valid-pixel expression, evaluated on `band`. Invalid results of First, Nearest, Bilinear and
         Bicubic are 0 in integer bands; the other methods skip invalid pixels.
@@ -128,7 +128,7 @@ def resample(
     Raises
     ------
     ValueError
-        When `method` is unknown or does not work in this direction (Min, Max, Mean, Median only downsample,
+        When `method` is unknown or not defined in this direction (Min, Max, Mean, Median only downsample,
         Bilinear and Bicubic only upsample), `band` or `valid` is not on `source`, or `nodata` does not fit
         the dtype.
     """
@@ -213,15 +213,15 @@ class _Axis:
         return np.minimum(index, self.size - 1).astype(np.int64), weight.astype(np.float64)
 
     def between(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the pixel centre at or before each corner, and the way on from it: in 1/256 and as float32."""
-        way = 2 * self.begin - self.unit  # from the centre of the first pixel, in 1/(2 unit)
-        steps = (256 * way // (2 * self.unit)).astype(np.int64)
-        return steps >> 8, steps & 255, (way % (2 * self.unit) / (2 * self.unit)).astype(np.float32)
+        """Return the pixel centre at or before each corner, and the distance from it: in 1/256 and as float32."""
+        distance = 2 * self.begin - self.unit  # from the centre of the first pixel, in 1/(2 unit)
+        steps = (256 * distance // (2 * self.unit)).astype(np.int64)
+        return steps >> 8, steps & 255, (distance % (2 * self.unit) / (2 * self.unit)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Band:
-    """A band with what makes its pixels invalid."""
+    """A band, with the rules by which its pixels are invalid."""
 
     pixels: np.ndarray
     valid: np.ndarray | None
@@ -233,7 +233,7 @@ class _Band:
         return self.pixels.dtype.kind == "f"
 
     def invalid(self, integer: float) -> float:
-        """Return what an invalid result becomes, in an integer band `integer`."""
+        """Return the value of an invalid result, `integer` for an integer band."""
         if not self.is_float:
             return integer
         return self.nodata if self.nodata_used else np.nan
@@ -242,11 +242,11 @@ class _Band:
         """Return rows with a margin of no-data: NaN where not valid, and if `skip` where no-data."""
         height, width = self.pixels.shape
         out = np.full((stop - first, width + 2 * margin), self.nodata, dtype)
-        here = slice(max(first, 0), min(stop, height))
-        inner = out[here.start - first : here.stop - first, margin : margin + width]
-        inner[...] = self.pixels[here]
+        inside = slice(max(first, 0), min(stop, height))
+        inner = out[inside.start - first : inside.stop - first, margin : margin + width]
+        inner[...] = self.pixels[inside]
         if self.valid is not None:
-            inner[~self.valid[here]] = np.nan
+            inner[~self.valid[inside]] = np.nan
         if skip:
             out[out == dtype(self.nodata)] = np.nan
         return out
@@ -265,8 +265,8 @@ def _pick(array: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         if len(index) == 0 or step == 0 or np.any(np.diff(index) != step):
             array = array.take(index, axis)
         else:
-            evenly = slice(int(index[0]), int(index[-1]) + 1, step)
-            array = array[evenly] if axis == 0 else array[:, evenly]
+            strided = slice(int(index[0]), int(index[-1]) + 1, step)
+            array = array[strided] if axis == 0 else array[:, strided]
     return array
 
 
@@ -297,7 +297,7 @@ def _aggregate(band: _Band, rows: _Axis, columns: _Axis, method: str, out: np.nd
 
 
 def _mean(values: list[np.ndarray], weights: list[np.ndarray], is_float: bool) -> np.ndarray:
-    # one after the other: the order in which NumPy sums depends on the shape of the window
+    # added one by one: NumPy's order of summation depends on the shape of the window
     total, weight = np.zeros((2, *values[0].shape))
     for value, share in zip(values, weights, strict=True):
         term = value * share if is_float else np.trunc(value * share)
@@ -328,25 +328,25 @@ def _interpolate(band: _Band, rows: _Axis, columns: _Axis, method: str, out: np.
     fixed = band.valid is None and not band.is_float
     single = method == "Bilinear" and band.pixels.dtype == np.float32  # SNAP's working precision
     dtype = np.int64 if fixed else np.float32 if single else np.float64
-    row, *row_way = rows.between()
-    column, *column_way = columns.between()
+    row, *row_distance = rows.between()
+    column, *column_distance = columns.between()
     for strip in _strips(len(out)):
         first, stop = row[strip].min() + 1 - reach, row[strip].max() + 1 + reach
-        # one more than the reach, for target pixels that begin before the band
+        # a margin of one more than the reach, for target pixels that begin before the band
         block = band.rows(first, stop, dtype, reach + 1, skip=band.is_float and band.nodata_used)
-        block = _blend([block.take(column + 2 + tap, 1) for tap in range(2 * reach)], *column_way, fixed)
-        down = (way[strip, None] for way in row_way)
+        block = _blend([block.take(column + 2 + tap, 1) for tap in range(2 * reach)], *column_distance, fixed)
+        down = (distance[strip, None] for distance in row_distance)
         taps = [block.take(row[strip] + 1 - reach - first + tap, 0) for tap in range(2 * reach)]
         result = _blend(taps, *down, fixed)
         # fixed-point bilinear is rounded once, after both directions
         band.store((result + (1 << 15)) >> 16 if fixed and method == "Bilinear" else result, 0, out[strip])
 
 
-def _blend(taps: list[np.ndarray], steps: np.ndarray, part: np.ndarray, fixed: bool) -> np.ndarray:
-    """Blend 2 (linear) or 4 (cubic) neighbours; `steps` (in 1/256) and `part` lead on from the one before."""
+def _blend(taps: list[np.ndarray], steps: np.ndarray, fraction: np.ndarray, fixed: bool) -> np.ndarray:
+    """Blend 2 (linear) or 4 (cubic) neighbours; the distance from the one before is `steps` (1/256) or `fraction`."""
     if len(taps) == 2:
         before, after = taps
-        return before * (256 - steps) + after * steps if fixed else before + (after - before) * part
+        return before * (256 - steps) + after * steps if fixed else before + (after - before) * fraction
     f = steps / 256
     # Keys' kernel, a = -0.5
     weights = (

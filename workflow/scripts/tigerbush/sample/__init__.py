@@ -1,1 +1,1 @@
-"""The simulated products of the sample, and the truth behind them."""
+"""The simulated products of the sample, and their truth."""

@@ -1,11 +1,11 @@
-"""The embedded sample: a patterned ecosystem that dries out, as Sentinel-2 would have seen it.
+"""The embedded sample: a patterned ecosystem that dries out, as Sentinel-2 would observe it.
 
-`tigerbush.pattern` grows plants under falling, noisy rainfall; their cover mixes the reflectances of plants and soil
-in every band; clouds, the edge of the swath and the noise of the sensor are put on top. What is written is what an
-archive holds: valid products, of two baselines, on some days in two parts. Nothing of it is real.
+`tigerbush.pattern` simulates plants under declining, noisy rainfall; their fractional cover mixes the reflectances of
+plants and soil in every band; clouds, the edge of the swath and sensor noise are added. The output is what an archive
+holds: valid products, of two baselines, on one day in two parts. All of it is synthetic.
 
-The settings are those in which the model shows slow change (slow plants: growth, losses and spread times 0.3 in the
-equation of the plants only), on cells of 20 m, so that the pattern is some 100 m wide.
+With these parameters the model changes slowly (in the equation of the plants alone, growth, losses and spread are
+multiplied by 0.3), on cells of 20 m, so that the pattern has a scale of some 100 m.
 """
 
 import io
@@ -33,9 +33,9 @@ from tigerbush.sources.folder import copy_product
 
 SEED = 20200101
 FIRST_MONTH, MONTHS = (2020, 1), 39
-# mm/day in the first and the last month; CV of the factor of each month
+# mm/day in the first and the last month; coefficient of variation of the factor of each month
 RAIN, RAIN_CV = (1.2, 0.45), 0.10
-SPIN_UP = 200  # months at the first rainfall
+SPIN_UP = 200  # months at the initial rainfall
 CELL = 20  # m
 SLOW = 0.3
 PLANTS = replace(
@@ -45,16 +45,16 @@ PLANTS = replace(
     beta=PYVEG.beta * SLOW,
     dif_p=PYVEG.dif_p * SLOW,
     cell=CELL,
-    # the pattern keeps its number of cells, and steps of a day stay stable
+    # scaled so that the pattern has the same wavelength in cells, and steps of a day remain stable
     dif_o=PYVEG.dif_o * (CELL / PYVEG.cell) ** 2,
 )
 
 # a corner of tile 31PDQ (south-west Niger), on its grid: 252 pixels of 10 m
 TILE = Grid(460_800, 1_460_520, 10, 252, 252)
 TILE_NAME, EPSG = "31PDQ", 32631
-# share of ground that a g/m2 of plants covers, of the ground that is still bare
+# share of the remaining bare ground that each g/m2 of plants covers
 COVER = 0.12
-# reflectance at the top of the atmosphere: dense plants, bare laterite, opaque cloud
+# top-of-atmosphere reflectance of dense plants, bare laterite and opaque cloud
 PLANT_SOIL_CLOUD = {
     "B1": (0.11, 0.16, 0.52),
     "B2": (0.08, 0.15, 0.54),
@@ -72,35 +72,35 @@ PLANT_SOIL_CLOUD = {
 }
 NOISE = 0.002  # standard deviation of the reflectance of a pixel
 QUANTIFICATION = 10_000
-# the day of baseline 04.00, which moved stored DN by 1000
+# first day of baseline 04.00, which shifted stored DN by 1000
 NEW_BASELINE, OFFSET = date(2022, 1, 25), -1000
 
-# months by number, from 0
+# months, numbered from 0
 MISSING = (16,)
 TWO_PARTS = (12,)
 TWO_PASSES = (5, 20, 23, 33)
-# share of cloud, and its width in pixels of 60 m
+# cloud cover, and the width of clouds in pixels of 60 m
 CLOUDS = {3: (0.2, 5), 8: (0.78, 5), 14: (0.12, 4), 19: (0.3, 5), 20: (0.4, 5), 28: (0.25, 4), 30: (0.35, 1)}
 
 Image = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One product to be.
+class Overpass:
+    """An overpass of the satellite, from which one product is simulated.
 
     Attributes
     ----------
     product : str
-        Its name.
+        Name of the product.
     month : int
-        Of the sample, from 0.
+        Month of the sample, from 0.
     time : datetime
         Sensing time, UTC.
     edge : tuple of float or None
         (a, b, c): pixels with a x + b y > c have no data; x and y from 0 to 1, from the upper-left corner.
     cloud : tuple of float
-        Share of the product, width in pixels of 60 m; (0, 0) without clouds.
+        Cloud cover of the product, width of clouds in pixels of 60 m; (0, 0) without clouds.
     """
 
     product: str
@@ -110,42 +110,41 @@ class Pass:
     cloud: tuple[float, float]
 
 
-def passes() -> list[Pass]:
-    """List the products of the sample, in the order of their sensing times."""
-    return [one for month in range(MONTHS) if month not in MISSING for one in _passes_of(month)]
+def overpasses() -> list[Overpass]:
+    """List the overpasses of the sample, by sensing time."""
+    return [overpass for month in range(MONTHS) if month not in MISSING for overpass in _overpasses_of(month)]
 
 
-def _passes_of(month: int) -> Iterator[Pass]:
+def _overpasses_of(month: int) -> Iterator[Overpass]:
     day = 3 + month * 7 % 20
     cloud = CLOUDS.get(month, (0.0, 0.0))
     # every other month from the orbit whose swath ends in the upper-right corner
     orbit, edge = (("R065", (1.0, -1.0, 0.72)), ("R022", None))[month % 2]
     if month in TWO_PARTS:
-        # the halves that two receiving stations got of one data take; they overlap a little
-        yield _pass("S2A", month, day, "R022", (0.3, 1.0, 0.75), cloud, made=12)
-        yield _pass("S2A", month, day, "R022", (-0.3, -1.0, -0.65), cloud, made=13)
+        # the two parts of a datatake that two ground stations received; they overlap a little
+        yield _overpass("S2A", month, day, "R022", (0.3, 1.0, 0.75), cloud, hour_of_processing=12)
+        yield _overpass("S2A", month, day, "R022", (-0.3, -1.0, -0.65), cloud, hour_of_processing=13)
         return
-    yield _pass("S2A", month, day, orbit, edge, cloud)
+    yield _overpass("S2A", month, day, orbit, edge, cloud)
     if month in TWO_PASSES:
-        yield _pass("S2B", month, day + 5, orbit, edge, cloud)
+        yield _overpass("S2B", month, day + 5, orbit, edge, cloud)
 
 
-def _pass(
+def _overpass(
     platform: str,
     month: int,
     day: int,
     orbit: str,
     edge: tuple[float, float, float] | None,
     cloud: tuple[float, float],
-    made: int = 12,
-) -> Pass:
+    hour_of_processing: int = 12,
+) -> Overpass:
     first = month_start(month)
     time = datetime(first.year, first.month, day, 10, 20, 21, tzinfo=UTC)
     baseline = "0400" if time.date() >= NEW_BASELINE else "0300"
-    product = (
-        f"{platform}_MSIL1C_{time:%Y%m%dT%H%M%S}_N{baseline}_{orbit}_T{TILE_NAME}_{time:%Y%m%d}T{made}0000"
-    )
-    return Pass(product, month, time, edge, cloud)
+    processed = f"{time:%Y%m%d}T{hour_of_processing}0000"
+    product = f"{platform}_MSIL1C_{time:%Y%m%dT%H%M%S}_N{baseline}_{orbit}_T{TILE_NAME}_{processed}"
+    return Overpass(product, month, time, edge, cloud)
 
 
 def month_start(month: int) -> date:
@@ -155,7 +154,7 @@ def month_start(month: int) -> date:
 
 
 def rainfall(seed: int = SEED) -> NDArray[np.float64]:
-    """Return the rainfall of each month, mm/day: a line down times a gamma factor of mean 1."""
+    """Return the rainfall of each month, mm/day: a linear decline times a gamma factor of mean 1."""
     return np.linspace(*RAIN, MONTHS) * _gamma(np.random.default_rng([seed, 1]), MONTHS)
 
 
@@ -170,13 +169,13 @@ def _gamma(random: np.random.Generator, size: int) -> NDArray[np.float64]:
     return random.gamma(1 / RAIN_CV**2, RAIN_CV**2, size)
 
 
-def grow(days: Sequence[date], seed: int = SEED) -> Iterator[Image]:
-    """Grow the ecosystem; give its plants at each of some days.
+def simulate_plants(days: Sequence[date], seed: int = SEED) -> Iterator[Image]:
+    """Simulate the ecosystem, and yield its plants on each of the given days.
 
     Parameters
     ----------
     days : sequence of date
-        In order, within the months of the sample.
+        In ascending order, within the months of the sample.
     seed : int
 
     Yields
@@ -208,8 +207,8 @@ def _evolve(fields: Fields, rain: float, days: int) -> Fields:
     return evolve(plants, rain, days, parameters=PLANTS, soil_water=soil, surface_water=surface)
 
 
-def cover_of(plants: Image) -> Image:
-    """Return the share of ground that plants cover, on pixels of 10 m.
+def fractional_cover(plants: Image) -> Image:
+    """Return the fractional vegetation cover, on pixels of 10 m.
 
     f = 1 - exp(-0.12 P), with the biomass P (g/m2, cells of 20 m) interpolated linearly.
     """
@@ -223,32 +222,33 @@ def reflectance(band: str, cover: Image) -> Image:
     return cover * plant + (1 - cover) * soil
 
 
-def ndvi_of(cover: Image) -> Image:
-    """Return the NDVI that a sensor without noise would see, on pixels of 10 m."""
+def noise_free_ndvi(cover: Image) -> Image:
+    """Return the NDVI that a sensor without noise would measure, on pixels of 10 m."""
     red, infrared = reflectance("B4", cover), reflectance("B8", cover)
     return (infrared - red) / (infrared + red)
 
 
-def cloud_of(one: Pass, seed: int = SEED) -> Image:
-    """Return the opacity of the clouds of a product on pixels of 60 m, 0 where there are none."""
-    share, width = one.cloud
+def cloud_opacity(overpass: Overpass, seed: int = SEED) -> Image:
+    """Return the opacity of the clouds of a product on pixels of 60 m, 0 where it is clear."""
+    share, width = overpass.cloud
     shape = (TILE.height // 6, TILE.width // 6)
     if not share:
         return np.zeros(shape)
-    random = np.random.default_rng([seed, 4, one.time.toordinal()])
+    random = np.random.default_rng([seed, 4, overpass.time.toordinal()])
     field = ndimage.gaussian_filter(random.standard_normal(shape), width, mode="wrap")
     edge = np.quantile(field, 1 - share)
-    # closed, since the polygons of older baselines are drawn without holes
+    # holes are filled, since the cloud polygons of older baselines are written without holes
     cloudy = ndimage.binary_fill_holes(field > edge)
     return np.where(cloudy, 0.45 + 0.5 * np.clip((field - edge) / (field.max() - edge), 0, 1), 0)
 
 
-def _scene(one: Pass, cover: Image, seed: int) -> Scene:
-    opacity = cloud_of(one, seed)
-    random = np.random.default_rng([seed, 5, one.time.toordinal(), int(one.product[-6:])])
-    new = one.time.date() >= NEW_BASELINE
+def _scene(overpass: Overpass, cover: Image, seed: int) -> Scene:
+    opacity = cloud_opacity(overpass, seed)
+    random = np.random.default_rng([seed, 5, overpass.time.toordinal(), int(overpass.product[-6:])])
+    new = overpass.time.date() >= NEW_BASELINE
     bands = {
-        band: _band(band, cover, opacity, one.edge, OFFSET if new else 0, random) for band in PLANT_SOIL_CLOUD
+        band: _stored_band(band, cover, opacity, overpass.edge, OFFSET if new else 0, random)
+        for band in PLANT_SOIL_CLOUD
     }
     cloudy = opacity > 0
     return Scene(
@@ -264,11 +264,11 @@ def _scene(one: Pass, cover: Image, seed: int) -> Scene:
         classi=np.stack([cloudy, np.zeros_like(cloudy), np.zeros_like(cloudy)]).astype(np.uint8)
         if new
         else None,
-        clouds=None if new else _rings(cloudy),
+        clouds=None if new else _cloud_polygons(cloudy),
     )
 
 
-def _band(
+def _stored_band(
     band: str,
     cover: Image,
     opacity: Image,
@@ -276,35 +276,36 @@ def _band(
     offset: int,
     random: np.random.Generator,
 ) -> NDArray[np.uint16]:
-    """Give the stored DN of a band at its own resolution; 0 beyond the edge of the swath."""
+    """Return the stored DN of a band at its native resolution; 0 outside the swath."""
     factor = BANDS[band] // 10
     clouds = opacity.repeat(6, axis=0).repeat(6, axis=1)
     ground = (1 - clouds) * reflectance(band, cover) + clouds * PLANT_SOIL_CLOUD[band][2]
     height, width = (size // factor for size in ground.shape)
-    seen = ground.reshape(height, factor, width, factor).mean(axis=(1, 3))
-    seen += random.normal(0, NOISE, seen.shape)
-    # 0 is no data, so the darkest ground is 1
-    dn = np.maximum(np.rint(seen * QUANTIFICATION) - offset, 1)
+    observed = ground.reshape(height, factor, width, factor).mean(axis=(1, 3))
+    observed += random.normal(0, NOISE, observed.shape)
+    # 0 is no-data, so the darkest valid DN is 1
+    dn = np.maximum(np.rint(observed * QUANTIFICATION) - offset, 1)
     if edge:
-        dn[beyond(edge, seen.shape)] = 0
+        dn[outside_swath(edge, observed.shape)] = 0
     return dn.astype(np.uint16)
 
 
-def beyond(edge: tuple[float, float, float], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Tell which pixels lie beyond the edge of a product, see `Pass`."""
+def outside_swath(edge: tuple[float, float, float], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which pixels lie outside the swath, beyond the edge of an `Overpass`."""
     y, x = ((np.arange(size) + 0.5) / size for size in shape)
     return edge[0] * x + edge[1] * y[:, None] > edge[2]
 
 
-def _rings(cloudy: NDArray[np.bool_]) -> list[list[tuple[float, float]]]:
+def _cloud_polygons(cloudy: NDArray[np.bool_]) -> list[list[tuple[float, float]]]:
+    """Return the outlines of clouds as open rings of coordinates in metres."""
     grid = Grid(TILE.x, TILE.y, 60, cloudy.shape[1], cloudy.shape[0])
     shapes = rasterio.features.shapes(cloudy.astype(np.uint8), mask=cloudy, transform=grid.transform)
-    # each ring comes closed, and the writer closes it again
+    # GDAL returns closed rings, and the writer closes them itself
     return [polygon["coordinates"][0][:-1] for polygon, _ in shapes]
 
 
 def simulate_products(folder: Path, seed: int = SEED) -> None:
-    """Write the sample: a zip per product, `weather.csv`, and what is known of it, `truth.npz`.
+    """Write the sample: a zip per product, `weather.csv`, and the simulated truth, `truth.npz`.
 
     Parameters
     ----------
@@ -314,51 +315,52 @@ def simulate_products(folder: Path, seed: int = SEED) -> None:
 
     Notes
     -----
-    `truth.npz` holds, per product (`product`, in the order of `passes`): `biomass` (n, 126, 126) float32, g/m2 on cells
-    of 20 m; `ndvi` (n, 252, 252) float32 without noise, clouds and edge; `cloud` (n, 42, 42) bool on pixels of 60 m;
-    `valid` (n, 252, 252) bool, within the swath; and per month `rainfall`, mm/day.
+    `truth.npz` holds, per product (`product`, in the order of `overpasses`): `biomass` (n, 126, 126) float32, g/m2 on
+    cells of 20 m; `ndvi` (n, 252, 252) float32 without noise, clouds and edge; `cloud` (n, 42, 42) bool on pixels of
+    60 m; `valid` (n, 252, 252) bool, within the swath; and per month `rainfall`, mm/day.
     """
-    plan = passes()
-    days = sorted({one.time.date() for one in plan})
-    plants = dict(zip(days, grow(days, seed), strict=True))
-    covers = {day: cover_of(biomass) for day, biomass in plants.items()}
+    planned = overpasses()
+    days = sorted({overpass.time.date() for overpass in planned})
+    plants = dict(zip(days, simulate_plants(days, seed), strict=True))
+    covers = {day: fractional_cover(biomass) for day, biomass in plants.items()}
     with (
         tempfile.TemporaryDirectory() as scratch,
         ThreadPoolExecutor() as threads,
         warnings.catch_warnings(),
     ):
-        # of the arrays that polygons are drawn from
+        # raised for the arrays from which cloud polygons are drawn
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        list(threads.map(lambda one: _write(one, covers[one.time.date()], seed, Path(scratch), folder), plan))
-    write_bytes(folder / "weather.csv", _weather(seed))
+
+        def write(overpass: Overpass) -> None:
+            scene = _scene(overpass, covers[overpass.time.date()], seed)
+            safe = write_product(Path(scratch), overpass.product, scene)
+            copy_product(safe, folder / f"{overpass.product}.zip", BANDS)
+
+        list(threads.map(write, planned))
+    write_bytes(folder / "weather.csv", _weather_csv(seed))
     truth = io.BytesIO()
     np.savez_compressed(
         truth,
-        product=[one.product for one in plan],
-        biomass=np.float32([plants[one.time.date()] for one in plan]),
-        ndvi=np.float32([ndvi_of(covers[one.time.date()]) for one in plan]),
-        cloud=[cloud_of(one, seed) > 0 for one in plan],
+        product=[overpass.product for overpass in planned],
+        biomass=np.float32([plants[overpass.time.date()] for overpass in planned]),
+        ndvi=np.float32([noise_free_ndvi(covers[overpass.time.date()]) for overpass in planned]),
+        cloud=[cloud_opacity(overpass, seed) > 0 for overpass in planned],
         valid=[
-            ~beyond(one.edge, (TILE.height, TILE.width))
-            if one.edge
+            ~outside_swath(overpass.edge, (TILE.height, TILE.width))
+            if overpass.edge
             else np.ones((TILE.height, TILE.width), bool)
-            for one in plan
+            for overpass in planned
         ],
         rainfall=rainfall(seed),
     )
     write_bytes(folder / "truth.npz", truth.getvalue())
 
 
-def _write(one: Pass, cover: Image, seed: int, scratch: Path, folder: Path) -> None:
-    safe = write_product(scratch, one.product, _scene(one, cover, seed))
-    copy_product(safe, folder / f"{one.product}.zip", BANDS)
-
-
-def _weather(seed: int) -> bytes:
-    """Give the sums of rainfall and the mean temperatures of the months."""
+def _weather_csv(seed: int) -> bytes:
+    """Return the rainfall sum and the mean temperature of each month as CSV."""
     lines = ["date,precipitation,temperature"]
-    for month, (rain, warm) in enumerate(zip(rainfall(seed), temperature(seed), strict=True)):
+    for month, (rain, celsius) in enumerate(zip(rainfall(seed), temperature(seed), strict=True)):
         first = month_start(month)
         days = (month_start(month + 1) - first).days
-        lines.append(f"{first:%Y-%m},{rain * days:.3f},{warm:.3f}")
+        lines.append(f"{first:%Y-%m},{rain * days:.3f},{celsius:.3f}")
     return ("\n".join(lines) + "\n").encode()

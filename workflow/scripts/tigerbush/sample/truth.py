@@ -1,4 +1,4 @@
-"""The sample's truth beside what was measured: the simulation knows plants without clouds, noise and swath."""
+"""Compare measurements of the sample with the simulated truth, which has no clouds, no noise and no swath edge."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tigerbush.grid import Grid
 from tigerbush.images import BARE, VEGETATION, black_white, grey_ndvi
 from tigerbush.report.figures import STYLE, draw_grid
-from tigerbush.sample.simulate import CELL, TILE, cover_of
+from tigerbush.sample.simulate import CELL, TILE, fractional_cover
 from tigerbush.spatial import METRICS, dominant_wave, patch_areas
 from tigerbush.variables import BLACK, BLUE, NDVI, VARIABLES
 
@@ -21,11 +21,11 @@ Image = NDArray[np.float64]
 
 
 def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -> dict:
-    """Put the truth of the simulation beside the measured series.
+    """Compare the measured series with the truth of the simulation.
 
-    NDVI is the mean of the site; the share of vegetation is that of the ground that plants cover; the wavelength is
-    that of the model's biomass (cells of 20 m); patches are those of the NDVI without noise and clouds, split as images
-    are: cover has no edge of its own.
+    NDVI is the mean of the site; the share of vegetation is the fractional cover; the wavelength is that of the model's
+    biomass (cells of 20 m); patches are those of the NDVI without noise and clouds, classified as measured images are:
+    fractional cover itself has no sharp edges.
 
     Parameters
     ----------
@@ -34,21 +34,21 @@ def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -
     truth : mapping of str to array
         Contents of truth.npz, see `tigerbush.sample.simulate.simulate_products`.
     grid : Grid
-        Of the site's pixels.
+        Grid of the site's pixels.
 
     Returns
     -------
     dict
-        Per metric label, unit, dates, measured, truth; None where a number does not exist.
+        Label, unit, dates, measured and true values of each metric; None where undefined.
     """
-    row, column = (round(way / grid.resolution) for way in (TILE.y - grid.y, grid.x - TILE.x))
+    row, column = (round(metres / grid.resolution) for metres in (TILE.y - grid.y, grid.x - TILE.x))
     window = np.s_[row : row + grid.height, column : column + grid.width]
     products = {str(name): i for i, name in enumerate(truth["product"])}
-    known = {}
+    true_values = {}
     for day, lineage in analysis["metadata"]["products"].items():
         used = [products[name] for name in lineage["products"] if name in products]
         if used:
-            known[day] = _measure(truth["biomass"][used].mean(0), truth["ndvi"][used].mean(0), window)
+            true_values[day] = _measure(truth["biomass"][used].mean(0), truth["ndvi"][used].mean(0), window)
     measured = {NDVI: analysis["series"].get(NDVI)} | {
         name: analysis["spatial"].get(name) for name in PATTERN
     }
@@ -59,7 +59,7 @@ def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -
             "unit": labels[metric][1],
             "dates": series["dates"],
             "measured": series["mean" if metric == NDVI else "values"],
-            "truth": [known[day][metric] if day in known else None for day in series["dates"]],
+            "truth": [true_values[day][metric] if day in true_values else None for day in series["dates"]],
         }
         for metric, series in measured.items()
         if series
@@ -67,13 +67,14 @@ def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -
 
 
 def _measure(biomass: Image, index: Image, window: tuple[slice, slice]) -> dict[str, float | None]:
+    """Measure the true biomass and NDVI within a window of pixels."""
     cells = tuple(slice(side.start * 10 // CELL, side.stop * 10 // CELL) for side in window)
     split = black_white(grey_ndvi(index))[window]
     areas = patch_areas(split == VEGETATION)
     ground = np.isin(split, (BARE, VEGETATION)).sum() * 100  # m2
     return {
         "ndvi": float(index[window].mean()),
-        "cover": float(cover_of(biomass.astype(np.float64))[window].mean()),
+        "cover": float(fractional_cover(biomass.astype(np.float64))[window].mean()),
         "wavelength": dominant_wave(biomass[cells], CELL)["wavelength"],
         "patch_count": float(len(areas) / ground * 1e6),
         "patch_mean_area": float(areas.mean() * 100) if len(areas) else None,
@@ -81,12 +82,12 @@ def _measure(biomass: Image, index: Image, window: tuple[slice, slice]) -> dict[
 
 
 def truth_figure(compared: Mapping) -> Figure:
-    """Draw what was measured as points, the truth as lines."""
+    """Draw measured values as points, and the truth as lines."""
 
-    def draw(axes: Axes, days: Sequence, one: Mapping) -> None:
-        axes.plot(days, np.array(one["truth"], float), color=BLACK, label="truth")
+    def draw(axes: Axes, days: Sequence, series: Mapping) -> None:
+        axes.plot(days, np.array(series["truth"], float), color=BLACK, label="truth")
         axes.plot(
-            days, np.array(one["measured"], float), linestyle="none", marker=".", color=BLUE, label="measured"
+            days, np.array(series["measured"], float), linestyle="none", marker=".", color=BLUE, label="measured"
         )  # fmt: skip
 
     with matplotlib.rc_context(STYLE):

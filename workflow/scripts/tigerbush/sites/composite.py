@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen at one time.
+    """The pixels of one observation.
 
     Attributes
     ----------
     dn : (bands, h, w) int32 array
-        DN with the offset added, so that baselines compare.
+        DN with the offset added, so that baselines are comparable.
     usable : (h, w) bool array
         Neither no-data, saturated nor masked.
     """
@@ -38,7 +38,7 @@ class Observation:
     usable: np.ndarray
 
 
-def observation(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, saturated: int) -> Observation:
+def harmonise(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, saturated: int) -> Observation:
     """Harmonise the stored DN of a product.
 
     Parameters
@@ -50,7 +50,7 @@ def observation(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, sat
     mask : (h, w) uint8 array
         Values of `tigerbush.masks`; unknown pixels are used.
     saturated : int
-        DN that stands for too much light.
+        DN of saturated pixels.
     """
     dn = stored.astype(np.int32) + np.asarray(offset, np.int32)[:, None, None]
     complete = ((stored != NODATA) & (stored != saturated)).all(axis=0)
@@ -58,7 +58,7 @@ def observation(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, sat
 
 
 def mosaic(parts: Sequence[Observation]) -> Observation:
-    """Merge tiles and parts of one data take: each pixel from the first part that can be used."""
+    """Merge tiles and parts of one datatake: each pixel from the first part in which it is usable."""
     dn, usable = parts[0].dn.copy(), parts[0].usable.copy()
     for part in parts[1:]:
         new = part.usable & ~usable
@@ -77,53 +77,55 @@ def median(observations: Sequence[Observation]) -> tuple[np.ndarray, np.ndarray]
     (h, w) int64 array
         Number of observations.
     """
-    usable = np.stack([one.usable for one in observations])
+    usable = np.stack([observation.usable for observation in observations])
     count = usable.sum(axis=0)
-    # what cannot be used sorts behind everything that can
+    # unusable pixels sort last
     last = np.iinfo(np.int32).max
     ordered = np.sort(
-        np.stack([np.where(one.usable, one.dn, last) for one in observations]), axis=0, kind="stable"
+        np.stack([np.where(observation.usable, observation.dn, last) for observation in observations]),
+        axis=0,
+        kind="stable",
     )
-    pick = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(observations) - 1)])
-    middle = np.take_along_axis(ordered, pick[:, None], axis=0)
+    indices = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(observations) - 1)])
+    middle = np.take_along_axis(ordered, indices[:, None], axis=0)
     return np.where(count > 0, middle.mean(axis=0), np.nan), count
 
 
 def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_present") -> Raster:
     """Composite the products of a period.
 
-    Products of one platform and sensing time (tiles and parts of one data take) are mosaicked first
-    and count once. Placeholders of failed products are left out, and so is a product on another grid than
-    most.
+    Products of one platform and sensing time (tiles and parts of one datatake) are mosaicked first
+    and count once. Placeholders of failed products are left out, and so are products whose grid differs
+    from that of the majority.
 
     Parameters
     ----------
     products : sequence of (Path, Path)
         `{product}.tif` and `{product}_mask.tif`, all on one grid.
     mask : {"required", "if_present"}
-        Whether a product without a cloud mask is left out or used unmasked.
+        A product without a cloud mask is left out, or used unmasked.
 
     Returns
     -------
     Raster
-        float32 reflectance per band and `n_obs`, nodata NaN; which products were used and why others
-        were not is the JSON tag TIGERBUSH_LINEAGE.
+        float32 reflectance per band and `n_obs`, nodata NaN. The JSON tag TIGERBUSH_LINEAGE holds the products that
+        were used, and why others were not.
     """
     opened = [(read_raster(image), read_raster(cloud)) for image, cloud in products]
     lineage = {"products": [], "unmasked": [], "codestream": {}, "left_out": {}, "failed": {}}
-    usual = _usual_form([image for image, _ in opened])
-    usable = [pair for pair in opened if _enter(lineage, *pair, mask, usual)]
+    expected = _common_grid_and_scale([image for image, _ in opened])
+    usable = [pair for pair in opened if _record_product(lineage, *pair, mask, expected)]
     first = (usable or opened)[0][0]
-    takes = [list(take) for _, take in groupby(sorted(usable, key=_take), key=_take)]
-    lineage |= _acquisition([parse_name(take[0][0].tags[PRODUCT]) for take in takes])
+    datatakes = [list(pairs) for _, pairs in groupby(sorted(usable, key=_datatake), key=_datatake)]
+    lineage |= _acquisition([parse_name(pairs[0][0].tags[PRODUCT]) for pairs in datatakes])
     data = np.full((len(first.data) + 1, *first.data.shape[1:]), np.nan, np.float32)
     data[-1] = 0
-    scale, rest = (np.reshape(one, (-1, 1, 1)) for one in (first.scale, _dn_offset(first)[1]))
-    # by rows, so that a year of products fits into memory
-    for start in range(0, first.grid.height if takes else 0, ROWS):
+    scale, remainder = (np.reshape(values, (-1, 1, 1)) for values in (first.scale, _dn_offset(first)[1]))
+    # in blocks of rows, so that a year of products fits into memory
+    for start in range(0, first.grid.height if datatakes else 0, ROWS):
         rows = slice(start, start + ROWS)
-        dn, n_obs = median([mosaic([_observation(*pair, rows) for pair in take]) for take in takes])
-        data[:-1, rows] = (dn + rest) * scale
+        dn, n_obs = median([mosaic([_observation(*pair, rows) for pair in pairs]) for pairs in datatakes])
+        data[:-1, rows] = (dn + remainder) * scale
         data[-1, rows] = n_obs
     return Raster(
         data=data,
@@ -137,10 +139,10 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
 
 
 def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """Return the failed products of a new composite for which an earlier one would lose pixels, with the reasons.
+    """Return the failed products of a new composite that an earlier one was made of, with the reasons.
 
-    Those that the earlier one was made of; those that stand for what it was made of (the same take and tile in another
-    baseline); and all, where nothing is left.
+    A product counts when it, or the same datatake and tile in another baseline, was used in the earlier composite. All
+    failed products count when the new composite has no product left.
 
     Parameters
     ----------
@@ -153,44 +155,45 @@ def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, s
             return dict(lineage["failed"])
         missing = set(map(datatake_and_tile, used)) - set(map(datatake_and_tile, lineage["products"]))
         return {
-            product: why
-            for product, why in lineage["failed"].items()
+            product: reason
+            for product, reason in lineage["failed"].items()
             if product in used or datatake_and_tile(product) in missing
         }
     except (KeyError, TypeError, ValueError):
-        # nothing is known of how it was made
+        # a composite without a valid lineage
         return {}
 
 
 def datatake_and_tile(product: str) -> tuple[str, ...]:
-    """Return what a product has in common with the same data in another processing baseline.
+    """Return platform, level, sensing time and tile, which all processing baselines of the same data share.
 
     Parameters
     ----------
     product : str
-        Its name.
+        Name of the product.
     """
     name = parse_name(product)
     return name.platform, name.level, name.sensing_time, name.tile
 
 
-def _form(image: Raster) -> tuple:
+def _grid_and_scale(image: Raster) -> tuple:
+    """Return the grid and quantification of an image, in which the products of a composite must agree."""
     return image.grid, image.epsg, image.scale, _dn_offset(image)[1]
 
 
-def _usual_form(images: Sequence[Raster]) -> tuple | None:
-    """Return grid, zone and scale of most products: one that differs must not stop the others."""
-    forms = Counter(_form(image) for image in images if image.tags[STATUS] == "ok")
-    return forms.most_common(1)[0][0] if forms else None
+def _common_grid_and_scale(images: Sequence[Raster]) -> tuple | None:
+    """Return the grid and quantification of most products: one that differs must not stop the others."""
+    counts = Counter(_grid_and_scale(image) for image in images if image.tags[STATUS] == "ok")
+    return counts.most_common(1)[0][0] if counts else None
 
 
-def _enter(lineage: dict, image: Raster, cloud: Raster, mask: str, usual: tuple | None) -> bool:
+def _record_product(lineage: dict, image: Raster, cloud: Raster, mask: str, expected: tuple | None) -> bool:
     """Record a product in the lineage; tell whether it is used."""
     product, status = image.tags[PRODUCT], image.tags[STATUS]
     if status != "ok":
         lineage["failed" if status == "failed" else "left_out"][product] = image.tags[REASON]
         return False
-    if _form(image) != usual:
+    if _grid_and_scale(image) != expected:
         lineage["failed"][product] = (
             "its grid or quantification differs from that of the other products of the date"
         )
@@ -207,31 +210,31 @@ def _enter(lineage: dict, image: Raster, cloud: Raster, mask: str, usual: tuple 
     return True
 
 
-def _take(pair: tuple[Raster, Raster]) -> tuple[datetime, str, str]:
+def _datatake(pair: tuple[Raster, Raster]) -> tuple[datetime, str]:
     name = parse_name(pair[0].tags[PRODUCT])
     return name.sensing_time, name.platform
 
 
 def _observation(image: Raster, cloud: Raster, rows: slice) -> Observation:
     saturated = sensor_of(image.tags[PRODUCT]).saturated
-    return observation(image.data[:, rows], _dn_offset(image)[0], cloud.data[0, rows], saturated)
+    return harmonise(image.data[:, rows], _dn_offset(image)[0], cloud.data[0, rows], saturated)
 
 
 def _dn_offset(image: Raster) -> tuple[list[int], tuple[float, ...]]:
-    """Return the offset of each band in DN, and what is left of it beside the whole number (Sentinel-2: nothing)."""
+    """Return the offset of each band in DN as a whole number, and the remainder (Sentinel-2: none)."""
     # reflectance = DN * scale + offset
     exact = [offset / scale for offset, scale in zip(image.offset, image.scale, strict=True)]
-    rest = [dn - round(dn) for dn in exact]
-    return [round(dn) for dn in exact], tuple(dn if abs(dn) > 1e-6 else 0.0 for dn in rest)
+    remainders = [dn - round(dn) for dn in exact]
+    return [round(dn) for dn in exact], tuple(dn if abs(dn) > 1e-6 else 0.0 for dn in remainders)
 
 
-def _acquisition(takes: Sequence[ProductName]) -> dict:
-    """Describe when and from where a composite was seen; a data take counts once."""
-    times = [take.sensing_time.replace(tzinfo=UTC).timestamp() for take in takes]
+def _acquisition(datatakes: Sequence[ProductName]) -> dict:
+    """Describe the acquisition of a composite: mean time, platforms and orbits; a datatake counts once."""
+    times = [name.sensing_time.replace(tzinfo=UTC).timestamp() for name in datatakes]
     mean = datetime.fromtimestamp(round(sum(times) / len(times)), UTC) if times else None
     return {
-        "n_takes": len(takes),
+        "n_takes": len(datatakes),
         "acquisition_time": mean.isoformat() if mean else None,
-        "platforms": dict(Counter(take.platform for take in takes)),
-        "relative_orbits": dict(Counter(str(take.relative_orbit) for take in takes)),
+        "platforms": dict(Counter(name.platform for name in datatakes)),
+        "relative_orbits": dict(Counter(str(name.relative_orbit) for name in datatakes)),
     }

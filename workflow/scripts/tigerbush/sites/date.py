@@ -1,4 +1,4 @@
-"""The images of one date as its measures need them."""
+"""The images of one date, as they are read to measure its sub-images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class DateImages:
     rgb : (h, w, 3) uint8 array
     covered : Coverage
     examined : list of (SubImage, float, str)
-        Every sub-image, its fraction of lost pixels, and why it is not used.
+        Every sub-image, its fraction of lost pixels, and why it is not used (empty when it is).
     """
 
     ndvi: np.ndarray
@@ -35,7 +35,7 @@ class DateImages:
 
     @property
     def parts(self) -> list[tuple[SubImage, float]]:
-        """The sub-images that are used, with their fraction of lost pixels."""
+        """The sub-images that are used, with their fractions of lost pixels."""
         return [(part, fraction) for part, fraction, reason in self.examined if not reason]
 
 
@@ -59,7 +59,7 @@ def read_date(
     max_masked_fraction, limit
         See `tigerbush.sites.subimages.examine_sub_images`.
     mode : str
-        Of `tigerbush.pyveg.MODES`.
+        One of `tigerbush.pyveg.MODES`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How a site is cut into sub-images."""
+"""The division of a site into sub-images."""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ class SubImage:
 
 
 def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
-    """Cut a site into squares of `size` pixels in pyveg's order: columns outer, rows inner.
+    """Divide a site into squares of `size` pixels in pyveg's order: columns outer, rows inner.
 
     Incomplete squares at the right and bottom are dropped.
     """
@@ -40,7 +40,7 @@ def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
                 grid.y - (row + size / 2) * grid.resolution,
                 epsg % 100,
                 northern=epsg < 32700,
-                strict=False,  # a site may reach over the edge of its zone
+                strict=False,  # a site may extend beyond its zone
             )
             parts.append(
                 SubImage(
@@ -54,16 +54,16 @@ def sub_images(grid: Grid, epsg: int, size: int) -> list[SubImage]:
 
 
 def place_sub_images(grid: Grid, epsg: int, site: Site, mode: str) -> list[SubImage]:
-    """Cut a site into its sub-images, with the centres that its summary has.
+    """Divide a site into its sub-images, with the centres that the summary lists.
 
     Parameters
     ----------
     grid : Grid
-        Of the site's pixels.
+        Grid of the site's pixels.
     epsg : int
     site : Site
     mode : str
-        Of `tigerbush.pyveg.MODES`.
+        One of `tigerbush.pyveg.MODES`.
     """
     parts = sub_images(grid, epsg, site.size)
     if not MODES[mode].divides_degrees:

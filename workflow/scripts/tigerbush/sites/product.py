@@ -1,6 +1,6 @@
 """The window of a product that a site needs, with its cloud mask.
 
-Status of the result, in its tags: `ok`, `outside` (the product does not reach the site) or `failed`
+The tags of the result hold its status: `ok`, `outside` (the product does not reach the site) or `failed`
 (a placeholder: all no-data, with the reason).
 """
 
@@ -25,8 +25,8 @@ from tigerbush.sites.windows import read_window, site_grid
 def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tuple[Raster, Raster]:
     """Resample the window of a product that a site needs, and its cloud mask.
 
-    The window is the grown one of `tigerbush.sites.windows.read_window`; `subset_site` trims it. Bands take SNAP's
-    defaults, First and Nearest.
+    The window is the extended one of `tigerbush.sites.windows.read_window`; `subset_site` trims it. Bands are resampled
+    with SNAP's defaults, First and Nearest.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tu
 
 
 def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Grid | None]:
-    """Return the grid of a site on a product's lattice, and the grown window of it that is read.
+    """Return the grid of a site on a product's lattice, and the extended window that is read.
 
     The window is None when the product does not reach the site.
 
@@ -71,7 +71,7 @@ def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Gr
     product : Product
     site : Site
     buffer : int
-        Pixels that the mask grows by.
+        Width in pixels of the buffer around masked areas.
     """
     scene = scene_grid(product, site.resolution)
     grid = site_grid(site, origin=(scene.x, scene.y))
@@ -80,7 +80,7 @@ def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Gr
 
 
 def subset_site(image: Raster, mask: Raster, site: Site) -> tuple[Raster, Raster]:
-    """Trim the window that was read to the site; what the product does not cover becomes no-data.
+    """Trim the window that was read to the site, and pad with no-data where the product does not cover it.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def subset_site(image: Raster, mask: Raster, site: Site) -> tuple[Raster, Raster
 
 
 def site_placeholder(product: str, reason: str, site: Site) -> tuple[Raster, Raster]:
-    """Return the placeholder of a failed product on the window of a site."""
+    """Return the placeholder of a failed product on the grid of a site."""
     return _without_pixels(parse_name(product), reason, site_grid(site), site.epsg)
 
 

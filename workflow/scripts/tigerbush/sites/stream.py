@@ -1,16 +1,17 @@
-"""The windows of a product that a site needs, fetched from where the product lies, as one zip.
+"""Fetch only the windows of a product that a site needs, from the product's source into one zip.
 
-The zip is a product in its own layout whose images are windows with their own georeference (GeoTIFF), so that
-it is read like any other product, to the same pixels.
+The zip has the layout of the product, and its images are georeferenced windows (GeoTIFF): it is read like any other
+product, and gives the same pixels.
 """
 
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 import rasterio
@@ -32,6 +33,7 @@ from tigerbush.sources.ranges import RemoteFile, checked_name, open_remote
 from tigerbush.sources.store import Store
 
 Row = Mapping[str, str]
+Item = TypeVar("Item")
 
 
 def stream_product(
@@ -39,7 +41,7 @@ def stream_product(
 ) -> None:
     """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in its layout.
 
-    What was fetched before trouble stays beside the target, so that another try fetches only the rest.
+    Files that were fetched before an error stay beside the target, so that the next attempt fetches only the rest.
 
     Parameters
     ----------
@@ -51,62 +53,63 @@ def stream_product(
         `{product}.zip`, written whole or not at all.
     site : Site
     buffer : int
-        Pixels that masks grow by.
+        Width in pixels of the buffer around masked areas.
 
     Raises
     ------
     TigerbushError
-        When the product cannot be had, however often it is tried.
+        When the product cannot be fetched, and retrying would not help.
     RemoteError
-        When all tries failed by trouble that may pass.
+        When all attempts failed with transient errors.
     """
-    part = _part_folder(target, files, site, buffer)
+    unfinished = _part_folder(target, files, site, buffer)
     sensor = sensor_of(product)
-    folder = part / f"{product}{sensor.suffix}"
+    folder = unfinished / f"{product}{sensor.suffix}"
     rows = {row["name"]: row for row in files}
     with ThreadPoolExecutor(store.connections) as pool:
         metadata = [row for row in files if row["role"] == "metadata"]
-        _all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
+        _run_all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
         sizes = {name: int(row["size"]) for name, row in rows.items()}
         opened = replace(open_product(folder), path=Path(folder.name), files=sizes)
         _, window = site_window(opened, site, buffer)
         if window is not None:
-            _all(pool, lambda need: _fetch(store, rows[need[0]], folder, *need[1:]), _needs(opened, window))
+            parts = _parts_to_fetch(opened, window)
+            _run_all(pool, lambda part: _fetch(store, rows[part[0]], folder, *part[1:]), parts)
     _zip_folder(folder, target)
-    shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _part_folder(target: Path, files: Sequence[Row], site: Site, buffer: int) -> Path:
-    """Return the folder of unfinished work, of these very files and this window and no others."""
-    what = repr(([sorted(row.items()) for row in files], sorted(asdict(site).items()), buffer))
-    digest = hashlib.sha256(what.encode()).hexdigest()[:12]
+    """Return the folder of partial downloads; its name is unique to these files and this window."""
+    content = repr(([sorted(row.items()) for row in files], sorted(asdict(site).items()), buffer))
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     return target.with_name(f".{target.stem}.{digest}.part")
 
 
-def _all(pool: ThreadPoolExecutor, work, items) -> None:
-    """Do all the work, also after one failed: the rest need not be fetched again. Raise the first trouble."""
-    troubles = [future.exception() for future in [pool.submit(work, item) for item in items]]
-    # what stays wrong is the reason, whatever else happened
-    for trouble in sorted(filter(None, troubles), key=lambda one: not isinstance(one, TigerbushError)):
-        raise trouble
+def _run_all(pool: ThreadPoolExecutor, work: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """Process all items, even after one failed, so that the rest need not be fetched again; then raise an error."""
+    errors = [future.exception() for future in [pool.submit(work, item) for item in items]]
+    # a permanent error is the reason, whatever else failed
+    for error in sorted(filter(None, errors), key=lambda error: not isinstance(error, TigerbushError)):
+        raise error
 
 
-def _needs(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid | None]]:
-    """List the files of a window with their grid and the part of it to read; a whole file has none."""
-    needs = []
+def _parts_to_fetch(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid | None]]:
+    """List the files of a window, each with its grid and the part of the grid to read; None for whole files."""
+    parts = []
     for band in sensor_of(product.name.product).site_bands:
         name, resolution = product.band_file(band)
         method = "First" if window.resolution > resolution else "Nearest"
-        needs.append(
+        parts.append(
             (name, product.grids[resolution], product.grids[resolution].covering(window, halo(method)))
         )
     name, resolution = product.mask_file()
     if resolution is not None:
         grid = product.grids[resolution]
-        needs.append((name, grid, grid.covering(window, halo(mask_method(resolution, window)))))
+        parts.append((name, grid, grid.covering(window, halo(mask_method(resolution, window)))))
     elif name is not None:
-        needs.append((name, None, None))
-    return needs
+        parts.append((name, None, None))
+    return parts
 
 
 def _fetch_whole(store: Store, row: Row, folder: Path) -> None:
@@ -116,7 +119,7 @@ def _fetch_whole(store: Store, row: Row, folder: Path) -> None:
 
 
 def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid | None) -> None:
-    """Fetch a window of an image, or a whole file, unless an earlier try did."""
+    """Fetch a window of an image, or a whole file, unless an earlier attempt has."""
     if grid is None:
         _fetch_whole(store, row, folder)
         return
@@ -129,7 +132,7 @@ def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid
 
 
 def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.ndarray:
-    """Read the part `source` of a remote image on `grid`, fetching little more than its tiles.
+    """Read the part `source` of a remote image on `grid`, fetching little more than the tiles it touches.
 
     Parameters
     ----------
@@ -144,17 +147,17 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.n
     Raises
     ------
     TigerbushError
-        When the image is not there, not whole, of another size, or does not decode.
+        When the image is missing, truncated, of another size, or cannot be decoded.
     RemoteError
-        Also when its tiles are damaged: another try may bring the right bytes.
+        Also when its tiles are damaged: another attempt may return the right bytes.
     """
     return _read_window(store, row, grid, source)[0]
 
 
 def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.ndarray, str | None]:
-    """Return the pixels of a window, and whether the packets of its tiles could be checked."""
+    """Return the pixels of a window, and the outcome of checking the packets of its tiles."""
     label = store.label(row["key"])
-    # 0: its server did not answer when it was listed
+    # 0: the server gave no size when the product was listed
     size = int(row["size"]) or store.size_of(row["key"])
     file = RemoteFile(store, row["key"], size, row["etag"])
     name, codestream = PurePosixPath(row["name"]).name, None
@@ -187,7 +190,7 @@ def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, s
         with rasterio.open(path, "w", **profile) as out:
             out.write(data)
             out.update_tags(**tags)
-        # GDAL does not tell when the last block did not fit on the disk
+        # GDAL does not report that the last block did not fit on the disk
         with rasterio.open(path) as written:
             written.read(window=Window(written.width - 1, written.height - 1, 1, 1))
     except (*GDAL_ERRORS, SystemError) as error:

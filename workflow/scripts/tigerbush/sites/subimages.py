@@ -1,4 +1,4 @@
-"""Numbers of each sub-image of a date: NDVI and network centrality, in pyveg's dictionaries."""
+"""Measures of the sub-images of a date, NDVI and network centrality, in pyveg's dictionaries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from tigerbush.sites.layout import SubImage
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which pixels of a date can be relied on.
+    """The valid pixels of a date.
 
     Attributes
     ----------
     lost : (h, w) bool array
-        Counts against a sub-image.
+        Pixels that count towards the lost fraction of a sub-image.
     ground : (h, w) bool array
-        Counts in means and networks.
+        Pixels that enter means and networks.
     coloured : (h, w) bool array
         A sub-image without any such pixel is not used.
     """
@@ -31,7 +31,7 @@ class Coverage:
 
 
 def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Coverage:
-    """Tell lost pixels from ground.
+    """Classify the pixels of a date as lost or as ground.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Covera
         NaN where masked.
     rgb : (h, w, 3) uint8 array
     mode : str
-        Of `tigerbush.pyveg.MODES`. By default a masked pixel is lost and is no ground.
+        One of `tigerbush.pyveg.MODES`. By default masked pixels are lost and not ground.
     """
     if MODES[mode].knows_masks:
         masked = np.isnan(ndvi)
@@ -59,15 +59,15 @@ def examine_sub_images(
     max_masked_fraction : float
         A sub-image with this fraction of lost pixels or more is left out (pyveg: 0.05).
     limit : int, optional
-        Use at most so many.
+        Maximum number of sub-images to use.
 
     Returns
     -------
     list of (SubImage, float, str)
-        Every sub-image, its fraction of lost pixels, and the reason why it is not used; empty when it is.
+        Every sub-image, its fraction of lost pixels, and the reason why it is not used (empty when it is).
     """
     examined = []
-    left = len(parts) if limit is None else limit
+    remaining = len(parts) if limit is None else limit
     for part in parts:
         cut = part.rows, part.columns
         fraction = float(covered.lost[cut].mean())
@@ -77,11 +77,11 @@ def examine_sub_images(
             )
         elif not covered.coloured[cut].any():
             reason = NO_COLOUR
-        elif not left:
+        elif not remaining:
             reason = f"enough others (subimages.limit: {limit})"
         else:
             reason = ""
-            left -= 1
+            remaining -= 1
         examined.append((part, fraction, reason))
     return examined
 
@@ -89,13 +89,13 @@ def examine_sub_images(
 def usable_sub_images(
     parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
 ) -> list[tuple[SubImage, float]]:
-    """Return the sub-images that are used, with their fraction of lost pixels; see `examine_sub_images`."""
+    """Return the sub-images that are used, with their fractions of lost pixels; see `examine_sub_images`."""
     examined = examine_sub_images(parts, covered, max_masked_fraction, limit)
     return [(part, fraction) for part, fraction, reason in examined if not reason]
 
 
 def unused_sub_images(examined: Iterable[tuple[SubImage, float, str]], date: str) -> list[dict]:
-    """Name the sub-images that are not used: place, date, `masked_fraction` and the reason as `unused`."""
+    """Return a record of each unused sub-image: centre, date, `masked_fraction`, and the reason as `unused`."""
     return [
         _place(part, date) | {"masked_fraction": fraction, "unused": reason}
         for part, fraction, reason in examined
@@ -112,7 +112,7 @@ def ndvi_of_sub_images(
     parts: Iterable[tuple[SubImage, float]],
     date: str,
 ) -> list[dict]:
-    """Mean NDVI of each sub-image; what is no ground is left out of every mean.
+    """Compute the mean NDVI of each sub-image, over pixels that are ground.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def ndvi_of_sub_images(
     Returns
     -------
     list of dict
-        pyveg's `ndvi` and `ndvi_veg` (8-bit greys, rounded to 4 decimals; `ndvi_veg` is left out
+        pyveg's `ndvi` and `ndvi_veg` (means of 8-bit NDVI, rounded to 4 decimals; `ndvi_veg` is omitted
         where there is no vegetation), and beside them `ndvi_mean` and `ndvi_std` of the float NDVI,
         `n_obs` (mean) and `masked_fraction`.
     """
@@ -185,7 +185,7 @@ def centrality_of_sub_images(
     quantiles: int = 20,
     method: str = "exact",
 ) -> list[dict]:
-    """Network centrality of the bare ground of each sub-image.
+    """Compute the network centrality of the bare ground of each sub-image.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def centrality_of_sub_images(
     Returns
     -------
     list of dict
-        pyveg's `feature_vec`, `slope`, `offset`, `offset50`, `mean`, `std`, with place and date.
+        pyveg's `feature_vec`, `slope`, `offset`, `offset50`, `mean`, `std`, with centre and date.
     """
     signal = (black_white == BARE) & covered.ground
     return [

@@ -1,4 +1,4 @@
-"""Where a site lies on the pixel lattice of its tiles."""
+"""The windows of a site on the pixel lattice of its tiles."""
 
 import math
 
@@ -8,16 +8,16 @@ from tigerbush.site import METRES_PER_DEGREE, Site
 
 
 def site_grid(site: Site, origin: tuple[float, float] | None = None) -> Grid:
-    """Return the pixel window of a site.
+    """Return the grid of a site's pixels.
 
-    Its `sub_images` a side are centred on the point, on the lattice of `origin` (nearest pixel).
+    The window of `sub_images` x `sub_images` sub-images is centred on the site's point, to the nearest pixel of the
+    lattice of `origin`.
 
     Parameters
     ----------
     site : Site
     origin : (x, y), optional
-        Upper-left corner of the tile in metres; without it the lattice that all tiles of the zone
-        share is taken.
+        Upper-left corner of the tile in metres; by default the lattice that all tiles of the zone share.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def site_grid(site: Site, origin: tuple[float, float] | None = None) -> Grid:
 def read_window(site: Grid, scene: Grid, coarsest: int, buffer: int = 0) -> Grid | None:
     """Return the part of a scene's target grid that is read for a site, or None without overlap.
 
-    The site's window grows outward to whole pixels of the coarsest band plus two of them, clamped to the scene, so
-    that every method of resampling sees the neighbours it needs.
+    The site's window is extended to whole pixels of the coarsest band plus two of them on each side, clamped to the
+    scene, so that every resampling method has the neighbours it needs.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def read_window(site: Grid, scene: Grid, coarsest: int, buffer: int = 0) -> Grid
     coarsest : int
         Resolution of the product's coarsest band, in metres.
     buffer : int
-        Pixels more, for what a mask's buffer reaches into the site from outside.
+        Width in pixels of the buffer around masked areas, which may reach into the site from outside.
     """
     step = math.lcm(coarsest, int(scene.resolution))
     margin = 2 * coarsest + math.ceil(buffer * scene.resolution / step) * step
