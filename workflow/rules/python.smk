@@ -11,12 +11,9 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 def prefer_library_beside_script(original, script):
     """Snakemake 9.27 appends the folder of a script to Python's path: an installed tigerbush, or one on PYTHONPATH, would win."""
     folder = Path(script.local_path if script.is_local else script.cache_path).resolve().parent
-    first = (
-        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
-        if (folder / "tigerbush/__init__.py").is_file()
-        else ""
-    )
-    return first + original(script)
+    if not (folder / "tigerbush" / "__init__.py").is_file():
+        return original(script)
+    return f"import sys; sys.path.insert(0, {str(folder)!r})\n" + original(script)
 
 
 @around(PythonScript, "_execute_cmd")
