@@ -46,7 +46,9 @@ def in_conda():
 
 def check_folders(submitted):
     """Refuse a working directory whose name would break the commands of jobs."""
-    translate_errors(PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted)
+    translate_errors(
+        PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted
+    )
 
 
 def is_submitting():
