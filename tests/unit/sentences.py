@@ -70,7 +70,7 @@ HEAD = [
     "11.5° S, 27.9° E · 2018-01-01 to 2020-10-01, steps of 1m · square of 0.08° of latitude",
 ]
 
-# ---- What was found: coverage and changes
+# ---- Findings: coverage and changes
 
 COMPLETENESS = {
     "dates": 21,
@@ -121,8 +121,8 @@ OFFSET_CHANGE = (
 )
 RAIN_CHANGE = "Rain per date averaged 0 mm in the first third and 31 mm in the last: a change of 31 mm."
 ALT_SERIES = (
-    "[series] Series of network centrality (offset50), NDVI, NDVI of vegetation, precipitation, air temperature at "
-    "2 m; the sentences under What was found tell how they changed."
+    "[series] Time series of network centrality (offset50), NDVI, NDVI of vegetation, precipitation, air temperature at "
+    "2 m; the sentences under Findings tell how they changed."
 )
 OUTLIERS = [
     "table: Outliers",
@@ -131,7 +131,7 @@ OUTLIERS = [
     "NDVI | 2019-08-21",
 ]
 SERIES_SHOWN = [
-    "## Series",
+    "## Time series",
     ALT_SERIES,
     "figure: Lines: means over the sub-images; bands: one standard deviation. Grey: dates without data. Rings: outliers, "
     "values far from their neighbours; they are marked, not removed.",
@@ -142,7 +142,7 @@ SERIES_SHOWN = [
 
 DATES = ["2018-02-15", "2019-02-15", "2020-08-20"]
 PICTURES_SHOWN = [
-    "## The site in images",
+    "## Images",
     "[png] first date with data, 2018-02-15: colour composite",
     "figure: 2018-02-15",
     "[png] middle date with data, 2019-02-15: colour composite",
@@ -265,9 +265,9 @@ def report(
     """The lines of a report, of its parts."""
     return [
         *HEAD,
-        "## What was found",
+        "## Findings",
         *listed(found),
-        "## What to keep in mind",
+        "## Caveats",
         *listed(caveats),
         *(line for part in parts for line in part),
         "## Methods",
@@ -293,7 +293,7 @@ EMPTY_SHOWN = (
     [PICTURES_SHOWN[0], "No date has data."],
     [
         SERIES_SHOWN[0],
-        "[series] Series of NDVI; the sentences under What was found tell how they changed.",
+        "[series] Time series of NDVI; the sentences under Findings tell how they changed.",
         SERIES_SHOWN[2],
     ],
     [*COMPLETENESS_SHOWN[:3], "No product failed."],

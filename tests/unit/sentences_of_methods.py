@@ -1,6 +1,6 @@
-"""Settings written by hand, and beside them what reports say of methods, and what is to be kept in mind."""
+"""Settings written by hand, and beside them what reports say of methods, and their caveats."""
 
-# ---- What to keep in mind
+# ---- Caveats
 
 OF_ALL = [
     "Each indicator is shown separately; there is no combined score, because methods contradict each other over most of "

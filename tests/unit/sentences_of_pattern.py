@@ -24,7 +24,7 @@ PATTERN_CHANGE = (
 )
 PATTERN_SHOWN = [
     "## Pattern",
-    "[spatial] Series of Moran's I of NDVI, neighbours at an edge, share of vegetation, patches of vegetation, mean "
+    "[spatial] Time series of Moran's I of NDVI, neighbours at an edge, share of vegetation, patches of vegetation, mean "
     "area of a patch, wavelength of the pattern.",
     "figure: From the NDVI of the whole site at each date. These are descriptions; no conclusion is drawn from them.",
     "[patches] Numbers of patches of vegetation by area at the first, the middle and the last date with patches.",

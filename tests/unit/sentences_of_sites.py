@@ -96,9 +96,9 @@ NONE_DISAGREES = "At none of the sites tested do significant indicators contradi
 OVER_SITES = [
     "title: Vegetation report over sites",
     "# 6 sites compared",
-    "## What was found",
+    "## Findings",
     *listed(FOUND_OVER_SITES),
-    "## What to keep in mind",
+    "## Caveats",
     *listed(CAVEATS_OVER_SITES),
     "## One test for each site",
     "[sites] Kendall's tau of the primary indicator, for each site that was tested.",
@@ -131,7 +131,7 @@ OVER_SITES = [
 ALONE = [
     *OVER_SITES[:1],
     "# 1 site compared",
-    "## What was found",
+    "## Findings",
     *listed(FOUND_AMONG[3][1]),
     *OVER_SITES[7 : OVER_SITES.index("## One test for each site") + 4],
     "Chad | NDVI, autocorrelation at lag 1 | 33 | not tested, see below",

@@ -141,7 +141,7 @@ def test_where_indicators_point(variable, named, told):
         ("pyveg", True, [sentences_of_methods.SIMULATED, sentences_of_methods.PYVEG]),
     ],
 )
-def test_what_is_to_be_kept_in_mind(mode, simulated, first):
+def test_caveats(mode, simulated, first):
     assert caveats({"mode": mode}, simulated) == [*first, *sentences_of_methods.CAVEATS]
 
 

@@ -109,7 +109,7 @@ def test_a_truth_or_a_measure_that_is_not_there_is_compared_with_nothing(key):
     assert lines == report(parts=with_parts(truth=expected))
 
 
-def test_another_variable_may_be_the_one_named_before():
+def test_another_variable_may_be_the_primary_one():
     variance = WARNING["indicators"]["offset50"]["variance"] | {"tau": 0.287}
     warning = WARNING | {
         "primary": {"variable": "offset50", "indicator": "variance"},
@@ -185,7 +185,7 @@ def test_signs_among_sites(rows, found):
     lines = lines_of(
         sites_report(sentences_of_sites.COMPARISON | {"rows": rows}, sentences_of_sites.ANALYSES, "")
     )
-    start, end = lines.index("## What was found"), lines.index("## What to keep in mind")
+    start, end = lines.index("## Findings"), lines.index("## Caveats")
     assert lines[start + 1 : end] == sentences.listed(found)
 
 
