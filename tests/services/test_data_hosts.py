@@ -152,7 +152,7 @@ def test_a_remote_image_names_no_other_files(elsewhere, tmp_path):
     grid = Grid(0, 90, 10, 9, 9)
     with serving(lambda _: (200, {}, content)) as home:
         row = {"name": "B02.tif", "key": f"{home.url}/B02.tif", "size": str(len(content)), "etag": ""}
-        with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif does not decode"):
+        with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif cannot be decoded"):
             read_remote_window(store(catalogue=home.url), row, grid, grid)
     assert elsewhere.asked == []
 

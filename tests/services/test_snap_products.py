@@ -34,7 +34,7 @@ def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path
     assert f"{names[1]} failed" in run.snakemake("scenes", status=1)
     made = {path.stem: path.read_bytes() for path in (run.folder / "results" / "scenes").glob("*.tif")}
     failed = read_tags(run.folder / "results" / "scenes" / f"{names[1]}.tif")
-    assert failed[STATUS] == "failed" and "_B03.jp2 is not a whole JP2" in failed[REASON]
+    assert failed[STATUS] == "failed" and "_B03.jp2 is not a complete JP2" in failed[REASON]
     del made[names[1]]
     assert made == scenes_by_arrays(products, (names[0], names[2]), tmp_path)
     assert [note["arguments"][1:] for note in snap.notes()] == [["-q", "2", "-c", "2250M"]] * 2

@@ -109,7 +109,7 @@ def test_a_sensor_without_an_archive(monkeypatch, known, caplog):
     """It is found in folders alone."""
     with pytest.raises(TigerbushError) as error:
         archive_of(TOY)
-    assert str(error.value) == f"{TOY!r} is of toy, whose products are read from folders alone."
+    assert str(error.value) == f"{TOY!r} is a toy product, and these are only read from local folders."
     _, rows, _ = found_in_bucket(monkeypatch, prefixes=["Toy/", "Sentinel-2/MSI/L2A/"])
     assert [row["product"] for row in rows] == [FIRST]
     assert caplog.messages == ["Toy/: 1 names that are no product names passed over"]

@@ -82,8 +82,7 @@ def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
         with pytest.raises(WriteError) as error, atomic_write(target):
             raise OSError(number, os.strerror(number))
         assert (
-            str(error.value)
-            == f"{target} cannot be written ({os.strerror(number)}); mend that and run again."
+            str(error.value) == f"{target} cannot be written ({os.strerror(number)}); fix that and run again."
         )
     with pytest.raises(OSError, match="Input/output error") as error, atomic_write(target):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -93,11 +92,11 @@ def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
     with pytest.raises(WriteError) as error:
         write_bytes(tmp_path / "file" / "a.tif", b"")
     assert (
-        str(error.value) == f"{tmp_path}/file/a.tif cannot be written (File exists); mend that and run again."
+        str(error.value) == f"{tmp_path}/file/a.tif cannot be written (File exists); fix that and run again."
     )
     assert (
         str(write_error(target, ValueError("a\n  b")))
-        == f"{target} cannot be written (a b); mend that and run again."
+        == f"{target} cannot be written (a b); fix that and run again."
     )
 
 
@@ -159,7 +158,7 @@ def test_a_scratch_folder(tmp_path, monkeypatch):
     with pytest.raises(WriteError) as error, scratch_folder("mine-"):
         pass
     assert str(error.value) == (
-        "the folder of temporary files (TMPDIR) cannot be written (No such file or directory); mend that and run again."
+        "the folder for temporary files (TMPDIR) cannot be written (No such file or directory); fix that and run again."
     )
 
 
@@ -167,8 +166,8 @@ def test_a_scratch_folder(tmp_path, monkeypatch):
     ("error", "text"),
     [
         (MachineError("a."), "a."), (RemoteError("b."), "b."), (WriteError("c."), "c."),
-        (PermissionError(13, "Permission denied", "/d"), "/d: Permission denied; mend that and run again."),
-        (MemoryError(), "the memory of the job is used up (MemoryError); give it more (mem_mb of its rule) and run again."),
+        (PermissionError(13, "Permission denied", "/d"), "/d: Permission denied; fix that and run again."),
+        (MemoryError(), "the job ran out of memory (MemoryError); give it more (mem_mb of its rule) and run again."),
     ],
 )  # fmt: skip
 def test_a_job_ends_with_a_sentence(tmp_path, capsys, error, text):
@@ -195,7 +194,7 @@ def test_the_log_of_a_job(tmp_path):
     with pytest.raises(ZeroDivisionError), job_log(tmp_path / "new" / "a.log"):
         1 / 0  # noqa: B018
     lines = (tmp_path / "new" / "a.log").read_text().splitlines()
-    assert lines[0] == "ERROR: this is a defect of tigerbush or trouble of the machine:"
+    assert lines[0] == "ERROR: this is a bug in tigerbush or a problem with the machine:"
     assert lines[-1] == "ZeroDivisionError: division by zero"
 
 

@@ -139,7 +139,7 @@ def test_another_page_in_a_tile(files):
     start, length, _ = parts(files["PLT, precincts"])[0]
     packet = start + 200
     assert re.fullmatch(
-        r"packet \d+ of tile 0 does not lie where it should",
+        r"packet \d+ of tile 0 is not where it should be",
         refused(changed(files["PLT, precincts"], packet, PAGE[: length - 200])),
     )
     start, _, _ = parts(files["EPH"])[0]
@@ -186,7 +186,7 @@ def test_lengths_of_tiles_that_do_not_fit(files):
     entry = struct.pack(">BI", 8, parts(content)[8][1])
     at = content.index(entry, content.index(b"\xff\x55"))
     other = changed(content, at + 1, struct.pack(">I", parts(content)[8][1] - 1))
-    assert refused(other, (380, 370, 1, 1)) == "part 0 of tile 8 lies where another one should"
+    assert refused(other, (380, 370, 1, 1)) == "part 0 of tile 8 is at the position of another one"
     assert check(other, (0, 0, 256, 256)) == "checked"
 
 
@@ -197,7 +197,7 @@ def test_the_end_of_a_header_in_another_packet(files):
     first = content.index(b"\xff\x92", start)
     second = content.index(b"\xff\x92", first + 2)
     moved = changed(changed(content, first, b"\x12\x34"), second + 2, b"\xff\x92")
-    assert refused(moved) == "packet 0 of tile 0 does not lie where it should"
+    assert refused(moved) == "packet 0 of tile 0 is not where it should be"
 
 
 def test_how_a_tile_is_coded_goes_before_what_the_main_header_says_of_a_component(files):
@@ -223,38 +223,38 @@ def test_tiles_that_are_swapped(files):
     # a decoder puts them where they belong
     assert check(content[:first] + two + one + content[second + other :]) == "checked"
     twice = changed(content, second + 4, b"\0\0")
-    assert refused(twice) == "part 0 of tile 0 lies where another one should"
+    assert refused(twice) == "part 0 of tile 0 is at the position of another one"
     outside = changed(content, second + 4, b"\0\x09")
-    assert refused(outside) == "part 0 of tile 9 lies where another one should"
+    assert refused(outside) == "part 0 of tile 9 is at the position of another one"
 
 
 def test_tiles_that_do_not_follow_each_other(files):
     content = files["nothing"]
     listed = parts(content)
     start, length, _ = listed[4]
-    lies = f"a tile does not begin where it should, at byte {start}"
+    lies = f"a tile does not start where it should, at byte {start}"
     assert refused(changed(content, start, bytes(12))) == lies
     assert refused(changed(content, start + 6, bytes(3) + b"\x0d")) == lies
     assert refused(changed(content, start + 6, b"\x7f\xff\xff\xff")) == lies
     longer = struct.pack(">I", length + 1)
     assert refused(changed(content, start + 6, longer)) == (
-        f"a tile does not begin where it should, at byte {start + length + 1}"
+        f"a tile does not start where it should, at byte {start + length + 1}"
     )
     # what comes after the last tile that is read
     assert refused(changed(content, start + 6, longer), (128, 128, 1, 1)) == (
         f"a tile does not end where it should, at byte {start + length + 1}"
     )
     cut = content[: listed[8][0]] + b"\xff\xd9"
-    assert refused(cut) == "tile 8 is not whole"
+    assert refused(cut) == "tile 8 is incomplete"
     assert check(cut, (0, 0, 256, 256)) == "unchecked"
     cut = content[: listed[8][0] + 500] + b"\xff\xd9"
-    assert refused(cut) == f"a tile does not begin where it should, at byte {listed[8][0]}"
+    assert refused(cut) == f"a tile does not start where it should, at byte {listed[8][0]}"
 
 
 def test_a_part_that_is_missing(files):
     content = files["EPH, parts"]
     start = [start for start, _, tile in parts(content) if tile == 8][-1]
-    assert refused(content[:start] + b"\xff\xd9") == "tile 8 is not whole"
+    assert refused(content[:start] + b"\xff\xd9") == "tile 8 is incomplete"
 
 
 def test_packet_lengths_that_do_not_fit(files):
@@ -264,10 +264,10 @@ def test_packet_lengths_that_do_not_fit(files):
     last = content[end - 1]
     for new in (last ^ 1, last ^ 0x40, last | 0x80):
         assert refused(changed(content, end - 1, bytes([new]))) == (
-            "the packets of tile 0 are longer or shorter than its data"
+            "the packet lengths of tile 0 do not add up to the length of its data"
         )
     assert refused(changed(content, plt + 1, b"\x59")) == (
-        "the header of tile 0 holds what does not belong there"
+        "the header of tile 0 contains a segment that does not belong there"
     )
     assert refused(changed(content, plt + 2, b"\x7f\xff")) == "a header is not a list of marker segments"
 
@@ -292,7 +292,7 @@ def test_packet_lengths_in_several_segments(files):
 def test_markers_in_packets(files):
     content = files["SOP"]
     at = content.index(b"\xff\x91\x00\x04\x00\x03")
-    assert refused(changed(content, at + 5, b"\x04")) == "packet 3 of tile 0 does not lie where it should"
+    assert refused(changed(content, at + 5, b"\x04")) == "packet 3 of tile 0 is not where it should be"
     # a packet may do without one, and then the others do not tell where all lie
     start, length, _ = parts(content)[-1]
     last = content.rindex(b"\xff\x91\x00\x04")
@@ -326,10 +326,10 @@ def test_packed_packet_headers_are_not_followed(files):
 @pytest.mark.parametrize(
     ("at", "new", "sentence"),
     [
-        (b"jp2c", b"jp2x", "it has no whole codestream"),
-        (b"\xff\x4f\xff\x51", b"\xff\x4e", "its codestream does not begin as one"),
-        (b"\xff\x51", b"\xff\x50", "its main header is not whole"),
-        (b"\xff\x52", b"\xff\x51", "a marker segment is cut short"),
+        (b"jp2c", b"jp2x", "it has no complete codestream"),
+        (b"\xff\x4f\xff\x51", b"\xff\x4e", "its codestream does not start with SOC"),
+        (b"\xff\x51", b"\xff\x50", "its main header is incomplete"),
+        (b"\xff\x52", b"\xff\x51", "a marker segment is truncated"),
         (b"\xff\x52", b"\x00\x52", "a header is not a list of marker segments"),
     ],
 )

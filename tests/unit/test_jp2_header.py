@@ -12,11 +12,11 @@ from tigerbush.jp2_header import (
     DamagedError,
     Header,
     Style,
+    apply_segment,
     ceil_div,
     find_codestream,
+    marker_segments,
     read_header,
-    segments,
-    with_segment,
 )
 
 SOC, SOT, SOD, EOC = b"\xff\x4f", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
@@ -104,10 +104,10 @@ def test_tiles_that_a_window_touches_by_pixels(steps):
         for row in (0, 25 // dy, 26 // dy, 56 // dy, 79 // dy, 100):
             for size in ((1, 1), (2, 1), (1, 3), (60, 2)):
                 window = (column, row, *size)
-                assert set(header.touched(window)) == tiles_of(window), window
-    assert header.touched(None) == range(9)
+                assert set(header.tiles_in(window)) == tiles_of(window), window
+    assert header.tiles_in(None) == range(9)
     # rows of tiles one after the other
-    assert header.touched((0, 0, 100, 80)) == list(range(9))
+    assert header.tiles_in((0, 0, 100, 80)) == list(range(9))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_sizes_at_their_limits_are_read():
 
 def test_headers_that_lack_something():
     for parts in ((siz(),), (cod(),), (cod(), siz())):
-        with pytest.raises(DamagedError, match=r"^its main header is not whole$"):
+        with pytest.raises(DamagedError, match=r"^its main header is incomplete$"):
             header_of(*parts)
 
 
@@ -161,22 +161,22 @@ def test_lengths_of_tile_parts_of_no_known_form():
 
 
 def test_styles_at_their_limits():
-    coding = with_segment(
+    coding = apply_segment(
         Coding(), 0xFF52, cod(flags=1, levels=2, block=(8, 0), modes=3, precincts=b"\x21\x43\x65")[4:], 1
     )
     assert coding == Coding(default=Style(2, (1024, 4), 3, [(1, 2), (3, 4), (5, 6)]))
-    most = with_segment(Coding(), 0xFF52, cod(levels=32, block=(0, 8))[4:], 1).default
+    most = apply_segment(Coding(), 0xFF52, cod(levels=32, block=(0, 8))[4:], 1).default
     assert (most.levels, most.block, len(most.precincts)) == (32, (4, 1024), 33)
     for wrong in ({"levels": 33}, {"block": (9, 0)}, {"block": (0, 9)}):
         with pytest.raises(DamagedError, match=r"^a COD or COC segment is invalid$"):
-            with_segment(Coding(), 0xFF52, cod(**wrong)[4:], 1)
+            apply_segment(Coding(), 0xFF52, cod(**wrong)[4:], 1)
     with pytest.raises(IndexError):
-        with_segment(Coding(), 0xFF52, cod(flags=1, levels=2, precincts=b"\x21\x43")[4:], 1)
+        apply_segment(Coding(), 0xFF52, cod(flags=1, levels=2, precincts=b"\x21\x43")[4:], 1)
 
 
 def test_markers_in_packets_are_told_by_either_header():
     for before, flags, sop, eph in (((0, 0), 2, True, False), ((0, 0), 4, False, True), ((1, 0), 4, True, True), ((0, 1), 0, False, True)):  # fmt: skip
-        found = with_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
+        found = apply_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
         assert (found.sop, found.eph, found.layers) == (sop, eph, 3)
 
 
@@ -185,7 +185,7 @@ def test_styles_of_one_component(components, head):
     """Numbered by two bytes where there are more than 256."""
     before = Coding(layers=4, components={2: Style(0, (4, 4), 0, [(1, 1)])})
     content = head + b"\x01" + style(levels=1, block=(2, 1), modes=1, precincts=b"\x32\x54")
-    found = with_segment(before, 0xFF53, content, components)
+    found = apply_segment(before, 0xFF53, content, components)
     number = int.from_bytes(head, "big")
     assert found == Coding(
         layers=4,
@@ -195,9 +195,9 @@ def test_styles_of_one_component(components, head):
 
 def test_packet_headers_elsewhere_and_segments_that_do_not_matter():
     for code in (0xFF60, 0xFF61):
-        assert with_segment(Coding(), code, b"\0", 1) == Coding(packed=True)
+        assert apply_segment(Coding(), code, b"\0", 1) == Coding(packed=True)
     for code in (0xFF5C, 0xFF64, 0xFF58):
-        assert with_segment(Coding(), code, b"\0", 1) == Coding()
+        assert apply_segment(Coding(), code, b"\0", 1) == Coding()
     assert {0xFF52, 0xFF53, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, 0xFF61, 0xFF64} == IN_TILE
 
 
@@ -225,14 +225,14 @@ def test_where_the_codestream_lies():
         struct.pack(">I4sQ", 1, b"uuid", 15) + stream,
         b"",
     ):
-        with pytest.raises(DamagedError, match=r"^it has no whole codestream$"):
+        with pytest.raises(DamagedError, match=r"^it has no complete codestream$"):
             find_codestream(reader(content), len(content))
 
 
 def test_segments_up_to_a_marker():
     content = b"xx" + segment(0xFF64, b"abc") + segment(0xFF5C, b"") + SOD
     found = [(0xFF64, b"abc", 9), (0xFF5C, b"", 13), (0xFF93, b"", 15)]
-    assert list(segments(reader(content), 2, 15, 0xFF93)) == found
+    assert list(marker_segments(reader(content), 2, 15, 0xFF93)) == found
     for wrong, end in (
         (content, 14),
         (b"xx" + segment(0xFEFF, b"abc") + SOD, 11),
@@ -240,7 +240,7 @@ def test_segments_up_to_a_marker():
         (b"xx" + segment(0xFF64, b"abc"), 8),
     ):
         with pytest.raises(DamagedError, match=r"^a header is not a list of marker segments$"):
-            list(segments(reader(wrong), 2, end, 0xFF93))
+            list(marker_segments(reader(wrong), 2, end, 0xFF93))
 
 
 def test_division_rounds_up():
@@ -263,5 +263,5 @@ def test_whole_files(head, tail, whole):
     with pytest.raises(TigerbushError) as error:
         check_jp2(head, tail, "a.jp2")
     assert str(error.value) == (
-        "a.jp2 is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
+        "a.jp2 is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
     )

@@ -102,7 +102,7 @@ LAYERS = {
     name: siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=flags, layers=3)
     for name, flags in (("plain", 0), ("ends", 4))
 }
-LONGER = "the packets of tile 0 are longer or shorter than its data"
+LONGER = "the packet lengths of tile 0 do not add up to the length of its data"
 
 
 @pytest.mark.parametrize(
@@ -114,19 +114,19 @@ LONGER = "the packets of tile 0 are longer or shorter than its data"
         # none may be without a byte
         ("plain", (3, 0, 1), b"\x81ab\x00", LONGER),
         # a packet begins with a bit that is set, or is one byte without it
-        ("plain", (3, 2, 1), b"\x81ab\x01b\x00", "packet 1 of tile 0 does not lie where it should"),
-        ("plain", (3, 1, 1), b"\x81ab\x01\x00", "packet 1 of tile 0 does not lie where it should"),
+        ("plain", (3, 2, 1), b"\x81ab\x01b\x00", "packet 1 of tile 0 is not where it should be"),
+        ("plain", (3, 1, 1), b"\x81ab\x01\x00", "packet 1 of tile 0 is not where it should be"),
         ("plain", (3, 1, 1), b"\x81ab\x00\x00", None),
         # a packet's header has a byte before its end
         ("ends", (4, 3, 3), b"\x81\xff\x92a\x80\xff\x92\x00\xff\x92", None),
-        ("ends", (4, 2, 3), b"\x81\xff\x92a\xff\x92\x00\xff\x92", "packet 1 of tile 0 does not lie where it should"),
+        ("ends", (4, 2, 3), b"\x81\xff\x92a\xff\x92\x00\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("ends", (4, 3, 3), b"\x81\xff\x92a\x00\xff\x92\x00\xff\x92", None),
-        ("ends", (4, 4, 3), b"\x81\xff\x92a\x00\xff\x92b\x00\xff\x92", "packet 1 of tile 0 does not lie where it should"),
+        ("ends", (4, 4, 3), b"\x81\xff\x92a\x00\xff\x92b\x00\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81\xff\x92", LONGER),
-        ("ends", (1, 5, 3), b"\x81\xff\x92\x80\xff\x92\x00\xff\x92", "packet 0 of tile 0 does not lie where it should"),
+        ("ends", (1, 5, 3), b"\x81\xff\x92\x80\xff\x92\x00\xff\x92", "packet 0 of tile 0 is not where it should be"),
         # no end of its header, and one that lies in the packet before
-        ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81b", "packet 0 of tile 0 does not lie where it should"),
-        ("ends", (7, 2, 3), b"\x81\xff\x92a\x80\xff\x92\x81b\x80\xff\x92", "packet 1 of tile 0 does not lie where it should"),
+        ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81b", "packet 0 of tile 0 is not where it should be"),
+        ("ends", (7, 2, 3), b"\x81\xff\x92a\x80\xff\x92\x81b\x80\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("plain", (3, 2, 1), b"\x81a\xff\x95\x80\x00", "tile 0 holds a code that no encoder writes, 2 bytes into its data"),
         ("plain", (3, 2, 1), b"\x81a\xff\x8f\x80\x00", None),
     ],
@@ -170,7 +170,7 @@ def test_packets_by_the_numbers_before_them(numbers, wrong, lengths):
         return
     with pytest.raises(DamagedError) as error:
         check(content)
-    assert str(error.value) == f"packet {wrong} of tile 0 does not lie where it should"
+    assert str(error.value) == f"packet {wrong} of tile 0 is not where it should be"
 
 
 def test_a_number_is_followed_by_a_packet():
@@ -186,7 +186,7 @@ def test_a_number_is_followed_by_a_packet():
         if fine:
             assert check(content) == "checked"
             continue
-        with pytest.raises(DamagedError, match=r"^packet 0 of tile 0 does not lie where it should$"):
+        with pytest.raises(DamagedError, match=r"^packet 0 of tile 0 is not where it should be$"):
             check(content)
 
 
@@ -214,7 +214,7 @@ def test_one_part_tells_how_many_there_are():
     assert check(stream(first, second, third, head=head)) == "checked"
     with pytest.raises(DamagedError) as error:
         check(stream(first, second, head=head))
-    assert str(error.value) == "tile 0 is not whole"
+    assert str(error.value) == "tile 0 is incomplete"
     # where none does, those that are there are all
     first = part(b"\x80a\x80b\x00", plt(2, 2, 1), total=0)
     assert check(stream(first, head=head)) == "checked"

@@ -16,7 +16,7 @@ from tigerbush.placeholder import (
     is_finished,
     kept_results,
     placeholder_on_failure,
-    write_failed_copy,
+    write_placeholder_zip,
 )
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.scenes.scene import scene_placeholder
@@ -95,7 +95,7 @@ def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
     safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
     copy_product(safe, out, None)
     if damage == "failed":
-        write_failed_copy(out, "earlier")
+        write_placeholder_zip(out, "earlier")
     elif damage == "cut":
         out.write_bytes(out.read_bytes()[:-300])
     else:

@@ -36,8 +36,8 @@ SUBSET, COMPOSITE, PUBLISH = script("subset_product"), script("composite_date"),
 def kept_sentence(path, reason):
     """The sentence for a kept result; reasons have no full stop here."""
     return (
-        f"{path.stem} cannot be read again ({reason}); {path} of an earlier run is kept as it is: mend the product, then run "
-        "./tigerbush retry, or delete that file to go on without it."
+        f"{path.stem} cannot be read again ({reason}); {path} from an earlier run is kept: fix the product, then run "
+        "./tigerbush retry, or delete that file to continue without it."
     )
 
 
@@ -112,11 +112,11 @@ def test_what_cannot_be_looked_at_is_not_replaced(product, subset, monkeypatch):
     subset.run(resample_site(product(), SITE))
     before = subset.image.read_bytes()
     monkeypatch.setattr(
-        "tigerbush.placeholder._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
+        "tigerbush.placeholder._image_is_finished", raising(PermissionError(13, "Permission denied", "/a"))
     )
     with pytest.raises(MachineError) as error:
         subset.run(site_placeholder(NAME, "gone", SITE))
-    assert str(error.value) == "/a: Permission denied; mend that and run again."
+    assert str(error.value) == "/a: Permission denied; fix that and run again."
     assert subset.image.read_bytes() == before
 
 
@@ -274,8 +274,8 @@ def test_a_scene_is_not_replaced_by_one_of_a_region_that_it_does_not_reach(produ
     with pytest.raises(KeptError) as error:
         of_scene(safe, out, geo_region=elsewhere)
     assert str(error.value) == (
-        f"the product does not reach the region: {out} of an earlier run is kept as it is; correct scene.region or "
-        "scene.geo_region, or delete that file to go on without it."
+        f"the product does not reach the region: {out} from an earlier run is kept; correct scene.region or "
+        "scene.geo_region, or delete that file to continue without it."
     )
     assert out.read_bytes() == before
     assert files_of(out.parent) == [out.name]

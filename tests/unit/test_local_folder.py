@@ -8,7 +8,7 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.placeholder import write_failed_copy
+from tigerbush.placeholder import write_placeholder_zip
 from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product
 from tigerbush.sources.folder import copy_product, list_local, refuse_less
@@ -239,6 +239,6 @@ def test_copy_product_leaves_nothing_half_written(product, tmp_path):
 
 
 def test_opening_a_failed_copy_gives_the_reason(tmp_path):
-    write_failed_copy(tmp_path / f"{name_of()}.zip", "the archive was asleep")
+    write_placeholder_zip(tmp_path / f"{name_of()}.zip", "the archive was asleep")
     with pytest.raises(TigerbushError, match=r"^the archive was asleep$"):
         open_product(tmp_path / f"{name_of()}.zip")

@@ -92,7 +92,7 @@ def refused(path, folder, **options):
 
 def closed(folder, reason):
     return (
-        f"the folder of products {folder} cannot be used ({reason}); mount or restore it, or correct source.path, "
+        f"the products folder {folder} cannot be used ({reason}); mount or restore it, or correct source.path, "
         "then run again."
     )
 
@@ -205,7 +205,7 @@ def test_results_that_may_not_be_written(place):
     with without_privileges(), pytest.raises(WriteError) as error:
         resampled(place / "products" / SAFE, place)
     assert str(error.value) == (
-        f"{place}/windows/{name_of()}.window.tif cannot be written (Permission denied); mend that and run again."
+        f"{place}/windows/{name_of()}.window.tif cannot be written (Permission denied); fix that and run again."
     )
 
 
@@ -223,7 +223,7 @@ def test_temporary_files_that_may_not_be_written(place, monkeypatch):
             source=place / "products" / SAFE,
         )
     assert str(error.value) == (
-        "the folder of temporary files (TMPDIR) cannot be written (Permission denied); mend that and run again."
+        "the folder for temporary files (TMPDIR) cannot be written (Permission denied); fix that and run again."
     )
 
 
@@ -250,7 +250,7 @@ SNAP_SAYS = {
     "the rule (Error: Java heap space).",
     "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP may not open enough files; raise the limit "
     "(ulimit -n) (Error: /t/a.tif (Too many open files)).",
-    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; make room in the folder of temporary "
+    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; make room in the folder for temporary "
     "files (TMPDIR) (Error: Disk quota exceeded).",
     "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is not complete; "
     "check mem_mb of the rule and the installation (docs/snap.md) (Error: Could not create the Java Virtual Machine.).",

@@ -39,7 +39,7 @@ def test_a_full_disk(place):
     # what GDAL says between the brackets names a temporary file
     start, _, end = sentence.partition(" (")
     assert start == f"{place}/windows/{name_of()}.window.tif cannot be written"
-    assert end.endswith("); mend that and run again.")
+    assert end.endswith("); fix that and run again.")
 
 
 def test_a_full_disk_of_temporary_files(place):
@@ -47,14 +47,14 @@ def test_a_full_disk_of_temporary_files(place):
     path = zip_of(place / "products" / SAFE)
     with scratch_folder("tigerbush-test-") as folder, small_disk(), pytest.raises(MachineError) as error:
         placeholder_on_failure(lambda: unpack_product(path, folder), str, last_attempt=True, source=path)
-    assert str(error.value) == "File too large; mend that and run again."
+    assert str(error.value) == "File too large; fix that and run again."
 
 
 def test_a_full_disk_under_a_copy(place):
     path, target = place / "products" / SAFE, place / "copies" / f"{name_of()}.zip"
     with small_disk(), pytest.raises(WriteError) as error:
         placeholder_on_failure(lambda: copy_product(path, target, None), str, last_attempt=True, source=path)
-    assert str(error.value) == f"{target} cannot be written (File too large); mend that and run again."
+    assert str(error.value) == f"{target} cannot be written (File too large); fix that and run again."
     assert not list(target.parent.iterdir())
 
 
@@ -138,7 +138,7 @@ def test_memory_that_is_used_up(tmp_path):
     assert "done False" not in outcomes
     for text in outcomes:
         if text.startswith("MachineError"):
-            assert text.startswith("MachineError the memory of the job is used up (")
+            assert text.startswith("MachineError the job ran out of memory (")
             assert text.endswith("); give it more (mem_mb of its rule) and run again.")
 
 
@@ -155,7 +155,7 @@ def test_a_module_that_is_missing_ends_the_job(place, monkeypatch):
     safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
     log = job_ends(place, lambda: resampled(safe, place, buffer=1))
     assert log == (
-        "ERROR: the environment is incomplete (import of cv2 halted; None in sys.modules); make it again (make env), then "
+        "ERROR: the environment is incomplete (import of cv2 halted; None in sys.modules); rebuild it (make env), then "
         "run again.\n"
     )
     assert not list(place.glob("windows/*"))
@@ -174,7 +174,7 @@ def test_a_gdal_without_jpeg_2000(place):
         text=True,
     )
     assert done.stderr.splitlines()[-1] == (
-        "tigerbush.errors.MachineError: the environment is incomplete (GDAL has no driver JP2OpenJPEG); make it again "
+        "tigerbush.errors.MachineError: the environment is incomplete (GDAL has no JP2OpenJPEG driver); rebuild it "
         "(make env), then run again."
     )
     assert not list(place.glob("windows/*"))

@@ -43,7 +43,7 @@ def outcome(error, **options):
     [
         (
             "cannot allocate 2097152 bytes",
-            "the memory of the job is used up (cannot allocate 2097152 bytes); give it more (mem_mb of its rule) and run "
+            "the job ran out of memory (cannot allocate 2097152 bytes); give it more (mem_mb of its rule) and run "
             "again.",
         ),
         ("cannot allocate 2199023255552 bytes", "placeholder: a.jp2 does not decode."),
@@ -59,14 +59,14 @@ def test_a_decoder_that_complains_of_memory_where_there_is_some_has_read_damage(
 
 
 MACHINE = {
-    "ENOSPC": "mend that",
-    "EDQUOT": "mend that",
-    "EROFS": "mend that",
-    "EFBIG": "mend that",
-    "ESTALE": "mend that",
-    "ENOTCONN": "mend that",
-    "EHOSTDOWN": "mend that",
-    "ENODEV": "mend that",
+    "ENOSPC": "fix that",
+    "EDQUOT": "fix that",
+    "EROFS": "fix that",
+    "EFBIG": "fix that",
+    "ESTALE": "fix that",
+    "ENOTCONN": "fix that",
+    "EHOSTDOWN": "fix that",
+    "ENODEV": "fix that",
     "EMFILE": "raise the limit of open files (ulimit -n)",
     "ENFILE": "raise the limit of open files (ulimit -n)",
 }
@@ -88,7 +88,7 @@ def test_trouble_of_the_machine(name, told_by):
 
 def test_no_memory_for_a_buffer():
     assert outcome(OSError(errno.ENOMEM, "Cannot allocate memory")) == (
-        "the memory of the job is used up ([Errno 12] Cannot allocate memory); give it more (mem_mb of its rule) and run "
+        "the job ran out of memory ([Errno 12] Cannot allocate memory); give it more (mem_mb of its rule) and run "
         "again."
     )
 
@@ -122,7 +122,7 @@ def test_no_socket_for_a_host_is_trouble_of_the_machine():
 
 def test_memory_ends_a_job_with_a_sentence(tmp_path):
     assert job_ends(tmp_path, raising(MemoryError("Unable to allocate 9 GiB"))) == (
-        "ERROR: the memory of the job is used up (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
+        "ERROR: the job ran out of memory (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
         "again.\n"
     )
 

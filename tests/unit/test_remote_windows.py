@@ -111,7 +111,7 @@ def test_damage_of_jpeg_2000(monkeypatch, large):
     error = refused(monkeypatch, large, content[:-9])
     assert isinstance(error, TigerbushError)
     assert str(error) == (
-        "s3://eodata/k is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
+        "s3://eodata/k is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
     )
     assert str(refused(monkeypatch, large, b"X" + content[1:])) == str(error)
     zeros = damaged(content, len(content) - 1000, len(content) - 2)
@@ -130,9 +130,9 @@ def test_damage_of_a_geotiff(monkeypatch, large):
         last = int(image.get_tag_item("BLOCK_OFFSET_2_2", "TIFF", 1))
     error = refused(monkeypatch, large, damaged(large.content, last, last + 20))
     assert isinstance(error, TigerbushError)
-    assert str(error).startswith("s3://eodata/k does not decode (")
+    assert str(error).startswith("s3://eodata/k cannot be decoded (")
     assert str(error).endswith("); fetch the product again, then run ./tigerbush retry.")
     wide = Grid(GRID.x, GRID.y, 10, SIDE + 20, SIDE + 20)
     assert str(refused(monkeypatch, large, large.content, (300, 300, 10, 10), wide)) == (
-        "s3://eodata/k does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+        "s3://eodata/k does not contain the window needed; fetch the product again, then run ./tigerbush retry."
     )

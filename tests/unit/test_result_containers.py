@@ -163,7 +163,7 @@ def test_other_trouble_of_a_blob(service):
         (refused(409, "BlobArchived"), TigerbushError, "az://runs/a lies in the archive tier; rehydrate it there, then start again."),
         (KeyError("x"), TigerbushError, "az://runs/a: what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
         (OSError("CERTIFICATE_VERIFY_FAILED"), TigerbushError, "az://runs/a: the certificate of Blob storage is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
-        (MemoryError(), MachineError, "the memory of the job is used up (MemoryError); give it more (mem_mb of its rule) and run again."),
+        (MemoryError(), MachineError, "the job ran out of memory (MemoryError); give it more (mem_mb of its rule) and run again."),
     ):  # fmt: skip
         service.content = error
         with pytest.raises((TigerbushError, MachineError)) as raised:

@@ -16,11 +16,11 @@ from tigerbush.placeholder import (
     FAILED,
     failed_outputs,
     is_finished,
-    keep_finished,
-    keep_scene_with_pixels,
     kept_results,
     placeholder_on_failure,
-    record_of,
+    raise_if_finished,
+    raise_if_scene_has_pixels,
+    record_path,
 )
 from tigerbush.raster import STATUS
 
@@ -135,7 +135,7 @@ def test_what_is_made_again(results):
 def test_nothing_is_made_again_of_good_results(results):
     for path in FORCED:
         (results / named(path)).unlink()
-    record_of(results / named("scenes/l.tif")).unlink()
+    record_path(results / named("scenes/l.tif")).unlink()
     assert failed_outputs(results) == []
     assert failed_outputs(results / "elsewhere") == []
 
@@ -208,7 +208,7 @@ def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys
         f"  results/{named('scenes/l.tif')}",
     ]
     # jobs that fail again write it again
-    assert not record_of(results / named("scenes/l.tif")).exists()
+    assert not record_path(results / named("scenes/l.tif")).exists()
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys
 )  # fmt: skip
 def test_only_what_hangs_on_it_is_asked_for(again, results, letters, targets, paths):
     assert again(letters) == (7, [*targets, "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
-    assert record_of(results / named("scenes/l.tif")).exists()
+    assert record_path(results / named("scenes/l.tif")).exists()
     manifest = results / "scenes_mpi" / "manifest.json"
     manifest.parent.mkdir()
     manifest.write_text("{}")
@@ -273,17 +273,17 @@ def test_what_is_finished(tmp_path, write, damage, finished):
     [path] = list(tmp_path.iterdir()) or [path]
     assert is_finished(path) is finished
     if not finished:
-        keep_finished(path, "reason")
-        assert not record_of(path).exists()
+        raise_if_finished(path, "reason")
+        assert not record_path(path).exists()
         return
     with pytest.raises(KeptError) as error:
-        keep_finished(path, "it is gone.")
+        raise_if_finished(path, "it is gone.")
     assert error.value.reason == "it is gone."
     assert str(error.value) == (
-        f"{path.stem} cannot be read again (it is gone); {path} of an earlier run is kept as it is: mend the product, then run "
-        "./tigerbush retry, or delete that file to go on without it."
+        f"{path.stem} cannot be read again (it is gone); {path} from an earlier run is kept: fix the product, then run "
+        "./tigerbush retry, or delete that file to continue without it."
     )
-    assert json.loads(record_of(path).read_text()) == {"product": path.stem, "reason": "it is gone."}
+    assert json.loads(record_path(path).read_text()) == {"product": path.stem, "reason": "it is gone."}
 
 
 @pytest.mark.parametrize(
@@ -293,14 +293,14 @@ def test_a_scene_with_pixels_is_not_replaced_by_one_without(tmp_path, status, ke
     scene = tmp_path / f"{NAMES['a']}.tif"
     write_image(scene, status)
     if not kept:
-        keep_scene_with_pixels(scene, "why")
+        raise_if_scene_has_pixels(scene, "why")
         return
     with pytest.raises(KeptError) as error:
-        keep_scene_with_pixels(scene, "why")
+        raise_if_scene_has_pixels(scene, "why")
     assert (error.value.reason, str(error.value)) == (
         "why",
-        f"why: {scene} of an earlier run is kept as it is; correct scene.region or scene.geo_region, or delete that file to "
-        "go on without it.",
+        f"why: {scene} from an earlier run is kept; correct scene.region or scene.geo_region, or delete that file to "
+        "continue without it.",
     )
 
 
@@ -326,7 +326,7 @@ def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, r
     made = placeholder_on_failure(raising(error), lambda text: ("placeholder", text), last, result=result)
     assert (made, caplog.messages) == (("placeholder", reason), [reason])
     # there is a result of this product's own now
-    assert not record_of(result).exists()
+    assert not record_path(result).exists()
     assert placeholder_on_failure(raising(error), str, last) == reason
     write_image(result, "ok")
     with pytest.raises(KeptError) as kept:
@@ -360,5 +360,5 @@ def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
 def test_what_cannot_be_looked_at_is_not_finished(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     path.mkdir()
-    with pytest.raises(MachineError, match=r"a\.tif: Is a directory; mend that and run again\.$"):
+    with pytest.raises(MachineError, match=r"a\.tif: Is a directory; fix that and run again\.$"):
         is_finished(path)

@@ -100,7 +100,7 @@ def test_a_mark_that_cannot_be_filled_is_taken_away(place, mine, judge, monkeypa
     assert list(place.folder.iterdir()) == []
     if isinstance(error, OSError):
         assert str(raised.value) == (
-            f"{place.path} cannot be written (No space left on device); mend that and run again."
+            f"{place.path} cannot be written (No space left on device); fix that and run again."
         )
 
 
@@ -111,7 +111,7 @@ def test_so_often_a_mark_is_tried_for(place, mine, judge, monkeypatch):
     monkeypatch.setattr(run_folder, "_made", lambda path, mark: bool(tried.append(path)))
     with pytest.raises(WriteError) as error:
         place.take(mine, judge)
-    assert str(error.value) == f"{place.path} cannot be written (File exists); mend that and run again."
+    assert str(error.value) == f"{place.path} cannot be written (File exists); fix that and run again."
     assert tried == [place.path] * 3
 
 

@@ -208,7 +208,7 @@ def test_windows_that_an_image_does_not_hold(image, grid, source):
     with pytest.raises(TigerbushError) as error:
         read_part(image[1], "a.tif", grid, source, "MTD_TL.xml")
     assert str(error.value) == (
-        "a.tif does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+        "a.tif does not contain the window needed; fetch the product again, then run ./tigerbush retry."
     )
 
 
@@ -386,5 +386,5 @@ def test_a_band_that_was_cut_short_is_refused_before_it_is_decoded(safe):
     opened = open_product(safe)
     name, _ = opened.band_file("B4")
     (safe / name).write_bytes((safe / name).read_bytes()[:-3])
-    with pytest.raises(TigerbushError, match=r"_B04\.jp2 is not a whole JP2 file"):
+    with pytest.raises(TigerbushError, match=r"_B04\.jp2 is not a complete JP2 file"):
         open_product(safe).check_band("B4")

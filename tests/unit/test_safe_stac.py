@@ -84,5 +84,5 @@ def test_windows_are_read_where_they_lie(opened):
 
 def test_what_lies_beyond_a_window_is_not_there(opened):
     product, _ = opened
-    with pytest.raises(TigerbushError, match=r"_B02_10m\.tif does not hold the window that is needed"):
+    with pytest.raises(TigerbushError, match=r"_B02_10m\.tif does not contain the window needed"):
         product.read_band("B2", Grid(WINDOW.x - 10, WINDOW.y, 10, 5, 5))

@@ -11,7 +11,7 @@ from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import ConfigurationError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import failed_outputs, placeholder_on_failure, write_failed_copy
+from tigerbush.placeholder import failed_outputs, placeholder_on_failure, write_placeholder_zip
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions, scene_placeholder, scene_region, write_scene
@@ -245,7 +245,7 @@ def test_failed_outputs(tmp_path):
     write_raster(folder / f"{name_of()}.tif", image)
     write_raster(folder / f"{name_of()}_mask.tif", mask)
     write_raster(tmp_path / "scenes" / f"{name_of()}.tif", scene_placeholder(name_of(), "gone", ["B2"], 20))
-    write_failed_copy(tmp_path / "downloads" / f"{name_of()}.zip", "gone")
+    write_placeholder_zip(tmp_path / "downloads" / f"{name_of()}.zip", "gone")
     assert failed_outputs(tmp_path) == [
         tmp_path / "downloads" / f"{name_of()}.zip",
         folder / f"{name_of()}.tif",

@@ -191,7 +191,7 @@ def test_a_product_that_is_not_whole(snap, product, made, tmp_path, engine):
         made(tmp_path / "copies" / f"{name_of()}.zip", engine)
     band = next(safe.glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
     band.write_bytes(band.read_bytes()[:-100])
-    with pytest.raises(TigerbushError, match=r"_B03\.jp2 is not a whole JP2 file"):
+    with pytest.raises(TigerbushError, match=r"_B03\.jp2 is not a complete JP2 file"):
         made(safe, engine)
     band.unlink()
     with pytest.raises(TigerbushError, match="band B3 is missing"):

@@ -223,7 +223,7 @@ def test_answers_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
 
 
 MEMORY = "ran out of memory; the next attempt gets more, or raise mem_mb of the rule"
-DISK = "found the disk full; make room in the folder of temporary files (TMPDIR)"
+DISK = "found the disk full; make room in the folder for temporary files (TMPDIR)"
 LOST = "lost a disk; mount it again"
 START = "does not start or is not complete; check mem_mb of the rule and the installation (docs/snap.md)"
 SIGNS = {

@@ -13,7 +13,7 @@ from tigerbush.analysis.series import write_series
 from tigerbush.analysis.sites import COLUMNS, table_text
 from tigerbush.cli.results.places import Item
 from tigerbush.cli.results.pull import _write_zip, part_name
-from tigerbush.spreadsheet import cell, rows_text
+from tigerbush.spreadsheet import escape_cell, format_table
 
 FORMULA = '=HYPERLINK("http://example.org","open")'
 
@@ -28,7 +28,7 @@ FORMULA = '=HYPERLINK("http://example.org","open")'
     ],
 )  # fmt: skip
 def test_what_a_spreadsheet_might_calculate_is_a_text(text):
-    assert cell(text) == f"'{text}"
+    assert escape_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_what_a_spreadsheet_might_calculate_is_a_text(text):
     ],
 )  # fmt: skip
 def test_numbers_and_other_texts_stay(value):
-    assert cell(value) is value
+    assert escape_cell(value) is value
 
 
 def test_rows_of_a_table():
     rows = [{"a": "=1", "b": -0.5, "c": None}, {"a": "x\ty", "b": "-0.5", "c": "@"}]
-    assert rows_text(rows, ("a", "b", "c"), "\t") == "a\tb\tc\n'=1\t-0.5\t\n\"x\ty\"\t-0.5\t'@\n"
-    assert rows_text([], ("a", "b")) == "a,b\n"
+    assert format_table(rows, ("a", "b", "c"), "\t") == "a\tb\tc\n'=1\t-0.5\t\n\"x\ty\"\t-0.5\t'@\n"
+    assert format_table([], ("a", "b")) == "a,b\n"
 
 
 def test_sites_csv():

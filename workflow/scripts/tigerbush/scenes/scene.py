@@ -10,7 +10,7 @@ from rasterio.warp import transform
 
 from tigerbush.errors import ConfigurationError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import keep_scene_with_pixels, placeholder_raster, product_tags
+from tigerbush.placeholder import placeholder_raster, product_tags, raise_if_scene_has_pixels
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.product import NODATA
 from tigerbush.raster import CODESTREAM, GDAL_ERRORS, REASON, Raster, write_raster, write_strips
@@ -134,7 +134,7 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
     grid = scene_region(whole, product.epsg, options.region, options.geo_region)
     if grid is None:
         outside = scene_outside(product.name.product, bands, options.resolution)
-        keep_scene_with_pixels(target, outside.tags[REASON])
+        raise_if_scene_has_pixels(target, outside.tags[REASON])
         write_raster(target, outside)
         return
     for band in bands:

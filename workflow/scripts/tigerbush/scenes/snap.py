@@ -38,7 +38,7 @@ _MACHINE = {
         "Cannot allocate memory",
         "insufficient memory",
     ),
-    "found the disk full; make room in the folder of temporary files (TMPDIR)": (
+    "found the disk full; make room in the folder for temporary files (TMPDIR)": (
         "No space left on device",
         "Disk quota exceeded",
         "File too large",

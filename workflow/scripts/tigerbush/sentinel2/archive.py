@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from tigerbush.archives import Archive, Level, Tiles
+from tigerbush.archives import Archive, Level, TileLayout
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
 from tigerbush.sentinel2.names import BANDS
@@ -82,7 +82,7 @@ ARCHIVE = Archive(
         )
         for level, collections in _COLLECTIONS.items()
     },
-    tiles=Tiles(
+    tiles=TileLayout(
         ending="tiles/",
         folder=tile_folder,
         key=_TILE_KEY,

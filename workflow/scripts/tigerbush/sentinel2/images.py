@@ -11,7 +11,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, does_not_decode, image_driver, read_part
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, decode_error, image_driver, read_part
 from tigerbush.resample import halo
 from tigerbush.sentinel2.files import Safe, gdal_path, open_file
 
@@ -35,7 +35,7 @@ def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str)
             if found := image.tags().get(CODESTREAM):
                 product.codestreams[name] = found
     except GDAL_ERRORS as error:
-        raise does_not_decode(label, error) from error
+        raise decode_error(label, error) from error
     check_tiles(product, name, grid.pixels(source))
     return data, source
 

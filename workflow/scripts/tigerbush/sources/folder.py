@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError, refuse_fault
+from tigerbush.errors import TigerbushError, raise_machine_fault
 from tigerbush.files import atomic_write
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.readers import Product, list_files, list_folders, open_product
@@ -76,7 +76,7 @@ def _local_row(path: Path) -> dict[str, str]:
             cloud_percent=product.cloud_percent,
         )
     except (TigerbushError, OSError) as error:
-        refuse_fault(error, path)
+        raise_machine_fault(error, path)
         log.warning("%s", error)
         return table_row(name_at(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
 
@@ -85,7 +85,7 @@ def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     try:
         files = list_files(path)
     except (TigerbushError, OSError) as error:
-        refuse_fault(error, path)
+        raise_machine_fault(error, path)
         return []  # already reported with the product's row
     role = sensor_of(product).role
     return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
