@@ -97,13 +97,13 @@ def test_a_period_that_is_not_covered_has_no_weather(tmp_path, rows, caplog):
         (["2016-01,1,1", "2016-02,,1"], "date,rain,warmth", "line 3: '' is not a number"),
         (["2016-01,nan,1"], "date,rain,warmth", "line 2: 'nan' is not a number"),
         (["2016-01,1"], "date,rain,warmth", "line 2: None is not a number"),
-        (["2016-01,1,1", "2016-01-01,1,1"], "date,rain,warmth", "two records of one date"),
+        (["2016-01,1,1", "2016-01-01,1,1"], "date,rain,warmth", "two records for one date"),
         (
             ["2016-01,1,1", "2016-01-20,1,1"],
             "date,rain,warmth",
             "2016-01-01 00:00 and 2016-01-20 00:00 overlap",
         ),
-        (["2016-01-01,1,1", "2016-01-29,1,1"], "date,rain,warmth", "two records of one date"),
+        (["2016-01-01,1,1", "2016-01-29,1,1"], "date,rain,warmth", "two records for one date"),
         (["0000-01,1,1"], "date,rain,warmth", "line 2: '0000-01' is not a date"),
         (["9999-12-31T23:00-12:00,1,1"], "date,rain,warmth", "line 2: .* is not a date"),
         ([], "", "has no column 'date'"),
@@ -162,7 +162,9 @@ def test_accumulated_of_whole_days(tmp_path):
 
 def test_sums_are_not_taken_for_accumulations(tmp_path):
     path = table(tmp_path, *(f"2016-01-01T{hour:02}:00,{1 + hour % 2},1" for hour in range(24)))
-    with pytest.raises(TigerbushError, match=r"falls from 2016-01-01 .* set weather\.precipitation\.kind"):
+    with pytest.raises(
+        TigerbushError, match=r"decreases from 2016-01-01 .* set weather\.precipitation\.kind"
+    ):
         rain(path, "2016-01-01", "2016-01-02", kind="accumulated")
     # packed numbers may fall by a hair
     path = table(tmp_path, "2016-01-01T12:00,5,1", "2016-01-01T18:00,4.99999,1", "2016-01-02T00:00,6,1")

@@ -89,7 +89,7 @@ def test_grib_that_cannot_be_used(land, tmp_path):
         message("2t", 20160102, 0, 270, typeOfLevel="heightAboveGround", level=2),
     ]
     land.write_bytes(message("tp", 20160101, 0, 0) + b"".join(levels))
-    with pytest.raises(TigerbushError, match="holds t2m twice, with another typeOfLevel"):
+    with pytest.raises(TigerbushError, match="has t2m more than once, with different values of typeOfLevel"):
         read(land, "2016-01-01", "2016-01-02")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from test_weather_grids import MONTHS, SITE, T2M, TP, column, grid, times
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.grids import _unit, read_grid
+from tigerbush.weather.grids import _parse_units, read_grid
 
 JANUARY = datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ def test_how_far_a_site_may_lie_outside(samples, latitudes, site, reached):
     with pytest.raises(TigerbushError) as error:
         samples(data, place)
     assert str(error.value).endswith(
-        f"a.nc reaches from latitude {latitudes[0]} to {latitudes[-1]}, not to the site at longitude 10, latitude "
+        f"a.nc covers latitude {latitudes[0]} to {latitudes[-1]}, not the site at longitude 10, latitude "
         f"{site:g}; get a file that covers the site."
     )
 
@@ -159,7 +159,7 @@ def test_records_around_the_period(samples, clock, read):
     ],
 )
 def test_units_in_other_words(text, unit):
-    assert _unit(text) == unit
+    assert _parse_units(text) == unit
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_dimensions_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(TigerbushError) as error:
         read_grid(path, {"precipitation": TP}, JANUARY, SITE)
     assert str(error.value) == (
-        f"{path}: variable tp needs dates (valid_time or time) and no other dimensions than these and the grid, but "
+        f"{path}: variable tp needs dates (valid_time or time) and no dimensions other than these and the grid, but "
         "has number (2), valid_time (3), latitude (1), longitude (1); correct the file."
     )
 

@@ -259,7 +259,7 @@ def test_two_files(save, tmp_path):
 )
 def test_a_site_outside_the_grid(save, place, axis):
     path = save(grid(MONTHS, 1, 280, latitude=[61, 60.5, 60, 59.5, 59], longitude=[9, 9.5, 10, 10.5, 11]))
-    with pytest.raises(TigerbushError, match=f"reaches from {re.escape(axis)}, not to the site at longitude"):
+    with pytest.raises(TigerbushError, match=f"covers {re.escape(axis)}, not the site at longitude"):
         read(path, site=SITE | place)
     # up to one step outside, the nearest point counts
     assert read(path, site=SITE | {"latitude": 61.4, "longitude": 8.6}) == approx(1, 280)
@@ -285,8 +285,8 @@ def without_calendar(data):
             "tp is not on a regular grid .* but on valid_time, y, longitude",
         ),
         (lambda data: data.drop_vars("longitude"), "tp is not on a regular grid"),
-        (lambda data: data.expand_dims(number=[0, 1]), r"no other dimensions .* number \(2\)"),
-        (lambda data: data.isel(valid_time=[0, 1, 1]), "two records of one date"),
+        (lambda data: data.expand_dims(number=[0, 1]), r"no dimensions other .* number \(2\)"),
+        (lambda data: data.isel(valid_time=[0, 1, 1]), "two records for one date"),
     ],
 )
 def test_files_that_cannot_be_used(save, change, sentence):

@@ -109,7 +109,7 @@ def test_a_tenth_of_a_millimetre_is_noise(tmp_path, unit, factor, fallen, refuse
     with pytest.raises(TigerbushError) as error:
         read(path, "2016-01-01", "2016-01-02", precipitation=rain, temperature=warm)
     assert str(error.value) == (
-        f"{path}: rainfall falls from 2016-01-01 12:00 to 18:00 UTC, so it is not accumulated over the day; set "
+        f"{path}: rainfall decreases from 2016-01-01 12:00 to 18:00 UTC, so it is not accumulated over the day; set "
         "weather.precipitation.kind to what it is (sum, mean_rate)."
     )
 
@@ -181,7 +181,7 @@ def test_records_that_overlap(tmp_path, kind):
             of(path, "2016-01-05", "2016-01-06", kind=kind)
         when = "12:00" if "T12" in rows[0] else "00:00"
         assert str(error.value) == (
-            f"{path} has two records of one date (2016-01-05 {when} and 2016-01-05 {when} overlap); keep one of them."
+            f"{path} has two records for one date (2016-01-05 {when} and 2016-01-05 {when} overlap); keep one of them."
         )
 
 
