@@ -107,7 +107,7 @@ def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
     of_folder(safe, out)
     with zipfile.ZipFile(out) as archive:
         assert archive.read("TIGERBUSH_FAILED.txt").decode() == (
-            f"{safe}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+            f"{safe} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
         )
 
 

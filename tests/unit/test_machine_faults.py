@@ -149,7 +149,7 @@ def test_a_product_that_is_gone_fails(place):
     tags = resampled(place / "products" / SAFE, place, last_attempt=False)
     assert tags[STATUS] == "failed"
     assert tags[REASON] == (
-        f"{place}/products/{SAFE}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+        f"{place}/products/{SAFE} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
     )
 
 

@@ -143,7 +143,7 @@ def test_a_mask_of_too_many_bytes_is_not_read(product, monkeypatch):
     with pytest.raises(TigerbushError) as error:
         read_mask(open_product(safe), WHOLE)
     assert str(error.value) == (
-        f"{path} has {size} bytes, which no Sentinel-2 cloud mask has; fetch the product again."
+        f"{path} has {size} bytes, more than any Sentinel-2 cloud mask; fetch the product again."
     )
 
 

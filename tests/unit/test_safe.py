@@ -266,13 +266,13 @@ def test_a_missing_metadata_file(product):
 
 
 def test_a_product_that_is_gone(tmp_path):
-    fails(tmp_path / f"{name_of()}.SAFE", "there is no such product")
+    fails(tmp_path / f"{name_of()}.SAFE", "does not exist; restore the product")
 
 
 def test_a_zip_that_is_none(tmp_path):
     path = tmp_path / f"{name_of()}.zip"
     path.write_bytes(b"PK no")
-    fails(path, "is not a readable zip")
+    fails(path, "is not a readable zip file")
 
 
 def test_names_in_a_zip_that_leave_it_are_not_seen(product):
@@ -310,7 +310,7 @@ def test_a_damaged_member_of_a_zip(product, member, compression):
     middle = entry.header_offset + 200 + entry.compress_size // 2
     content[middle : middle + 30] = bytes(30)
     path.write_bytes(content)
-    with pytest.raises(TigerbushError, match=f"is not a readable zip|{member}"):
+    with pytest.raises(TigerbushError, match=f"is not a readable zip file|{member}"):
         opened = open_product(path)
         opened.read_band("B4", opened.grids[10])
         opened.read_bytes(opened.band_file("B4")[0])  # as copy_product does
@@ -325,4 +325,4 @@ def test_an_encrypted_or_odd_zip(product):
         (b"\x14\x00\x00\x00\x08\x00", b"\x14\x00\x00\x00\x55\x00"),
     ):
         path.write_bytes(content.replace(old, new))
-        fails(path, "is not a readable zip")
+        fails(path, "is not a readable zip file")

@@ -117,7 +117,7 @@ def test_a_failed_download_tells_its_reason(tmp_path):
     with pytest.raises(TigerbushError) as error:
         list_folders(missing)
     assert str(error.value) == (
-        f"{missing}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+        f"{missing} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
     )
 
 
@@ -141,7 +141,7 @@ def test_metadata_of_too_many_bytes(safe, monkeypatch):
     monkeypatch.setattr("tigerbush.sentinel2.safe.MAX_XML_BYTES", size - 1)
     with pytest.raises(TigerbushError) as error:
         open_product(safe)
-    assert str(error.value) == f"{path} has {size} bytes, which no Sentinel-2 metadata file has."
+    assert str(error.value) == f"{path} has {size} bytes, more than any Sentinel-2 metadata file."
 
 
 WHOLE = Grid(1000, 5000, 20, 30, 18)

@@ -149,8 +149,8 @@ def test_where_scale_and_offset_stand():
         (-0.10000011, "0400", "is not a whole number of DN."),
         (6.5536, "0500", "is not a number of at most 65535 DN, though baseline 05.00 has one; choose another collection in source.collections."),
         (None, "0400", "is not a number of at most 65535 DN, though baseline 04.00 has one; choose another collection in source.collections."),
-        (-0.1, "0399", "contradicts baseline 03.99, and the item does not say that it is applied; choose another collection in source.collections."),
-        (0.0, "0400", "contradicts baseline 04.00, and the item does not say that it is applied; choose another collection in source.collections."),
+        (-0.1, "0399", "contradicts baseline 03.99, and the item does not say that it was applied; choose another collection in source.collections."),
+        (0.0, "0400", "contradicts baseline 04.00, and the item does not say that it was applied; choose another collection in source.collections."),
     ],
 )  # fmt: skip
 def test_offsets(offset, baseline, expected):
@@ -257,7 +257,7 @@ def test_cloud_cover(value, percent):
         (["assets", "blue", "proj:transform"], None, "no asset has a proj:transform of 10 m"),
         (["properties", "proj:epsg"], 4326, "proj:code or proj:epsg 4326 is not the EPSG code of a UTM zone"),
         (["properties", "s2:product_uri"], f"{name_of('20170117', level='L2A')}.SAFE", "expected S2A_MSIL2A_20170116"),
-        (["properties"], None, "is not an item of a STAC catalogue"),
+        (["properties"], None, "is not a STAC item"),
     ],
 )  # fmt: skip
 def test_a_bad_item_ends_in_a_sentence(path, value, sentence):
@@ -301,7 +301,7 @@ def test_numbers_that_python_does_not_read():
 
 def test_what_is_no_json():
     for content in (b"", b"<xml/>", b"[]", b"\xff", b"[" * 100_000):
-        with pytest.raises(TigerbushError, match=r"stac\.json is not an item of a STAC catalogue"):
+        with pytest.raises(TigerbushError, match=r"stac\.json is not a STAC item"):
             read_item(content, "stac.json", parse_name(NAME))
 
 

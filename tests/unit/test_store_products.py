@@ -259,7 +259,7 @@ def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
     bucket = Bucket(objects, page=100)
     [row], files = listed(monkeypatch, bucket, "L/")
     assert (row["cloud_percent"], files[-1]["size"], bucket.read) == ("", str(size), [])
-    assert caplog.messages == [f"{key} has {size} bytes, which no Sentinel-2 metadata file has."]
+    assert caplog.messages == [f"{key} has {size} bytes, more than any Sentinel-2 metadata file."]
 
 
 def tile_of(name, folder="L2A/tiles/33/T/VL/2017/2/1/0", cloud=b"3", **info):

@@ -252,7 +252,7 @@ def _read_metadata(store: Store, archive: Archive, one: Object) -> tuple[float |
     try:
         if one.size > archive.metadata_bytes:
             raise TigerbushError(
-                f"{one.key} has {one.size} bytes, which no {archive.sensor.title} metadata file has."
+                f"{one.key} has {one.size} bytes, more than any {archive.sensor.title} metadata file."
             )
         content = store.read(one.key, one.size if one.size >= 0 else None, one.etag)
         cloud = archive.cloud_percent(store.label(one.key), content)
