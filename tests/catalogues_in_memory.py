@@ -6,7 +6,7 @@ from datetime import date
 from stores_in_memory import Bucket, Servers, store_of
 from tigerbush.sources import catalogue
 from tigerbush.sources.catalogue import list_catalogue
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 URL = "https://stac.example/v1"
 ODATA = "https://odata.example/odata/v1"
@@ -14,7 +14,7 @@ PLACE = {"longitude": 14.5, "latitude": 60.0, "region_size": 0.1}
 # half a side of 0.05 degrees; twice as wide in degrees at 60 degrees north
 BOX = [14.4, 59.95, 14.6, 60.05]
 FEBRUARY = {"start": date(2017, 2, 1), "end": date(2017, 3, 1)}
-AGAIN = "gives the same page again and again; try again later."
+AGAIN = "returns the same page repeatedly; try again later."
 
 
 def collection(name):
@@ -48,7 +48,7 @@ class Stac(Servers):
         names = {"collections": [collection(name) for name in collections], "links": []}
         answers = {URL: encoded(root()), f"{URL}/collections": encoded(names)}
         super().__init__(
-            answers | {f"{URL}/search": [one if isinstance(one, Answer) else encoded(one) for one in found]}
+            answers | {f"{URL}/search": [one if isinstance(one, Response) else encoded(one) for one in found]}
         )
 
     @property

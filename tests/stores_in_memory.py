@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tigerbush.sources import store as remote
 from tigerbush.sources.store import Store
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 
 def md5(content):
@@ -104,7 +104,7 @@ class Servers:
 
     Attributes
     ----------
-    answers : dict of address to bytes, an Answer, an exception, or a list of these, of which the last one stays
+    answers : dict of address to bytes, an Response, an exception, or a list of these, of which the last one stays
         Also a function of the method, the address and the options; None is for all other addresses.
     asked : list of (method, address, options)
     opened : list of (hosts, options)
@@ -119,14 +119,14 @@ class Servers:
 
     def request(self, method, url, **options):
         self.asked.append((method, url, options))
-        found = self.answers.get(url) or self.answers.get(None, Answer(404, b"", {}, "host"))
+        found = self.answers.get(url) or self.answers.get(None, Response(404, b"", {}, "host"))
         if isinstance(found, list):
             found = found.pop(0) if len(found) > 1 else found[0]
         if callable(found):
             found = found(method, url, **options)
         if isinstance(found, Exception):
             raise found
-        return found if isinstance(found, Answer) else Answer(200, found, {}, "host")
+        return found if isinstance(found, Response) else Response(200, found, {}, "host")
 
 
 def store_of(monkeypatch, bucket, servers=None, **options):

@@ -84,8 +84,8 @@ def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
         days = found(three_days, front.url)
     assert days == ["2017-01-10"]
     said = [record.getMessage() for record in caplog.records]
-    assert said[-1] == f"{front.url}: {len(SPOILT) + len(WHOLE)} items passed over"
-    named = [line.partition(" passed over: ")[0].removeprefix(f"{front.url}: ") for line in said[:-1]]
+    assert said[-1] == f"{front.url}: skipped {len(SPOILT) + len(WHOLE)} items"
+    named = [line.removeprefix(f"{front.url}: skipped ").partition(": ")[0] for line in said[:-1]]
     without_id = {"id number": "5", "id list": "[{}]", "id missing": "None"}
     assert named == [without_id.get(name, repr(name)) for name in SPOILT][:20]
 
@@ -112,18 +112,15 @@ def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text
     three_days.items = three_days.items[:2]
     with before(three_days, change) as front:
         assert found(three_days, front.url) == ["2017-01-16"]
-    assert (
-        f"'{three_days.items[0]['id']}' passed over: its eo:cloud_cover is no number from 0 to 100"
-        in caplog.text
-    )
+    assert f"'{three_days.items[0]['id']}': its eo:cloud_cover is not a number from 0 to 100" in caplog.text
 
 
 def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
     three_days.items[0] |= {"id": "a\nERROR: \x1b[2J\ud800" + "x" * 500}
     three_days.items[0]["properties"]["s2:product_uri"] = "x"
     assert len(found(three_days, three_days.url)) == 2
-    [line] = [record.getMessage() for record in caplog.records if " passed over: " in record.getMessage()]
-    assert line.startswith(f"{three_days.url}: 'a\\nERROR: \\x1b[2J\\ud800xxx")
+    [line] = [record.getMessage() for record in caplog.records if ": skipped '" in record.getMessage()]
+    assert line.startswith(f"{three_days.url}: skipped 'a\\nERROR: \\x1b[2J\\ud800xxx")
     assert len(line) < 350
     assert "\n" not in line
 
@@ -156,4 +153,4 @@ def test_an_item_of_assets_that_are_none_is_kept_and_named(three_days, caplog):
     rows, files = listed(three_days, *three_days.items, bucket=None)
     assert [row["product"] for row in rows] == [name_of("20170110", level="L2A", baseline="0500")]
     assert [row["role"] for row in files] == ["metadata"]
-    assert "asset red passed over: " in caplog.text
+    assert "skipped asset red: " in caplog.text

@@ -32,7 +32,7 @@ def test_data_follow_redirects_by_the_same_rule(elsewhere):
         elsewhere.answer = lambda _: (206, {"Content-Range": "bytes 0-1/2"}, b"ab")
         assert store(catalogue=home.url, hosts=[elsewhere.place]).read_range(address, 0, 2, 2) == b"ab"
     assert str(error.value) == (
-        f"{elsewhere.place} is not asked without encryption (http://); if it may be, allow it by source.hosts: "
+        f"{elsewhere.place} is not contacted without encryption (http://); to permit it, set source.hosts: "
         f"['{elsewhere.place}']."
     )
     [asked] = elsewhere.asked
@@ -59,7 +59,7 @@ def test_a_private_host_is_not_even_connected_to(certificates, monkeypatch):
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_asked(certificates, monkeypatch):
-    """A name that leads elsewhere the second time (DNS rebinding) does not get there; TLS goes by the name."""
+    """A name that redirects elsewhere the second time (DNS rebinding) does not get there; TLS goes by the name."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
     resolve, names = socket.getaddrinfo, []
 
@@ -92,7 +92,7 @@ def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(mon
     with pytest.raises(RemoteError) as error:
         store().size_of("https://data.invalid/B02.tif")
     assert str(error.value) == (
-        "https://data.invalid/B02.tif: data.invalid did not answer, or not to the end (ProxyError)"
+        "https://data.invalid/B02.tif: data.invalid did not respond, or its response was cut off (ProxyError)"
     )
     asked = elsewhere.asked[0]
     assert (asked.method, asked.path) == ("CONNECT", "data.invalid:443")
@@ -109,10 +109,10 @@ def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(mon
     [
         (503, {}, "{url}: {place} is overloaded or down (503)"),
         (429, {"Retry-After": "0"}, "{url}: {place} is overloaded or down (429)"),
-        (401, {}, "{url}: {place} allows no access (401), and web servers are sent no credentials; choose a public collection in source.collections."),
-        (404, {}, "{url} is not there (any more); run ./tigerbush discover, then ./tigerbush retry."),
+        (401, {}, "{url}: {place} denies access (401), and no credentials are sent to web servers; choose a public collection in source.collections."),
+        (404, {}, "{url} does not exist (any more); run ./tigerbush discover, then ./tigerbush retry."),
         (418, {}, "{url}: {place} refuses the request (418); check source.*."),
-        (200, {"Content-Type": "text/html; charset=utf-8"}, "{url}: {place} answers with a web page (perhaps to log in), not with a file; choose a public collection in source.collections."),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, "{url}: {place} returns a web page (perhaps a login page), not a file; choose a public collection in source.collections."),
     ],
 )  # fmt: skip
 def test_what_a_data_host_says_is_told_with_its_name(elsewhere, status, headers, sentence):
@@ -129,7 +129,7 @@ def test_a_certificate_of_nobody_is_told_at_once(certificates):
     with serving(certificates=certificates) as secure, pytest.raises(TigerbushError) as error:
         store(hosts=[secure.place]).size_of(f"{secure.url}/x.tif")
     assert str(error.value) == (
-        f"{secure.url}/x.tif: the certificate of {secure.place} is not trusted here; set REQUESTS_CA_BUNDLE to your "
+        f"{secure.url}/x.tif: the certificate of {secure.place} is not trusted on this machine; set REQUESTS_CA_BUNDLE to your "
         "authority's."
     )
 
@@ -138,7 +138,7 @@ def test_no_more_is_read_than_was_asked_for(elsewhere):
     elsewhere.answer = lambda _: (200, {}, b"x" * 1_000_000)
     one, url = store(hosts=[elsewhere.place]), f"{elsewhere.url}/x.tif"
     assert one.size_of(url) == 1_000_000
-    with pytest.raises(RemoteError, match=r"x\.tif: 11 bytes came, 10 were expected$"):
+    with pytest.raises(RemoteError, match=r"x\.tif: received 11 bytes, expected 10$"):
         one.read(url, 10)
 
 
@@ -172,11 +172,15 @@ def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
     # of two at once; later ones are not asked
     assert 1 <= len(told) <= 2
     assert (
-        f"{closed} did not answer, or not to the end (NewConnectionError); what lies there fails" in told[0]
+        f"{closed} did not respond, or its response was cut off (NewConnectionError); products with files there will fail"
+        in told[0]
     )
     with pytest.raises(RemoteError) as error:
         store(hosts=[closed]).size_of(keys[0])
-    assert str(error.value) == f"{keys[0]}: {closed} did not answer, or not to the end (NewConnectionError)"
+    assert (
+        str(error.value)
+        == f"{keys[0]}: {closed} did not respond, or its response was cut off (NewConnectionError)"
+    )
 
 
 def test_a_private_data_host_is_its_products_failure(three_days):

@@ -59,8 +59,8 @@ def test_a_link_to_another_host_is_not_followed(three_days, elsewhere, path, rel
     with before(three_days, change) as front, pytest.raises(TigerbushError) as error:
         found(three_days, front.url)
     assert str(error.value) == (
-        f"{front.url} leads to another host, {elsewhere.place}, which is not asked; if it belongs to the catalogue, "
-        f"allow it by source.hosts: ['{elsewhere.place}']."
+        f"{front.url} links to another host, {elsewhere.place}, which is not contacted; if it belongs to the catalogue, "
+        f"allow it with source.hosts: ['{elsewhere.place}']."
     )
     assert elsewhere.asked == []
 
@@ -71,7 +71,7 @@ def test_a_redirect_to_another_host_is_not_followed(three_days, elsewhere, path,
     def change(at, _):
         return (status, {"Location": f"{elsewhere.url}/admin"}, b"") if at == path else None
 
-    refused = pytest.raises(HostRefusedError, match=f"leads to another host, {elsewhere.place}, which is not")
+    refused = pytest.raises(HostRefusedError, match=f"links to another host, {elsewhere.place}, which is not")
     with before(three_days, change) as front, refused:
         found(three_days, front.url)
     assert elsewhere.asked == []
@@ -114,7 +114,7 @@ def test_odata_continues_at_its_own_host_alone(three_days, elsewhere):
         document["@odata.nextLink"] = f"{elsewhere.url}/admin"
 
     three_days.entries = [{"Name": "x", "ContentDate": {"Start": "2017-01-16"}}]
-    refused = pytest.raises(HostRefusedError, match=f"leads to another host, {elsewhere.place}, which is not")
+    refused = pytest.raises(HostRefusedError, match=f"links to another host, {elsewhere.place}, which is not")
     with before(three_days, change) as front, refused:
         found(three_days, f"{front.url}/odata/v1")
     assert elsewhere.asked == []
@@ -190,7 +190,7 @@ def test_redirects_and_pages_without_end_are_sentences(three_days):
     assert str(error.value) == f"{front.place} redirects more than 5 times; check the address."
     with before(three_days, repeating) as front, pytest.raises(TigerbushError) as error:
         found(three_days, front.url)
-    assert str(error.value) == f"{front.url} gives the same page again and again; try again later."
+    assert str(error.value) == f"{front.url} returns the same page repeatedly; try again later."
 
 
 def test_two_sites_of_one_place_are_two_searches(three_days):

@@ -12,7 +12,7 @@ from tigerbush.planning.tables import file_row
 from tigerbush.sites import stream
 from tigerbush.sites.stream import read_remote_window
 from tigerbush.sources import retries
-from tigerbush.sources.ranges import WHOLE_BYTES, RemoteFile, open_remote
+from tigerbush.sources.ranges import WHOLE_FILE_BYTES, RemoteFile, open_remote
 from tigerbush.sources.store import Store
 from weed import PUBLIC
 
@@ -43,7 +43,7 @@ def row(request, weed, pixels, tmp_path_factory):
             rasterio.shutil.copy(image, path, **OPTIONS[request.param])
     weed.put(PUBLIC, f"large/{path.name}", path.read_bytes())
     [one] = Store(PUBLIC, endpoint_url=weed.url, anonymous=True).objects(f"large/{path.name}")
-    assert one.size > 3 * WHOLE_BYTES
+    assert one.size > 3 * WHOLE_FILE_BYTES
     return file_row(name_of(), ("band", "B4"), f"IMG_DATA/{path.name}", one.key, one.size, one.etag)
 
 
@@ -86,7 +86,7 @@ def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, faul
     data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
     np.testing.assert_array_equal(data[0], pixels[300:350, 300:350])
     proxy.fault(fault, "B04")
-    with pytest.raises(RemoteError, match=r"B04\.(jp2|tif): (http://127|\d+ of \d+ bytes came)"):
+    with pytest.raises(RemoteError, match=r"B04\.(jp2|tif): (http://127|received \d+ of \d+ bytes)"):
         read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
 
 
@@ -153,7 +153,7 @@ def test_a_tile_that_ends_in_zeros(weed, proxy, damaged, pixels):
     row = damaged("zeros", zeros_at_the_end_of_tile_11)
     with pytest.raises(
         RemoteError,
-        match=rf"^s3://{PUBLIC}/{row['key']}: what came is damaged: tile 11 holds 6\d bytes of 0x00 in a row, "
+        match=rf"^s3://{PUBLIC}/{row['key']}: the data received are damaged: tile 11 holds 6\d bytes of 0x00 in a row, "
         r"\d+ bytes from its start$",
     ):
         read_remote_window(store(proxy), row, GRID, window(300, 300, 50))

@@ -249,7 +249,7 @@ def test_what_is_refused(folder, tmp_path, monkeypatch, arguments, sentence):
         (307, {"Location": "/x"}, b"", ": Reached maximum redirect attempts; check --account and 'az login', or try again; what is here is kept."),
         (409, {"x-ms-error-code": "BlobArchived"}, b"", " lies in the archive tier; rehydrate it there, then start again."),
         (503, {}, b"", ": Service Unavailable; check --account and 'az login', or try again; what is here is kept."),
-        (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."),
+        (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage announces more pages of the listing, but returns the same page again or none; try again later, or ask the operator of the server."),
     ],
 )  # fmt: skip
 def test_blob_storage_that_answers_oddly(monkeypatch, status, headers, content, sentence):

@@ -54,5 +54,5 @@ def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path
 
 def test_what_is_no_safe_folder_is_refused(tmp_path):
     row = {"name": "GRANULE/G/MTD_TL.xml", "key": "tiles/33/T/VL/2017/1/16/0/metadata.xml"}
-    with pytest.raises(TigerbushError, match=r"does not lie as a \.SAFE folder in the bucket"):
+    with pytest.raises(TigerbushError, match=r"is not stored as a \.SAFE folder in the bucket"):
         fetch_whole_product(name_of(), [row], tmp_path / "a.zip", store=None)

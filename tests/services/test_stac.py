@@ -135,8 +135,8 @@ def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
         run.snakemake(SUMMARIES, status=1)
         product = name_of("20170110", level="L2A", baseline="0500")
         assert run.summary()["metadata"]["failed_products"] == {
-            product: "localhost has the address 127.0.0.1, which is not public, so it is not asked; if it may be, "
-            "allow it by source.hosts: ['localhost']."
+            product: "localhost has the address 127.0.0.1, which is not public, so it is not contacted; to permit it, "
+            "set source.hosts: ['localhost']."
         }
         assert other.asked == []
         run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.place]}})

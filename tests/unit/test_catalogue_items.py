@@ -7,7 +7,7 @@ import pytest
 from catalogues_in_memory import URL, Stac, item, listed, page
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 NAME = name_of("20170201", level="L2A", baseline="0500")
 HOST = "https://data.example"
@@ -39,11 +39,11 @@ class Files(Servers):
 
     def _answer(self, method, url, **options):
         size = self.sizes.get(url)
-        if isinstance(size, Exception | Answer):
+        if isinstance(size, Exception | Response):
             return size
         if size is None:
-            return Answer(404, b"", {}, "h")
-        return Answer(206, b"x", {"Content-Range": f"bytes 0-0/{size}"}, "h")
+            return Response(404, b"", {}, "h")
+        return Response(206, b"x", {"Content-Range": f"bytes 0-0/{size}"}, "h")
 
 
 def rows_of(monkeypatch, items, files=None, bucket=None, **options):
@@ -121,15 +121,15 @@ def test_a_silent_server_is_asked_once(monkeypatch, caplog):
     """What lies there fails when it is fetched; a server that only lacks a file is asked on."""
     silent = [f"https://silent.example/{band}.tif" for band in ("a", "b")]
     lacking = [f"{HOST}/{band}.tif" for band in ("c", "d")]
-    files = Files({silent[0]: Answer(503, b"", {}, "silent.example"), silent[1]: 9, lacking[1]: 4})
+    files = Files({silent[0]: Response(503, b"", {}, "silent.example"), silent[1]: 9, lacking[1]: 4})
     assets = dict(zip(("blue", "green", "nir", "red"), map(asset, [*silent, *lacking]), strict=True))
     [row], table = rows_of(monkeypatch, [with_assets(assets)], files)
     assert {one["band"]: one["size"] for one in table} == {"B2": "0", "B3": "0", "B4": "4", "": "0"}
     assert row["size_bytes"] == "4"
     assert [url for _, url, _ in files.asked] == [silent[0], *lacking]
     assert caplog.messages == [
-        f"{silent[0]}: silent.example is overloaded or down (503); what lies there fails when it is fetched",
-        f"{NAME}: asset nir passed over: {lacking[0]} is not there (any more); run ./tigerbush discover, then ./tigerbush retry.",
+        f"{silent[0]}: silent.example is overloaded or down (503); products with files there will fail",
+        f"{NAME}: skipped asset nir: {lacking[0]} does not exist (any more); run ./tigerbush discover, then ./tigerbush retry.",
     ]
 
 
@@ -141,8 +141,8 @@ def test_the_store_of_the_configuration_is_no_matter_of_one_product(monkeypatch)
 
 
 ADDRESS = (
-    "its address {!r} is neither https://, nor http:// of a known host (source.hosts), nor in the bucket of source.bucket, of "
-    "plain characters"
+    "its address {!r} is neither https://, nor http:// on a known host (source.hosts), nor in source.bucket, or it "
+    "contains unexpected characters"
 )
 
 
@@ -165,7 +165,7 @@ ADDRESS = (
 def test_where_assets_may_lie(monkeypatch, caplog, href, good):
     _, table = rows_of(monkeypatch, [with_assets({"blue": asset(href, 3)})])
     assert [row["key"] for row in table if row["role"] == "band"] == [href] * good
-    expected = [] if good else [f"{NAME}: asset blue passed over: {ADDRESS.format(href[:120])}"]
+    expected = [] if good else [f"{NAME}: skipped asset blue: {ADDRESS.format(href[:120])}"]
     assert caplog.messages == expected
 
 
@@ -175,11 +175,11 @@ def spoilt(change):
     return one
 
 
-KIND = "its {} is missing or of another kind than in STAC"
-CLOUD = "its eo:cloud_cover is no number from 0 to 100"
+KIND = "its {} is missing or not of the type that STAC requires"
+CLOUD = "its eo:cloud_cover is not a number from 0 to 100"
 UNKNOWN = "neither s2:product_uri nor its id is the name of a Sentinel-2 product"
-PLAIN = "its collection and id are no plain names"
-ELSEWHERE = "it lies in another bucket than source.bucket"
+PLAIN = "its collection or id contains unexpected characters"
+ELSEWHERE = "it is in a bucket other than source.bucket"
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,10 @@ def test_items_that_are_passed_over(monkeypatch, caplog, change, reason):
     other = with_assets({}, properties={"s2:product_uri": good})
     rows, _ = rows_of(monkeypatch, [spoilt(change), other])
     assert [row["product"] for row in rows] == [good]
-    assert [one.partition("passed over: ")[2] for one in caplog.messages[:-1]] == [reason]
-    assert caplog.messages[-1] == f"{URL}: 1 items passed over"
+    assert [
+        message.partition(f"{URL}: skipped ")[2].partition(": ")[2] for message in caplog.messages[:-1]
+    ] == [reason]
+    assert caplog.messages[-1] == f"{URL}: skipped 1 items"
 
 
 @pytest.mark.parametrize(("cloud", "text"), [(0, "0"), (100, "100"), (3.14159265, "3.14159"), (None, "")])

@@ -65,7 +65,7 @@ def test_level_tile_period_and_baseline(monkeypatch, caplog):
     assert [(row["product"], row["key"]) for row in files] == [
         (one, f"L/{one}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2") for one in kept
     ]
-    assert "passed over" not in caplog.text
+    assert "skipped" not in caplog.text
 
 
 def test_what_is_asked_of_a_stac_api(monkeypatch):
@@ -86,7 +86,7 @@ def test_what_is_asked_of_a_stac_api(monkeypatch):
     assert [(method, url) for method, url, _ in servers.asked] == [
         ("GET", URL), ("GET", f"{URL}/collections"), *[("POST", f"{URL}/search")] * 3,
     ]  # fmt: skip
-    assert {one[2]["most"] for one in servers.asked} == {200_000_000}
+    assert {one[2]["max_bytes"] for one in servers.asked} == {200_000_000}
     first, second, other = servers.searches
     known = {
         "collections": ["sentinel-2-l2a"],
@@ -129,24 +129,24 @@ def test_nothing_found_is_an_error(monkeypatch, caplog):
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, Stac(page([item(far), item("x"), 5])))
     assert str(error.value) == (
-        f"{URL} has no L2A products of the sites' tiles from 2017-02-01 to 2017-03-01 (2 items passed over); check period, "
+        f"{URL} has no L2A products of the sites' tiles from 2017-02-01 to 2017-03-01 (2 items skipped); check period, "
         "source.level, source.bucket and source.collections."
     )
     assert caplog.messages == [
-        f"{URL}: 'x' passed over: neither s2:product_uri nor its id is the name of a Sentinel-2 product",
-        f"{URL}: 5 passed over: argument of type 'int' is not iterable",
-        f"{URL}: 2 items passed over",
+        f"{URL}: skipped 'x': neither s2:product_uri nor its id is the name of a Sentinel-2 product",
+        f"{URL}: skipped 5: argument of type 'int' is not iterable",
+        f"{URL}: skipped 2 items",
     ]
 
 
 def test_twenty_of_what_is_passed_over_are_named(monkeypatch, caplog):
     name = name_of("20170201", level="L2A")
     listed(monkeypatch, Stac(page([item(f"x{i}" + "y" * 200) for i in range(22)] + [item(name)])), name)
-    named = [one for one in caplog.messages if "neither" in one]
-    assert [one.split("passed")[0] for one in named] == [
-        f"{URL}: 'x{i}{'y' * (119 - len(f'x{i}'))} " for i in range(20)
+    named = [message for message in caplog.messages if "neither" in message]
+    assert [message.split(": neither")[0] for message in named] == [
+        f"{URL}: skipped 'x{i}{'y' * (119 - len(f'x{i}'))}" for i in range(20)
     ]
-    assert caplog.messages[-1] == f"{URL}: 22 items passed over"
+    assert caplog.messages[-1] == f"{URL}: skipped 22 items"
 
 
 def assert_asked_for(address, ring):
@@ -199,7 +199,7 @@ def test_an_odata_catalogue(monkeypatch, caplog):
     assert_asked_for(asked[0][1], "14.0 59.75,15.0 59.75,15.0 60.25,14.0 60.25,14.0 59.75")
     assert_asked_for(asked[2][1], "-70.75 -0.25,-70.25 -0.25,-70.25 0.25,-70.75 0.25,-70.75 -0.25")
     names = [repr(f"{names[3]}.SAFE")] * 3 + ["'x.SAFE'", "5", "'text'"]
-    told = [one.removeprefix(f"{ODATA}: ").partition(" passed over: ") for one in caplog.messages[:-1]]
+    told = [one.removeprefix(f"{ODATA}: skipped ").partition(": ") for one in caplog.messages[:-1]]
     assert [name for name, _, _ in told] == names
     assert [reason for _, _, reason in told][:3] == ["its S3Path is not its folder in source.bucket"] * 3
-    assert caplog.messages[-1] == f"{ODATA}: 6 items passed over"
+    assert caplog.messages[-1] == f"{ODATA}: skipped 6 items"

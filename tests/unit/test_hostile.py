@@ -269,7 +269,7 @@ def test_an_image_names_no_other_files(safe, tmp_path, suffix):
         open_product(safe).read_band("B4", open_product(safe).grids[10])
     assert str(disguised) in str(error.value)
     row = {"name": disguised.name, "etag": ""}
-    with pytest.raises(RemoteError, match=r"^x: what came does not decode"):
+    with pytest.raises(RemoteError, match=r"^x: the data received cannot be decoded"):
         check_decodes("x", row, content)
 
 

@@ -372,6 +372,6 @@ def test_a_whole_file_without_a_checksum(files):
     with pytest.raises(RemoteError) as error:
         check_decodes("s3://b/a", row, damaged)
     assert re.fullmatch(
-        r"s3://b/a: what came is damaged: tile 4 holds 70 bytes of 0x00 in a row, \d+ bytes from its start",
+        r"s3://b/a: the data received are damaged: tile 4 holds 70 bytes of 0x00 in a row, \d+ bytes from its start",
         str(error.value),
     )

@@ -11,7 +11,7 @@ from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.placeholder import write_placeholder_zip
 from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product
-from tigerbush.sources.folder import copy_product, list_local, refuse_less
+from tigerbush.sources.folder import copy_product, list_local, refuse_smaller_copy
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_passed_over_in_a_folder(product, caplog):
         rows, files = list_local(folder, level)
         assert [row["product"][17:19] for row in rows] == list(days)
         assert {row["product"][17:19] for row in files} == set(days)
-        assert [one.partition(": ")[0] for one in caplog.messages] == [f"{folder}/{name} passed over" for name in ("a.SAFE", "b.zip")]  # fmt: skip
+        assert [one.partition(": ")[0] for one in caplog.messages] == [f"skipped {folder}/{name}" for name in ("a.SAFE", "b.zip")]  # fmt: skip
 
 
 def test_a_zip_that_is_none_is_kept_as_failed(product, caplog):
@@ -125,7 +125,7 @@ def test_a_product_with_damaged_metadata_is_kept(product, tmp_path, caplog):
 
 
 def test_an_empty_or_missing_folder(tmp_path):
-    with pytest.raises(TigerbushError, match="holds no product"):
+    with pytest.raises(TigerbushError, match="contains no products"):
         list_local(tmp_path)
     with pytest.raises(TigerbushError, match="is not a folder"):
         list_local(tmp_path / "missing")
@@ -133,7 +133,7 @@ def test_an_empty_or_missing_folder(tmp_path):
 
 def test_a_folder_without_the_level(product, tmp_path):
     product()
-    with pytest.raises(TigerbushError, match="holds no L2A product"):
+    with pytest.raises(TigerbushError, match="contains no L2A products"):
         list_local(tmp_path / "products", "L2A")
 
 
@@ -199,17 +199,17 @@ def test_what_a_copy_may_lose(tmp_path, lost, bands, sentence):
     target = tmp_path / f"{name_of()}.zip"
     left = [name for name in names if not (lost and name.endswith(lost))]
     # of a copy that is not there, or damaged, nothing is known
-    refuse_less(target, left, bands)
+    refuse_smaller_copy(target, left, bands)
     target.write_bytes(b"none")
-    refuse_less(target, left, bands)
+    refuse_smaller_copy(target, left, bands)
     with zipfile.ZipFile(target, "w") as archive:
         for name in names:
             archive.writestr(f"{name_of()}.SAFE/{name}", "x")
     if sentence is None:
-        refuse_less(target, left, bands)
+        refuse_smaller_copy(target, left, bands)
         return
     with pytest.raises(TigerbushError) as error:
-        refuse_less(target, left, bands)
+        refuse_smaller_copy(target, left, bands)
     assert (
         str(error.value)
         == f"{name_of()}: {sentence} missing; fetch the product again, then run ./tigerbush retry."

@@ -19,7 +19,7 @@ CONTENT = bytes(np.random.default_rng(5).integers(0, 256, 1000, np.uint8))
 def bucket(monkeypatch):
     """A file of 1000 bytes; headers of 64 bytes, and 16 at least."""
     without_waiting(monkeypatch)
-    for name, value in {"WHOLE_BYTES": 100, "HEAD_BYTES": 64, "LEAST_BYTES": 16}.items():
+    for name, value in {"WHOLE_FILE_BYTES": 100, "HEAD_BYTES": 64, "MIN_BYTES": 16}.items():
         monkeypatch.setattr(ranges, name, value)
     return Bucket({"a": CONTENT})
 
@@ -104,7 +104,7 @@ def test_the_checksum_of_a_small_file_is_compared(store, bucket):
     bucket.answers = [{"Body": io.BytesIO(bytes(99))}]
     with pytest.raises(RemoteError) as error:
         RemoteFile(store, "a", 99, md5(CONTENT[:99]))
-    assert str(error.value) == "s3://eodata/a: what came differs from the checksum that the store gives"
+    assert str(error.value) == "s3://eodata/a: the data received do not match the store's checksum"
 
 
 def test_a_position_in_a_file(store, bucket):
@@ -134,8 +134,8 @@ def test_after_trouble_nothing_is_asked_for(store, bucket, error):
     second.seek(500)
     assert (second.read(10), second.tell(), first.read(10), first.tell()) == (b"", 500, b"", 10)
     assert bucket.ranges == [(0, 63), (500, 515)]
-    assert isinstance(file.trouble, RemoteError if "503" in str(file.trouble) else TigerbushError)
-    assert str(file.trouble).startswith("s3://eodata/a: AWS ")
+    assert isinstance(file.error, RemoteError if "503" in str(file.error) else TigerbushError)
+    assert str(file.error).startswith("s3://eodata/a: AWS ")
 
 
 def image(driver, **options):
@@ -184,7 +184,7 @@ def test_what_happened_while_gdal_was_reading(store, bucket, tif, error):
     bucket.answers = [None, error]
     with pytest.raises((TigerbushError, RemoteError)) as raised, open_remote(file, "b.tif") as opened:
         opened.read(1, window=((290, 300), (290, 300)))
-    assert raised.value is file.trouble
+    assert raised.value is file.error
     assert raised.value.__suppress_context__
 
 
@@ -195,7 +195,7 @@ def test_other_errors_and_trouble_that_gdal_did_not_mind(store, bucket, tif):
         1 / 0  # noqa: B018
     trouble = RemoteError("late")
     with pytest.raises(RemoteError) as raised, open_remote(file, "b.tif"):
-        file.trouble = trouble
+        file.error = trouble
     assert raised.value is trouble
     bucket.objects["c.tif"] = bytes(len(tif[0]))
     with (
@@ -216,7 +216,9 @@ def test_images_without_a_checksum_are_decoded(tif, jp2):
     for name in ("a/b.tif", "a/b.jp2"):
         check_decodes("label", row(name, "0" * 32), b"junk")
         for etag in ("", "upload-2"):
-            with pytest.raises(RemoteError, match=r"^label: what came does not decode \(.*not recogni[sz]ed"):
+            with pytest.raises(
+                RemoteError, match=r"^label: the data received cannot be decoded \(.*not recogni[sz]ed"
+            ):
                 check_decodes("label", row(name, etag), b"junk")
 
 
@@ -226,11 +228,11 @@ def test_every_block_is_decoded(tif, jp2):
     with rasterio.MemoryFile(tif[0]) as file, file.open() as opened:
         offset = int(opened.get_tag_item("BLOCK_OFFSET_4_4", "TIFF", 1))
     content[offset : offset + 20] = bytes(20)
-    with pytest.raises(RemoteError, match=r"^label: what came does not decode \("):
+    with pytest.raises(RemoteError, match=r"^label: the data received cannot be decoded \("):
         check_decodes("label", row("b.tif"), bytes(content))
     content = bytearray(jp2[0])
     content[-1002:-2] = bytes(1000)
-    with pytest.raises(RemoteError, match=r"^label: what came is damaged: tile 8 holds \d+ bytes of 0x00 in a row, \d+ bytes from its start$"):  # fmt: skip
+    with pytest.raises(RemoteError, match=r"^label: the data received are damaged: tile 8 holds \d+ bytes of 0x00 in a row, \d+ bytes from its start$"):  # fmt: skip
         check_decodes("label", row("b.jp2"), bytes(content))
 
 
@@ -239,4 +241,4 @@ def test_names_of_files():
     for name in ("../a", "/a", "a//b", "a\n", ""):
         with pytest.raises(TigerbushError) as error:
             checked_name(row(name))
-        assert str(error.value) == f"files.tsv: name {name!r} is not that of a file of a product; run ./tigerbush discover."  # fmt: skip
+        assert str(error.value) == f"files.tsv: {name!r} is not the name of a file in a product; run ./tigerbush discover."  # fmt: skip

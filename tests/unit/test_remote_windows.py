@@ -52,7 +52,7 @@ def large(request):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    for name, value in {"WHOLE_BYTES": 0, "HEAD_BYTES": 2048, "LEAST_BYTES": 256}.items():
+    for name, value in {"WHOLE_FILE_BYTES": 0, "HEAD_BYTES": 2048, "MIN_BYTES": 256}.items():
         monkeypatch.setattr(ranges, name, value)
 
 
@@ -117,7 +117,7 @@ def test_damage_of_jpeg_2000(monkeypatch, large):
     zeros = damaged(content, len(content) - 1000, len(content) - 2)
     error = refused(monkeypatch, large, zeros)
     assert isinstance(error, RemoteError)
-    assert str(error).startswith("s3://eodata/k: what came is damaged: tile 8 holds ")
+    assert str(error).startswith("s3://eodata/k: the data received are damaged: tile 8 holds ")
     bucket = Bucket({"k": zeros})
     row = large.row | {"etag": md5(zeros)}
     data = read_remote_window(store_of(monkeypatch, bucket), row, GRID, window(0, 0, 7, 8))

@@ -7,7 +7,7 @@ import pytest
 from stores_in_memory import refusal, without_waiting
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
 from tigerbush.sources import retries
-from tigerbush.sources.retries import closed, request_with_retries, with_time_limit
+from tigerbush.sources.retries import close_unless_abandoned, request_with_retries, with_time_limit
 from tigerbush.sources.web import BusyError
 
 
@@ -35,7 +35,7 @@ def test_waits_are_doubled(monkeypatch, caplog):
     assert request_with_retries(request, passing) == 5
     assert waits == [0.5, 1.0, 2.0, 4.0]
     assert caplog.messages == [
-        f"sentence for KeyError; asked again in {seconds} s ({number} of 5)"
+        f"sentence for KeyError; retrying in {seconds} s (attempt {number} of 5)"
         for seconds, number in (("0.5", 2), ("1.0", 3), ("2.0", 4), ("4.0", 5))
     ]
     request = failing(*[KeyError()] * 5)
@@ -125,9 +125,9 @@ def test_answers_are_closed(monkeypatch):
     for error, times in ((None, 1), (KeyError(), 1), (KeyboardInterrupt(), 1), (TimeoutError(), 0)):
         answer = Answer()
         if error is None:
-            with closed(answer):
+            with close_unless_abandoned(answer):
                 assert answer.closed == 0
         else:
-            with pytest.raises(type(error)), closed(answer):
+            with pytest.raises(type(error)), close_unless_abandoned(answer):
                 raise error
         assert answer.closed == times

@@ -110,7 +110,7 @@ def test_an_empty_bucket_is_an_error(bucket):
     with pytest.raises(TigerbushError) as error:
         list_products(SOURCE, [EDGE], PERIOD, [], [])
     assert str(error.value) == (
-        "s3://eodata/ holds no L1C product of the sites' tiles in the period; check source.prefixes, source.level, period and "
+        "s3://eodata/ has no L1C products of the sites' tiles in the period; check source.prefixes, source.level, period and "
         "the table of sites."
     )
 
@@ -229,9 +229,9 @@ def test_what_was_fetched_before_is_compared(monkeypatch, tmp_path):
     fetch_product(WEST, [rows[0] | {"size": "0"}, *rows[1:]], target, store=store, fetched=paths)
     assert (members(target), bucket.read) == (STORED, [])
     for change, sentence in (
-        ({"size": "5"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: 6 bytes came, 5 were expected"),
-        ({"etag": "0" * 32}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: what came differs from the checksum that the store gives"),
-        ({"etag": "x-2"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: what came does not decode ("),
+        ({"size": "5"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: received 6 bytes, expected 5"),
+        ({"etag": "0" * 32}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: the data received do not match the store's checksum"),
+        ({"etag": "x-2"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: the data received cannot be decoded ("),
     ):  # fmt: skip
         target.unlink(missing_ok=True)
         with pytest.raises(RemoteError) as error:
@@ -281,5 +281,5 @@ def test_a_product_that_snap_does_not_read(rows, tmp_path, monkeypatch):
     with pytest.raises(TigerbushError) as error:
         fetch_whole_product(WEST, rows, tmp_path / f"{WEST}.zip", store=store_of(monkeypatch, Bucket()))
     assert str(error.value) == (
-        f"{WEST} does not lie as a .SAFE folder in the bucket, and SNAP reads nothing else; set scene.engine: rasterio."
+        f"{WEST} is not stored as a .SAFE folder in the bucket, and SNAP cannot read it otherwise; set scene.engine: rasterio."
     )

@@ -70,7 +70,7 @@ def test_keys_that_no_header_can_hold(monkeypatch):
     with pytest.raises(TigerbushError) as error:
         Store("b", endpoint_url="https://s3.example")
     assert str(error.value) == (
-        "https://s3.example cannot be asked with the settings of the environment (a key holds a space, a line break or "
+        "https://s3.example cannot be accessed with the settings of the environment (a key contains a space, a line break or "
         "another character that keys never have); set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both "
         "SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
     )
@@ -93,7 +93,7 @@ def test_addresses_of_no_store(monkeypatch, url, shown):
     with pytest.raises(TigerbushError) as error:
         Store("b", endpoint_url=url)
     assert str(error.value) == (
-        f"{shown or url!r} is no address of an object store; expected http(s)://host, perhaps with :port, as "
+        f"{shown or url!r} is not the address of an object store; expected http(s)://host, optionally with :port, as "
         "source.endpoint_url or --endpoint-url."
     )
 

@@ -184,7 +184,7 @@ def test_folders_that_are_no_products(monkeypatch, caplog, folder):
     bucket.answers = [None, {"CommonPrefixes": [{"Prefix": folder}, {"Prefix": good}, {"Prefix": folder}]}]
     rows, _ = listed(monkeypatch, bucket, "L/")
     assert products(rows) == [GOOD]
-    assert caplog.messages == ["L/: 2 names that are no product names passed over"]
+    assert caplog.messages == ["L/: skipped 2 names that are not product names"]
 
 
 def test_names_in_a_product_that_are_none(monkeypatch, caplog):
@@ -200,7 +200,7 @@ def test_names_in_a_product_that_are_none(monkeypatch, caplog):
         "MTD_MSIL1C.xml",
     ]
     assert rows[0]["size_bytes"] == str(27 + len(XML % b"12.5"))
-    assert caplog.messages == [f"s3://eodata/{folder}: 3 unusable names passed over"]
+    assert caplog.messages == [f"s3://eodata/{folder}: skipped 3 unusable names"]
 
 
 def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
@@ -214,7 +214,7 @@ def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
     bucket.answers = [*[{}] * 7, {"Contents": [{"Key": name, "Size": 5} for name in names]}]
     [row], files = listed(monkeypatch, bucket, "L/")
     assert (row["size_bytes"], [file["band"] for file in files]) == ("5", ["B4"])
-    assert caplog.messages == [f"s3://eodata/{folder}: 2 unusable names passed over"]
+    assert caplog.messages == [f"s3://eodata/{folder}: skipped 2 unusable names"]
 
 
 @pytest.mark.parametrize("size", [0, 5])
@@ -222,7 +222,7 @@ def test_metadata_are_of_the_size_that_was_listed(monkeypatch, size):
     key = f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     bucket = Bucket(objects_of(GOOD), page=100)
     bucket.answers = [*[{}] * 7, {"Contents": [{"Key": key, "Size": size}]}]
-    with pytest.raises(RemoteError, match=rf"^s3://eodata/{key}: \d+ bytes came, {size} were expected$"):
+    with pytest.raises(RemoteError, match=rf"^s3://eodata/{key}: received \d+ bytes, expected {size}$"):
         listed(monkeypatch, bucket, "L/")
 
 
@@ -339,7 +339,7 @@ def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
     [row], files = listed(monkeypatch, Bucket(objects, page=100), "L2A/tiles/", level="L2A")
     assert (row["cloud_percent"], row["size_bytes"]) == ("", "33")
     assert [(file["key"], file["size"], file["etag"]) for file in files[-1:]] == [(key, "0", "")]
-    assert [one.partition(" is not there")[0] for one in caplog.messages] == [f"s3://eodata/{key}"]
+    assert [one.partition(" does not exist")[0] for one in caplog.messages] == [f"s3://eodata/{key}"]
 
 
 @pytest.mark.parametrize(
@@ -372,15 +372,15 @@ def test_days_of_the_layout_of_aws(monkeypatch, day, there):
 @pytest.mark.parametrize(
     ("info", "sentence"),
     [
-        (b"[]", "{} passed over: list indices must be integers or slices, not str"),
-        (b"{", "{} passed over: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        (b'{"productName": "x"}', "{} passed over: 'x' is not a Sentinel-2 product name; expected the form S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."),
-        (json.dumps({"productName": L2A}).encode(), "{} passed over: 'productPath'"),
-        (json.dumps({"productName": L2A, "productPath": "../x"}).encode(), f"{{}} passed over: productPath '../x' is not that of {L2A}"),
-        (json.dumps({"productName": L2A, "productPath": f"../{L2A}"}).encode(), f"{{}} passed over: productPath '../{L2A}' is not that of {L2A}"),
-        (json.dumps({"productName": L2A, "productPath": "x" * 121}).encode(), f"{{}} passed over: productPath {'x' * 120!r} is not that of {L2A}"),
-        (None, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
-        (b" " * 300, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
+        (b"[]", "skipped {}: list indices must be integers or slices, not str"),
+        (b"{", "skipped {}: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b'{"productName": "x"}', "skipped {}: 'x' is not a Sentinel-2 product name; expected the form S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."),
+        (json.dumps({"productName": L2A}).encode(), "skipped {}: 'productPath'"),
+        (json.dumps({"productName": L2A, "productPath": "../x"}).encode(), f"skipped {{}}: its productPath '../x' is not that of {L2A}"),
+        (json.dumps({"productName": L2A, "productPath": f"../{L2A}"}).encode(), f"skipped {{}}: its productPath '../{L2A}' is not that of {L2A}"),
+        (json.dumps({"productName": L2A, "productPath": "x" * 121}).encode(), f"skipped {{}}: its productPath {'x' * 120!r} is not that of {L2A}"),
+        (None, "skipped L2A/tiles/33/T/VL/2017/2/2/0/: it has no tileInfo.json"),
+        (b" " * 300, "skipped L2A/tiles/33/T/VL/2017/2/2/0/: it has no tileInfo.json"),
     ],
 )  # fmt: skip
 def test_tiles_that_are_passed_over(monkeypatch, caplog, info, sentence):

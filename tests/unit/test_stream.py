@@ -237,7 +237,7 @@ def test_what_was_fetched_before_trouble_is_kept(shelves, monkeypatch, tmp_path)
     # what stays wrong is told before what may pass, whichever came first
     bucket.objects = {key: content for key, content in right.items() if key != mask}
     monkeypatch.setattr(bucket, "get_object", broken)
-    with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 is not there"):
+    with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 does not exist"):
         stream_product(store, shelf.product, shelf.rows, target, site=replace(SITE, latitude=45.8695))
 
 

@@ -13,7 +13,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.sources import web
-from tigerbush.sources.web import HostRefusedError, Hosts, Web, explain, plain_session, tls_trouble
+from tigerbush.sources.web import HostRefusedError, Hosts, Web, plain_session, request_error, tls_problem
 
 HOME = "https://stac.example/v1"
 HOSTS = Hosts(HOME, ("data.example",))
@@ -76,14 +76,14 @@ def test_known_and_public_hosts(wire):
     asked = Web(HOSTS, public=True, connections=7, timeout=3)
     assert wire.opened == [(kind, {"pool_maxsize": 7, "pool_block": True}) for kind in ("known", "public")]
     wire.answers = {f"{HOME}/a": (200, {"X-Y": "z"}, b"0123456789"), "https://any.example/b": (404, {}, b"")}
-    answer = asked.request("GET", "http://stac.example/v1/a", most=20, headers={"Range": "bytes=0-1"})
+    answer = asked.request("GET", "http://stac.example/v1/a", max_bytes=20, headers={"Range": "bytes=0-1"})
     assert (answer.status, answer.content, answer.headers["x-y"], answer.host) == (
         200,
         b"0123456789",
         "z",
         "stac.example",
     )
-    assert asked.request("GET", "https://any.example/b", most=3).status == 404
+    assert asked.request("GET", "https://any.example/b", max_bytes=3).status == 404
     assert wire.asked == [("known", "GET", f"{HOME}/a"), ("public", "GET", "https://any.example/b")]
     (_, request, options), _ = wire.sent
     assert (request.headers["Range"], options["timeout"], options["verify"]) == ("bytes=0-1", 3, True)
@@ -98,14 +98,14 @@ def test_known_and_public_hosts(wire):
 def test_so_much_is_read(wire, most, content):
     """One byte more tells that there are more."""
     wire.answers = {HOME: (200, {}, b"0123456789")}
-    assert Web(HOSTS, public=False).request("GET", HOME, most=most).content == content
+    assert Web(HOSTS, public=False).request("GET", HOME, max_bytes=most).content == content
 
 
 def test_long_answers_come_in_chunks(wire, monkeypatch):
     monkeypatch.setattr(web, "CHUNK", 4)
     wire.answers = {HOME: (200, {}, b"0123456789" * 2)}
     asked = Web(HOSTS, public=False)
-    assert [asked.request("GET", HOME, most=most).content for most in (6, 7, 8, 99)] == [
+    assert [asked.request("GET", HOME, max_bytes=most).content for most in (6, 7, 8, 99)] == [
         b"0123456", b"01234567", b"012345678", b"0123456789" * 2,
     ]  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_redirects_are_followed_step_by_step(wire):
         "https://data.example/e": to("https://any.example/f", 301),
         "https://any.example/f": (200, {}, b"there"),
     }
-    answer = Web(HOSTS, public=True).request("POST", HOME, most=9, json={"a": 1})
+    answer = Web(HOSTS, public=True).request("POST", HOME, max_bytes=9, json={"a": 1})
     assert (answer.content, answer.host) == (b"there", "any.example")
     assert wire.asked == [
         ("known", "POST", HOME),
@@ -128,17 +128,17 @@ def test_redirects_are_followed_step_by_step(wire):
     ]
     assert [request.body for _, request, _ in wire.sent] == [b'{"a": 1}', b'{"a": 1}', None, None]
     wire.answers[HOME] = to("http://any.example/f")
-    with pytest.raises(HostRefusedError, match=r"^any\.example is not asked without encryption"):
-        Web(HOSTS, public=True).request("GET", HOME, most=9)
+    with pytest.raises(HostRefusedError, match=r"^any\.example is not contacted without encryption"):
+        Web(HOSTS, public=True).request("GET", HOME, max_bytes=9)
 
 
 def test_so_many_redirects(wire):
     wire.answers = {f"{HOME}/{i}": to(f"{HOME}/{i + 1}") for i in range(9)} | {f"{HOME}/5": (200, {}, b"x")}
-    assert Web(HOSTS, public=False).request("GET", f"{HOME}/0", most=1).content == b"x"
+    assert Web(HOSTS, public=False).request("GET", f"{HOME}/0", max_bytes=1).content == b"x"
     wire.answers[f"{HOME}/5"] = to(f"{HOME}/6")
     wire.sent.clear()
     with pytest.raises(TigerbushError) as error:
-        Web(HOSTS, public=False).request("GET", f"{HOME}/0", most=1)
+        Web(HOSTS, public=False).request("GET", f"{HOME}/0", max_bytes=1)
     assert str(error.value) == "stac.example redirects more than 5 times; check the address."
     assert len(wire.sent) == 6
 
@@ -152,12 +152,12 @@ def test_an_answer_that_does_not_come_leaves_its_connection(wire, monkeypatch):
     monkeypatch.setattr(web, "with_time_limit", never)
     wire.opened.clear()
     with pytest.raises(requests.Timeout) as error:
-        asked.request("GET", f"{HOME}/a", most=1)
+        asked.request("GET", f"{HOME}/a", max_bytes=1)
     assert error.value.request.url == f"{HOME}/a"
     assert [kind for kind, _ in wire.opened] == ["known", "public"]
     assert (
-        str(explain(error.value, "label"))
-        == "label: stac.example did not answer, or not to the end (Timeout)"
+        str(request_error(error.value, "label"))
+        == "label: stac.example did not respond, or its response was cut off (Timeout)"
     )
 
 
@@ -178,7 +178,7 @@ def test_nothing_of_the_environment_but_proxies_and_certificates(wire, monkeypat
         lambda self, url, *rest: places.append(url) or merge(self, url, *rest),
     )
     for url in wire.answers:
-        asked.request("GET", url, most=1)
+        asked.request("GET", url, max_bytes=1)
     assert places == [f"{HOME}/a", "https://data.example/c"]
     assert [options["verify"] for _, _, options in wire.sent] == ["/bundle"] * 3
     assert {options["proxies"]["https"] for _, _, options in wire.sent} == {"http://proxy.example:1"}
@@ -271,20 +271,20 @@ def test_a_host_that_does_not_answer():
     for error, told in (
         (
             requests.ConnectionError(cause, request=request),
-            "data.example:1 did not answer, or not to the end (KeyError)",
+            "data.example:1 did not respond, or its response was cut off (KeyError)",
         ),
         (
             requests.ConnectionError("x", request=request),
-            "data.example:1 did not answer, or not to the end (ConnectionError)",
+            "data.example:1 did not respond, or its response was cut off (ConnectionError)",
         ),
-        (requests.ReadTimeout(), "label.example did not answer, or not to the end (ReadTimeout)"),
+        (requests.ReadTimeout(), "label.example did not respond, or its response was cut off (ReadTimeout)"),
     ):
-        trouble = explain(error, "https://label.example/y")
+        trouble = request_error(error, "https://label.example/y")
         assert (type(trouble), str(trouble)) == (RemoteError, f"https://label.example/y: {told}")
-    trouble = explain(requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED", request=request), "l")
+    trouble = request_error(requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED", request=request), "l")
     assert (type(trouble), str(trouble)) == (
         TigerbushError,
-        "l: the certificate of data.example:1 is not trusted here; set REQUESTS_CA_BUNDLE to your authority's.",
+        "l: the certificate of data.example:1 is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle.",
     )
 
 
@@ -301,16 +301,16 @@ class SSLError(Exception):
             for word in ("NO_CERTIFICATE_OR_CRL_FOUND", "No such file or directory", "Is a directory", "Permission denied")
         ),
         (OSError("Permission denied"), None),
-        (OSError("[SSL: WRONG_VERSION_NUMBER]"), "h does not speak TLS there; check http or https, and the port."),
-        (SSLError("hostname mismatch"), "the certificate of h is for another name; check the address."),
-        (SSLError("x doesn't match y"), "the certificate of h is for another name; check the address."),
+        (OSError("[SSL: WRONG_VERSION_NUMBER]"), "h does not speak TLS on that port; check http or https, and the port."),
+        (SSLError("hostname mismatch"), "the certificate of h was issued for another name; check the address."),
+        (SSLError("x doesn't match y"), "the certificate of h was issued for another name; check the address."),
         (OSError("mismatch"), None),
-        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate has expired"), "the certificate of h is not valid today; set the clock of this machine, or ask who runs it."),
-        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid"), "the certificate of h is not valid today; set the clock of this machine, or ask who runs it."),
-        (SSLError("CERTIFICATE_VERIFY_FAILED: self-signed"), "the certificate of h is not trusted here; set V to your authority's."),
+        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate has expired"), "the certificate of h has expired or is not yet valid; check the clock of this machine, or ask the operator of the server."),
+        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid"), "the certificate of h has expired or is not yet valid; check the clock of this machine, or ask the operator of the server."),
+        (SSLError("CERTIFICATE_VERIFY_FAILED: self-signed"), "the certificate of h is not trusted on this machine; set V to your authority's CA bundle."),
         (SSLError("expired"), None),
         (OSError("x"), None),
     ],
 )  # fmt: skip
 def test_certificates(error, sentence):
-    assert tls_trouble(error, "h", "V") == sentence
+    assert tls_problem(error, "h", "V") == sentence

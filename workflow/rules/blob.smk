@@ -66,8 +66,8 @@ def explained(ask, place):
             ask,
             tries=3,
             wait=lambda error, attempt: 3 * 2 ** (attempt - 1),
-            may_pass=lambda error: from_library("runs.blob_errors").may_pass(error),
-            tell=warn,
+            is_transient=lambda error: from_library("runs.blob_errors").may_pass(error),
+            on_retry=warn,
         )
     except AzureError as error:
         raise WorkflowError(told(error)) from None

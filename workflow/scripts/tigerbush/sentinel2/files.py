@@ -49,7 +49,7 @@ class Safe:
 
     @property
     def codestream(self) -> str | None:
-        """Whether the packets of all JPEG 2000 files read so far could be checked; None when there were no such files."""
+        """Whether the packets of all JPEG 2000 files read so far could be checked; None without such files."""
         if not self.codestreams:
             return None
         return CHECKED if set(self.codestreams.values()) == {CHECKED} else UNCHECKED

@@ -163,7 +163,7 @@ def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.n
         try:
             codestream = check_codestream(file.read, file.size, grid.pixels(source))
         except DamagedError as error:
-            raise RemoteError(f"{label}: what came is damaged: {error}") from error
+            raise RemoteError(f"{label}: the data received are damaged: {error}") from error
     try:
         with open_remote(file, name) as image:
             return read_part(image, label, grid, source, sensor_of(row["product"]).size_file), codestream
