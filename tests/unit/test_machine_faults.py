@@ -241,20 +241,21 @@ def test_a_command_that_may_not_be_started(place, monkeypatch):
             source=path,
         )
     assert (
-        str(error.value) == "gpt cannot be started (Permission denied); docs/snap.md tells how to install it."
+        str(error.value)
+        == "gpt cannot be started (Permission denied); docs/snap.md explains how to install it."
     )
 
 
 SNAP_SAYS = {
     "echo 'Error: Java heap space'; exit 1": "{path}: SNAP ran out of memory; the next attempt gets more, or raise mem_mb of "
     "the rule (Error: Java heap space).",
-    "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP may not open enough files; raise the limit "
+    "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP could not open enough files; raise the limit "
     "(ulimit -n) (Error: /t/a.tif (Too many open files)).",
-    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; make room in the folder for temporary "
+    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; free space in the folder for temporary "
     "files (TMPDIR) (Error: Disk quota exceeded).",
-    "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is not complete; "
+    "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is incomplete; "
     "check mem_mb of the rule and the installation (docs/snap.md) (Error: Could not create the Java Virtual Machine.).",
-    "exit 127": "gpt cannot be started (it ended with 127 and no message); docs/snap.md tells how to install it.",
+    "exit 127": "gpt cannot be started (exit status 127, no message); docs/snap.md explains how to install it.",
     "exit 137": "gpt was ended by signal 9; run again.",
     "kill -9 $$": "gpt was ended by signal 9; run again.",
 }

@@ -199,8 +199,8 @@ def test_trouble_that_may_pass_is_raised_in_the_end(caplog):
     with pytest.raises(TigerbushError) as error:
         check_outcomes(outcomes)
     assert str(error.value) == (
-        "2 of 4 products met trouble that may pass, the first D (d); the others are finished: run again, and only "
-        "these are made."
+        "2 of 4 products failed with errors that may be temporary, the first D (d); the others are finished: run "
+        "again to process only these."
     )
 
 

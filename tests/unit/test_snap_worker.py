@@ -110,7 +110,10 @@ def test_what_fails_is_told_and_what_was_read_is_disposed(snap, where, left, err
 
 
 def test_a_product_that_no_reader_takes(snap):
-    assert process(JOB | {"product": "unknown"}) == {"status": "failed", "reason": "no reader takes it"}
+    assert process(JOB | {"product": "unknown"}) == {
+        "status": "failed",
+        "reason": "no reader for this product",
+    }
     assert snap.calls == [("read", "unknown")]
 
 
@@ -154,7 +157,7 @@ def test_the_reader_is_named_with_its_version(snap, tmp_path):
     snap.class_path = f"{tmp_path / names[0]}:{tmp_path / names[3]}"
     assert check("snap") == (
         False,
-        "SNAP 13.0 has no reader of Sentinel-2 products; install its Optical Toolbox.",
+        "SNAP 13.0 has no reader for Sentinel-2 products; install its Optical Toolbox.",
     )
 
 
@@ -182,7 +185,7 @@ def test_gpt_is_asked_for_its_version_and_place(monkeypatch, tmp_path):
         "SNAP Release version 12.0.0",
         f"SNAP home: {tmp_path} nothing else",
         "SNAP Release version 12.0.0",
-        "it ends with 5",
+        "exit status 5",
     ):
         assert check("gpt") == (False, f"gpt cannot be run ({reason}); {ADVICE}.")
     assert commands == [(["gpt", "--diag"], {"capture_output": True, "text": True, "check": False})] * 5
@@ -195,13 +198,13 @@ def test_the_two_commands(snap, tmp_path, capsys):
     assert main(["check", "snap"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "SNAP 13.0, opttbx-s2msi-reader 13.0.2",
-        "SNAP 13.0 has no reader of Sentinel-2 products; install its Optical Toolbox.",
+        "SNAP 13.0 has no reader for Sentinel-2 products; install its Optical Toolbox.",
     ]
     (tmp_path / "job.json").write_text(json.dumps(JOB | {"product": "unknown"}))
     assert main(["process", str(tmp_path / "job.json"), str(tmp_path / "report.json")]) == 0
     assert json.loads((tmp_path / "report.json").read_text()) == {
         "status": "failed",
-        "reason": "no reader takes it",
+        "reason": "no reader for this product",
     }
 
 
