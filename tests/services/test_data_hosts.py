@@ -130,7 +130,7 @@ def test_a_certificate_of_nobody_is_told_at_once(certificates):
         store(hosts=[secure.place]).size_of(f"{secure.url}/x.tif")
     assert str(error.value) == (
         f"{secure.url}/x.tif: the certificate of {secure.place} is not trusted on this machine; set REQUESTS_CA_BUNDLE to your "
-        "authority's."
+        "authority's CA bundle."
     )
 
 

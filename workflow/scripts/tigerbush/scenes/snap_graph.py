@@ -75,7 +75,8 @@ def graph_xml(product: Path, target: Path, steps: Sequence[Step]) -> bytes:
         for name, value in parameters.items():
             if "$" in value:
                 raise TigerbushError(
-                    f"{value!r} contains $, which gpt takes for a variable; rename the folder, or set scene.engine: snap."
+                    f"{value!r} contains $, which gpt takes for a variable; rename the folder, or set scene.engine: "
+                    "snap."
                 )
             ElementTree.SubElement(values, name).text = value
         previous = operator
