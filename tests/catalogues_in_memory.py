@@ -1,4 +1,4 @@
-"""A STAC API and an OData catalogue in memory, of products that lie in a bucket in memory."""
+"""A STAC API and an OData catalogue in memory, of products in a bucket in memory."""
 
 import json
 from datetime import date
@@ -14,7 +14,7 @@ PLACE = {"longitude": 14.5, "latitude": 60.0, "region_size": 0.1}
 # half a side of 0.05 degrees; twice as wide in degrees at 60 degrees north
 BOX = [14.4, 59.95, 14.6, 60.05]
 FEBRUARY = {"start": date(2017, 2, 1), "end": date(2017, 3, 1)}
-AGAIN = "returns the same page repeatedly; try again later."
+REPEATED = "returns the same page repeatedly; try again later."
 
 
 def collection(name):
@@ -32,7 +32,7 @@ def root(**more):
     ]
     return {
         "type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x",
-        "conformsTo": [f"https://api.stacspec.org/v1.0.0/{one}" for one in ("core", "collections", "item-search")],
+        "conformsTo": [f"https://api.stacspec.org/v1.0.0/{name}" for name in ("core", "collections", "item-search")],
         "links": [{"rel": rel, "href": URL + end, "method": method, "type": "application/json"} for rel, end, method in links],
     } | more  # fmt: skip
 
@@ -42,23 +42,21 @@ def encoded(document):
 
 
 class Stac(Servers):
-    """A STAC API whose searches give some pages, one after another."""
+    """A STAC API whose searches return the given pages, one after another."""
 
-    def __init__(self, *found, collections=("sentinel-2-l1c", "sentinel-2-l2a")):
+    def __init__(self, *pages, collections=("sentinel-2-l1c", "sentinel-2-l2a")):
         names = {"collections": [collection(name) for name in collections], "links": []}
-        answers = {URL: encoded(root()), f"{URL}/collections": encoded(names)}
-        super().__init__(
-            answers | {f"{URL}/search": [one if isinstance(one, Response) else encoded(one) for one in found]}
-        )
+        pages = [page if isinstance(page, Response) else encoded(page) for page in pages]
+        super().__init__({URL: encoded(root()), f"{URL}/collections": encoded(names), f"{URL}/search": pages})
 
     @property
     def searches(self):
-        # as it is sent
+        # as serialised for sending
         return [json.loads(encoded(options["json"])) for method, _, options in self.asked if method == "POST"]
 
 
 def item(name, **properties):
-    """An item whose assets lie in SAFE layout in the bucket."""
+    """An item whose assets are in SAFE layout in the bucket."""
     href = f"s3://eodata/L/{name}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2"
     return {
         "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": "c", "geometry": None,
@@ -66,9 +64,9 @@ def item(name, **properties):
     }  # fmt: skip
 
 
-def page(items, **following):
-    """A page, with where the next one is."""
-    links = [{"rel": "next", "href": f"{URL}/search", "method": "POST"} | following] if following else []
+def page(items, **next_link):
+    """A page, with a link to the next one."""
+    links = [{"rel": "next", "href": f"{URL}/search", "method": "POST"} | next_link] if next_link else []
     return {"type": "FeatureCollection", "features": items, "links": links}
 
 

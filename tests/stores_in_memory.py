@@ -1,4 +1,4 @@
-"""An object store and web servers in memory: what is asked of them, and what they answer, without a server."""
+"""An object store and web servers in memory: they record requests and return prepared responses."""
 
 import hashlib
 import io
@@ -16,23 +16,23 @@ def md5(content):
 
 
 def refusal(status, code="", headers=None):
-    """The error of botocore for an answer."""
+    """The botocore error for a response."""
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers or {}}
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "GetObject")
 
 
 class Bucket:
-    """What remote asks of botocore's client.
+    """Stands in for botocore's client.
 
     Attributes
     ----------
     objects : dict of key to bytes
     page : int
-        Names on a page of a listing.
+        Number of names on a page of a listing.
     listed, read : list of dict
         The options of each request.
     answers : list
-        What comes of the next requests: an exception, a whole page of a listing, or what differs in the answer.
+        Outcomes of the next requests: an exception, a whole page of a listing, or the changed fields of the response.
     """
 
     def __init__(self, objects=(), page=2):
@@ -44,22 +44,22 @@ class Bucket:
         if "IsTruncated" in (changes := self._changes()):
             return changes
         prefix, delimiter = options["Prefix"], options["Delimiter"]
-        below = [key for key in sorted(self.objects) if key.startswith(prefix)]
-        names: dict[str, bool] = {}
-        for key in below:
-            folder, found, _ = key.removeprefix(prefix).partition(delimiter or "\0")
-            names.setdefault(f"{prefix}{folder}{found}", bool(found))
+        keys = [key for key in sorted(self.objects) if key.startswith(prefix)]
+        is_folder: dict[str, bool] = {}
+        for key in keys:
+            name, slash, _ = key.removeprefix(prefix).partition(delimiter or "\0")
+            is_folder.setdefault(f"{prefix}{name}{slash}", bool(slash))
         first = int(options.get("ContinuationToken", 0))
         last = first + min(options.get("MaxKeys", self.page), self.page)
-        page = list(names)[first:last]
-        answer = {"IsTruncated": last < len(names)}
-        if contents := [self._entry(name) for name in page if not names[name]]:
-            answer["Contents"] = contents
-        if folders := [{"Prefix": name} for name in page if names[name]]:
-            answer["CommonPrefixes"] = folders
-        if answer["IsTruncated"]:
-            answer["NextContinuationToken"] = str(last)
-        return answer | changes
+        page = list(is_folder)[first:last]
+        response = {"IsTruncated": last < len(is_folder)}
+        if contents := [self._entry(name) for name in page if not is_folder[name]]:
+            response["Contents"] = contents
+        if folders := [{"Prefix": name} for name in page if is_folder[name]]:
+            response["CommonPrefixes"] = folders
+        if response["IsTruncated"]:
+            response["NextContinuationToken"] = str(last)
+        return response | changes
 
     def get_object(self, **options):
         self.read.append(options)
@@ -70,13 +70,13 @@ class Bucket:
         tag = f'"{md5(content)}"'
         if options.get("IfMatch", tag) != tag:
             raise refusal(412, "PreconditionFailed")
-        answer, part = {"ETag": tag, "ContentType": "image/jp2"}, content
+        response, part = {"ETag": tag, "ContentType": "image/jp2"}, content
         if "Range" in options:
             first, last = map(int, options["Range"].removeprefix("bytes=").split("-"))
             part = content[first : last + 1]
-            answer["ContentRange"] = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
-        answer |= {"ContentLength": len(part)}
-        return answer | {"Body": io.BytesIO(part)} | changes
+            response["ContentRange"] = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
+        response |= {"ContentLength": len(part)}
+        return response | {"Body": io.BytesIO(part)} | changes
 
     def _entry(self, name):
         content = self.objects[name]
@@ -90,7 +90,7 @@ class Bucket:
 
     @property
     def ranges(self):
-        """First and last byte of each read; None of a whole object."""
+        """First and last byte of each read; None for a whole object."""
         return [
             tuple(map(int, options["Range"].removeprefix("bytes=").split("-")))
             if "Range" in options
@@ -100,12 +100,12 @@ class Bucket:
 
 
 class Servers:
-    """What is asked of `tigerbush.sources.web.Web`, which it stands in for.
+    """Stands in for `tigerbush.sources.web.Web`.
 
     Attributes
     ----------
-    answers : dict of address to bytes, an Response, an exception, or a list of these, of which the last one stays
-        Also a function of the method, the address and the options; None is for all other addresses.
+    answers : dict of address to bytes, a Response, an exception, or a list of these, of which the last one is repeated
+        Also a function of the method, the address and the options; the key None stands for all other addresses.
     asked : list of (method, address, options)
     opened : list of (hosts, options)
     """
@@ -119,28 +119,28 @@ class Servers:
 
     def request(self, method, url, **options):
         self.asked.append((method, url, options))
-        found = self.answers.get(url) or self.answers.get(None, Response(404, b"", {}, "host"))
-        if isinstance(found, list):
-            found = found.pop(0) if len(found) > 1 else found[0]
-        if callable(found):
-            found = found(method, url, **options)
-        if isinstance(found, Exception):
-            raise found
-        return found if isinstance(found, Response) else Response(200, found, {}, "host")
+        answer = self.answers.get(url) or self.answers.get(None, Response(404, b"", {}, "host"))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(method, url, **options)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Response) else Response(200, answer, {}, "host")
 
 
 def store_of(monkeypatch, bucket, servers=None, **options):
-    """A `Store` of a bucket named eodata, and of web servers, in memory."""
+    """A `Store` with the bucket eodata and web servers in memory."""
     options = {"bucket": "eodata", "tries": 3, "connections": 1} | options
     with monkeypatch.context() as patched:
         patched.setattr(remote, "_client", lambda **_: bucket)
-        # a store opens the web again for the host of a catalogue
+        # `Store.with_catalogue` opens another Web
         monkeypatch.setattr(remote, "Web", servers or Servers())
         return Store(**options)
 
 
 def without_waiting(monkeypatch):
-    """Let no try be waited for; gives the seconds that it would have been, without their jitter."""
+    """Do not wait before retries; returns the list of the seconds that would be waited, without jitter."""
     from tigerbush.sources import retries
 
     waits = []

@@ -1,4 +1,4 @@
-"""A catalogue and a web server on this machine: STAC API, OData, and files that can be read in part."""
+"""A catalogue and web server on this machine: a STAC API, OData, and files that can be read in parts."""
 
 import json
 import re
@@ -28,16 +28,16 @@ class Catalogue:
     Attributes
     ----------
     url : str
-        Of the STAC API; below it `/files/` is `folder`.
+        Address of the STAC API; `/files/` below it serves `folder`.
     items : list of dict
     entries : list of dict
         Products of the OData catalogue.
     searches : list of dict
-        What was asked for.
+        The searches received.
     status : int
-        Of the answers to searches.
+        Status code of the responses to searches.
     loop : bool
-        Whether pages lead to themselves.
+        Whether each page links to itself.
     """
 
     def __init__(self, url: str, folder: Path):
@@ -58,25 +58,27 @@ class _Handler(BaseHTTPRequestHandler):
     catalogue: Catalogue
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self):
         path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-        one = self.catalogue
-        link = {"rel": "root", "href": f"{one.url}/", "type": "application/json"}
+        catalogue = self.catalogue
+        link = {"rel": "root", "href": f"{catalogue.url}/", "type": "application/json"}
         if path in {"", "/"}:
             rels = [("self", "/"), ("data", "/collections"), ("search", "/search")]
             kind = {"search": {"method": "POST", "type": "application/geo+json"}}
-            links = [{"rel": rel, "href": one.url + end, **kind.get(rel, {})} for rel, end in rels]
+            links = [{"rel": rel, "href": catalogue.url + end, **kind.get(rel, {})} for rel, end in rels]
             self._json(self._root() | {"conformsTo": CONFORMS, "links": [link, *links]})
         elif path == "/collections":
-            names = sorted({item["collection"] for item in one.items})
+            names = sorted({item["collection"] for item in catalogue.items})
             self._json({"collections": [self._collection(name) for name in names], "links": [link]})
         elif match := re.fullmatch(r"/collections/([^/]+)/items/([^/]+)", path):
-            found = [item for item in one.items if (item["collection"], item["id"]) == match.groups()]
-            self._json(found[0] if found else {"code": "NotFound"}, 200 if found else 404)
+            matching = [
+                item for item in catalogue.items if (item["collection"], item["id"]) == match.groups()
+            ]
+            self._json(matching[0] if matching else {"code": "NotFound"}, 200 if matching else 404)
         elif path.startswith("/files/"):
-            self._file(one.folder / unquote(path.removeprefix("/files/")))
+            self._file(catalogue.folder / unquote(path.removeprefix("/files/")))
         elif path == "/odata/v1/Products":
             self._odata(query)
         else:
@@ -85,45 +87,47 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self):
-        """Search: by collection, box and time, in pages."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        one = self.catalogue
-        one.searches.append(asked)
-        start, end = (time[:10] for time in asked["datetime"].split("/"))
-        west, south, east, north = asked["bbox"]
-        found = [
+        """Search by collection, bounding box and time, in pages."""
+        search = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        catalogue = self.catalogue
+        catalogue.searches.append(search)
+        start, end = (time[:10] for time in search["datetime"].split("/"))
+        west, south, east, north = search["bbox"]
+        items = [
             item
-            for item in one.items
-            if item["collection"] in asked["collections"]
+            for item in catalogue.items
+            if item["collection"] in search["collections"]
             and start <= item["properties"]["datetime"][:10] <= end
             and west <= item["bbox"][2] and item["bbox"][0] <= east
             and south <= item["bbox"][3] and item["bbox"][1] <= north
         ]  # fmt: skip
-        first = int(asked.get("token", 0))
-        page = {"type": "FeatureCollection", "features": found[first : first + PAGE], "links": []}
-        if first + PAGE < len(found) or one.loop:
-            body = asked | {"token": str(first if one.loop else first + PAGE)}
-            page["links"].append({"rel": "next", "href": f"{one.url}/search", "method": "POST", "body": body})
-        self._json(page, one.status)
+        first = int(search.get("token", 0))
+        page = {"type": "FeatureCollection", "features": items[first : first + PAGE], "links": []}
+        if first + PAGE < len(items) or catalogue.loop:
+            body = search | {"token": str(first if catalogue.loop else first + PAGE)}
+            link = {"rel": "next", "href": f"{catalogue.url}/search", "method": "POST", "body": body}
+            page["links"].append(link)
+        self._json(page, catalogue.status)
 
     def _odata(self, query):
-        one = self.catalogue
+        catalogue = self.catalogue
         condition = query["$filter"][0]
-        one.searches.append({"filter": condition})
+        catalogue.searches.append({"filter": condition})
         level = re.search(r"contains\(Name,'MSI(L\w\w)'\)", condition)[1]
         start, end = (
             re.search(rf"ContentDate/Start {verb} ([0-9-]+)T", condition)[1] for verb in ("ge", "lt")
         )
-        found = [
+        entries = [
             entry
-            for entry in one.entries
+            for entry in catalogue.entries
             if f"MSI{level}" in entry["Name"] and start <= entry["ContentDate"]["Start"][:10] < end
         ]
         first = int(query.get("$skip", ["0"])[0])
-        page = {"value": found[first : first + PAGE]}
-        if first + PAGE < len(found):
-            page["@odata.nextLink"] = f"{one.url}{self.path.partition('&%24skip')[0]}&%24skip={first + PAGE}"
-        self._json(page, one.status)
+        page = {"value": entries[first : first + PAGE]}
+        if first + PAGE < len(entries):
+            rest = f"{self.path.partition('&%24skip')[0]}&%24skip={first + PAGE}"
+            page["@odata.nextLink"] = f"{catalogue.url}{rest}"
+        self._json(page, catalogue.status)
 
     def _root(self):
         return {"type": "Catalog", "id": "test", "stac_version": "1.0.0", "description": "of the tests"}
@@ -135,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         }  # fmt: skip
 
     def _json(self, content, status=200):
-        self._answer(status, json.dumps(content).encode(), "application/json")
+        self._respond(status, json.dumps(content).encode(), "application/json")
 
     def _file(self, path):
         if not path.is_file():
@@ -144,13 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = path.read_bytes()
         match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", self.headers.get("Range") or "")
         if not match:
-            self._answer(200, content)
+            self._respond(200, content)
             return
         start, stop = int(match[1]), min(int(match[2]) + 1, len(content))
-        whole = f"bytes {start}-{stop - 1}/{len(content)}"
-        self._answer(206, content[start:stop], headers={"Content-Range": whole})
+        content_range = f"bytes {start}-{stop - 1}/{len(content)}"
+        self._respond(206, content[start:stop], headers={"Content-Range": content_range})
 
-    def _answer(self, status, content, kind="application/octet-stream", headers=None):
+    def _respond(self, status, content, kind="application/octet-stream", headers=None):
         self.send_response(status)
         for name, value in {
             "Content-Type": kind,
@@ -165,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(folder: Path):
-    """Run a catalogue whose files are those of a folder."""
+    """Run a catalogue that serves the files of a folder."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -185,7 +189,7 @@ KEYS = {
 
 
 def item_of(safe: Path, collection: str, hrefs: dict[str, str], **properties) -> dict:
-    """Write the item of a product as Earth Search does; `hrefs` by band, and by SCL."""
+    """Return the item of a product as Earth Search writes it; `hrefs` by band, or SCL."""
     product = open_product(safe)
     assets = {}
     for band, href in hrefs.items():
@@ -223,18 +227,18 @@ def item_of(safe: Path, collection: str, hrefs: dict[str, str], **properties) ->
 def images_of(safe: Path) -> dict[str, Path]:
     """Return the images of a product by band (the finest) and SCL."""
     product = open_product(safe)
-    found = {}
+    images = {}
     for name in product.files:
-        kind = role(name)
-        if kind and kind[0] == "band":
-            found[kind[1]] = safe / product.band_file(kind[1])[0]
-        elif kind and kind[0] == "mask" and "_SCL_20m" in name:
-            found["SCL"] = safe / name
-    return found
+        kind, band = role(name) or ("", "")
+        if kind == "band":
+            images[band] = safe / product.band_file(band)[0]
+        elif kind == "mask" and "_SCL_20m" in name:
+            images["SCL"] = safe / name
+    return images
 
 
 def write_cog(image: Path, target: Path) -> Path:
-    """Write an image as the cloud-optimised GeoTIFF of the same pixels."""
+    """Write an image as a cloud-optimised GeoTIFF with the same pixels."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.Env(GDAL_NUM_THREADS="1"):
         rasterio.shutil.copy(image, target, driver="COG", compress="DEFLATE", blocksize=512)

@@ -4,8 +4,8 @@ import pytest
 import requests
 
 from catalogues_in_memory import (
-    AGAIN,
     ODATA,
+    REPEATED,
     URL,
     Stac,
     encoded,
@@ -38,7 +38,7 @@ def test_pages_of_a_stac_api_without_an_end(monkeypatch):
         servers = Stac(*found)
         with pytest.raises(TigerbushError) as error:
             listed(monkeypatch, servers)
-        assert str(error.value) == f"{URL} {AGAIN}"
+        assert str(error.value) == f"{URL} {REPEATED}"
         assert len(servers.searches) == searches
     # what is no item may come again beside a new one
     servers = Stac(
@@ -60,7 +60,7 @@ def test_empty_pages_of_an_odata_catalogue(monkeypatch):
         if asked == 101:
             with pytest.raises(TigerbushError) as error:
                 listed(monkeypatch, servers, address=ODATA)
-            assert str(error.value) == f"{ODATA} {AGAIN}"
+            assert str(error.value) == f"{ODATA} {REPEATED}"
         else:
             assert products(listed(monkeypatch, servers, name, address=ODATA)[0]) == [name]
         assert len(servers.asked) == asked
@@ -72,7 +72,7 @@ def test_a_catalogue_has_so_many_pages_at_most(monkeypatch):
     servers = Stac(*found)
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, servers, collections=["c"])
-    assert (str(error.value), len(servers.searches)) == (f"{URL} {AGAIN}", 3)
+    assert (str(error.value), len(servers.searches)) == (f"{URL} {REPEATED}", 3)
 
 
 def test_the_body_of_the_next_page(monkeypatch):
