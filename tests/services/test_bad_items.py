@@ -63,7 +63,7 @@ def with_nulls(value):
     return None if value is Null else value
 
 
-def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
+def test_a_bad_item_is_skipped_and_named(three_days, caplog):
     good = three_days.items[0]
     bad = []
     for number, (name, change) in enumerate(SPOILT.items()):
@@ -100,7 +100,7 @@ def test_one_bad_item_is_passed_over_by_name(three_days, caplog):
     ],
     ids=["long", "negative", "fraction", "infinite"],
 )
-def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text, caplog):
+def test_an_unreadable_number_affects_only_its_item(three_days, text, caplog):
     def change(at, document):
         if at != "/search":
             return None
@@ -115,7 +115,7 @@ def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text
     assert f"'{three_days.items[0]['id']}': its eo:cloud_cover is not a number from 0 to 100" in caplog.text
 
 
-def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
+def test_names_of_items_are_logged_by_their_repr(three_days, caplog):
     three_days.items[0] |= {"id": "a\nERROR: \x1b[2J\ud800" + "x" * 500}
     three_days.items[0]["properties"]["s2:product_uri"] = "x"
     assert len(found(three_days, three_days.url)) == 2
@@ -129,7 +129,7 @@ def test_names_of_items_are_logged_as_python_writes_them(three_days, caplog):
     "page",
     [{"features": {"a": 1}}, {"features": "text"}, {"features": 5}, [], 5, {"links": 5}, {"links": [5]}],
 )
-def test_a_page_that_is_none_is_a_sentence(three_days, page):
+def test_an_invalid_page_is_reported_in_a_sentence(three_days, page):
     def change(at, document):
         if at == "/search":
             return 200, {}, json.dumps({**document, **page} if isinstance(page, dict) else page).encode()
@@ -140,7 +140,7 @@ def test_a_page_that_is_none_is_a_sentence(three_days, page):
     assert "\n" not in str(error.value)
 
 
-def test_an_item_of_assets_that_are_none_is_kept_and_named(three_days, caplog):
+def test_an_item_with_invalid_assets_is_kept_and_named(three_days, caplog):
     """Its product fails for want of the band."""
     three_days.items = three_days.items[:1]
     three_days.items[0]["assets"] = {

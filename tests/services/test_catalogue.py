@@ -82,7 +82,7 @@ def test_rows_of_an_item(catalogue, item, files):
         ["https://example.org/B02.tif"],
     ],
 )
-def test_an_address_that_leads_elsewhere_is_no_file(catalogue, item, href, caplog):
+def test_an_address_outside_the_bucket_is_not_listed(catalogue, item, href, caplog):
     item["assets"]["blue"]["href"] = href
     with caplog.at_level(logging.WARNING):
         [row], table = listed(catalogue, item)
@@ -92,7 +92,7 @@ def test_an_address_that_leads_elsewhere_is_no_file(catalogue, item, href, caplo
     assert all("passwd" not in entry["key"] and "another" not in entry["key"] for entry in table)
 
 
-def test_a_missing_file_is_no_row(catalogue, item, caplog):
+def test_a_missing_file_is_not_listed(catalogue, item, caplog):
     item["assets"]["blue"]["href"] = f"{catalogue.url}/files/absent.tif"
     with caplog.at_level(logging.WARNING):
         _, table = listed(catalogue, item)
@@ -100,7 +100,7 @@ def test_a_missing_file_is_no_row(catalogue, item, caplog):
     assert "skipped asset blue" in caplog.text
 
 
-def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
+def test_items_that_are_not_products_are_skipped(catalogue, item, caplog):
     bad = []
     for change in (
         {"id": "../../etc", "properties": {}},
@@ -137,8 +137,8 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
     assert [row["product"] for row in rows] == [NAME]
 
 
-def test_nothing_found_is_an_error(catalogue, item):
-    """The table of before stays, then; an empty one would plan nothing."""
+def test_an_empty_result_is_an_error(catalogue, item):
+    """The previous table is kept, because nothing could be planned with an empty one."""
     with pytest.raises(
         TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 items skipped\)"
     ):
@@ -155,14 +155,14 @@ def test_a_search_is_made_for_each_site(catalogue, item):
     ]
 
 
-def test_a_box_holds_the_site():
+def test_the_bounding_box_contains_the_site():
     west, south, east, north = Place(10.0, 60.0, 0.1).bounding_box
     assert (south, north) == (59.95, 60.05)
     assert (west, east) == pytest.approx((9.9, 10.1))
     assert Place(179.99, 0.0, 0.1).bounding_box[2] == 180
 
 
-def test_errors_of_the_catalogue_are_sentences(catalogue, item):
+def test_errors_of_the_catalogue_are_reported_in_sentences(catalogue, item):
     catalogue.status = 400
     with pytest.raises(TigerbushError, match=r"refuses the search \(400\); check source\.catalogue"):
         listed(catalogue, item)
@@ -177,7 +177,7 @@ def test_errors_of_the_catalogue_are_sentences(catalogue, item):
         listed(catalogue, item, address=f"{catalogue.url}/collections")
 
 
-def test_a_catalogue_that_is_not_there(item, monkeypatch):
+def test_a_catalogue_that_cannot_be_reached(item, monkeypatch):
     monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(item["id"]) as gone:
         pass

@@ -23,7 +23,7 @@ def store(**options):
     return Store(anonymous=True, timeout=2, tries=2, **options)
 
 
-def test_data_follow_redirects_by_the_same_rule(elsewhere):
+def test_redirects_of_data_follow_the_same_rule(elsewhere):
     with serving(lambda _: (302, {"Location": f"{elsewhere.url}/secret.tif"}, b"")) as home:
         address = f"{home.url}/B02.tif"
         with pytest.raises(HostRefusedError) as error:
@@ -58,7 +58,7 @@ def test_a_private_host_is_not_even_connected_to(certificates, monkeypatch):
             store(hosts=[f"localhost:{free_port()}"]).read(f"{secure.url}/x.tif", 2)
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_asked(certificates, monkeypatch):
+def test_the_checked_address_is_the_one_contacted(certificates, monkeypatch):
     """A name that redirects elsewhere the second time (DNS rebinding) does not get there; TLS goes by the name."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
     resolve, names = socket.getaddrinfo, []
@@ -78,14 +78,14 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked(certificates, mon
             store().read(f"{secure.url}/x.tif", 2)
 
 
-def test_an_address_that_does_not_answer_gives_way_to_the_next(certificates, monkeypatch):
+def test_the_next_address_is_tried_when_one_does_not_respond(certificates, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
     monkeypatch.setattr(web, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
     with serving(lambda _: (200, {}, b"ab"), certificates) as secure:
         assert store().read(f"{secure.url}/x.tif", 2) == b"ab"
 
 
-def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(monkeypatch, elsewhere):
+def test_a_proxy_of_the_environment_is_used_but_gives_no_access_to_private_hosts(monkeypatch, elsewhere):
     """It resolves names itself; what resolves here has to be public all the same."""
     elsewhere.answer = lambda _: (502, {}, b"")
     monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{SECRET}@{elsewhere.place}")
@@ -115,7 +115,7 @@ def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(mon
         (200, {"Content-Type": "text/html; charset=utf-8"}, "{url}: {place} returns a web page (perhaps a login page), not a file; choose a public collection in source.collections."),
     ],
 )  # fmt: skip
-def test_what_a_data_host_says_is_told_with_its_name(elsewhere, status, headers, sentence):
+def test_errors_of_a_data_host_name_the_host(elsewhere, status, headers, sentence):
     elsewhere.answer = lambda _: (status, headers, b"x")
     url = f"{elsewhere.url}/B02.tif"
     with pytest.raises((TigerbushError, RemoteError)) as error:
@@ -125,7 +125,7 @@ def test_what_a_data_host_says_is_told_with_its_name(elsewhere, status, headers,
     assert len(elsewhere.asked) == (2 if status in {503, 429} else 1)
 
 
-def test_a_certificate_of_nobody_is_told_at_once(certificates):
+def test_an_untrusted_certificate_is_reported_at_once(certificates):
     with serving(certificates=certificates) as secure, pytest.raises(TigerbushError) as error:
         store(hosts=[secure.place]).size_of(f"{secure.url}/x.tif")
     assert str(error.value) == (
@@ -134,7 +134,7 @@ def test_a_certificate_of_nobody_is_told_at_once(certificates):
     )
 
 
-def test_no_more_is_read_than_was_asked_for(elsewhere):
+def test_no_more_is_read_than_requested(elsewhere):
     elsewhere.answer = lambda _: (200, {}, b"x" * 1_000_000)
     one, url = store(hosts=[elsewhere.place]), f"{elsewhere.url}/x.tif"
     assert one.size_of(url) == 1_000_000
@@ -142,7 +142,7 @@ def test_no_more_is_read_than_was_asked_for(elsewhere):
         one.read(url, 10)
 
 
-def test_a_remote_image_names_no_other_files(elsewhere, tmp_path):
+def test_a_remote_image_cannot_refer_to_other_files(elsewhere, tmp_path):
     """What GDAL would take for a description of other files (VRT), at an address that is not asked."""
     content = (
         '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
@@ -157,7 +157,7 @@ def test_a_remote_image_names_no_other_files(elsewhere, tmp_path):
     assert elsewhere.asked == []
 
 
-def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
+def test_an_unresponsive_data_host_fails_its_product(three_days, caplog):
     """It is asked once, the other products are found, and the row says where to ask again."""
     closed = f"127.0.0.1:{free_port()}"
     for item in three_days.items[:2]:
@@ -183,7 +183,7 @@ def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
     )
 
 
-def test_a_private_data_host_is_its_products_failure(three_days):
+def test_a_private_data_host_fails_its_product(three_days):
     item = three_days.items[0]
     item["assets"] = {"blue": {"href": "https://localhost/B02.tif"}}
     rows, files = listed(three_days, *three_days.items, bucket=None)

@@ -74,7 +74,7 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
     ]
 
 
-def test_only_what_is_new_is_asked_about(proxy, weed, written, tmp_path, caplog):
+def test_only_new_products_are_requested(proxy, weed, written, tmp_path, caplog):
     for safe in written.iterdir():
         weed.put_product(PUBLIC, safe, "again/")
     rows, files = discover(proxy, "again/")
@@ -93,7 +93,7 @@ def test_only_what_is_new_is_asked_about(proxy, weed, written, tmp_path, caplog)
     assert "4 products, 1 of them new" in caplog.text
 
 
-def test_a_long_listing_comes_in_pages(weed, written, monkeypatch):
+def test_a_long_listing_has_pages(weed, written, monkeypatch):
     store = Store(PUBLIC, endpoint_url=weed.url, anonymous=True)
     prefix = weed.put_product(PUBLIC, written / f"{name_of('20170110')}.SAFE", "pages/")
     everything = store.objects(prefix)
@@ -103,7 +103,7 @@ def test_a_long_listing_comes_in_pages(weed, written, monkeypatch):
     assert len(everything) > 12
 
 
-def test_a_listing_that_breaks_is_no_short_listing(proxy, weed, written, monkeypatch):
+def test_an_interrupted_listing_is_an_error(proxy, weed, written, monkeypatch):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     weed.put_product(PUBLIC, written / f"{name_of('20170110')}.SAFE", "breaks/")
     proxy.fault("503", "2017%2F01%2F20")

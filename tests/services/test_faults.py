@@ -66,7 +66,7 @@ def pixels(path):
 
 @pytest.mark.parametrize("how", ["stream", "whole"])
 @pytest.mark.parametrize("fault", PASSING)
-def test_trouble_that_passes_is_not_noticed(proxy, files, tmp_path, how, fault):
+def test_transient_errors_are_retried(proxy, files, tmp_path, how, fault):
     proxy.fault(fault, r"_B04\.jp2", times=3)
     fetch(how, store(proxy), files, tmp_path / f"{NAME}.zip")
     with zipfile.ZipFile(tmp_path / f"{NAME}.zip") as archive:
@@ -76,7 +76,7 @@ def test_trouble_that_passes_is_not_noticed(proxy, files, tmp_path, how, fault):
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_trouble_that_stays_ends_in_a_sentence_and_the_rest_is_kept(proxy, files, tmp_path, fault):
+def test_permanent_errors_end_in_a_sentence_and_the_rest_is_kept(proxy, files, tmp_path, fault):
     proxy.fault(fault, r"_B04\.jp2")
     target = tmp_path / f"{NAME}.zip"
     with pytest.raises(RemoteError, match=PASSING[fault]):
@@ -100,7 +100,7 @@ def test_a_whole_download_that_fails_leaves_nothing(proxy, files, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "waits"), [("503", (0.01, 0.02, 0.04, 0.08)), ("429 with Retry-After", (7,) * 4)]
 )
-def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, slept, fault, waits):
+def test_waits_double_unless_the_server_states_one(proxy, files, tmp_path, slept, fault, waits):
     proxy.fault(fault, r"_B04\.jp2", times=4)
     fetch("whole", store(proxy), files, tmp_path / f"{NAME}.zip")
     assert slept == pytest.approx(waits, rel=0.26)
@@ -127,14 +127,14 @@ def test_a_store_that_refuses(weed, files, tmp_path, monkeypatch, how, options, 
     assert not (tmp_path / f"{NAME}.zip").exists()
 
 
-def test_a_missing_bucket_is_told_by_a_listing(weed, monkeypatch):
+def test_a_missing_bucket_is_reported_by_a_listing(weed, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "writes-too")
     with pytest.raises(TigerbushError, match=r"has no such bucket; check source\.bucket"):
         store(weed, bucket="missing").folders("x/")
 
 
-def test_the_windows_tell_whether_packets_could_be_checked(weed, files, tmp_path):
+def test_windows_record_whether_packets_could_be_checked(weed, files, tmp_path):
     fetch("stream", store(weed, timeout=5), files, tmp_path / f"{NAME}.zip")
     image, _ = resample_site(tmp_path / f"{NAME}.zip", SITE)
     assert image.tags["TIGERBUSH_CODESTREAM"] == "unchecked"

@@ -93,7 +93,7 @@ def test_a_redirect_to_another_host_is_not_followed(three_days, elsewhere, path,
         5,
     ],
 )
-def test_a_link_of_any_form_leads_nowhere_else(three_days, href, tmp_path):
+def test_no_form_of_link_leads_to_another_host(three_days, href, tmp_path):
     def change(at, document):
         if at == "/":
             document["links"] = [
@@ -109,7 +109,7 @@ def test_a_link_of_any_form_leads_nowhere_else(three_days, href, tmp_path):
     assert {asked.path for asked in front.asked} <= {"/", "/etc/passwd", "/x"}
 
 
-def test_odata_continues_at_its_own_host_alone(three_days, elsewhere):
+def test_odata_pages_stay_on_their_host(three_days, elsewhere):
     def change(_, document):
         document["@odata.nextLink"] = f"{elsewhere.url}/admin"
 
@@ -163,7 +163,7 @@ def test_credentials_and_cookies_are_never_sent(three_days, monkeypatch, tmp_pat
     assert not any("cookie" in asked.headers for asked in front.asked)
 
 
-def test_a_redirect_at_home_is_followed_with_the_body(three_days):
+def test_a_redirect_on_the_same_host_keeps_the_body(three_days):
     def change(at, _):
         return (307, {"Location": "/search/"}, b"") if at == "/search" else None
 
@@ -173,7 +173,7 @@ def test_a_redirect_at_home_is_followed_with_the_body(three_days):
     assert bodies[0] == bodies[1] != b""
 
 
-def test_redirects_and_pages_without_end_are_sentences(three_days):
+def test_endless_redirects_and_pages_are_reported(three_days):
     numbers = iter(range(10**6))
 
     def turning(at, _):
@@ -193,11 +193,11 @@ def test_redirects_and_pages_without_end_are_sentences(three_days):
     assert str(error.value) == f"{front.url} returns the same page repeatedly; try again later."
 
 
-def test_two_sites_of_one_place_are_two_searches(three_days):
+def test_two_sites_at_one_place_are_two_searches(three_days):
     assert len(found(three_days, three_days.url, sites=[PLACE, PLACE])) == 3
 
 
-def test_a_link_without_encryption_is_asked_with_it(three_days, certificates, monkeypatch):
+def test_an_unencrypted_link_is_upgraded_to_https(three_days, certificates, monkeypatch):
     """As behind a proxy that ends TLS and does not tell the catalogue."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
     page = {"type": "FeatureCollection", "features": three_days.items[:1]}

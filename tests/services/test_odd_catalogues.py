@@ -75,13 +75,13 @@ def sentence(server, path=""):
         (odata, "/odata/v1", lambda: itertools.repeat([]), 101),
     ],
 )
-def test_pages_without_an_end(kind, path, pages, requests):
+def test_endless_pages(kind, path, pages, requests):
     with serving(kind(pages())) as server:
         assert sentence(server, path) == AGAIN.format(url=server.url + path)
     assert sum(asked.path != "/" for asked in server.asked) == requests
 
 
-def test_links_that_lead_back():
+def test_links_to_earlier_pages():
     """Each page is new, but the third link is the first."""
     links = itertools.cycle(["a", "b"])
     names = itertools.count()
@@ -107,7 +107,7 @@ def test_links_that_lead_back():
         ),
     ],
 )
-def test_a_page_to_log_in(path, content, why):
+def test_a_login_page(path, content, why):
     with serving(lambda _: (200, {"Content-Type": "text/html"}, content)) as server:
         assert sentence(server, path) == NONE.format(url=server.url + path, why=why)
 
@@ -128,7 +128,7 @@ def slowly():
         yield b" "
 
 
-def test_a_catalogue_that_speaks_for_ever(monkeypatch):
+def test_a_catalogue_that_never_stops_sending(monkeypatch):
     monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 
     start = time.monotonic()
@@ -139,7 +139,7 @@ def test_a_catalogue_that_speaks_for_ever(monkeypatch):
     assert time.monotonic() - start < 2.5
 
 
-def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
+def test_a_retry_reaches_a_server_that_was_slow(monkeypatch):
     """The first keeps its connection until the server has said all."""
     monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 

@@ -52,7 +52,7 @@ def hasty(monkeypatch):
         ("", NO_STORE, 1),
     ],
 )  # fmt: skip
-def test_a_listing_that_is_none(content, sentence, requests):
+def test_an_invalid_listing(content, sentence, requests):
     with serving(lambda _: (200, {}, content.encode())) as server:
         store = Store("bucket", endpoint_url=server.url, anonymous=True, timeout=5, tries=2)
         with pytest.raises(TigerbushError) as error:
@@ -70,7 +70,7 @@ def test_a_listing_that_is_none(content, sentence, requests):
         (itertools.repeat(None), 101),
     ],
 )
-def test_a_listing_without_an_end(names, requests):
+def test_an_endless_listing(names, requests):
     def answer(_):
         name, number = next(names), len(server.asked)
         content = f"<Contents><Key>{name}</Key><Size>7</Size></Contents>" if name else ""
@@ -114,7 +114,7 @@ READS = {
     ("headers", "content"),
     [({"Content-Type": "text/html"}, b"<p>Log in"), ({"Last-Modified": "yesterday"}, b"1234567")],
 )
-def test_an_answer_that_is_no_object(how, headers, content):
+def test_a_response_that_is_not_an_object(how, headers, content):
     with serving(lambda _: (200, headers, content)) as server, pytest.raises(TigerbushError) as error:
         READS[how](store(server))
     assert str(error.value) == "s3://bucket/p/a.jp2: " + NO_STORE.format(url=server.url)
@@ -133,7 +133,7 @@ def test_an_answer_that_is_no_object(how, headers, content):
         (308, "list", {"Location": "/elsewhere"}),
     ],
 )
-def test_a_store_that_leads_elsewhere(status, how, headers):
+def test_a_store_that_redirects_elsewhere(status, how, headers):
     """Botocore itself would ask 80 times where the bucket is."""
     with serving(lambda _: (status, headers, b"")) as server, pytest.raises(TigerbushError) as error:
         READS[how](store(server))
@@ -151,7 +151,7 @@ def test_a_bucket_in_another_region():
     assert str(error.value) == "s3://bucket/p/: the bucket is in another region; set source.region."
 
 
-def test_another_part_than_was_asked_for():
+def test_a_part_other_than_requested():
     answer = 206, {"Content-Range": "bytes 50-56/100"}, b"1234567"
     with serving(lambda _: answer) as server, pytest.raises(RemoteError) as error:
         store(server).read_range("p/a.jp2", 0, 7, 100)
@@ -159,7 +159,7 @@ def test_another_part_than_was_asked_for():
 
 
 @pytest.mark.parametrize("where", ["store", "web"])
-def test_a_server_that_speaks_for_ever(monkeypatch, where):
+def test_a_server_that_never_stops_sending(monkeypatch, where):
     """Byte by byte, so that no wait for the next one is long."""
 
     def bytes_one_by_one():
@@ -181,7 +181,7 @@ def test_a_server_that_speaks_for_ever(monkeypatch, where):
     assert str(error.value) == f"{label}: {name} did not respond, or its response was cut off ({reason})"
 
 
-def test_a_wait_is_told(slept, caplog):
+def test_a_wait_is_logged(slept, caplog):
     answer = 503, {"Retry-After": "9999"}, b"<Error><Code>SlowDown</Code></Error>"
     with serving(lambda _: answer) as server, pytest.raises(RemoteError):
         store(server).objects("p/")
@@ -191,7 +191,7 @@ def test_a_wait_is_told(slept, caplog):
     ]
 
 
-def test_a_page_to_log_in_that_is_no_xml():
+def test_a_login_page_that_is_not_xml():
     page = 200, {}, b"<!DOCTYPE html><p>Log in<br>"
     with serving(lambda _: page) as server, pytest.raises(RemoteError) as error:
         Store("bucket", endpoint_url=server.url, anonymous=True, tries=2).objects("p/")
@@ -200,7 +200,7 @@ def test_a_page_to_log_in_that_is_no_xml():
     )
 
 
-def test_an_object_in_an_archive():
+def test_an_object_in_archive_storage():
     content = b"<Error><Code>InvalidObjectState</Code></Error>"
     with serving(lambda _: (403, {}, content)) as server, pytest.raises(TigerbushError) as error:
         Store("bucket", endpoint_url=server.url, anonymous=True).read("p/a.jp2", 7)
@@ -244,7 +244,7 @@ def test_certificates(tmp_path, monkeypatch, made, bundle, sentence):
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://half.example/x"}, "ValueError in AWS_* variables, or in the files or programs that they name"),
     ],
 )  # fmt: skip
-def test_credentials_that_cannot_be_used(monkeypatch, variables, what):
+def test_unusable_credentials(monkeypatch, variables, what):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TigerbushError) as error:
@@ -272,7 +272,7 @@ def test_web_servers_need_no_credentials(monkeypatch):
         ("[default]\ns3 = nonsense\n", "AttributeError in AWS_* variables, or in the files or programs that they name"),
     ],
 )  # fmt: skip
-def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, content, what):
+def test_an_unusable_aws_configuration(monkeypatch, tmp_path, content, what):
     if "sleep" in content:
         monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
     (tmp_path / "config").write_text(content)
@@ -282,7 +282,7 @@ def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, conte
     assert str(error.value) == NO_KEYS.format(what=what.format(path=tmp_path / "config"))
 
 
-def test_a_login_that_has_expired(monkeypatch, tmp_path):
+def test_an_expired_login(monkeypatch, tmp_path):
     (tmp_path / "config").write_text(
         "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n"
         "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://login.example\n"
@@ -296,7 +296,7 @@ def test_a_login_that_has_expired(monkeypatch, tmp_path):
     )
 
 
-def test_a_region_that_is_none_and_holds_a_key(monkeypatch):
+def test_an_invalid_region_that_contains_a_key(monkeypatch):
     """As when one was pasted into the wrong place."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA123")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -311,7 +311,7 @@ def test_a_region_that_is_none_and_holds_a_key(monkeypatch):
 @pytest.mark.parametrize(
     "url", ["here", "http://", "http://[::1", "http://here:99999", "https://here?x=1", "ftp://here", "https://ü.example"]
 )  # fmt: skip
-def test_an_endpoint_that_is_none(url):
+def test_an_invalid_endpoint(url):
     with pytest.raises(TigerbushError) as error:
         Store("bucket", endpoint_url=url)
     assert str(error.value) == (

@@ -59,7 +59,7 @@ def store(server, **options):
     ("x", "y", "side", "tiles"),
     [(1300, 1300, 50, 1), (1250, 1250, 100, 4), (0, 0, 10, 1), (2390, 2390, 10, 1)],
 )
-def test_a_window_costs_its_tiles(proxy, row, pixels, x, y, side, tiles):
+def test_a_window_fetches_only_its_tiles(proxy, row, pixels, x, y, side, tiles):
     data = read_remote_window(store(proxy), row, GRID, window(x, y, side))
     np.testing.assert_array_equal(data[0], pixels[y : y + side, x : x + side])
     fetched = sum(size for _, _, size in proxy.requests)
@@ -80,7 +80,7 @@ def test_windows_of_several_bands_overlap(proxy, row):
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset", "truncate", "stall"])
-def test_trouble_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
+def test_an_error_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     proxy.fault(fault, "B04", times=2)
     data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
@@ -105,7 +105,7 @@ def test_an_image_of_another_size(proxy, row):
         read_remote_window(store(proxy), row, grid, window(2380, 2380, 26))
 
 
-def test_an_image_that_is_cut_short_in_the_store(weed, row):
+def test_a_truncated_image_in_the_store(weed, row):
     cut = weed.admin.get_object(Bucket=PUBLIC, Key=row["key"])["Body"].read()[: int(row["size"]) // 3]
     suffix = row["key"][-4:]
     weed.put(PUBLIC, "large/cut" + suffix, cut)
@@ -115,7 +115,7 @@ def test_an_image_that_is_cut_short_in_the_store(weed, row):
         read_remote_window(store(weed), changed, GRID, window(2300, 2300, 50))
 
 
-def test_damage_of_the_same_length(proxy, row, pixels):
+def test_damage_that_keeps_the_length(proxy, row, pixels):
     """What may not be noticed: JPEG 2000 has no checksum. Of a COG the compression tells."""
     proxy.fault("corrupt", "B04")
     try:
@@ -162,7 +162,7 @@ def test_a_tile_that_ends_in_zeros(weed, proxy, damaged, pixels):
 
 
 @pytest.mark.parametrize("row", ["jp2"], indirect=True)
-def test_a_check_asks_for_little_more_than_the_decoder(proxy, row):
+def test_a_check_requests_little_more_than_the_decoder(proxy, row):
     """Its end of the file, and where the tile after the last one begins."""
     with open_remote(RemoteFile(store(proxy), row["key"], int(row["size"]), row["etag"]), "a.jp2") as image:
         image.read(window=((1300, 1350), (1300, 1350)))

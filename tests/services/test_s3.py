@@ -57,7 +57,7 @@ def local(written, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("access", "bucket"), [("stream", PUBLIC), ("storage", KEYED)])
-def test_the_same_as_from_a_local_folder(local, weed, keys, written, tmp_path, access, bucket):
+def test_results_equal_those_from_a_local_folder(local, weed, keys, written, tmp_path, access, bucket):
     for safe in written.iterdir():
         weed.put_product(bucket, safe, f"{access}/")
     run = configured(tmp_path / "s3", weed, bucket, f"{access}/", access=access)
@@ -86,7 +86,7 @@ def faulty(proxy, weed, written, tmp_path):
 ONE, TWO, THREE = ("20170110", "20170120", "20170210")
 
 
-def test_stream_through_trouble_that_passes(faulty, proxy, local):
+def test_stream_with_transient_errors(faulty, proxy, local):
     for kind, path in (
         ("503", f"^/public/.*{ONE}T.*_B04"), ("429", f"^/public/.*{ONE}T.*_B08"), ("reset", f"^/public/.*{TWO}T.*_B02"), ("truncate", f"^/public/.*{TWO}T.*_B03"),
         ("corrupt", f"^/public/.*{THREE}T.*_B04"), ("503", f"^/public/.*{THREE}T.*MTD_TL"),
@@ -99,7 +99,7 @@ def test_stream_through_trouble_that_passes(faulty, proxy, local):
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
-def test_stream_when_trouble_stays(faulty, proxy, local):
+def test_stream_with_permanent_errors(faulty, proxy, local):
     """The other products finish, the user reads which failed and why, and retry completes the rest."""
     proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
@@ -121,7 +121,7 @@ def test_stream_when_trouble_stays(faulty, proxy, local):
     assert not list(run.folder.glob("results/here/downloads/.*"))
 
 
-def test_storage_through_trouble_that_passes(faulty, proxy, local):
+def test_storage_with_transient_errors(faulty, proxy, local):
     """429 is not among it: the storage plugin does not try that again."""
     for kind, path in (
         ("503", f"^/public/.*{ONE}T.*_B04"),
@@ -135,7 +135,7 @@ def test_storage_through_trouble_that_passes(faulty, proxy, local):
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
-def test_storage_when_trouble_stays(faulty, proxy, local):
+def test_storage_with_permanent_errors(faulty, proxy, local):
     """A retrieval that fails ends the run at once; the next one goes on. Wrong bytes fail their product alone."""
     proxy.fault("503", f"^/public/.*{TWO}T.*_B04")
     proxy.fault("corrupt", f"^/public/.*{THREE}T.*_B08")
@@ -180,7 +180,7 @@ def test_storage_is_refused(proxy, weed, keys, written, tmp_path, monkeypatch):
     assert band in output
 
 
-def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
+def test_storage_is_first_tried_by_the_library(faulty, proxy, monkeypatch):
     """Once the tables are there, nothing else asks the store before Snakemake's plugin."""
     run = faulty("storage")
     run.tigerbush("discover", "--configfile", "config.yaml")

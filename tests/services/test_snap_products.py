@@ -16,7 +16,7 @@ from weed import PUBLIC
 pytestmark = pytest.mark.workflow
 
 
-def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path):
+def test_every_file_is_fetched_and_a_broken_product_fails(weed, written, tmp_path):
     products = shutil.copytree(written, tmp_path / "products")
     names = sorted(safe.stem for safe in products.iterdir())
     band = next((products / f"{names[1]}.SAFE").glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
@@ -52,7 +52,7 @@ def test_every_file_is_fetched_and_one_product_is_broken(weed, written, tmp_path
     }
 
 
-def test_what_is_no_safe_folder_is_refused(tmp_path):
+def test_products_not_in_safe_layout_are_refused(tmp_path):
     row = {"name": "GRANULE/G/MTD_TL.xml", "key": "tiles/33/T/VL/2017/1/16/0/metadata.xml"}
     with pytest.raises(TigerbushError, match=r"is not stored as a \.SAFE folder in the bucket"):
         fetch_whole_product(name_of(), [row], tmp_path / "a.zip", store=None)

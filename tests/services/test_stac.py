@@ -74,7 +74,7 @@ def same_scene(one, other):
 
 
 @pytest.mark.parametrize("access", ["stream", "storage"])
-def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
+def test_cogs_give_the_same_results_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
     add_cogs(catalogue, l2a)
     run = configured(tmp_path / "stac", catalogue, access=access)
     targets = [SUMMARIES, "scenes"] if access == "storage" else [SUMMARIES]
@@ -99,7 +99,7 @@ def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, a
     assert "Nothing to be done" in run.snakemake(*targets)
 
 
-def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, catalogue, tmp_path):
+def test_the_catalogue_lists_products_in_the_store(local, l2a, weed, catalogue, tmp_path):
     """As CDSE: assets in SAFE layout; the store says the rest. OData leads to the same."""
     for safe in sorted(l2a.iterdir()):
         key = weed.put_product(PUBLIC, safe, "Sentinel-2/MSI/L2A/").removesuffix("/")
@@ -123,7 +123,7 @@ def test_products_in_the_store_are_named_by_the_catalogue(local, l2a, weed, cata
         ).read_bytes()
 
 
-def test_data_on_a_host_of_their_own(l2a, catalogue, certificates, tmp_path):
+def test_data_on_another_host(l2a, catalogue, certificates, tmp_path):
     """Not public: its product's failure, which source.hosts and a retry mend. Who may be asked makes nothing anew."""
     add_cogs(catalogue, l2a)
     del catalogue.items[1:]

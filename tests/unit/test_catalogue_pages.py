@@ -1,4 +1,4 @@
-"""How the pages of a catalogue are turned, and what is no page; all in memory."""
+"""Paging through a catalogue, and invalid pages; all in memory."""
 
 import pytest
 import requests
@@ -27,7 +27,7 @@ def waits(monkeypatch):
     return without_waiting(monkeypatch)
 
 
-def test_pages_of_a_stac_api_without_an_end(monkeypatch):
+def test_endless_pages_of_a_stac_api(monkeypatch):
     one, two = (name_of(f"2017020{i}", level="L2A") for i in (1, 2))
     turned = [{"token": str(i)} for i in range(300)]
     for found, searches in (
@@ -49,7 +49,7 @@ def test_pages_of_a_stac_api_without_an_end(monkeypatch):
 
 
 def test_empty_pages_of_an_odata_catalogue(monkeypatch):
-    """Some may come; one that is not empty begins the count anew."""
+    """A few are accepted; a page that is not empty resets the count."""
     name = name_of("20170201", level="L2A")
     for sizes, asked in (([0] * 300, 101), ([0] * 100 + [1] + [0] * 100, 201)):
         documents = [
@@ -66,7 +66,7 @@ def test_empty_pages_of_an_odata_catalogue(monkeypatch):
         assert len(servers.asked) == asked
 
 
-def test_a_catalogue_has_so_many_pages_at_most(monkeypatch):
+def test_the_number_of_pages_of_a_catalogue_is_limited(monkeypatch):
     monkeypatch.setattr(pages, "MAX_PAGES", 3)
     found = [page([item(name_of(f"201702{i:02}", level="L2A"))], body={"token": str(i)}) for i in range(1, 9)]
     servers = Stac(*found)
@@ -76,7 +76,7 @@ def test_a_catalogue_has_so_many_pages_at_most(monkeypatch):
 
 
 def test_the_body_of_the_next_page(monkeypatch):
-    """It stands for itself, or is merged into what was asked; a relative address is taken from the page before."""
+    """It replaces the previous body or is merged into it; a relative address is resolved against the previous page."""
     names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 5)]
     found = [
         page([item(names[0])], body={"token": "1"}, merge=True, href="search"),
@@ -118,7 +118,7 @@ BUSY = Response(503, b"", {"retry-after": "7"}, "stac.example")
         (page([5], body=[1], merge=True), f"{URL} links to its next page by 'POST' with a list; expected GET, or POST with a mapping.", []),
     ],
 )  # fmt: skip
-def test_pages_that_are_none(monkeypatch, waits, found, sentence, waited):
+def test_invalid_pages(monkeypatch, waits, found, sentence, waited):
     servers = Stac(page([item(name_of("20170201", level="L2A"))], body={"a": 1}), found)
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, servers)
@@ -126,14 +126,14 @@ def test_pages_that_are_none(monkeypatch, waits, found, sentence, waited):
 
 
 @pytest.mark.parametrize("status", [200, 299])
-def test_a_busy_catalogue_is_asked_again(monkeypatch, waits, status):
+def test_a_busy_catalogue_is_retried(monkeypatch, waits, status):
     name = name_of("20170201", level="L2A")
     servers = Stac(*[Response(one, b"", {}, "h") for one in (500, 502, 504)], Response(status, encoded(page([item(name)])), {}, "h"))  # fmt: skip
     rows, _ = listed(monkeypatch, servers, name)
     assert (products(rows), waits) == ([name], [0.5, 1.0, 2.0])
 
 
-def test_a_page_may_be_so_long(monkeypatch, waits):
+def test_the_size_of_a_page_is_limited(monkeypatch, waits):
     name = name_of("20170201", level="L2A")
     long = encoded(page([item(name)]))
     monkeypatch.setattr(pages, "MAX_BYTES", len(long) + 1000)
@@ -144,7 +144,7 @@ def test_a_page_may_be_so_long(monkeypatch, waits):
     assert str(error.value) == f"{URL} returns a page of more than 0 MB."
 
 
-def test_a_catalogue_that_does_not_answer(monkeypatch, waits):
+def test_a_catalogue_that_does_not_respond(monkeypatch, waits):
     for trouble, sentence in (
         (requests.ConnectionError("x"), f"{URL} does not respond (ConnectionError); check source.catalogue, or try again later."),
         (requests.exceptions.SSLError("certificate verify failed: CERTIFICATE_VERIFY_FAILED"),

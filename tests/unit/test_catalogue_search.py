@@ -1,4 +1,4 @@
-"""What is asked of a catalogue, and which products are taken from its answers; all in memory."""
+"""Requests to a catalogue, and the products taken from its responses; all in memory."""
 
 import logging
 from math import cos, radians
@@ -31,8 +31,8 @@ def waits(monkeypatch):
     return without_waiting(monkeypatch)
 
 
-def test_a_box_holds_the_site():
-    """As wide as it is high, in metres; clamped to the earth, and at the poles to ten times its height."""
+def test_the_bounding_box_contains_the_site():
+    """Square in metres; clamped to valid coordinates, and at the poles to ten times its height in degrees."""
     west, south, east, north = Place(10.0, 45.0, 0.5).bounding_box
     assert (south, north) == (44.75, 45.25)
     wide = 0.25 / cos(radians(45.0))
@@ -45,7 +45,7 @@ def test_a_box_holds_the_site():
 
 
 def test_level_tile_period_and_baseline(monkeypatch, caplog):
-    """The first day is in, the last one is not; of several baselines the newest, with all its parts."""
+    """The first day is included, the last is not; only the newest of several baselines, with all its parts."""
     name = {
         "first": name_of("20170201", level="L2A"),
         "last": name_of("20170228", level="L2A", tile="33TWL"),
@@ -68,8 +68,8 @@ def test_level_tile_period_and_baseline(monkeypatch, caplog):
     assert "skipped" not in caplog.text
 
 
-def test_what_is_asked_of_a_stac_api(monkeypatch):
-    """Box by box, a hundred a page, by the collection of the level; answers of known hosts alone."""
+def test_requests_to_a_stac_api(monkeypatch):
+    """One search for each bounding box, a hundred items per page, in the level's collection; only known hosts."""
     names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 6)]
     found = [
         page([item(names[2]), item(names[0])], body={"token": "1", "merge": True}),
@@ -123,8 +123,8 @@ def test_a_catalogue_without_the_collection(monkeypatch):
     )
 
 
-def test_nothing_found_is_an_error(monkeypatch, caplog):
-    """The table of before stays, then; an empty one would plan nothing."""
+def test_an_empty_result_is_an_error(monkeypatch, caplog):
+    """The previous table is kept, because nothing could be planned with an empty one."""
     far = name_of("20170201", level="L2A", tile="33TVM")
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, Stac(page([item(far), item("x"), 5])))
@@ -139,7 +139,7 @@ def test_nothing_found_is_an_error(monkeypatch, caplog):
     ]
 
 
-def test_twenty_of_what_is_passed_over_are_named(monkeypatch, caplog):
+def test_the_first_twenty_skipped_items_are_named(monkeypatch, caplog):
     name = name_of("20170201", level="L2A")
     listed(monkeypatch, Stac(page([item(f"x{i}" + "y" * 200) for i in range(22)] + [item(name)])), name)
     named = [message for message in caplog.messages if "neither" in message]
@@ -150,7 +150,7 @@ def test_twenty_of_what_is_passed_over_are_named(monkeypatch, caplog):
 
 
 def assert_asked_for(address, ring):
-    """The question to an OData catalogue for the products of a square, which may differ by rounding."""
+    """Check the OData query for the products of a square, up to rounding."""
     query = urlsplit(address).query.replace("+", " ")
     query = dict(unquote(part).split("=", 1) for part in query.split("&"))
     written = query["$filter"].partition("((")[2].partition("))")[0]
@@ -167,7 +167,7 @@ def assert_asked_for(address, ring):
 
 
 def test_an_odata_catalogue(monkeypatch, caplog):
-    """Of each site one question, and pages by the address of the next one."""
+    """One query for each site, and pages by the address of the next one."""
     names = [name_of(f"2017021{i}", level="L2A") for i in range(6)]
     bad = [
         entry(names[3], f"/elsewhere/L/{names[3]}.SAFE"), entry(names[3], f"/eodata/../{names[3]}.SAFE"),

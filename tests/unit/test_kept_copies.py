@@ -1,4 +1,4 @@
-"""A copy of a product is never replaced by a failed one; records of what was kept, and the retry of them."""
+"""A copy of a product is never replaced by a placeholder; records of kept results, and their retry."""
 
 import shutil
 import zipfile
@@ -80,7 +80,7 @@ def test_a_copy_may_lose_a_band_that_is_not_wanted(product, tmp_path):
 
 
 def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_path):
-    """What a new listing of the store no longer holds."""
+    """Files that are missing from a new listing of the store."""
     out = tmp_path / f"{NAME}.zip"
     copy_product(product(), out, ["B2", "B4"])
     rows = [ROW, ROW | {"name": "GRANULE/L1C_T33TVL/MTD_TL.xml"}]
@@ -91,7 +91,7 @@ def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_pa
 
 
 @pytest.mark.parametrize("damage", ["cut", "a byte", "failed"])
-def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
+def test_a_damaged_copy_is_replaced(product, tmp_path, damage):
     safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
     copy_product(safe, out, None)
     if damage == "failed":
@@ -169,7 +169,7 @@ def test_success_needs_no_record(tmp_path):
 
 @pytest.fixture
 def records(tmp_path):
-    """Records of every kind, beside results that are finished."""
+    """Records of every kind, beside finished results."""
     raster = scene_placeholder(NAME, "", ["B2"], 20)
     raster.tags[STATUS] = "ok"
     results = tmp_path / "results"

@@ -1,4 +1,4 @@
-"""What a local folder holds, and the local copy of a product."""
+"""The products of a local folder, and the local copy of a product."""
 
 import shutil
 import zipfile
@@ -66,7 +66,7 @@ def zipped(safe):
 
 
 def test_rows_of_a_folder(product):
-    """Whole rows; the folder wins over its own zip, and files are those that have a role."""
+    """Complete rows; a folder takes precedence over its zip, and only files with a role are listed."""
     safe = product(cloud_percent=30.5, clouds=[])
     (safe / "GRANULE" / "note.txt").write_text("12345")
     zipped(safe)
@@ -91,7 +91,7 @@ def test_rows_of_a_folder(product):
     assert (row["url"], row["size_bytes"]) == (str(safe.with_suffix(".zip")), str(size))
 
 
-def test_what_is_passed_over_in_a_folder(product, caplog):
+def test_names_that_are_skipped_in_a_folder(product, caplog):
     folder = product("20170116").parent
     product("20170117", level="L2A", baseline="0214", scene=scene_of(level="L2A"))
     for name in ("a.SAFE", "b.zip", "c.txt", f"{name_of()}.tif"):
@@ -104,7 +104,7 @@ def test_what_is_passed_over_in_a_folder(product, caplog):
         assert [one.partition(": ")[0] for one in caplog.messages] == [f"skipped {folder}/{name}" for name in ("a.SAFE", "b.zip")]  # fmt: skip
 
 
-def test_a_zip_that_is_none_is_kept_as_failed(product, caplog):
+def test_an_invalid_zip_is_kept_as_failed(product, caplog):
     folder = product().parent
     path = folder / f"{name_of('20170117')}.zip"
     path.write_bytes(b"none")
@@ -156,7 +156,7 @@ def test_copy_product(product, tmp_path):
 
 
 def test_the_order_of_a_copy(product, tmp_path):
-    """Metadata and masks, then the bands that are wanted, each at its finest resolution; of the whole product everything."""
+    """Metadata and masks, then the requested bands at their finest resolution; all files of a whole product."""
     safe = product(
         level="L2A", baseline="0214", scene=scene_of(level="L2A", scl=np.zeros((63, 63), np.uint8))
     )
@@ -193,8 +193,8 @@ def test_the_order_of_a_copy(product, tmp_path):
         (".xml", ("B8",), "metadata are"), ("B_B00.jp2", None, None), ("note.txt", None, None), ("", None, None),
     ],
 )  # fmt: skip
-def test_what_a_copy_may_lose(tmp_path, lost, bands, sentence):
-    """A mask, a band that is not wanted, and what has no role."""
+def test_files_that_a_copy_may_lose(tmp_path, lost, bands, sentence):
+    """A mask, a band that is not requested, and files without a role."""
     names = ["MTD_MSIL1C.xml", "GRANULE/G/MTD_TL.xml", "GRANULE/G/IMG_DATA/T_B04.jp2", "GRANULE/G/IMG_DATA/T_B08.jp2", "GRANULE/G/QI_DATA/MSK_CLASSI_B_B00.jp2", "note.txt"]  # fmt: skip
     target = tmp_path / f"{name_of()}.zip"
     left = [name for name in names if not (lost and name.endswith(lost))]
@@ -216,7 +216,7 @@ def test_what_a_copy_may_lose(tmp_path, lost, bands, sentence):
     )
 
 
-def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
+def test_a_band_missing_from_a_copy_is_reported_when_it_is_read(product, tmp_path):
     safe = product()
     next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
     target = tmp_path / "copies" / f"{name_of()}.zip"
@@ -226,8 +226,8 @@ def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
         copied.read_band("B4", copied.grids[10])
 
 
-def test_copy_product_leaves_nothing_half_written(product, tmp_path):
-    """A source that breaks while it is read is trouble of the source, not of the target."""
+def test_copy_product_leaves_no_incomplete_file(product, tmp_path):
+    """An error while the source is read is one of the source, not of the target."""
     safe = product()
     path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()

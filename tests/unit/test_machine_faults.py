@@ -1,4 +1,4 @@
-"""Whose fault a failure is: that of a product is a placeholder, that of the machine or the configuration is raised."""
+"""Faults of a product result in a placeholder, those of the machine or the configuration are raised."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 @contextlib.contextmanager
 def without_privileges():
-    """No permission that root alone has: in CI everything runs as root."""
+    """Drop the permissions that only root has: in CI everything runs as root."""
     if os.geteuid():
         yield
         return
@@ -48,7 +48,7 @@ def without_privileges():
 
 @pytest.fixture
 def place():
-    """A folder that everybody may enter and write to; pytest's own is closed."""
+    """A folder that everyone may enter and write to; pytest's own is private."""
     folder = Path(tempfile.mkdtemp(prefix="tigerbush-test-"))
     folder.chmod(0o777)
     (folder / "products").mkdir()
@@ -68,7 +68,7 @@ def zip_of(safe):
 
 
 def resampled(path, folder, *, last_attempt=True, buffer=0):
-    """Run the script resample_product; give the tags of its window."""
+    """Run the script resample_product; return the tags of its window."""
     image = folder / "windows" / f"{name_of()}.window.tif"
     RESAMPLE(
         image,
@@ -83,7 +83,7 @@ def resampled(path, folder, *, last_attempt=True, buffer=0):
 
 
 def refused(path, folder, **options):
-    """Give the sentence of a job that fails at its first attempt, having written nothing."""
+    """Return the sentence of a job that fails at its first attempt, and check that it wrote nothing."""
     with pytest.raises(MachineError) as error:
         resampled(path, folder, last_attempt=False, **options)
     assert not list(folder.glob("windows/*"))
@@ -122,12 +122,12 @@ def test_a_folder_above_the_source_without_permission(place):
 
 
 @pytest.mark.parametrize("kind", ["SAFE", "zip"])
-def test_a_source_folder_that_is_not_there(place, kind):
+def test_a_source_folder_that_does_not_exist(place, kind):
     path = place / "elsewhere" / f"{name_of()}.{kind}"
     assert refused(path, place) == closed(path.parent, "No such file or directory")
 
 
-def test_a_source_folder_that_is_none(place):
+def test_a_source_folder_that_is_a_file(place):
     (place / "file").write_text("not a folder")
     assert refused(place / "file" / SAFE, place) == closed(place / "file", "Not a directory")
 
@@ -143,7 +143,7 @@ def test_a_link_to_a_disk_that_is_not_mounted(place):
     assert refused(link, place) == closed(place / "disk", "No such file or directory")
 
 
-def test_a_product_that_is_gone_fails(place):
+def test_a_product_that_no_longer_exists_fails(place):
     (place / "products" / "another").touch()
     shutil.rmtree(place / "products" / SAFE)
     tags = resampled(place / "products" / SAFE, place, last_attempt=False)
@@ -177,8 +177,8 @@ def test_a_product_without_permission_fails(place, kind):
     assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{path}'"
 
 
-def test_a_folder_of_a_product_without_permission_is_no_empty_one(place):
-    """A product whose masks cannot be listed is none without masks."""
+def test_a_product_folder_without_permission_is_not_empty(place):
+    """A product whose masks cannot be listed does not count as one without masks."""
     safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
     masks = next(safe.glob("GRANULE/*/QI_DATA"))
     masks.chmod(0o000)
@@ -189,7 +189,7 @@ def test_a_folder_of_a_product_without_permission_is_no_empty_one(place):
     assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{masks}'"
 
 
-def test_a_listing_tells_a_closed_product_from_a_disk_that_is_not_mounted(place):
+def test_a_listing_distinguishes_an_unreadable_product_from_an_unmounted_disk(place):
     (place / "products" / SAFE / "MTD_MSIL1C.xml").chmod(0o000)
     with without_privileges():
         rows, _ = list_local(place / "products")
@@ -200,7 +200,7 @@ def test_a_listing_tells_a_closed_product_from_a_disk_that_is_not_mounted(place)
     assert str(error.value) == closed(place / "disk", "No such file or directory")
 
 
-def test_results_that_may_not_be_written(place):
+def test_results_without_write_permission(place):
     (place / "windows").mkdir(mode=0o555)
     with without_privileges(), pytest.raises(WriteError) as error:
         resampled(place / "products" / SAFE, place)
@@ -212,7 +212,7 @@ def test_results_that_may_not_be_written(place):
 SCENE = SceneOptions(["B4"], 60, engine="gpt")
 
 
-def test_temporary_files_that_may_not_be_written(place, monkeypatch):
+def test_temporary_files_without_write_permission(place, monkeypatch):
     (place / "closed").mkdir(mode=0o555)
     monkeypatch.setattr(tempfile, "tempdir", str(place / "closed"))
     with without_privileges(), pytest.raises(WriteError) as error:
@@ -227,7 +227,7 @@ def test_temporary_files_that_may_not_be_written(place, monkeypatch):
     )
 
 
-def test_a_command_that_may_not_be_started(place, monkeypatch):
+def test_a_command_without_execute_permission(place, monkeypatch):
     (place / "gpt").write_text("#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(place))
     for folder in ("DATASTRIP", "GRANULE"):
@@ -262,7 +262,7 @@ SNAP_SAYS = {
 
 
 @pytest.mark.parametrize("script", SNAP_SAYS)
-def test_what_snap_says_of_the_machine(place, monkeypatch, script):
+def test_messages_of_snap_about_the_machine(place, monkeypatch, script):
     (place / "gpt").write_text(f"#!/bin/sh\n{script}\n")
     (place / "gpt").chmod(0o755)
     monkeypatch.setenv("PATH", str(place))

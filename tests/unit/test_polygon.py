@@ -1,4 +1,4 @@
-"""A region as well-known text: polygons on the earth, and whatever else is refused with its reason."""
+"""Regions as well-known text: valid polygons, and invalid text that is refused with a reason."""
 
 import math
 
@@ -17,7 +17,7 @@ TRIANGLE = [(14.5, 45.8), (14.6, 45.8), (14.6, 45.9), (14.5, 45.8)]
         " polygon ( ( 14.5  45.8 ,\t14.6 45.8, +14.60 45.9, 1.45e1 45.8 ) )\n",
     ],
 )
-def test_how_a_polygon_may_be_written(text):
+def test_forms_of_a_polygon(text):
     assert read_polygon(text) == TRIANGLE
 
 
@@ -84,14 +84,14 @@ FLAT = "encloses no area, or as much clockwise as anticlockwise"
         ("POLYGON((0 0, 6 0, 6 4, 3 4, 4 -1, 2 4, 0 4, 0 0))", "crosses itself: list the corners in order around its edge"),
     ],
 )  # fmt: skip
-def test_what_is_no_polygon(text, reason):
+def test_invalid_polygons(text, reason):
     with pytest.raises(ValueError) as error:
         read_polygon(text)
     assert str(error.value) == reason
 
 
-def test_a_coast_of_many_corners():
-    """Edges that are far apart are not compared: 20,000 corners take a second, not an hour."""
+def test_a_coastline_with_many_corners():
+    """Distant edges are not compared: 20,000 corners take a second, not an hour."""
     angles = [2 * math.pi * i / 20_000 for i in range(20_000)]
     corners = [(10 + math.cos(a), 40 + (1 + 0.1 * math.sin(50 * a)) * math.sin(a)) for a in angles]
     corners.append(corners[0])
@@ -102,8 +102,8 @@ def test_a_coast_of_many_corners():
         read_polygon(wkt(corners))
 
 
-def test_a_zigzag_over_the_same_longitudes_is_refused_soon():
-    """Each edge would be compared with every other."""
+def test_a_zigzag_over_the_same_longitudes_is_refused_quickly():
+    """Each edge would be compared with every other one."""
     zigzag = [(10 + i % 2, i / 1000) for i in range(6000)]
     corners = [*zigzag, (5, 6), (5, 0), zigzag[0]]
     with pytest.raises(ValueError, match=r"^has too many corners over the same longitudes: simplify it$"):
@@ -113,7 +113,7 @@ def test_a_zigzag_over_the_same_longitudes_is_refused_soon():
 @pytest.mark.parametrize(
     ("text", "number"), [("5.", 5), (".5", 0.5), ("-0.5E+1", -5), ("+5e-1", 0.5), ("1e", None), (".", None), ("0x1", None), ("1e1.5", None)]
 )  # fmt: skip
-def test_how_a_number_may_be_written(text, number):
+def test_forms_of_a_number(text, number):
     polygon = f"POLYGON(({text} 1, 9 1, 9 3, {text} 1))"
     if number is not None:
         assert read_polygon(polygon)[0] == (number, 1)
@@ -124,8 +124,8 @@ def test_how_a_number_may_be_written(text, number):
 
 
 @pytest.mark.parametrize(("height", "flat"), [(1.9e-6, True), (2.1e-6, False)])
-def test_less_than_a_millionth_of_the_box_is_a_line(height, flat):
-    """A triangle along the diagonal of 1 by 1 degrees, whose third corner lies so far beside its middle."""
+def test_less_than_a_millionth_of_the_bounding_box_is_a_line(height, flat):
+    """A triangle along the diagonal of 1 by 1 degrees, whose third corner is at some distance from its middle."""
     corners = [(10, 40), (11, 41), (10.5, 40.5 + height), (10, 40)]
     if not flat:
         assert read_polygon(wkt(corners)) == corners
@@ -150,7 +150,7 @@ def test_edges_that_touch_do_not_cross(corners):
 
 @pytest.mark.parametrize("most", [4, 5])
 def test_how_many_edges_are_compared(monkeypatch, most):
-    """Of the six pairs of the edges of a square only the upright ones share no longitude."""
+    """Of the six pairs of edges of a square, only that of the two vertical edges shares no longitude."""
     monkeypatch.setattr("tigerbush.polygon.MAX_COMPARISONS", most)
     corners = [(0, 0), (9, 0), (9, 5), (0, 5), (0, 0)]
     if most == 5:

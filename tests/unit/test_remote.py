@@ -1,4 +1,4 @@
-"""What is asked of an object store or a web server, what is accepted, and what is tried again; all in memory."""
+"""Requests to an object store or web server, accepted responses, and retries; all in memory."""
 
 import io
 
@@ -72,7 +72,7 @@ def test_a_listing_of_several_pages(store, bucket):
     assert bucket.listed == [one, *(one | {"ContinuationToken": str(i)} for i in (1, 2))]
 
 
-def test_the_first_object_costs_one_request(monkeypatch, bucket):
+def test_the_first_object_takes_one_request(monkeypatch, bucket):
     store = store_of(monkeypatch, bucket, requester_pays=True)
     assert store.first_object("p/b") == StoredObject("p/b/1", 5, md5(b"12345"))
     assert store.first_object("r") is None
@@ -96,7 +96,7 @@ def page(names, token):
         ([page([], str(i)) for i in range(101)], 101),
     ],
 )
-def test_a_listing_without_an_end(store, bucket, pages, requests):
+def test_an_endless_listing(store, bucket, pages, requests):
     bucket.answers = pages
     bucket.objects.clear()
     with pytest.raises(TigerbushError) as error:
@@ -105,7 +105,7 @@ def test_a_listing_without_an_end(store, bucket, pages, requests):
     assert len(bucket.listed) == requests
 
 
-def test_a_listing_has_so_many_pages_at_most(store, bucket, monkeypatch):
+def test_the_number_of_pages_of_a_listing_is_limited(store, bucket, monkeypatch):
     monkeypatch.setattr(remote, "MAX_PAGES", 3)
     bucket.answers = [page([f"p/{i}"], str(i)) for i in range(9)]
     with pytest.raises(TigerbushError) as error:
@@ -113,8 +113,8 @@ def test_a_listing_has_so_many_pages_at_most(store, bucket, monkeypatch):
     assert (str(error.value), len(bucket.listed)) == (ENDLESS, 3)
 
 
-def test_deleted_names_are_passed_over_for_a_while(store, bucket):
-    """A name among pages without any begins the count anew; a name that is not the last of its page may come again."""
+def test_pages_of_deleted_names_are_skipped(store, bucket):
+    """A name resets the count of empty pages; a name that is not the last of its page may be repeated."""
     empty, last = [page([], f"t{i}") for i in range(200)], page(["p/4"], "") | {"IsTruncated": False}
     bucket.answers = [*empty[:100], page(["p/1", "p/2"], "u"), *empty[100:], page(["p/1", "p/3"], "v"), last]
     names = [one.key for one in store.objects("p/")]
@@ -131,20 +131,20 @@ def test_etags_of_a_listing(store, bucket, tag, known):
     assert store.objects("p/") == [StoredObject("p/a", 0, known), StoredObject("p/b/2", 1, md5(b"x")), StoredObject("p/c/1", 0, md5(b""))]  # fmt: skip
 
 
-def test_a_listing_that_is_none_is_not_asked_for_again(store, bucket, waits):
+def test_an_invalid_listing_is_not_retried(store, bucket, waits):
     bucket.list_objects_v2 = lambda **_: {"Contents": []}
     with pytest.raises(TigerbushError) as error:
         store.objects("p/")
     assert (str(error.value), waits) == (f"s3://eodata/p/: {NO_STORE}", [])
 
 
-def test_a_listing_with_a_size_below_zero_is_none(store, bucket, waits):
+def test_a_listing_with_a_negative_size_is_invalid(store, bucket, waits):
     bucket.answers = [{"Contents": [{"Key": "p/a", "Size": -1}]}] * 3
     with pytest.raises(TigerbushError, match=r"^s3://eodata/p/: AWS does not respond like an object store"):
         store.objects("p/")
 
 
-def test_reading_names_the_etag_and_who_pays(monkeypatch, bucket):
+def test_reads_send_the_etag_and_the_payer(monkeypatch, bucket):
     store = store_of(monkeypatch, bucket, requester_pays=True)
     assert store.read("p/a", 6, md5(b"abcdef")) == b"abcdef"
     assert store.read("p/b/1") == b"12345"
@@ -170,7 +170,7 @@ def body(content, **more):
 
 
 def part(first, content, total):
-    """An answer to a part."""
+    """The response to a request for a part."""
     return body(content, ContentRange=f"bytes {first}-{first + len(content) - 1}/{total}")
 
 
@@ -189,7 +189,7 @@ TROUBLE = [
 
 
 @pytest.mark.parametrize(("method", "arguments", "answer", "sentence"), TROUBLE)
-def test_what_may_pass_is_asked_again(store, bucket, waits, caplog, method, arguments, answer, sentence):
+def test_transient_errors_are_retried(store, bucket, waits, caplog, method, arguments, answer, sentence):
     right = getattr(store, method)(*arguments)
     asked = bucket.listed if method == "objects" else bucket.read
     label = f"s3://eodata/{arguments[0]}"
@@ -228,7 +228,7 @@ def test_what_may_pass_is_asked_again(store, bucket, waits, caplog, method, argu
         ("read", ("p/a", 6, md5(b"abcdef")), body(b"<html>", ContentType="text/html", ETag='"other"'), f"s3://eodata/p/a: {NO_STORE}"),
     ],
 )  # fmt: skip
-def test_what_stays_wrong_is_asked_for_once(store, bucket, waits, method, arguments, answer, sentence):
+def test_permanent_errors_are_not_retried(store, bucket, waits, method, arguments, answer, sentence):
     bucket.answers = [answer]
     with pytest.raises(TigerbushError) as error:
         getattr(store, method)(*arguments)
@@ -237,13 +237,13 @@ def test_what_stays_wrong_is_asked_for_once(store, bucket, waits, method, argume
 
 
 @pytest.mark.parametrize("etag", ["", md5(b"abcdef")])
-def test_a_store_may_take_an_object_for_a_page(store, bucket, etag):
+def test_an_object_labelled_as_html(store, bucket, etag):
     bucket.answers = [{"ContentType": "text/html"}]
     assert store.read("p/a", 6, etag) == b"abcdef"
 
 
-def test_an_object_is_read_no_further_than_it_was_listed(store, bucket, monkeypatch):
-    """Piece by piece, each of CHUNK; the body is closed."""
+def test_no_more_than_the_listed_size_is_read(store, bucket, monkeypatch):
+    """In pieces of CHUNK bytes; the body is closed."""
     sizes = []
 
     class Body(io.BytesIO):
@@ -347,7 +347,7 @@ def test_files_of_web_servers(monkeypatch, bucket, waits):
         (requests.ConnectionError("no"), f"{HOST}/a: data.example did not respond, or its response was cut off (ConnectionError)", 3),
     ],
 )  # fmt: skip
-def test_what_web_servers_answer(monkeypatch, bucket, given, sentence, tries):
+def test_responses_of_web_servers(monkeypatch, bucket, given, sentence, tries):
     servers = Servers({f"{HOST}/a": given})
     with pytest.raises((TigerbushError, RemoteError)) as error:
         store_of(monkeypatch, bucket, servers).read(f"{HOST}/a")
@@ -355,14 +355,14 @@ def test_what_web_servers_answer(monkeypatch, bucket, given, sentence, tries):
     assert isinstance(error.value, RemoteError) == (tries == 3)
 
 
-def test_what_is_right(monkeypatch):
+def test_valid_content(monkeypatch):
     good = md5(b"abc")
     for size, etag in ((3, good), (None, good), (3, ""), (3, "0" * 31), (3, "x" * 32), (3, f"{good}-2")):
         check_content("a", b"abc", size, etag)
     assert [is_checksum(etag) for etag in (good, good.upper(), good[:-1], f"{good}-1", "")] == [True, False, False, False, False]  # fmt: skip
 
 
-def test_beside_a_catalogue_the_store_is_the_same(monkeypatch, bucket):
+def test_a_store_with_a_catalogue(monkeypatch, bucket):
     servers = Servers()
     store = store_of(monkeypatch, bucket, servers, hosts=("one.example",), catalogue="https://old.example")
     other = store.with_catalogue("https://new.example")

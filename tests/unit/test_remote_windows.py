@@ -64,7 +64,7 @@ def window(x, y, width, height):
     ("x", "y", "width", "height", "tiles"),
     [(130, 5, 20, 30, 1), (120, 250, 17, 9, 4), (0, 0, 300, 300, 9), (299, 299, 1, 1, 1)],
 )
-def test_a_window_costs_its_tiles(monkeypatch, small_parts, large, x, y, width, height, tiles):
+def test_a_window_fetches_only_its_tiles(monkeypatch, small_parts, large, x, y, width, height, tiles):
     """No byte comes twice; of a JPEG 2000 file also the header, the end, and where each tile begins."""
     bucket = Bucket({"k": large.content})
     store = store_of(monkeypatch, bucket)
@@ -83,7 +83,7 @@ def test_a_window_costs_its_tiles(monkeypatch, small_parts, large, x, y, width, 
     assert sum(last - first + 1 for first, last in asked) <= tiles * largest + 2048 + 2 + 9 * 256
 
 
-def test_a_size_that_is_not_known_is_asked_for(monkeypatch, small_parts, large):
+def test_an_unknown_size_is_requested(monkeypatch, small_parts, large):
     bucket = Bucket({"k": large.content})
     store = store_of(monkeypatch, bucket)
     data = read_remote_window(store, large.row | {"size": "0"}, GRID, window(3, 4, 5, 6))

@@ -1,4 +1,4 @@
-"""Which results are made again: damaged and failed ones by name, beside good ones; and nothing else."""
+"""Damaged and failed results are made again, and no others."""
 
 import json
 import shutil
@@ -74,7 +74,7 @@ def record(folder, letter, content='{"reason": "gone."}'):
 
 @pytest.fixture
 def results(tmp_path):
-    """More bad than good ones, of each kind and in each place."""
+    """Results of each kind and in each folder, more bad ones than good."""
     folder = tmp_path / "results"
     for letter, status, damage in (
         ("a", "ok", None), ("b", "failed", None), ("c", "ok", "cut"), ("d", "ok", "empty"), ("e", "outside", None), ("f", None, None),
@@ -122,7 +122,7 @@ FORCED = [
 
 
 def named(path):
-    """A path with the whole name of its product."""
+    """A path with the full name of its product."""
     head, _, last = path.rpartition("/")
     return f"{head}/{NAMES[last[0]]}{last[1:]}"
 
@@ -140,7 +140,7 @@ def test_nothing_is_made_again_of_good_results(results):
     assert failed_outputs(results / "elsewhere") == []
 
 
-def test_records_of_results_that_are_kept(results):
+def test_records_of_kept_results(results):
     for letter, folder, content in (
         ("k", "downloads", '{"reason": "b"}'), ("j", "there/downloads", '{"reason": 5}'), ("a", "here/products", "{"),
         ("e", "here/products", "[]"), ("f", "here/products", "{}"), ("i", "here/2017-02-01", '{"reason": "no place"}'),
@@ -159,7 +159,7 @@ def test_records_of_results_that_are_kept(results):
 
 
 class Snakemake:
-    """What retry would call."""
+    """Stands in for Snakemake, which retry calls."""
 
     def __init__(self):
         self.called = []
@@ -171,7 +171,7 @@ class Snakemake:
 
 @pytest.fixture
 def again(results, monkeypatch):
-    """`again(letters)` retries with a table of these products; gives the exit status and the words for snakemake."""
+    """`again(letters)` retries with a table of these products; returns the exit status and the arguments for snakemake."""
     folder = results.parent
     # with the configuration itself: test_kept_results.py
     monkeypatch.setattr(retry, "read_run_configuration", lambda options: {"products": "table.tsv"})
@@ -192,8 +192,8 @@ def forced(paths):
     return [f"results/{named(path)}" for path in paths]
 
 
-def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys):
-    """A product that a newer baseline replaced is in no plan any more."""
+def test_retry_forces_failed_products_of_the_table(again, results, capsys):
+    """A product that was replaced by a newer baseline is no longer planned."""
     letters = "abcdefhjkl"
     known = [path for path in FORCED if path.rpartition("/")[2][0] in letters]
     assert again(letters, "--keep-going") == (
@@ -222,7 +222,7 @@ def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys
         ("bg", ["scenes", "all"], ["downloads/b.zip", "here/products/b.tif", "scenes/g.tif"]),
     ],
 )  # fmt: skip
-def test_only_what_hangs_on_it_is_asked_for(again, results, letters, targets, paths):
+def test_only_dependent_outputs_are_requested(again, results, letters, targets, paths):
     assert again(letters) == (7, [*targets, "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
     assert record_path(results / named("scenes/l.tif")).exists()
     manifest = results / "scenes_mpi" / "manifest.json"
@@ -242,7 +242,7 @@ def test_there_may_be_nothing_to_retry(again, capsys):
     assert again("abc") == (0,)
 
 
-def test_a_table_that_is_not_there(again, capsys):
+def test_a_missing_table(again, capsys):
     again("a")
     (again.folder / "table.tsv").unlink()
     capsys.readouterr()
@@ -320,7 +320,7 @@ def raising(error):
         (OSError("reset"), True, "OSError: reset"),
     ],
 )
-def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
+def test_a_permanent_error_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
     result = tmp_path / f"{NAMES['a']}.tif"
     record(tmp_path, "a")
     made = placeholder_on_failure(raising(error), lambda text: ("placeholder", text), last, result=result)
@@ -338,7 +338,7 @@ def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, r
     "error",
     [RemoteError("x"), OSError("x"), MachineError("x"), KeptError("x", "y"), MemoryError(), KeyError("x")],
 )
-def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
+def test_transient_errors_and_faults_of_the_machine_are_raised(tmp_path, error):
     record(tmp_path, "a")
     for last in (
         (False, True) if not isinstance(error, OSError) or isinstance(error, MachineError) else (False,)
@@ -357,7 +357,7 @@ def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
     )
 
 
-def test_what_cannot_be_looked_at_is_not_finished(tmp_path, monkeypatch):
+def test_a_result_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     path.mkdir()
     with pytest.raises(MachineError, match=r"a\.tif: Is a directory; fix that and run again\.$"):

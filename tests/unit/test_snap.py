@@ -1,4 +1,4 @@
-"""The engines snap and gpt, against stand-ins for SNAP that test_snap_model.py holds against output of SNAP's own."""
+"""The engines snap and gpt, with stand-ins for SNAP that test_snap_model.py compares with output of real SNAP."""
 
 import configparser
 import json
@@ -39,7 +39,7 @@ def snap(tmp_path, monkeypatch):
 
 @pytest.fixture
 def made(tmp_path):
-    """Make a scene: `made(safe, engine, options...)`."""
+    """Returns a function that makes a scene: `made(safe, engine, options...)`."""
 
     def make(safe, engine="snap", **options):
         target = tmp_path / "scenes" / f"{engine}.tif"
@@ -61,7 +61,7 @@ def made(tmp_path):
     ],
     ids=["article", "order", "60 m", "region", "geo_region"],
 )
-def test_the_file_is_that_of_rasterio(snap, product, made, engine, options):
+def test_the_scene_equals_that_of_rasterio(snap, product, made, engine, options):
     safe = product(baseline="0400", scene=scene_of(4, offset=-1000))
     files = [made(safe, name, **options) for name in ("rasterio", engine)]
     ours, snaps = map(read_raster, files)
@@ -97,8 +97,8 @@ def test_the_recorded_chain(snap, shared_data, tmp_path, made, engine, name):
 
 
 @pytest.mark.data
-def test_what_snap_itself_wrote_is_rewritten(shared_data, product, tmp_path):
-    """The only file here that real SNAP wrote: its names are found, its pixels kept."""
+def test_output_of_real_snap_is_rewritten(shared_data, product, tmp_path):
+    """The only file here written by real SNAP: its band names are read, and its pixels kept."""
     from tigerbush.sentinel2.safe import open_product
 
     plain = shared_data / "snap" / "script_chain_plain.tif"
@@ -161,8 +161,8 @@ def test_gpt_is_called_within_limits(snap, product, made):
     assert not Path(note["java"][1].partition("=")[2]).exists()
 
 
-def test_a_path_of_any_characters(tmp_path):
-    """Percent signs mean something in an ini file, angle brackets in XML."""
+def test_a_path_with_special_characters(tmp_path):
+    """Percent signs have a meaning in ini files, angle brackets in XML."""
     folder = tmp_path / "100% <&> done"
     parser = configparser.ConfigParser()
     parser.read_string(snappy_ini(folder, LIMITS))
@@ -184,7 +184,7 @@ def test_a_zip_is_unpacked_for_snap(snap, product, made, tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_product_that_is_not_whole(snap, product, made, tmp_path, engine):
+def test_an_incomplete_product(snap, product, made, tmp_path, engine):
     safe = product()
     copy_product(safe, tmp_path / "copies" / f"{name_of()}.zip", ["B2", "B3", "B4"])
     with pytest.raises(TigerbushError, match="has no folder DATASTRIP"):
@@ -202,7 +202,9 @@ def test_a_product_that_is_not_whole(snap, product, made, tmp_path, engine):
 @pytest.mark.parametrize(
     ("engine", "said"), [("snap", "no reader for this product"), ("gpt", "No appropriate product reader")]
 )
-def test_what_snap_refuses_becomes_a_placeholder(snap, product, tmp_path, monkeypatch, engine, said):
+def test_a_product_that_snap_refuses_becomes_a_placeholder(
+    snap, product, tmp_path, monkeypatch, engine, said
+):
     monkeypatch.setenv("SNAP_STANDIN_READS_NOTHING", "1")
     scene = replace(SCENE, engine=engine)
     make_scene(product(), tmp_path / "a.tif", name_of(), scene, limits=LIMITS, last_attempt=False)
@@ -212,7 +214,7 @@ def test_what_snap_refuses_becomes_a_placeholder(snap, product, tmp_path, monkey
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_region_beyond_the_product(snap, product, made, engine):
+def test_a_region_outside_the_product(snap, product, made, engine):
     assert read_tags(made(product(), engine, region=[200, 0, 5, 5]))[STATUS] == "outside"
     assert not snap.log.exists()
 
@@ -227,13 +229,13 @@ def test_memory_is_the_fault_of_the_machine(snap, product, tmp_path, monkeypatch
     assert read_tags(target)[STATUS] == "ok"
 
 
-def test_a_virtual_machine_that_dies_takes_nothing_with_it(snap, product, tmp_path, monkeypatch):
+def test_a_crash_of_the_virtual_machine_affects_nothing_else(snap, product, tmp_path, monkeypatch):
     monkeypatch.setenv("SNAP_STANDIN_DIES", "1")
     with pytest.raises(EngineError, match="SNAP ended with exit status -6 before it was done"):
         make_scene(product(), tmp_path / "a.tif", name_of(), SCENE, limits=LIMITS, last_attempt=True)
 
 
-def test_an_engine_that_is_not_there_is_no_failed_product(snap, product, tmp_path, monkeypatch):
+def test_a_missing_engine_does_not_fail_a_product(snap, product, tmp_path, monkeypatch):
     monkeypatch.setenv("SNAP_STANDIN_BARE", "1")
     monkeypatch.setenv("PATH", "/nowhere")
     for engine, said in (("snap", "No module named 'jpyutil'"), ("gpt", "gpt is not on the PATH")):
@@ -243,7 +245,7 @@ def test_an_engine_that_is_not_there_is_no_failed_product(snap, product, tmp_pat
     assert not (tmp_path / "a.tif").exists()
 
 
-def test_an_engine_is_looked_for_by_starting_it(snap, monkeypatch):
+def test_an_engine_is_checked_by_starting_it(snap, monkeypatch):
     for engine in ENGINES:
         assert check_engine(engine, 60) == (True, "SNAP 13.0.2, opttbx-s2msi-reader 13.0.2")
     monkeypatch.setenv("SNAP_STANDIN_BARE", "1")
@@ -287,7 +289,7 @@ refused(lambda: ProductIO.writeProduct(product, "x.tif", "GeoTIFF"))
 
 
 def test_the_stand_in_is_as_strict_as_snap(snap, product):
-    """Without this the tests above could pass against something that takes everything."""
+    """Otherwise the tests above could pass with a stand-in that accepts everything."""
     code = REFUSED.format(path=str(product()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The GeoTIFFs that SNAP writes: names in its private tag, bands in any order and number, files cut short."""
+"""GeoTIFFs written by SNAP: names in its private tag, bands in any order and number, truncated files."""
 
 import struct
 
@@ -25,7 +25,7 @@ def dimap(*bands):
 
 
 def tiff(entries, order=">", place=8):
-    """A classic TIFF of one directory: tags, and what each of them points at."""
+    """A classic TIFF with one directory: tags, and the content to which each points."""
     body = b"\0" * (place - 8) + struct.pack(f"{order}H", len(entries))
     after = place + 2 + 12 * len(entries)
     tail = b""
@@ -38,7 +38,7 @@ def tiff(entries, order=">", place=8):
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("place", [8, 20])
-def test_names_of_bands_are_in_the_order_of_their_numbers(tmp_path, order, place):
+def test_band_names_are_in_the_order_of_their_indices(tmp_path, order, place):
     path = tmp_path / "a.tif"
     header = dimap((2, "B_nodata_B2"), (10, "B4"), (0, "B2"), (1, "B3"))
     path.write_bytes(tiff([(64_999, b"<no/>"), (65_000, header + b"\0\0"), (65_001, b"other")], order, place))
@@ -64,7 +64,7 @@ def test_names_of_bands_are_in_the_order_of_their_numbers(tmp_path, order, place
         (b"MM\0*\0\0\0\x08\0", "unpack requires a buffer of 2 bytes"),
     ],
 )
-def test_what_is_no_geotiff_of_snap(tmp_path, content, reason):
+def test_files_not_written_by_snap(tmp_path, content, reason):
     path = tmp_path / "a.tif"
     path.write_bytes(content)
     with pytest.raises(TigerbushError) as error:
@@ -79,7 +79,7 @@ def test_what_is_no_geotiff_of_snap(tmp_path, content, reason):
 
 @pytest.fixture
 def plain(tmp_path, monkeypatch):
-    """Write an image as SNAP does; its names are given, since GDAL keeps no private tag."""
+    """Write an image as SNAP does; its band names are patched in, because GDAL does not write private tags."""
 
     def write(data, names, dtype="uint16"):
         path = tmp_path / "plain.tif"
@@ -99,9 +99,7 @@ def safe(product):
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 1024])
-def test_asked_bands_are_rewritten_in_their_order_and_strip_by_strip(
-    plain, safe, tmp_path, monkeypatch, rows
-):
+def test_bands_are_rewritten_in_order_and_strip_by_strip(plain, safe, tmp_path, monkeypatch, rows):
     monkeypatch.setattr("tigerbush.scenes.snap_output._ROWS", rows)
     data = np.random.default_rng(0).integers(0, 9000, (3, 7, 5)).astype(np.uint16)
     path = plain(data, ["B2", "B_nodata_B2", "B8A"])
@@ -114,7 +112,7 @@ def test_asked_bands_are_rewritten_in_their_order_and_strip_by_strip(
     assert (found.scale, found.offset, found.epsg) == ((1e-4,) * 2, (-0.1,) * 2, 32633)
 
 
-def test_files_that_are_not_what_was_asked_for(plain, safe, tmp_path):
+def test_files_without_the_requested_bands(plain, safe, tmp_path):
     product, target = open_product(safe), tmp_path / "a.tif"
     path = plain(np.ones((2, 3, 4), np.uint16), ["B2", "B3"])
     with pytest.raises(TigerbushError) as error:
@@ -139,7 +137,7 @@ def test_files_that_are_not_what_was_asked_for(plain, safe, tmp_path):
     assert str(error.value).startswith(f"{safe}: the output of SNAP cannot be read (")
 
 
-def test_a_file_that_is_cut_short_is_the_fault_of_the_machine(plain, safe, tmp_path):
+def test_a_truncated_file_is_the_fault_of_the_machine(plain, safe, tmp_path):
     path = plain(np.random.default_rng(0).integers(0, 9000, (1, 300, 300)).astype(np.uint16), ["B2"])
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(EngineError) as error:

@@ -1,4 +1,4 @@
-"""How SNAP is called and what its answers mean, without any program: commands, graphs, sentences."""
+"""Calls of SNAP and their results, without running any program: commands, graphs, sentences."""
 
 import logging
 import subprocess
@@ -67,7 +67,7 @@ def test_operators(region, geo_region, subset):
     ]
 
 
-def test_the_graph_as_a_whole():
+def test_the_complete_graph():
     graph = ElementTree.fromstring(
         graph_xml(Path("/a.SAFE"), Path("/o.tif"), [("Resample", {"x": "1"}), ("Subset", {})])
     )
@@ -107,7 +107,7 @@ def safe(product):
 
 @pytest.fixture
 def child(monkeypatch):
-    """Stand for the program: note commands and graphs or jobs; give status and output, and write what a report says."""
+    """Stands in for the program: records commands, graphs and jobs; returns status and output, and writes a report."""
     calls = []
 
     def answer(code=0, out="", report=None, error=None, writes=True):
@@ -182,7 +182,7 @@ ADVICE = "fetch the product again, then run ./tigerbush retry, or set scene.engi
 
 
 def refusal(safe, tmp_path, engine, kind):
-    """The sentence of a scene that an engine could not make; nothing is left of it."""
+    """Return the error of a scene that an engine could not make, and check that nothing is left of it."""
     with pytest.raises(kind) as error:
         made(safe, tmp_path, engine)
     assert type(error.value) is kind
@@ -206,7 +206,7 @@ def refusal(safe, tmp_path, engine, kind):
         ({"code": 2}, TigerbushError, "{}: SNAP failed (exit status 2, no message); {}"),
     ],
 )  # fmt: skip
-def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
+def test_results_of_gpt(child, safe, tmp_path, answer, kind, sentence):
     child(**answer)
     assert refusal(safe, tmp_path, "gpt", kind) == sentence.format(safe, ADVICE)
 
@@ -219,7 +219,7 @@ def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
         ({"report": '{"status": "failed", "reason": "no reader for this product"}'}, TigerbushError, "{}: SNAP failed (no reader for this product); {}"),
     ],
 )  # fmt: skip
-def test_answers_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
+def test_results_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
     child(**answer)
     assert refusal(safe, tmp_path, "snap", kind) == sentence.format(safe, ADVICE)
 
@@ -253,7 +253,7 @@ SIGNS = {
 }
 
 
-def test_signs_of_trouble_of_the_machine(safe):
+def test_messages_that_indicate_faults_of_the_machine(safe):
     product = open_product(safe)
     for sign, sentence in SIGNS.items():
         error = snap._snap_error(product, sign)
@@ -261,7 +261,7 @@ def test_signs_of_trouble_of_the_machine(safe):
         assert str(error) == f"{safe}: SNAP {sentence} ({sign})."
 
 
-def test_what_a_program_prints_goes_to_the_log_line_by_line(tmp_path, caplog):
+def test_output_of_a_program_is_logged_line_by_line(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     code = "import os, sys; print(os.getcwd()); print('b', file=sys.stderr); sys.stdout.flush(); sys.stdout.buffer.write(b'\\xff'); sys.exit(3)"
     done = snap._run([sys.executable, "-u", "-c", code], tmp_path)
@@ -271,7 +271,7 @@ def test_what_a_program_prints_goes_to_the_log_line_by_line(tmp_path, caplog):
     )
 
 
-def test_products_that_snap_would_not_read(child, safe, tmp_path):
+def test_products_that_snap_cannot_read(child, safe, tmp_path):
     child(0)
     for folder in ("DATASTRIP", "GRANULE"):
         whole = tmp_path / "kept"
@@ -289,7 +289,7 @@ def test_products_that_snap_would_not_read(child, safe, tmp_path):
 
 
 def product_of(safe, granule):
-    """The product as it was opened before its GRANULE went away."""
+    """The product as opened before its GRANULE was removed."""
     granule.rename(safe / "GRANULE")
     product = open_product(safe)
     (safe / "GRANULE").rename(granule)
@@ -349,7 +349,7 @@ def test_engines_get_what_they_need(monkeypatch, tmp_path):
 
 
 def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_path):
-    """What is finished would be kept, and what lies on this machine is told apart from what does not."""
+    """Path and target are passed on, so that faults of the machine are recognised and finished scenes kept."""
     scene, calls = SceneOptions(["B4", "B2"], 60, engine="gpt"), []
 
     def placeholder_on_failure(work, placeholder, last_attempt, **options):

@@ -1,4 +1,4 @@
-"""No cell of a table for readers is calculated by a spreadsheet; numbers and harmless texts stay as they are."""
+"""No cell of a table for people is a formula in a spreadsheet; numbers and harmless text are not escaped."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ FORMULA = '=HYPERLINK("http://example.org","open")'
         "＝1", "＋1", "－1", "＠x", "﹦1", "⁼1", "−1",
     ],
 )  # fmt: skip
-def test_what_a_spreadsheet_might_calculate_is_a_text(text):
+def test_formulas_are_escaped(text):
     assert escape_cell(text) == f"'{text}"
 
 
@@ -39,7 +39,7 @@ def test_what_a_spreadsheet_might_calculate_is_a_text(text):
         -0.5, -1, 0, 1.5, float("-inf"), None, True,
     ],
 )  # fmt: skip
-def test_numbers_and_other_texts_stay(value):
+def test_numbers_and_other_text_are_not_escaped(value):
     assert escape_cell(value) is value
 
 
@@ -61,7 +61,7 @@ def test_sites_csv():
 
 
 def test_series_csv_and_parquet(tmp_path):
-    """Parquet is no table that a spreadsheet reads; what is in it stays."""
+    """Spreadsheets do not read Parquet, so its text is not escaped."""
     import pyarrow.parquet
 
     row = {

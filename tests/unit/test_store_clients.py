@@ -1,4 +1,4 @@
-"""With which settings and credentials an object store is asked, and which cannot be used."""
+"""Settings and credentials for an object store, valid and invalid ones."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tigerbush.sources.store import Store
 
 
 class Session:
-    """A session of boto3 that notes what a client is made with."""
+    """A boto3 session that records the settings of clients."""
 
     def __init__(self, keys=None):
         self.keys, self.registered = keys, []
@@ -36,7 +36,7 @@ KEYS = {
 }
 
 
-def test_what_a_client_is_made_with(monkeypatch):
+def test_settings_of_a_client(monkeypatch):
     session = Session(("access", "secret", None))
     monkeypatch.setattr(remote.boto3.session, "Session", lambda: session)
     monkeypatch.setattr(remote.os, "environ", KEYS)
@@ -65,7 +65,7 @@ def test_what_a_client_is_made_with(monkeypatch):
     assert config.s3 == {"addressing_style": "auto"}
 
 
-def test_keys_that_no_header_can_hold(monkeypatch):
+def test_keys_that_are_invalid_in_a_header(monkeypatch):
     monkeypatch.setattr(remote.boto3.session, "Session", lambda: Session(("access", "sec\nret", None)))
     with pytest.raises(TigerbushError) as error:
         Store("b", endpoint_url="https://s3.example")
@@ -88,7 +88,7 @@ def test_keys_that_no_header_can_hold(monkeypatch):
         ("https://" + "a" * 254, "https://" + "a" * 112), ("https://s3 .example", None),
     ],
 )  # fmt: skip
-def test_addresses_of_no_store(monkeypatch, url, shown):
+def test_invalid_addresses_of_stores(monkeypatch, url, shown):
     monkeypatch.setattr(remote, "_client", lambda **_: None)
     with pytest.raises(TigerbushError) as error:
         Store("b", endpoint_url=url)

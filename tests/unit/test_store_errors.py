@@ -1,4 +1,4 @@
-"""What goes wrong with stores and web servers, as sentences, and whether another try may help."""
+"""Errors of stores and web servers as sentences, and whether a retry may help."""
 
 import pytest
 import requests
@@ -88,7 +88,7 @@ def no_access(code):
         (RemoteError("as it is"), RemoteError, "as it is"),
     ],
 )  # fmt: skip
-def test_trouble_of_a_store(error, kind, sentence):
+def test_errors_of_a_store(error, kind, sentence):
     trouble = store_error(error, LABEL, HOST)
     assert (type(trouble), str(trouble)) == (kind, sentence)
 
@@ -109,7 +109,7 @@ def test_trouble_of_a_store(error, kind, sentence):
         (exceptions.ProfileNotFound(profile="p" * 300), f"The config profile ({'p' * 180}", ADVICE),
     ],
 )  # fmt: skip
-def test_settings_that_no_store_can_be_asked_with(error, reason, advice):
+def test_unusable_settings(error, reason, advice):
     assert (
         unusable_settings(error, HOST)
         == f"{HOST} cannot be accessed with the settings of the environment ({reason}); {advice}"
@@ -117,7 +117,7 @@ def test_settings_that_no_store_can_be_asked_with(error, reason, advice):
 
 
 def test_secrets_are_not_repeated(monkeypatch):
-    """Values of four characters and more; shorter ones would change words."""
+    """Values with at least four characters; replacing shorter ones would change words."""
     values = {
         "AWS_SECRET_ACCESS_KEY": "abcd", "AWS_SESSION_TOKEN": "tok", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "fghij",
         "AWS_PROFILE": "shown", "MY_KEY": "other", "AWS_ACCESS_KEY_ID": "klmn",
@@ -129,14 +129,14 @@ def test_secrets_are_not_repeated(monkeypatch):
     )
 
 
-def test_keys_that_a_header_can_hold():
+def test_keys_that_are_valid_in_a_header():
     check_credentials(["!~aZ09+/=", None, ""])
     for bad in ("a b", "a\n", "ä", "\x7f"):
         with pytest.raises(UnicodeError):
             check_credentials(["good", bad])
 
 
-def test_a_bucket_that_is_elsewhere_is_not_looked_for_again_and_again():
+def test_the_region_of_a_bucket_elsewhere_is_not_requested_repeatedly():
     class Http:
         def __init__(self, status, headers):
             self.status_code, self.headers = status, headers

@@ -1,4 +1,4 @@
-"""What discovery finds in a bucket: two layouts, names made to harm, baselines and what is new; all in memory."""
+"""Discovery in a bucket: two layouts, malicious names, baselines and new products; all in memory."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def listed(monkeypatch, bucket, *prefixes, tries=1, connections=1, **options):
 
 
 def take_metadata_of(monkeypatch, size):
-    """Files of metadata that are longer are not read."""
+    """Metadata files that are larger are not read."""
     monkeypatch.setattr(archive, "ARCHIVE", replace(archive.ARCHIVE, metadata_bytes=size))
 
 
@@ -59,7 +59,7 @@ def products(rows):
 
 
 def test_rows_of_a_product(monkeypatch):
-    """Roles by name; folders before GRANULE are none of its granule."""
+    """Roles by name; a folder that sorts before GRANULE is not the granule."""
     name = name_of("20170201", baseline="0400")
     bucket = Bucket(objects_of(name), page=100)
     rows, files = listed(monkeypatch, bucket, "L/")
@@ -91,7 +91,7 @@ def test_rows_of_a_product(monkeypatch):
 
 
 def test_level_tile_period_and_baseline(monkeypatch):
-    """Of what is not wanted nothing is asked; without prefixes those of EODATA are listed."""
+    """Nothing is requested of other products; without prefixes those of EODATA are listed."""
     first, last = name_of("20170129", tile="33TWL"), name_of("20170204")
     old, new = name_of("20170201"), name_of("20170201", baseline="0500", made="20230101T000000")
     part = name_of("20170201", baseline="0500", made="20230102T000000")
@@ -121,7 +121,7 @@ def test_level_tile_period_and_baseline(monkeypatch):
     assert row["url"] == f"s3://eodata/B/2017/01/29/{first}.SAFE"
 
 
-def test_only_what_is_new_is_asked_about(monkeypatch, caplog):
+def test_only_new_products_are_requested(monkeypatch, caplog):
     names = [name_of(f"2017020{i}") for i in (1, 2, 3, 4)]
     bucket = Bucket(
         {key: content for name in names[:3] for key, content in objects_of(name).items()}, page=100
@@ -150,7 +150,7 @@ def test_only_what_is_new_is_asked_about(monkeypatch, caplog):
     assert [row["granule"] for row in kept] == ["as before", "g1", "g1", "g1"]
 
 
-def test_progress_is_told_now_and_then(monkeypatch, caplog):
+def test_progress_is_logged(monkeypatch, caplog):
     caplog.set_level("INFO")
     listed(monkeypatch, Bucket(), "L/", start=date(2016, 1, 1), end=date(2016, 7, 20))
     assert caplog.messages == [
@@ -159,8 +159,8 @@ def test_progress_is_told_now_and_then(monkeypatch, caplog):
     ]
 
 
-def test_a_listing_that_breaks_is_no_short_listing(monkeypatch):
-    """What has not begun is not asked for."""
+def test_an_interrupted_listing_is_an_error(monkeypatch):
+    """Work that has not started is cancelled."""
     bucket = Bucket(objects_of(name_of("20170201")), page=100)
     bucket.answers = [None, refusal(503)]
     with pytest.raises(RemoteError, match=r"^s3://eodata/L/2017/01/30/: AWS is overloaded or down \(503 \)$"):
@@ -178,7 +178,7 @@ GOOD = name_of("20170201")
         "L/2017/02/01/.SAFE/", "L/2017/02/01/x.SAFE/", "",
     ],
 )  # fmt: skip
-def test_folders_that_are_no_products(monkeypatch, caplog, folder):
+def test_folders_that_are_not_products(monkeypatch, caplog, folder):
     good = f"L/2017/02/01/{GOOD}.SAFE/"
     bucket = Bucket(objects_of(GOOD), page=100)
     bucket.answers = [None, {"CommonPrefixes": [{"Prefix": folder}, {"Prefix": good}, {"Prefix": folder}]}]
@@ -187,7 +187,7 @@ def test_folders_that_are_no_products(monkeypatch, caplog, folder):
     assert caplog.messages == ["L/: skipped 2 names that are not product names"]
 
 
-def test_names_in_a_product_that_are_none(monkeypatch, caplog):
+def test_unusable_names_in_a_product(monkeypatch, caplog):
     objects = objects_of(GOOD)
     folder = f"L/2017/02/01/{GOOD}.SAFE"
     for bad in ("GRANULE/../IMG_DATA/T_B04.jp2", "GRANULE/g/IMG_DATA/T x_B03.jp2", ""):
@@ -203,7 +203,7 @@ def test_names_in_a_product_that_are_none(monkeypatch, caplog):
     assert caplog.messages == [f"s3://eodata/{folder}: skipped 3 unusable names"]
 
 
-def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
+def test_a_listing_with_unrequested_names(monkeypatch, caplog):
     folder = f"L/2017/02/01/{GOOD}.SAFE"
     names = [
         f"{folder}/GRANULE/g/IMG_DATA/T_x_B04.jp2",
@@ -218,7 +218,7 @@ def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("size", [0, 5])
-def test_metadata_are_of_the_size_that_was_listed(monkeypatch, size):
+def test_metadata_must_have_the_listed_size(monkeypatch, size):
     key = f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     bucket = Bucket(objects_of(GOOD), page=100)
     bucket.answers = [*[{}] * 7, {"Contents": [{"Key": key, "Size": size}]}]
@@ -250,7 +250,7 @@ def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, 
     assert [one.partition(" (")[0].rpartition("/")[2] for one in caplog.messages] == told
 
 
-def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
+def test_metadata_files_that_are_too_large_are_not_read(monkeypatch, caplog):
     objects, key = objects_of(GOOD), f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     size = len(objects[key])
     take_metadata_of(monkeypatch, size)
@@ -263,7 +263,7 @@ def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
 
 
 def tile_of(name, folder="L2A/tiles/33/T/VL/2017/2/1/0", cloud=b"3", **info):
-    """A product as AWS's buckets keep it: files of the tile, and the product's metadata elsewhere."""
+    """A product in the layout of AWS's buckets: files by tile, and the product's metadata elsewhere."""
     path = f"products/2017/2/1/{name}"
     info = {"productName": name, "productPath": path} | info
     return {
@@ -289,7 +289,7 @@ L2A = name_of("20170201", level="L2A", baseline="0400")
 
 
 def test_the_layout_of_aws(monkeypatch):
-    """Names in SAFE layout, by which they are read later; the size of the product's metadata comes with them."""
+    """Files have names in SAFE layout; the size of the product's metadata is known once they are read."""
     bucket = Bucket(tile_of(L2A), page=100)
     # a longer tileInfo.json is none
     take_metadata_of(monkeypatch, max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key))
@@ -326,7 +326,7 @@ def test_the_layout_of_aws(monkeypatch):
     "name",
     [name_of("20170201", level="L2A", tile="33TVM"), name_of("20170201"), name_of("20170206", level="L2A")],
 )
-def test_a_tile_that_says_it_is_another(monkeypatch, name):
+def test_a_folder_of_another_tile(monkeypatch, name):
     bucket = Bucket(tile_of(name) | tile_of(L2A, "L2A/tiles/33/T/VL/2017/2/1/1"), page=100)
     assert products(listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")[0]) == [L2A]
 
@@ -362,7 +362,7 @@ def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
     ("day", "there"), [("2017/1/28/0", False), ("2017/1/29/0", True), ("2017/2/4/12", True), ("2017/2/5/0", False), ("2017/2/30/0", False), ("2017/02/04/0", True), ("2017/2/4/1000", False), ("2017/2/4", False)]
 )  # fmt: skip
 def test_days_of_the_layout_of_aws(monkeypatch, day, there):
-    """The folder's day, so that nothing else is read; the product's own counts, too."""
+    """The day of the folder, so that nothing else is read, and that of the product."""
     bucket = Bucket(tile_of(L2A, f"L2A/tiles/33/T/VL/{day}"), page=100)
     rows, _ = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     assert products(rows) == [L2A] * there
@@ -383,7 +383,7 @@ def test_days_of_the_layout_of_aws(monkeypatch, day, there):
         (b" " * 300, "skipped L2A/tiles/33/T/VL/2017/2/2/0/: it has no tileInfo.json"),
     ],
 )  # fmt: skip
-def test_tiles_that_are_passed_over(monkeypatch, caplog, info, sentence):
+def test_tiles_that_are_skipped(monkeypatch, caplog, info, sentence):
     take_metadata_of(monkeypatch, 299)
     folder = "L2A/tiles/33/T/VL/2017/2/2/0"
     objects = tile_of(L2A) | tile_of("x", folder) | {f"{folder}/tileInfo.json": info}

@@ -1,4 +1,4 @@
-"""Weather of a period from tables and pyveg's JSON."""
+"""Weather of a period from tables and pyveg's JSON format."""
 
 import csv
 import json
@@ -84,7 +84,7 @@ def test_units(tmp_path):
         ["2016-03-01,1,1", "2016-03-02,1,1"],
     ],
 )
-def test_a_period_that_is_not_covered_has_no_weather(tmp_path, rows, caplog):
+def test_a_period_without_full_coverage_has_no_weather(tmp_path, rows, caplog):
     assert read(table(tmp_path, *rows), "2016-02-01", "2016-04-01") is None
     assert "does not cover the period from 2016-02-01 to 2016-04-01" in caplog.text
 
@@ -115,7 +115,7 @@ def test_bad_tables(tmp_path, rows, header, sentence):
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n\xff\xfe", "date,rain,wärmth\n".encode("latin-1")])
-def test_a_table_that_is_no_text(tmp_path, content):
+def test_a_table_that_is_not_text(tmp_path, content):
     (tmp_path / "weather.csv").write_bytes(content)
     with pytest.raises(TigerbushError, match="is not a CSV file in UTF-8"):
         read(tmp_path / "weather.csv", "2016-01-01", "2016-02-01")
@@ -139,7 +139,7 @@ def test_mean_rate(tmp_path):
 
 
 def test_accumulated(tmp_path):
-    """The record of 00 UTC holds the whole day before; what falls is the difference within a day."""
+    """The record at 00 UTC covers the whole previous day; within a day, rainfall is the difference of records."""
     hours = [(day, hour) for day in (1, 2, 3) for hour in range(24)]
     # 1 mm an hour on the first, 2 on the second, 3 on the third
     rows = [
@@ -203,7 +203,7 @@ def test_pyveg_json(tmp_path, data, caplog):
 
 
 def test_a_record_of_pyveg_belongs_to_one_period(tmp_path):
-    """Neither a part of a month, nor a quarter with the same middle day, is a month."""
+    """Neither a part of a month nor a quarter with the same middle day is a month."""
     path = pyveg(tmp_path, MONTHS)
     assert read(path, "2017-01-16", "2017-01-17") is None
     assert read(path, "2017-01-11", "2017-01-21") is None

@@ -93,12 +93,12 @@ def test_addresses_that_are_not_public(address):
     "host",
     ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "0", "::1"],
 )
-def test_a_name_is_judged_by_what_it_leads_to(host):
+def test_a_name_is_judged_by_its_addresses(host):
     with pytest.raises(HostRefusedError, match=rf"^{host} has the address [0-9.:]+, which is not public"):
         public_addresses(host, 443)
 
 
-def test_one_address_that_is_not_public_is_enough(monkeypatch):
+def test_a_single_private_address_is_refused(monkeypatch):
     entries = [(2, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(web.socket, "getaddrinfo", lambda *_: entries[:1])
     assert public_addresses("data.example", 443) == ["93.184.216.34"]
@@ -128,7 +128,7 @@ def test_one_address_that_is_not_public_is_enough(monkeypatch):
         ("", "'' is not the address of a web server."),
     ],
 )  # fmt: skip
-def test_pages_are_asked_of_known_hosts_alone(url, sentence):
+def test_pages_are_requested_only_from_known_hosts(url, sentence):
     with pytest.raises(TigerbushError) as error:
         Web(Hosts(HOME), public=False).request("GET", url, max_bytes=1)
     assert str(error.value) == sentence
@@ -143,7 +143,7 @@ def test_pages_are_asked_of_known_hosts_alone(url, sentence):
         ("https://[::ffff:7f00:1]:8443/x", "::ffff:7f00:1 has the address ::ffff:127.0.0.1, which is not public, so it is not contacted; to permit it, set source.hosts: ['::ffff:7f00:1']."),
     ],
 )  # fmt: skip
-def test_data_are_asked_of_public_hosts_by_https(url, sentence):
+def test_data_are_requested_from_public_hosts_by_https(url, sentence):
     with pytest.raises(TigerbushError) as error:
         Web(Hosts(HOME), public=True).request("GET", url, max_bytes=1)
     assert str(error.value) == sentence

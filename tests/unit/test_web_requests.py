@@ -1,4 +1,4 @@
-"""How web servers are asked: redirects, hosts, how much is read, and what went wrong; without a server."""
+"""Requests to web servers: redirects, hosts, size limits and errors; without a server."""
 
 import io
 import socket
@@ -20,7 +20,7 @@ HOSTS = Hosts(HOME, ("data.example",))
 
 
 class Wire:
-    """Stands in for the adapters of both sessions; answers by address, and notes what is sent."""
+    """Stands in for the adapters of both sessions; responds by address, and records requests."""
 
     def __init__(self, answers):
         self.answers, self.sent, self.opened = answers, [], []
@@ -72,7 +72,7 @@ def to(address, status=302):
 
 
 def test_known_and_public_hosts(wire):
-    """Two sessions; a known host is asked by the encryption of the catalogue."""
+    """Two sessions; a known host is contacted with the encryption of the catalogue."""
     asked = Web(HOSTS, public=True, connections=7, timeout=3)
     assert wire.opened == [(kind, {"pool_maxsize": 7, "pool_block": True}) for kind in ("known", "public")]
     wire.answers = {f"{HOME}/a": (200, {"X-Y": "z"}, b"0123456789"), "https://any.example/b": (404, {}, b"")}
@@ -95,13 +95,13 @@ def test_known_and_public_hosts(wire):
 @pytest.mark.parametrize(
     ("most", "content"), [(0, b"0"), (3, b"0123"), (9, b"0123456789"), (10, b"0123456789")]
 )
-def test_so_much_is_read(wire, most, content):
-    """One byte more tells that there are more."""
+def test_the_limit_of_the_content(wire, most, content):
+    """One byte more shows that the content is longer."""
     wire.answers = {HOME: (200, {}, b"0123456789")}
     assert Web(HOSTS, public=False).request("GET", HOME, max_bytes=most).content == content
 
 
-def test_long_answers_come_in_chunks(wire, monkeypatch):
+def test_long_responses_are_read_in_chunks(wire, monkeypatch):
     monkeypatch.setattr(web, "CHUNK", 4)
     wire.answers = {HOME: (200, {}, b"0123456789" * 2)}
     asked = Web(HOSTS, public=False)
@@ -111,7 +111,7 @@ def test_long_answers_come_in_chunks(wire, monkeypatch):
 
 
 def test_redirects_are_followed_step_by_step(wire):
-    """Relative ones from where they come; other hosts by the same rule. 303 turns a POST into a GET."""
+    """Relative redirects are resolved; other hosts follow the same rule. 303 turns a POST into a GET."""
     wire.answers = {
         HOME: to("b?c=d", 307),
         "https://stac.example/b?c=d": to("https://data.example/e", 303),
@@ -132,7 +132,7 @@ def test_redirects_are_followed_step_by_step(wire):
         Web(HOSTS, public=True).request("GET", HOME, max_bytes=9)
 
 
-def test_so_many_redirects(wire):
+def test_the_number_of_redirects_is_limited(wire):
     wire.answers = {f"{HOME}/{i}": to(f"{HOME}/{i + 1}") for i in range(9)} | {f"{HOME}/5": (200, {}, b"x")}
     assert Web(HOSTS, public=False).request("GET", f"{HOME}/0", max_bytes=1).content == b"x"
     wire.answers[f"{HOME}/5"] = to(f"{HOME}/6")
@@ -143,7 +143,7 @@ def test_so_many_redirects(wire):
     assert len(wire.sent) == 6
 
 
-def test_an_answer_that_does_not_come_leaves_its_connection(wire, monkeypatch):
+def test_a_response_that_never_arrives_keeps_its_connection(wire, monkeypatch):
     asked = Web(HOSTS, public=True)
 
     def never(*_):
@@ -161,8 +161,8 @@ def test_an_answer_that_does_not_come_leaves_its_connection(wire, monkeypatch):
     )
 
 
-def test_nothing_of_the_environment_but_proxies_and_certificates(wire, monkeypatch, tmp_path):
-    """No .netrc, no cookies; settings of a host are looked up once."""
+def test_only_proxies_and_certificates_come_from_the_environment(wire, monkeypatch, tmp_path):
+    """No .netrc, no cookies; the settings for a host are looked up once."""
     (tmp_path / ".netrc").write_text("machine stac.example login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/bundle")
@@ -195,7 +195,7 @@ def test_a_plain_session(wire):
 
 
 class Names:
-    """Names and what they lead to."""
+    """Host names and their addresses."""
 
     def __init__(self, monkeypatch, **hosts):
         self.hosts, self.tried = hosts, []
@@ -220,8 +220,8 @@ class Names:
         return "socket"
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_asked(monkeypatch):
-    """Whatever the name leads to a moment later; TLS compares the certificate with the name."""
+def test_the_checked_address_is_the_one_contacted(monkeypatch):
+    """Whatever the name resolves to a moment later; TLS compares the certificate with the name."""
     names = Names(
         monkeypatch,
         good=["9.9.9.1", "9.9.9.2", "9.9.9.9", "9.9.9.8"],
@@ -265,7 +265,7 @@ def test_public_hosts_behind_a_proxy_are_checked_where_they_can_be(monkeypatch):
     assert names.tried == []
 
 
-def test_a_host_that_does_not_answer():
+def test_a_host_that_does_not_respond():
     request = requests.Request("GET", "https://data.example:1/x").prepare()
     cause = SimpleNamespace(reason=KeyError())
     for error, told in (
@@ -289,7 +289,7 @@ def test_a_host_that_does_not_answer():
 
 
 class SSLError(Exception):
-    """By its name, as those of requests and botocore."""
+    """Recognised by its name, like those of requests and botocore."""
 
 
 @pytest.mark.parametrize(

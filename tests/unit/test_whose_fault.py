@@ -1,4 +1,4 @@
-"""Whose fault an exception is, one by one: the machine's in its sentence, or nobody's; without a product being read."""
+"""Exceptions one by one: faults of the machine with their sentence, or not; without reading a product."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ def of(name, path=None):
 
 
 def caused(error, cause, hidden=False):
-    """An error that was raised from another, or while another was handled."""
+    """An error raised from another one, or while another one was handled."""
     if hidden:
         error.__context__ = cause
     else:
@@ -72,8 +72,8 @@ def test_errors_without_a_product(error, expected):
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_what_an_error_was_raised_from(hidden):
-    """As Python prints it: the cause, else what was being handled, unless that is suppressed."""
+def test_causes_of_an_error(hidden):
+    """As Python prints it: the cause, else the exception being handled, unless that is suppressed."""
     assert machine_fault(caused(TigerbushError("a"), of("ENOSPC", "/b"), hidden)) == "/b: No space left on device; fix that and run again."  # fmt: skip
     error = caused(TigerbushError("a"), of("ENOSPC", "/b"), hidden)
     error.__suppress_context__ = True
@@ -107,8 +107,8 @@ def test_files_of_the_product_itself(monkeypatch, path, product, faulty):
         (of("EMFILE"), FILES), (of("ENOSPC"), "No space left on device; fix that and run again."), (MemoryError(), MEMORY.format("MemoryError")),
     ],
 )  # fmt: skip
-def test_what_a_source_answers_is_no_fault_of_the_machine(cause, expected):
-    """Nor of the folder, as of a disk that is not mounted; but what the machine lacks is."""
+def test_responses_of_a_source_are_not_faults_of_the_machine(cause, expected):
+    """Nor faults of the folder, such as an unmounted disk; but a lack of resources is a fault of the machine."""
     assert machine_fault(caused(RemoteError("no answer"), cause), Path("/nowhere/p")) == expected
 
 
@@ -132,7 +132,7 @@ def test_the_folder_of_a_product(tmp_path):
     assert machine_fault(error, file / "p.SAFE") == sentence.format(file, "Not a directory")
 
 
-def test_a_fault_is_raised_in_its_sentence():
+def test_a_fault_of_the_machine_is_raised_with_its_sentence():
     raise_machine_fault(TigerbushError("a"))
     cause = of("ENOSPC", "/a")
     with pytest.raises(MachineError) as error:
@@ -162,7 +162,7 @@ LARGEST = 2**29
         ("RasterioIOError", "no such file", False, False, True, FILES), ("RasterioIOError", "no such file", False, True, False, None),
     ],
 )  # fmt: skip
-def test_what_gdal_says(monkeypatch, name, text, memory, files, jp2, expected):
+def test_messages_of_gdal(monkeypatch, name, text, memory, files, jp2, expected):
     for function, answer in (("_has_memory_left", memory), ("_can_open_files", files), ("_reads_jp2", jp2)):
         monkeypatch.setattr(errors, function, lambda answer=answer: answer)
     assert machine_fault(gdal(name, text)) == expected
@@ -170,8 +170,8 @@ def test_what_gdal_says(monkeypatch, name, text, memory, files, jp2, expected):
     assert machine_fault(gdal(name, text, "elsewhere")) is None
 
 
-def test_what_is_left_of_memory_and_files(monkeypatch):
-    """As much memory as the largest need, and sixteen files; all of them are given back."""
+def test_memory_and_files_left(monkeypatch):
+    """As much memory as decoding may need, and sixteen files; all are released."""
     assert (errors._has_memory_left(), errors._can_open_files(), errors._reads_jp2()) == (True, True, True)
     opened, closed, mapped = [], [], []
 
