@@ -84,7 +84,7 @@ def test_a_bad_item_is_skipped_and_named(three_days, caplog):
         days = found(three_days, front.url)
     assert days == ["2017-01-10"]
     said = [record.getMessage() for record in caplog.records]
-    assert said[-1] == f"{front.url}: skipped {len(SPOILT) + len(WHOLE)} items"
+    assert said[-1] == f"{front.url}: skipped {len(SPOILT) + len(WHOLE)} item(s)"
     named = [line.removeprefix(f"{front.url}: skipped ").partition(": ")[0] for line in said[:-1]]
     without_id = {"id number": "5", "id list": "[{}]", "id missing": "None"}
     assert named == [without_id.get(name, repr(name)) for name in SPOILT][:20]

@@ -59,7 +59,7 @@ def test_rows_of_an_item(catalogue, item, files):
     size = (files / "B02.tif").stat().st_size
     assert sizes == {"B2": size, "B3": 12345, "B4": size, "B8": size}
     assert {entry["key"] for entry in table if entry["role"] == "metadata"} == {row["url"]}
-    # what is known is not asked again
+    # known products are not requested again
     again, _ = listed(catalogue, item, old=rows, old_files=table)
     assert again == rows
 
@@ -117,7 +117,7 @@ def test_items_that_are_not_products_are_skipped(catalogue, item, caplog):
     with caplog.at_level(logging.WARNING):
         rows, _ = listed(catalogue, *bad, item)
     assert [row["product"] for row in rows] == [NAME]
-    assert "skipped 5 items" in caplog.text
+    assert "skipped 5 item(s)" in caplog.text
 
 
 def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
@@ -140,7 +140,7 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
 def test_an_empty_result_is_an_error(catalogue, item):
     """The previous table is kept, because nothing could be planned with an empty one."""
     with pytest.raises(
-        TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 items skipped\)"
+        TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 item\(s\) skipped\)"
     ):
         listed(catalogue, item, tiles={"33TVM"})
 
@@ -196,7 +196,7 @@ def test_odata_pages(catalogue):
             (names[4], f"/eodata/../{names[4]}.SAFE"),
         )
     ]
-    # the store is not there: it is asked about the three that are right
+    # the store cannot be reached: only the three valid products are requested
     with pytest.raises(OSError, match=r"s3://eodata/Sentinel-2/MSI/L2A/2017/01/16/S2A_MSIL2A_20170110"):
         listed(catalogue, address=catalogue.odata)
     [asked] = catalogue.searches[:1]

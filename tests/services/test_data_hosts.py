@@ -169,7 +169,7 @@ def test_an_unresponsive_data_host_fails_its_product(three_days, caplog):
     keys = [row["key"] for row in files if row["role"] == "band"]
     assert [row["size"] for row in files if row["role"] == "band"] == ["0"] * 4
     told = [record.getMessage() for record in caplog.records if closed in record.getMessage()]
-    # of two at once; later ones are not asked
+    # of two simultaneous requests; later ones are not sent
     assert 1 <= len(told) <= 2
     assert (
         f"{closed} did not respond, or its response was cut off (NewConnectionError); products with files there will fail"

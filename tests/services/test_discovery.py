@@ -66,7 +66,7 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, weed, tmp_path, monkeyp
     }
     assert all(len(row["etag"]) == 32 for row in files)
     assert {row["role"] for row in files} == {"band", "metadata"}
-    # nothing was asked about the products that are not wanted
+    # nothing was requested of other products
     asked = [path for _, path, _ in proxy.requests]
     assert not any(name in path for name in (old, other_tile, too_late, level_2) for path in asked)
     assert [row["product"] for row in discover(proxy, "eodata/Sentinel-2/MSI/L2A/", level="L2A")[0]] == [
@@ -241,5 +241,5 @@ def test_a_hostile_listing(caplog):
         (GOOD, f"s3://{PUBLIC}/x/2017/01/16/{GOOD}.SAFE")
     ]
     assert [(row["name"], row["etag"]) for row in files] == [("GRANULE/G/IMG_DATA/T33TVL_B04.jp2", "")]
-    assert "names that are not product names" in caplog.text
-    assert "unusable names" in caplog.text
+    assert "name(s) that are not product names" in caplog.text
+    assert "unusable name(s)" in caplog.text

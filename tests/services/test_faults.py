@@ -19,7 +19,7 @@ from weed import KEYED, KEYS, PUBLIC
 
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 NAME = name_of("20170110")
-# what may pass, and what is said when it does not
+# transient errors, and the sentence when they persist
 PASSING = {
     "503": r"_B04\.jp2: http://.* is overloaded or down \(503 \w*\)",
     "429": r"_B04\.jp2: http://.* is overloaded or down \(429 \w*\)",
@@ -85,7 +85,7 @@ def test_permanent_errors_end_in_a_sentence_and_the_rest_is_kept(proxy, files, t
     proxy.mend()
     proxy.requests.clear()
     fetch("stream", store(proxy), files, target)
-    # what was fetched before is not fetched again
+    # files fetched before are not fetched again
     assert {path.rpartition("_")[2] for _, path, _ in proxy.requests} == {"B04.jp2"}
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
@@ -167,7 +167,7 @@ def test_an_object_that_was_replaced(weed, files, tmp_path):
     for changed in ({"etag": "0" * 32}, {"etag": "", "size": "5"}):
         rows = [row | changed if row["band"] == "B4" else row for row in files]
         with pytest.raises(
-            (TigerbushError, RemoteError), match=r"has changed since it was listed|5 were expected"
+            (TigerbushError, RemoteError), match=r"has changed since it was listed|expected 5"
         ):
             fetch("stream", store(weed, timeout=5), rows, tmp_path / f"{NAME}.zip")
 

@@ -79,7 +79,7 @@ def test_four_ranks_write_what_six_jobs_write(products, by_jobs, tmp_path):
     run = configured(tmp_path / "work", products, 4)
     output = run.snakemake("scenes", status=1)
     # the gate says which product failed, and why; the others are there
-    assert f"{BROKEN} failed" in output and "not a whole JP2" in output
+    assert f"{BROKEN} failed" in output and "not a complete JP2" in output
     assert scenes(run) == by_jobs and len(by_jobs) == len(DAYS)
     broken = read_tags(run.folder / "results" / "scenes" / f"{BROKEN}.tif")
     assert broken[STATUS] == "failed" and "B03" in broken[REASON]

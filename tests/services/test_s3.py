@@ -116,7 +116,7 @@ def test_stream_with_permanent_errors(faulty, proxy, local):
     proxy.requests.clear()
     run.retry()
     same_summary(run, local)
-    # of each failed product only what was missing was fetched
+    # only the missing files of each failed product were fetched
     assert sorted(path[-7:-4] for method, path, _ in proxy.requests if method == "GET") == ["B04", "B08"]
     assert not list(run.folder.glob("results/here/downloads/.*"))
 

@@ -112,7 +112,7 @@ def test_a_sensor_without_an_archive(monkeypatch, known, caplog):
     assert str(error.value) == f"{TOY!r} is a toy product, and these are only read from local folders."
     _, rows, _ = found_in_bucket(monkeypatch, prefixes=["Toy/", "Sentinel-2/MSI/L2A/"])
     assert [row["product"] for row in rows] == [FIRST]
-    assert caplog.messages == ["Toy/: skipped 1 names that are not product names"]
+    assert caplog.messages == ["Toy/: skipped 1 name(s) that are not product names"]
 
 
 def toy_item(**properties):
@@ -144,7 +144,7 @@ def test_a_catalogue_with_products_of_two_sensors(monkeypatch, known, caplog):
     assert [search["collections"] for search in servers.searches] == [["sentinel-2-l2a", "new-toys"]]
     assert caplog.messages == [
         f"{URL}: skipped 'x': neither s2:product_uri nor toy:name nor its id is the name of a Sentinel-2 or toy product",
-        f"{URL}: skipped 1 items",
+        f"{URL}: skipped 1 item(s)",
     ]
 
 

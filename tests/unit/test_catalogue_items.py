@@ -209,7 +209,7 @@ def test_items_that_are_skipped(monkeypatch, caplog, change, reason):
     assert [
         message.partition(f"{URL}: skipped ")[2].partition(": ")[2] for message in caplog.messages[:-1]
     ] == [reason]
-    assert caplog.messages[-1] == f"{URL}: skipped 1 items"
+    assert caplog.messages[-1] == f"{URL}: skipped 1 item(s)"
 
 
 @pytest.mark.parametrize(("cloud", "text"), [(0, "0"), (100, "100"), (3.14159265, "3.14159"), (None, "")])

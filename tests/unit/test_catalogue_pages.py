@@ -40,7 +40,7 @@ def test_endless_pages_of_a_stac_api(monkeypatch):
             listed(monkeypatch, servers)
         assert str(error.value) == f"{URL} {REPEATED}"
         assert len(servers.searches) == searches
-    # what is no item may come again beside a new one
+    # an invalid item may be repeated beside a new one
     servers = Stac(
         page([item(one), 5], body=turned[0]), page([5, 6], body=turned[1]), page([item(two), 6, [7]])
     )

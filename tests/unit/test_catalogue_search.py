@@ -129,13 +129,13 @@ def test_an_empty_result_is_an_error(monkeypatch, caplog):
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, Stac(page([item(far), item("x"), 5])))
     assert str(error.value) == (
-        f"{URL} has no L2A products of the sites' tiles from 2017-02-01 to 2017-03-01 (2 items skipped); check period, "
+        f"{URL} has no L2A products of the sites' tiles from 2017-02-01 to 2017-03-01 (2 item(s) skipped); check period, "
         "source.level, source.bucket and source.collections."
     )
     assert caplog.messages == [
         f"{URL}: skipped 'x': neither s2:product_uri nor its id is the name of a Sentinel-2 product",
         f"{URL}: skipped 5: argument of type 'int' is not iterable",
-        f"{URL}: skipped 2 items",
+        f"{URL}: skipped 2 item(s)",
     ]
 
 
@@ -146,7 +146,7 @@ def test_the_first_twenty_skipped_items_are_named(monkeypatch, caplog):
     assert [message.split(": neither")[0] for message in named] == [
         f"{URL}: skipped 'x{i}{'y' * (119 - len(f'x{i}'))}" for i in range(20)
     ]
-    assert caplog.messages[-1] == f"{URL}: skipped 22 items"
+    assert caplog.messages[-1] == f"{URL}: skipped 22 item(s)"
 
 
 def assert_asked_for(address, ring):
@@ -202,4 +202,4 @@ def test_an_odata_catalogue(monkeypatch, caplog):
     told = [one.removeprefix(f"{ODATA}: skipped ").partition(": ") for one in caplog.messages[:-1]]
     assert [name for name, _, _ in told] == names
     assert [reason for _, _, reason in told][:3] == ["its S3Path is not its folder in source.bucket"] * 3
-    assert caplog.messages[-1] == f"{ODATA}: skipped 6 items"
+    assert caplog.messages[-1] == f"{ODATA}: skipped 6 item(s)"

@@ -205,7 +205,7 @@ def test_the_coding_of_a_tile_overrides_that_of_a_component_in_the_main_header(f
     cod = content[content.index(b"\xff\x52") :][:20]
     assert cod[2:4] == struct.pack(">H", 18)
     first = parts(content)[0][0]
-    # one level less than there is: the number of packets would be another one
+    # one level less, with which the number of packets would differ
     component = struct.pack(">HHBB", 0xFF53, 9, 0, 0) + bytes([cod[9] - 1]) + cod[10:14]
     head = changed(content, content.index(b"jp2c") - 4, bytes(4))[:first] + component
     tiles = [content[start : start + length] for start, length, _ in parts(content)]
@@ -240,7 +240,7 @@ def test_gaps_between_tiles(files):
     assert refused(changed(content, start + 6, longer)) == (
         f"a tile does not start where it should, at byte {start + length + 1}"
     )
-    # what comes after the last tile that is read
+    # the data after the last tile that is read
     assert refused(changed(content, start + 6, longer), (128, 128, 1, 1)) == (
         f"a tile does not end where it should, at byte {start + length + 1}"
     )

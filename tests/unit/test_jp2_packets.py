@@ -111,7 +111,7 @@ LONGER = "the packet lengths of tile 0 do not add up to the length of its data"
         ("plain", (3, 200, 1), b"\x81ab" + b"\x82" + b"c" * 199 + b"\x00", None),
         ("plain", (3, 200, 2), b"\x81ab" + b"\x82" + b"c" * 199 + b"\x00", LONGER),
         ("plain", (3, 199, 1), b"\x81ab" + b"\x82" + b"c" * 199 + b"\x00", LONGER),
-        # none may be without a byte
+        # every packet has at least one byte
         ("plain", (3, 0, 1), b"\x81ab\x00", LONGER),
         # a packet begins with a bit that is set, or is one byte without it
         ("plain", (3, 2, 1), b"\x81ab\x01b\x00", "packet 1 of tile 0 is not where it should be"),
@@ -124,7 +124,7 @@ LONGER = "the packet lengths of tile 0 do not add up to the length of its data"
         ("ends", (4, 4, 3), b"\x81\xff\x92a\x00\xff\x92b\x00\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81\xff\x92", LONGER),
         ("ends", (1, 5, 3), b"\x81\xff\x92\x80\xff\x92\x00\xff\x92", "packet 0 of tile 0 is not where it should be"),
-        # no end of its header, and one that lies in the packet before
+        # no end of its header, and one in the previous packet
         ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81b", "packet 0 of tile 0 is not where it should be"),
         ("ends", (7, 2, 3), b"\x81\xff\x92a\x80\xff\x92\x81b\x80\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("plain", (3, 2, 1), b"\x81a\xff\x95\x80\x00", "tile 0 holds a code that no encoder writes, 2 bytes into its data"),
@@ -215,7 +215,7 @@ def test_one_part_states_their_number():
     with pytest.raises(DamagedError) as error:
         check(stream(first, second, head=head))
     assert str(error.value) == "tile 0 is incomplete"
-    # where none does, those that are there are all
+    # when none does, all existing parts are assumed
     first = part(b"\x80a\x80b\x00", plt(2, 2, 1), total=0)
     assert check(stream(first, head=head)) == "checked"
 

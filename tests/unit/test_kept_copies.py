@@ -58,7 +58,7 @@ def test_a_copy_is_not_replaced_by_one_that_lacks_a_band(product, tmp_path):
         f"{NAME}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry.",
     ):
         of_folder(safe, out)
-    # the first copy takes what there is: what is missing is missed where it is read
+    # the first copy contains all available bands; a missing one is reported when it is read
     out.unlink()
     of_folder(safe, out)
     assert is_finished(out)
@@ -114,7 +114,7 @@ def test_a_damaged_copy_is_replaced(product, tmp_path, damage):
 STORE = {
     "kind": "s3",
     "bucket": "b",
-    # nobody listens there
+    # no server listens there
     "endpoint_url": "http://127.0.0.1:9",
     "region": None,
     "anonymous": True,
@@ -147,7 +147,7 @@ def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, mon
     monkeypatch.setattr("tigerbush.sources.retries.WAIT_SECONDS", 0)
     out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
     copy_product(product(), out, [])
-    # what may pass is tried again first
+    # transient errors are retried first
     with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not respond"):
         fetch(out, last_attempt=False)
     assert files_of(out.parent) == [out.name]

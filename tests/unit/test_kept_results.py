@@ -204,7 +204,7 @@ def test_a_composite_is_not_replaced_by_that_of_a_newer_baseline_that_fails(date
         date.run(failed=[newer])
     assert str(error.value).startswith(f"{newer} cannot be used (gone); ")
     assert date.out.read_bytes() == before
-    # whole, it takes the place of the old one
+    # an intact one replaces the old one
     image, mask = date.windows[newer]
     date.windows[newer] = (replace(image, tags=image.tags | {PRODUCT: newer}), mask)
     date.run()

@@ -198,7 +198,7 @@ def test_files_that_a_copy_may_lose(tmp_path, lost, bands, sentence):
     names = ["MTD_MSIL1C.xml", "GRANULE/G/MTD_TL.xml", "GRANULE/G/IMG_DATA/T_B04.jp2", "GRANULE/G/IMG_DATA/T_B08.jp2", "GRANULE/G/QI_DATA/MSK_CLASSI_B_B00.jp2", "note.txt"]  # fmt: skip
     target = tmp_path / f"{name_of()}.zip"
     left = [name for name in names if not (lost and name.endswith(lost))]
-    # of a copy that is not there, or damaged, nothing is known
+    # nothing is known of a copy that is missing or damaged
     refuse_smaller_copy(target, left, bands)
     target.write_bytes(b"none")
     refuse_smaller_copy(target, left, bands)

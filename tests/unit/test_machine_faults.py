@@ -104,7 +104,7 @@ def test_a_source_folder_without_permission(place, kind, mode):
     if kind == "zip":
         path = zip_of(path)
     if mode == 0o100:
-        # what may be entered alone still gives its products, and tells nothing of one that is gone
+        # a folder that may only be entered still gives access to its products, but does not reveal missing ones
         shutil.rmtree(path) if kind == "SAFE" else path.unlink()
     (place / "products").chmod(mode | mode >> 6)
     with without_privileges():

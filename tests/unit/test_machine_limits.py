@@ -36,7 +36,7 @@ def small_disk(size=4096):
 def test_a_full_disk(place):
     with small_disk():
         sentence = refused(place / "products" / SAFE, place)
-    # what GDAL says between the brackets names a temporary file
+    # GDAL's message in brackets names a temporary file
     start, _, end = sentence.partition(" (")
     assert start == f"{place}/windows/{name_of()}.window.tif cannot be written"
     assert end.endswith("); fix that and run again.")

@@ -96,7 +96,7 @@ def test_positions_with_three_coordinates(product):
     edited(path, (flat, solid), ('srsDimension="2"', 'srsDimension="3"'))
     np.testing.assert_array_equal(read_mask(open_product(safe), WHOLE)[0], before)
     assert before.sum() == before[:3, :3].sum() == 9
-    # two numbers are what is meant where nothing is said
+    # two coordinates by default
     edited(path, (solid, flat), (' srsDimension="3"', ""))
     np.testing.assert_array_equal(read_mask(open_product(safe), WHOLE)[0], before)
 

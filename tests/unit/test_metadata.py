@@ -49,7 +49,7 @@ def read(product=None, tile=None, *, level="L1C", baseline="0204"):
     return read_metadata(Xml("MTD", product or product_xml(level)), Xml("TL", tile or tile_xml()), name)
 
 
-# of a band its own, so that none is taken for another; in the order of bands, B8A after B8
+# a different one for each band, in the order of bands, B8A after B8
 OFFSETS = {number: -1000 - number for number in range(13)}
 
 

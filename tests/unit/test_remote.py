@@ -180,7 +180,7 @@ TROUBLE = [
     ("read", ("p/a", None, md5(b"abcdef")), body(b"abcdeF"), "the data received do not match the store's checksum"),
     ("read_range", ("p/a", 2, 3, 6), part(1, b"bcd", 6), "received bytes from 1, requested from 2"),
     ("read_range", ("p/a", 2, 3, 6), part(2, b"cd", 6), "received 2 of 3 bytes"),
-    # the whole, by a server that knows no parts
+    # the whole object, from a server that ignores ranges
     ("read_range", ("p/a", 2, 3, 6), body(b"abcdef", ContentRange=None), "received bytes from 0, requested from 2"),
     ("read_range", ("p/a", 0, 3, 6), body(b"abcdef", ContentRange=None), "received 4 of 3 bytes"),
     ("size_of", ("p/a",), refusal(503, "SlowDown"), "AWS is overloaded or down (503 SlowDown)"),

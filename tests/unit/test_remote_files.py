@@ -87,7 +87,7 @@ def test_the_header_is_requested_only_at_the_start(store, bucket):
     file = RemoteFile(store, "a", 1000, "")
     assert file.read(1, 3) == CONTENT[1:4]
     assert file.read(0, 500) == CONTENT[:500]
-    # of what begins the file there is a part already
+    # the start of the file has already been fetched
     assert bucket.ranges == [(1, 16), (0, 0), (17, 499)]
 
 

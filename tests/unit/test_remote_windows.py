@@ -20,7 +20,7 @@ def waits(monkeypatch):
     return without_waiting(monkeypatch)
 
 
-# an image larger than what comes at once
+# an image larger than what is fetched at once
 SIDE = 300
 GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
 OPTIONS = {

@@ -63,7 +63,7 @@ def spoil(path, damage):
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "a byte":
-        # in the pixels, or in the member of a zip: the directory is whole
+        # in the pixels, or in the member of a zip whose directory is intact
         start = 60 if path.suffix == ".zip" else -300
         path.write_bytes(content[:start] + bytes(20) + content[start + 20 :])
 
@@ -217,7 +217,7 @@ def test_retry_forces_failed_products_of_the_table(again, results, capsys):
         ("bcd", ["all"], ["downloads/b.zip", "here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/c.zip", "there/downloads/d.zip"]),
         ("g", ["scenes"], ["scenes/g.tif"]),
         ("hi", ["scenes"], ["downloads/h.zip", "downloads/i.zip", "scenes/h.tif"]),
-        # of a copy alone it is not known what it is for
+        # for a copy alone, its purpose is not known
         ("i", ["all"], ["downloads/i.zip"]),
         ("bg", ["scenes", "all"], ["downloads/b.zip", "here/products/b.tif", "scenes/g.tif"]),
     ],
@@ -325,7 +325,7 @@ def test_a_permanent_error_becomes_a_placeholder(tmp_path, caplog, error, last, 
     record(tmp_path, "a")
     made = placeholder_on_failure(raising(error), lambda text: ("placeholder", text), last, result=result)
     assert (made, caplog.messages) == (("placeholder", reason), [reason])
-    # there is a result of this product's own now
+    # the product has a result of its own now
     assert not record_path(result).exists()
     assert placeholder_on_failure(raising(error), str, last) == reason
     write_image(result, "ok")

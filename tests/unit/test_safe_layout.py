@@ -150,7 +150,7 @@ WHOLE = Grid(1000, 5000, 20, 30, 18)
 @pytest.mark.parametrize(
     ("target", "margin", "part"),
     [
-        # column, row, width, height of what is touched
+        # column, row, width, height of the window
         (Grid(1000, 5000, 10, 4, 6), 0, (0, 0, 2, 3)),
         (Grid(1010, 4990, 10, 4, 6), 0, (0, 0, 3, 4)),
         (Grid(1020, 4980, 10, 4, 6), 0, (1, 1, 2, 3)),

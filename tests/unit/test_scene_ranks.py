@@ -124,7 +124,7 @@ def test_an_error_of_one_product_does_not_stop_the_others(maker, products, tmp_p
     found = process_products(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
     assert found == EXPECTED and list(found) == order
     assert maker == [(products[name], tmp_path / f"{name}.tif", name, SCENE, LIMITS, last) for name in order]
-    # the defect alone is told with where it was
+    # only a bug is logged with its traceback
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
     assert caplog.records[0].getMessage() == f"{NAMES[3]}:"
 
@@ -166,7 +166,7 @@ def test_the_first_rank_distributes_and_collects(job, maker, folder, caplog):
     left.write_bytes(b"half")
     others = [{NAMES[2]: {"status": "failed", "reason": "b"}}, {NAMES[5]: {"status": "ok", "reason": ""}}]
     found = job(Communicator(0, 3, others=others))
-    # every third of the five that are to do; of the others it tells what is there
+    # every third of the five unfinished ones; the outcomes of the others are read
     assert [call[2] for call in maker] == [NAMES[1], NAMES[5]]
     assert [call[4:] for call in maker] == [(LIMITS, True)] * 2
     assert found == {

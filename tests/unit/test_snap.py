@@ -142,7 +142,7 @@ def test_esa_snappy_is_called_within_limits_and_left_clean(snap, product, made):
         made(product())
     notes = snap.notes()
     assert [note["event"] for note in notes] == ["read", "write", "dispose", "dispose", "dispose"] * 2
-    # a virtual machine of its own for each product, and none in this process
+    # a separate virtual machine for each product, and none in this process
     assert len({note["pid"] for note in notes}) == 2
     assert "jpy" not in sys.modules
     assert {note["heap"] for note in notes} == {3000}

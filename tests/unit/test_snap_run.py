@@ -102,7 +102,7 @@ def safe(product):
     return product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL))
 
 
-# what SNAP answers
+# messages of SNAP
 
 
 @pytest.fixture

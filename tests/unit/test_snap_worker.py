@@ -141,7 +141,7 @@ def test_the_reader_is_named_with_its_version(snap, tmp_path):
     names = ["opttbx-s2msi-reader-ui.jar", "opttbx-s2msi-reader.jar", "zz-s2msi-reader.jar", "ceres.jar"]
     snap.class_path = ":".join(str(jar(tmp_path, name)) for name in names)
     assert check("snap") == (True, "SNAP 13.0, opttbx-s2msi-reader 13.0.2")
-    # without a version, without a manifest, and what is no jar
+    # without a version, without a manifest, and not a jar
     jar(
         tmp_path,
         "opttbx-s2msi-reader.jar",

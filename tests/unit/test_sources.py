@@ -264,7 +264,7 @@ def test_a_whole_product_for_snap(monkeypatch, tmp_path):
     bucket = Bucket({f"{folder}/{name}": content for name, content in (FILES | more).items()}, page=2)
     bucket.objects |= {f"{folder}/": b"", f"{folder}/../x": b"no", f"{folder}-2/a": b"no"}
     store, target = store_of(monkeypatch, bucket), tmp_path / f"{WEST}.zip"
-    # the place is that of the first file that lies in it
+    # the folder is that of the first file in it
     web = file_row(WEST, ("metadata", ""), "stac.json", f"https://x/{WEST}.SAFE/stac.json", 0)
     fetch_whole_product(WEST, [web, *rows_of(f"{folder}/")[:1]], target, store=store)
     assert members(target) == STORED | {f"{WEST}.SAFE/{name}": content for name, content in more.items()}

@@ -74,7 +74,7 @@ def test_keys_that_are_invalid_in_a_header(monkeypatch):
         "another character that keys never have); set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both "
         "SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
     )
-    # keys are not looked at where none are sent, and no client is made without a bucket
+    # keys are not checked when none are sent, and no client is created without a bucket
     Store("b", anonymous=True)
     assert Store().connections == 4
 

@@ -145,7 +145,7 @@ def test_only_new_products_are_requested(monkeypatch, caplog):
     assert [row["product"] for row in more_files[12:]] == [names[3]] * 4
     assert [one["Prefix"][13:-6] for one in bucket.listed[7:]] == names[1:]
     assert caplog.messages == ["7 of 7 days of L/", "4 products, 3 of them new", "3 of 3 products"]
-    # what was described stays as it was described
+    # rows of an earlier listing are reused
     kept, _ = listed(monkeypatch, bucket, "L/", old=[rows[0] | {"granule": "as before"}], old_files=files)
     assert [row["granule"] for row in kept] == ["as before", "g1", "g1", "g1"]
 
@@ -184,7 +184,7 @@ def test_folders_that_are_not_products(monkeypatch, caplog, folder):
     bucket.answers = [None, {"CommonPrefixes": [{"Prefix": folder}, {"Prefix": good}, {"Prefix": folder}]}]
     rows, _ = listed(monkeypatch, bucket, "L/")
     assert products(rows) == [GOOD]
-    assert caplog.messages == ["L/: skipped 2 names that are not product names"]
+    assert caplog.messages == ["L/: skipped 2 name(s) that are not product names"]
 
 
 def test_unusable_names_in_a_product(monkeypatch, caplog):
@@ -200,7 +200,7 @@ def test_unusable_names_in_a_product(monkeypatch, caplog):
         "MTD_MSIL1C.xml",
     ]
     assert rows[0]["size_bytes"] == str(27 + len(XML % b"12.5"))
-    assert caplog.messages == [f"s3://eodata/{folder}: skipped 3 unusable names"]
+    assert caplog.messages == [f"s3://eodata/{folder}: skipped 3 unusable name(s)"]
 
 
 def test_a_listing_with_unrequested_names(monkeypatch, caplog):
@@ -214,7 +214,7 @@ def test_a_listing_with_unrequested_names(monkeypatch, caplog):
     bucket.answers = [*[{}] * 7, {"Contents": [{"Key": name, "Size": 5} for name in names]}]
     [row], files = listed(monkeypatch, bucket, "L/")
     assert (row["size_bytes"], [file["band"] for file in files]) == ("5", ["B4"])
-    assert caplog.messages == [f"s3://eodata/{folder}: skipped 2 unusable names"]
+    assert caplog.messages == [f"s3://eodata/{folder}: skipped 2 unusable name(s)"]
 
 
 @pytest.mark.parametrize("size", [0, 5])
@@ -291,12 +291,12 @@ L2A = name_of("20170201", level="L2A", baseline="0400")
 def test_the_layout_of_aws(monkeypatch):
     """Files have names in SAFE layout; the size of the product's metadata is known once they are read."""
     bucket = Bucket(tile_of(L2A), page=100)
-    # a longer tileInfo.json is none
+    # a larger tileInfo.json is not read
     take_metadata_of(monkeypatch, max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key))
     rows, files = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     folder, granule, stem = "L2A/tiles/33/T/VL/2017/2/1/0", "GRANULE/L2A_T33TVL", "T33TVL_20170201T100000"
     xml = XML % b"3"
-    # what needs no name in SAFE layout does not count
+    # files without a name in SAFE layout are ignored
     size = 1 + 2 + 3 + 4 + 6 + 8 + 9
     assert rows == [
         {

@@ -156,7 +156,7 @@ def test_sub_images_are_whole_and_their_centres_those_of_utm():
             465_180 + 20 * (column + 10), 5_080_260 - 20 * (row + 10), 33, northern=True
         )
         assert (part.longitude, part.latitude) == (round(float(longitude), 4), round(float(latitude), 4))
-    # a pixel less, and a column or a row of them is not whole
+    # one pixel less, and a column or row is incomplete
     assert len(sub_images(Grid(0, 5_080_260, 20, 39, 41), 32633, 20)) == 2
     assert len(sub_images(Grid(0, 5_080_260, 20, 40, 39), 32633, 20)) == 2
     assert sub_images(Grid(0, 5_080_260, 20, 19, 41), 32633, 20) == []

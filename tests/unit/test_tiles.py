@@ -163,7 +163,7 @@ def touches(place, tile):
     letters = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
     if zone != zone_of_place or (band >= "N") != (place.latitude >= 0) or column not in letters:
         return False
-    # rows come again every 2000 km, so the band of latitude (8 degrees, the last one 12) has to be near
+    # rows repeat every 2000 km, so the latitude band (8 degrees, the last one 12) must be near
     bottom = -80 + 8 * "CDEFGHJKLMNPQRSTUVWX".index(band)
     if not bottom - 2 < place.latitude < bottom + (12 if band == "X" else 8) + 2:
         return False

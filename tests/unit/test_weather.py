@@ -150,7 +150,7 @@ def test_accumulated(tmp_path):
     assert rain(path, "2016-01-02", "2016-01-03", kind="accumulated") == pytest.approx(48, rel=1e-12)
     # the rainfall of the last hour of the third is only in the record of the fourth
     assert rain(path, "2016-01-03", "2016-01-04", kind="accumulated") is None
-    # a missing record is bridged: the next one holds what fell
+    # a missing record is bridged: the next one contains its rainfall
     path = table(tmp_path, *(row for row in rows if "2016-01-02T05" not in row))
     assert rain(path, "2016-01-02", "2016-01-03", kind="accumulated", unit="m") == pytest.approx(48_000)
 

@@ -37,7 +37,7 @@ def test_records_of_half_hours(tmp_path):
     second = range(48, 96)
     expected = sum(i % 5 for i in second), sum(i % 7 for i in second) / 48
     assert of(path, "2016-01-02", "2016-01-03") == approx(*expected)
-    # the first is missing, and then what it stands for; the last stands until midnight
+    # the first is missing, and with it the time that it covers; the last covers the time until midnight
     assert of(table(tmp_path, *half_hours("2016-01-01T00:30", 95)), "2016-01-01", "2016-01-02") is None
     assert of(table(tmp_path, *half_hours("2016-01-01T00:00", 95)), "2016-01-02", "2016-01-03") is None
 

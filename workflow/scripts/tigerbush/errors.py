@@ -34,7 +34,7 @@ _MAX_OPEN_FILES = 16
 
 
 class TigerbushError(Exception):
-    """Input that is wrong, and that retrying does not change.
+    """A permanent error, usually in the input: a retry would fail again.
 
     The message is one sentence: which file, which field, what was expected, what to do.
     """

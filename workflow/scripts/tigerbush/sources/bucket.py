@@ -162,7 +162,7 @@ def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query
             elif name.tile in query.tiles:
                 yield ListedProduct(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
     if skipped:
-        log.warning("%s: skipped %d names that are not product names", prefix, skipped)
+        log.warning("%s: skipped %d name(s) that are not product names", prefix, skipped)
 
 
 def _list_tiles(
@@ -247,7 +247,7 @@ def _list_folder(store: Store, product: ListedProduct) -> list[tuple[str, Stored
     objects = store.objects(prefix)
     usable = [stored for stored in objects if stored.key.startswith(prefix) and is_address(stored.key)]
     if len(usable) < len(objects):
-        log.warning("%s: skipped %d unusable names", product.url, len(objects) - len(usable))
+        log.warning("%s: skipped %d unusable name(s)", product.url, len(objects) - len(usable))
     return [(stored.key.removeprefix(prefix), stored) for stored in usable]
 
 

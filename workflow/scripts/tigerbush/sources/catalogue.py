@@ -109,7 +109,7 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
     if not products:
         raise TigerbushError(
             f"{catalogue} has no {query.level} products of the sites' tiles from {query.start} to {query.end} "
-            f"({skipped.count} items skipped); check period, source.level, source.bucket and source.collections."
+            f"({skipped.count} item(s) skipped); check period, source.level, source.bucket and source.collections."
         )
     silent: set[str] = set()
 
@@ -135,7 +135,7 @@ class _SkippedItems:
 
     def log_count(self) -> None:
         if self.count:
-            log.warning("%s: skipped %d items", self._catalogue, self.count)
+            log.warning("%s: skipped %d item(s)", self._catalogue, self.count)
 
 
 def _products(
