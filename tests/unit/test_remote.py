@@ -13,7 +13,7 @@ from tigerbush.sources.store import StoredObject, check_content, is_checksum
 from tigerbush.sources.web import Hosts, Response
 
 CHANGED = (
-    "has changed since it was listed; remove the product's line from the table of products, run ./tigerbush discover, "
+    "has changed since it was listed; delete the product's line from the product table, run ./tigerbush discover, "
     "then ./tigerbush retry."
 )
 ENDLESS = (

@@ -198,6 +198,6 @@ def object_changed(label: str, difference: str | None = None) -> str:
     """Return the sentence for an object that is not the one listed; `difference` is the predicate of a clause."""
     subject = f"{label} {difference}: it" if difference else label
     return (
-        f"{subject} has changed since it was listed; remove the product's line from the table of products, run "
+        f"{subject} has changed since it was listed; delete the product's line from the product table, run "
         "./tigerbush discover, then ./tigerbush retry."
     )
