@@ -1,4 +1,4 @@
-"""Web servers that answer as they are told and keep what they were asked."""
+"""Web servers that return prepared responses and record requests."""
 
 import json
 import re
@@ -14,8 +14,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it arrived; names of headers in small letters."""
+class Received:
+    """A received request; header names in lower case."""
 
     method: str
     path: str
@@ -31,14 +31,15 @@ class Server:
     ----------
     url, place : str
         With and without the scheme.
-    asked : list of Asked
+    asked : list of Received
+        The requests so far.
     answer : callable
-        Takes what is asked; gives status, headers and content, whole or piece by piece (then with Content-Length).
+        Maps a request to status, headers and content, as bytes or in pieces (then with Content-Length in the headers).
     """
 
     url: str
-    answer: Callable[[Asked], tuple[int, dict[str, str], bytes]]
-    asked: list[Asked] = field(default_factory=list)
+    answer: Callable[[Received], tuple[int, dict[str, str], bytes]]
+    asked: list[Received] = field(default_factory=list)
 
     @property
     def place(self) -> str:
@@ -48,23 +49,23 @@ class Server:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server_told: Server
+    running: Server
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def _handle(self):
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(
+        request = Received(
             self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0)))
         )
-        self.server_told.asked.append(asked)
-        status, headers, content = self.server_told.answer(asked)
+        self.running.asked.append(request)
+        status, headers, content = self.running.answer(request)
         self.send_response(status)
         for name, value in (_length(content) | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        # a client that has given up needs no more
+        # the client may have given up
         with suppress(ConnectionError):
             for piece in [content] if isinstance(content, bytes) else content:
                 if self.command != "HEAD":
@@ -79,7 +80,7 @@ def _length(content) -> dict[str, str]:
 
 @contextmanager
 def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None):
-    """Run a server on 127.0.0.1; with certificates by https, as localhost."""
+    """Run a server on 127.0.0.1; with certificates, by https on localhost."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -89,21 +90,21 @@ def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None)
         context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
         server.socket = context.wrap_socket(server.socket, server_side=True)
         url = f"https://localhost:{server.server_port}"
-    handler.server_told = Server(url, answer)
+    handler.running = Server(url, answer)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield handler.server_told
+        yield handler.running
     finally:
         server.shutdown()
         server.server_close()
 
 
 def files_below(folder: Path):
-    """Answer with the files of a folder, or parts of them."""
+    """Return an answer that serves the files of a folder, or parts of them."""
 
-    def answer(asked: Asked):
-        content = (folder / asked.path.removeprefix("/")).read_bytes()
-        match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", asked.headers.get("range", ""))
+    def answer(request: Received):
+        content = (folder / request.path.removeprefix("/")).read_bytes()
+        match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", request.headers.get("range", ""))
         if not match:
             return 200, {}, content
         start, stop = int(match[1]), min(int(match[2]) + 1, len(content))
@@ -114,25 +115,25 @@ def files_below(folder: Path):
 
 @contextmanager
 def before(catalogue, change):
-    """Run a server that passes everything on to a catalogue, as if it were its own.
+    """Run a server that forwards all requests to a catalogue, and returns the responses under its own address.
 
-    `change(path, document)` edits a JSON document of the answer, or gives (status, headers, content) instead of it.
+    `change(path, document)` edits a JSON document of the response, or returns (status, headers, content) instead of it.
     """
 
-    def answer(asked: Asked):
-        url = catalogue.url + asked.path
-        request = urllib.request.Request(url, asked.body or None, method=asked.method)  # noqa: S310 - of the test
+    def answer(received: Received):
+        url = catalogue.url + received.path
+        request = urllib.request.Request(url, received.body or None, method=received.method)  # noqa: S310 - of the test
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request) as reply:  # noqa: S310
                 content = reply.read().replace(catalogue.url.encode(), server.url.encode())
         except urllib.error.HTTPError as error:
             return error.code, {}, b""
-        if asked.path.startswith("/files/"):
+        if received.path.startswith("/files/"):
             return 200, {}, content
         document = json.loads(content)
-        given = change(asked.path.partition("?")[0], document)
-        return given or (200, {"Content-Type": "application/geo+json"}, json.dumps(document).encode())
+        edited = change(received.path.partition("?")[0], document)
+        return edited or (200, {"Content-Type": "application/geo+json"}, json.dumps(document).encode())
 
     with serving(answer) as server:
         yield server
