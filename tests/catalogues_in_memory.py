@@ -6,7 +6,7 @@ from datetime import date
 from stores_in_memory import Bucket, Servers, store_of
 from tigerbush.sources import catalogue
 from tigerbush.sources.catalogue import list_catalogue
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 URL = "https://stac.example/v1"
 ODATA = "https://odata.example/odata/v1"
@@ -14,7 +14,7 @@ PLACE = {"longitude": 14.5, "latitude": 60.0, "region_size": 0.1}
 # half a side is 0.05 degrees, and twice as much in longitude at 60 degrees north
 BOX = [14.4, 59.95, 14.6, 60.05]
 FEBRUARY = {"start": date(2017, 2, 1), "end": date(2017, 3, 1)}
-AGAIN = "gives the same page again and again; try again later."
+REPEATED = "returns the same page repeatedly; try again later."
 
 
 def collection(name):
@@ -49,7 +49,7 @@ class Stac(Servers):
         answers = {URL: encoded(root()), f"{URL}/collections": encoded(names)}
         super().__init__(
             answers
-            | {f"{URL}/search": [page if isinstance(page, Answer) else encoded(page) for page in pages]}
+            | {f"{URL}/search": [page if isinstance(page, Response) else encoded(page) for page in pages]}
         )
 
     @property
@@ -67,9 +67,9 @@ def item(name, **properties):
     }  # fmt: skip
 
 
-def page(items, **following):
+def page(items, **next_link):
     """Return a page, with a link to the next one."""
-    links = [{"rel": "next", "href": f"{URL}/search", "method": "POST"} | following] if following else []
+    links = [{"rel": "next", "href": f"{URL}/search", "method": "POST"} | next_link] if next_link else []
     return {"type": "FeatureCollection", "features": items, "links": links}
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tigerbush.sources import store as remote
 from tigerbush.sources.store import Store
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 
 def md5(content):
@@ -28,7 +28,7 @@ class Bucket:
     ----------
     objects : dict of key to bytes
     page : int
-        Names per page of a listing.
+        Number of names per page of a listing.
     listed, read : list of dict
         The options of each request.
     answers : list
@@ -44,22 +44,22 @@ class Bucket:
         if "IsTruncated" in (changes := self._changes()):
             return changes
         prefix, delimiter = options["Prefix"], options["Delimiter"]
-        below = [key for key in sorted(self.objects) if key.startswith(prefix)]
-        names: dict[str, bool] = {}
-        for key in below:
-            folder, slash, _ = key.removeprefix(prefix).partition(delimiter or "\0")
-            names.setdefault(f"{prefix}{folder}{slash}", bool(slash))
+        keys = [key for key in sorted(self.objects) if key.startswith(prefix)]
+        is_folder: dict[str, bool] = {}
+        for key in keys:
+            name, slash, _ = key.removeprefix(prefix).partition(delimiter or "\0")
+            is_folder.setdefault(f"{prefix}{name}{slash}", bool(slash))
         first = int(options.get("ContinuationToken", 0))
         last = first + min(options.get("MaxKeys", self.page), self.page)
-        page = list(names)[first:last]
-        answer = {"IsTruncated": last < len(names)}
-        if contents := [self._entry(name) for name in page if not names[name]]:
-            answer["Contents"] = contents
-        if folders := [{"Prefix": name} for name in page if names[name]]:
-            answer["CommonPrefixes"] = folders
-        if answer["IsTruncated"]:
-            answer["NextContinuationToken"] = str(last)
-        return answer | changes
+        page = list(is_folder)[first:last]
+        response = {"IsTruncated": last < len(is_folder)}
+        if contents := [self._entry(name) for name in page if not is_folder[name]]:
+            response["Contents"] = contents
+        if folders := [{"Prefix": name} for name in page if is_folder[name]]:
+            response["CommonPrefixes"] = folders
+        if response["IsTruncated"]:
+            response["NextContinuationToken"] = str(last)
+        return response | changes
 
     def get_object(self, **options):
         self.read.append(options)
@@ -70,13 +70,13 @@ class Bucket:
         tag = f'"{md5(content)}"'
         if options.get("IfMatch", tag) != tag:
             raise refusal(412, "PreconditionFailed")
-        answer, part = {"ETag": tag, "ContentType": "image/jp2"}, content
+        response, part = {"ETag": tag, "ContentType": "image/jp2"}, content
         if "Range" in options:
             first, last = map(int, options["Range"].removeprefix("bytes=").split("-"))
             part = content[first : last + 1]
-            answer["ContentRange"] = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
-        answer |= {"ContentLength": len(part)}
-        return answer | {"Body": io.BytesIO(part)} | changes
+            response["ContentRange"] = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
+        response |= {"ContentLength": len(part)}
+        return response | {"Body": io.BytesIO(part)} | changes
 
     def _entry(self, name):
         content = self.objects[name]
@@ -104,8 +104,8 @@ class Servers:
 
     Attributes
     ----------
-    answers : dict of address to bytes, an Answer, an exception, or a list of these, whose last one is repeated
-        Also a function of method, address and options; the key None is for all other addresses.
+    answers : dict of address to bytes, a Response, an exception, or a list of these, whose last one is repeated
+        Also a function of method, address and options; the key None stands for all other addresses.
     asked : list of (method, address, options)
     opened : list of (hosts, options)
     """
@@ -119,18 +119,18 @@ class Servers:
 
     def request(self, method, url, **options):
         self.asked.append((method, url, options))
-        answer = self.answers.get(url) or self.answers.get(None, Answer(404, b"", {}, "host"))
+        answer = self.answers.get(url) or self.answers.get(None, Response(404, b"", {}, "host"))
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if callable(answer):
             answer = answer(method, url, **options)
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, Answer) else Answer(200, answer, {}, "host")
+        return answer if isinstance(answer, Response) else Response(200, answer, {}, "host")
 
 
 def store_of(monkeypatch, bucket, servers=None, **options):
-    """Return a `Store` with a bucket named eodata and web servers in memory."""
+    """Return a `Store` with the bucket eodata and web servers in memory."""
     options = {"bucket": "eodata", "tries": 3, "connections": 1} | options
     with monkeypatch.context() as patched:
         patched.setattr(remote, "_client", lambda **_: bucket)

@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         }  # fmt: skip
 
     def _json(self, content, status=200):
-        self._answer(status, json.dumps(content).encode(), "application/json")
+        self._respond(status, json.dumps(content).encode(), "application/json")
 
     def _file(self, path):
         if not path.is_file():
@@ -148,13 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = path.read_bytes()
         match = re.fullmatch(r"bytes=([0-9]+)-([0-9]+)", self.headers.get("Range") or "")
         if not match:
-            self._answer(200, content)
+            self._respond(200, content)
             return
         start, stop = int(match[1]), min(int(match[2]) + 1, len(content))
         content_range = f"bytes {start}-{stop - 1}/{len(content)}"
-        self._answer(206, content[start:stop], headers={"Content-Range": content_range})
+        self._respond(206, content[start:stop], headers={"Content-Range": content_range})
 
-    def _answer(self, status, content, kind="application/octet-stream", headers=None):
+    def _respond(self, status, content, kind="application/octet-stream", headers=None):
         self.send_response(status)
         for name, value in {
             "Content-Type": kind,

@@ -85,8 +85,8 @@ def test_bad_items_are_passed_over_by_name(three_days, caplog):
         days = listed_days(three_days, server.url)
     assert days == ["2017-01-10"]
     messages = [record.getMessage() for record in caplog.records]
-    assert messages[-1] == f"{server.url}: {len(SPOILT) + len(WHOLE)} items passed over"
-    names = [line.partition(" passed over: ")[0].removeprefix(f"{server.url}: ") for line in messages[:-1]]
+    assert messages[-1] == f"{server.url}: skipped {len(SPOILT) + len(WHOLE)} item(s)"
+    names = [line.removeprefix(f"{server.url}: skipped ").partition(": ")[0] for line in messages[:-1]]
     without_id = {"id number": "5", "id list": "[{}]", "id missing": "None"}
     assert names == [without_id.get(name, repr(name)) for name in SPOILT][:20]
 
@@ -101,7 +101,7 @@ def test_bad_items_are_passed_over_by_name(three_days, caplog):
     ],
     ids=["long", "negative", "fraction", "infinite"],
 )
-def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text, caplog):
+def test_an_unreadable_number_affects_only_its_item(three_days, text, caplog):
     def change(path, document):
         if path != "/search":
             return None
@@ -113,18 +113,15 @@ def test_a_number_that_python_cannot_read_spoils_its_item_alone(three_days, text
     three_days.items = three_days.items[:2]
     with rewriting_proxy(three_days, change) as server:
         assert listed_days(three_days, server.url) == ["2017-01-16"]
-    assert (
-        f"'{three_days.items[0]['id']}' passed over: its eo:cloud_cover is no number from 0 to 100"
-        in caplog.text
-    )
+    assert f"'{three_days.items[0]['id']}': its eo:cloud_cover is not a number from 0 to 100" in caplog.text
 
 
 def test_names_of_items_are_escaped_in_the_log(three_days, caplog):
     three_days.items[0] |= {"id": "a\nERROR: \x1b[2J\ud800" + "x" * 500}
     three_days.items[0]["properties"]["s2:product_uri"] = "x"
     assert len(listed_days(three_days, three_days.url)) == 2
-    [line] = [record.getMessage() for record in caplog.records if " passed over: " in record.getMessage()]
-    assert line.startswith(f"{three_days.url}: 'a\\nERROR: \\x1b[2J\\ud800xxx")
+    [line] = [record.getMessage() for record in caplog.records if ": skipped '" in record.getMessage()]
+    assert line.startswith(f"{three_days.url}: skipped 'a\\nERROR: \\x1b[2J\\ud800xxx")
     assert len(line) < 350
     assert "\n" not in line
 
@@ -157,4 +154,4 @@ def test_an_item_with_malformed_assets_is_kept_and_named(three_days, caplog):
     rows, files = listing(three_days, *three_days.items, bucket=None)
     assert [row["product"] for row in rows] == [name_of("20170110", level="L2A", baseline="0500")]
     assert [row["role"] for row in files] == ["metadata"]
-    assert "asset red passed over: " in caplog.text
+    assert "skipped asset red: " in caplog.text

@@ -103,10 +103,10 @@ def test_a_missing_file_is_not_listed(catalogue, item, caplog):
     with caplog.at_level(logging.WARNING):
         _, table = listing(catalogue, item)
     assert "B2" not in {entry["band"] for entry in table}
-    assert "asset blue passed over" in caplog.text
+    assert "skipped asset blue" in caplog.text
 
 
-def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
+def test_items_that_are_not_products_are_skipped(catalogue, item, caplog):
     invalid = []
     for change in (
         {"id": "../../etc", "properties": {}},
@@ -123,7 +123,7 @@ def test_items_that_are_no_products_are_passed_over(catalogue, item, caplog):
     with caplog.at_level(logging.WARNING):
         rows, _ = listing(catalogue, *invalid, item)
     assert [row["product"] for row in rows] == [NAME]
-    assert "5 items passed over" in caplog.text
+    assert "skipped 5 item(s)" in caplog.text
 
 
 def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
@@ -146,7 +146,7 @@ def test_other_tiles_times_and_levels_are_left_out(catalogue, item):
 def test_nothing_found_is_an_error(catalogue, item):
     """Then the earlier table is kept; an empty one would plan nothing."""
     with pytest.raises(
-        TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 items passed over\)"
+        TigerbushError, match=r"has no L2A products of the sites' tiles .*\(0 item\(s\) skipped\)"
     ):
         listing(catalogue, item, tiles={"33TVM"})
 
@@ -173,22 +173,22 @@ def test_errors_of_the_catalogue_are_one_sentence(catalogue, item):
     with pytest.raises(TigerbushError, match=r"refuses the search \(400\); check source\.catalogue"):
         listing(catalogue, item)
     catalogue.status, catalogue.loop = 200, True
-    with pytest.raises(TigerbushError, match="gives the same page again and again"):
+    with pytest.raises(TigerbushError, match="returns the same page repeatedly"):
         listing(catalogue, item)
     with pytest.raises(TigerbushError, match=r"has none of the collections sentinel-2-l1c; name yours"):
         listing(catalogue, item, level="L1C")
-    with pytest.raises(TigerbushError, match="does not answer"):
+    with pytest.raises(TigerbushError, match="does not respond"):
         listing(catalogue, item, address=f"{catalogue.url}/files/B02.tif")
-    with pytest.raises(TigerbushError, match="does not answer like a STAC API"):
+    with pytest.raises(TigerbushError, match="does not respond like a STAC API"):
         listing(catalogue, item, address=f"{catalogue.url}/collections")
 
 
-def test_a_catalogue_that_is_not_there(item, monkeypatch):
+def test_a_catalogue_that_cannot_be_reached(item, monkeypatch):
     monkeypatch.setattr("tigerbush.sources.catalogue.RETRIES", 0)
     with serve(item["id"]) as stopped:
         pass
     for address in (stopped.url, stopped.odata):
-        with pytest.raises(TigerbushError, match="does not answer"):
+        with pytest.raises(TigerbushError, match="does not respond"):
             listing(stopped, item, address=address)
 
 

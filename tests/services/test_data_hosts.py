@@ -32,7 +32,7 @@ def test_redirects_of_data_follow_the_same_rules(elsewhere):
         elsewhere.answer = lambda _: (206, {"Content-Range": "bytes 0-1/2"}, b"ab")
         assert store(catalogue=home.url, hosts=[elsewhere.authority]).read_range(address, 0, 2, 2) == b"ab"
     assert str(error.value) == (
-        f"{elsewhere.authority} is not asked without encryption (http://); if it may be, allow it by source.hosts: "
+        f"{elsewhere.authority} is not contacted without encryption (http://); to permit it, set source.hosts: "
         f"['{elsewhere.authority}']."
     )
     [request] = elsewhere.requests
@@ -78,21 +78,21 @@ def test_the_address_that_was_checked_is_the_one_that_is_used(certificates, monk
             store().read(f"{secure.url}/x.tif", 2)
 
 
-def test_an_address_that_does_not_answer_gives_way_to_the_next(certificates, monkeypatch):
+def test_the_next_address_is_tried_when_one_does_not_respond(certificates, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates / "ca.pem"))
     monkeypatch.setattr(web, "public_addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
     with serving(lambda _: (200, {}, b"ab"), certificates) as secure:
         assert store().read(f"{secure.url}/x.tif", 2) == b"ab"
 
 
-def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(monkeypatch, elsewhere):
+def test_a_proxy_of_the_environment_is_used_but_gives_no_access_to_private_hosts(monkeypatch, elsewhere):
     """It resolves names itself; names that resolve here have to be public nevertheless."""
     elsewhere.answer = lambda _: (502, {}, b"")
     monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{SECRET}@{elsewhere.authority}")
     with pytest.raises(RemoteError) as error:
         store().size_of("https://data.invalid/B02.tif")
     assert str(error.value) == (
-        "https://data.invalid/B02.tif: data.invalid did not answer, or not to the end (ProxyError)"
+        "https://data.invalid/B02.tif: data.invalid did not respond, or its response was cut off (ProxyError)"
     )
     request = elsewhere.requests[0]
     assert (request.method, request.path) == ("CONNECT", "data.invalid:443")
@@ -109,10 +109,10 @@ def test_a_proxy_of_the_environment_is_used_and_cannot_be_used_to_get_inside(mon
     [
         (503, {}, "{url}: {place} is overloaded or down (503)"),
         (429, {"Retry-After": "0"}, "{url}: {place} is overloaded or down (429)"),
-        (401, {}, "{url}: {place} allows no access (401), and web servers are sent no credentials; choose a public collection in source.collections."),
-        (404, {}, "{url} is not there (any more); run ./tigerbush discover, then ./tigerbush retry."),
+        (401, {}, "{url}: {place} denies access (401), and no credentials are sent to web servers; choose a public collection in source.collections."),
+        (404, {}, "{url} does not exist (any more); run ./tigerbush discover, then ./tigerbush retry."),
         (418, {}, "{url}: {place} refuses the request (418); check source.*."),
-        (200, {"Content-Type": "text/html; charset=utf-8"}, "{url}: {place} answers with a web page (perhaps to log in), not with a file; choose a public collection in source.collections."),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, "{url}: {place} returns a web page (perhaps a login page), not a file; choose a public collection in source.collections."),
     ],
 )  # fmt: skip
 def test_errors_of_a_data_host_name_it(elsewhere, status, headers, sentence):
@@ -129,16 +129,16 @@ def test_an_untrusted_certificate_is_reported_at_once(certificates):
     with serving(certificates=certificates) as secure, pytest.raises(TigerbushError) as error:
         store(hosts=[secure.authority]).size_of(f"{secure.url}/x.tif")
     assert str(error.value) == (
-        f"{secure.url}/x.tif: the certificate of {secure.authority} is not trusted here; set REQUESTS_CA_BUNDLE to your "
-        "authority's."
+        f"{secure.url}/x.tif: the certificate of {secure.authority} is not trusted on this machine; set REQUESTS_CA_BUNDLE to your "
+        "authority's CA bundle."
     )
 
 
-def test_no_more_is_read_than_was_asked_for(elsewhere):
+def test_no_more_is_read_than_requested(elsewhere):
     elsewhere.answer = lambda _: (200, {}, b"x" * 1_000_000)
     remote, url = store(hosts=[elsewhere.authority]), f"{elsewhere.url}/x.tif"
     assert remote.size_of(url) == 1_000_000
-    with pytest.raises(RemoteError, match=r"x\.tif: 11 bytes came, 10 were expected$"):
+    with pytest.raises(RemoteError, match=r"x\.tif: received 11 bytes, expected 10$"):
         remote.read(url, 10)
 
 
@@ -152,12 +152,12 @@ def test_a_remote_image_cannot_refer_to_other_files(elsewhere, tmp_path):
     grid = Grid(0, 90, 10, 9, 9)
     with serving(lambda _: (200, {}, content)) as home:
         row = {"name": "B02.tif", "key": f"{home.url}/B02.tif", "size": str(len(content)), "etag": ""}
-        with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif does not decode"):
+        with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif cannot be decoded"):
             read_remote_window(store(catalogue=home.url), row, grid, grid)
     assert elsewhere.requests == []
 
 
-def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
+def test_an_unresponsive_data_host_fails_its_product(three_days, caplog):
     """It is asked once, the other products are found, and the row keeps the address for the next attempt."""
     closed = f"127.0.0.1:{free_port()}"
     for item in three_days.items[:2]:
@@ -172,15 +172,18 @@ def test_a_silent_data_host_is_its_products_failure(three_days, caplog):
     # two files are requested at the same time, later ones not at all
     assert 1 <= len(messages) <= 2
     assert (
-        f"{closed} did not answer, or not to the end (NewConnectionError); what lies there fails"
+        f"{closed} did not respond, or its response was cut off (NewConnectionError); products with files there will fail"
         in messages[0]
     )
     with pytest.raises(RemoteError) as error:
         store(hosts=[closed]).size_of(keys[0])
-    assert str(error.value) == f"{keys[0]}: {closed} did not answer, or not to the end (NewConnectionError)"
+    assert (
+        str(error.value)
+        == f"{keys[0]}: {closed} did not respond, or its response was cut off (NewConnectionError)"
+    )
 
 
-def test_a_private_data_host_is_its_products_failure(three_days):
+def test_a_private_data_host_fails_its_product(three_days):
     item = three_days.items[0]
     item["assets"] = {"blue": {"href": "https://localhost/B02.tif"}}
     rows, files = listing(three_days, *three_days.items, bucket=None)

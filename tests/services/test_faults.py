@@ -23,10 +23,10 @@ NAME = name_of("20170110")
 TRANSIENT = {
     "503": r"_B04\.jp2: http://.* is overloaded or down \(503 \w*\)",
     "429": r"_B04\.jp2: http://.* is overloaded or down \(429 \w*\)",
-    "reset": r"_B04\.jp2: http://.* did not answer, or not to the end \(\w+\)",
-    "truncate": r"_B04\.jp2: http://.* did not answer, or not to the end \(\w+\)",
-    "stall": r"_B04\.jp2: http://.* did not answer, or not to the end \(ReadTimeoutError\)",
-    "corrupt": r"_B04\.jp2: what came differs from the checksum that the store gives",
+    "reset": r"_B04\.jp2: http://.* did not respond, or its response was cut off \(\w+\)",
+    "truncate": r"_B04\.jp2: http://.* did not respond, or its response was cut off \(\w+\)",
+    "stall": r"_B04\.jp2: http://.* did not respond, or its response was cut off \(ReadTimeoutError\)",
+    "corrupt": r"_B04\.jp2: the data received do not match the store's checksum",
 }
 
 
@@ -102,7 +102,7 @@ def test_a_whole_download_that_fails_leaves_nothing(proxy, files, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "waits"), [("503", (0.01, 0.02, 0.04, 0.08)), ("429 with Retry-After", (7,) * 4)]
 )
-def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, slept, fault, waits):
+def test_waits_double_unless_the_server_states_one(proxy, files, tmp_path, slept, fault, waits):
     proxy.fault(fault, r"_B04\.jp2", times=4)
     fetch("whole", store(proxy), files, tmp_path / f"{NAME}.zip")
     assert slept == pytest.approx(waits, rel=0.26)
@@ -112,11 +112,11 @@ def test_waits_grow_unless_the_server_says_how_long(proxy, files, tmp_path, slep
 @pytest.mark.parametrize(
     ("options", "keys", "sentence"),
     [
-        ({"bucket": KEYED}, {}, "there are no credentials for .*; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-        ({"bucket": KEYED, "anonymous": True}, {}, r"allows no access \(AccessDenied\); check the keys"),
-        ({"bucket": KEYED}, KEYS | {"AWS_SECRET_ACCESS_KEY": "guessed"}, r"does not accept the credentials \(SignatureDoesNotMatch\); renew the keys"),
-        ({"bucket": KEYED}, KEYS | {"AWS_ACCESS_KEY_ID": "nobody"}, r"does not accept the credentials \(InvalidAccessKeyId\); renew the keys"),
-        ({"bucket": "missing"}, {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "writes-too"}, r"is not there \(any more\); check source.bucket"),
+        ({"bucket": KEYED}, {}, "no credentials for .* were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ({"bucket": KEYED, "anonymous": True}, {}, r"denies access \(AccessDenied\); check the keys"),
+        ({"bucket": KEYED}, KEYS | {"AWS_SECRET_ACCESS_KEY": "guessed"}, r"rejects the credentials \(SignatureDoesNotMatch\); renew the keys"),
+        ({"bucket": KEYED}, KEYS | {"AWS_ACCESS_KEY_ID": "nobody"}, r"rejects the credentials \(InvalidAccessKeyId\); renew the keys"),
+        ({"bucket": "missing"}, {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "writes-too"}, r"does not exist \(any more\); check source.bucket"),
     ],
 )  # fmt: skip
 def test_a_store_that_refuses(seaweedfs, files, tmp_path, monkeypatch, how, options, keys, sentence):
@@ -146,7 +146,7 @@ def test_no_server(seaweedfs, files, tmp_path):
     closed = Store(PUBLIC, endpoint_url="http://127.0.0.1:9", anonymous=True)
     with pytest.raises(
         RemoteError,
-        match=r"http://127\.0\.0\.1:9 did not answer, or not to the end \(EndpointConnectionError\)",
+        match=r"http://127\.0\.0\.1:9 did not respond, or its response was cut off \(EndpointConnectionError\)",
     ):
         fetch("stream", closed, files, tmp_path / f"{NAME}.zip")
 
@@ -159,7 +159,7 @@ def test_a_missing_band(seaweedfs, files, tmp_path):
     deleted = [row | {"key": row["key"] + "x"} if row["band"] == "B4" else row for row in files]
     with pytest.raises(
         TigerbushError,
-        match=r"_B04\.jp2x is not there \(any more\); check source\.bucket, run \./tigerbush discover",
+        match=r"_B04\.jp2x does not exist \(any more\); check source\.bucket, run \./tigerbush discover",
     ):
         fetch("stream", store(seaweedfs, timeout=5), deleted, tmp_path / f"{NAME}.zip")
 
@@ -169,7 +169,7 @@ def test_an_object_that_was_replaced(seaweedfs, files, tmp_path):
     for changed in ({"etag": "0" * 32}, {"etag": "", "size": "5"}):
         rows = [row | changed if row["band"] == "B4" else row for row in files]
         with pytest.raises(
-            (TigerbushError, RemoteError), match=r"has changed since it was listed|5 were expected"
+            (TigerbushError, RemoteError), match=r"has changed since it was listed|expected 5"
         ):
             fetch("stream", store(seaweedfs, timeout=5), rows, tmp_path / f"{NAME}.zip")
 
@@ -182,7 +182,7 @@ def test_a_table_that_was_tampered_with(seaweedfs, files, tmp_path, name):
     assert set(files[0]) == set(FILE_COLUMNS)
     rows = [row | {"name": name} if row["role"] == "metadata" else row for row in files]
     for how in ("stream", "whole"):
-        with pytest.raises(TigerbushError, match="is not that of a file of a product"):
+        with pytest.raises(TigerbushError, match="is not the name of a file in a product"):
             fetch(how, store(seaweedfs, timeout=5), rows, tmp_path / "out" / f"{NAME}.zip")
     assert not list(tmp_path.rglob("*evil*"))
     rows = [row | {"key": "../" + row["key"]} for row in files]

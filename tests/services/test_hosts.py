@@ -58,8 +58,8 @@ def test_a_link_to_another_host_is_not_followed(three_days, elsewhere, path, rel
     with rewriting_proxy(three_days, change) as server, pytest.raises(TigerbushError) as error:
         listed_days(three_days, server.url)
     assert str(error.value) == (
-        f"{server.url} leads to another host, {elsewhere.authority}, which is not asked; if it belongs to the catalogue, "
-        f"allow it by source.hosts: ['{elsewhere.authority}']."
+        f"{server.url} links to another host, {elsewhere.authority}, which is not contacted; if it belongs to the catalogue, "
+        f"allow it with source.hosts: ['{elsewhere.authority}']."
     )
     assert elsewhere.requests == []
 
@@ -71,7 +71,7 @@ def test_a_redirect_to_another_host_is_not_followed(three_days, elsewhere, path,
         return (status, {"Location": f"{elsewhere.url}/admin"}, b"") if requested == path else None
 
     refused = pytest.raises(
-        HostRefusedError, match=f"leads to another host, {elsewhere.authority}, which is not"
+        HostRefusedError, match=f"links to another host, {elsewhere.authority}, which is not"
     )
     with rewriting_proxy(three_days, change) as server, refused:
         listed_days(three_days, server.url)
@@ -116,7 +116,7 @@ def test_odata_continues_on_its_own_host_only(three_days, elsewhere):
 
     three_days.entries = [{"Name": "x", "ContentDate": {"Start": "2017-01-16"}}]
     refused = pytest.raises(
-        HostRefusedError, match=f"leads to another host, {elsewhere.authority}, which is not"
+        HostRefusedError, match=f"links to another host, {elsewhere.authority}, which is not"
     )
     with rewriting_proxy(three_days, change) as server, refused:
         listed_days(three_days, f"{server.url}/odata/v1")
@@ -196,7 +196,7 @@ def test_endless_redirects_and_pages_are_one_sentence(three_days):
     assert str(error.value) == f"{server.authority} redirects more than 5 times; check the address."
     with rewriting_proxy(three_days, repeating) as server, pytest.raises(TigerbushError) as error:
         listed_days(three_days, server.url)
-    assert str(error.value) == f"{server.url} gives the same page again and again; try again later."
+    assert str(error.value) == f"{server.url} returns the same page repeatedly; try again later."
 
 
 def test_two_sites_at_the_same_place_are_searched_twice(three_days):

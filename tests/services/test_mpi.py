@@ -82,7 +82,7 @@ def test_four_ranks_write_what_six_jobs_write(products, by_jobs, tmp_path):
     run.variables = {"PYTHONPATH": str(write_other_version(tmp_path / "other"))}
     output = run.snakemake("scenes", status=1)
     # the gate reports which product failed, and why; the others are complete
-    assert f"{BROKEN} failed" in output and "not a whole JP2" in output
+    assert f"{BROKEN} failed" in output and "not a complete JP2" in output
     assert scenes(run) == by_jobs and len(by_jobs) == len(DAYS)
     broken = read_tags(run.folder / "results" / "scenes" / f"{BROKEN}.tif")
     assert broken[STATUS] == "failed" and "B03" in broken[REASON]

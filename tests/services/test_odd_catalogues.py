@@ -13,10 +13,8 @@ from tigerbush.sources import catalogue as discovery
 from tigerbush.sources import retries
 from web_servers import serving
 
-AGAIN = "{url} gives the same page again and again; try again later."
-NONE = (
-    "source.catalogue {url} does not answer like a STAC API or an OData catalogue ({why}); check the address."
-)
+AGAIN = "{url} returns the same page repeatedly; try again later."
+NONE = "source.catalogue {url} does not respond like a STAC API or an OData catalogue ({why}); check the address."
 NO_JSON = "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"
 ROOT = {"type": "Catalog", "id": "x", "stac_version": "1.0.0", "description": "x"}
 CONFORMS = [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "item-search")]
@@ -77,13 +75,13 @@ def sentence(server, path=""):
         (odata, "/odata/v1", lambda: itertools.repeat([]), 101),
     ],
 )
-def test_pages_without_an_end(kind, path, pages, requests):
+def test_endless_pages(kind, path, pages, requests):
     with serving(kind(pages())) as server:
         assert sentence(server, path) == AGAIN.format(url=server.url + path)
     assert sum(request.path != "/" for request in server.requests) == requests
 
 
-def test_links_that_lead_back():
+def test_links_to_earlier_pages():
     """Every page is new, but the third link is the same as the first."""
     links = itertools.cycle(["a", "b"])
     names = itertools.count()
@@ -109,7 +107,7 @@ def test_links_that_lead_back():
         ),
     ],
 )
-def test_a_page_to_log_in(path, content, why):
+def test_a_login_page(path, content, why):
     with serving(lambda _: (200, {"Content-Type": "text/html"}, content)) as server:
         assert sentence(server, path) == NONE.format(url=server.url + path, why=why)
 
@@ -120,7 +118,7 @@ def test_a_catalogue_that_is_down(slept, caplog):
             f"{server.url} refuses the search (503); check source.catalogue, or try again later."
         )
     assert slept == [60]
-    assert caplog.messages == [f"{server.url} refuses the search (503); asked again in 60.0 s (2 of 2)"]
+    assert caplog.messages == [f"{server.url} refuses the search (503); retrying in 60.0 s (attempt 2 of 2)"]
 
 
 def slow_content():
@@ -136,12 +134,12 @@ def test_a_catalogue_that_never_stops_sending(monkeypatch):
     start = time.monotonic()
     with serving(lambda _: (200, {"Content-Length": "1000"}, slow_content())) as server:
         assert sentence(server) == (
-            f"{server.url} does not answer (Timeout); check source.catalogue, or try again later."
+            f"{server.url} does not respond (Timeout); check source.catalogue, or try again later."
         )
     assert time.monotonic() - start < 2.5
 
 
-def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
+def test_a_retry_reaches_a_server_that_was_slow(monkeypatch):
     """The first attempt keeps its connection until the server has sent everything."""
     monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
 
@@ -154,9 +152,9 @@ def test_the_next_try_reaches_a_server_that_was_slow(monkeypatch):
 @pytest.mark.parametrize(
     ("certificate", "bundle", "reason"),
     [
-        ({}, None, "the certificate of {url} is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
-        ({"last_day": -1}, "ca.pem", "the certificate of {url} is not valid today; set the clock of this machine, or ask who runs it."),
-        ({"hosts": ["elsewhere.example"]}, "ca.pem", "the certificate of {url} is for another name; check the address."),
+        ({}, None, "the certificate of {url} is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle."),
+        ({"last_day": -1}, "ca.pem", "the certificate of {url} has expired or is not yet valid; check the clock of this machine, or ask the operator of the server."),
+        ({"hosts": ["elsewhere.example"]}, "ca.pem", "the certificate of {url} was issued for another name; check the address."),
         ({}, "absent.pem", "the file of trusted certificates cannot be read; correct REQUESTS_CA_BUNDLE."),
     ],
 )  # fmt: skip

@@ -12,14 +12,14 @@ from tigerbush.sources.store import Store
 from web_servers import serving
 
 KEY = "<Contents><Key>p/a.jp2</Key><Size>7</Size><ETag>x</ETag></Contents>"
-GOES_ON = "{url} says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."
+GOES_ON = "{url} announces more pages of the listing, but returns the same page again or none; try again later, or ask the operator of the server."
 NO_STORE = (
-    "{url} does not answer like an object store (perhaps with a page to log in); check source.endpoint_url."
+    "{url} does not respond like an object store (perhaps with a login page); check source.endpoint_url."
 )
 
 
 NO_KEYS = (
-    "AWS cannot be asked with the settings of the environment ({reason}); set both AWS_ACCESS_KEY_ID and "
+    "AWS cannot be accessed with the settings of the environment ({reason}); set both AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or both SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
 )
 
@@ -70,7 +70,7 @@ def test_a_malformed_listing(content, sentence, requests):
         (itertools.repeat(None), 101),
     ],
 )
-def test_a_listing_without_an_end(names, requests):
+def test_an_endless_listing(names, requests):
     def answer(_):
         name, number = next(names), len(server.requests)
         content = f"<Contents><Key>{name}</Key><Size>7</Size></Contents>" if name else ""
@@ -138,7 +138,7 @@ def test_a_store_that_redirects(status, how, headers):
     with serving(lambda _: (status, headers, b"")) as server, pytest.raises(TigerbushError) as error:
         READS[how](store(server))
     assert str(error.value) == (
-        f"s3://bucket/p/a.jp2: {server.url} leads elsewhere ({status}), which is not followed; check "
+        f"s3://bucket/p/a.jp2: {server.url} redirects elsewhere ({status}), which is not followed; check "
         "source.endpoint_url and source.region."
     )
     assert len(server.requests) <= 2
@@ -148,14 +148,14 @@ def test_a_bucket_in_another_region():
     answer = 301, {"x-amz-bucket-region": "eu-west-1"}, b"<Error><Code>PermanentRedirect</Code></Error>"
     with serving(lambda _: answer) as server, pytest.raises(TigerbushError) as error:
         store(server).objects("p/")
-    assert str(error.value) == "s3://bucket/p/: the bucket lies in another region; set source.region."
+    assert str(error.value) == "s3://bucket/p/: the bucket is in another region; set source.region."
 
 
 def test_another_range_than_was_requested():
     answer = 206, {"Content-Range": "bytes 50-56/100"}, b"1234567"
     with serving(lambda _: answer) as server, pytest.raises(RemoteError) as error:
         store(server).read_range("p/a.jp2", 0, 7, 100)
-    assert str(error.value) == "s3://bucket/p/a.jp2: bytes from 50 came, from 0 were asked for"
+    assert str(error.value) == "s3://bucket/p/a.jp2: received bytes from 50, requested from 0"
 
 
 @pytest.mark.parametrize("where", ["store", "web"])
@@ -178,7 +178,7 @@ def test_a_server_that_never_stops_sending(monkeypatch, where):
         "store": ("s3://bucket/p/a.jp2", server.url, "TimeoutError"),
         "web": (f"{server.url}/p/a.jp2", server.authority, "Timeout"),
     }[where]
-    assert str(error.value) == f"{label}: {name} did not answer, or not to the end ({reason})"
+    assert str(error.value) == f"{label}: {name} did not respond, or its response was cut off ({reason})"
 
 
 def test_a_wait_is_reported(slept, caplog):
@@ -187,7 +187,7 @@ def test_a_wait_is_reported(slept, caplog):
         store(server).objects("p/")
     assert slept == [60]
     assert caplog.messages == [
-        f"s3://bucket/p/: {server.url} is overloaded or down (503 SlowDown); asked again in 60.0 s (2 of 2)"
+        f"s3://bucket/p/: {server.url} is overloaded or down (503 SlowDown); retrying in 60.0 s (attempt 2 of 2)"
     ]
 
 
@@ -196,29 +196,29 @@ def test_a_login_page_that_is_no_xml():
     with serving(lambda _: page) as server, pytest.raises(RemoteError) as error:
         Store("bucket", endpoint_url=server.url, anonymous=True, tries=2).objects("p/")
     assert str(error.value) == (
-        f"s3://bucket/p/: {server.url} is overloaded, down or no object store (500 500)"
+        f"s3://bucket/p/: {server.url} is overloaded, down or not an object store (500 500)"
     )
 
 
-def test_an_object_in_an_archive():
+def test_an_object_in_archive_storage():
     content = b"<Error><Code>InvalidObjectState</Code></Error>"
     with serving(lambda _: (403, {}, content)) as server, pytest.raises(TigerbushError) as error:
         Store("bucket", endpoint_url=server.url, anonymous=True).read("p/a.jp2", 7)
     assert str(error.value) == (
-        f"s3://bucket/p/a.jp2 lies in an archive of {server.url}; restore it there, then run ./tigerbush retry."
+        f"s3://bucket/p/a.jp2 is in archive storage of {server.url}; restore it there, then run ./tigerbush retry."
     )
 
 
 @pytest.mark.parametrize(
     ("certificate", "bundle", "sentence"),
     [
-        ({}, None, "the certificate of {url} is not trusted here; set AWS_CA_BUNDLE to your authority's."),
-        ({"last_day": -1}, "ca.pem", "the certificate of {url} is not valid today; set the clock of this machine, or ask who runs it."),
-        ({"hosts": ["elsewhere.example"]}, "ca.pem", "the certificate of {url} is for another name; check the address."),
+        ({}, None, "the certificate of {url} is not trusted on this machine; set AWS_CA_BUNDLE to your authority's CA bundle."),
+        ({"last_day": -1}, "ca.pem", "the certificate of {url} has expired or is not yet valid; check the clock of this machine, or ask the operator of the server."),
+        ({"hosts": ["elsewhere.example"]}, "ca.pem", "the certificate of {url} was issued for another name; check the address."),
         ({}, "absent.pem", "the file of trusted certificates cannot be read; correct AWS_CA_BUNDLE."),
         ({}, ".", "the file of trusted certificates cannot be read; correct AWS_CA_BUNDLE."),
         ({}, "note.txt", "the file of trusted certificates cannot be read; correct AWS_CA_BUNDLE."),
-        (None, "ca.pem", "{url} does not speak TLS there; check http or https, and the port."),
+        (None, "ca.pem", "{url} does not speak TLS on that port; check http or https, and the port."),
     ],
 )  # fmt: skip
 def test_certificates(tmp_path, monkeypatch, certificate, bundle, sentence):
@@ -239,12 +239,12 @@ def test_certificates(tmp_path, monkeypatch, certificate, bundle, sentence):
         ({"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "half"}, "Partial credentials found in explicit, missing: aws_secret_access_key"),
         ({"SNAKEMAKE_STORAGE_S3_SECRET_KEY": "half"}, "Partial credentials found in explicit, missing: aws_access_key_id"),
         ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found"),
-        ({"AWS_ACCESS_KEY_ID": "half", "AWS_SECRET_ACCESS_KEY": "copied\n"}, "a key holds a space, a line break or another character that keys never have"),
+        ({"AWS_ACCESS_KEY_ID": "half", "AWS_SECRET_ACCESS_KEY": "copied\n"}, "a key contains a space, a line break or another character that keys never have"),
         ({"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x", "AWS_WEB_IDENTITY_TOKEN_FILE": "/absent"}, "/absent: No such file or directory"),
-        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://half.example/x"}, "ValueError in what AWS_* variables, their files or their programs say"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://half.example/x"}, "ValueError in AWS_* variables, or in the files or programs that they name"),
     ],
 )  # fmt: skip
-def test_credentials_that_cannot_be_used(monkeypatch, variables, reason):
+def test_unusable_credentials(monkeypatch, variables, reason):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TigerbushError) as error:
@@ -263,16 +263,16 @@ def test_web_servers_need_no_credentials(monkeypatch):
     ("content", "reason"),
     [
         ("[default", "Unable to parse config file: {path}"),
-        ("[default]\ncredential_process = false\n", "custom-process gives no credentials"),
+        ("[default]\ncredential_process = false\n", "custom-process returned no credentials"),
         ("[default]\ncredential_process = /absent\n", "/absent: No such file or directory"),
-        ("[default]\ncredential_process = echo secret\n", "JSONDecodeError in what AWS_* variables, their files or their programs say"),
-        ("[default]\ncredential_process = echo [1]\n", "AttributeError in what AWS_* variables, their files or their programs say"),
-        ("[default]\ncredential_process = sleep 2\n", "no credentials came in time"),
+        ("[default]\ncredential_process = echo secret\n", "JSONDecodeError in AWS_* variables, or in the files or programs that they name"),
+        ("[default]\ncredential_process = echo [1]\n", "AttributeError in AWS_* variables, or in the files or programs that they name"),
+        ("[default]\ncredential_process = sleep 2\n", "no credentials were received in time"),
         ("[default]\nrole_arn = a\nsource_profile = default\nsource_profile = b\n", "Unable to parse config file: {path}"),
-        ("[default]\ns3 = nonsense\n", "AttributeError in what AWS_* variables, their files or their programs say"),
+        ("[default]\ns3 = nonsense\n", "AttributeError in AWS_* variables, or in the files or programs that they name"),
     ],
 )  # fmt: skip
-def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, content, reason):
+def test_an_unusable_aws_configuration(monkeypatch, tmp_path, content, reason):
     if "sleep" in content:
         monkeypatch.setattr(retries, "STEP_SECONDS", 0.5)
     (tmp_path / "config").write_text(content)
@@ -282,7 +282,7 @@ def test_a_configuration_of_aws_that_cannot_be_used(monkeypatch, tmp_path, conte
     assert str(error.value) == NO_KEYS.format(reason=reason.format(path=tmp_path / "config"))
 
 
-def test_a_login_that_has_expired(monkeypatch, tmp_path):
+def test_an_expired_login(monkeypatch, tmp_path):
     (tmp_path / "config").write_text(
         "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n"
         "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://login.example\n"
@@ -291,7 +291,7 @@ def test_a_login_that_has_expired(monkeypatch, tmp_path):
     with pytest.raises(TigerbushError) as error:
         Store("bucket")
     assert str(error.value) == (
-        "AWS cannot be asked with the settings of the environment (Error loading SSO Token: Token for s does not "
+        "AWS cannot be accessed with the settings of the environment (Error loading SSO Token: Token for s does not "
         "exist); log in again (aws sso login), or set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     )
 
@@ -303,7 +303,7 @@ def test_an_invalid_region_that_contains_a_key(monkeypatch):
     with pytest.raises(TigerbushError) as error:
         Store("bucket", region="EU AKIA123")
     assert str(error.value) == (
-        "AWS cannot be asked with the settings of the environment (Provided region_name 'EU ...' doesn't match a "
+        "AWS cannot be accessed with the settings of the environment (Provided region_name 'EU ...' doesn't match a "
         "supported format); check source.region or --region."
     )
 
@@ -315,6 +315,6 @@ def test_an_invalid_endpoint(url):
     with pytest.raises(TigerbushError) as error:
         Store("bucket", endpoint_url=url)
     assert str(error.value) == (
-        f"{url!r} is no address of an object store; expected http(s)://host, perhaps with :port, as "
+        f"{url!r} is not the address of an object store; expected http(s)://host, optionally with :port, as "
         "source.endpoint_url or --endpoint-url."
     )

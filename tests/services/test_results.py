@@ -251,7 +251,7 @@ def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, arguments, se
         (307, {"Location": "/x"}, b"", ": Reached maximum redirect attempts; check --account and 'az login', or try again; files already pulled are kept."),
         (409, {"x-ms-error-code": "BlobArchived"}, b"", " is in the archive tier; rehydrate it there, then start again."),
         (503, {}, b"", ": Service Unavailable; check --account and 'az login', or try again; files already pulled are kept."),
-        (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."),
+        (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage announces more pages of the listing, but returns the same page again or none; try again later, or ask the operator of the server."),
     ],
 )  # fmt: skip
 def test_malformed_responses_of_blob_storage(monkeypatch, status, headers, content, sentence):

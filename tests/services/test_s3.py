@@ -57,7 +57,9 @@ def local(three_products, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("access", "bucket"), [("stream", PUBLIC), ("storage", KEYED)])
-def test_the_same_as_from_a_local_folder(local, seaweedfs, keys, three_products, tmp_path, access, bucket):
+def test_results_equal_those_from_a_local_folder(
+    local, seaweedfs, keys, three_products, tmp_path, access, bucket
+):
     for safe in three_products.iterdir():
         seaweedfs.put_product(bucket, safe, f"{access}/")
     run = configure_run(tmp_path / "s3", seaweedfs, bucket, f"{access}/", access=access)
@@ -110,7 +112,7 @@ def test_streaming_through_lasting_faults(faulty, proxy, local):
     assert failed.keys() == {name_of(TWO), name_of(THREE)}
     assert "_B04.jp2: http://127.0.0.1" in failed[name_of(TWO)]
     assert "is overloaded or down (503" in failed[name_of(TWO)]
-    assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
+    assert "_B08.jp2: the data received do not match the store's checksum" in failed[name_of(THREE)]
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
     proxy.clear_faults()
     proxy.requests.clear()
@@ -149,7 +151,7 @@ def test_storage_through_lasting_faults(faulty, proxy, local):
     run.snakemake(SUMMARIES, "--rerun-incomplete", status=1)
     failed = run.summary()["metadata"]["failed_products"]
     assert failed.keys() == {name_of(THREE)}
-    assert "_B08.jp2: what came differs from the checksum that the store gives" in failed[name_of(THREE)]
+    assert "_B08.jp2: the data received do not match the store's checksum" in failed[name_of(THREE)]
     proxy.clear_faults()
     run.retry()
     assert_same_summary(run, local)
@@ -169,10 +171,7 @@ def test_storage_is_refused(proxy, seaweedfs, keys, three_products, tmp_path, mo
     proxy.clear_faults()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
     output = run.snakemake(SUMMARIES, status=1)
-    assert (
-        f"{proxy.url} does not accept the credentials (SignatureDoesNotMatch); renew the keys in the"
-        in output
-    )
+    assert f"{proxy.url} rejects the credentials (SignatureDoesNotMatch); renew the keys in the" in output
     assert "guessed" not in output and "botocore" not in output
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["AWS_SECRET_ACCESS_KEY"])
     object_keys = [
@@ -185,7 +184,7 @@ def test_storage_is_refused(proxy, seaweedfs, keys, three_products, tmp_path, mo
     assert band in output
 
 
-def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
+def test_storage_is_first_tried_by_the_library(faulty, proxy, monkeypatch):
     """Once the tables exist, nothing else would reach the store before Snakemake's plugin."""
     run = faulty("storage")
     run.tigerbush("discover", "--configfile", "config.yaml")
@@ -193,14 +192,15 @@ def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
     proxy.requests.clear()
     output = run.snakemake(SUMMARIES, "--dry-run", status=1)
     assert (
-        f"{proxy.url} leads elsewhere (307), which is not followed; check source.endpoint_url and" in output
+        f"{proxy.url} redirects elsewhere (307), which is not followed; check source.endpoint_url and"
+        in output
     )
     assert "botocore" not in output
     assert len(proxy.requests) <= 2
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     output = run.snakemake(SUMMARIES, "--dry-run", status=1)
     assert (
-        f"{proxy.url} cannot be asked with the settings of the environment (The config profile (nobody) "
+        f"{proxy.url} cannot be accessed with the settings of the environment (The config profile (nobody) "
         in output
     )
     assert "botocore" not in output
@@ -209,14 +209,14 @@ def test_storage_is_tried_by_the_library_first(faulty, proxy, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "sentences"),
     [
-        ({"bucket": KEYED}, ["there are no credentials for http://127.0.0.1", "set AWS_ACCESS_KEY_ID"]),
+        ({"bucket": KEYED}, ["no credentials for http://127.0.0.1", "set AWS_ACCESS_KEY_ID"]),
         (
             {"prefixes": ["nothing/"]},
-            ["s3://public/ holds no L1C product of the sites' tiles", "source.prefixes"],
+            ["s3://public/ has no L1C products of the sites' tiles", "source.prefixes"],
         ),
         (
             {"endpoint_url": "http://127.0.0.1:9"},
-            ["http://127.0.0.1:9 did not answer", "EndpointConnectionError"],
+            ["http://127.0.0.1:9 did not respond", "EndpointConnectionError"],
         ),
     ],
 )

@@ -16,7 +16,7 @@ from tigerbush.sources.listing import fetch_whole_product
 pytestmark = pytest.mark.workflow
 
 
-def test_every_file_is_fetched_and_one_product_is_broken(seaweedfs, three_products, tmp_path):
+def test_every_file_is_fetched_and_a_broken_product_fails(seaweedfs, three_products, tmp_path):
     products = shutil.copytree(three_products, tmp_path / "products")
     names = sorted(safe.stem for safe in products.iterdir())
     band = next((products / f"{names[1]}.SAFE").glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
@@ -34,7 +34,7 @@ def test_every_file_is_fetched_and_one_product_is_broken(seaweedfs, three_produc
     assert f"{names[1]} failed" in run.snakemake("scenes", status=1)
     scenes = {path.stem: path.read_bytes() for path in (run.folder / "results" / "scenes").glob("*.tif")}
     failed = read_tags(run.folder / "results" / "scenes" / f"{names[1]}.tif")
-    assert failed[STATUS] == "failed" and "_B03.jp2 is not a whole JP2" in failed[REASON]
+    assert failed[STATUS] == "failed" and "_B03.jp2 is not a complete JP2" in failed[REASON]
     del scenes[names[1]]
     assert scenes == scenes_by_arrays(products, (names[0], names[2]), tmp_path)
     assert [note["arguments"][1:] for note in snap.notes()] == [["-q", "2", "-c", "2250M"]] * 2
@@ -54,5 +54,5 @@ def test_every_file_is_fetched_and_one_product_is_broken(seaweedfs, three_produc
 
 def test_a_product_that_is_no_safe_folder_is_refused(tmp_path):
     row = {"name": "GRANULE/G/MTD_TL.xml", "key": "tiles/33/T/VL/2017/1/16/0/metadata.xml"}
-    with pytest.raises(TigerbushError, match=r"does not lie as a \.SAFE folder in the bucket"):
+    with pytest.raises(TigerbushError, match=r"is not stored as a \.SAFE folder in the bucket"):
         fetch_whole_product(name_of(), [row], tmp_path / "a.zip", store=None)

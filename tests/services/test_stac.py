@@ -74,7 +74,7 @@ def assert_same_scene(scene, other):
 
 
 @pytest.mark.parametrize("access", ["stream", "storage"])
-def test_cogs_give_the_same_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
+def test_cogs_give_the_same_results_as_a_local_folder(local, l2a, catalogue, tmp_path, access):
     add_cogs(catalogue, l2a)
     run = configure_run(tmp_path / "stac", catalogue, access=access)
     targets = [SUMMARIES, "scenes"] if access == "storage" else [SUMMARIES]
@@ -135,8 +135,8 @@ def test_data_on_another_host(l2a, catalogue, certificates, tmp_path):
         run.snakemake(SUMMARIES, status=1)
         product = name_of("20170110", level="L2A", baseline="0500")
         assert run.summary()["metadata"]["failed_products"] == {
-            product: "localhost has the address 127.0.0.1, which is not public, so it is not asked; if it may be, "
-            "allow it by source.hosts: ['localhost']."
+            product: "localhost has the address 127.0.0.1, which is not public, so it is not contacted; to permit it, "
+            "set source.hosts: ['localhost']."
         }
         assert other.requests == []
         run.configure(run.config | {"source": run.config["source"] | {"hosts": [other.authority]}})

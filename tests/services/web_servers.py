@@ -79,7 +79,7 @@ def _length(content) -> dict[str, str]:
 
 @contextmanager
 def serving(answer=lambda _: (200, {}, b"{}"), certificates: Path | None = None):
-    """Run a server on 127.0.0.1; with certificates over https, as localhost."""
+    """Run a server on 127.0.0.1; with certificates, over https on localhost."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Archives of two sensors, and a sensor that has none: what is asked for, found and passed over; all in memory."""
+"""Archives of two sensors, and a sensor without one: requests, products found and names skipped; all in memory."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def waits(monkeypatch):
 
 @pytest.fixture
 def known(monkeypatch):
-    """Two sensors; call it for archives of both."""
+    """Two sensors; returns a function that registers the archives of both."""
     monkeypatch.setattr("tigerbush.sensors.sensors", lambda: (sentinel2.SENSOR, SENSOR))
     sensor_of.cache_clear()
 
@@ -76,14 +76,14 @@ def found_in_bucket(monkeypatch, **changes):
     return bucket, *list_products(SOURCE | changes, [SITE], PERIOD, [], [], connections=1)
 
 
-def test_which_archives_there_are():
+def test_archives():
     assert [archive.sensor.title for archive in archives()] == ["Sentinel-2"]
     assert archive_of(f"{FIRST}.SAFE") is archive_of(FIRST) is sentinel2.ARCHIVE
     assert [len(archives_of(level)) for level in ("L1C", "L2A", "SR")] == [1, 1, 0]
 
 
 def test_a_bucket_with_products_of_two_sensors(monkeypatch, known):
-    """Of the prefixes and the tiles of both, each by its own names."""
+    """Prefixes and tiles of both sensors, each with its own names."""
     known()
     bucket, rows, files = found_in_bucket(monkeypatch)
     assert [
@@ -106,13 +106,13 @@ def test_a_bucket_with_products_of_two_sensors(monkeypatch, known):
 
 
 def test_a_sensor_without_an_archive(monkeypatch, known, caplog):
-    """It is found in folders alone."""
+    """Its products are only read from folders."""
     with pytest.raises(TigerbushError) as error:
         archive_of(TOY)
-    assert str(error.value) == f"{TOY!r} is of toy, whose products are read from folders alone."
+    assert str(error.value) == f"{TOY!r} is a toy product, and these are only read from local folders."
     _, rows, _ = found_in_bucket(monkeypatch, prefixes=["Toy/", "Sentinel-2/MSI/L2A/"])
     assert [row["product"] for row in rows] == [FIRST]
-    assert caplog.messages == ["Toy/: 1 names that are no product names passed over"]
+    assert caplog.messages == ["Toy/: skipped 1 name(s) that are not product names"]
 
 
 def toy_item(**properties):
@@ -124,7 +124,7 @@ def toy_item(**properties):
 
 
 def test_a_catalogue_with_products_of_two_sensors(monkeypatch, known, caplog):
-    """Of the first collection of each that it has; an item is of the sensor that knows its name."""
+    """The first available collection of each; an item belongs to the sensor that recognises its name."""
     known()
     servers = Stac(
         page([item(FIRST), toy_item(**{"eo:cloud_cover": 4}), item("x")]),
@@ -143,12 +143,12 @@ def test_a_catalogue_with_products_of_two_sensors(monkeypatch, known, caplog):
     ]
     assert [search["collections"] for search in servers.searches] == [["sentinel-2-l2a", "new-toys"]]
     assert caplog.messages == [
-        f"{URL}: 'x' passed over: neither s2:product_uri nor toy:name nor its id is the name of a Sentinel-2 or toy product",
-        f"{URL}: 1 items passed over",
+        f"{URL}: skipped 'x': neither s2:product_uri nor toy:name nor its id is the name of a Sentinel-2 or toy product",
+        f"{URL}: skipped 1 item(s)",
     ]
 
 
-def test_collections_of_which_a_catalogue_has_none(monkeypatch, known):
+def test_a_catalogue_without_known_collections(monkeypatch, known):
     known()
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, Stac(page([]), collections=("sentinel-2-l1c",)))
@@ -158,7 +158,7 @@ def test_collections_of_which_a_catalogue_has_none(monkeypatch, known):
     )
 
 
-def test_an_odata_catalogue_is_asked_for_each_sensor(monkeypatch, known):
+def test_an_odata_catalogue_is_searched_for_each_sensor(monkeypatch, known):
     known()
     toys = encoded({"value": [entry(TOY) | {"Name": f"{TOY}.toy", "S3Path": f"/eodata/Toy/{TOY}.toy"}]})
 

@@ -1,4 +1,4 @@
-"""Products whose files are the assets of a catalogue's item: the rows that describe them; all in memory."""
+"""Rows of products whose files are the assets of a STAC item; all in memory."""
 
 import copy
 
@@ -7,7 +7,7 @@ import pytest
 from catalogues_in_memory import URL, Stac, item, listed, page
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 NAME = name_of("20170201", level="L2A", baseline="0500")
 HOST = "https://data.example"
@@ -25,13 +25,13 @@ def asset(href, size=None, **more):
 
 
 def with_assets(assets, **changes):
-    """An item of Earth Search, whose id is no product name."""
+    """An item of Earth Search, whose id is not a product name."""
     properties = {"s2:product_uri": f"{NAME}.SAFE", "eo:cloud_cover": 12.25} | changes.pop("properties", {})
     return item("S2A_33TVL", **properties) | {"assets": assets} | changes
 
 
 class Files(Servers):
-    """Web servers that know how long their files are."""
+    """Web servers that return the size of their files."""
 
     def __init__(self, sizes):
         super().__init__({None: self._answer})
@@ -39,11 +39,11 @@ class Files(Servers):
 
     def _answer(self, method, url, **options):
         size = self.sizes.get(url)
-        if isinstance(size, Exception | Answer):
+        if isinstance(size, Exception | Response):
             return size
         if size is None:
-            return Answer(404, b"", {}, "h")
-        return Answer(206, b"x", {"Content-Range": f"bytes 0-0/{size}"}, "h")
+            return Response(404, b"", {}, "h")
+        return Response(206, b"x", {"Content-Range": f"bytes 0-0/{size}"}, "h")
 
 
 def rows_of(monkeypatch, items, files=None, bucket=None, **options):
@@ -52,7 +52,7 @@ def rows_of(monkeypatch, items, files=None, bucket=None, **options):
 
 
 def test_rows_of_an_item(monkeypatch):
-    """Bands by key or common name, at the resolution of transform, key or band; other assets are none."""
+    """Bands by key or common name, at the resolution of transform, key or band; other assets are ignored."""
     grid = {"proj:transform": [20, 0, 0, 0, -20, 0]}
     assets = {
         "blue": asset(f"{HOST}/B02.tif"),
@@ -86,8 +86,8 @@ def test_rows_of_an_item(monkeypatch):
     assert [url for _, url, _ in files.asked] == [f"{HOST}/B02.tif"]
 
 
-def test_of_two_assets_of_a_band_the_first_counts(monkeypatch):
-    """In order of keys; what has a query in its address is no file, as its address is not plain."""
+def test_the_first_of_two_assets_of_a_band_is_used(monkeypatch):
+    """In order of keys; an address with a query contains unexpected characters and is skipped."""
     assets = {
         "blue": asset(f"{HOST}/b.tif", 2),
         "B02": asset(f"{HOST}/a.tif", 1),
@@ -111,29 +111,29 @@ def test_of_two_assets_of_a_band_the_first_counts(monkeypatch):
         (None, 50),
     ],
 )
-def test_a_size_is_taken_from_the_item_or_asked_for(monkeypatch, size, known):
+def test_a_size_is_taken_from_the_item_or_requested(monkeypatch, size, known):
     files = Files({f"{HOST}/b.tif": 50})
     [row], _ = rows_of(monkeypatch, [with_assets({"blue": asset(f"{HOST}/b.tif", size)})], files)
     assert (row["size_bytes"], len(files.asked)) == (str(known), known == 50)
 
 
-def test_a_silent_server_is_asked_once(monkeypatch, caplog):
-    """What lies there fails when it is fetched; a server that only lacks a file is asked on."""
+def test_an_unresponsive_server_is_contacted_once(monkeypatch, caplog):
+    """Products with files there fail later; a server that only lacks a file is contacted again."""
     silent = [f"https://silent.example/{band}.tif" for band in ("a", "b")]
     lacking = [f"{HOST}/{band}.tif" for band in ("c", "d")]
-    files = Files({silent[0]: Answer(503, b"", {}, "silent.example"), silent[1]: 9, lacking[1]: 4})
+    files = Files({silent[0]: Response(503, b"", {}, "silent.example"), silent[1]: 9, lacking[1]: 4})
     assets = dict(zip(("blue", "green", "nir", "red"), map(asset, [*silent, *lacking]), strict=True))
     [row], table = rows_of(monkeypatch, [with_assets(assets)], files)
     assert {one["band"]: one["size"] for one in table} == {"B2": "0", "B3": "0", "B4": "4", "": "0"}
     assert row["size_bytes"] == "4"
     assert [url for _, url, _ in files.asked] == [silent[0], *lacking]
     assert caplog.messages == [
-        f"{silent[0]}: silent.example is overloaded or down (503); what lies there fails when it is fetched",
-        f"{NAME}: asset nir passed over: {lacking[0]} is not there (any more); run ./tigerbush discover, then ./tigerbush retry.",
+        f"{silent[0]}: silent.example is overloaded or down (503); products with files there will fail",
+        f"{NAME}: skipped asset nir: {lacking[0]} does not exist (any more); run ./tigerbush discover, then ./tigerbush retry.",
     ]
 
 
-def test_the_store_of_the_configuration_is_no_matter_of_one_product(monkeypatch):
+def test_an_error_of_the_configured_store_is_raised(monkeypatch):
     bucket = Bucket({"b.jp2": b"12"})
     bucket.answers = [refusal(503)]
     with pytest.raises(OSError, match=r"^s3://eodata/b\.jp2: AWS is overloaded or down \(503 \)$"):
@@ -141,8 +141,8 @@ def test_the_store_of_the_configuration_is_no_matter_of_one_product(monkeypatch)
 
 
 ADDRESS = (
-    "its address {!r} is neither https://, nor http:// of a known host (source.hosts), nor in the bucket of source.bucket, of "
-    "plain characters"
+    "its address {!r} is neither https://, nor http:// on a known host (source.hosts), nor in source.bucket, or it "
+    "contains unexpected characters"
 )
 
 
@@ -162,10 +162,10 @@ ADDRESS = (
         (f"https://any.example/{'a' * 1024}.tif", False),
     ],
 )
-def test_where_assets_may_lie(monkeypatch, caplog, href, good):
+def test_allowed_addresses_of_assets(monkeypatch, caplog, href, good):
     _, table = rows_of(monkeypatch, [with_assets({"blue": asset(href, 3)})])
     assert [row["key"] for row in table if row["role"] == "band"] == [href] * good
-    expected = [] if good else [f"{NAME}: asset blue passed over: {ADDRESS.format(href[:120])}"]
+    expected = [] if good else [f"{NAME}: skipped asset blue: {ADDRESS.format(href[:120])}"]
     assert caplog.messages == expected
 
 
@@ -175,11 +175,11 @@ def spoilt(change):
     return one
 
 
-KIND = "its {} is missing or of another kind than in STAC"
-CLOUD = "its eo:cloud_cover is no number from 0 to 100"
+KIND = "its {} is missing or not of the type that STAC requires"
+CLOUD = "its eo:cloud_cover is not a number from 0 to 100"
 UNKNOWN = "neither s2:product_uri nor its id is the name of a Sentinel-2 product"
-PLAIN = "its collection and id are no plain names"
-ELSEWHERE = "it lies in another bucket than source.bucket"
+PLAIN = "its collection or id contains unexpected characters"
+ELSEWHERE = "it is in a bucket other than source.bucket"
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,15 @@ ELSEWHERE = "it lies in another bucket than source.bucket"
         (lambda one: one["assets"].update(red=asset(f"s3://eodata/a b/{NAME}.SAFE/a.jp2")), ELSEWHERE),
     ],
 )
-def test_items_that_are_passed_over(monkeypatch, caplog, change, reason):
+def test_items_that_are_skipped(monkeypatch, caplog, change, reason):
     good = name_of("20170202", level="L2A")
     other = with_assets({}, properties={"s2:product_uri": good})
     rows, _ = rows_of(monkeypatch, [spoilt(change), other])
     assert [row["product"] for row in rows] == [good]
-    assert [one.partition("passed over: ")[2] for one in caplog.messages[:-1]] == [reason]
-    assert caplog.messages[-1] == f"{URL}: 1 items passed over"
+    assert [
+        message.partition(f"{URL}: skipped ")[2].partition(": ")[2] for message in caplog.messages[:-1]
+    ] == [reason]
+    assert caplog.messages[-1] == f"{URL}: skipped 1 item(s)"
 
 
 @pytest.mark.parametrize(("cloud", "text"), [(0, "0"), (100, "100"), (3.14159265, "3.14159"), (None, "")])
@@ -218,7 +220,7 @@ def test_cloud_cover_of_an_item(monkeypatch, cloud, text):
 
 
 def test_which_assets_make_a_product_of_the_bucket(monkeypatch):
-    """A folder of its name, with something inside; by https it is a file like any other."""
+    """A folder of the product's name with something in it; by https it is a file like any other."""
     safe = f"{NAME}.SAFE"
     key = f"L/{safe}/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2"
     bucket = Bucket({key: b"123"})
@@ -235,7 +237,7 @@ def test_which_assets_make_a_product_of_the_bucket(monkeypatch):
         assert row["url"] == url, href
 
 
-def test_what_is_known_is_not_asked_again(monkeypatch):
+def test_known_products_are_not_requested_again(monkeypatch):
     one = with_assets({"blue": asset(f"{HOST}/b.tif")})
     rows, table = rows_of(monkeypatch, [one], Files({f"{HOST}/b.tif": 50}))
     files = Files({f"{HOST}/b.tif": 51})

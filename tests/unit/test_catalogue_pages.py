@@ -1,11 +1,11 @@
-"""How the pages of a catalogue are turned, and what is no page; all in memory."""
+"""Paging through a catalogue, and invalid pages; all in memory."""
 
 import pytest
 import requests
 
 from catalogues_in_memory import (
-    AGAIN,
     ODATA,
+    REPEATED,
     URL,
     Stac,
     encoded,
@@ -19,7 +19,7 @@ from fabricate import name_of
 from stores_in_memory import Servers, without_waiting
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.sources import pages
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def waits(monkeypatch):
     return without_waiting(monkeypatch)
 
 
-def test_pages_of_a_stac_api_without_an_end(monkeypatch):
+def test_endless_pages_of_a_stac_api(monkeypatch):
     one, two = (name_of(f"2017020{i}", level="L2A") for i in (1, 2))
     turned = [{"token": str(i)} for i in range(300)]
     for found, searches in (
@@ -38,9 +38,9 @@ def test_pages_of_a_stac_api_without_an_end(monkeypatch):
         servers = Stac(*found)
         with pytest.raises(TigerbushError) as error:
             listed(monkeypatch, servers)
-        assert str(error.value) == f"{URL} {AGAIN}"
+        assert str(error.value) == f"{URL} {REPEATED}"
         assert len(servers.searches) == searches
-    # what is no item may come again beside a new one
+    # an invalid item may be repeated beside a new one
     servers = Stac(
         page([item(one), 5], body=turned[0]), page([5, 6], body=turned[1]), page([item(two), 6, [7]])
     )
@@ -49,7 +49,7 @@ def test_pages_of_a_stac_api_without_an_end(monkeypatch):
 
 
 def test_empty_pages_of_an_odata_catalogue(monkeypatch):
-    """Some may come; one that is not empty begins the count anew."""
+    """A few are accepted; a page that is not empty resets the count."""
     name = name_of("20170201", level="L2A")
     for sizes, asked in (([0] * 300, 101), ([0] * 100 + [1] + [0] * 100, 201)):
         documents = [
@@ -60,23 +60,23 @@ def test_empty_pages_of_an_odata_catalogue(monkeypatch):
         if asked == 101:
             with pytest.raises(TigerbushError) as error:
                 listed(monkeypatch, servers, address=ODATA)
-            assert str(error.value) == f"{ODATA} {AGAIN}"
+            assert str(error.value) == f"{ODATA} {REPEATED}"
         else:
             assert products(listed(monkeypatch, servers, name, address=ODATA)[0]) == [name]
         assert len(servers.asked) == asked
 
 
-def test_a_catalogue_has_so_many_pages_at_most(monkeypatch):
-    monkeypatch.setattr(pages, "MOST_PAGES", 3)
+def test_the_number_of_pages_of_a_catalogue_is_limited(monkeypatch):
+    monkeypatch.setattr(pages, "MAX_PAGES", 3)
     found = [page([item(name_of(f"201702{i:02}", level="L2A"))], body={"token": str(i)}) for i in range(1, 9)]
     servers = Stac(*found)
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, servers, collections=["c"])
-    assert (str(error.value), len(servers.searches)) == (f"{URL} {AGAIN}", 3)
+    assert (str(error.value), len(servers.searches)) == (f"{URL} {REPEATED}", 3)
 
 
 def test_the_body_of_the_next_page(monkeypatch):
-    """It stands for itself, or is merged into what was asked; a relative address is taken from the page before."""
+    """It replaces the previous body or is merged into it; a relative address is resolved against the previous page."""
     names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 5)]
     found = [
         page([item(names[0])], body={"token": "1"}, merge=True, href="search"),
@@ -101,24 +101,24 @@ def test_the_body_of_the_next_page(monkeypatch):
     ]
 
 
-BUSY = Answer(503, b"", {"retry-after": "7"}, "stac.example")
+BUSY = Response(503, b"", {"retry-after": "7"}, "stac.example")
 
 
 @pytest.mark.parametrize(
     ("found", "sentence", "waited"),
     [
-        (Answer(400, b"", {}, "h"), f"{URL} refuses the search (400); check source.catalogue and source.collections, or try again later.", []),
-        (Answer(300, b"", {}, "h"), f"{URL} refuses the search (300); check source.catalogue and source.collections, or try again later.", []),
-        (Answer(199, b"", {}, "h"), f"{URL} refuses the search (199); check source.catalogue and source.collections, or try again later.", []),
+        (Response(400, b"", {}, "h"), f"{URL} refuses the search (400); check source.catalogue and source.collections, or try again later.", []),
+        (Response(300, b"", {}, "h"), f"{URL} refuses the search (300); check source.catalogue and source.collections, or try again later.", []),
+        (Response(199, b"", {}, "h"), f"{URL} refuses the search (199); check source.catalogue and source.collections, or try again later.", []),
         (BUSY, f"{URL} refuses the search (503); check source.catalogue, or try again later.", [7, 7, 7, 7]),
-        (Answer(429, b"", {}, "h"), f"{URL} refuses the search (429); check source.catalogue, or try again later.", [0.5, 1.0, 2.0, 4.0]),
-        ({"features": {"a": 1}, "links": []}, f"{URL} gives a page that is no list of products; try again later.", []),
-        (page([5], method="PUT"), f"{URL} leads on by 'PUT' with a dict; expected GET, or POST with a mapping.", []),
-        (page([5], body=[1]), f"{URL} leads on by 'POST' with a list; expected GET, or POST with a mapping.", []),
-        (page([5], body=[1], merge=True), f"{URL} leads on by 'POST' with a list; expected GET, or POST with a mapping.", []),
+        (Response(429, b"", {}, "h"), f"{URL} refuses the search (429); check source.catalogue, or try again later.", [0.5, 1.0, 2.0, 4.0]),
+        ({"features": {"a": 1}, "links": []}, f"{URL} returns a page that is not a list of products; try again later.", []),
+        (page([5], method="PUT"), f"{URL} links to its next page by 'PUT' with a dict; expected GET, or POST with a mapping.", []),
+        (page([5], body=[1]), f"{URL} links to its next page by 'POST' with a list; expected GET, or POST with a mapping.", []),
+        (page([5], body=[1], merge=True), f"{URL} links to its next page by 'POST' with a list; expected GET, or POST with a mapping.", []),
     ],
 )  # fmt: skip
-def test_pages_that_are_none(monkeypatch, waits, found, sentence, waited):
+def test_invalid_pages(monkeypatch, waits, found, sentence, waited):
     servers = Stac(page([item(name_of("20170201", level="L2A"))], body={"a": 1}), found)
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, servers)
@@ -126,29 +126,29 @@ def test_pages_that_are_none(monkeypatch, waits, found, sentence, waited):
 
 
 @pytest.mark.parametrize("status", [200, 299])
-def test_a_busy_catalogue_is_asked_again(monkeypatch, waits, status):
+def test_a_busy_catalogue_is_retried(monkeypatch, waits, status):
     name = name_of("20170201", level="L2A")
-    servers = Stac(*[Answer(one, b"", {}, "h") for one in (500, 502, 504)], Answer(status, encoded(page([item(name)])), {}, "h"))  # fmt: skip
+    servers = Stac(*[Response(one, b"", {}, "h") for one in (500, 502, 504)], Response(status, encoded(page([item(name)])), {}, "h"))  # fmt: skip
     rows, _ = listed(monkeypatch, servers, name)
     assert (products(rows), waits) == ([name], [0.5, 1.0, 2.0])
 
 
-def test_a_page_may_be_so_long(monkeypatch, waits):
+def test_the_size_of_a_page_is_limited(monkeypatch, waits):
     name = name_of("20170201", level="L2A")
     long = encoded(page([item(name)]))
-    monkeypatch.setattr(pages, "MOST_BYTES", len(long) + 1000)
-    rows, _ = listed(monkeypatch, Stac(Answer(200, long + b" " * 1000, {}, "h")), name)
+    monkeypatch.setattr(pages, "MAX_BYTES", len(long) + 1000)
+    rows, _ = listed(monkeypatch, Stac(Response(200, long + b" " * 1000, {}, "h")), name)
     assert products(rows) == [name]
     with pytest.raises(TigerbushError) as error:
-        listed(monkeypatch, Stac(Answer(200, long + b" " * 1001, {}, "h")))
-    assert str(error.value) == f"{URL} gives a page of more than 0 MB."
+        listed(monkeypatch, Stac(Response(200, long + b" " * 1001, {}, "h")))
+    assert str(error.value) == f"{URL} returns a page of more than 0 MB."
 
 
-def test_a_catalogue_that_does_not_answer(monkeypatch, waits):
+def test_a_catalogue_that_does_not_respond(monkeypatch, waits):
     for trouble, sentence in (
-        (requests.ConnectionError("x"), f"{URL} does not answer (ConnectionError); check source.catalogue, or try again later."),
+        (requests.ConnectionError("x"), f"{URL} does not respond (ConnectionError); check source.catalogue, or try again later."),
         (requests.exceptions.SSLError("certificate verify failed: CERTIFICATE_VERIFY_FAILED"),
-         f"source.catalogue: the certificate of {URL} is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
+         f"source.catalogue: the certificate of {URL} is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle."),
         (RemoteError("as it is"), "as it is; check source.catalogue, or try again later."),
         (TigerbushError("as it is."), "as it is."),
     ):  # fmt: skip
@@ -159,6 +159,6 @@ def test_a_catalogue_that_does_not_answer(monkeypatch, waits):
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, Servers({URL: b"<html>"}))
     assert str(error.value) == (
-        f"source.catalogue {URL} does not answer like a STAC API or an OData catalogue (JSONDecodeError: Expecting value: "
+        f"source.catalogue {URL} does not respond like a STAC API or an OData catalogue (JSONDecodeError: Expecting value: "
         "line 1 column 1 (char 0)); check the address."
     )

@@ -1,4 +1,4 @@
-"""What is asked of a catalogue, and which products are taken from its answers; all in memory."""
+"""Requests to a catalogue, and the products taken from its responses; all in memory."""
 
 import logging
 from math import cos, radians
@@ -31,8 +31,8 @@ def waits(monkeypatch):
     return without_waiting(monkeypatch)
 
 
-def test_a_box_holds_the_site():
-    """As wide as it is high, in metres; clamped to the earth, and at the poles to ten times its height."""
+def test_the_bounding_box_contains_the_site():
+    """Square in metres; clamped to valid coordinates, and at the poles to ten times its height in degrees."""
     west, south, east, north = Place(10.0, 45.0, 0.5).bounding_box
     assert (south, north) == (44.75, 45.25)
     wide = 0.25 / cos(radians(45.0))
@@ -45,7 +45,7 @@ def test_a_box_holds_the_site():
 
 
 def test_level_tile_period_and_baseline(monkeypatch, caplog):
-    """The first day is in, the last one is not; of several baselines the newest, with all its parts."""
+    """The first day is included, the last is not; only the newest of several baselines, with all its parts."""
     name = {
         "first": name_of("20170201", level="L2A"),
         "last": name_of("20170228", level="L2A", tile="33TWL"),
@@ -65,11 +65,11 @@ def test_level_tile_period_and_baseline(monkeypatch, caplog):
     assert [(row["product"], row["key"]) for row in files] == [
         (one, f"L/{one}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2") for one in kept
     ]
-    assert "passed over" not in caplog.text
+    assert "skipped" not in caplog.text
 
 
-def test_what_is_asked_of_a_stac_api(monkeypatch):
-    """Box by box, a hundred a page, by the collection of the level; answers of known hosts alone."""
+def test_requests_to_a_stac_api(monkeypatch):
+    """One search for each bounding box, a hundred items per page, in the level's collection; only known hosts."""
     names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 6)]
     found = [
         page([item(names[2]), item(names[0])], body={"token": "1", "merge": True}),
@@ -86,7 +86,7 @@ def test_what_is_asked_of_a_stac_api(monkeypatch):
     assert [(method, url) for method, url, _ in servers.asked] == [
         ("GET", URL), ("GET", f"{URL}/collections"), *[("POST", f"{URL}/search")] * 3,
     ]  # fmt: skip
-    assert {one[2]["most"] for one in servers.asked} == {200_000_000}
+    assert {one[2]["max_bytes"] for one in servers.asked} == {200_000_000}
     first, second, other = servers.searches
     known = {
         "collections": ["sentinel-2-l2a"],
@@ -123,34 +123,34 @@ def test_a_catalogue_without_the_collection(monkeypatch):
     )
 
 
-def test_nothing_found_is_an_error(monkeypatch, caplog):
-    """The table of before stays, then; an empty one would plan nothing."""
+def test_an_empty_result_is_an_error(monkeypatch, caplog):
+    """The previous table is kept, because nothing could be planned with an empty one."""
     far = name_of("20170201", level="L2A", tile="33TVM")
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, Stac(page([item(far), item("x"), 5])))
     assert str(error.value) == (
-        f"{URL} has no L2A products of the sites' tiles from 2017-02-01 to 2017-03-01 (2 items passed over); check period, "
+        f"{URL} has no L2A products of the sites' tiles from 2017-02-01 to 2017-03-01 (2 item(s) skipped); check period, "
         "source.level, source.bucket and source.collections."
     )
     assert caplog.messages == [
-        f"{URL}: 'x' passed over: neither s2:product_uri nor its id is the name of a Sentinel-2 product",
-        f"{URL}: 5 passed over: argument of type 'int' is not iterable",
-        f"{URL}: 2 items passed over",
+        f"{URL}: skipped 'x': neither s2:product_uri nor its id is the name of a Sentinel-2 product",
+        f"{URL}: skipped 5: argument of type 'int' is not iterable",
+        f"{URL}: skipped 2 item(s)",
     ]
 
 
-def test_twenty_of_what_is_passed_over_are_named(monkeypatch, caplog):
+def test_the_first_twenty_skipped_items_are_named(monkeypatch, caplog):
     name = name_of("20170201", level="L2A")
     listed(monkeypatch, Stac(page([item(f"x{i}" + "y" * 200) for i in range(22)] + [item(name)])), name)
-    named = [one for one in caplog.messages if "neither" in one]
-    assert [one.split("passed")[0] for one in named] == [
-        f"{URL}: 'x{i}{'y' * (119 - len(f'x{i}'))} " for i in range(20)
+    named = [message for message in caplog.messages if "neither" in message]
+    assert [message.split(": neither")[0] for message in named] == [
+        f"{URL}: skipped 'x{i}{'y' * (119 - len(f'x{i}'))}" for i in range(20)
     ]
-    assert caplog.messages[-1] == f"{URL}: 22 items passed over"
+    assert caplog.messages[-1] == f"{URL}: skipped 22 item(s)"
 
 
 def assert_asked_for(address, ring):
-    """The question to an OData catalogue for the products of a square, which may differ by rounding."""
+    """Check the OData query for the products of a square, up to rounding."""
     query = urlsplit(address).query.replace("+", " ")
     query = dict(unquote(part).split("=", 1) for part in query.split("&"))
     written = query["$filter"].partition("((")[2].partition("))")[0]
@@ -167,7 +167,7 @@ def assert_asked_for(address, ring):
 
 
 def test_an_odata_catalogue(monkeypatch, caplog):
-    """Of each site one question, and pages by the address of the next one."""
+    """One query for each site, and pages by the address of the next one."""
     names = [name_of(f"2017021{i}", level="L2A") for i in range(6)]
     bad = [
         entry(names[3], f"/elsewhere/L/{names[3]}.SAFE"), entry(names[3], f"/eodata/../{names[3]}.SAFE"),
@@ -199,7 +199,7 @@ def test_an_odata_catalogue(monkeypatch, caplog):
     assert_asked_for(asked[0][1], "14.0 59.75,15.0 59.75,15.0 60.25,14.0 60.25,14.0 59.75")
     assert_asked_for(asked[2][1], "-70.75 -0.25,-70.25 -0.25,-70.25 0.25,-70.75 0.25,-70.75 -0.25")
     names = [repr(f"{names[3]}.SAFE")] * 3 + ["'x.SAFE'", "5", "'text'"]
-    told = [one.removeprefix(f"{ODATA}: ").partition(" passed over: ") for one in caplog.messages[:-1]]
+    told = [one.removeprefix(f"{ODATA}: skipped ").partition(": ") for one in caplog.messages[:-1]]
     assert [name for name, _, _ in told] == names
     assert [reason for _, _, reason in told][:3] == ["its S3Path is not its folder in source.bucket"] * 3
-    assert caplog.messages[-1] == f"{ODATA}: 6 items passed over"
+    assert caplog.messages[-1] == f"{ODATA}: skipped 6 item(s)"

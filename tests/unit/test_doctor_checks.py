@@ -18,7 +18,7 @@ from tigerbush.cli.doctor.command import checks, redacted, run_checks
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import FILE_COLUMNS, file_row, write_table
-from tigerbush.sources.web import Answer
+from tigerbush.sources.web import Response
 
 SOURCE = {
     "kind": "s3", "bucket": "eodata", "endpoint_url": None, "region": None, "anonymous": True, "requester_pays": False, "prefixes": ["p/"],
@@ -211,7 +211,7 @@ def bucket(monkeypatch):
 
     def open_store(bucket, **options):
         made.opened.append(options)
-        return store_of(monkeypatch, made, Servers({"https://d.example/b.tif": Answer(206, b"x" * 5, {"Content-Range": "bytes 0-4/5"}, "h")}), tries=options["tries"])  # fmt: skip
+        return store_of(monkeypatch, made, Servers({"https://d.example/b.tif": Response(206, b"x" * 5, {"Content-Range": "bytes 0-4/5"}, "h")}), tries=options["tries"])  # fmt: skip
 
     monkeypatch.setattr(doctor_source, "Store", open_store)
     return made
@@ -269,9 +269,9 @@ def test_a_file_of_a_web_server(monkeypatch, bucket, tmp_path):
         ("reading", True, "5 bytes of https://d.example/b.tif")
     ]
     write_table(tmp_path / "files.tsv", rows[2:], FILE_COLUMNS)
-    monkeypatch.setattr(Servers, "request", lambda *_, **__: Answer(404, b"", {}, "h"))
+    monkeypatch.setattr(Servers, "request", lambda *_, **__: Response(404, b"", {}, "h"))
     assert tuples(doctor_source.check_source(config, tmp_path))[1:] == [
-        ("reading", False, "https://d.example/c.tif is not there (any more); run ./tigerbush discover, then ./tigerbush retry.")
+        ("reading", False, "https://d.example/c.tif does not exist (any more); run ./tigerbush discover, then ./tigerbush retry.")
     ]  # fmt: skip
 
 

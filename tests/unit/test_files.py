@@ -1,4 +1,4 @@
-"""Files are whole or not there; logs end with a sentence."""
+"""Files are complete or absent; logs end with a sentence."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ def no_link(*_):
     raise OSError(errno.EXDEV, "Invalid cross-device link")
 
 
-def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path):
+def test_a_failed_atomic_write_keeps_the_old_file(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("old")
     with pytest.raises(RuntimeError), atomic_write(target) as temporary:
@@ -65,8 +65,8 @@ def test_job_log_ends_with_the_sentence(tmp_path):
     assert (tmp_path / "logs" / "a.log").read_text() == "ERROR: B4 is missing.\n"
 
 
-def test_replacing_takes_a_name_beside_the_target(tmp_path):
-    """Of the same suffix, by which GDAL chooses a driver, and hidden."""
+def test_atomic_write_uses_a_temporary_name_beside_the_target(tmp_path):
+    """It is hidden and has the same suffix, from which GDAL infers the driver."""
     target = tmp_path / "new" / "below" / ("a" * 50 + ".b.tif")
     with atomic_write(target) as temporary:
         assert (temporary.parent, temporary.suffix) == (target.parent, ".tif")
@@ -76,14 +76,13 @@ def test_replacing_takes_a_name_beside_the_target(tmp_path):
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
+def test_atomic_write_raises_write_errors_only_for_the_target(tmp_path):
     target = tmp_path / "a.tif"
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
         with pytest.raises(WriteError) as error, atomic_write(target):
             raise OSError(number, os.strerror(number))
         assert (
-            str(error.value)
-            == f"{target} cannot be written ({os.strerror(number)}); mend that and run again."
+            str(error.value) == f"{target} cannot be written ({os.strerror(number)}); fix that and run again."
         )
     with pytest.raises(OSError, match="Input/output error") as error, atomic_write(target):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -93,15 +92,15 @@ def test_replacing_blames_the_place_for_a_lack_of_room_alone(tmp_path):
     with pytest.raises(WriteError) as error:
         write_bytes(tmp_path / "file" / "a.tif", b"")
     assert (
-        str(error.value) == f"{tmp_path}/file/a.tif cannot be written (File exists); mend that and run again."
+        str(error.value) == f"{tmp_path}/file/a.tif cannot be written (File exists); fix that and run again."
     )
     assert (
         str(write_error(target, ValueError("a\n  b")))
-        == f"{target} cannot be written (a b); mend that and run again."
+        == f"{target} cannot be written (a b); fix that and run again."
     )
 
 
-def test_new_files_are_as_readable_as_others(tmp_path):
+def test_written_files_have_default_permissions(tmp_path):
     before = os.umask(0)
     try:
         for umask, mode in ((0o027, 0o640), (0, 0o666)):
@@ -113,8 +112,8 @@ def test_new_files_are_as_readable_as_others(tmp_path):
         os.umask(before)
 
 
-def test_a_second_name_or_a_copy(tmp_path, monkeypatch):
-    """Younger than what the job was given, or Snakemake would link it again and again."""
+def test_a_hard_link_or_a_copy(tmp_path, monkeypatch):
+    """Newer than the job's inputs, or Snakemake would run the job again every time."""
     source = tmp_path / "source.tif"
     for link in (os.link, None):
         source.write_bytes(b"content")
@@ -130,13 +129,13 @@ def test_a_second_name_or_a_copy(tmp_path, monkeypatch):
         (tmp_path / "target.tif").unlink()
 
 
-def test_json_as_it_is_written(tmp_path):
+def test_the_format_of_written_json(tmp_path):
     write_json(tmp_path / "a.json", {"b": [1, {}], "a": "ü"})
     assert (tmp_path / "a.json").read_bytes() == b'{\n "b": [\n  1,\n  {}\n ],\n "a": "\\u00fc"\n}\n'
 
 
-def test_whole_numbers_of_json():
-    """Those longer than any float's are infinite; a sign counts as a digit."""
+def test_integers_in_json():
+    """Integers with more digits than any float become infinite; a sign counts as a digit."""
     assert parse_json("[" + "9" * 400 + ", 7, -3]") == [int("9" * 400), 7, -3]
     assert parse_json(b"[" + b"9" * 401 + b", -" + b"9" * 400 + b", 0.5]") == [
         float("inf"),
@@ -159,7 +158,7 @@ def test_a_scratch_folder(tmp_path, monkeypatch):
     with pytest.raises(WriteError) as error, scratch_folder("mine-"):
         pass
     assert str(error.value) == (
-        "the folder of temporary files (TMPDIR) cannot be written (No such file or directory); mend that and run again."
+        "the folder for temporary files (TMPDIR) cannot be written (No such file or directory); fix that and run again."
     )
 
 
@@ -167,8 +166,8 @@ def test_a_scratch_folder(tmp_path, monkeypatch):
     ("error", "text"),
     [
         (MachineError("a."), "a."), (RemoteError("b."), "b."), (WriteError("c."), "c."),
-        (PermissionError(13, "Permission denied", "/d"), "/d: Permission denied; mend that and run again."),
-        (MemoryError(), "the memory of the job is used up (MemoryError); give it more (mem_mb of its rule) and run again."),
+        (PermissionError(13, "Permission denied", "/d"), "/d: Permission denied; fix that and run again."),
+        (MemoryError(), "the job ran out of memory (MemoryError); give it more (mem_mb of its rule) and run again."),
     ],
 )  # fmt: skip
 def test_a_job_ends_with_a_sentence(tmp_path, capsys, error, text):
@@ -195,11 +194,11 @@ def test_the_log_of_a_job(tmp_path):
     with pytest.raises(ZeroDivisionError), job_log(tmp_path / "new" / "a.log"):
         1 / 0  # noqa: B018
     lines = (tmp_path / "new" / "a.log").read_text().splitlines()
-    assert lines[0] == "ERROR: this is a defect of tigerbush or trouble of the machine:"
+    assert lines[0] == "ERROR: this is a bug in tigerbush or a problem with the machine:"
     assert lines[-1] == "ZeroDivisionError: division by zero"
 
 
-def test_what_a_job_is_given():
+def test_arguments_of_a_job():
     params = {"a": 1, "library": "x", "b": None, "composite.indices": ["ndvi"]}
     assert job_arguments(params) == {"a": 1, "b": None, "indices": ["ndvi"]}
     assert job_outputs({"out": "a/b", "fingerprint": "c"}) == {"out": Path("a/b")}

@@ -1,4 +1,4 @@
-"""Where a site lies, what is read for it, and its sub-images."""
+"""The grid of a site, the window that is read for it, and its sub-images."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Input made to harm: only our own sentences come out, quickly, and nothing is lost."""
+"""Malicious input: it is refused quickly with our own sentences, and nothing is lost."""
 
 import contextlib
 import re
@@ -29,7 +29,7 @@ METADATA = ("MTD_MSIL1C.xml", "GRANULE/*/MTD_TL.xml", "GRANULE/*/QI_DATA/MSK_CLO
 
 
 def read_all(safe):
-    """Read whatever the workflow would of a product."""
+    """Read everything that the workflow would read of a product."""
     product = open_product(safe)
     read_mask(product, product.grids[10])
     return product.read_band("B4", product.grids[10])
@@ -103,8 +103,8 @@ FUZZED = scene_of(
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_damaged_image_raises_nothing_but_a_sentence(tmp_path_factory, data):
-    """JPEG 2000 has no checksum: damage inside may decode. Only a zip's or a manifest's can tell."""
+def test_a_damaged_image_raises_only_sentences(tmp_path_factory, data):
+    """JPEG 2000 has no checksum, so damaged data may decode; only the checksum of a zip or manifest reveals it."""
     safe = write_product(tmp_path_factory.mktemp("fuzz"), name_of(), FUZZED)
     path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
     content = bytearray(path.read_bytes())
@@ -116,8 +116,8 @@ def test_a_damaged_image_raises_nothing_but_a_sentence(tmp_path_factory, data):
 
 
 @pytest.mark.parametrize("tile", [0, 1, 3])
-def test_a_tile_without_its_header_is_noticed(tmp_path, tile):
-    """Also when it is read together with others."""
+def test_a_tile_without_its_header_is_detected(tmp_path, tile):
+    """Even when it is read together with others."""
     safe = write_product(tmp_path, name_of(), flat_scene(1800))
     path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
     content = bytearray(path.read_bytes())
@@ -125,7 +125,7 @@ def test_a_tile_without_its_header_is_noticed(tmp_path, tile):
     content[header + 2 : header + 12] = bytes(10)
     path.write_bytes(content)
     product = open_product(safe)
-    with pytest.raises(TigerbushError, match=r"_B04\.jp2 does not decode"):
+    with pytest.raises(TigerbushError, match=r"_B04\.jp2 cannot be decoded"):
         product.read_band("B4", product.grids[10])
 
 
@@ -156,7 +156,7 @@ def test_an_image_that_claims_an_absurd_size(safe, side):
         "$(touch evil).SAFE",
     ],
 )
-def test_names_that_are_no_products_are_passed_over(product, tmp_path, name):
+def test_names_that_are_not_product_names_are_skipped(product, tmp_path, name):
     product()
     folder = tmp_path / "products"
     if "/" not in name and name != "..":
@@ -165,7 +165,7 @@ def test_names_that_are_no_products_are_passed_over(product, tmp_path, name):
     assert [row["product"] for row in rows] == [name_of()]
 
 
-def test_a_zip_with_names_that_leave_it(product, tmp_path):
+def test_a_zip_with_names_outside_its_folder(product, tmp_path):
     """Neither reading nor copying ever writes by a name from inside a zip."""
     source = product(scene=scene_of(clouds=[]))
     path = tmp_path / f"{name_of()}.zip"
@@ -193,7 +193,7 @@ def small_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, old)
 
 
-def test_a_full_disk_keeps_what_was_there(tmp_path, small_disk):
+def test_a_full_disk_keeps_the_old_file(tmp_path, small_disk):
     target = tmp_path / "results_summary.json"
     write_json(target, {"old": True})
     with pytest.raises(WriteError, match=r"results_summary\.json cannot be written \(.*too large\)"):
@@ -202,8 +202,8 @@ def test_a_full_disk_keeps_what_was_there(tmp_path, small_disk):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_full_disk_never_leaves_a_cut_image(tmp_path):
-    """Wherever the disk ends: the old file and a sentence, or the whole new file."""
+def test_a_full_disk_never_leaves_a_truncated_image(tmp_path):
+    """Wherever the disk becomes full: either the old file and a sentence, or the complete new file."""
     random = np.random.default_rng(0)
     data = random.integers(1, 4000, (4, 300, 300)).astype(np.uint16)
     raster = Raster(data, Grid(465180, 5080260, 10, 300, 300), 32633, SITE_BANDS, 0)
@@ -229,7 +229,7 @@ def test_a_full_disk_never_leaves_a_cut_image(tmp_path):
     assert outcomes == {"written", "refused"}
 
 
-def test_a_copy_that_is_cut_at_its_end_is_noticed(tmp_path, monkeypatch):
+def test_a_truncated_copy_is_detected(tmp_path, monkeypatch):
     """GDAL reports success when the last block of a GeoTIFF did not fit on the disk."""
 
     def cut(source, target, **options):
@@ -256,8 +256,8 @@ def vrt(source):
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".jp2"])
-def test_an_image_names_no_other_files(safe, tmp_path, suffix):
-    """GDAL would read this one, and with it any file of the machine and any address."""
+def test_an_image_cannot_refer_to_other_files(safe, tmp_path, suffix):
+    """GDAL would read this one, and with it any file on the machine and any address."""
     [band] = safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")
     secret = band.rename(tmp_path / "secret.jp2")
     content = vrt(secret)
@@ -269,11 +269,11 @@ def test_an_image_names_no_other_files(safe, tmp_path, suffix):
         open_product(safe).read_band("B4", open_product(safe).grids[10])
     assert str(disguised) in str(error.value)
     row = {"name": disguised.name, "etag": ""}
-    with pytest.raises(RemoteError, match=r"^x: what came does not decode"):
+    with pytest.raises(RemoteError, match=r"^x: the data received cannot be decoded"):
         check_decodes("x", row, content)
 
 
-def test_an_output_folder_that_cannot_be(tmp_path):
+def test_an_impossible_output_folder(tmp_path):
     (tmp_path / "results").write_text("a file, not a folder")
     target = tmp_path / "results" / "a.json"
     with pytest.raises(WriteError, match=r"results/a\.json cannot be written"), atomic_write(target):

@@ -1,4 +1,4 @@
-"""Damage in JPEG 2000 files: what is noticed, where, and that nothing else is taken for damage."""
+"""Damage in JPEG 2000 files: what is detected, where, and that nothing else is taken for damage."""
 
 import re
 import struct
@@ -41,7 +41,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def write(tmp_path_factory):
-    """Write an image as GDAL does; give the bytes of the file."""
+    """Write an image with GDAL and return the bytes of the file."""
     folder = tmp_path_factory.mktemp("jp2")
 
     def written(data, bands=1, **options):
@@ -74,7 +74,7 @@ def check(content, window=None):
 
 
 def parts(content):
-    """Where tile-parts begin, their lengths and their tiles, by the segments SOT alone."""
+    """Position, length and tile of each tile-part, from the SOT segments only."""
     found, position = [], content.index(b"\xff\x90\x00\x0a")
     while content[position : position + 2] == b"\xff\x90":
         tile, length = struct.unpack(">HI", content[position + 4 : position + 10])
@@ -94,7 +94,7 @@ def refused(content, window=None):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_whole_file(files, way):
+def test_an_intact_file(files, way):
     assert check(files[way]) == WAYS[way][1]
     assert check(files[way], (10, 10, 20, 20)) == WAYS[way][1]
     assert check(files[way], (120, 370, 900, 900)) == WAYS[way][1]  # beyond the image
@@ -102,7 +102,7 @@ def test_a_whole_file(files, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_tail_of_zeros(files, way):
-    """A decoder takes it for packets without data; only tiles that are touched count."""
+    """A decoder takes it for packets without data; only tiles in the window are checked."""
     content = files[way]
     start, length, tile = parts(content)[-1]
     assert tile == 8
@@ -134,12 +134,12 @@ def test_a_hole(files, way, new, sentence):
 PAGE = b"<html><head><title>503 Service Unavailable</title></head>" * 100
 
 
-def test_another_page_in_a_tile(files):
-    """Of a file that tells nothing of its packets a page of text may pass; of others it does not."""
+def test_a_page_of_text_in_a_tile(files):
+    """It may go undetected in a file that does not reveal its packets, but not in others."""
     start, length, _ = parts(files["PLT, precincts"])[0]
     packet = start + 200
     assert re.fullmatch(
-        r"packet \d+ of tile 0 does not lie where it should",
+        r"packet \d+ of tile 0 is not where it should be",
         refused(changed(files["PLT, precincts"], packet, PAGE[: length - 200])),
     )
     start, _, _ = parts(files["EPH"])[0]
@@ -147,7 +147,7 @@ def test_another_page_in_a_tile(files):
     assert check(changed(files["nothing"], parts(files["nothing"])[0][0] + 30, PAGE)) == "unchecked"
 
 
-def test_codes_that_are_never_coded(files):
+def test_codes_that_no_encoder_writes(files):
     start, _, _ = parts(files["PLT"])[0]
     assert re.fullmatch(
         r"tile 0 holds a code that no encoder writes, \d+ bytes into its data",
@@ -166,8 +166,8 @@ def test_markers_that_the_header_does_not_announce(files, way, marker):
     )
 
 
-def test_a_number_of_a_packet_that_looks_like_a_marker(files):
-    """One pixel in 65,535 layers, of which none adds anything."""
+def test_a_packet_number_that_looks_like_a_marker(files):
+    """One pixel in 65,535 empty layers."""
     content = files["SOP"]
     head = changed(content, content.index(b"jp2c") - 4, bytes(4))
     size, cod = head.index(b"\xff\x51"), head.index(b"\xff\x52")
@@ -180,32 +180,32 @@ def test_a_number_of_a_packet_that_looks_like_a_marker(files):
     assert check(head[:cod] + layers + rest + tile + b"\xff\xd9") == "checked"
 
 
-def test_lengths_of_tiles_that_do_not_fit(files):
+def test_wrong_lengths_of_tiles(files):
     """TLM, in the main header: tile and length of each part."""
     content = files["PLT, TLM"]
     entry = struct.pack(">BI", 8, parts(content)[8][1])
     at = content.index(entry, content.index(b"\xff\x55"))
     other = changed(content, at + 1, struct.pack(">I", parts(content)[8][1] - 1))
-    assert refused(other, (380, 370, 1, 1)) == "part 0 of tile 8 lies where another one should"
+    assert refused(other, (380, 370, 1, 1)) == "part 0 of tile 8 is at the position of another one"
     assert check(other, (0, 0, 256, 256)) == "checked"
 
 
-def test_the_end_of_a_header_in_another_packet(files):
-    """EPH: as many as packets, but one lies in the data of the next packet."""
+def test_a_header_end_in_another_packet(files):
+    """There are as many EPH markers as packets, but one is in the data of the next packet."""
     content = files["all of them, precincts"]
     start = parts(content)[0][0]
     first = content.index(b"\xff\x92", start)
     second = content.index(b"\xff\x92", first + 2)
     moved = changed(changed(content, first, b"\x12\x34"), second + 2, b"\xff\x92")
-    assert refused(moved) == "packet 0 of tile 0 does not lie where it should"
+    assert refused(moved) == "packet 0 of tile 0 is not where it should be"
 
 
-def test_how_a_tile_is_coded_goes_before_what_the_main_header_says_of_a_component(files):
+def test_the_coding_of_a_tile_overrides_that_of_a_component_in_the_main_header(files):
     content = files["PLT"]
     cod = content[content.index(b"\xff\x52") :][:20]
     assert cod[2:4] == struct.pack(">H", 18)
     first = parts(content)[0][0]
-    # one level less than there is: the number of packets would be another one
+    # one level less, with which the number of packets would differ
     component = struct.pack(">HHBB", 0xFF53, 9, 0, 0) + bytes([cod[9] - 1]) + cod[10:14]
     head = changed(content, content.index(b"jp2c") - 4, bytes(4))[:first] + component
     tiles = [content[start : start + length] for start, length, _ in parts(content)]
@@ -216,64 +216,64 @@ def test_how_a_tile_is_coded_goes_before_what_the_main_header_says_of_a_componen
     assert check(head + b"".join(longer) + b"\xff\xd9") == "checked"
 
 
-def test_tiles_that_are_swapped(files):
+def test_swapped_tiles(files):
     (first, size, _), (second, other, _) = parts(files["PLT"])[:2]
     content = files["PLT"]
     one, two = content[first : first + size], content[second : second + other]
     # a decoder puts them where they belong
     assert check(content[:first] + two + one + content[second + other :]) == "checked"
     twice = changed(content, second + 4, b"\0\0")
-    assert refused(twice) == "part 0 of tile 0 lies where another one should"
+    assert refused(twice) == "part 0 of tile 0 is at the position of another one"
     outside = changed(content, second + 4, b"\0\x09")
-    assert refused(outside) == "part 0 of tile 9 lies where another one should"
+    assert refused(outside) == "part 0 of tile 9 is at the position of another one"
 
 
-def test_tiles_that_do_not_follow_each_other(files):
+def test_gaps_between_tiles(files):
     content = files["nothing"]
     listed = parts(content)
     start, length, _ = listed[4]
-    lies = f"a tile does not begin where it should, at byte {start}"
+    lies = f"a tile does not start where it should, at byte {start}"
     assert refused(changed(content, start, bytes(12))) == lies
     assert refused(changed(content, start + 6, bytes(3) + b"\x0d")) == lies
     assert refused(changed(content, start + 6, b"\x7f\xff\xff\xff")) == lies
     longer = struct.pack(">I", length + 1)
     assert refused(changed(content, start + 6, longer)) == (
-        f"a tile does not begin where it should, at byte {start + length + 1}"
+        f"a tile does not start where it should, at byte {start + length + 1}"
     )
-    # what comes after the last tile that is read
+    # the data after the last tile that is read
     assert refused(changed(content, start + 6, longer), (128, 128, 1, 1)) == (
         f"a tile does not end where it should, at byte {start + length + 1}"
     )
     cut = content[: listed[8][0]] + b"\xff\xd9"
-    assert refused(cut) == "tile 8 is not whole"
+    assert refused(cut) == "tile 8 is incomplete"
     assert check(cut, (0, 0, 256, 256)) == "unchecked"
     cut = content[: listed[8][0] + 500] + b"\xff\xd9"
-    assert refused(cut) == f"a tile does not begin where it should, at byte {listed[8][0]}"
+    assert refused(cut) == f"a tile does not start where it should, at byte {listed[8][0]}"
 
 
-def test_a_part_that_is_missing(files):
+def test_a_missing_part(files):
     content = files["EPH, parts"]
     start = [start for start, _, tile in parts(content) if tile == 8][-1]
-    assert refused(content[:start] + b"\xff\xd9") == "tile 8 is not whole"
+    assert refused(content[:start] + b"\xff\xd9") == "tile 8 is incomplete"
 
 
-def test_packet_lengths_that_do_not_fit(files):
+def test_wrong_packet_lengths(files):
     content = files["PLT"]
     plt = content.index(b"\xff\x58")
     end = plt + 2 + struct.unpack(">H", content[plt + 2 : plt + 4])[0]
     last = content[end - 1]
     for new in (last ^ 1, last ^ 0x40, last | 0x80):
         assert refused(changed(content, end - 1, bytes([new]))) == (
-            "the packets of tile 0 are longer or shorter than its data"
+            "the packet lengths of tile 0 do not add up to the length of its data"
         )
     assert refused(changed(content, plt + 1, b"\x59")) == (
-        "the header of tile 0 holds what does not belong there"
+        "the header of tile 0 contains a segment that does not belong there"
     )
     assert refused(changed(content, plt + 2, b"\x7f\xff")) == "a header is not a list of marker segments"
 
 
 def test_packet_lengths_in_several_segments(files):
-    """A length may begin in one segment and end in the next, and segments may come in another order."""
+    """A length may start in one segment and end in the next, and segments may be out of order."""
     content = files["PLT"]
     start, length, _ = parts(content)[0]
     plt = content.index(b"\xff\x58")
@@ -292,7 +292,7 @@ def test_packet_lengths_in_several_segments(files):
 def test_markers_in_packets(files):
     content = files["SOP"]
     at = content.index(b"\xff\x91\x00\x04\x00\x03")
-    assert refused(changed(content, at + 5, b"\x04")) == "packet 3 of tile 0 does not lie where it should"
+    assert refused(changed(content, at + 5, b"\x04")) == "packet 3 of tile 0 is not where it should be"
     # a packet may do without one, and then the others do not tell where all lie
     start, length, _ = parts(content)[-1]
     last = content.rindex(b"\xff\x91\x00\x04")
@@ -307,15 +307,15 @@ def test_the_last_tile_may_reach_to_the_end(files):
         assert check(changed(files[way], start + 6, bytes(4))) == WAYS[way][1]
 
 
-def test_a_box_with_a_length_of_64_bits(files):
+def test_a_box_with_a_64_bit_length(files):
     content = files["PLT"]
     box = content.index(b"jp2c") - 4
     head = struct.pack(">I4sQ", 1, b"jp2c", len(content) - box + 8)
     assert check(content[:box] + head + content[box + 8 :]) == "checked"
 
 
-def test_packed_packet_headers_are_not_followed(files):
-    """PPM: packets begin with data."""
+def test_packed_packet_headers_are_not_checked(files):
+    """With PPM, packets start with data."""
     content = files["PLT"]
     first = parts(content)[0][0]
     box = content.index(b"jp2c") - 4
@@ -326,27 +326,27 @@ def test_packed_packet_headers_are_not_followed(files):
 @pytest.mark.parametrize(
     ("at", "new", "sentence"),
     [
-        (b"jp2c", b"jp2x", "it has no whole codestream"),
-        (b"\xff\x4f\xff\x51", b"\xff\x4e", "its codestream does not begin as one"),
-        (b"\xff\x51", b"\xff\x50", "its main header is not whole"),
-        (b"\xff\x52", b"\xff\x51", "a marker segment is cut short"),
+        (b"jp2c", b"jp2x", "it has no complete codestream"),
+        (b"\xff\x4f\xff\x51", b"\xff\x4e", "its codestream does not start with SOC"),
+        (b"\xff\x51", b"\xff\x50", "its main header is incomplete"),
+        (b"\xff\x52", b"\xff\x51", "a marker segment is truncated"),
         (b"\xff\x52", b"\x00\x52", "a header is not a list of marker segments"),
     ],
 )
-def test_a_header_that_is_none(files, at, new, sentence):
+def test_an_invalid_header(files, at, new, sentence):
     content = files["nothing"]
     assert refused(changed(content, content.index(at), new)) == sentence
 
 
-def test_more_tiles_than_there_can_be(files):
+def test_too_many_tiles(files):
     content = files["nothing"]
     size = content.index(b"\xff\x51") + 6
     huge = changed(content, size, struct.pack(">II", 2**31 - 1, 2**31 - 1))
     assert refused(huge) == f"it has {(2**24) ** 2} tiles"
 
 
-def test_random_damage_raises_nothing_else(files):
-    """Wherever bytes change, also in headers: a sentence, or one of the two words."""
+def test_random_damage_raises_no_other_exception(files):
+    """Wherever bytes change, even in headers: an error with a sentence, or one of the two results."""
     random, outcomes = np.random.default_rng(0), Counter()
     for content in files.values():
         first = content.index(b"jp2c")
@@ -363,7 +363,7 @@ def test_random_damage_raises_nothing_else(files):
 
 
 def test_a_whole_file_without_a_checksum(files):
-    """An upload in several parts: what decodes may still be damaged."""
+    """An upload in several parts: an image that can be decoded may still be damaged."""
     content = files["nothing"]
     row = {"name": "IMG_DATA/a_B04.jp2", "etag": "0123-2"}
     check_decodes("s3://b/a", row, content)
@@ -372,6 +372,6 @@ def test_a_whole_file_without_a_checksum(files):
     with pytest.raises(RemoteError) as error:
         check_decodes("s3://b/a", row, damaged)
     assert re.fullmatch(
-        r"s3://b/a: what came is damaged: tile 4 holds 70 bytes of 0x00 in a row, \d+ bytes from its start",
+        r"s3://b/a: the data received are damaged: tile 4 holds 70 bytes of 0x00 in a row, \d+ bytes from its start",
         str(error.value),
     )

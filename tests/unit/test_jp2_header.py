@@ -1,4 +1,4 @@
-"""Headers of JPEG 2000 made by hand, every field at its borders."""
+"""Headers of JPEG 2000 made by hand, every field at its limits."""
 
 import struct
 
@@ -12,11 +12,11 @@ from tigerbush.jp2_header import (
     DamagedError,
     Header,
     Style,
+    apply_segment,
     ceil_div,
     find_codestream,
+    marker_segments,
     read_header,
-    segments,
-    with_segment,
 )
 
 SOC, SOT, SOD, EOC = b"\xff\x4f", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
@@ -86,8 +86,8 @@ def test_bounds_of_tiles_are_within_the_image():
 
 
 @pytest.mark.parametrize("steps", [(1, 1), (2, 3)])
-def test_tiles_that_a_window_touches_by_pixels(steps):
-    """Windows at the borders of tiles, against the tile of each place of the reference grid that they cover."""
+def test_tiles_in_a_window(steps):
+    """Windows at the edges of tiles, compared with the tile of each point of the reference grid that they cover."""
     header = header_of(siz(steps=(steps,)), cod())
     dx, dy = steps
 
@@ -104,10 +104,10 @@ def test_tiles_that_a_window_touches_by_pixels(steps):
         for row in (0, 25 // dy, 26 // dy, 56 // dy, 79 // dy, 100):
             for size in ((1, 1), (2, 1), (1, 3), (60, 2)):
                 window = (column, row, *size)
-                assert set(header.touched(window)) == tiles_of(window), window
-    assert header.touched(None) == range(9)
+                assert set(header.tiles_in(window)) == tiles_of(window), window
+    assert header.tiles_in(None) == range(9)
     # rows of tiles one after the other
-    assert header.touched((0, 0, 100, 80)) == list(range(9))
+    assert header.tiles_in((0, 0, 100, 80)) == list(range(9))
 
 
 @pytest.mark.parametrize(
@@ -124,19 +124,19 @@ def test_tiles_that_a_window_touches_by_pixels(steps):
         ((3, 5, 103, 85), (2, 1, 40, 30), ((1, 0), (1, 1))),
     ],
 )
-def test_sizes_that_are_none(area, tile, steps):
+def test_invalid_sizes(area, tile, steps):
     with pytest.raises(DamagedError, match=r"^the image size in its header is invalid$"):
         header_of(siz(area, tile, steps), cod())
 
 
-def test_sizes_at_their_limits_are_read():
+def test_sizes_at_their_limits():
     header = header_of(siz((2, 1, 3, 2), (2, 1, 1, 1)), cod())
     assert (header.tiles, header.bounds(0)) == (1, (2, 1, 3, 2))
 
 
-def test_headers_that_lack_something():
+def test_incomplete_headers():
     for parts in ((siz(),), (cod(),), (cod(), siz())):
-        with pytest.raises(DamagedError, match=r"^its main header is not whole$"):
+        with pytest.raises(DamagedError, match=r"^its main header is incomplete$"):
             header_of(*parts)
 
 
@@ -145,7 +145,7 @@ def test_headers_that_lack_something():
     [(0x00, "H", False), (0x40, "I", False), (0x10, "BH", True), (0x50, "BI", True), (0x20, "HH", True), (0x60, "HI", True)],
 )  # fmt: skip
 def test_lengths_of_tile_parts(kind, form, numbered):
-    """Tiles without numbers are counted on through the segments."""
+    """Tiles without numbers are counted across segments."""
     entries = [(7, 300), (5, 200), (6, 100)]
     parts = []
     for index, some in enumerate((entries[:2], entries[2:])):
@@ -155,37 +155,37 @@ def test_lengths_of_tile_parts(kind, form, numbered):
     assert lengths == (entries if numbered else [(0, 300), (1, 200), (2, 100)])
 
 
-def test_lengths_of_tile_parts_of_no_known_form():
+def test_lengths_of_tile_parts_in_an_unknown_form():
     with pytest.raises(DamagedError, match=r"^its TLM segment is invalid$"):
         header_of(siz(), segment(0xFF55, b"\x00\x30" + bytes(8)), cod())
 
 
 def test_styles_at_their_limits():
-    coding = with_segment(
+    coding = apply_segment(
         Coding(), 0xFF52, cod(flags=1, levels=2, block=(8, 0), modes=3, precincts=b"\x21\x43\x65")[4:], 1
     )
     assert coding == Coding(default=Style(2, (1024, 4), 3, [(1, 2), (3, 4), (5, 6)]))
-    most = with_segment(Coding(), 0xFF52, cod(levels=32, block=(0, 8))[4:], 1).default
+    most = apply_segment(Coding(), 0xFF52, cod(levels=32, block=(0, 8))[4:], 1).default
     assert (most.levels, most.block, len(most.precincts)) == (32, (4, 1024), 33)
     for wrong in ({"levels": 33}, {"block": (9, 0)}, {"block": (0, 9)}):
         with pytest.raises(DamagedError, match=r"^a COD or COC segment is invalid$"):
-            with_segment(Coding(), 0xFF52, cod(**wrong)[4:], 1)
+            apply_segment(Coding(), 0xFF52, cod(**wrong)[4:], 1)
     with pytest.raises(IndexError):
-        with_segment(Coding(), 0xFF52, cod(flags=1, levels=2, precincts=b"\x21\x43")[4:], 1)
+        apply_segment(Coding(), 0xFF52, cod(flags=1, levels=2, precincts=b"\x21\x43")[4:], 1)
 
 
-def test_markers_in_packets_are_told_by_either_header():
+def test_either_header_announces_markers_in_packets():
     for before, flags, sop, eph in (((0, 0), 2, True, False), ((0, 0), 4, False, True), ((1, 0), 4, True, True), ((0, 1), 0, False, True)):  # fmt: skip
-        found = with_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
+        found = apply_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
         assert (found.sop, found.eph, found.layers) == (sop, eph, 3)
 
 
 @pytest.mark.parametrize(("components", "head"), [(256, b"\x05"), (257, b"\x01\x05")])
-def test_styles_of_one_component(components, head):
-    """Numbered by two bytes where there are more than 256."""
+def test_style_of_a_component(components, head):
+    """The component number takes two bytes when there are more than 256."""
     before = Coding(layers=4, components={2: Style(0, (4, 4), 0, [(1, 1)])})
     content = head + b"\x01" + style(levels=1, block=(2, 1), modes=1, precincts=b"\x32\x54")
-    found = with_segment(before, 0xFF53, content, components)
+    found = apply_segment(before, 0xFF53, content, components)
     number = int.from_bytes(head, "big")
     assert found == Coding(
         layers=4,
@@ -193,11 +193,11 @@ def test_styles_of_one_component(components, head):
     )
 
 
-def test_packet_headers_elsewhere_and_segments_that_do_not_matter():
+def test_packed_packet_headers_and_other_segments():
     for code in (0xFF60, 0xFF61):
-        assert with_segment(Coding(), code, b"\0", 1) == Coding(packed=True)
+        assert apply_segment(Coding(), code, b"\0", 1) == Coding(packed=True)
     for code in (0xFF5C, 0xFF64, 0xFF58):
-        assert with_segment(Coding(), code, b"\0", 1) == Coding()
+        assert apply_segment(Coding(), code, b"\0", 1) == Coding()
     assert {0xFF52, 0xFF53, 0xFF58, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, 0xFF61, 0xFF64} == IN_TILE
 
 
@@ -205,7 +205,7 @@ def box(kind, content, length=None):
     return struct.pack(">I4s", 8 + len(content) if length is None else length, kind) + content
 
 
-def test_where_the_codestream_lies():
+def test_the_position_of_the_codestream():
     first = box(b"ftyp", bytes(4))
     stream = box(b"jp2c", bytes(10))
     long = struct.pack(">I4sQ", 1, b"jp2c", 26) + bytes(10)
@@ -225,14 +225,14 @@ def test_where_the_codestream_lies():
         struct.pack(">I4sQ", 1, b"uuid", 15) + stream,
         b"",
     ):
-        with pytest.raises(DamagedError, match=r"^it has no whole codestream$"):
+        with pytest.raises(DamagedError, match=r"^it has no complete codestream$"):
             find_codestream(reader(content), len(content))
 
 
-def test_segments_up_to_a_marker():
+def test_marker_segments():
     content = b"xx" + segment(0xFF64, b"abc") + segment(0xFF5C, b"") + SOD
     found = [(0xFF64, b"abc", 9), (0xFF5C, b"", 13), (0xFF93, b"", 15)]
-    assert list(segments(reader(content), 2, 15, 0xFF93)) == found
+    assert list(marker_segments(reader(content), 2, 15, 0xFF93)) == found
     for wrong, end in (
         (content, 14),
         (b"xx" + segment(0xFEFF, b"abc") + SOD, 11),
@@ -240,7 +240,7 @@ def test_segments_up_to_a_marker():
         (b"xx" + segment(0xFF64, b"abc"), 8),
     ):
         with pytest.raises(DamagedError, match=r"^a header is not a list of marker segments$"):
-            list(segments(reader(wrong), 2, end, 0xFF93))
+            list(marker_segments(reader(wrong), 2, end, 0xFF93))
 
 
 def test_division_rounds_up():
@@ -263,5 +263,5 @@ def test_whole_files(head, tail, whole):
     with pytest.raises(TigerbushError) as error:
         check_jp2(head, tail, "a.jp2")
     assert str(error.value) == (
-        "a.jp2 is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
+        "a.jp2 is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
     )

@@ -1,4 +1,4 @@
-"""JPEG 2000 files that look damaged and are not: odd images, layers that add nothing, real products."""
+"""JPEG 2000 files that look damaged but are not: odd images, empty layers, real products."""
 
 import re
 
@@ -36,7 +36,7 @@ def longest(content, octet):
 
 
 def test_no_alarm_for_layers_that_add_nothing(write):
-    """A bit for each of 1,024 blocks of a tile that have no more to tell."""
+    """One bit for each of 1,024 blocks of a tile without further data."""
     noise = ODD["noise"](*np.mgrid[:HEIGHT, :WIDTH]).astype(np.uint16)
     options = SMALL | {"PLT": "YES", "RESOLUTIONS": "1", "REVERSIBLE": "NO", "QUALITY": "50,50.001,50.002"}
     content = write(noise, **options)
@@ -44,7 +44,7 @@ def test_no_alarm_for_layers_that_add_nothing(write):
     assert check(content) == "checked"
 
 
-def test_no_alarm_for_bits_that_are_written_as_they_are(write):
+def test_no_alarm_for_raw_bits(write):
     """Selective bypass: the lower bits of multiples of 256 are zeros, 512 bytes of each block of 64 x 64."""
     data = (np.random.default_rng(0).integers(128, 256, (HEIGHT, WIDTH)) * 256).astype(np.uint16)
     content = write(data, PLT="YES", RESOLUTIONS="1", CODEBLOCK_STYLE="1")
@@ -54,7 +54,7 @@ def test_no_alarm_for_bits_that_are_written_as_they_are(write):
 
 @pytest.mark.data
 def test_no_alarm_for_real_products(shared_data):
-    """All bands and masks of 51 products; their encoder, OpenJPEG, told nothing of packets."""
+    """All bands and masks of 51 products; their encoder, OpenJPEG, wrote no packet positions."""
     paths = sorted((shared_data / "sentinel2").rglob("*.jp2"))
     assert len(paths) == 740
     assert {check(path.read_bytes()) for path in paths} == {"unchecked"}

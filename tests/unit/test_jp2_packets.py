@@ -1,4 +1,4 @@
-"""Codestreams of one tile made by hand: packets where they should lie or not, one byte on either side of each limit."""
+"""Codestreams of one tile made by hand: packets at right and wrong positions, one byte on either side of each limit."""
 
 import struct
 
@@ -25,7 +25,7 @@ def check(content):
 
 @pytest.mark.parametrize(("octet", "most"), [(b"\0", 64), (b"\xff", 63)])
 def test_runs_of_one_byte_at_the_limit(octet, most):
-    """64 equal bytes are too many, of zeros one more for each packet, which may be empty; here there is one."""
+    """64 equal bytes are too many; for zeros, one more for each packet, which may be empty; here there is one packet."""
     assert check(stream(part(b"\x80" + octet * most + b"\x01"))) == "unchecked"
     with pytest.raises(DamagedError) as error:
         check(stream(part(b"\x80" + octet * (most + 1) + b"\x01")))
@@ -47,7 +47,7 @@ def test_runs_of_one_byte_at_the_limit(octet, most):
         ({"levels": 3}, 64 + 4),
     ],
 )
-def test_how_many_zeros_may_be(options, most):
+def test_the_limit_of_zeros(options, most):
     options = {"block": (2, 2)} | options if "modes" not in options else options
     head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(**options)
     assert check(stream(part(b"\x80" + bytes(most - 1) + b"\x01"), head=head)) == "unchecked"
@@ -56,7 +56,7 @@ def test_how_many_zeros_may_be(options, most):
 
 
 def packets_by_loops(bounds, steps, levels, exponents, layers):
-    """Precincts that hold a sample of a resolution, counted sample by sample."""
+    """Precincts that contain a sample of a resolution, counted sample by sample."""
     number = 0
     for dx, dy in steps:
         for level in range(levels + 1):
@@ -90,7 +90,7 @@ def test_numbers_of_packets(area, steps, levels, precincts, layers):
 
 
 def plt(*lengths, index=0):
-    """A segment of packet lengths below 16,384: groups of 7 bits, of which the last has no eighth."""
+    """A segment of packet lengths below 16,384, in groups of 7 bits; the eighth bit of the last is not set."""
     groups = b"".join(
         bytes([length >> 7 | 0x80, length & 0x7F] if length > 127 else [length]) for length in lengths
     )
@@ -102,7 +102,7 @@ LAYERS = {
     name: siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=flags, layers=3)
     for name, flags in (("plain", 0), ("ends", 4))
 }
-LONGER = "the packets of tile 0 are longer or shorter than its data"
+LONGER = "the packet lengths of tile 0 do not add up to the length of its data"
 
 
 @pytest.mark.parametrize(
@@ -111,22 +111,22 @@ LONGER = "the packets of tile 0 are longer or shorter than its data"
         ("plain", (3, 200, 1), b"\x81ab" + b"\x82" + b"c" * 199 + b"\x00", None),
         ("plain", (3, 200, 2), b"\x81ab" + b"\x82" + b"c" * 199 + b"\x00", LONGER),
         ("plain", (3, 199, 1), b"\x81ab" + b"\x82" + b"c" * 199 + b"\x00", LONGER),
-        # none may be without a byte
+        # every packet has at least one byte
         ("plain", (3, 0, 1), b"\x81ab\x00", LONGER),
         # a packet begins with a bit that is set, or is one byte without it
-        ("plain", (3, 2, 1), b"\x81ab\x01b\x00", "packet 1 of tile 0 does not lie where it should"),
-        ("plain", (3, 1, 1), b"\x81ab\x01\x00", "packet 1 of tile 0 does not lie where it should"),
+        ("plain", (3, 2, 1), b"\x81ab\x01b\x00", "packet 1 of tile 0 is not where it should be"),
+        ("plain", (3, 1, 1), b"\x81ab\x01\x00", "packet 1 of tile 0 is not where it should be"),
         ("plain", (3, 1, 1), b"\x81ab\x00\x00", None),
         # a packet's header has a byte before its end
         ("ends", (4, 3, 3), b"\x81\xff\x92a\x80\xff\x92\x00\xff\x92", None),
-        ("ends", (4, 2, 3), b"\x81\xff\x92a\xff\x92\x00\xff\x92", "packet 1 of tile 0 does not lie where it should"),
+        ("ends", (4, 2, 3), b"\x81\xff\x92a\xff\x92\x00\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("ends", (4, 3, 3), b"\x81\xff\x92a\x00\xff\x92\x00\xff\x92", None),
-        ("ends", (4, 4, 3), b"\x81\xff\x92a\x00\xff\x92b\x00\xff\x92", "packet 1 of tile 0 does not lie where it should"),
+        ("ends", (4, 4, 3), b"\x81\xff\x92a\x00\xff\x92b\x00\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81\xff\x92", LONGER),
-        ("ends", (1, 5, 3), b"\x81\xff\x92\x80\xff\x92\x00\xff\x92", "packet 0 of tile 0 does not lie where it should"),
-        # no end of its header, and one that lies in the packet before
-        ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81b", "packet 0 of tile 0 does not lie where it should"),
-        ("ends", (7, 2, 3), b"\x81\xff\x92a\x80\xff\x92\x81b\x80\xff\x92", "packet 1 of tile 0 does not lie where it should"),
+        ("ends", (1, 5, 3), b"\x81\xff\x92\x80\xff\x92\x00\xff\x92", "packet 0 of tile 0 is not where it should be"),
+        # no end of its header, and one in the previous packet
+        ("ends", (4, 3, 2), b"\x81\xff\x92a\x80\xff\x92\x81b", "packet 0 of tile 0 is not where it should be"),
+        ("ends", (7, 2, 3), b"\x81\xff\x92a\x80\xff\x92\x81b\x80\xff\x92", "packet 1 of tile 0 is not where it should be"),
         ("plain", (3, 2, 1), b"\x81a\xff\x95\x80\x00", "tile 0 holds a code that no encoder writes, 2 bytes into its data"),
         ("plain", (3, 2, 1), b"\x81a\xff\x8f\x80\x00", None),
     ],
@@ -141,7 +141,7 @@ def test_packets_by_their_lengths(head, lengths, data, sentence):
     assert str(error.value) == sentence
 
 
-def test_a_tile_of_which_one_part_does_not_tell_of_its_packets_is_unchecked():
+def test_a_tile_with_a_part_without_packet_positions_is_unchecked():
     first, second = part(b"\x81ab", total=2), part(b"\x81ab\x80b", plt(3, 2), number=1, total=2)
     assert check(stream(first, second, head=LAYERS["plain"])) == "unchecked"
     third = part(b"\x81ab", number=1, total=2)
@@ -160,8 +160,8 @@ def sop(number, data):
     [((0, 1, 2), None), ((0, 2, 2), 1), ((1, 1, 2), 0), ((0, 1, None), None), ((0, 1, 3), 2)],
 )
 @pytest.mark.parametrize("lengths", [True, False])
-def test_packets_by_the_numbers_before_them(numbers, wrong, lengths):
-    """A packet may do without its number, but only lengths or ends of headers then tell where all of them lie."""
+def test_packets_by_their_numbers(numbers, wrong, lengths):
+    """A packet may lack its number, but then only lengths or ends of headers reveal the position of all packets."""
     packets = [b"\x81ab" if one is None else sop(one, b"\x81ab") for one in numbers]
     head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=2, layers=3)
     content = stream(part(b"".join(packets), plt(*map(len, packets)) if lengths else b""), head=head)
@@ -170,11 +170,11 @@ def test_packets_by_the_numbers_before_them(numbers, wrong, lengths):
         return
     with pytest.raises(DamagedError) as error:
         check(content)
-    assert str(error.value) == f"packet {wrong} of tile 0 does not lie where it should"
+    assert str(error.value) == f"packet {wrong} of tile 0 is not where it should be"
 
 
-def test_a_number_is_followed_by_a_packet():
-    """Of six bytes, of which four tell the length of the segment and the number."""
+def test_a_packet_number_is_followed_by_a_packet():
+    """Six bytes, four of which are the length of the segment and the number."""
     head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=2)
     for data, fine in (
         (sop(0, b"\x80"), True),
@@ -186,12 +186,12 @@ def test_a_number_is_followed_by_a_packet():
         if fine:
             assert check(content) == "checked"
             continue
-        with pytest.raises(DamagedError, match=r"^packet 0 of tile 0 does not lie where it should$"):
+        with pytest.raises(DamagedError, match=r"^packet 0 of tile 0 is not where it should be$"):
             check(content)
 
 
-def test_a_tile_may_be_coded_in_its_own_way():
-    """Its header goes before the main one, also before what that says of components."""
+def test_a_tile_may_have_its_own_coding():
+    """Its header takes precedence over the main header, including the styles of components there."""
     two = siz((0, 0, 64, 48), (0, 0, 64, 48), ((1, 1), (1, 1)))
     own = segment(0xFF53, b"\x01\x00" + cod(levels=2)[9:])
     head = two + cod(layers=3) + own
@@ -207,15 +207,15 @@ def test_a_tile_may_be_coded_in_its_own_way():
     assert str(error.value) == "tile 0 has 12 packets, expected 8"
 
 
-def test_one_part_tells_how_many_there_are():
+def test_one_part_states_their_number():
     first, second = part(b"\x80a", plt(2), total=3), part(b"\x80a", plt(2), number=1, total=0)
     third = part(b"\x80a", plt(2), number=2, total=0)
     head = LAYERS["plain"]
     assert check(stream(first, second, third, head=head)) == "checked"
     with pytest.raises(DamagedError) as error:
         check(stream(first, second, head=head))
-    assert str(error.value) == "tile 0 is not whole"
-    # where none does, those that are there are all
+    assert str(error.value) == "tile 0 is incomplete"
+    # when none does, all existing parts are assumed
     first = part(b"\x80a\x80b\x00", plt(2, 2, 1), total=0)
     assert check(stream(first, head=head)) == "checked"
 

@@ -1,4 +1,4 @@
-"""A copy of a product is never replaced by a failed one; records of what was kept, and the retry of them."""
+"""A copy of a product is never replaced by a placeholder; records of kept results, and their retry."""
 
 import shutil
 import zipfile
@@ -16,7 +16,7 @@ from tigerbush.placeholder import (
     is_finished,
     kept_results,
     placeholder_on_failure,
-    write_failed_copy,
+    write_placeholder_zip,
 )
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.scenes.scene import scene_placeholder
@@ -58,7 +58,7 @@ def test_a_copy_is_not_replaced_by_one_that_lacks_a_band(product, tmp_path):
         f"{NAME}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry.",
     ):
         of_folder(safe, out)
-    # the first copy takes what there is: what is missing is missed where it is read
+    # the first copy contains all available bands; a missing one is reported when it is read
     out.unlink()
     of_folder(safe, out)
     assert is_finished(out)
@@ -80,7 +80,7 @@ def test_a_copy_may_lose_a_band_that_is_not_wanted(product, tmp_path):
 
 
 def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_path):
-    """What a new listing of the store no longer holds."""
+    """Files that are missing from a new listing of the store."""
     out = tmp_path / f"{NAME}.zip"
     copy_product(product(), out, ["B2", "B4"])
     rows = [ROW, ROW | {"name": "GRANULE/L1C_T33TVL/MTD_TL.xml"}]
@@ -91,11 +91,11 @@ def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_pa
 
 
 @pytest.mark.parametrize("damage", ["cut", "a byte", "failed"])
-def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
+def test_a_damaged_copy_is_replaced(product, tmp_path, damage):
     safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
     copy_product(safe, out, None)
     if damage == "failed":
-        write_failed_copy(out, "earlier")
+        write_placeholder_zip(out, "earlier")
     elif damage == "cut":
         out.write_bytes(out.read_bytes()[:-300])
     else:
@@ -107,14 +107,14 @@ def test_a_copy_that_is_not_whole_is_replaced(product, tmp_path, damage):
     of_folder(safe, out)
     with zipfile.ZipFile(out) as archive:
         assert archive.read("TIGERBUSH_FAILED.txt").decode() == (
-            f"{safe}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+            f"{safe} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
         )
 
 
 STORE = {
     "kind": "s3",
     "bucket": "b",
-    # nobody listens there
+    # no server listens there
     "endpoint_url": "http://127.0.0.1:9",
     "region": None,
     "anonymous": True,
@@ -129,9 +129,7 @@ ROW = {
     "size": "9",
     "etag": "",
 }
-UNREACHED = (
-    "RemoteError: s3://b/k: http://127.0.0.1:9 did not answer, or not to the end (EndpointConnectionError)"
-)
+UNREACHED = "RemoteError: s3://b/k: http://127.0.0.1:9 did not respond, or its response was cut off (EndpointConnectionError)"
 
 
 def streamed(out, last_attempt):
@@ -149,8 +147,8 @@ def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, mon
     monkeypatch.setattr("tigerbush.sources.retries.WAIT_SECONDS", 0)
     out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
     copy_product(product(), out, [])
-    # what may pass is tried again first
-    with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not answer"):
+    # transient errors are retried first
+    with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not respond"):
         fetch(out, last_attempt=False)
     assert files_of(out.parent) == [out.name]
     with keeping(out, UNREACHED):
@@ -171,7 +169,7 @@ def test_success_needs_no_record(tmp_path):
 
 @pytest.fixture
 def records(tmp_path):
-    """Records of every kind, beside results that are finished."""
+    """Records of every kind, beside finished results."""
     raster = scene_placeholder(NAME, "", ["B2"], 20)
     raster.tags[STATUS] = "ok"
     results = tmp_path / "results"

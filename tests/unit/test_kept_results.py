@@ -1,4 +1,4 @@
-"""A finished result is never replaced by a placeholder: every script that writes one."""
+"""A finished result is never replaced by a placeholder, in every script that writes one."""
 
 import contextlib
 import json
@@ -36,14 +36,14 @@ SUBSET, COMPOSITE, PUBLISH = script("subset_product"), script("composite_date"),
 def kept_sentence(path, reason):
     """The sentence for a kept result; reasons have no full stop here."""
     return (
-        f"{path.stem} cannot be read again ({reason}); {path} of an earlier run is kept as it is: mend the product, then run "
-        "./tigerbush retry, or delete that file to go on without it."
+        f"{path.stem} cannot be read again ({reason}); {path} from an earlier run is kept: fix the product, then run "
+        "./tigerbush retry, or delete that file to continue without it."
     )
 
 
 @contextlib.contextmanager
 def keeping(path, reason):
-    """The block ends with the sentence for a kept result, which keeps its bytes and gets its record."""
+    """Check that the block raises the sentence for a kept result, keeps its bytes and writes its record."""
     before = path.read_bytes()
     with pytest.raises(KeptError) as error:
         yield
@@ -93,7 +93,7 @@ def test_the_window_of_a_site_is_kept(product, subset, site, status):
     )
 
 
-def test_the_placeholder_of_a_site_replaces_what_is_not_finished(product, subset):
+def test_the_placeholder_of_a_site_replaces_an_unfinished_window(product, subset):
     subset.run(site_placeholder(NAME, "first", SITE))
     subset.run(site_placeholder(NAME, "second", SITE))
     assert read_tags(subset.image)[REASON] == "second"
@@ -107,16 +107,16 @@ def test_the_placeholder_of_a_site_replaces_what_is_not_finished(product, subset
     assert not subset.folder.joinpath(f"{NAME}.unreadable.json").exists()
 
 
-def test_what_cannot_be_looked_at_is_not_replaced(product, subset, monkeypatch):
-    """As on a stale mount or without permission."""
+def test_a_result_that_cannot_be_read_is_not_replaced(product, subset, monkeypatch):
+    """For example on a stale mount, or without permission."""
     subset.run(resample_site(product(), SITE))
     before = subset.image.read_bytes()
     monkeypatch.setattr(
-        "tigerbush.placeholder._image_finished", raising(PermissionError(13, "Permission denied", "/a"))
+        "tigerbush.placeholder._image_is_finished", raising(PermissionError(13, "Permission denied", "/a"))
     )
     with pytest.raises(MachineError) as error:
         subset.run(site_placeholder(NAME, "gone", SITE))
-    assert str(error.value) == "/a: Permission denied; mend that and run again."
+    assert str(error.value) == "/a: Permission denied; fix that and run again."
     assert subset.image.read_bytes() == before
 
 
@@ -194,7 +194,7 @@ def test_a_composite_of_windows_of_two_configurations_is_refused(date):
 
 
 def test_a_composite_is_not_replaced_by_that_of_a_newer_baseline_that_fails(date):
-    """Discovery lists the newest baseline of a take alone; its product may be cut short."""
+    """Discovery lists only the newest baseline of a datatake; that product may be truncated."""
     first, second = date.windows
     date.run()
     before = date.out.read_bytes()
@@ -204,7 +204,7 @@ def test_a_composite_is_not_replaced_by_that_of_a_newer_baseline_that_fails(date
         date.run(failed=[newer])
     assert str(error.value).startswith(f"{newer} cannot be used (gone); ")
     assert date.out.read_bytes() == before
-    # whole, it takes the place of the old one
+    # an intact one replaces the old one
     image, mask = date.windows[newer]
     date.windows[newer] = (replace(image, tags=image.tags | {PRODUCT: newer}), mask)
     date.run()
@@ -212,7 +212,7 @@ def test_a_composite_is_not_replaced_by_that_of_a_newer_baseline_that_fails(date
 
 
 def test_a_composite_is_not_replaced_by_one_of_failed_products_alone(date):
-    """A key may choose what has failed from the beginning."""
+    """A changed key may select products that have always failed."""
     first, second = date.windows
     date.run(failed=[first])
     before = date.out.read_bytes()
@@ -222,8 +222,8 @@ def test_a_composite_is_not_replaced_by_one_of_failed_products_alone(date):
     assert date.out.read_bytes() == before
 
 
-def test_a_composite_may_lose_what_it_was_not_made_of(date):
-    """What had failed before may fail again, and a plan may leave a product out."""
+def test_a_composite_may_lose_a_product_that_it_did_not_use(date):
+    """Products that had failed before may fail again, and the plan may leave a product out."""
     first, second = date.windows
     date.run(failed=[second])
     date.run(failed=[second])
@@ -232,7 +232,7 @@ def test_a_composite_may_lose_what_it_was_not_made_of(date):
     assert json.loads(read_tags(date.out)[LINEAGE])["products"] == [first]
 
 
-def test_a_composite_that_is_damaged_is_made_again(date):
+def test_a_damaged_composite_is_made_again(date):
     date.run()
     date.out.write_bytes(date.out.read_bytes()[:-200])
     date.run(failed=[list(date.windows)[1]])
@@ -265,8 +265,8 @@ def test_a_scene_is_kept(product, tmp_path):
     assert read_tags(target)[REASON] == reason
 
 
-def test_a_scene_is_not_replaced_by_one_of_a_region_that_it_does_not_reach(product, tmp_path):
-    """Longitude and latitude in the wrong order, for example."""
+def test_a_scene_is_not_replaced_by_one_of_a_region_outside_the_product(product, tmp_path):
+    """For example with longitude and latitude in the wrong order."""
     safe, out = product(), tmp_path / "scenes" / f"{NAME}.tif"
     of_scene(safe, out)
     before = out.read_bytes()
@@ -274,8 +274,8 @@ def test_a_scene_is_not_replaced_by_one_of_a_region_that_it_does_not_reach(produ
     with pytest.raises(KeptError) as error:
         of_scene(safe, out, geo_region=elsewhere)
     assert str(error.value) == (
-        f"the product does not reach the region: {out} of an earlier run is kept as it is; correct scene.region or "
-        "scene.geo_region, or delete that file to go on without it."
+        f"the product does not reach the region: {out} from an earlier run is kept; correct scene.region or "
+        "scene.geo_region, or delete that file to continue without it."
     )
     assert out.read_bytes() == before
     assert files_of(out.parent) == [out.name]
@@ -289,7 +289,7 @@ def test_a_scene_is_not_replaced_by_one_of_a_region_that_it_does_not_reach(produ
 
 @pytest.fixture
 def ranks(product, tmp_path):
-    """What one rank makes of a product, and its place among the results."""
+    """The scene that a rank makes of a product, and its path among the results."""
     safe = product()
     folder, out = tmp_path / "results" / "scenes_mpi" / "a", tmp_path / "results" / "scenes" / f"{NAME}.tif"
     manifest = folder.parent / "manifest.json"
@@ -324,7 +324,7 @@ def test_a_rank_keeps_its_scene_and_that_of_the_results(ranks, product):
 
 
 def test_a_scene_of_other_parameters_is_kept_too(ranks):
-    """Their ranks write into another folder."""
+    """Their ranks write to another folder."""
     safe, folder, out, make, publish = ranks
     make()
     publish()

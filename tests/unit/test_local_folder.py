@@ -1,4 +1,4 @@
-"""What a local folder holds, and the local copy of a product."""
+"""The products of a local folder, and the local copy of a product."""
 
 import shutil
 import zipfile
@@ -8,10 +8,10 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError, WriteError
-from tigerbush.placeholder import write_failed_copy
+from tigerbush.placeholder import write_placeholder_zip
 from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import open_product
-from tigerbush.sources.folder import copy_product, list_local, refuse_less
+from tigerbush.sources.folder import copy_product, list_local, refuse_smaller_copy
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def zipped(safe):
 
 
 def test_rows_of_a_folder(product):
-    """Whole rows; the folder wins over its own zip, and files are those that have a role."""
+    """Complete rows; a folder takes precedence over its zip, and only files with a role are listed."""
     safe = product(cloud_percent=30.5, clouds=[])
     (safe / "GRANULE" / "note.txt").write_text("12345")
     zipped(safe)
@@ -91,7 +91,7 @@ def test_rows_of_a_folder(product):
     assert (row["url"], row["size_bytes"]) == (str(safe.with_suffix(".zip")), str(size))
 
 
-def test_what_is_passed_over_in_a_folder(product, caplog):
+def test_names_that_are_skipped_in_a_folder(product, caplog):
     folder = product("20170116").parent
     product("20170117", level="L2A", baseline="0214", scene=scene_of(level="L2A"))
     for name in ("a.SAFE", "b.zip", "c.txt", f"{name_of()}.tif"):
@@ -101,10 +101,10 @@ def test_what_is_passed_over_in_a_folder(product, caplog):
         rows, files = list_local(folder, level)
         assert [row["product"][17:19] for row in rows] == list(days)
         assert {row["product"][17:19] for row in files} == set(days)
-        assert [one.partition(": ")[0] for one in caplog.messages] == [f"{folder}/{name} passed over" for name in ("a.SAFE", "b.zip")]  # fmt: skip
+        assert [one.partition(": ")[0] for one in caplog.messages] == [f"skipped {folder}/{name}" for name in ("a.SAFE", "b.zip")]  # fmt: skip
 
 
-def test_a_zip_that_is_none_is_kept_as_failed(product, caplog):
+def test_an_invalid_zip_is_kept_as_failed(product, caplog):
     folder = product().parent
     path = folder / f"{name_of('20170117')}.zip"
     path.write_bytes(b"none")
@@ -125,7 +125,7 @@ def test_a_product_with_damaged_metadata_is_kept(product, tmp_path, caplog):
 
 
 def test_an_empty_or_missing_folder(tmp_path):
-    with pytest.raises(TigerbushError, match="holds no product"):
+    with pytest.raises(TigerbushError, match="contains no products"):
         list_local(tmp_path)
     with pytest.raises(TigerbushError, match="is not a folder"):
         list_local(tmp_path / "missing")
@@ -133,7 +133,7 @@ def test_an_empty_or_missing_folder(tmp_path):
 
 def test_a_folder_without_the_level(product, tmp_path):
     product()
-    with pytest.raises(TigerbushError, match="holds no L2A product"):
+    with pytest.raises(TigerbushError, match="contains no L2A products"):
         list_local(tmp_path / "products", "L2A")
 
 
@@ -156,7 +156,7 @@ def test_copy_product(product, tmp_path):
 
 
 def test_the_order_of_a_copy(product, tmp_path):
-    """Metadata and masks, then the bands that are wanted, each at its finest resolution; of the whole product everything."""
+    """Metadata and masks, then the requested bands at their finest resolution; all files of a whole product."""
     safe = product(
         level="L2A", baseline="0214", scene=scene_of(level="L2A", scl=np.zeros((63, 63), np.uint8))
     )
@@ -193,30 +193,30 @@ def test_the_order_of_a_copy(product, tmp_path):
         (".xml", ("B8",), "metadata are"), ("B_B00.jp2", None, None), ("note.txt", None, None), ("", None, None),
     ],
 )  # fmt: skip
-def test_what_a_copy_may_lose(tmp_path, lost, bands, sentence):
-    """A mask, a band that is not wanted, and what has no role."""
+def test_files_that_a_copy_may_lose(tmp_path, lost, bands, sentence):
+    """A mask, a band that is not requested, and files without a role."""
     names = ["MTD_MSIL1C.xml", "GRANULE/G/MTD_TL.xml", "GRANULE/G/IMG_DATA/T_B04.jp2", "GRANULE/G/IMG_DATA/T_B08.jp2", "GRANULE/G/QI_DATA/MSK_CLASSI_B_B00.jp2", "note.txt"]  # fmt: skip
     target = tmp_path / f"{name_of()}.zip"
     left = [name for name in names if not (lost and name.endswith(lost))]
-    # of a copy that is not there, or damaged, nothing is known
-    refuse_less(target, left, bands)
+    # nothing is known of a copy that is missing or damaged
+    refuse_smaller_copy(target, left, bands)
     target.write_bytes(b"none")
-    refuse_less(target, left, bands)
+    refuse_smaller_copy(target, left, bands)
     with zipfile.ZipFile(target, "w") as archive:
         for name in names:
             archive.writestr(f"{name_of()}.SAFE/{name}", "x")
     if sentence is None:
-        refuse_less(target, left, bands)
+        refuse_smaller_copy(target, left, bands)
         return
     with pytest.raises(TigerbushError) as error:
-        refuse_less(target, left, bands)
+        refuse_smaller_copy(target, left, bands)
     assert (
         str(error.value)
         == f"{name_of()}: {sentence} missing; fetch the product again, then run ./tigerbush retry."
     )
 
 
-def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
+def test_a_band_missing_from_a_copy_is_reported_when_it_is_read(product, tmp_path):
     safe = product()
     next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2")).unlink()
     target = tmp_path / "copies" / f"{name_of()}.zip"
@@ -226,8 +226,8 @@ def test_a_copy_without_a_band_misses_it_where_it_is_read(product, tmp_path):
         copied.read_band("B4", copied.grids[10])
 
 
-def test_copy_product_leaves_nothing_half_written(product, tmp_path):
-    """A source that breaks while it is read is trouble of the source, not of the target."""
+def test_copy_product_leaves_no_incomplete_file(product, tmp_path):
+    """An error while the source is read is one of the source, not of the target."""
     safe = product()
     path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
@@ -239,6 +239,6 @@ def test_copy_product_leaves_nothing_half_written(product, tmp_path):
 
 
 def test_opening_a_failed_copy_gives_the_reason(tmp_path):
-    write_failed_copy(tmp_path / f"{name_of()}.zip", "the archive was asleep")
+    write_placeholder_zip(tmp_path / f"{name_of()}.zip", "the archive was asleep")
     with pytest.raises(TigerbushError, match=r"^the archive was asleep$"):
         open_product(tmp_path / f"{name_of()}.zip")

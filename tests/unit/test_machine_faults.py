@@ -1,4 +1,4 @@
-"""Whose fault a failure is: that of a product is a placeholder, that of the machine or the configuration is raised."""
+"""Faults of a product result in a placeholder, those of the machine or the configuration are raised."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 @contextlib.contextmanager
 def without_privileges():
-    """No permission that root alone has: in CI everything runs as root."""
+    """Drop the permissions that only root has: in CI everything runs as root."""
     if os.geteuid():
         yield
         return
@@ -48,7 +48,7 @@ def without_privileges():
 
 @pytest.fixture
 def place():
-    """A folder that everybody may enter and write to; pytest's own is closed."""
+    """A folder that everyone may enter and write to; pytest's own is private."""
     folder = Path(tempfile.mkdtemp(prefix="tigerbush-test-"))
     folder.chmod(0o777)
     (folder / "products").mkdir()
@@ -68,7 +68,7 @@ def zip_of(safe):
 
 
 def resampled(path, folder, *, last_attempt=True, buffer=0):
-    """Run the script resample_product; give the tags of its window."""
+    """Run the script resample_product; return the tags of its window."""
     image = folder / "windows" / f"{name_of()}.window.tif"
     RESAMPLE(
         image,
@@ -83,7 +83,7 @@ def resampled(path, folder, *, last_attempt=True, buffer=0):
 
 
 def refused(path, folder, **options):
-    """Give the sentence of a job that fails at its first attempt, having written nothing."""
+    """Return the sentence of a job that fails at its first attempt, and check that it wrote nothing."""
     with pytest.raises(MachineError) as error:
         resampled(path, folder, last_attempt=False, **options)
     assert not list(folder.glob("windows/*"))
@@ -92,7 +92,7 @@ def refused(path, folder, **options):
 
 def closed(folder, reason):
     return (
-        f"the folder of products {folder} cannot be used ({reason}); mount or restore it, or correct source.path, "
+        f"the products folder {folder} cannot be used ({reason}); mount or restore it, or correct source.path, "
         "then run again."
     )
 
@@ -104,7 +104,7 @@ def test_a_source_folder_without_permission(place, kind, mode):
     if kind == "zip":
         path = zip_of(path)
     if mode == 0o100:
-        # what may be entered alone still gives its products, and tells nothing of one that is gone
+        # a folder that may only be entered still gives access to its products, but does not reveal missing ones
         shutil.rmtree(path) if kind == "SAFE" else path.unlink()
     (place / "products").chmod(mode | mode >> 6)
     with without_privileges():
@@ -122,12 +122,12 @@ def test_a_folder_above_the_source_without_permission(place):
 
 
 @pytest.mark.parametrize("kind", ["SAFE", "zip"])
-def test_a_source_folder_that_is_not_there(place, kind):
+def test_a_source_folder_that_does_not_exist(place, kind):
     path = place / "elsewhere" / f"{name_of()}.{kind}"
     assert refused(path, place) == closed(path.parent, "No such file or directory")
 
 
-def test_a_source_folder_that_is_none(place):
+def test_a_source_folder_that_is_a_file(place):
     (place / "file").write_text("not a folder")
     assert refused(place / "file" / SAFE, place) == closed(place / "file", "Not a directory")
 
@@ -143,13 +143,13 @@ def test_a_link_to_a_disk_that_is_not_mounted(place):
     assert refused(link, place) == closed(place / "disk", "No such file or directory")
 
 
-def test_a_product_that_is_gone_fails(place):
+def test_a_product_that_no_longer_exists_fails(place):
     (place / "products" / "another").touch()
     shutil.rmtree(place / "products" / SAFE)
     tags = resampled(place / "products" / SAFE, place, last_attempt=False)
     assert tags[STATUS] == "failed"
     assert tags[REASON] == (
-        f"{place}/products/{SAFE}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+        f"{place}/products/{SAFE} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
     )
 
 
@@ -177,8 +177,8 @@ def test_a_product_without_permission_fails(place, kind):
     assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{path}'"
 
 
-def test_a_folder_of_a_product_without_permission_is_no_empty_one(place):
-    """A product whose masks cannot be listed is none without masks."""
+def test_a_product_folder_without_permission_is_not_empty(place):
+    """A product whose masks cannot be listed does not count as one without masks."""
     safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
     masks = next(safe.glob("GRANULE/*/QI_DATA"))
     masks.chmod(0o000)
@@ -189,7 +189,7 @@ def test_a_folder_of_a_product_without_permission_is_no_empty_one(place):
     assert tags[REASON] == f"PermissionError: [Errno 13] Permission denied: '{masks}'"
 
 
-def test_a_listing_tells_a_closed_product_from_a_disk_that_is_not_mounted(place):
+def test_a_listing_distinguishes_an_unreadable_product_from_an_unmounted_disk(place):
     (place / "products" / SAFE / "MTD_MSIL1C.xml").chmod(0o000)
     with without_privileges():
         rows, _ = list_local(place / "products")
@@ -200,19 +200,19 @@ def test_a_listing_tells_a_closed_product_from_a_disk_that_is_not_mounted(place)
     assert str(error.value) == closed(place / "disk", "No such file or directory")
 
 
-def test_results_that_may_not_be_written(place):
+def test_results_without_write_permission(place):
     (place / "windows").mkdir(mode=0o555)
     with without_privileges(), pytest.raises(WriteError) as error:
         resampled(place / "products" / SAFE, place)
     assert str(error.value) == (
-        f"{place}/windows/{name_of()}.window.tif cannot be written (Permission denied); mend that and run again."
+        f"{place}/windows/{name_of()}.window.tif cannot be written (Permission denied); fix that and run again."
     )
 
 
 SCENE = SceneOptions(["B4"], 60, engine="gpt")
 
 
-def test_temporary_files_that_may_not_be_written(place, monkeypatch):
+def test_temporary_files_without_write_permission(place, monkeypatch):
     (place / "closed").mkdir(mode=0o555)
     monkeypatch.setattr(tempfile, "tempdir", str(place / "closed"))
     with without_privileges(), pytest.raises(WriteError) as error:
@@ -223,11 +223,11 @@ def test_temporary_files_that_may_not_be_written(place, monkeypatch):
             source=place / "products" / SAFE,
         )
     assert str(error.value) == (
-        "the folder of temporary files (TMPDIR) cannot be written (Permission denied); mend that and run again."
+        "the folder for temporary files (TMPDIR) cannot be written (Permission denied); fix that and run again."
     )
 
 
-def test_a_command_that_may_not_be_started(place, monkeypatch):
+def test_a_command_without_execute_permission(place, monkeypatch):
     (place / "gpt").write_text("#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(place))
     for folder in ("DATASTRIP", "GRANULE"):
@@ -241,27 +241,28 @@ def test_a_command_that_may_not_be_started(place, monkeypatch):
             source=path,
         )
     assert (
-        str(error.value) == "gpt cannot be started (Permission denied); docs/snap.md tells how to install it."
+        str(error.value)
+        == "gpt cannot be started (Permission denied); docs/snap.md explains how to install it."
     )
 
 
 SNAP_SAYS = {
     "echo 'Error: Java heap space'; exit 1": "{path}: SNAP ran out of memory; the next attempt gets more, or raise mem_mb of "
     "the rule (Error: Java heap space).",
-    "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP may not open enough files; raise the limit "
+    "echo 'Error: /t/a.tif (Too many open files)'; exit 1": "{path}: SNAP could not open enough files; raise the limit "
     "(ulimit -n) (Error: /t/a.tif (Too many open files)).",
-    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; make room in the folder of temporary "
+    "echo 'Error: Disk quota exceeded'; exit 1": "{path}: SNAP found the disk full; free space in the folder for temporary "
     "files (TMPDIR) (Error: Disk quota exceeded).",
-    "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is not complete; "
+    "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is incomplete; "
     "check mem_mb of the rule and the installation (docs/snap.md) (Error: Could not create the Java Virtual Machine.).",
-    "exit 127": "gpt cannot be started (it ended with 127 and no message); docs/snap.md tells how to install it.",
+    "exit 127": "gpt cannot be started (exit status 127, no message); docs/snap.md explains how to install it.",
     "exit 137": "gpt was ended by signal 9; run again.",
     "kill -9 $$": "gpt was ended by signal 9; run again.",
 }
 
 
 @pytest.mark.parametrize("script", SNAP_SAYS)
-def test_what_snap_says_of_the_machine(place, monkeypatch, script):
+def test_messages_of_snap_about_the_machine(place, monkeypatch, script):
     (place / "gpt").write_text(f"#!/bin/sh\n{script}\n")
     (place / "gpt").chmod(0o755)
     monkeypatch.setenv("PATH", str(place))

@@ -1,4 +1,4 @@
-"""What the machine lacks is no product's fault: disk, open files, memory, modules."""
+"""A lack of disk space, open files, memory or modules is never a product's fault."""
 
 import contextlib
 import json
@@ -36,31 +36,31 @@ def small_disk(size=4096):
 def test_a_full_disk(place):
     with small_disk():
         sentence = refused(place / "products" / SAFE, place)
-    # what GDAL says between the brackets names a temporary file
+    # GDAL's message in brackets names a temporary file
     start, _, end = sentence.partition(" (")
     assert start == f"{place}/windows/{name_of()}.window.tif cannot be written"
-    assert end.endswith("); mend that and run again.")
+    assert end.endswith("); fix that and run again.")
 
 
 def test_a_full_disk_of_temporary_files(place):
-    """What SNAP is given is unpacked there."""
+    """Products for SNAP are unpacked there."""
     path = zip_of(place / "products" / SAFE)
     with scratch_folder("tigerbush-test-") as folder, small_disk(), pytest.raises(MachineError) as error:
         placeholder_on_failure(lambda: unpack_product(path, folder), str, last_attempt=True, source=path)
-    assert str(error.value) == "File too large; mend that and run again."
+    assert str(error.value) == "File too large; fix that and run again."
 
 
 def test_a_full_disk_under_a_copy(place):
     path, target = place / "products" / SAFE, place / "copies" / f"{name_of()}.zip"
     with small_disk(), pytest.raises(WriteError) as error:
         placeholder_on_failure(lambda: copy_product(path, target, None), str, last_attempt=True, source=path)
-    assert str(error.value) == f"{target} cannot be written (File too large); mend that and run again."
+    assert str(error.value) == f"{target} cannot be written (File too large); fix that and run again."
     assert not list(target.parent.iterdir())
 
 
 @contextlib.contextmanager
 def files_left(number):
-    """The process may open so many more files."""
+    """Let the process open only so many more files."""
     old = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, old[1]))
     held = []
@@ -79,7 +79,7 @@ def files_left(number):
 
 @pytest.mark.parametrize(("kind", "left"), [("SAFE", 0), ("zip", 0), ("zip", 1)])
 def test_too_many_open_files(place, kind, left):
-    """GDAL takes a file in a zip that it cannot open for one that is missing."""
+    """GDAL reports a file in a zip as missing when it cannot open the zip."""
     path = place / "products" / SAFE
     if kind == "zip":
         path = zip_of(path)
@@ -126,8 +126,8 @@ for more in range(0, 26, 2):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS and /proc are Linux's")
-def test_memory_that_is_used_up(tmp_path):
-    """Wherever the memory ends, in numpy, in GDAL's blocks or in OpenJPEG's tiles: never a placeholder."""
+def test_running_out_of_memory(tmp_path):
+    """Wherever memory runs out, in numpy, in GDAL's blocks or in OpenJPEG's tiles, there is never a placeholder."""
     safe = write_product(tmp_path, name_of(), flat_scene(1800))
     small = write_product(tmp_path / "small", name_of(), scene_of())
     command = [sys.executable, "-c", MEMORY, *map(str, (SCRIPTS, safe, small))]
@@ -138,24 +138,24 @@ def test_memory_that_is_used_up(tmp_path):
     assert "done False" not in outcomes
     for text in outcomes:
         if text.startswith("MachineError"):
-            assert text.startswith("MachineError the memory of the job is used up (")
+            assert text.startswith("MachineError the job ran out of memory (")
             assert text.endswith("); give it more (mem_mb of its rule) and run again.")
 
 
 def job_ends(tmp_path, work):
-    """Give the log of a job that ends with status 1."""
+    """Return the log of a job that ends with status 1."""
     with pytest.raises(SystemExit) as end, job_log(tmp_path / "job.log"):
         work()
     assert end.value.code == 1
     return (tmp_path / "job.log").read_text()
 
 
-def test_a_module_that_is_missing_ends_the_job(place, monkeypatch):
+def test_a_missing_module_ends_the_job(place, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     safe = write_product(place / "more", name_of(), scene_of(clouds=[]))
     log = job_ends(place, lambda: resampled(safe, place, buffer=1))
     assert log == (
-        "ERROR: the environment is incomplete (import of cv2 halted; None in sys.modules); make it again (make env), then "
+        "ERROR: the environment is incomplete (import of cv2 halted; None in sys.modules); rebuild it (make env), then "
         "run again.\n"
     )
     assert not list(place.glob("windows/*"))
@@ -174,7 +174,7 @@ def test_a_gdal_without_jpeg_2000(place):
         text=True,
     )
     assert done.stderr.splitlines()[-1] == (
-        "tigerbush.errors.MachineError: the environment is incomplete (GDAL has no driver JP2OpenJPEG); make it again "
+        "tigerbush.errors.MachineError: the environment is incomplete (GDAL has no JP2OpenJPEG driver); rebuild it "
         "(make env), then run again."
     )
     assert not list(place.glob("windows/*"))

@@ -1,4 +1,4 @@
-"""Which trouble is the machine's and which a product's, by the exceptions of Python and GDAL."""
+"""Faults of the machine and of a product, by the exceptions of Python and GDAL."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from tigerbush.placeholder import placeholder_on_failure
 
 
 def of_gdal(kind, text):
-    """The sentence for an image that GDAL cannot read, raised as rasterio does."""
+    """The error for an image that GDAL cannot read, raised in the same way as by rasterio."""
     from rasterio import _err
 
     cause = RasterioIOError("Read failed. See previous exception for details.")
@@ -43,30 +43,30 @@ def outcome(error, **options):
     [
         (
             "cannot allocate 2097152 bytes",
-            "the memory of the job is used up (cannot allocate 2097152 bytes); give it more (mem_mb of its rule) and run "
+            "the job ran out of memory (cannot allocate 2097152 bytes); give it more (mem_mb of its rule) and run "
             "again.",
         ),
         ("cannot allocate 2199023255552 bytes", "placeholder: a.jp2 does not decode."),
     ],
 )
-def test_a_header_that_asks_for_absurd_memory_is_damage(text, expected):
+def test_a_header_that_requires_absurd_memory_is_damage(text, expected):
     assert outcome(of_gdal("CPLE_OutOfMemoryError", text)) == expected
 
 
-def test_a_decoder_that_complains_of_memory_where_there_is_some_has_read_damage():
+def test_a_memory_error_of_a_decoder_with_memory_left_is_damage():
     error = of_gdal("CPLE_AppDefinedError", "Not enough memory to decode tile")
     assert outcome(error) == "placeholder: a.jp2 does not decode."
 
 
 MACHINE = {
-    "ENOSPC": "mend that",
-    "EDQUOT": "mend that",
-    "EROFS": "mend that",
-    "EFBIG": "mend that",
-    "ESTALE": "mend that",
-    "ENOTCONN": "mend that",
-    "EHOSTDOWN": "mend that",
-    "ENODEV": "mend that",
+    "ENOSPC": "fix that",
+    "EDQUOT": "fix that",
+    "EROFS": "fix that",
+    "EFBIG": "fix that",
+    "ESTALE": "fix that",
+    "ENOTCONN": "fix that",
+    "EHOSTDOWN": "fix that",
+    "ENODEV": "fix that",
     "EMFILE": "raise the limit of open files (ulimit -n)",
     "ENFILE": "raise the limit of open files (ulimit -n)",
 }
@@ -74,7 +74,7 @@ MACHINE = {
 
 @pytest.mark.parametrize("name", MACHINE)
 @pytest.mark.parametrize("told_by", ["python", "a wrapped error", "GDAL"])
-def test_trouble_of_the_machine(name, told_by):
+def test_errors_of_the_machine(name, told_by):
     number = getattr(errno, name)
     text = os.strerror(number)
     error = OSError(number, text)
@@ -88,7 +88,7 @@ def test_trouble_of_the_machine(name, told_by):
 
 def test_no_memory_for_a_buffer():
     assert outcome(OSError(errno.ENOMEM, "Cannot allocate memory")) == (
-        "the memory of the job is used up ([Errno 12] Cannot allocate memory); give it more (mem_mb of its rule) and run "
+        "the job ran out of memory ([Errno 12] Cannot allocate memory); give it more (mem_mb of its rule) and run "
         "again."
     )
 
@@ -98,7 +98,7 @@ def test_no_memory_for_a_buffer():
     [OSError(errno.EIO, "Input/output error"), OSError(errno.EACCES, "Permission denied"), OSError("reset")],
     ids=str,
 )
-def test_trouble_of_a_product(error):
+def test_errors_of_a_product(error):
     assert outcome(error) == f"placeholder: OSError: {error}".replace(
         "OSError: [Errno 13]", "PermissionError: [Errno 13]"
     )
@@ -108,13 +108,13 @@ def test_trouble_of_a_product(error):
 
 
 @pytest.mark.parametrize("name", ["ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT", "ECONNREFUSED"])
-def test_a_host_that_does_not_answer_is_no_trouble_of_the_machine(name):
+def test_a_host_that_does_not_respond_is_not_a_fault_of_the_machine(name):
     error = RemoteError("s3://b/k: the store did not answer")
     error.__cause__ = OSError(getattr(errno, name), "no answer")
     assert outcome(error) == "placeholder: RemoteError: s3://b/k: the store did not answer"
 
 
-def test_no_socket_for_a_host_is_trouble_of_the_machine():
+def test_a_lack_of_sockets_is_a_fault_of_the_machine():
     error = RemoteError("s3://b/k: the store did not answer")
     error.__cause__ = OSError(errno.EMFILE, "Too many open files")
     assert outcome(error) == "Too many open files; raise the limit of open files (ulimit -n) and run again."
@@ -122,12 +122,12 @@ def test_no_socket_for_a_host_is_trouble_of_the_machine():
 
 def test_memory_ends_a_job_with_a_sentence(tmp_path):
     assert job_ends(tmp_path, raising(MemoryError("Unable to allocate 9 GiB"))) == (
-        "ERROR: the memory of the job is used up (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
+        "ERROR: the job ran out of memory (Unable to allocate 9 GiB); give it more (mem_mb of its rule) and run "
         "again.\n"
     )
 
 
-def test_an_exception_that_was_raised_from_itself_is_judged():
+def test_an_exception_raised_from_itself():
     error = RemoteError("no answer")
     error.__cause__ = error
     assert machine_fault(error) is None

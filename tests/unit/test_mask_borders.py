@@ -1,4 +1,4 @@
-"""Cloud masks at the borders of images and rules: disc and corner, touched pixels, kinds of polygons, choice of file."""
+"""Cloud masks in corner cases: disc and corner, touched pixels, kinds of polygons, choice of file."""
 
 import shutil
 
@@ -18,7 +18,7 @@ SMALL = CORNER | {"width": 24, "height": 18}  # 4 x 3 pixels of 60 m
 WHOLE = Grid(CORNER["x"], CORNER["y"], 10, 24, 18)
 
 
-def test_values_of_masks_are_those_that_files_hold():
+def test_values_of_masks_are_those_in_files():
     assert (masks.CLEAR, masks.MASKED, masks.UNKNOWN, masks.MASK_NODATA) == (0, 1, 2, 255)
     assert MaskOptions() == MaskOptions(cirrus=True, snow=False, buffer=0)
     assert mask_method(60, WHOLE) == "Nearest"
@@ -26,7 +26,7 @@ def test_values_of_masks_are_those_that_files_hold():
 
 @pytest.mark.parametrize("buffer", [1, 2, 3, 8])
 def test_the_buffer_at_the_borders_of_the_image(product, buffer):
-    """A disc around each masked pixel: those at a distance of the radius count, and nothing comes round the border."""
+    """A disc around each masked pixel includes those at exactly the radius, and does not wrap around the border."""
     classi = np.zeros((3, 3, 4), np.uint8)
     classi[0, 0, 0] = classi[1, 2, 2] = 1
     safe = product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL, classi=classi))
@@ -47,12 +47,12 @@ def polygons(product, rings, **options):
 
 
 def ring(left, top, right, bottom):
-    """In metres east and south of the corner."""
+    """A ring in metres east and south of the corner."""
     x, y = CORNER["x"], CORNER["y"]
     return [(x + left, y - top), (x + right, y - top), (x + right, y - bottom), (x + left, y - bottom)]
 
 
-def test_polygons_mask_every_pixel_that_they_touch(product):
+def test_polygons_mask_every_pixel_they_touch(product):
     safe, _ = polygons(product, [ring(17, 26, 52, 43), ring(201, 121, 204, 124)])
     expected = np.zeros((18, 24), np.uint8)
     expected[2:5, 1:6] = expected[12, 20] = 1
@@ -72,7 +72,7 @@ def edited(path, *changes):
     path.write_text(text)
 
 
-def test_of_several_polygons_those_of_cirrus_are_optional(product):
+def test_only_cirrus_polygons_are_optional(product):
     safe, path = polygons(product, [ring(0, 0, 30, 30), ring(100, 100, 130, 130)])
     edited(path, (">OPAQUE<", "> CIRRUS\n<"))
     first, second = np.zeros((18, 24), bool), np.zeros((18, 24), bool)
@@ -86,7 +86,7 @@ def test_of_several_polygons_those_of_cirrus_are_optional(product):
     assert read_mask(open_product(safe), WHOLE, MaskOptions(cirrus=False))[0][:3, :3].all()
 
 
-def test_positions_of_three_numbers(product):
+def test_positions_with_three_coordinates(product):
     safe, path = polygons(product, [ring(2, 2, 28, 28)])
     x, y = CORNER["x"], CORNER["y"]
     west, east, north, south = x + 2, x + 28, y - 2, y - 28
@@ -96,7 +96,7 @@ def test_positions_of_three_numbers(product):
     edited(path, (flat, solid), ('srsDimension="2"', 'srsDimension="3"'))
     np.testing.assert_array_equal(read_mask(open_product(safe), WHOLE)[0], before)
     assert before.sum() == before[:3, :3].sum() == 9
-    # two numbers are what is meant where nothing is said
+    # two coordinates by default
     edited(path, (solid, flat), (' srsDimension="3"', ""))
     np.testing.assert_array_equal(read_mask(open_product(safe), WHOLE)[0], before)
 
@@ -112,7 +112,7 @@ def test_positions_of_three_numbers(product):
         ("", 2, "could not convert string to float: ''"),
     ],
 )
-def test_rings_that_are_none(product, positions, dimension, reason):
+def test_invalid_rings(product, positions, dimension, reason):
     safe, path = polygons(product, [ring(0, 0, 30, 30)])
     text = path.read_text()
     start = text.index("srsDimension")
@@ -134,7 +134,7 @@ def test_a_triangle_is_a_ring(product):
     assert not mask[4:].any() and not mask[:, 4:].any()
 
 
-def test_a_mask_of_too_many_bytes_is_not_read(product, monkeypatch):
+def test_a_mask_file_that_is_too_large_is_not_read(product, monkeypatch):
     safe, path = polygons(product, [ring(0, 0, 30, 30)])
     size = path.stat().st_size
     monkeypatch.setattr("tigerbush.sentinel2.masks.MAX_XML_BYTES", size)
@@ -143,12 +143,12 @@ def test_a_mask_of_too_many_bytes_is_not_read(product, monkeypatch):
     with pytest.raises(TigerbushError) as error:
         read_mask(open_product(safe), WHOLE)
     assert str(error.value) == (
-        f"{path} has {size} bytes, which no Sentinel-2 cloud mask has; fetch the product again."
+        f"{path} has {size} bytes, more than any Sentinel-2 cloud mask; fetch the product again."
     )
 
 
 def test_which_file_is_the_mask(product):
-    """An image goes before polygons, and 20 m before 60 m; names may have the product's own before them."""
+    """An image takes precedence over polygons, and 20 m over 60 m; names may be prefixed with the product's."""
     classi = np.zeros((3, 3, 4), np.uint8)
     safe = product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL, classi=classi, clouds=[]))
     granule = next(safe.glob("GRANULE/*"))
@@ -202,6 +202,6 @@ def test_a_mask_of_one_band_is_refused(product):
     assert str(error.value) == f"{path} has 1 bands, expected 3; fetch the product again."
 
 
-def test_how_a_mask_comes_to_its_grid():
+def test_the_method_for_a_mask():
     methods = {resolution: mask_method(20, Grid(0, 0, resolution, 3, 3)) for resolution in (10, 20, 21, 60)}
     assert methods == {10: "Nearest", 20: "Nearest", 21: "First", 60: "First"}

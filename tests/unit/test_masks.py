@@ -1,4 +1,4 @@
-"""Cloud masks: MSK_CLASSI, MSK_CLOUDS, SCL, and none."""
+"""Cloud masks: MSK_CLASSI, MSK_CLOUDS, SCL, and products without a mask."""
 
 import re
 
@@ -99,7 +99,7 @@ def test_a_buffer_reaches_into_a_site_from_outside(product, buffer):
     np.testing.assert_array_equal(part[row : row + 40, column : column + 40], whole[47:87, 43:83])
 
 
-def test_no_cloud_polygon_is_clear(product):
+def test_no_cloud_polygons_means_clear(product):
     mask, name = read_mask(open_product(product(scene=scene_of(clouds=[]))), WHOLE)
     assert name is not None
     assert (mask == CLEAR).all()

@@ -1,4 +1,4 @@
-"""What a product's two metadata files say, field by field, and what is refused."""
+"""A product's two metadata files, field by field, and what is refused."""
 
 import pytest
 
@@ -12,7 +12,7 @@ SIZES = {10: (10980, 10979), 20: (5490, 5489), 60: (1830, 1829)}
 
 
 def product_xml(level="L1C", quantification="10000", offsets=None, cloud="12.5"):
-    """MTD_MSI*.xml, with a field of each level."""
+    """MTD_MSI*.xml, with the fields of both levels."""
     tags = {
         "L1C": ("QUANTIFICATION_VALUE", "RADIO_ADD_OFFSET"),
         "L2A": ("BOA_QUANTIFICATION_VALUE", "BOA_ADD_OFFSET"),
@@ -29,7 +29,7 @@ def product_xml(level="L1C", quantification="10000", offsets=None, cloud="12.5")
 
 
 def tile_xml(epsg="EPSG:32633", sizes=SIZES, places=None, cloud="3.25"):
-    """MTD_TL.xml; its resolutions are not in order."""
+    """MTD_TL.xml, with resolutions out of order."""
     places = places or dict.fromkeys(SIZES, (399960, 5100000))
     rows = "".join(
         f'<Size resolution="{resolution}"><NROWS>{height}</NROWS><NCOLS>{width}</NCOLS></Size>'
@@ -49,12 +49,12 @@ def read(product=None, tile=None, *, level="L1C", baseline="0204"):
     return read_metadata(Xml("MTD", product or product_xml(level)), Xml("TL", tile or tile_xml()), name)
 
 
-# of a band its own, so that none is taken for another; in the order of bands, B8A after B8
+# a different one for each band, in the order of bands, B8A after B8
 OFFSETS = {number: -1000 - number for number in range(13)}
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_what_metadata_say(level):
+def test_values_of_the_metadata(level):
     metadata = read(product_xml(level, "9999", OFFSETS), level=level, baseline="0400")
     assert (metadata.epsg, metadata.quantification, metadata.cloud_percent) == (32633, 9999, 3.25)
     assert metadata.grids == {
@@ -75,7 +75,7 @@ MISSING = (
 
 
 def test_offsets_by_baseline():
-    """Before baseline 04.00 there is none, but what is written counts."""
+    """Before baseline 04.00 there are none, but those that are written are used."""
     assert read(baseline="0399").offsets == dict.fromkeys(BANDS, 0)
     assert read(product_xml(offsets=OFFSETS), baseline="0209").offsets["B12"] == -1012
     for baseline in ("0400", "0511"):
@@ -90,13 +90,13 @@ def test_offsets_are_whole_numbers(text, number):
 
 
 @pytest.mark.parametrize("text", ["", "-1000.0", "100000", "1 0", "x"])
-def test_offsets_that_are_none(text):
+def test_invalid_offsets(text):
     with pytest.raises(TigerbushError) as error:
         read(product_xml(offsets=OFFSETS | {12: text}), baseline="0400")
     assert str(error.value) == MISSING.format(12, "04.00")
 
 
-def test_one_offset_for_all_is_not_enough():
+def test_every_band_needs_an_offset():
     with pytest.raises(TigerbushError) as error:
         read(product_xml(offsets={0: -1000}), baseline="0204")
     assert str(error.value) == MISSING.format(1, "02.04")
@@ -196,11 +196,11 @@ def test_the_place_of_a_tile():
     ],
 )  # fmt: skip
 def test_cloud_cover(tile, product, cloud):
-    """Of the tile, else of the product, as far as it is a percentage."""
+    """That of the tile, else of the product, if it is a percentage."""
     assert read(product_xml(cloud=product), tile_xml(cloud=tile)).cloud_percent == cloud
 
 
-def test_cloud_cover_of_the_main_file_alone():
+def test_cloud_cover_of_the_main_file_only():
     assert read_cloud_percent("MTD", product_xml(cloud="7.5")) == 7.5
     assert read_cloud_percent("MTD", tile_xml(cloud="8.5")) == 8.5
     assert read_cloud_percent("MTD", b"<x/>") is None
@@ -209,7 +209,7 @@ def test_cloud_cover_of_the_main_file_alone():
 
 
 def test_elements_of_an_xml_file():
-    """Anywhere and in any namespace; a number is that of the first."""
+    """Anywhere and in any namespace; `number` returns that of the first."""
     xml = Xml("X", b'<a xmlns:n="y"><n:b>1</n:b><c><b>2</b><b>3</b></c><d/></a>')
     assert [element.text for element in xml.all("b")] == ["1", "2", "3"]
     assert (xml.all("e"), xml.number("b"), xml.number("b", within=xml.all("c")[0])) == ([], 1, 2)
@@ -221,6 +221,6 @@ def test_elements_of_an_xml_file():
 
 
 @pytest.mark.parametrize("start", [b"<!DOCTYPE a>", b'<!DOCTYPE a [<!ENTITY b "c">]>'])
-def test_no_document_type_is_read(start):
+def test_a_document_type_is_refused(start):
     with pytest.raises(TigerbushError, match=r"^X is not well-formed XML \("):
         Xml("X", start + b"<a/>")

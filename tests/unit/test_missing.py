@@ -67,8 +67,8 @@ def test_products_of_a_date_are_listed_by_their_names():
     [
         ("x.SAFE: the file of band B8A is missing; fetch", "B8A"),
         ("x.SAFE/GRANULE/L1C/IMG_DATA/T33TVL_20170116T100000_B02.jp2 does not decode", "B2"),
-        ("x/T33TVL_20170116T100000_B8A_20m.jp2 is not a whole JP2 file", "B8A"),
-        ("x/T33TVL_20170116T100000_B12_20m.jp2 is not a whole JP2 file", "B12"),
+        ("x/T33TVL_20170116T100000_B8A_20m.jp2 is not a complete JP2 file", "B8A"),
+        ("x/T33TVL_20170116T100000_B12_20m.jp2 is not a complete JP2 file", "B12"),
         ("x.SAFE/MTD_TL.xml: field ULX is missing", ""),
     ],
 )

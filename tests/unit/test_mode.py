@@ -1,4 +1,4 @@
-"""The mode of a run: what knows of it, and which one the analysis has."""
+"""The mode of a run: where it is implemented, and the mode of the analysis."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ WORKFLOW = ROOT / "workflow"
 LIBRARY = WORKFLOW / "scripts" / "tigerbush"
 
 
-def test_one_module_knows_what_mode_pyveg_does():
+def test_only_one_module_implements_mode_pyveg():
     names = [
         path.relative_to(LIBRARY).as_posix()
         for path in sorted(LIBRARY.rglob("*.py"))
@@ -60,7 +60,7 @@ def test_products_with_too_much_cloud():
 def test_the_analysis_follows_the_mode_of_the_run_unless_it_has_its_own(
     tmp_path, text, run, analysis, folder
 ):
-    """Where the key is, and with it what Snakemake records of the section, is as when both keys had to be set."""
+    """Snakemake's record of the section is the same as when both keys had to be set."""
     file = tmp_path / "mine.yaml"
     alone = "sites: s.tsv\nperiod: {start: '2020-01-01', end: '2021-01-01', step: 1m}\nsource: {kind: local, path: x}\n"
     file.write_text(f"{alone if folder == 'own' else ''}{text}\n")
@@ -73,8 +73,8 @@ def test_the_analysis_follows_the_mode_of_the_run_unless_it_has_its_own(
     ]  # fmt: skip
 
 
-def test_a_configuration_of_before_sets_both(tmp_path):
-    """The file of all keys as it was handed out when each part had a mode of its own."""
+def test_an_earlier_configuration_sets_both(tmp_path):
+    """A configuration from the time when each part had its own mode."""
     text = (ROOT / "config" / "config.yaml").read_text()
     assert text.count("  mode: null ") == 1 and text.count("\nmode: default ") == 1
     for run, analysis in (("default", "default"), ("pyveg", "default"), ("default", "pyveg")):

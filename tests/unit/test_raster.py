@@ -1,4 +1,4 @@
-"""GeoTIFFs: what is written comes back, in its place, and with its overviews; strips and placeholders of scenes."""
+"""GeoTIFFs are read back as written, with overviews; strips and placeholders of scenes."""
 
 import math
 from dataclasses import replace
@@ -59,7 +59,7 @@ def raster(**changes):
     return Raster(**fields | changes)
 
 
-def test_all_that_a_raster_has_comes_back(tmp_path):
+def test_a_raster_is_read_back_unchanged(tmp_path):
     written = raster()
     write_raster(tmp_path / "a.tif", written)
     found = read_raster(tmp_path / "a.tif")
@@ -115,8 +115,8 @@ def test_overviews_repeat_pixels(tmp_path):
         assert (blocks == small[:, None, :, None]).any(axis=(1, 3)).all()
 
 
-def test_half_a_file_has_a_name_that_is_swept_up(tmp_path, monkeypatch):
-    """Ranks that are lost leave it, and the next ones remove `.*.tif`."""
+def test_an_incomplete_file_has_a_name_that_is_cleaned_up(tmp_path, monkeypatch):
+    """Lost ranks leave it behind, and the next ones remove `.*.tif`."""
     seen, copy = [], rasterio.shutil.copy
 
     def noted(source, target, **options):
@@ -133,7 +133,7 @@ def test_half_a_file_has_a_name_that_is_swept_up(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_drivers_go_by_the_suffix():
+def test_drivers_are_chosen_by_suffix():
     assert [image_driver(name) for name in ("a.jp2", "a.tif", "a.jp2.tif")] == [
         "JP2OpenJPEG",
         "GTiff",
@@ -141,7 +141,7 @@ def test_drivers_go_by_the_suffix():
     ]
 
 
-def test_a_file_that_is_none(tmp_path):
+def test_an_invalid_file(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(b"no")
     with pytest.raises(TigerbushError) as error:
@@ -152,8 +152,8 @@ def test_a_file_that_is_none(tmp_path):
     )
 
 
-def test_names_of_tags_are_those_that_files_hold():
-    """Files of earlier runs are read by them."""
+def test_names_of_tags_are_those_in_files():
+    """They are needed to read files of earlier runs."""
     assert (PRODUCT, STATUS, REASON) == ("TIGERBUSH_PRODUCT", "TIGERBUSH_STATUS", "TIGERBUSH_REASON")
     assert (CODESTREAM, LINEAGE) == ("TIGERBUSH_CODESTREAM", "TIGERBUSH_LINEAGE")
     assert raster().band("B2").shape == (5, 7)
@@ -194,7 +194,7 @@ def test_placeholders_of_scenes(tile, epsg):
         assert raster.tags == product_tags(parse_name(name), status, reason)
 
 
-def test_stored_numbers_become_reflectance_by_the_tags():
+def test_scale_and_offset_convert_stored_values_to_reflectance():
     offsets = {"B2": -1000, "B4": 250}
     product = SimpleNamespace(
         reflectance=lambda band: (1 / 5000, offsets[band] / 5000),
@@ -212,7 +212,7 @@ def test_stored_numbers_become_reflectance_by_the_tags():
     assert product_raster(product, ["B4"], GRID, data).tags == product_tags(parse_name(name_of()), "ok", "")
 
 
-def test_methods_of_bands_that_are_not_named_are_those_of_snap():
+def test_bands_without_a_method_use_those_of_snap():
     calls = []
     product = SimpleNamespace(read_band=lambda *call: calls.append(call) or np.zeros((1, 1)))
     for up, down in (({"B1": "Bicubic"}, {"B4": "Mean"}), ("Bilinear", "Median")):
@@ -249,7 +249,7 @@ def test_strips_end_where_tiles_end(resolution, first, height, heights):
     ]
 
 
-def test_a_region_beyond_the_product_replaces_no_pixels(product, tmp_path):
+def test_a_region_outside_the_product_replaces_no_pixels(product, tmp_path):
     safe, target = product(scene=scene_of(place=CORNER | {"width": 12, "height": 12})), tmp_path / "a.tif"
     options = SceneOptions(bands=["B4"], resolution=10)
     write_scene(safe, target, replace(options, region=[12, 0, 1, 1]))

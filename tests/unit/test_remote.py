@@ -1,4 +1,4 @@
-"""What is asked of an object store or a web server, what is accepted, and what is tried again; all in memory."""
+"""Requests to an object store or web server, accepted responses, and retries; all in memory."""
 
 import io
 
@@ -9,20 +9,18 @@ from stores_in_memory import Bucket, Servers, md5, refusal, store_of, without_wa
 from tigerbush.errors import GoneError, RemoteError, TigerbushError
 from tigerbush.planning.addresses import is_address
 from tigerbush.sources import store as remote
-from tigerbush.sources.store import Object, check_content, is_checksum
-from tigerbush.sources.web import Answer, Hosts
+from tigerbush.sources.store import StoredObject, check_content, is_checksum
+from tigerbush.sources.web import Hosts, Response
 
 CHANGED = (
-    "it has changed since it was listed; take the product's line out of the table of products, run ./tigerbush discover, "
+    "has changed since it was listed; delete the product's line from the product table, run ./tigerbush discover, "
     "then ./tigerbush retry."
 )
 ENDLESS = (
-    "s3://eodata/p/: AWS says that its listing goes on, but gives the same page again or none; try again later, or ask who "
-    "runs it."
+    "s3://eodata/p/: AWS announces more pages of the listing, but returns the same page again or none; try again later, "
+    "or ask the operator of the server."
 )
-NO_STORE = (
-    "AWS does not answer like an object store (perhaps with a page to log in); check source.endpoint_url."
-)
+NO_STORE = "AWS does not respond like an object store (perhaps with a login page); check source.endpoint_url."
 HOST = "https://data.example"
 
 
@@ -60,10 +58,10 @@ def test_keys_and_addresses(key, good):
 
 def test_a_listing_of_several_pages(store, bucket):
     assert store.objects("p/") == [
-        Object("p/a", 6, md5(b"abcdef")),
-        Object("p/b/1", 5, md5(b"12345")),
-        Object("p/b/2", 1, md5(b"x")),
-        Object("p/c/1", 0, md5(b"")),
+        StoredObject("p/a", 6, md5(b"abcdef")),
+        StoredObject("p/b/1", 5, md5(b"12345")),
+        StoredObject("p/b/2", 1, md5(b"x")),
+        StoredObject("p/c/1", 0, md5(b"")),
     ]
     one = {"Bucket": "eodata", "Prefix": "p/", "Delimiter": ""}
     assert bucket.listed == [one, one | {"ContinuationToken": "2"}]
@@ -74,9 +72,9 @@ def test_a_listing_of_several_pages(store, bucket):
     assert bucket.listed == [one, *(one | {"ContinuationToken": str(i)} for i in (1, 2))]
 
 
-def test_the_first_object_costs_one_request(monkeypatch, bucket):
+def test_the_first_object_takes_one_request(monkeypatch, bucket):
     store = store_of(monkeypatch, bucket, requester_pays=True)
-    assert store.first_object("p/b") == Object("p/b/1", 5, md5(b"12345"))
+    assert store.first_object("p/b") == StoredObject("p/b/1", 5, md5(b"12345"))
     assert store.first_object("r") is None
     one = {"Bucket": "eodata", "Delimiter": "", "MaxKeys": 1, "RequestPayer": "requester"}
     assert bucket.listed == [one | {"Prefix": "p/b"}, one | {"Prefix": "r"}]
@@ -98,7 +96,7 @@ def page(names, token):
         ([page([], str(i)) for i in range(101)], 101),
     ],
 )
-def test_a_listing_without_an_end(store, bucket, pages, requests):
+def test_an_endless_listing(store, bucket, pages, requests):
     bucket.answers = pages
     bucket.objects.clear()
     with pytest.raises(TigerbushError) as error:
@@ -107,16 +105,16 @@ def test_a_listing_without_an_end(store, bucket, pages, requests):
     assert len(bucket.listed) == requests
 
 
-def test_a_listing_has_so_many_pages_at_most(store, bucket, monkeypatch):
-    monkeypatch.setattr(remote, "MOST_PAGES", 3)
+def test_the_number_of_pages_of_a_listing_is_limited(store, bucket, monkeypatch):
+    monkeypatch.setattr(remote, "MAX_PAGES", 3)
     bucket.answers = [page([f"p/{i}"], str(i)) for i in range(9)]
     with pytest.raises(TigerbushError) as error:
         store.objects("p/")
     assert (str(error.value), len(bucket.listed)) == (ENDLESS, 3)
 
 
-def test_deleted_names_are_passed_over_for_a_while(store, bucket):
-    """A name among pages without any begins the count anew; a name that is not the last of its page may come again."""
+def test_pages_of_deleted_names_are_skipped(store, bucket):
+    """A name resets the count of empty pages; a name that is not the last of its page may be repeated."""
     empty, last = [page([], f"t{i}") for i in range(200)], page(["p/4"], "") | {"IsTruncated": False}
     bucket.answers = [*empty[:100], page(["p/1", "p/2"], "u"), *empty[100:], page(["p/1", "p/3"], "v"), last]
     names = [one.key for one in store.objects("p/")]
@@ -130,23 +128,23 @@ def test_deleted_names_are_passed_over_for_a_while(store, bucket):
 )  # fmt: skip
 def test_etags_of_a_listing(store, bucket, tag, known):
     bucket.answers = [{"Contents": [{"Key": "p/a", "Size": 0, "ETag": tag}]}]
-    assert store.objects("p/") == [Object("p/a", 0, known), Object("p/b/2", 1, md5(b"x")), Object("p/c/1", 0, md5(b""))]  # fmt: skip
+    assert store.objects("p/") == [StoredObject("p/a", 0, known), StoredObject("p/b/2", 1, md5(b"x")), StoredObject("p/c/1", 0, md5(b""))]  # fmt: skip
 
 
-def test_a_listing_that_is_none_is_not_asked_for_again(store, bucket, waits):
+def test_an_invalid_listing_is_not_retried(store, bucket, waits):
     bucket.list_objects_v2 = lambda **_: {"Contents": []}
     with pytest.raises(TigerbushError) as error:
         store.objects("p/")
     assert (str(error.value), waits) == (f"s3://eodata/p/: {NO_STORE}", [])
 
 
-def test_a_listing_with_a_size_below_zero_is_none(store, bucket, waits):
+def test_a_listing_with_a_negative_size_is_invalid(store, bucket, waits):
     bucket.answers = [{"Contents": [{"Key": "p/a", "Size": -1}]}] * 3
-    with pytest.raises(TigerbushError, match=r"^s3://eodata/p/: AWS does not answer like an object store"):
+    with pytest.raises(TigerbushError, match=r"^s3://eodata/p/: AWS does not respond like an object store"):
         store.objects("p/")
 
 
-def test_reading_names_the_etag_and_who_pays(monkeypatch, bucket):
+def test_reads_send_the_etag_and_the_payer(monkeypatch, bucket):
     store = store_of(monkeypatch, bucket, requester_pays=True)
     assert store.read("p/a", 6, md5(b"abcdef")) == b"abcdef"
     assert store.read("p/b/1") == b"12345"
@@ -172,26 +170,26 @@ def body(content, **more):
 
 
 def part(first, content, total):
-    """An answer to a part."""
+    """The response to a request for a part."""
     return body(content, ContentRange=f"bytes {first}-{first + len(content) - 1}/{total}")
 
 
 TROUBLE = [
-    ("read", ("p/a", 6), body(b"abcde"), "5 bytes came, 6 were expected"),
-    ("read", ("p/a", 6), body(b"abcdefghij"), "7 bytes came, 6 were expected"),
-    ("read", ("p/a", None, md5(b"abcdef")), body(b"abcdeF"), "what came differs from the checksum that the store gives"),
-    ("read_range", ("p/a", 2, 3, 6), part(1, b"bcd", 6), "bytes from 1 came, from 2 were asked for"),
-    ("read_range", ("p/a", 2, 3, 6), part(2, b"cd", 6), "2 of 3 bytes came"),
-    # the whole, by a server that knows no parts
-    ("read_range", ("p/a", 2, 3, 6), body(b"abcdef", ContentRange=None), "bytes from 0 came, from 2 were asked for"),
-    ("read_range", ("p/a", 0, 3, 6), body(b"abcdef", ContentRange=None), "4 of 3 bytes came"),
+    ("read", ("p/a", 6), body(b"abcde"), "received 5 bytes, expected 6"),
+    ("read", ("p/a", 6), body(b"abcdefghij"), "received 7 bytes, expected 6"),
+    ("read", ("p/a", None, md5(b"abcdef")), body(b"abcdeF"), "the data received do not match the store's checksum"),
+    ("read_range", ("p/a", 2, 3, 6), part(1, b"bcd", 6), "received bytes from 1, requested from 2"),
+    ("read_range", ("p/a", 2, 3, 6), part(2, b"cd", 6), "received 2 of 3 bytes"),
+    # the whole object, from a server that ignores ranges
+    ("read_range", ("p/a", 2, 3, 6), body(b"abcdef", ContentRange=None), "received bytes from 0, requested from 2"),
+    ("read_range", ("p/a", 0, 3, 6), body(b"abcdef", ContentRange=None), "received 4 of 3 bytes"),
     ("size_of", ("p/a",), refusal(503, "SlowDown"), "AWS is overloaded or down (503 SlowDown)"),
     ("objects", ("p/",), refusal(429), "AWS is overloaded or down (429 )"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "arguments", "answer", "sentence"), TROUBLE)
-def test_what_may_pass_is_asked_again(store, bucket, waits, caplog, method, arguments, answer, sentence):
+def test_transient_errors_are_retried(store, bucket, waits, caplog, method, arguments, answer, sentence):
     right = getattr(store, method)(*arguments)
     asked = bucket.listed if method == "objects" else bucket.read
     label = f"s3://eodata/{arguments[0]}"
@@ -207,7 +205,7 @@ def test_what_may_pass_is_asked_again(store, bucket, waits, caplog, method, argu
     assert asked[:3] == [asked[0]] * 3
     assert waits == [0.5, 1.0]
     assert caplog.messages == [
-        f"{label}: {sentence}; asked again in {seconds} s ({number} of 3)" for seconds, number in (("0.5", 2), ("1.0", 3))
+        f"{label}: {sentence}; retrying in {seconds} s (attempt {number} of 3)" for seconds, number in (("0.5", 2), ("1.0", 3))
     ]  # fmt: skip
     asked.clear()
     bucket.answers = list(again())
@@ -219,10 +217,10 @@ def test_what_may_pass_is_asked_again(store, bucket, waits, caplog, method, argu
 @pytest.mark.parametrize(
     ("method", "arguments", "answer", "sentence"),
     [
-        ("read", ("p/none",), None, "s3://eodata/p/none is not there (any more); check source.bucket, run ./tigerbush discover, then ./tigerbush retry."),
-        ("read", ("p/a", 6, "0" * 32), None, f"s3://eodata/p/a is another one: {CHANGED}"),
-        ("read_range", ("p/a", 2, 3, 7), None, f"s3://eodata/p/a has 6 bytes, the table says 7: {CHANGED}"),
-        ("read_range", ("p/a", 2, 3, 6), body(b"cdefg", ContentRange=None), f"s3://eodata/p/a has 5 bytes, the table says 6: {CHANGED}"),
+        ("read", ("p/none",), None, "s3://eodata/p/none does not exist (any more); check source.bucket, run ./tigerbush discover, then ./tigerbush retry."),
+        ("read", ("p/a", 6, "0" * 32), None, f"s3://eodata/p/a {CHANGED}"),
+        ("read_range", ("p/a", 2, 3, 7), None, f"s3://eodata/p/a has 6 bytes, not 7 as in the table: it {CHANGED}"),
+        ("read_range", ("p/a", 2, 3, 6), body(b"cdefg", ContentRange=None), f"s3://eodata/p/a has 5 bytes, not 6 as in the table: it {CHANGED}"),
         ("read", ("../a",), None, "'../a' is not the key of an object; run ./tigerbush discover."),
         ("size_of", ("a" * 2000,), None, f"'{'a' * 120}' is not the key of an object; run ./tigerbush discover."),
         # a page to log in: no ETag, or another one than that of the table
@@ -230,7 +228,7 @@ def test_what_may_pass_is_asked_again(store, bucket, waits, caplog, method, argu
         ("read", ("p/a", 6, md5(b"abcdef")), body(b"<html>", ContentType="text/html", ETag='"other"'), f"s3://eodata/p/a: {NO_STORE}"),
     ],
 )  # fmt: skip
-def test_what_stays_wrong_is_asked_for_once(store, bucket, waits, method, arguments, answer, sentence):
+def test_permanent_errors_are_not_retried(store, bucket, waits, method, arguments, answer, sentence):
     bucket.answers = [answer]
     with pytest.raises(TigerbushError) as error:
         getattr(store, method)(*arguments)
@@ -239,13 +237,13 @@ def test_what_stays_wrong_is_asked_for_once(store, bucket, waits, method, argume
 
 
 @pytest.mark.parametrize("etag", ["", md5(b"abcdef")])
-def test_a_store_may_take_an_object_for_a_page(store, bucket, etag):
+def test_an_object_labelled_as_html(store, bucket, etag):
     bucket.answers = [{"ContentType": "text/html"}]
     assert store.read("p/a", 6, etag) == b"abcdef"
 
 
-def test_an_object_is_read_no_further_than_it_was_listed(store, bucket, monkeypatch):
-    """Piece by piece, each of CHUNK; the body is closed."""
+def test_no_more_than_the_listed_size_is_read(store, bucket, monkeypatch):
+    """In pieces of CHUNK bytes; the body is closed."""
     sizes = []
 
     class Body(io.BytesIO):
@@ -261,14 +259,14 @@ def test_an_object_is_read_no_further_than_it_was_listed(store, bucket, monkeypa
     monkeypatch.setattr(remote, "CHUNK", 4)
     long = Body(b"0123456789" * 3)
     bucket.answers = [{"Body": long}]
-    with pytest.raises(RemoteError, match="9 bytes came, 8 were expected"):
+    with pytest.raises(RemoteError, match="received 9 bytes, expected 8"):
         store_of(monkeypatch, bucket, tries=1).read("p/a", 8)
     assert (sizes, long.closed) == ([4, 4, 4], True)
     sizes.clear()
     bucket.answers = [{"Body": Body(b"01234567")}]
     assert store.read("p/a", 8) == b"01234567"
     assert sizes == [4, 4, 4]
-    monkeypatch.setattr(remote, "LARGEST", 5)
+    monkeypatch.setattr(remote, "MAX_BYTES", 5)
     bucket.answers = [{"Body": Body(b"0123456789")}]
     assert store.read("p/a") == b"012345"
 
@@ -291,7 +289,7 @@ def test_pieces_of_an_object(store, bucket, monkeypatch, waits):
     bucket.answers = [{"Body": Broken(b"abcdef")}]
     pieces = store.pieces("p/a", "")
     assert next(pieces) == b"abcd"
-    with pytest.raises(RemoteError, match=r"^s3://eodata/p/a: AWS did not answer"):
+    with pytest.raises(RemoteError, match=r"^s3://eodata/p/a: AWS did not respond"):
         next(pieces)
     assert waits == []
 
@@ -300,7 +298,7 @@ WHOLE = {"Accept-Encoding": "identity"}
 
 
 def answer(content=b"abcdef", status=200, **headers):
-    return Answer(
+    return Response(
         status, content, {name.replace("_", "-"): text for name, text in headers.items()}, "data.example"
     )
 
@@ -321,11 +319,15 @@ def test_files_of_web_servers(monkeypatch, bucket, waits):
     assert store.read_range(f"{HOST}/a", 2, 3, 6, "tag") == b"cde"
     assert [store.size_of(f"{HOST}/{name}") for name in ("a", "whole", "odd")] == [6, 6, 3]
     tag = {"If-Match": f'"{md5(b"abcdef")}"'}
-    first = {"most": 1, "headers": WHOLE | {"Range": "bytes=0-0"}}
+    first = {"max_bytes": 1, "headers": WHOLE | {"Range": "bytes=0-0"}}
     assert servers.asked == [
-        ("GET", f"{HOST}/a", {"most": 6, "headers": WHOLE | tag}),
-        ("GET", f"{HOST}/a", {"most": 2_000_000_000, "headers": WHOLE}),
-        ("GET", f"{HOST}/a", {"most": 3, "headers": WHOLE | {"If-Match": '"tag"', "Range": "bytes=2-4"}}),
+        ("GET", f"{HOST}/a", {"max_bytes": 6, "headers": WHOLE | tag}),
+        ("GET", f"{HOST}/a", {"max_bytes": 2_000_000_000, "headers": WHOLE}),
+        (
+            "GET",
+            f"{HOST}/a",
+            {"max_bytes": 3, "headers": WHOLE | {"If-Match": '"tag"', "Range": "bytes=2-4"}},
+        ),
         *(("GET", f"{HOST}/{name}", first) for name in ("a", "whole", "odd")),
     ]
     assert (bucket.read, waits) == ([], [])
@@ -334,18 +336,18 @@ def test_files_of_web_servers(monkeypatch, bucket, waits):
 @pytest.mark.parametrize(
     ("given", "sentence", "tries"),
     [
-        (answer(b"", 412), f"{HOST}/a is another one: {CHANGED}", 1),
-        (answer(b"", 404), f"{HOST}/a is not there (any more); run ./tigerbush discover, then ./tigerbush retry.", 1),
-        (answer(b"", 410), f"{HOST}/a is not there (any more); run ./tigerbush discover, then ./tigerbush retry.", 1),
-        (answer(b"", 403), f"{HOST}/a: data.example allows no access (403), and web servers are sent no credentials; choose a public collection in source.collections.", 1),
+        (answer(b"", 412), f"{HOST}/a {CHANGED}", 1),
+        (answer(b"", 404), f"{HOST}/a does not exist (any more); run ./tigerbush discover, then ./tigerbush retry.", 1),
+        (answer(b"", 410), f"{HOST}/a does not exist (any more); run ./tigerbush discover, then ./tigerbush retry.", 1),
+        (answer(b"", 403), f"{HOST}/a: data.example denies access (403), and no credentials are sent to web servers; choose a public collection in source.collections.", 1),
         (answer(b"", 204), f"{HOST}/a: data.example refuses the request (204); check source.*.", 1),
-        (answer(Content_Type="text/html; x"), f"{HOST}/a: data.example answers with a web page (perhaps to log in), not with a file; choose a public collection in source.collections.", 1),
+        (answer(Content_Type="text/html; x"), f"{HOST}/a: data.example returns a web page (perhaps a login page), not a file; choose a public collection in source.collections.", 1),
         (answer(b"", 429), f"{HOST}/a: data.example is overloaded or down (429)", 3),
         (answer(b"", 500), f"{HOST}/a: data.example is overloaded or down (500)", 3),
-        (requests.ConnectionError("no"), f"{HOST}/a: data.example did not answer, or not to the end (ConnectionError)", 3),
+        (requests.ConnectionError("no"), f"{HOST}/a: data.example did not respond, or its response was cut off (ConnectionError)", 3),
     ],
 )  # fmt: skip
-def test_what_web_servers_answer(monkeypatch, bucket, given, sentence, tries):
+def test_responses_of_web_servers(monkeypatch, bucket, given, sentence, tries):
     servers = Servers({f"{HOST}/a": given})
     with pytest.raises((TigerbushError, RemoteError)) as error:
         store_of(monkeypatch, bucket, servers).read(f"{HOST}/a")
@@ -353,17 +355,17 @@ def test_what_web_servers_answer(monkeypatch, bucket, given, sentence, tries):
     assert isinstance(error.value, RemoteError) == (tries == 3)
 
 
-def test_what_is_right(monkeypatch):
+def test_valid_content(monkeypatch):
     good = md5(b"abc")
     for size, etag in ((3, good), (None, good), (3, ""), (3, "0" * 31), (3, "x" * 32), (3, f"{good}-2")):
         check_content("a", b"abc", size, etag)
     assert [is_checksum(etag) for etag in (good, good.upper(), good[:-1], f"{good}-1", "")] == [True, False, False, False, False]  # fmt: skip
 
 
-def test_beside_a_catalogue_the_store_is_the_same(monkeypatch, bucket):
+def test_a_store_with_a_catalogue(monkeypatch, bucket):
     servers = Servers()
     store = store_of(monkeypatch, bucket, servers, hosts=("one.example",), catalogue="https://old.example")
-    other = store.beside("https://new.example")
+    other = store.with_catalogue("https://new.example")
     assert (store.hosts, other.hosts) == (Hosts("https://old.example", ("one.example",)), Hosts("https://new.example", ("one.example",)))  # fmt: skip
-    assert [hosts.home for hosts, _ in servers.opened] == ["https://old.example", "https://new.example"]
+    assert [hosts.catalogue for hosts, _ in servers.opened] == ["https://old.example", "https://new.example"]
     assert other.read("p/a") == b"abcdef"

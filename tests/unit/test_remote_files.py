@@ -1,4 +1,4 @@
-"""The parts of a remote file: which bytes are asked for, once, and what GDAL makes of them; all in memory."""
+"""The parts of a remote file: which bytes are requested, once, and how GDAL reads them; all in memory."""
 
 import io
 from itertools import pairwise
@@ -17,9 +17,9 @@ CONTENT = bytes(np.random.default_rng(5).integers(0, 256, 1000, np.uint8))
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """A file of 1000 bytes; headers of 64 bytes, and 16 at least."""
+    """A file of 1000 bytes; the first request takes 64 bytes, each further one at least 16."""
     without_waiting(monkeypatch)
-    for name, value in {"WHOLE_BYTES": 100, "HEAD_BYTES": 64, "LEAST_BYTES": 16}.items():
+    for name, value in {"WHOLE_FILE_BYTES": 100, "HEAD_BYTES": 64, "MIN_BYTES": 16}.items():
         monkeypatch.setattr(ranges, name, value)
     return Bucket({"a": CONTENT})
 
@@ -29,8 +29,8 @@ def store(monkeypatch, bucket):
     return store_of(monkeypatch, bucket, tries=1)
 
 
-def test_the_bytes_that_are_asked_for(store, bucket):
-    """A header, then what is wanted and 16 bytes at least, but nothing that is there already."""
+def test_requested_bytes(store, bucket):
+    """A header, then the bytes that are read, at least 16, but none that have been fetched already."""
     file = RemoteFile(store, "a", 1000, md5(CONTENT))
     for start, length, asked in (
         (0, 10, [(0, 63)]),
@@ -59,7 +59,7 @@ def test_the_bytes_that_are_asked_for(store, bucket):
 
 
 class Large:
-    """A store that notes what is asked of a file of zeros."""
+    """A store with a file of zeros that records requests."""
 
     def __init__(self):
         self.asked = []
@@ -74,7 +74,7 @@ class Large:
 
 
 def test_sizes_of_parts():
-    """A header of 16 kB, 1 kB at least, and up to 2 MB at once."""
+    """A header of 16 kB, at least 1 kB later, and files up to 2 MB at once."""
     store = Large()
     file = RemoteFile(store, "a", 2_000_001, "")
     for start in (0, 1_000_000):
@@ -83,16 +83,16 @@ def test_sizes_of_parts():
     assert store.asked == [(0, 16_384), (1_000_000, 1024), 2_000_000]
 
 
-def test_the_header_is_asked_for_at_the_beginning_alone(store, bucket):
+def test_the_header_is_requested_only_at_the_start(store, bucket):
     file = RemoteFile(store, "a", 1000, "")
     assert file.read(1, 3) == CONTENT[1:4]
     assert file.read(0, 500) == CONTENT[:500]
-    # of what begins the file there is a part already
+    # the start of the file has already been fetched
     assert bucket.ranges == [(1, 16), (0, 0), (17, 499)]
 
 
 @pytest.mark.parametrize(("size", "asked"), [(99, [None]), (100, [None]), (101, [(0, 63), (64, 100)])])
-def test_a_small_file_comes_at_once(store, bucket, size, asked):
+def test_a_small_file_is_fetched_at_once(store, bucket, size, asked):
     bucket.objects["a"] = CONTENT[:size]
     file = RemoteFile(store, "a", size, md5(CONTENT[:size]))
     assert file.read(0, 7) + file.read(7, 1000) == CONTENT[:size]
@@ -104,7 +104,7 @@ def test_the_checksum_of_a_small_file_is_compared(store, bucket):
     bucket.answers = [{"Body": io.BytesIO(bytes(99))}]
     with pytest.raises(RemoteError) as error:
         RemoteFile(store, "a", 99, md5(CONTENT[:99]))
-    assert str(error.value) == "s3://eodata/a: what came differs from the checksum that the store gives"
+    assert str(error.value) == "s3://eodata/a: the data received do not match the store's checksum"
 
 
 def test_a_position_in_a_file(store, bucket):
@@ -125,8 +125,8 @@ def test_a_position_in_a_file(store, bucket):
 
 
 @pytest.mark.parametrize("error", [refusal(503), refusal(403)])
-def test_after_trouble_nothing_is_asked_for(store, bucket, error):
-    """GDAL lets no exception pass; positions of the same file share it."""
+def test_nothing_is_requested_after_an_error(store, bucket, error):
+    """GDAL does not pass on exceptions; all positions in the same file share the error."""
     file = RemoteFile(store, "a", 1000, "")
     first, second = Cursor(file), Cursor(file)
     assert first.read(10) == CONTENT[:10]
@@ -134,8 +134,8 @@ def test_after_trouble_nothing_is_asked_for(store, bucket, error):
     second.seek(500)
     assert (second.read(10), second.tell(), first.read(10), first.tell()) == (b"", 500, b"", 10)
     assert bucket.ranges == [(0, 63), (500, 515)]
-    assert isinstance(file.trouble, RemoteError if "503" in str(file.trouble) else TigerbushError)
-    assert str(file.trouble).startswith("s3://eodata/a: AWS ")
+    assert isinstance(file.error, RemoteError if "503" in str(file.error) else TigerbushError)
+    assert str(file.error).startswith("s3://eodata/a: AWS ")
 
 
 def image(driver, **options):
@@ -163,7 +163,7 @@ def jp2():
 
 
 def test_gdal_reads_a_remote_image(monkeypatch, bucket, store, tif):
-    """It looks for nothing beside the file; no byte is asked for twice, and few of other blocks."""
+    """It looks for no sidecar files; no byte is requested twice, and few of other blocks."""
     content, pixels = tif
     bucket.objects["b.tif"] = content
     file = RemoteFile(store, "b.tif", len(content), "")
@@ -177,25 +177,25 @@ def test_gdal_reads_a_remote_image(monkeypatch, bucket, store, tif):
 
 
 @pytest.mark.parametrize("error", [refusal(503), refusal(403)])
-def test_what_happened_while_gdal_was_reading(store, bucket, tif, error):
+def test_errors_while_gdal_is_reading(store, bucket, tif, error):
     content, _ = tif
     bucket.objects["b.tif"] = content
     file = RemoteFile(store, "b.tif", len(content), "")
     bucket.answers = [None, error]
     with pytest.raises((TigerbushError, RemoteError)) as raised, open_remote(file, "b.tif") as opened:
         opened.read(1, window=((290, 300), (290, 300)))
-    assert raised.value is file.trouble
+    assert raised.value is file.error
     assert raised.value.__suppress_context__
 
 
-def test_other_errors_and_trouble_that_gdal_did_not_mind(store, bucket, tif):
+def test_other_errors_and_errors_that_gdal_ignores(store, bucket, tif):
     bucket.objects["b.tif"], _ = tif
     file = RemoteFile(store, "b.tif", len(tif[0]), "")
     with pytest.raises(ZeroDivisionError), open_remote(file, "b.tif"):
         1 / 0  # noqa: B018
     trouble = RemoteError("late")
     with pytest.raises(RemoteError) as raised, open_remote(file, "b.tif"):
-        file.trouble = trouble
+        file.error = trouble
     assert raised.value is trouble
     bucket.objects["c.tif"] = bytes(len(tif[0]))
     with (
@@ -210,27 +210,29 @@ def row(name, etag="upload-2"):
 
 
 def test_images_without_a_checksum_are_decoded(tif, jp2):
-    """Of others nothing is known, or the checksum was compared."""
+    """For other files nothing is known, or the checksum was compared."""
     for name, content in (("a/b.tif", tif[0]), ("a/b.jp2", jp2[0]), ("a/b.xml", b"junk"), ("a/b.gml", b"")):
         check_decodes("label", row(name), content)
     for name in ("a/b.tif", "a/b.jp2"):
         check_decodes("label", row(name, "0" * 32), b"junk")
         for etag in ("", "upload-2"):
-            with pytest.raises(RemoteError, match=r"^label: what came does not decode \(.*not recogni[sz]ed"):
+            with pytest.raises(
+                RemoteError, match=r"^label: the data received cannot be decoded \(.*not recogni[sz]ed"
+            ):
                 check_decodes("label", row(name, etag), b"junk")
 
 
 def test_every_block_is_decoded(tif, jp2):
-    """Damage in the last one; of JPEG 2000 the codestream tells what decoders pass over."""
+    """Damage in the last block; in JPEG 2000 the codestream reveals what decoders ignore."""
     content = bytearray(tif[0])
     with rasterio.MemoryFile(tif[0]) as file, file.open() as opened:
         offset = int(opened.get_tag_item("BLOCK_OFFSET_4_4", "TIFF", 1))
     content[offset : offset + 20] = bytes(20)
-    with pytest.raises(RemoteError, match=r"^label: what came does not decode \("):
+    with pytest.raises(RemoteError, match=r"^label: the data received cannot be decoded \("):
         check_decodes("label", row("b.tif"), bytes(content))
     content = bytearray(jp2[0])
     content[-1002:-2] = bytes(1000)
-    with pytest.raises(RemoteError, match=r"^label: what came is damaged: tile 8 holds \d+ bytes of 0x00 in a row, \d+ bytes from its start$"):  # fmt: skip
+    with pytest.raises(RemoteError, match=r"^label: the data received are damaged: tile 8 holds \d+ bytes of 0x00 in a row, \d+ bytes from its start$"):  # fmt: skip
         check_decodes("label", row("b.jp2"), bytes(content))
 
 
@@ -239,4 +241,4 @@ def test_names_of_files():
     for name in ("../a", "/a", "a//b", "a\n", ""):
         with pytest.raises(TigerbushError) as error:
             checked_name(row(name))
-        assert str(error.value) == f"files.tsv: name {name!r} is not that of a file of a product; run ./tigerbush discover."  # fmt: skip
+        assert str(error.value) == f"files.tsv: {name!r} is not the name of a file in a product; run ./tigerbush discover."  # fmt: skip

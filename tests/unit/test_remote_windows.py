@@ -20,7 +20,7 @@ def waits(monkeypatch):
     return without_waiting(monkeypatch)
 
 
-# an image larger than what comes at once
+# an image larger than what is fetched at once
 SIDE = 300
 GRID = Grid(600000, 5900040, 10, SIDE, SIDE)
 OPTIONS = {
@@ -52,7 +52,7 @@ def large(request):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    for name, value in {"WHOLE_BYTES": 0, "HEAD_BYTES": 2048, "LEAST_BYTES": 256}.items():
+    for name, value in {"WHOLE_FILE_BYTES": 0, "HEAD_BYTES": 2048, "MIN_BYTES": 256}.items():
         monkeypatch.setattr(ranges, name, value)
 
 
@@ -64,7 +64,7 @@ def window(x, y, width, height):
     ("x", "y", "width", "height", "tiles"),
     [(130, 5, 20, 30, 1), (120, 250, 17, 9, 4), (0, 0, 300, 300, 9), (299, 299, 1, 1, 1)],
 )
-def test_a_window_costs_its_tiles(monkeypatch, small_parts, large, x, y, width, height, tiles):
+def test_a_window_fetches_only_its_tiles(monkeypatch, small_parts, large, x, y, width, height, tiles):
     """No byte comes twice; of a JPEG 2000 file also the header, the end, and where each tile begins."""
     bucket = Bucket({"k": large.content})
     store = store_of(monkeypatch, bucket)
@@ -83,7 +83,7 @@ def test_a_window_costs_its_tiles(monkeypatch, small_parts, large, x, y, width, 
     assert sum(last - first + 1 for first, last in asked) <= tiles * largest + 2048 + 2 + 9 * 256
 
 
-def test_a_size_that_is_not_known_is_asked_for(monkeypatch, small_parts, large):
+def test_an_unknown_size_is_requested(monkeypatch, small_parts, large):
     bucket = Bucket({"k": large.content})
     store = store_of(monkeypatch, bucket)
     data = read_remote_window(store, large.row | {"size": "0"}, GRID, window(3, 4, 5, 6))
@@ -111,13 +111,13 @@ def test_damage_of_jpeg_2000(monkeypatch, large):
     error = refused(monkeypatch, large, content[:-9])
     assert isinstance(error, TigerbushError)
     assert str(error) == (
-        "s3://eodata/k is not a whole JP2 file (cut short?); fetch the product again, then run ./tigerbush retry."
+        "s3://eodata/k is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
     )
     assert str(refused(monkeypatch, large, b"X" + content[1:])) == str(error)
     zeros = damaged(content, len(content) - 1000, len(content) - 2)
     error = refused(monkeypatch, large, zeros)
     assert isinstance(error, RemoteError)
-    assert str(error).startswith("s3://eodata/k: what came is damaged: tile 8 holds ")
+    assert str(error).startswith("s3://eodata/k: the data received are damaged: tile 8 holds ")
     bucket = Bucket({"k": zeros})
     row = large.row | {"etag": md5(zeros)}
     data = read_remote_window(store_of(monkeypatch, bucket), row, GRID, window(0, 0, 7, 8))
@@ -130,9 +130,9 @@ def test_damage_of_a_geotiff(monkeypatch, large):
         last = int(image.get_tag_item("BLOCK_OFFSET_2_2", "TIFF", 1))
     error = refused(monkeypatch, large, damaged(large.content, last, last + 20))
     assert isinstance(error, TigerbushError)
-    assert str(error).startswith("s3://eodata/k does not decode (")
+    assert str(error).startswith("s3://eodata/k cannot be decoded (")
     assert str(error).endswith("); fetch the product again, then run ./tigerbush retry.")
     wide = Grid(GRID.x, GRID.y, 10, SIDE + 20, SIDE + 20)
     assert str(refused(monkeypatch, large, large.content, (300, 300, 10, 10), wide)) == (
-        "s3://eodata/k does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+        "s3://eodata/k does not contain the window needed; fetch the product again, then run ./tigerbush retry."
     )

@@ -117,8 +117,8 @@ def test_blobs_are_listed_page_by_page(service):
     with pytest.raises(TigerbushError) as error:
         list(Container("runs", "", "s").items())
     assert str(error.value) == (
-        "az://runs/: Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask "
-        "who runs it."
+        "az://runs/: Blob storage announces more pages of the listing, but returns the same page again or none; try "
+        "again later, or ask the operator of the server."
     )
     assert service.asked == [(None, None), (None, "x")]
 
@@ -162,8 +162,8 @@ def test_other_trouble_of_a_blob(service):
     for error, kind, sentence in (
         (refused(409, "BlobArchived"), TigerbushError, "az://runs/a is in the archive tier; rehydrate it there, then start again."),
         (KeyError("x"), TigerbushError, "az://runs/a: the answer is not from Blob storage (perhaps a login page); check --account and AZURITE_CONNECTION_STRING."),
-        (OSError("CERTIFICATE_VERIFY_FAILED"), TigerbushError, "az://runs/a: the certificate of Blob storage is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
-        (MemoryError(), MachineError, "the memory of the job is used up (MemoryError); give it more (mem_mb of its rule) and run again."),
+        (OSError("CERTIFICATE_VERIFY_FAILED"), TigerbushError, "az://runs/a: the certificate of Blob storage is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle."),
+        (MemoryError(), MachineError, "the job ran out of memory (MemoryError); give it more (mem_mb of its rule) and run again."),
     ):  # fmt: skip
         service.content = error
         with pytest.raises((TigerbushError, MachineError)) as raised:

@@ -396,5 +396,5 @@ def test_a_place_where_nothing_can_be_written(tmp_path, waits):
         pull(Shelf(), [], tmp_path / "file" / "a.zip", lambda _: None)
     assert (
         str(error.value)
-        == f"{tmp_path}/file/a.zip.part cannot be written (Not a directory); mend that and run again."
+        == f"{tmp_path}/file/a.zip.part cannot be written (Not a directory); fix that and run again."
     )

@@ -1,4 +1,4 @@
-"""Waiting for servers: how often, how long, and that every wait has an end."""
+"""Retries of requests to servers: how many, the waits between them, and their limits."""
 
 import threading
 
@@ -7,12 +7,12 @@ import pytest
 from stores_in_memory import refusal, without_waiting
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
 from tigerbush.sources import retries
-from tigerbush.sources.retries import closed, request_with_retries, with_time_limit
+from tigerbush.sources.retries import close_unless_abandoned, request_with_retries, with_time_limit
 from tigerbush.sources.web import BusyError
 
 
 def failing(*errors):
-    """A request that raises these, and then gives its number."""
+    """A request that raises these errors, and then returns its number."""
     left = list(errors)
 
     def request():
@@ -35,7 +35,7 @@ def test_waits_are_doubled(monkeypatch, caplog):
     assert request_with_retries(request, passing) == 5
     assert waits == [0.5, 1.0, 2.0, 4.0]
     assert caplog.messages == [
-        f"sentence for KeyError; asked again in {seconds} s ({number} of 5)"
+        f"sentence for KeyError; retrying in {seconds} s (attempt {number} of 5)"
         for seconds, number in (("0.5", 2), ("1.0", 3), ("2.0", 4), ("4.0", 5))
     ]
     request = failing(*[KeyError()] * 5)
@@ -49,8 +49,8 @@ def test_waits_are_doubled(monkeypatch, caplog):
         assert request.asked == tries
 
 
-def test_jobs_do_not_come_back_together(monkeypatch):
-    """A quarter earlier to a quarter later."""
+def test_jobs_do_not_retry_in_step(monkeypatch):
+    """From a quarter earlier to a quarter later."""
     for number, seconds in ((0.0, [0.375, 0.75]), (1.0, [0.625, 1.25])):
         waits = without_waiting(monkeypatch)
         monkeypatch.setattr(retries.random, "random", lambda number=number: number)
@@ -65,14 +65,14 @@ def test_jobs_do_not_come_back_together(monkeypatch):
         ("soon", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.5), ("²", 0.5),
     ],
 )  # fmt: skip
-def test_a_server_may_say_when_to_come_back(monkeypatch, asked, seconds):
+def test_a_server_may_state_the_wait(monkeypatch, asked, seconds):
     for error in (BusyError("x", {"retry-after": asked}), refusal(503, headers={"retry-after": asked})):
         waits = without_waiting(monkeypatch)
         assert request_with_retries(failing(error), passing) == 2
         assert waits == [seconds]
 
 
-def test_answers_without_headers(monkeypatch):
+def test_responses_without_headers(monkeypatch):
     waits = without_waiting(monkeypatch)
     bare = refusal(503)
     bare.response.clear()
@@ -83,21 +83,21 @@ def test_answers_without_headers(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [TigerbushError("x"), MachineError("x"), MemoryError(), ImportError()])
-def test_what_no_try_would_mend_passes_as_it_is(monkeypatch, error):
+def test_permanent_errors_are_raised_unchanged(monkeypatch, error):
     request = failing(error)
     with pytest.raises(type(error)) as raised:
         request_with_retries(request, passing)
     assert (raised.value is error, request.asked) == (True, 1)
 
 
-def test_a_sentence_that_stays_is_told_at_once(monkeypatch):
+def test_a_permanent_error_is_raised_at_once(monkeypatch):
     waits, request, cause = without_waiting(monkeypatch), failing(KeyError("x")), KeyError
     with pytest.raises(TigerbushError, match=r"^stays$") as error:
         request_with_retries(request, lambda _: TigerbushError("stays"))
     assert (request.asked, waits, type(error.value.__cause__)) == (1, [], cause)
 
 
-def test_a_step_gives_what_its_work_gives(monkeypatch):
+def test_a_step_returns_or_raises(monkeypatch):
     assert with_time_limit(lambda *arguments: arguments, 1, "b") == (1, "b")
     with pytest.raises(SystemExit):
         with_time_limit(failing(SystemExit()))
@@ -105,7 +105,7 @@ def test_a_step_gives_what_its_work_gives(monkeypatch):
         with_time_limit(next, iter(()))
 
 
-def test_a_step_has_an_end(monkeypatch):
+def test_a_step_has_a_time_limit(monkeypatch):
     monkeypatch.setattr(retries, "STEP_SECONDS", 0.05)
     ended = threading.Event()
     with pytest.raises(TimeoutError):
@@ -120,14 +120,14 @@ class Answer:
         self.closed += 1
 
 
-def test_answers_are_closed(monkeypatch):
-    """But not under a reader that was left behind, whom closing would wait for."""
+def test_responses_are_closed(monkeypatch):
+    """Except when their reader was abandoned, for which closing would wait."""
     for error, times in ((None, 1), (KeyError(), 1), (KeyboardInterrupt(), 1), (TimeoutError(), 0)):
         answer = Answer()
         if error is None:
-            with closed(answer):
+            with close_unless_abandoned(answer):
                 assert answer.closed == 0
         else:
-            with pytest.raises(type(error)), closed(answer):
+            with pytest.raises(type(error)), close_unless_abandoned(answer):
                 raise error
         assert answer.closed == times

@@ -1,4 +1,4 @@
-"""Which results are made again: damaged and failed ones by name, beside good ones; and nothing else."""
+"""Damaged and failed results are made again, and no others."""
 
 import json
 import shutil
@@ -16,11 +16,11 @@ from tigerbush.placeholder import (
     FAILED,
     failed_outputs,
     is_finished,
-    keep_finished,
-    keep_scene_with_pixels,
     kept_results,
     placeholder_on_failure,
-    record_of,
+    raise_if_finished,
+    raise_if_scene_has_pixels,
+    record_path,
 )
 from tigerbush.raster import STATUS
 
@@ -63,7 +63,7 @@ def spoil(path, damage):
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "a byte":
-        # in the pixels, or in the member of a zip: the directory is whole
+        # in the pixels, or in the member of a zip whose directory is intact
         start = 60 if path.suffix == ".zip" else -300
         path.write_bytes(content[:start] + bytes(20) + content[start + 20 :])
 
@@ -74,7 +74,7 @@ def record(folder, letter, content='{"reason": "gone."}'):
 
 @pytest.fixture
 def results(tmp_path):
-    """More bad than good ones, of each kind and in each place."""
+    """Results of each kind and in each folder, more bad ones than good."""
     folder = tmp_path / "results"
     for letter, status, damage in (
         ("a", "ok", None), ("b", "failed", None), ("c", "ok", "cut"), ("d", "ok", "empty"), ("e", "outside", None), ("f", None, None),
@@ -122,7 +122,7 @@ FORCED = [
 
 
 def named(path):
-    """A path with the whole name of its product."""
+    """A path with the full name of its product."""
     head, _, last = path.rpartition("/")
     return f"{head}/{NAMES[last[0]]}{last[1:]}"
 
@@ -135,12 +135,12 @@ def test_what_is_made_again(results):
 def test_nothing_is_made_again_of_good_results(results):
     for path in FORCED:
         (results / named(path)).unlink()
-    record_of(results / named("scenes/l.tif")).unlink()
+    record_path(results / named("scenes/l.tif")).unlink()
     assert failed_outputs(results) == []
     assert failed_outputs(results / "elsewhere") == []
 
 
-def test_records_of_results_that_are_kept(results):
+def test_records_of_kept_results(results):
     for letter, folder, content in (
         ("k", "downloads", '{"reason": "b"}'), ("j", "there/downloads", '{"reason": 5}'), ("a", "here/products", "{"),
         ("e", "here/products", "[]"), ("f", "here/products", "{}"), ("i", "here/2017-02-01", '{"reason": "no place"}'),
@@ -159,7 +159,7 @@ def test_records_of_results_that_are_kept(results):
 
 
 class Snakemake:
-    """What retry would call."""
+    """Stands in for Snakemake, which retry calls."""
 
     def __init__(self):
         self.called = []
@@ -171,7 +171,7 @@ class Snakemake:
 
 @pytest.fixture
 def again(results, monkeypatch):
-    """`again(letters)` retries with a table of these products; gives the exit status and the words for snakemake."""
+    """`again(letters)` retries with a table of these products; returns the exit status and the arguments for snakemake."""
     folder = results.parent
     # with the configuration itself: test_kept_results.py
     monkeypatch.setattr(retry, "read_run_configuration", lambda options: {"products": "table.tsv"})
@@ -192,8 +192,8 @@ def forced(paths):
     return [f"results/{named(path)}" for path in paths]
 
 
-def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys):
-    """A product that a newer baseline replaced is in no plan any more."""
+def test_retry_forces_failed_products_of_the_table(again, results, capsys):
+    """A product that was replaced by a newer baseline is no longer planned."""
     letters = "abcdefhjkl"
     known = [path for path in FORCED if path.rpartition("/")[2][0] in letters]
     assert again(letters, "--keep-going") == (
@@ -208,7 +208,7 @@ def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys
         f"  results/{named('scenes/l.tif')}",
     ]
     # jobs that fail again write it again
-    assert not record_of(results / named("scenes/l.tif")).exists()
+    assert not record_path(results / named("scenes/l.tif")).exists()
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,14 @@ def test_retry_forces_what_has_failed_and_is_in_the_table(again, results, capsys
         ("bcd", ["all"], ["downloads/b.zip", "here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/c.zip", "there/downloads/d.zip"]),
         ("g", ["scenes"], ["scenes/g.tif"]),
         ("hi", ["scenes"], ["downloads/h.zip", "downloads/i.zip", "scenes/h.tif"]),
-        # of a copy alone it is not known what it is for
+        # for a copy alone, its purpose is not known
         ("i", ["all"], ["downloads/i.zip"]),
         ("bg", ["scenes", "all"], ["downloads/b.zip", "here/products/b.tif", "scenes/g.tif"]),
     ],
 )  # fmt: skip
-def test_only_what_hangs_on_it_is_asked_for(again, results, letters, targets, paths):
+def test_only_dependent_outputs_are_requested(again, results, letters, targets, paths):
     assert again(letters) == (7, [*targets, "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
-    assert record_of(results / named("scenes/l.tif")).exists()
+    assert record_path(results / named("scenes/l.tif")).exists()
     manifest = results / "scenes_mpi" / "manifest.json"
     manifest.parent.mkdir()
     manifest.write_text("{}")
@@ -242,7 +242,7 @@ def test_there_may_be_nothing_to_retry(again, capsys):
     assert again("abc") == (0,)
 
 
-def test_a_table_that_is_not_there(again, capsys):
+def test_a_missing_table(again, capsys):
     again("a")
     (again.folder / "table.tsv").unlink()
     capsys.readouterr()
@@ -273,17 +273,17 @@ def test_what_is_finished(tmp_path, write, damage, finished):
     [path] = list(tmp_path.iterdir()) or [path]
     assert is_finished(path) is finished
     if not finished:
-        keep_finished(path, "reason")
-        assert not record_of(path).exists()
+        raise_if_finished(path, "reason")
+        assert not record_path(path).exists()
         return
     with pytest.raises(KeptError) as error:
-        keep_finished(path, "it is gone.")
+        raise_if_finished(path, "it is gone.")
     assert error.value.reason == "it is gone."
     assert str(error.value) == (
-        f"{path.stem} cannot be read again (it is gone); {path} of an earlier run is kept as it is: mend the product, then run "
-        "./tigerbush retry, or delete that file to go on without it."
+        f"{path.stem} cannot be read again (it is gone); {path} from an earlier run is kept: fix the product, then run "
+        "./tigerbush retry, or delete that file to continue without it."
     )
-    assert json.loads(record_of(path).read_text()) == {"product": path.stem, "reason": "it is gone."}
+    assert json.loads(record_path(path).read_text()) == {"product": path.stem, "reason": "it is gone."}
 
 
 @pytest.mark.parametrize(
@@ -293,14 +293,14 @@ def test_a_scene_with_pixels_is_not_replaced_by_one_without(tmp_path, status, ke
     scene = tmp_path / f"{NAMES['a']}.tif"
     write_image(scene, status)
     if not kept:
-        keep_scene_with_pixels(scene, "why")
+        raise_if_scene_has_pixels(scene, "why")
         return
     with pytest.raises(KeptError) as error:
-        keep_scene_with_pixels(scene, "why")
+        raise_if_scene_has_pixels(scene, "why")
     assert (error.value.reason, str(error.value)) == (
         "why",
-        f"why: {scene} of an earlier run is kept as it is; correct scene.region or scene.geo_region, or delete that file to "
-        "go on without it.",
+        f"why: {scene} from an earlier run is kept; correct scene.region or scene.geo_region, or delete that file to "
+        "continue without it.",
     )
 
 
@@ -320,13 +320,13 @@ def raising(error):
         (OSError("reset"), True, "OSError: reset"),
     ],
 )
-def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
+def test_a_permanent_error_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
     result = tmp_path / f"{NAMES['a']}.tif"
     record(tmp_path, "a")
     made = placeholder_on_failure(raising(error), lambda text: ("placeholder", text), last, result=result)
     assert (made, caplog.messages) == (("placeholder", reason), [reason])
-    # there is a result of this product's own now
-    assert not record_of(result).exists()
+    # the product has a result of its own now
+    assert not record_path(result).exists()
     assert placeholder_on_failure(raising(error), str, last) == reason
     write_image(result, "ok")
     with pytest.raises(KeptError) as kept:
@@ -338,7 +338,7 @@ def test_what_stays_wrong_becomes_a_placeholder(tmp_path, caplog, error, last, r
     "error",
     [RemoteError("x"), OSError("x"), MachineError("x"), KeptError("x", "y"), MemoryError(), KeyError("x")],
 )
-def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
+def test_transient_errors_and_faults_of_the_machine_are_raised(tmp_path, error):
     record(tmp_path, "a")
     for last in (
         (False, True) if not isinstance(error, OSError) or isinstance(error, MachineError) else (False,)
@@ -357,8 +357,8 @@ def test_what_may_pass_or_is_no_products_fault_is_raised(tmp_path, error):
     )
 
 
-def test_what_cannot_be_looked_at_is_not_finished(tmp_path, monkeypatch):
+def test_a_result_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     path.mkdir()
-    with pytest.raises(MachineError, match=r"a\.tif: Is a directory; mend that and run again\.$"):
+    with pytest.raises(MachineError, match=r"a\.tif: Is a directory; fix that and run again\.$"):
         is_finished(path)

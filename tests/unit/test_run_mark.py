@@ -310,14 +310,14 @@ def test_a_place_that_cannot_be_marked(results):
     with pytest.raises(WriteError) as raised:
         LockFile(results).acquire(here(results.parent), Takeover("results", results.parent))
     path = results / ".run.json"
-    assert str(raised.value) == f"{path} cannot be written (File exists); mend that and run again."
+    assert str(raised.value) == f"{path} cannot be written (File exists); fix that and run again."
     results.unlink()
     results.mkdir()
     # a name without a file can neither be made nor read
     path.symlink_to("nowhere")
     with pytest.raises(WriteError) as raised:
         LockFile(results).acquire(here(results.parent), Takeover("results", results.parent))
-    assert str(raised.value) == f"{path} cannot be written (File exists); mend that and run again."
+    assert str(raised.value) == f"{path} cannot be written (File exists); fix that and run again."
 
 
 def test_a_link_to_shared_results_is_followed(tmp_path):

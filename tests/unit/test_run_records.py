@@ -16,7 +16,7 @@ from tigerbush.cli.status import records
 from tigerbush.cli.status.command import advice, classify, run_state
 from tigerbush.cli.status.records import Job, Run, read_run, unfinished
 from tigerbush.errors import TigerbushError
-from tigerbush.placeholder import record_of
+from tigerbush.placeholder import record_path
 from tigerbush.runs.mark import Mark
 from tigerbush.runs.queue_slurm import QueueJob
 
@@ -226,7 +226,7 @@ def in_trouble(folder):
     scenes.mkdir(parents=True)
     for day in ("20170110", "20170111", "20170112"):
         (scenes / f"{name_of(day)}.tif").touch()
-    record_of(scenes / f"{name_of('20170110')}.tif").write_text('{"reason": "[red]it is gone."}')
+    record_path(scenes / f"{name_of('20170110')}.tif").write_text('{"reason": "[red]it is gone."}')
     incomplete = folder / ".snakemake" / "incomplete"
     incomplete.mkdir()
     (incomplete / base64.urlsafe_b64encode(b"results/scenes/P.tif").decode()).touch()

@@ -1,4 +1,4 @@
-"""Reading products that the tests write, whole and damaged."""
+"""Reading products that the tests write, intact and damaged."""
 
 import re
 import shutil
@@ -45,7 +45,7 @@ def test_round_trip(product, level, pack):
         np.testing.assert_array_equal(opened.read_band(band, opened.grids[BANDS[band]]), data)
 
 
-def test_before_baseline_0400_there_is_no_offset(product):
+def test_there_is_no_offset_before_baseline_0400(product):
     assert set(open_product(product()).offsets.values()) == {0}
 
 
@@ -75,7 +75,7 @@ def test_round_trip_of_any_size_and_place(tmp_path_factory, side, corner, south,
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_gdal_opens_what_is_written(product, level):
+def test_gdal_opens_written_products(product, level):
     scene = scene_of(3, level=level, offset=-1000)
     metadata = next(product(level=level, baseline="0510", scene=scene).glob("MTD_MSI*.xml"))
     with rasterio.open(metadata) as opened:
@@ -133,7 +133,7 @@ def test_a_truncated_band_is_refused(product, keep):
     safe = product()
     path = band_path(safe, "B04")
     path.write_bytes(path.read_bytes()[:keep])
-    fails(safe, "is not a whole JP2 file")
+    fails(safe, "is not a complete JP2 file")
 
 
 def test_a_corrupt_band_is_refused(product):
@@ -142,11 +142,11 @@ def test_a_corrupt_band_is_refused(product):
     content = bytearray(path.read_bytes())
     content[40:200] = bytes(160)
     path.write_bytes(content)
-    fails(safe, "does not decode")
+    fails(safe, "cannot be decoded")
 
 
 def zeros_at_the_end(path):
-    """Lose the rest of a tile: what is left decodes, to other pixels."""
+    """Zero the rest of a tile, which can still be decoded, to other pixels."""
     content = path.read_bytes()
     path.write_bytes(content[:-2002] + bytes(2000) + content[-2:])
 
@@ -186,7 +186,7 @@ def test_a_mask_that_ends_in_zeros_is_refused(product):
 
 
 def with_packet_lengths(path):
-    """Write a band again, as ESA's encoder does."""
+    """Rewrite a band with packet lengths, as ESA's encoder does."""
     with rasterio.open(path) as image:
         data, profile = image.read(), image.profile
     path.unlink()
@@ -194,8 +194,8 @@ def with_packet_lengths(path):
         image.write(data)
 
 
-def test_whether_packets_could_be_checked_is_told(product):
-    """Of what was read: one file that does not tell where its packets lie is enough."""
+def test_whether_packets_could_be_checked_is_recorded(product):
+    """For the files read so far: a single file that does not reveal its packets is enough."""
     safe = product()
     opened = open_product(safe)
     assert opened.codestream is None
@@ -218,7 +218,7 @@ def test_whether_packets_could_be_checked_is_told(product):
 def test_a_band_of_another_size_is_refused(product):
     safe = product()
     shutil.copy(band_path(safe, "B05"), band_path(safe, "B04"))
-    fails(safe, "has 63 x 63 pixels, expected 126 x 126 as MTD_TL.xml says")
+    fails(safe, "has 63 x 63 pixels, but MTD_TL.xml states 126 x 126")
 
 
 def edited(safe, pattern, old, new):
@@ -265,17 +265,17 @@ def test_a_missing_metadata_file(product):
     fails(safe, "has 0 files MTD_MSIL1C.xml, expected one")
 
 
-def test_a_product_that_is_gone(tmp_path):
-    fails(tmp_path / f"{name_of()}.SAFE", "there is no such product")
+def test_a_product_that_no_longer_exists(tmp_path):
+    fails(tmp_path / f"{name_of()}.SAFE", "does not exist; restore the product")
 
 
-def test_a_zip_that_is_none(tmp_path):
+def test_an_invalid_zip(tmp_path):
     path = tmp_path / f"{name_of()}.zip"
     path.write_bytes(b"PK no")
-    fails(path, "is not a readable zip")
+    fails(path, "is not a readable zip file")
 
 
-def test_names_in_a_zip_that_leave_it_are_not_seen(product):
+def test_names_outside_the_folder_of_a_zip_are_ignored(product):
     path = zipped(product())
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{name_of()}.SAFE/../../evil.jp2", b"x")
@@ -290,7 +290,7 @@ def test_the_writer_refuses_a_band_of_another_size(tmp_path):
 
 
 @pytest.mark.parametrize("percent", ["-1", "101", "nan", "many"])
-def test_a_cloud_cover_that_is_none_is_unknown(product, percent):
+def test_an_invalid_cloud_cover_is_unknown(product, percent):
     safe = product(cloud_percent=7)
     edited(safe, "GRANULE/*/MTD_TL.xml", ">7<", f">{percent}<")
     edited(safe, "MTD_MSIL1C.xml", "<Cloud_Coverage_Assessment>7<", "<Cloud_Coverage_Assessment>1e9<")
@@ -310,7 +310,7 @@ def test_a_damaged_member_of_a_zip(product, member, compression):
     middle = entry.header_offset + 200 + entry.compress_size // 2
     content[middle : middle + 30] = bytes(30)
     path.write_bytes(content)
-    with pytest.raises(TigerbushError, match=f"is not a readable zip|{member}"):
+    with pytest.raises(TigerbushError, match=f"is not a readable zip file|{member}"):
         opened = open_product(path)
         opened.read_band("B4", opened.grids[10])
         opened.read_bytes(opened.band_file("B4")[0])  # as copy_product does
@@ -325,4 +325,4 @@ def test_an_encrypted_or_odd_zip(product):
         (b"\x14\x00\x00\x00\x08\x00", b"\x14\x00\x00\x00\x55\x00"),
     ):
         path.write_bytes(content.replace(old, new))
-        fails(path, "is not a readable zip")
+        fails(path, "is not a readable zip file")

@@ -1,4 +1,4 @@
-"""Files of products in folders and zips, windows of images, and the metadata that are written, as wholes."""
+"""Files of products in folders and zips, windows of images, and complete metadata as written."""
 
 import shutil
 import zipfile
@@ -28,7 +28,7 @@ GRANULE = "L1C_T33TVL_A000001_20170116T100000"
 
 @pytest.fixture
 def safe(product):
-    """A product of three bands, with folders and files that sort before GRANULE and after it."""
+    """A product with three bands, and with folders and files that sort before and after GRANULE."""
     scene = scene_of(2, offset=-1000, place=SMALL)
     path = product(
         baseline="0400", scene=replace(scene, bands={band: scene.bands[band] for band in ("B1", "B4", "B12")})
@@ -95,7 +95,7 @@ def test_a_band_is_read_at_its_finest_resolution(product):
     )
 
 
-def test_a_zip_is_unpacked_without_what_leaves_it(safe, tmp_path):
+def test_a_zip_is_unpacked_without_names_outside_its_folder(safe, tmp_path):
     path = zipped(safe, *EVIL)
     target = tmp_path / "out"
     assert unpack_product(path, target) == target / f"{NAME}.SAFE"
@@ -105,7 +105,7 @@ def test_a_zip_is_unpacked_without_what_leaves_it(safe, tmp_path):
     assert not list(tmp_path.rglob("*evil*"))
 
 
-def test_a_failed_download_tells_its_reason(tmp_path):
+def test_a_failed_download_raises_its_reason(tmp_path):
     path = tmp_path / f"{NAME}.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(FAILED, "the host is gone.")
@@ -117,11 +117,11 @@ def test_a_failed_download_tells_its_reason(tmp_path):
     with pytest.raises(TigerbushError) as error:
         list_folders(missing)
     assert str(error.value) == (
-        f"{missing}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+        f"{missing} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
     )
 
 
-def test_metadata_that_are_there_twice(safe):
+def test_duplicate_metadata(safe):
     again = safe / "GRANULE" / "other" / "MTD_TL.xml"
     again.parent.mkdir()
     again.write_text("<a/>")
@@ -132,7 +132,7 @@ def test_metadata_that_are_there_twice(safe):
     )
 
 
-def test_metadata_of_too_many_bytes(safe, monkeypatch):
+def test_a_metadata_file_that_is_too_large(safe, monkeypatch):
     path = safe / "MTD_MSIL1C.xml"
     size = max(path.stat().st_size, next(safe.glob("GRANULE/*/MTD_TL.xml")).stat().st_size)
     assert size == path.stat().st_size
@@ -141,7 +141,7 @@ def test_metadata_of_too_many_bytes(safe, monkeypatch):
     monkeypatch.setattr("tigerbush.sentinel2.safe.MAX_XML_BYTES", size - 1)
     with pytest.raises(TigerbushError) as error:
         open_product(safe)
-    assert str(error.value) == f"{path} has {size} bytes, which no Sentinel-2 metadata file has."
+    assert str(error.value) == f"{path} has {size} bytes, more than any Sentinel-2 metadata file."
 
 
 WHOLE = Grid(1000, 5000, 20, 30, 18)
@@ -150,7 +150,7 @@ WHOLE = Grid(1000, 5000, 20, 30, 18)
 @pytest.mark.parametrize(
     ("target", "margin", "part"),
     [
-        # column, row, width, height of what is touched
+        # column, row, width, height of the window
         (Grid(1000, 5000, 10, 4, 6), 0, (0, 0, 2, 3)),
         (Grid(1010, 4990, 10, 4, 6), 0, (0, 0, 3, 4)),
         (Grid(1020, 4980, 10, 4, 6), 0, (1, 1, 2, 3)),
@@ -171,7 +171,7 @@ def test_pixels_that_a_target_touches(target, margin, part):
 
 @pytest.fixture
 def image(tmp_path):
-    """A GeoTIFF that is the window of WHOLE from column 4 and row 2 on, 10 by 8 pixels."""
+    """A GeoTIFF of the window of WHOLE at column 4 and row 2, 10 by 8 pixels."""
     data = np.arange(80, dtype=np.uint16).reshape(8, 10)
     place = rasterio.Affine(20, 0, 1080, 0, -20, 4960)
     path = tmp_path / "a.tif"
@@ -184,7 +184,7 @@ def image(tmp_path):
 
 
 @pytest.mark.parametrize("part", [(4, 2, 10, 8), (5, 4, 3, 2), (13, 9, 1, 1)])
-def test_windows_of_an_image_that_is_itself_one(image, part):
+def test_windows_of_a_cropped_image(image, part):
     data, opened = image
     column, row, width, height = part
     source = Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
@@ -204,15 +204,15 @@ def test_windows_of_an_image_that_is_itself_one(image, part):
         (Grid(1000, 5000, 10, 60, 36), Grid(1080, 4960, 10, 3, 3)),
     ],
 )
-def test_windows_that_an_image_does_not_hold(image, grid, source):
+def test_windows_outside_a_cropped_image(image, grid, source):
     with pytest.raises(TigerbushError) as error:
         read_part(image[1], "a.tif", grid, source, "MTD_TL.xml")
     assert str(error.value) == (
-        "a.tif does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+        "a.tif does not contain the window needed; fetch the product again, then run ./tigerbush retry."
     )
 
 
-def test_what_is_read_reaches_as_far_as_the_method(safe):
+def test_the_halo_that_is_read_depends_on_the_method(safe):
     opened = open_product(safe)
     name, _ = opened.band_file("B12")
     target = Grid(SMALL["x"] + 100, SMALL["y"] - 60, 10, 4, 4)
@@ -222,8 +222,8 @@ def test_what_is_read_reaches_as_far_as_the_method(safe):
         assert data.shape == (1, *part[:1:-1])
 
 
-def test_damage_counts_where_it_is_touched(tmp_path):
-    """Two tiles of 1024 pixels beside each other, of which the second is damaged."""
+def test_only_damage_in_the_window_matters(tmp_path):
+    """Two tiles of 1024 pixels side by side, of which the second is damaged."""
     width = 1100
     place = CORNER | {"width": width, "height": 30}
     bands = {"B4": np.random.default_rng(0).integers(1, 9000, (30, width)).astype(np.uint16)}
@@ -244,7 +244,7 @@ def test_damage_counts_where_it_is_touched(tmp_path):
 
 
 def texts(root: Element):
-    """Tag (without namespace), attributes and text of all elements that have a text, in order."""
+    """Tag (without namespace), attributes and text of all elements with text, in order."""
     return [
         (element.tag.rpartition("}")[2], dict(element.attrib), element.text)
         for element in root.iter()
@@ -263,7 +263,7 @@ def metadata(tmp_path, level, **options):
 
 
 @pytest.mark.parametrize(("level", "offset"), [("L1C", None), ("L2A", {"B1": -5, "B12": -7})])
-def test_metadata_as_wholes(tmp_path, level, offset):
+def test_complete_metadata(tmp_path, level, offset):
     safe, product, tile = metadata(tmp_path, level, offsets=offset, quantification=5000, cloud_percent=12.5)
     time, digit = "2019-02-03T04:05:06.000Z", level[1:]
     special = [
@@ -308,7 +308,7 @@ def test_metadata_as_wholes(tmp_path, level, offset):
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_what_metadata_say_in_attributes(tmp_path, level):
+def test_attributes_of_the_metadata(tmp_path, level):
     safe, *_ = metadata(tmp_path, level, offsets={})
     root = ElementTree.parse(safe / f"MTD_MSI{level}.xml").getroot()
     (granule,) = safe.glob("GRANULE/*")
@@ -333,7 +333,7 @@ def test_what_metadata_say_in_attributes(tmp_path, level):
         ]
 
 
-def test_names_of_what_is_written(tmp_path):
+def test_names_of_written_files(tmp_path):
     place = CORNER | {"width": 12, "height": 6}
     for level, folder in (("L1C", ""), ("L2A", "R{}m/")):
         scene = scene_of(
@@ -360,8 +360,8 @@ def test_names_of_what_is_written(tmp_path):
         )
 
 
-def test_packets_that_could_not_be_checked_once_are_unchecked(safe):
-    """Of the strips of a scene one may be checked and another not."""
+def test_one_unchecked_strip_makes_a_file_unchecked(safe):
+    """Some strips of a scene may be checked and others not."""
     opened = open_product(safe)
     name, _ = opened.band_file("B4")
     with rasterio.open(safe / name) as image:
@@ -382,9 +382,9 @@ def test_packets_that_could_not_be_checked_once_are_unchecked(safe):
     assert opened.codestream == "unchecked"
 
 
-def test_a_band_that_was_cut_short_is_refused_before_it_is_decoded(safe):
+def test_a_truncated_band_is_refused_before_it_is_decoded(safe):
     opened = open_product(safe)
     name, _ = opened.band_file("B4")
     (safe / name).write_bytes((safe / name).read_bytes()[:-3])
-    with pytest.raises(TigerbushError, match=r"_B04\.jp2 is not a whole JP2 file"):
+    with pytest.raises(TigerbushError, match=r"_B04\.jp2 is not a complete JP2 file"):
         open_product(safe).check_band("B4")

@@ -1,4 +1,4 @@
-"""A product that came as GeoTIFF windows from a catalogue: opened by its item, read where its windows lie."""
+"""A product made of GeoTIFF windows from a catalogue: opened by its item, and read at the windows' position."""
 
 import json
 import zipfile
@@ -31,7 +31,7 @@ def tif(path, data, resolution, codestream=None):
 
 @pytest.fixture(params=["folder", "zip"])
 def opened(request, tmp_path):
-    """B2 of packets that could be checked, B8A of packets that could not, and the scene classification without any."""
+    """B2 with packets that could be checked, B8A with packets that could not, and the scene classification without packets."""
     safe = tmp_path / f"{NAME}.SAFE"
     for resolution in (10, 20):
         (safe / FOLDER / f"R{resolution}m").mkdir(parents=True)
@@ -64,7 +64,7 @@ def test_numbers_of_the_item_are_those_of_the_product(opened):
     assert product.granule == "L2A_T33TVL"
 
 
-def test_windows_are_read_where_they_lie(opened):
+def test_windows_are_read_at_their_position(opened):
     product, data = opened
     target = Grid(WINDOW.x + 50, WINDOW.y - 30, 10, 25, 17)
     np.testing.assert_array_equal(product.read_band("B2", target), data["B02"][3:, 5:])
@@ -82,7 +82,7 @@ def test_windows_are_read_where_they_lie(opened):
     product.check_band("B2", target)  # a GeoTIFF has no packets of its own
 
 
-def test_what_lies_beyond_a_window_is_not_there(opened):
+def test_pixels_outside_a_window_are_missing(opened):
     product, _ = opened
-    with pytest.raises(TigerbushError, match=r"_B02_10m\.tif does not hold the window that is needed"):
+    with pytest.raises(TigerbushError, match=r"_B02_10m\.tif does not contain the window needed"):
         product.read_band("B2", Grid(WINDOW.x - 10, WINDOW.y, 10, 5, 5))

@@ -11,7 +11,7 @@ from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import ConfigurationError, TigerbushError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import failed_outputs, placeholder_on_failure, write_failed_copy
+from tigerbush.placeholder import failed_outputs, placeholder_on_failure, write_placeholder_zip
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions, scene_placeholder, scene_region, write_scene
@@ -52,7 +52,7 @@ def test_a_site_at_20_m_takes_the_first_pixel(product):
     np.testing.assert_array_equal(image.band("B4"), expected)
 
 
-def test_what_a_product_does_not_cover_is_no_data(product):
+def test_pixels_outside_a_product_are_nodata(product):
     site = replace(SITE, longitude=14.5520)  # the west half lies outside
     image, mask = subset_site(*resample_site(product(scene=scene_of(clouds=[])), site), site)
     outside = round((CORNER["x"] - image.grid.x) / 10)
@@ -72,7 +72,7 @@ def test_a_product_that_does_not_reach_the_site(product, change):
     assert subset_site(image, mask, replace(SITE, **change))[0].tags[STATUS] == "outside"
 
 
-def test_a_placeholder_lies_where_the_site_lies(product, tmp_path):
+def test_a_placeholder_has_the_grid_of_the_site(product, tmp_path):
     image, mask = subset_site(*site_placeholder(name_of(), "B4 is missing.", SITE), SITE)
     good, _ = subset_site(*resample_site(product(), SITE), SITE)
     assert (image.grid, image.epsg, image.bands) == (good.grid, good.epsg, good.bands)
@@ -95,7 +95,7 @@ def scene_file(tmp_path):
 
 
 @pytest.mark.parametrize(("resolution", "step"), [(10, 1), (20, 2), (60, 6)])
-def test_a_scene_is_what_snap_makes(product, scene_file, resolution, step):
+def test_a_scene_equals_that_of_snap(product, scene_file, resolution, step):
     scene = scene_of(4)
     raster = scene_file(product(scene=scene), ["B4", "B2"], resolution)
     np.testing.assert_array_equal(raster.data[0], scene.bands["B4"][::step, ::step])
@@ -115,7 +115,7 @@ METHODS = {"upsampling": {"B1": "Bicubic", "B9": "Bilinear"}, "downsampling": {"
 
 @pytest.mark.parametrize("metres", [60, 180, 1260, 7000])
 def test_strips_do_not_show(product, scene_file, monkeypatch, metres):
-    """Whatever the height of the strips and the method, the pixels are the same."""
+    """The pixels are the same for every height of the strips and every method."""
     safe, bands = product(scene=scene_of(4)), ["B2", "B3", "B4", "B1", "B9", "B5"]
     whole = scene_file(safe, bands, **METHODS)
     sensor = replace(SENSOR, strip_metres=metres)
@@ -164,8 +164,8 @@ def test_a_geographic_region_reaches_outward_to_whole_pixels():
     assert part == Grid(465300, 5080020, 20, 11, 11)
 
 
-def test_a_region_that_is_no_polygon_is_no_fault_of_a_product(product, tmp_path):
-    """Whoever calls it: no placeholder is written, also in the last attempt."""
+def test_an_invalid_region_is_not_the_fault_of_a_product(product, tmp_path):
+    """No placeholder is written, not even in the last attempt."""
     safe, target = product(), tmp_path / "scene.tif"
     text = "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9)"
     sentence = f"scene.geo_region {text!r} is not POLYGON((longitude latitude, ...)) with one ring."
@@ -228,7 +228,7 @@ def test_a_permanent_error_becomes_a_placeholder_at_once():
     )
 
 
-def test_trouble_is_raised_until_the_last_attempt():
+def test_transient_errors_are_raised_until_the_last_attempt():
     with pytest.raises(OSError, match="reset"):
         placeholder_on_failure(raising(OSError("reset")), str, last_attempt=False)
     assert placeholder_on_failure(raising(OSError("reset")), str, last_attempt=True) == "OSError: reset"
@@ -245,7 +245,7 @@ def test_failed_outputs(tmp_path):
     write_raster(folder / f"{name_of()}.tif", image)
     write_raster(folder / f"{name_of()}_mask.tif", mask)
     write_raster(tmp_path / "scenes" / f"{name_of()}.tif", scene_placeholder(name_of(), "gone", ["B2"], 20))
-    write_failed_copy(tmp_path / "downloads" / f"{name_of()}.zip", "gone")
+    write_placeholder_zip(tmp_path / "downloads" / f"{name_of()}.zip", "gone")
     assert failed_outputs(tmp_path) == [
         tmp_path / "downloads" / f"{name_of()}.zip",
         folder / f"{name_of()}.tif",

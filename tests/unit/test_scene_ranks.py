@@ -1,4 +1,4 @@
-"""Shares of the ranks of an MPI job, with a communicator in memory."""
+"""The ranks of an MPI job, with a communicator in memory."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def aged(path, nanoseconds):
 
 @pytest.fixture
 def products(tmp_path):
-    """Products by name, not in their order; all of one age."""
+    """Products by name, unsorted, with the same modification time."""
     found = {}
     for name in NAMES[::-1]:
         path = tmp_path / "products" / f"{name}.zip"
@@ -59,7 +59,7 @@ def products(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Scenes: one younger, one as old, one older, one that failed, one outside, one without tags; and one missing."""
+    """Scenes: newer, of the same age, older, failed, outside, without tags; and a missing one."""
     place = tmp_path / "scenes"
     for name, status, age in zip(
         NAMES, ["ok", "ok", "ok", "failed", "outside"], [1, 0, -1, 1, 1], strict=False
@@ -70,18 +70,18 @@ def folder(tmp_path):
     return place
 
 
-def test_scenes_lie_by_the_names_of_their_products(tmp_path):
+def test_scenes_are_named_after_their_products(tmp_path):
     assert scene_part(tmp_path, "A") == tmp_path / "A.tif"
     assert scene_part(str(tmp_path), "A.SAFE") == tmp_path / "A.SAFE.tif"
 
 
-def test_what_is_to_do(products, folder):
+def test_unfinished_products(products, folder):
     assert unfinished_products(products, folder) == [NAMES[i] for i in (1, 2, 3, 5, 6)]
     Path(products[NAMES[0]]).unlink()
     assert unfinished_products(products, folder) == [NAMES[i] for i in (0, 1, 2, 3, 5, 6)]
 
 
-def test_outcomes_are_those_that_scenes_tell(folder):
+def test_outcomes_are_read_from_scenes(folder):
     assert outcome(scene_part(folder, NAMES[0])) == {"status": "ok", "reason": f"{NAMES[0]} is ok"}
     assert outcome(scene_part(folder, NAMES[3])) == {"status": "failed", "reason": f"{NAMES[3]} is failed"}
 
@@ -96,7 +96,7 @@ SCENE = SceneOptions(["B2"], 60)
 
 @pytest.fixture
 def maker(monkeypatch):
-    """Stand for `make_scene`: note how it is called, fail for some, write a scene for others."""
+    """Stands in for `make_scene`: records calls, fails for some products, writes scenes for others."""
     calls = []
 
     def make(path, target, product, scene, *, limits, last_attempt):
@@ -119,18 +119,18 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_trouble_with_one_product_keeps_no_other_from_its_turn(maker, products, tmp_path, last, caplog):
+def test_an_error_of_one_product_does_not_stop_the_others(maker, products, tmp_path, last, caplog):
     order = [NAMES[i] for i in (3, 0, 2, 1, 4)]
     found = process_products(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
     assert found == EXPECTED and list(found) == order
     assert maker == [(products[name], tmp_path / f"{name}.tif", name, SCENE, LIMITS, last) for name in order]
-    # the defect alone is told with where it was
+    # only a bug is logged with its traceback
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
     assert caplog.records[0].getMessage() == f"{NAMES[3]}:"
 
 
 class Communicator:
-    """One rank of several; the others' shares are given."""
+    """One of several ranks, with the given shares of the others."""
 
     def __init__(self, rank, size, sent=None, others=()):
         self.rank, self.size, self.sent, self.others = rank, size, sent, others
@@ -160,13 +160,13 @@ def job(tmp_path, products, folder, monkeypatch):
     return run
 
 
-def test_the_first_rank_shares_out_and_collects(job, maker, folder, caplog):
+def test_the_first_rank_distributes_and_collects(job, maker, folder, caplog):
     caplog.set_level(logging.INFO)
     left = folder / ".half.tif"
     left.write_bytes(b"half")
     others = [{NAMES[2]: {"status": "failed", "reason": "b"}}, {NAMES[5]: {"status": "ok", "reason": ""}}]
     found = job(Communicator(0, 3, others=others))
-    # every third of the five that are to do; of the others it tells what is there
+    # every third of the five unfinished ones; the outcomes of the others are read
     assert [call[2] for call in maker] == [NAMES[1], NAMES[5]]
     assert [call[4:] for call in maker] == [(LIMITS, True)] * 2
     assert found == {
@@ -181,7 +181,7 @@ def test_the_first_rank_shares_out_and_collects(job, maker, folder, caplog):
     assert "5 of 7 scenes to make, by 3 ranks" in [record.getMessage() for record in caplog.records]
 
 
-def test_another_rank_does_its_share_and_nothing_else(job, maker, folder):
+def test_another_rank_only_processes_its_share(job, maker, folder):
     left = folder / ".half.tif"
     left.write_bytes(b"half")
     communicator = Communicator(1, 3, sent=[NAMES[i] for i in (1, 4, 3, 5, 0)])
@@ -191,7 +191,7 @@ def test_another_rank_does_its_share_and_nothing_else(job, maker, folder):
     assert left.exists()
 
 
-def test_trouble_that_may_pass_is_raised_in_the_end(caplog):
+def test_transient_errors_are_raised_at_the_end(caplog):
     outcomes = {"A": {"status": "ok", "reason": ""}, "B": {"status": "failed", "reason": "b"}}
     check_outcomes(outcomes)
     assert [record.getMessage() for record in caplog.records] == ["B: failed: b"]
@@ -199,8 +199,8 @@ def test_trouble_that_may_pass_is_raised_in_the_end(caplog):
     with pytest.raises(TigerbushError) as error:
         check_outcomes(outcomes)
     assert str(error.value) == (
-        "2 of 4 products met trouble that may pass, the first D (d); the others are finished: run again, and only "
-        "these are made."
+        "2 of 4 products failed with errors that may be temporary, the first D (d); the others are finished: run "
+        "again to process only these."
     )
 
 

@@ -1,4 +1,4 @@
-"""The engines snap and gpt, against stand-ins for SNAP that test_snap_model.py holds against output of SNAP's own."""
+"""The engines snap and gpt, with stand-ins for SNAP that test_snap_model.py compares with output of real SNAP."""
 
 import configparser
 import json
@@ -20,7 +20,7 @@ from tigerbush.scenes.engines import make_scene, run_engine
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, check_engine, gpt_command, snappy_ini
 from tigerbush.scenes.snap_graph import graph_xml, scene_steps
-from tigerbush.scenes.snap_output import band_names, rewrite
+from tigerbush.scenes.snap_output import band_names, rewrite_output
 from tigerbush.sentinel2.writer import Scene, write_product
 from tigerbush.sources.folder import copy_product
 
@@ -39,7 +39,7 @@ def snap(tmp_path, monkeypatch):
 
 @pytest.fixture
 def made(tmp_path):
-    """Make a scene: `made(safe, engine, options...)`."""
+    """Returns a function that makes a scene: `made(safe, engine, options...)`."""
 
     def make(safe, engine="snap", **options):
         target = tmp_path / "scenes" / f"{engine}.tif"
@@ -61,7 +61,7 @@ def made(tmp_path):
     ],
     ids=["article", "order", "60 m", "region", "geo_region"],
 )
-def test_the_file_is_that_of_rasterio(snap, product, made, engine, options):
+def test_the_scene_equals_that_of_rasterio(snap, product, made, engine, options):
     safe = product(baseline="0400", scene=scene_of(4, offset=-1000))
     files = [made(safe, name, **options) for name in ("rasterio", engine)]
     ours, snaps = map(read_raster, files)
@@ -97,13 +97,13 @@ def test_the_recorded_chain(snap, shared_data, tmp_path, made, engine, name):
 
 
 @pytest.mark.data
-def test_what_snap_itself_wrote_is_rewritten(shared_data, product, tmp_path):
-    """The only file here that real SNAP wrote: its names are found, its pixels kept."""
+def test_output_of_real_snap_is_rewritten(shared_data, product, tmp_path):
+    """The only file here written by real SNAP: its band names are read, and its pixels kept."""
     from tigerbush.sentinel2.safe import open_product
 
     plain = shared_data / "snap" / "script_chain_plain.tif"
     assert band_names(plain) == ["B2", "B3", "B4"]
-    rewrite(plain, tmp_path / "a.tif", open_product(product()), ["B4", "B2"])
+    rewrite_output(plain, tmp_path / "a.tif", open_product(product()), ["B4", "B2"])
     with rasterio.open(plain) as image, rasterio.open(tmp_path / "a.tif") as ours:
         np.testing.assert_array_equal(ours.read(), image.read([3, 1]))
         assert (ours.descriptions, ours.nodata, ours.transform) == (("B4", "B2"), 0, image.transform)
@@ -142,7 +142,7 @@ def test_esa_snappy_is_called_within_limits_and_left_clean(snap, product, made):
         made(product())
     notes = snap.notes()
     assert [note["event"] for note in notes] == ["read", "write", "dispose", "dispose", "dispose"] * 2
-    # a virtual machine of its own for each product, and none in this process
+    # a separate virtual machine for each product, and none in this process
     assert len({note["pid"] for note in notes}) == 2
     assert "jpy" not in sys.modules
     assert {note["heap"] for note in notes} == {3000}
@@ -161,8 +161,8 @@ def test_gpt_is_called_within_limits(snap, product, made):
     assert not Path(note["java"][1].partition("=")[2]).exists()
 
 
-def test_a_path_of_any_characters(tmp_path):
-    """Percent signs mean something in an ini file, angle brackets in XML."""
+def test_a_path_with_special_characters(tmp_path):
+    """Percent signs have a meaning in ini files, angle brackets in XML."""
     folder = tmp_path / "100% <&> done"
     parser = configparser.ConfigParser()
     parser.read_string(snappy_ini(folder, LIMITS))
@@ -170,7 +170,7 @@ def test_a_path_of_any_characters(tmp_path):
     graph = ElementTree.fromstring(graph_xml(folder, folder / "a.tif", scene_steps(SceneOptions(["B2"], 20))))
     assert graph.findtext("node/parameters/file") == str(folder)
     assert f"-J-Djava.io.tmpdir={folder}" in gpt_command(folder / "graph.xml", folder, LIMITS)
-    with pytest.raises(TigerbushError, match=r"has a \$"):
+    with pytest.raises(TigerbushError, match=r"contains \$"):
         graph_xml(tmp_path / "${HOME}", folder, [])
 
 
@@ -184,14 +184,14 @@ def test_a_zip_is_unpacked_for_snap(snap, product, made, tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_product_that_is_not_whole(snap, product, made, tmp_path, engine):
+def test_an_incomplete_product(snap, product, made, tmp_path, engine):
     safe = product()
     copy_product(safe, tmp_path / "copies" / f"{name_of()}.zip", ["B2", "B3", "B4"])
     with pytest.raises(TigerbushError, match="has no folder DATASTRIP"):
         made(tmp_path / "copies" / f"{name_of()}.zip", engine)
     band = next(safe.glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
     band.write_bytes(band.read_bytes()[:-100])
-    with pytest.raises(TigerbushError, match=r"_B03\.jp2 is not a whole JP2 file"):
+    with pytest.raises(TigerbushError, match=r"_B03\.jp2 is not a complete JP2 file"):
         made(safe, engine)
     band.unlink()
     with pytest.raises(TigerbushError, match="band B3 is missing"):
@@ -200,9 +200,11 @@ def test_a_product_that_is_not_whole(snap, product, made, tmp_path, engine):
 
 
 @pytest.mark.parametrize(
-    ("engine", "said"), [("snap", "no reader takes it"), ("gpt", "No appropriate product reader")]
+    ("engine", "said"), [("snap", "no reader for this product"), ("gpt", "No appropriate product reader")]
 )
-def test_what_snap_refuses_becomes_a_placeholder(snap, product, tmp_path, monkeypatch, engine, said):
+def test_a_product_that_snap_refuses_becomes_a_placeholder(
+    snap, product, tmp_path, monkeypatch, engine, said
+):
     monkeypatch.setenv("SNAP_STANDIN_READS_NOTHING", "1")
     scene = replace(SCENE, engine=engine)
     make_scene(product(), tmp_path / "a.tif", name_of(), scene, limits=LIMITS, last_attempt=False)
@@ -212,7 +214,7 @@ def test_what_snap_refuses_becomes_a_placeholder(snap, product, tmp_path, monkey
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_region_beyond_the_product(snap, product, made, engine):
+def test_a_region_outside_the_product(snap, product, made, engine):
     assert read_tags(made(product(), engine, region=[200, 0, 5, 5]))[STATUS] == "outside"
     assert not snap.log.exists()
 
@@ -227,13 +229,13 @@ def test_memory_is_the_fault_of_the_machine(snap, product, tmp_path, monkeypatch
     assert read_tags(target)[STATUS] == "ok"
 
 
-def test_a_virtual_machine_that_dies_takes_nothing_with_it(snap, product, tmp_path, monkeypatch):
+def test_a_crash_of_the_virtual_machine_affects_nothing_else(snap, product, tmp_path, monkeypatch):
     monkeypatch.setenv("SNAP_STANDIN_DIES", "1")
-    with pytest.raises(EngineError, match="SNAP ended with -6 before it was done"):
+    with pytest.raises(EngineError, match="SNAP ended with exit status -6 before it was done"):
         make_scene(product(), tmp_path / "a.tif", name_of(), SCENE, limits=LIMITS, last_attempt=True)
 
 
-def test_an_engine_that_is_not_there_is_no_failed_product(snap, product, tmp_path, monkeypatch):
+def test_a_missing_engine_does_not_fail_a_product(snap, product, tmp_path, monkeypatch):
     monkeypatch.setenv("SNAP_STANDIN_BARE", "1")
     monkeypatch.setenv("PATH", "/nowhere")
     for engine, said in (("snap", "No module named 'jpyutil'"), ("gpt", "gpt is not on the PATH")):
@@ -243,18 +245,21 @@ def test_an_engine_that_is_not_there_is_no_failed_product(snap, product, tmp_pat
     assert not (tmp_path / "a.tif").exists()
 
 
-def test_an_engine_is_looked_for_by_starting_it(snap, monkeypatch):
+def test_an_engine_is_checked_by_starting_it(snap, monkeypatch):
     for engine in ENGINES:
         assert check_engine(engine, 60) == (True, "SNAP 13.0.2, opttbx-s2msi-reader 13.0.2")
     monkeypatch.setenv("SNAP_STANDIN_BARE", "1")
     fine, text = check_engine("snap", 60)
-    assert not fine and "(No module named 'jpyutil'); install and configure it as docs/snap.md tells" in text
+    assert (
+        not fine
+        and "(No module named 'jpyutil'); install and configure it as described in docs/snap.md" in text
+    )
     monkeypatch.delenv("SNAP_STANDIN_BARE")
     monkeypatch.setenv("SNAP_HOME", str(snap.home / "elsewhere"))
     assert "Can't find SNAP distribution directory" in check_engine("snap", 60)[1]
     (snap.home / "optical" / "modules" / "opttbx-s2msi-reader.jar").unlink()
     monkeypatch.setenv("SNAP_HOME", str(snap.home))
-    assert "has no reader of Sentinel-2 products; install its Optical Toolbox" in check_engine("gpt", 60)[1]
+    assert "has no reader for Sentinel-2 products; install its Optical Toolbox" in check_engine("gpt", 60)[1]
     monkeypatch.setenv("PATH", "/nowhere")
     assert "gpt cannot be run" in check_engine("gpt", 60)[1]
 
@@ -284,7 +289,7 @@ refused(lambda: ProductIO.writeProduct(product, "x.tif", "GeoTIFF"))
 
 
 def test_the_stand_in_is_as_strict_as_snap(snap, product):
-    """Without this the tests above could pass against something that takes everything."""
+    """Otherwise the tests above could pass with a stand-in that accepts everything."""
     code = REFUSED.format(path=str(product()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()

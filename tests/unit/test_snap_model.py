@@ -1,4 +1,4 @@
-"""The stand-in for SNAP against output recorded from SNAP itself: only then do tests against it tell anything."""
+"""The stand-in for SNAP compared with output recorded from real SNAP, which makes tests with it meaningful."""
 
 import json
 from collections import Counter

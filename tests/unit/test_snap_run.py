@@ -1,4 +1,4 @@
-"""How SNAP is called and what its answers mean, without any program: commands, graphs, sentences."""
+"""Calls of SNAP and their results, without running any program: commands, graphs, sentences."""
 
 import logging
 import subprocess
@@ -67,7 +67,7 @@ def test_operators(region, geo_region, subset):
     ]
 
 
-def test_the_graph_as_a_whole():
+def test_the_complete_graph():
     graph = ElementTree.fromstring(
         graph_xml(Path("/a.SAFE"), Path("/o.tif"), [("Resample", {"x": "1"}), ("Subset", {})])
     )
@@ -93,7 +93,7 @@ def test_the_graph_as_a_whole():
     with pytest.raises(TigerbushError) as error:
         graph_xml(Path("/a$b"), Path("/o.tif"), [])
     assert str(error.value) == (
-        "'/a$b' has a $, which gpt takes for a variable; rename the folder, or set scene.engine: snap."
+        "'/a$b' contains $, which gpt takes for a variable; rename the folder, or set scene.engine: snap."
     )
 
 
@@ -102,12 +102,12 @@ def safe(product):
     return product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL))
 
 
-# what SNAP answers
+# messages of SNAP
 
 
 @pytest.fixture
 def child(monkeypatch):
-    """Stand for the program: note commands and graphs or jobs; give status and output, and write what a report says."""
+    """Stands in for the program: records commands, graphs and jobs; returns status and output, and writes a report."""
     calls = []
 
     def answer(code=0, out="", report=None, error=None, writes=True):
@@ -121,9 +121,11 @@ def child(monkeypatch):
                 (folder / "scene.tif").write_bytes(b"written")
             return CompletedProcess(command, code, out)
 
-        monkeypatch.setattr(snap, "_child", run)
+        monkeypatch.setattr(snap, "_run", run)
         monkeypatch.setattr(
-            snap, "rewrite", lambda plain, target, product, bands: target.write_bytes(plain.read_bytes())
+            snap,
+            "rewrite_output",
+            lambda plain, target, product, bands: target.write_bytes(plain.read_bytes()),
         )
         return calls
 
@@ -180,7 +182,7 @@ ADVICE = "fetch the product again, then run ./tigerbush retry, or set scene.engi
 
 
 def refusal(safe, tmp_path, engine, kind):
-    """The sentence of a scene that an engine could not make; nothing is left of it."""
+    """Return the error of a scene that an engine could not make, and check that nothing is left of it."""
     with pytest.raises(kind) as error:
         made(safe, tmp_path, engine)
     assert type(error.value) is kind
@@ -194,17 +196,17 @@ def refusal(safe, tmp_path, engine, kind):
         ({"code": -9}, EngineError, "gpt was ended by signal 9; run again."),
         ({"code": 137}, EngineError, "gpt was ended by signal 9; run again."),
         ({"code": 129}, EngineError, "gpt was ended by signal 1; run again."),
-        ({"code": 127, "out": "sh:\n gpt: not found \n"}, EngineError, "gpt cannot be started (gpt: not found); docs/snap.md tells how to install it."),
-        ({"code": 126}, EngineError, "gpt cannot be started (it ended with 126 and no message); docs/snap.md tells how to install it."),
-        ({"error": PermissionError(13, "Permission denied")}, EngineError, "gpt cannot be started (Permission denied); docs/snap.md tells how to install it."),
-        ({"error": FileNotFoundError()}, EngineError, "gpt is not on the PATH; docs/snap.md tells how to install ESA SNAP."),
+        ({"code": 127, "out": "sh:\n gpt: not found \n"}, EngineError, "gpt cannot be started (gpt: not found); docs/snap.md explains how to install it."),
+        ({"code": 126}, EngineError, "gpt cannot be started (exit status 126, no message); docs/snap.md explains how to install it."),
+        ({"error": PermissionError(13, "Permission denied")}, EngineError, "gpt cannot be started (Permission denied); docs/snap.md explains how to install it."),
+        ({"error": FileNotFoundError()}, EngineError, "gpt is not on the PATH; docs/snap.md explains how to install ESA SNAP."),
         ({"code": 128, "out": "INFO\n Error: it is bad\nError: more\nend"}, TigerbushError, "{}: SNAP failed (Error: it is bad); {}"),
         ({"code": 1, "out": "INFO\nat the end \n\n"}, TigerbushError, "{}: SNAP failed (at the end); {}"),
-        ({"code": 0, "writes": False}, TigerbushError, "{}: SNAP failed (it ended with 0 and no message); {}"),
-        ({"code": 2}, TigerbushError, "{}: SNAP failed (it ended with 2 and no message); {}"),
+        ({"code": 0, "writes": False}, TigerbushError, "{}: SNAP failed (exit status 0, no message); {}"),
+        ({"code": 2}, TigerbushError, "{}: SNAP failed (exit status 2, no message); {}"),
     ],
 )  # fmt: skip
-def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
+def test_results_of_gpt(child, safe, tmp_path, answer, kind, sentence):
     child(**answer)
     assert refusal(safe, tmp_path, "gpt", kind) == sentence.format(safe, ADVICE)
 
@@ -212,20 +214,20 @@ def test_answers_of_gpt(child, safe, tmp_path, answer, kind, sentence):
 @pytest.mark.parametrize(
     ("answer", "kind", "sentence"),
     [
-        ({"code": -6, "out": "a\nb\n c "}, EngineError, "SNAP ended with -6 before it was done: c"),
-        ({"report": '{"status": "unavailable", "reason": "gone"}'}, EngineError, "esa_snappy cannot be imported (gone); docs/snap.md tells how to install it."),
-        ({"report": '{"status": "failed", "reason": "no reader takes it"}'}, TigerbushError, "{}: SNAP failed (no reader takes it); {}"),
+        ({"code": -6, "out": "a\nb\n c "}, EngineError, "SNAP ended with exit status -6 before it was done: c"),
+        ({"report": '{"status": "unavailable", "reason": "gone"}'}, EngineError, "esa_snappy cannot be imported (gone); docs/snap.md explains how to install it."),
+        ({"report": '{"status": "failed", "reason": "no reader for this product"}'}, TigerbushError, "{}: SNAP failed (no reader for this product); {}"),
     ],
 )  # fmt: skip
-def test_answers_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
+def test_results_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
     child(**answer)
     assert refusal(safe, tmp_path, "snap", kind) == sentence.format(safe, ADVICE)
 
 
 MEMORY = "ran out of memory; the next attempt gets more, or raise mem_mb of the rule"
-DISK = "found the disk full; make room in the folder of temporary files (TMPDIR)"
-LOST = "lost a disk; mount it again"
-START = "does not start or is not complete; check mem_mb of the rule and the installation (docs/snap.md)"
+DISK = "found the disk full; free space in the folder for temporary files (TMPDIR)"
+LOST = "lost a file system; mount it again"
+START = "does not start or is incomplete; check mem_mb of the rule and the installation (docs/snap.md)"
 SIGNS = {
     "java.lang.OutOfMemoryError: x": MEMORY,
     "MemoryError: x": MEMORY,
@@ -237,7 +239,7 @@ SIGNS = {
     "Disk quota exceeded": DISK,
     "File too large": DISK,
     "Read-only file system": DISK,
-    "x (Too many open files)": "may not open enough files; raise the limit (ulimit -n)",
+    "x (Too many open files)": "could not open enough files; raise the limit (ulimit -n)",
     "Stale file handle": LOST,
     "Transport endpoint is not connected": LOST,
     "Host is down": LOST,
@@ -251,43 +253,43 @@ SIGNS = {
 }
 
 
-def test_signs_of_trouble_of_the_machine(safe):
+def test_messages_that_indicate_faults_of_the_machine(safe):
     product = open_product(safe)
     for sign, sentence in SIGNS.items():
-        error = snap._explain(product, sign)
+        error = snap._snap_error(product, sign)
         assert type(error) is EngineError
         assert str(error) == f"{safe}: SNAP {sentence} ({sign})."
 
 
-def test_what_a_program_prints_goes_to_the_log_line_by_line(tmp_path, caplog):
+def test_output_of_a_program_is_logged_line_by_line(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     code = "import os, sys; print(os.getcwd()); print('b', file=sys.stderr); sys.stdout.flush(); sys.stdout.buffer.write(b'\\xff'); sys.exit(3)"
-    done = snap._child([sys.executable, "-u", "-c", code], tmp_path)
+    done = snap._run([sys.executable, "-u", "-c", code], tmp_path)
     assert done.returncode == 3
     assert sorted(record.getMessage() for record in caplog.records) == sorted(
         [f"SNAP: {tmp_path.resolve()}", "SNAP: b", "SNAP: \ufffd"]
     )
 
 
-def test_products_that_snap_would_not_read(child, safe, tmp_path):
+def test_products_that_snap_cannot_read(child, safe, tmp_path):
     child(0)
     for folder in ("DATASTRIP", "GRANULE"):
         whole = tmp_path / "kept"
         (safe / folder).rename(whole)
         with pytest.raises(TigerbushError) as error:
-            snap._whole_folder(
+            snap._product_folder(
                 open_product(safe) if folder == "DATASTRIP" else product_of(safe, whole), tmp_path
             )
         assert str(error.value) == (
-            f"{safe} has no folder {folder}, without which SNAP does not read it; fetch the whole product, then run "
+            f"{safe} has no folder {folder}, without which SNAP cannot read it; fetch the whole product, then run "
             "./tigerbush retry, or set scene.engine: rasterio."
         )
         whole.rename(safe / folder)
-    assert snap._whole_folder(open_product(safe), tmp_path) == safe.resolve()
+    assert snap._product_folder(open_product(safe), tmp_path) == safe.resolve()
 
 
 def product_of(safe, granule):
-    """The product as it was opened before its GRANULE went away."""
+    """The product as opened before its GRANULE was removed."""
     granule.rename(safe / "GRANULE")
     product = open_product(safe)
     (safe / "GRANULE").rename(granule)
@@ -300,7 +302,10 @@ def product_of(safe, granule):
         (CompletedProcess([], 0, "a\nSNAP 13\n", "x"), (True, "SNAP 13")),
         (CompletedProcess([], 1, " \n", "b\nc\n"), (False, "c")),
         (CompletedProcess([], 2, "", ""), (False, "no message")),
-        (subprocess.TimeoutExpired("x", 2.5), (False, "SNAP does not start within 2.5 s; try it by hand.")),
+        (
+            subprocess.TimeoutExpired("x", 2.5),
+            (False, "SNAP does not start within 2.5 s; start it by hand to see why."),
+        ),
     ],
 )
 def test_an_engine_is_started_and_waited_for(monkeypatch, done, answer):
@@ -344,7 +349,7 @@ def test_engines_get_what_they_need(monkeypatch, tmp_path):
 
 
 def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_path):
-    """What is finished would be kept, and what lies on this machine is told apart from what does not."""
+    """Path and target are passed on, so that faults of the machine are recognised and finished scenes kept."""
     scene, calls = SceneOptions(["B4", "B2"], 60, engine="gpt"), []
 
     def placeholder_on_failure(work, placeholder, last_attempt, **options):

@@ -1,4 +1,4 @@
-"""The process that starts SNAP, with modules in memory in SNAP's place."""
+"""The process that starts SNAP, with modules in memory in place of SNAP."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ class Product:
 
 
 class FakeSnap(ModuleType):
-    """Notes what is asked of it; `fails` names what raises."""
+    """Records calls; `fails` names the calls that raise."""
 
     def __init__(self):
         super().__init__("esa_snappy")
@@ -82,7 +82,7 @@ JOB = {
 DISPOSED = [("dispose", "in.SAFE>Resample>Subset"), ("dispose", "in.SAFE>Resample"), ("dispose", "in.SAFE")]
 
 
-def test_operators_follow_each_other_and_products_go_the_other_way(snap):
+def test_operators_are_chained_and_products_disposed_in_reverse(snap):
     assert process(JOB) == {"status": "ok", "reason": ""}
     assert snap.calls == [
         ("read", "in.SAFE"),
@@ -103,19 +103,22 @@ def test_operators_follow_each_other_and_products_go_the_other_way(snap):
     ],
 )
 @pytest.mark.parametrize(("where", "left"), [("read", 3), ("Resample", 2), ("write", 0)])
-def test_what_fails_is_told_and_what_was_read_is_disposed(snap, where, left, error, reason):
+def test_errors_are_reported_and_products_disposed(snap, where, left, error, reason):
     snap.fails[where] = error
     assert process(JOB) == {"status": "failed", "reason": reason}
     assert [call for call in snap.calls if call[0] == "dispose"] == DISPOSED[left:]
 
 
-def test_a_product_that_no_reader_takes(snap):
-    assert process(JOB | {"product": "unknown"}) == {"status": "failed", "reason": "no reader takes it"}
+def test_a_product_without_a_reader(snap):
+    assert process(JOB | {"product": "unknown"}) == {
+        "status": "failed",
+        "reason": "no reader for this product",
+    }
     assert snap.calls == [("read", "unknown")]
 
 
 @pytest.mark.parametrize("error", [ImportError("gone\nmore"), OSError("gone"), RuntimeError("gone")])
-def test_snap_that_does_not_start(monkeypatch, error):
+def test_snap_does_not_start(monkeypatch, error):
     class Finder:
         def find_spec(self, name, *_):
             if name == "esa_snappy":
@@ -138,7 +141,7 @@ def test_the_reader_is_named_with_its_version(snap, tmp_path):
     names = ["opttbx-s2msi-reader-ui.jar", "opttbx-s2msi-reader.jar", "zz-s2msi-reader.jar", "ceres.jar"]
     snap.class_path = ":".join(str(jar(tmp_path, name)) for name in names)
     assert check("snap") == (True, "SNAP 13.0, opttbx-s2msi-reader 13.0.2")
-    # without a version, without a manifest, and what is no jar
+    # without a version, without a manifest, and not a jar
     jar(
         tmp_path,
         "opttbx-s2msi-reader.jar",
@@ -154,11 +157,11 @@ def test_the_reader_is_named_with_its_version(snap, tmp_path):
     snap.class_path = f"{tmp_path / names[0]}:{tmp_path / names[3]}"
     assert check("snap") == (
         False,
-        "SNAP 13.0 has no reader of Sentinel-2 products; install its Optical Toolbox.",
+        "SNAP 13.0 has no reader for Sentinel-2 products; install its Optical Toolbox.",
     )
 
 
-def test_gpt_is_asked_for_its_version_and_place(monkeypatch, tmp_path):
+def test_the_version_and_folder_of_gpt(monkeypatch, tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     jar(tmp_path / "a" / "b", "opttbx-s2msi-reader.jar")
     outputs = iter(
@@ -182,7 +185,7 @@ def test_gpt_is_asked_for_its_version_and_place(monkeypatch, tmp_path):
         "SNAP Release version 12.0.0",
         f"SNAP home: {tmp_path} nothing else",
         "SNAP Release version 12.0.0",
-        "it ends with 5",
+        "exit status 5",
     ):
         assert check("gpt") == (False, f"gpt cannot be run ({reason}); {ADVICE}.")
     assert commands == [(["gpt", "--diag"], {"capture_output": True, "text": True, "check": False})] * 5
@@ -195,13 +198,13 @@ def test_the_two_commands(snap, tmp_path, capsys):
     assert main(["check", "snap"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "SNAP 13.0, opttbx-s2msi-reader 13.0.2",
-        "SNAP 13.0 has no reader of Sentinel-2 products; install its Optical Toolbox.",
+        "SNAP 13.0 has no reader for Sentinel-2 products; install its Optical Toolbox.",
     ]
     (tmp_path / "job.json").write_text(json.dumps(JOB | {"product": "unknown"}))
     assert main(["process", str(tmp_path / "job.json"), str(tmp_path / "report.json")]) == 0
     assert json.loads((tmp_path / "report.json").read_text()) == {
         "status": "failed",
-        "reason": "no reader takes it",
+        "reason": "no reader for this product",
     }
 
 

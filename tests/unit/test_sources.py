@@ -1,4 +1,4 @@
-"""Every kind of source behind one function, and whole files of remote ones as a zip; all in memory."""
+"""All kinds of sources behind one function, and whole files of remote ones as a zip; all in memory."""
 
 import zipfile
 
@@ -33,7 +33,7 @@ def waits(monkeypatch):
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """What every store that is opened reads from."""
+    """The bucket from which every opened store reads."""
     made = Bucket(page=100)
     made.opened = []
     monkeypatch.setattr(remote, "_client", lambda **options: made.opened.append(options) or made)
@@ -73,8 +73,8 @@ def test_a_bucket_is_searched_for_the_tiles_of_all_sites(bucket):
     assert sorted(days) == [f"L/2017/02/{day:02}/" for day in range(1, 29) for _ in range(2)]
 
 
-def test_what_a_source_no_longer_holds_is_kept(bucket, caplog):
-    """While it belongs to source and configuration, or is finished; with its files."""
+def test_products_removed_from_a_source_are_kept(bucket, caplog):
+    """As long as it belongs to the source and the configuration, or has results; with its files."""
     put(bucket, WEST)
     rows, files = list_products(SOURCE, [EDGE], PERIOD, [], [])
     gone = [name_of(day) for day in ("20170201", "20170228", "20170131", "20170301")]
@@ -110,13 +110,13 @@ def test_an_empty_bucket_is_an_error(bucket):
     with pytest.raises(TigerbushError) as error:
         list_products(SOURCE, [EDGE], PERIOD, [], [])
     assert str(error.value) == (
-        "s3://eodata/ holds no L1C product of the sites' tiles in the period; check source.prefixes, source.level, period and "
+        "s3://eodata/ has no L1C products of the sites' tiles in the period; check source.prefixes, source.level, period and "
         "the table of sites."
     )
 
 
 def test_a_catalogue_is_searched(bucket, monkeypatch):
-    """Rows of an earlier listing belong to it by the address of their items, too."""
+    """Rows of an earlier listing also belong to it by the address of their items."""
     put(bucket, WEST)
     path = f"/eodata/L/2017/02/03/{WEST}.SAFE"
     servers = Servers({None: encoded({"value": [entry(WEST, path)]})})
@@ -140,7 +140,7 @@ def test_a_catalogue_is_searched(bucket, monkeypatch):
 
 
 def test_a_local_folder_is_listed(product, tmp_path):
-    """Without sites and period; rows of another folder or level are not of it."""
+    """Without sites and period; rows of another folder or level do not belong to it."""
     folder = product("20160116", tile="33TVM").parent
     source = SOURCE | {"kind": "local", "path": str(folder), "level": None}
     rows, files = list_products(source, [], ("", ""), [], [])
@@ -208,7 +208,7 @@ def members(path):
 STORED = {f"{WEST}.SAFE/{name}": content for name, content in FILES.items()}
 
 
-def test_whole_files_become_a_zip(monkeypatch, tmp_path):
+def test_whole_files_are_put_into_a_zip(monkeypatch, tmp_path):
     bucket = Bucket({f"L/{name}": content for name, content in FILES.items()})
     store, target = store_of(monkeypatch, bucket), tmp_path / f"{WEST}.zip"
     fetch_product(WEST, rows_of("L/"), target, store=store, bands=("B4",))
@@ -218,8 +218,8 @@ def test_whole_files_become_a_zip(monkeypatch, tmp_path):
     assert all("IfMatch" in one for one in bucket.read)
 
 
-def test_what_was_fetched_before_is_compared(monkeypatch, tmp_path):
-    """As by the storage of Snakemake; a size of 0 is not known."""
+def test_files_fetched_before_are_checked(monkeypatch, tmp_path):
+    """For example by Snakemake's storage plugin; a size of 0 means that it is not known."""
     paths = [tmp_path / str(number) for number in range(3)]
     for path, content in zip(paths, FILES.values(), strict=True):
         path.write_bytes(content)
@@ -229,9 +229,9 @@ def test_what_was_fetched_before_is_compared(monkeypatch, tmp_path):
     fetch_product(WEST, [rows[0] | {"size": "0"}, *rows[1:]], target, store=store, fetched=paths)
     assert (members(target), bucket.read) == (STORED, [])
     for change, sentence in (
-        ({"size": "5"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: 6 bytes came, 5 were expected"),
-        ({"etag": "0" * 32}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: what came differs from the checksum that the store gives"),
-        ({"etag": "x-2"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: what came does not decode ("),
+        ({"size": "5"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: received 6 bytes, expected 5"),
+        ({"etag": "0" * 32}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: the data received do not match the store's checksum"),
+        ({"etag": "x-2"}, "s3://eodata/GRANULE/g/IMG_DATA/T_x_B04.jp2: the data received cannot be decoded ("),
     ):  # fmt: skip
         target.unlink(missing_ok=True)
         with pytest.raises(RemoteError) as error:
@@ -241,7 +241,7 @@ def test_what_was_fetched_before_is_compared(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("bands", "refused"), [(("B4", "B8"), True), (None, True), (("B8",), False)])
-def test_a_copy_is_not_replaced_by_one_that_has_less(monkeypatch, tmp_path, bands, refused):
+def test_a_copy_is_not_replaced_by_a_smaller_one(monkeypatch, tmp_path, bands, refused):
     target = tmp_path / f"{WEST}.zip"
     store = store_of(monkeypatch, Bucket({f"L/{name}": content for name, content in FILES.items()}))
     fetch_product(WEST, rows_of("L/"), target, store=store)
@@ -258,13 +258,13 @@ def test_a_copy_is_not_replaced_by_one_that_has_less(monkeypatch, tmp_path, band
 
 
 def test_a_whole_product_for_snap(monkeypatch, tmp_path):
-    """Everything below its folder, whatever the table lists, but for names that lead elsewhere."""
+    """All files in its folder, whatever the table lists, except for names that lead elsewhere."""
     folder = f"L/{WEST}.SAFE"
     more = {"AUX_DATA/a.xml": b"aux", "manifest.safe": b"m"}
     bucket = Bucket({f"{folder}/{name}": content for name, content in (FILES | more).items()}, page=2)
     bucket.objects |= {f"{folder}/": b"", f"{folder}/../x": b"no", f"{folder}-2/a": b"no"}
     store, target = store_of(monkeypatch, bucket), tmp_path / f"{WEST}.zip"
-    # the place is that of the first file that lies in it
+    # the folder is that of the first file in it
     web = file_row(WEST, ("metadata", ""), "stac.json", f"https://x/{WEST}.SAFE/stac.json", 0)
     fetch_whole_product(WEST, [web, *rows_of(f"{folder}/")[:1]], target, store=store)
     assert members(target) == STORED | {f"{WEST}.SAFE/{name}": content for name, content in more.items()}
@@ -277,9 +277,9 @@ def test_a_whole_product_for_snap(monkeypatch, tmp_path):
     "rows",
     [[], rows_of("tiles/33/T/VL/"), rows_of(f"https://x/{WEST}.SAFE/"), rows_of(f"L/{OVERHANG}.SAFE/")],
 )
-def test_a_product_that_snap_does_not_read(rows, tmp_path, monkeypatch):
+def test_a_product_that_snap_cannot_read(rows, tmp_path, monkeypatch):
     with pytest.raises(TigerbushError) as error:
         fetch_whole_product(WEST, rows, tmp_path / f"{WEST}.zip", store=store_of(monkeypatch, Bucket()))
     assert str(error.value) == (
-        f"{WEST} does not lie as a .SAFE folder in the bucket, and SNAP reads nothing else; set scene.engine: rasterio."
+        f"{WEST} is not stored as a .SAFE folder in the bucket, and SNAP cannot read it otherwise; set scene.engine: rasterio."
     )

@@ -1,4 +1,4 @@
-"""No cell of a table for readers is calculated by a spreadsheet; numbers and harmless texts stay as they are."""
+"""No cell of a table for people is a formula in a spreadsheet; numbers and harmless text are not escaped."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from tigerbush.analysis.series import write_series
 from tigerbush.analysis.sites import COLUMNS, table_text
 from tigerbush.cli.results.pull import _write_zip, part_name
 from tigerbush.cli.results.storage import Item
-from tigerbush.spreadsheet import cell, rows_text
+from tigerbush.spreadsheet import escape_cell, format_table
 
 FORMULA = '=HYPERLINK("http://example.org","open")'
 
@@ -27,8 +27,8 @@ FORMULA = '=HYPERLINK("http://example.org","open")'
         "＝1", "＋1", "－1", "＠x", "﹦1", "⁼1", "−1",
     ],
 )  # fmt: skip
-def test_what_a_spreadsheet_might_calculate_is_a_text(text):
-    assert cell(text) == f"'{text}"
+def test_formulas_are_escaped(text):
+    assert escape_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_what_a_spreadsheet_might_calculate_is_a_text(text):
         -0.5, -1, 0, 1.5, float("-inf"), None, True,
     ],
 )  # fmt: skip
-def test_numbers_and_other_texts_stay(value):
-    assert cell(value) is value
+def test_numbers_and_other_text_are_not_escaped(value):
+    assert escape_cell(value) is value
 
 
 def test_rows_of_a_table():
     rows = [{"a": "=1", "b": -0.5, "c": None}, {"a": "x\ty", "b": "-0.5", "c": "@"}]
-    assert rows_text(rows, ("a", "b", "c"), "\t") == "a\tb\tc\n'=1\t-0.5\t\n\"x\ty\"\t-0.5\t'@\n"
-    assert rows_text([], ("a", "b")) == "a,b\n"
+    assert format_table(rows, ("a", "b", "c"), "\t") == "a\tb\tc\n'=1\t-0.5\t\n\"x\ty\"\t-0.5\t'@\n"
+    assert format_table([], ("a", "b")) == "a,b\n"
 
 
 def test_sites_csv():
@@ -61,7 +61,7 @@ def test_sites_csv():
 
 
 def test_series_csv_and_parquet(tmp_path):
-    """Parquet is no table that a spreadsheet reads; what is in it stays."""
+    """Spreadsheets do not read Parquet, so its text is not escaped."""
     import pyarrow.parquet
 
     row = {

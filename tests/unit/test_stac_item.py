@@ -1,4 +1,4 @@
-"""Items of a STAC catalogue as metadata: the same numbers as from SAFE, or a sentence."""
+"""STAC items as metadata: the same values as from SAFE, or a sentence."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ def changed(path, value, item=ITEM):
     return item
 
 
-def test_what_an_item_says():
+def test_values_of_an_item():
     item = read(ITEM)
     assert (item.epsg, item.quantification, item.cloud_percent) == (32633, 10_000, 12.5)
     assert item.offsets == {"B2": -1000, "B8A": -1000}
@@ -61,7 +61,7 @@ def test_what_an_item_says():
     }
 
 
-def test_stac_1_1_says_it_with_other_names():
+def test_field_names_of_stac_1_1():
     asset = band()
     del asset["raster:bands"]
     for place in (
@@ -75,8 +75,8 @@ def test_stac_1_1_says_it_with_other_names():
         assert (found.epsg, found.offsets) == (32733, {"B2": -1000})
 
 
-def test_an_offset_that_is_applied_is_not_applied_again():
-    """Earth Search's older collection names the offset though its pixels have it already."""
+def test_an_applied_offset_is_not_applied_again():
+    """Earth Search's older collection states the offset although it has been applied to the pixels."""
     assert read(changed(["properties", "earthsearch:boa_offset_applied"], True)).offsets == {
         "B2": 0,
         "B8A": 0,
@@ -84,7 +84,7 @@ def test_an_offset_that_is_applied_is_not_applied_again():
     assert read(changed(["properties", "earthsearch:boa_offset_applied"], False)).offsets["B2"] == -1000
 
 
-def test_before_baseline_4_there_is_no_offset():
+def test_there_is_no_offset_before_baseline_4():
     old = name_of(level="L2A", baseline="0214")
     item = changed(["properties", "s2:product_uri"], f"{old}.SAFE")
     for asset in (band(offset=0), {key: value for key, value in band().items() if key != "raster:bands"}):
@@ -94,7 +94,7 @@ def test_before_baseline_4_there_is_no_offset():
 
 
 def read_band(asset, properties=None, name=NAME):
-    """What an item says whose only asset is the blue one, with other properties than usual."""
+    """Read an item whose only asset is the blue band, with changed properties."""
     item = changed(["assets"], {"blue": band() | asset})
     item["properties"] |= {"s2:product_uri": f"{name}.SAFE"} | (properties or {})
     return read(item, name)
@@ -118,7 +118,7 @@ def test_scales(scale, quantification):
 
 
 @pytest.mark.parametrize("scale", [1.0001, 1 / 65536, 1 / 65535.6, 0.33333, 0.4, -0.0001, "0.0001", True])
-def test_scales_that_are_none(scale):
+def test_invalid_scales(scale):
     with pytest.raises(TigerbushError) as error:
         read_band({"raster:bands": [{"scale": scale, "offset": 0}]})
     assert str(error.value) == (
@@ -126,8 +126,8 @@ def test_scales_that_are_none(scale):
     )
 
 
-def test_where_scale_and_offset_stand():
-    """In the first band of raster:bands, else of bands, else of the asset, else of the item."""
+def test_places_of_scale_and_offset():
+    """In the first band of raster:bands, else in bands, else in the asset, else in the item."""
     old, new = {"scale": 0.01, "offset": -0.03}, {"raster:scale": 0.1, "raster:offset": -0.4}
     for asset, properties, expected in (
         ({"raster:bands": [old, new], "bands": [new]}, new, (100, -3)),
@@ -149,8 +149,8 @@ def test_where_scale_and_offset_stand():
         (-0.10000011, "0400", "is not a whole number of DN."),
         (6.5536, "0500", "is not a number of at most 65535 DN, though baseline 05.00 has one; choose another collection in source.collections."),
         (None, "0400", "is not a number of at most 65535 DN, though baseline 04.00 has one; choose another collection in source.collections."),
-        (-0.1, "0399", "contradicts baseline 03.99, and the item does not say that it is applied; choose another collection in source.collections."),
-        (0.0, "0400", "contradicts baseline 04.00, and the item does not say that it is applied; choose another collection in source.collections."),
+        (-0.1, "0399", "contradicts baseline 03.99, and the item does not say that it was applied; choose another collection in source.collections."),
+        (0.0, "0400", "contradicts baseline 04.00, and the item does not say that it was applied; choose another collection in source.collections."),
     ],
 )  # fmt: skip
 def test_offsets(offset, baseline, expected):
@@ -181,7 +181,7 @@ def test_the_zone(properties, asset, epsg):
 
 
 @pytest.mark.parametrize("code", ["EPSG:32661", "EPSG:32600", "epsg:32633", 4326, "EPSG:326330", None])
-def test_zones_that_are_none(code):
+def test_invalid_zones(code):
     with pytest.raises(TigerbushError) as error:
         read_band({}, {"proj:epsg": None, "proj:code": code})
     assert str(error.value) == (
@@ -189,8 +189,8 @@ def test_zones_that_are_none(code):
     )
 
 
-def test_grids_that_no_asset_has_follow_from_that_of_10_m():
-    """Rounded up; the item itself may have it, and the transform may have nine numbers."""
+def test_grids_without_an_asset_are_derived_from_that_of_10_m():
+    """Sizes are rounded up; the item itself may state the grid, and the transform may have nine numbers."""
     place = {"proj:transform": None, "proj:shape": None}
     at = {"proj:transform": [10.0, 0, 300000, 0, -10, 4000020.0, 0, 0, 1], "proj:shape": [127, 10_980]}
     found = read_band(place, at)
@@ -257,7 +257,7 @@ def test_cloud_cover(value, percent):
         (["assets", "blue", "proj:transform"], None, "no asset has a proj:transform of 10 m"),
         (["properties", "proj:epsg"], 4326, "proj:code or proj:epsg 4326 is not the EPSG code of a UTM zone"),
         (["properties", "s2:product_uri"], f"{name_of('20170117', level='L2A')}.SAFE", "expected S2A_MSIL2A_20170116"),
-        (["properties"], None, "is not an item of a STAC catalogue"),
+        (["properties"], None, "is not a STAC item"),
     ],
 )  # fmt: skip
 def test_a_bad_item_ends_in_a_sentence(path, value, sentence):
@@ -279,7 +279,7 @@ def test_a_bad_item_ends_in_a_sentence(path, value, sentence):
         ("properties", "proj:epsg"),
     ],
 )
-def test_numbers_of_any_size_are_sentences(path, number):
+def test_numbers_of_any_size_are_refused_in_sentences(path, number):
     item = changed(path, number)
     if "offset" in path and number == 5e-324:
         item["properties"]["proj:epsg"] = 4326
@@ -290,8 +290,8 @@ def test_numbers_of_any_size_are_sentences(path, number):
     assert "\n" not in str(error.value)
 
 
-def test_numbers_that_python_does_not_read():
-    """It reads whole numbers up to some thousands of digits; longer ones are infinite."""
+def test_numbers_that_python_does_not_parse():
+    """Python parses integers of up to some thousands of digits; longer ones become infinite."""
     text = json.dumps(changed(["properties", "eo:cloud_cover"], 77777)).replace("77777", "7" * 5000)
     assert read_item(text.encode(), "stac.json", parse_name(NAME)).cloud_percent is None
     text = json.dumps(changed(["properties", "proj:epsg"], 77777)).replace("77777", "7" * 5000)
@@ -299,9 +299,9 @@ def test_numbers_that_python_does_not_read():
         read_item(text.encode(), "stac.json", parse_name(NAME))
 
 
-def test_what_is_no_json():
+def test_invalid_json():
     for content in (b"", b"<xml/>", b"[]", b"\xff", b"[" * 100_000):
-        with pytest.raises(TigerbushError, match=r"stac\.json is not an item of a STAC catalogue"):
+        with pytest.raises(TigerbushError, match=r"stac\.json is not a STAC item"):
             read_item(content, "stac.json", parse_name(NAME))
 
 
@@ -319,7 +319,7 @@ def test_keys_of_assets():
 
 
 def test_the_resolution_of_an_asset():
-    """By its transform, as far as it is one of a tile; else by its key; else the band's own."""
+    """From its transform if that is one of a tile, else from its key, else the band's own."""
     for key, transform, expected in (
         ("blue", None, 10), ("B02_20m", None, 20), ("B02_60m", [10, 0], 10), ("blue", [60, 0, 0], 60), ("blue", [20.0], 20),
         ("blue", [7], 10), ("B02_60m", [30], 60), ("B02_20m", [], 20), ("blue", "60", 10), ("visual_20m", None, 10),

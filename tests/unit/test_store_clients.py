@@ -1,4 +1,4 @@
-"""With which settings and credentials an object store is asked, and which cannot be used."""
+"""Settings and credentials for an object store, valid and invalid ones."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tigerbush.sources.store import Store
 
 
 class Session:
-    """A session of boto3 that notes what a client is made with."""
+    """A boto3 session that records the settings of clients."""
 
     def __init__(self, keys=None):
         self.keys, self.registered = keys, []
@@ -36,7 +36,7 @@ KEYS = {
 }
 
 
-def test_what_a_client_is_made_with(monkeypatch):
+def test_settings_of_a_client(monkeypatch):
     session = Session(("access", "secret", None))
     monkeypatch.setattr(remote.boto3.session, "Session", lambda: session)
     monkeypatch.setattr(remote.os, "environ", KEYS)
@@ -65,16 +65,16 @@ def test_what_a_client_is_made_with(monkeypatch):
     assert config.s3 == {"addressing_style": "auto"}
 
 
-def test_keys_that_no_header_can_hold(monkeypatch):
+def test_keys_that_are_invalid_in_a_header(monkeypatch):
     monkeypatch.setattr(remote.boto3.session, "Session", lambda: Session(("access", "sec\nret", None)))
     with pytest.raises(TigerbushError) as error:
         Store("b", endpoint_url="https://s3.example")
     assert str(error.value) == (
-        "https://s3.example cannot be asked with the settings of the environment (a key holds a space, a line break or "
+        "https://s3.example cannot be accessed with the settings of the environment (a key contains a space, a line break or "
         "another character that keys never have); set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or both "
         "SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, and check AWS_PROFILE."
     )
-    # keys are not looked at where none are sent, and no client is made without a bucket
+    # keys are not checked when none are sent, and no client is created without a bucket
     Store("b", anonymous=True)
     assert Store().connections == 4
 
@@ -88,12 +88,12 @@ def test_keys_that_no_header_can_hold(monkeypatch):
         ("https://" + "a" * 254, "https://" + "a" * 112), ("https://s3 .example", None),
     ],
 )  # fmt: skip
-def test_addresses_of_no_store(monkeypatch, url, shown):
+def test_invalid_addresses_of_stores(monkeypatch, url, shown):
     monkeypatch.setattr(remote, "_client", lambda **_: None)
     with pytest.raises(TigerbushError) as error:
         Store("b", endpoint_url=url)
     assert str(error.value) == (
-        f"{shown or url!r} is no address of an object store; expected http(s)://host, perhaps with :port, as "
+        f"{shown or url!r} is not the address of an object store; expected http(s)://host, optionally with :port, as "
         "source.endpoint_url or --endpoint-url."
     )
 

@@ -1,4 +1,4 @@
-"""What discovery finds in a bucket: two layouts, names made to harm, baselines and what is new; all in memory."""
+"""Discovery in a bucket: two layouts, malicious names, baselines and new products; all in memory."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def listed(monkeypatch, bucket, *prefixes, tries=1, connections=1, **options):
 
 
 def take_metadata_of(monkeypatch, size):
-    """Files of metadata that are longer are not read."""
+    """Metadata files that are larger are not read."""
     monkeypatch.setattr(archive, "ARCHIVE", replace(archive.ARCHIVE, metadata_bytes=size))
 
 
@@ -59,7 +59,7 @@ def products(rows):
 
 
 def test_rows_of_a_product(monkeypatch):
-    """Roles by name; folders before GRANULE are none of its granule."""
+    """Roles by name; a folder that sorts before GRANULE is not the granule."""
     name = name_of("20170201", baseline="0400")
     bucket = Bucket(objects_of(name), page=100)
     rows, files = listed(monkeypatch, bucket, "L/")
@@ -91,7 +91,7 @@ def test_rows_of_a_product(monkeypatch):
 
 
 def test_level_tile_period_and_baseline(monkeypatch):
-    """Of what is not wanted nothing is asked; without prefixes those of EODATA are listed."""
+    """Nothing is requested of other products; without prefixes those of EODATA are listed."""
     first, last = name_of("20170129", tile="33TWL"), name_of("20170204")
     old, new = name_of("20170201"), name_of("20170201", baseline="0500", made="20230101T000000")
     part = name_of("20170201", baseline="0500", made="20230102T000000")
@@ -121,7 +121,7 @@ def test_level_tile_period_and_baseline(monkeypatch):
     assert row["url"] == f"s3://eodata/B/2017/01/29/{first}.SAFE"
 
 
-def test_only_what_is_new_is_asked_about(monkeypatch, caplog):
+def test_only_new_products_are_requested(monkeypatch, caplog):
     names = [name_of(f"2017020{i}") for i in (1, 2, 3, 4)]
     bucket = Bucket(
         {key: content for name in names[:3] for key, content in objects_of(name).items()}, page=100
@@ -145,12 +145,12 @@ def test_only_what_is_new_is_asked_about(monkeypatch, caplog):
     assert [row["product"] for row in more_files[12:]] == [names[3]] * 4
     assert [one["Prefix"][13:-6] for one in bucket.listed[7:]] == names[1:]
     assert caplog.messages == ["7 of 7 days of L/", "4 products, 3 of them new", "3 of 3 products"]
-    # what was described stays as it was described
+    # rows of an earlier listing are reused
     kept, _ = listed(monkeypatch, bucket, "L/", old=[rows[0] | {"granule": "as before"}], old_files=files)
     assert [row["granule"] for row in kept] == ["as before", "g1", "g1", "g1"]
 
 
-def test_progress_is_told_now_and_then(monkeypatch, caplog):
+def test_progress_is_logged(monkeypatch, caplog):
     caplog.set_level("INFO")
     listed(monkeypatch, Bucket(), "L/", start=date(2016, 1, 1), end=date(2016, 7, 20))
     assert caplog.messages == [
@@ -159,8 +159,8 @@ def test_progress_is_told_now_and_then(monkeypatch, caplog):
     ]
 
 
-def test_a_listing_that_breaks_is_no_short_listing(monkeypatch):
-    """What has not begun is not asked for."""
+def test_an_interrupted_listing_is_an_error(monkeypatch):
+    """Work that has not started is cancelled."""
     bucket = Bucket(objects_of(name_of("20170201")), page=100)
     bucket.answers = [None, refusal(503)]
     with pytest.raises(RemoteError, match=r"^s3://eodata/L/2017/01/30/: AWS is overloaded or down \(503 \)$"):
@@ -178,16 +178,16 @@ GOOD = name_of("20170201")
         "L/2017/02/01/.SAFE/", "L/2017/02/01/x.SAFE/", "",
     ],
 )  # fmt: skip
-def test_folders_that_are_no_products(monkeypatch, caplog, folder):
+def test_folders_that_are_not_products(monkeypatch, caplog, folder):
     good = f"L/2017/02/01/{GOOD}.SAFE/"
     bucket = Bucket(objects_of(GOOD), page=100)
     bucket.answers = [None, {"CommonPrefixes": [{"Prefix": folder}, {"Prefix": good}, {"Prefix": folder}]}]
     rows, _ = listed(monkeypatch, bucket, "L/")
     assert products(rows) == [GOOD]
-    assert caplog.messages == ["L/: 2 names that are no product names passed over"]
+    assert caplog.messages == ["L/: skipped 2 name(s) that are not product names"]
 
 
-def test_names_in_a_product_that_are_none(monkeypatch, caplog):
+def test_unusable_names_in_a_product(monkeypatch, caplog):
     objects = objects_of(GOOD)
     folder = f"L/2017/02/01/{GOOD}.SAFE"
     for bad in ("GRANULE/../IMG_DATA/T_B04.jp2", "GRANULE/g/IMG_DATA/T x_B03.jp2", ""):
@@ -200,10 +200,10 @@ def test_names_in_a_product_that_are_none(monkeypatch, caplog):
         "MTD_MSIL1C.xml",
     ]
     assert rows[0]["size_bytes"] == str(27 + len(XML % b"12.5"))
-    assert caplog.messages == [f"s3://eodata/{folder}: 3 unusable names passed over"]
+    assert caplog.messages == [f"s3://eodata/{folder}: skipped 3 unusable name(s)"]
 
 
-def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
+def test_a_listing_with_unrequested_names(monkeypatch, caplog):
     folder = f"L/2017/02/01/{GOOD}.SAFE"
     names = [
         f"{folder}/GRANULE/g/IMG_DATA/T_x_B04.jp2",
@@ -214,15 +214,15 @@ def test_a_listing_that_holds_what_was_not_asked_for(monkeypatch, caplog):
     bucket.answers = [*[{}] * 7, {"Contents": [{"Key": name, "Size": 5} for name in names]}]
     [row], files = listed(monkeypatch, bucket, "L/")
     assert (row["size_bytes"], [file["band"] for file in files]) == ("5", ["B4"])
-    assert caplog.messages == [f"s3://eodata/{folder}: 2 unusable names passed over"]
+    assert caplog.messages == [f"s3://eodata/{folder}: skipped 2 unusable name(s)"]
 
 
 @pytest.mark.parametrize("size", [0, 5])
-def test_metadata_are_of_the_size_that_was_listed(monkeypatch, size):
+def test_metadata_must_have_the_listed_size(monkeypatch, size):
     key = f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     bucket = Bucket(objects_of(GOOD), page=100)
     bucket.answers = [*[{}] * 7, {"Contents": [{"Key": key, "Size": size}]}]
-    with pytest.raises(RemoteError, match=rf"^s3://eodata/{key}: \d+ bytes came, {size} were expected$"):
+    with pytest.raises(RemoteError, match=rf"^s3://eodata/{key}: received \d+ bytes, expected {size}$"):
         listed(monkeypatch, bucket, "L/")
 
 
@@ -250,7 +250,7 @@ def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, 
     assert [one.partition(" (")[0].rpartition("/")[2] for one in caplog.messages] == told
 
 
-def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
+def test_metadata_files_that_are_too_large_are_not_read(monkeypatch, caplog):
     objects, key = objects_of(GOOD), f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     size = len(objects[key])
     take_metadata_of(monkeypatch, size)
@@ -259,11 +259,11 @@ def test_metadata_that_are_too_long_are_not_read(monkeypatch, caplog):
     bucket = Bucket(objects, page=100)
     [row], files = listed(monkeypatch, bucket, "L/")
     assert (row["cloud_percent"], files[-1]["size"], bucket.read) == ("", str(size), [])
-    assert caplog.messages == [f"{key} has {size} bytes, which no Sentinel-2 metadata file has."]
+    assert caplog.messages == [f"{key} has {size} bytes, more than any Sentinel-2 metadata file."]
 
 
 def tile_of(name, folder="L2A/tiles/33/T/VL/2017/2/1/0", cloud=b"3", **info):
-    """A product as AWS's buckets keep it: files of the tile, and the product's metadata elsewhere."""
+    """A product in the layout of AWS's buckets: files by tile, and the product's metadata elsewhere."""
     path = f"products/2017/2/1/{name}"
     info = {"productName": name, "productPath": path} | info
     return {
@@ -289,14 +289,14 @@ L2A = name_of("20170201", level="L2A", baseline="0400")
 
 
 def test_the_layout_of_aws(monkeypatch):
-    """Names in SAFE layout, by which they are read later; the size of the product's metadata comes with them."""
+    """Files have names in SAFE layout; the size of the product's metadata is known once they are read."""
     bucket = Bucket(tile_of(L2A), page=100)
-    # a longer tileInfo.json is none
+    # a larger tileInfo.json is not read
     take_metadata_of(monkeypatch, max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key))
     rows, files = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     folder, granule, stem = "L2A/tiles/33/T/VL/2017/2/1/0", "GRANULE/L2A_T33TVL", "T33TVL_20170201T100000"
     xml = XML % b"3"
-    # what needs no name in SAFE layout does not count
+    # files without a name in SAFE layout are ignored
     size = 1 + 2 + 3 + 4 + 6 + 8 + 9
     assert rows == [
         {
@@ -326,7 +326,7 @@ def test_the_layout_of_aws(monkeypatch):
     "name",
     [name_of("20170201", level="L2A", tile="33TVM"), name_of("20170201"), name_of("20170206", level="L2A")],
 )
-def test_a_tile_that_says_it_is_another(monkeypatch, name):
+def test_a_folder_of_another_tile(monkeypatch, name):
     bucket = Bucket(tile_of(name) | tile_of(L2A, "L2A/tiles/33/T/VL/2017/2/1/1"), page=100)
     assert products(listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")[0]) == [L2A]
 
@@ -339,7 +339,7 @@ def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
     [row], files = listed(monkeypatch, Bucket(objects, page=100), "L2A/tiles/", level="L2A")
     assert (row["cloud_percent"], row["size_bytes"]) == ("", "33")
     assert [(file["key"], file["size"], file["etag"]) for file in files[-1:]] == [(key, "0", "")]
-    assert [one.partition(" is not there")[0] for one in caplog.messages] == [f"s3://eodata/{key}"]
+    assert [one.partition(" does not exist")[0] for one in caplog.messages] == [f"s3://eodata/{key}"]
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
     ("day", "there"), [("2017/1/28/0", False), ("2017/1/29/0", True), ("2017/2/4/12", True), ("2017/2/5/0", False), ("2017/2/30/0", False), ("2017/02/04/0", True), ("2017/2/4/1000", False), ("2017/2/4", False)]
 )  # fmt: skip
 def test_days_of_the_layout_of_aws(monkeypatch, day, there):
-    """The folder's day, so that nothing else is read; the product's own counts, too."""
+    """The day of the folder, so that nothing else is read, and that of the product."""
     bucket = Bucket(tile_of(L2A, f"L2A/tiles/33/T/VL/{day}"), page=100)
     rows, _ = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     assert products(rows) == [L2A] * there
@@ -372,18 +372,18 @@ def test_days_of_the_layout_of_aws(monkeypatch, day, there):
 @pytest.mark.parametrize(
     ("info", "sentence"),
     [
-        (b"[]", "{} passed over: list indices must be integers or slices, not str"),
-        (b"{", "{} passed over: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        (b'{"productName": "x"}', "{} passed over: 'x' is not a Sentinel-2 product name; expected the form S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."),
-        (json.dumps({"productName": L2A}).encode(), "{} passed over: 'productPath'"),
-        (json.dumps({"productName": L2A, "productPath": "../x"}).encode(), f"{{}} passed over: productPath '../x' is not that of {L2A}"),
-        (json.dumps({"productName": L2A, "productPath": f"../{L2A}"}).encode(), f"{{}} passed over: productPath '../{L2A}' is not that of {L2A}"),
-        (json.dumps({"productName": L2A, "productPath": "x" * 121}).encode(), f"{{}} passed over: productPath {'x' * 120!r} is not that of {L2A}"),
-        (None, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
-        (b" " * 300, "L2A/tiles/33/T/VL/2017/2/2/0/ passed over: it has no tileInfo.json"),
+        (b"[]", "skipped {}: list indices must be integers or slices, not str"),
+        (b"{", "skipped {}: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b'{"productName": "x"}', "skipped {}: 'x' is not a Sentinel-2 product name; expected the form S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>."),
+        (json.dumps({"productName": L2A}).encode(), "skipped {}: 'productPath'"),
+        (json.dumps({"productName": L2A, "productPath": "../x"}).encode(), f"skipped {{}}: its productPath '../x' is not that of {L2A}"),
+        (json.dumps({"productName": L2A, "productPath": f"../{L2A}"}).encode(), f"skipped {{}}: its productPath '../{L2A}' is not that of {L2A}"),
+        (json.dumps({"productName": L2A, "productPath": "x" * 121}).encode(), f"skipped {{}}: its productPath {'x' * 120!r} is not that of {L2A}"),
+        (None, "skipped L2A/tiles/33/T/VL/2017/2/2/0/: it has no tileInfo.json"),
+        (b" " * 300, "skipped L2A/tiles/33/T/VL/2017/2/2/0/: it has no tileInfo.json"),
     ],
 )  # fmt: skip
-def test_tiles_that_are_passed_over(monkeypatch, caplog, info, sentence):
+def test_tiles_that_are_skipped(monkeypatch, caplog, info, sentence):
     take_metadata_of(monkeypatch, 299)
     folder = "L2A/tiles/33/T/VL/2017/2/2/0"
     objects = tile_of(L2A) | tile_of("x", folder) | {f"{folder}/tileInfo.json": info}

@@ -237,7 +237,7 @@ def test_files_fetched_before_an_error_are_kept(shelves, monkeypatch, tmp_path):
     # a permanent error is raised before transient ones, whichever came first
     bucket.objects = {key: content for key, content in right.items() if key != mask}
     monkeypatch.setattr(bucket, "get_object", broken)
-    with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 is not there"):
+    with pytest.raises(TigerbushError, match=r"MSK_CLASSI_B00\.jp2 does not exist"):
         stream_product(store, shelf.product, shelf.rows, target, site=replace(SITE, latitude=45.8695))
 
 

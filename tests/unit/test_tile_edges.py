@@ -18,7 +18,7 @@ TILE = Grid(399_960, 5_100_000, 10, 10_980, 10_980)
 
 
 def site(west, north, width=100, height=80):
-    """A site whose corner lies so many metres east and south of the tile's."""
+    """A site whose corner is this many metres east and south of the tile's."""
     return Grid(TILE.x + west, TILE.y - north, 10, width, height)
 
 
@@ -41,7 +41,7 @@ def site(west, north, width=100, height=80):
         (108_800, 109_000, (10_866, 10_884, 114, 96)),
     ],
 )
-def test_what_is_read_at_the_edges_of_a_tile(west, north, window):
+def test_windows_at_the_edges_of_a_tile(west, north, window):
     column, row, width, height = window
     expected = Grid(TILE.x + 10 * column, TILE.y - 10 * row, 10, width, height)
     assert read_window(site(west, north), TILE, 60) == expected
@@ -89,7 +89,7 @@ def test_a_buffer_widens_what_is_read_by_whole_coarse_pixels(buffer, resolution,
 
 
 def test_windows_of_odd_resolutions_are_whole_pixels():
-    """Of 25 m and 60 m the common multiple is 300 m."""
+    """The common multiple of 25 m and 60 m is 300 m."""
     scene = Grid(TILE.x, TILE.y, 25, 4000, 4000)
     window = read_window(Grid(TILE.x + 3025, TILE.y - 6100, 25, 40, 40), scene, 60)
     # 3025 .. 4025 to 3000 .. 4200, and 120 m more: 2880 / 25 = 115.2, 4320 / 25 = 172.8
@@ -106,7 +106,7 @@ def test_windows_of_odd_resolutions_are_whole_pixels():
         (0.08, 47, 18),
     ],
 )
-def test_how_many_sub_images_fit(region_size, size, n):
+def test_the_number_of_sub_images(region_size, size, n):
     """A sub-image of 50 pixels is 0.0044916 degrees."""
     assert METRES_PER_DEGREE == 111_320
     if n is None:
@@ -124,7 +124,7 @@ def test_how_many_sub_images_fit(region_size, size, n):
 @pytest.mark.parametrize("latitude", [45.9, -25.3])
 @pytest.mark.parametrize("origin", [None, (300_007, 7_200_043)])
 def test_a_site_is_the_nearest_on_its_lattice(latitude, origin):
-    """By GDAL's projection; the lattice of the zone begins at 0 m, in the south at 10,000,000 m."""
+    """With GDAL's projection; the lattice of the zone starts at 0 m, in the south at 10,000,000 m."""
     grid = site_grid(Site(14.9, latitude, 0.02, 16, 20), origin)
     zone = 32633 if latitude > 0 else 32733
     (x,), (y,) = rasterio.warp.transform("EPSG:4326", f"EPSG:{zone}", [14.9], [latitude])
@@ -156,7 +156,7 @@ def test_sub_images_are_whole_and_their_centres_those_of_utm():
             465_180 + 20 * (column + 10), 5_080_260 - 20 * (row + 10), 33, northern=True
         )
         assert (part.longitude, part.latitude) == (round(float(longitude), 4), round(float(latitude), 4))
-    # a pixel less, and a column or a row of them is not whole
+    # one pixel less, and a column or row is incomplete
     assert len(sub_images(Grid(0, 5_080_260, 20, 39, 41), 32633, 20)) == 2
     assert len(sub_images(Grid(0, 5_080_260, 20, 40, 39), 32633, 20)) == 2
     assert sub_images(Grid(0, 5_080_260, 20, 19, 41), 32633, 20) == []
@@ -261,5 +261,5 @@ def test_letters_of_tiles(longitude, latitude, tile):
     [(4.0, "N"), (5.99, "N"), (6.01, "NP"), (9.99, "NP"), (10.01, "P"), (0.01, "N"), (-0.01, "M"), (-5.99, "M"), (-6.01, "ML"), (73.99, "WX"), (74.01, "X"), (83.9, "X"), (-77.9, "C"), (-73.5, "CD")],
 )  # fmt: skip
 def test_bands_of_latitude_within_two_degrees(latitude, bands):
-    """At the equator hemispheres stay apart; the last band is of 12 degrees."""
+    """Hemispheres stay separate at the equator; the last band has 12 degrees."""
     assert {tile[2] for tile in site_tiles(15.0, latitude, 0.01)} == set(bands)

@@ -1,4 +1,4 @@
-"""The tiles of a site: worked out by hand, and the same as by a rule that reads the names of tiles."""
+"""The tiles of a site: worked out by hand, and compared with a rule that reads the names of tiles."""
 
 import itertools
 
@@ -73,7 +73,7 @@ def test_sites_at_the_edge_of_a_tile(easting, northing, tiles):
 
 
 def test_a_larger_site_reaches_more_tiles():
-    """Of 20 km and 200 km around the middle of a tile."""
+    """20 km and 200 km around the middle of a tile."""
     latitude, longitude = utm.to_latlon(455_000, 5_045_000, 33, northern=True)
     place = float(longitude), float(latitude)
     assert site_tiles(*place, 20_000 / 111_320) == {"33TVL"}
@@ -89,7 +89,7 @@ def test_a_larger_site_reaches_more_tiles():
     ],
 )  # fmt: skip
 def test_bands_of_latitude(latitude, bands):
-    """Of 8 degrees from 80 degrees south, and 2 degrees over their borders; the last one is of 12."""
+    """8 degrees each from 80 degrees south, and 2 degrees beyond their borders; the last has 12."""
     assert {tile[2] for tile in site_tiles(3.0, latitude, 0.001)} == set(bands)
 
 
@@ -107,7 +107,7 @@ def test_letters_of_columns_and_rows():
 
 
 def near(tiles, position):
-    """Letters of names up to two places from those of some tiles."""
+    """Letters up to two places from those of some tiles."""
     known = {2: LETTERS[2:-2], 3: LETTERS, 4: LETTERS[:-4]}[position]
     places = {known.index(tile[position]) + step for tile in tiles for step in (-2, -1, 0, 1, 2)}
     return {known[place % len(known)] for place in places}
@@ -139,7 +139,7 @@ def test_a_tile_touches_what_lies_in_it(tile):
 
 
 @pytest.mark.parametrize("tile", ["33RVL", "33NVL", "33XVL", "33UVL", "32TVL", "33TWL", "33TVK"])
-def test_rows_that_come_again_elsewhere_are_not_touched(tile):
+def test_rows_with_the_same_letter_elsewhere_are_not_touched(tile):
     assert reaches(Place(14.56, 45.87, 0.01), "33TVL")
     assert not reaches(Place(14.56, 45.87, 0.01), tile)
 
@@ -157,13 +157,13 @@ def test_a_site_at_the_edge_touches_two_tiles():
 
 
 def touches(place, tile):
-    """Whether the square of a tile reaches a place: from the letters of its name to metres, not the other way."""
+    """Tell whether the square of a tile reaches a place, from the letters of its name to metres and not vice versa."""
     zone, band, column, row = int(tile[:2]), tile[2], tile[3], tile[4]
     x, y, zone_of_place, _ = utm.from_latlon(place.latitude, place.longitude)
     letters = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3]
     if zone != zone_of_place or (band >= "N") != (place.latitude >= 0) or column not in letters:
         return False
-    # rows come again every 2000 km, so the band of latitude (8 degrees, the last one 12) has to be near
+    # rows repeat every 2000 km, so the latitude band (8 degrees, the last one 12) must be near
     bottom = -80 + 8 * "CDEFGHJKLMNPQRSTUVWX".index(band)
     if not bottom - 2 < place.latitude < bottom + (12 if band == "X" else 8) + 2:
         return False

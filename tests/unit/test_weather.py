@@ -1,4 +1,4 @@
-"""Weather of a period from tables and pyveg's JSON."""
+"""Weather of a period from tables and pyveg's JSON format."""
 
 import csv
 import json
@@ -84,7 +84,7 @@ def test_units(tmp_path):
         ["2016-03-01,1,1", "2016-03-02,1,1"],
     ],
 )
-def test_a_period_that_is_not_covered_has_no_weather(tmp_path, rows, caplog):
+def test_a_period_without_full_coverage_has_no_weather(tmp_path, rows, caplog):
     assert read(table(tmp_path, *rows), "2016-02-01", "2016-04-01") is None
     assert "does not cover the period from 2016-02-01 to 2016-04-01" in caplog.text
 
@@ -97,13 +97,13 @@ def test_a_period_that_is_not_covered_has_no_weather(tmp_path, rows, caplog):
         (["2016-01,1,1", "2016-02,,1"], "date,rain,warmth", "line 3: '' is not a number"),
         (["2016-01,nan,1"], "date,rain,warmth", "line 2: 'nan' is not a number"),
         (["2016-01,1"], "date,rain,warmth", "line 2: None is not a number"),
-        (["2016-01,1,1", "2016-01-01,1,1"], "date,rain,warmth", "two records of one date"),
+        (["2016-01,1,1", "2016-01-01,1,1"], "date,rain,warmth", "two records for one date"),
         (
             ["2016-01,1,1", "2016-01-20,1,1"],
             "date,rain,warmth",
             "2016-01-01 00:00 and 2016-01-20 00:00 overlap",
         ),
-        (["2016-01-01,1,1", "2016-01-29,1,1"], "date,rain,warmth", "two records of one date"),
+        (["2016-01-01,1,1", "2016-01-29,1,1"], "date,rain,warmth", "two records for one date"),
         (["0000-01,1,1"], "date,rain,warmth", "line 2: '0000-01' is not a date"),
         (["9999-12-31T23:00-12:00,1,1"], "date,rain,warmth", "line 2: .* is not a date"),
         ([], "", "has no column 'date'"),
@@ -115,7 +115,7 @@ def test_bad_tables(tmp_path, rows, header, sentence):
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n\xff\xfe", "date,rain,wärmth\n".encode("latin-1")])
-def test_a_table_that_is_no_text(tmp_path, content):
+def test_a_table_that_is_not_text(tmp_path, content):
     (tmp_path / "weather.csv").write_bytes(content)
     with pytest.raises(TigerbushError, match="is not a CSV file in UTF-8"):
         read(tmp_path / "weather.csv", "2016-01-01", "2016-02-01")
@@ -139,7 +139,7 @@ def test_mean_rate(tmp_path):
 
 
 def test_accumulated(tmp_path):
-    """The record of 00 UTC holds the whole day before; what falls is the difference within a day."""
+    """The record at 00 UTC covers the whole previous day; within a day, rainfall is the difference of records."""
     hours = [(day, hour) for day in (1, 2, 3) for hour in range(24)]
     # 1 mm an hour on the first, 2 on the second, 3 on the third
     rows = [
@@ -150,7 +150,7 @@ def test_accumulated(tmp_path):
     assert rain(path, "2016-01-02", "2016-01-03", kind="accumulated") == pytest.approx(48, rel=1e-12)
     # the rainfall of the last hour of the third is only in the record of the fourth
     assert rain(path, "2016-01-03", "2016-01-04", kind="accumulated") is None
-    # a missing record is bridged: the next one holds what fell
+    # a missing record is bridged: the next one contains its rainfall
     path = table(tmp_path, *(row for row in rows if "2016-01-02T05" not in row))
     assert rain(path, "2016-01-02", "2016-01-03", kind="accumulated", unit="m") == pytest.approx(48_000)
 
@@ -162,7 +162,9 @@ def test_accumulated_of_whole_days(tmp_path):
 
 def test_sums_are_not_taken_for_accumulations(tmp_path):
     path = table(tmp_path, *(f"2016-01-01T{hour:02}:00,{1 + hour % 2},1" for hour in range(24)))
-    with pytest.raises(TigerbushError, match=r"falls from 2016-01-01 .* set weather\.precipitation\.kind"):
+    with pytest.raises(
+        TigerbushError, match=r"decreases from 2016-01-01 .* set weather\.precipitation\.kind"
+    ):
         rain(path, "2016-01-01", "2016-01-02", kind="accumulated")
     # packed numbers may fall by a hair
     path = table(tmp_path, "2016-01-01T12:00,5,1", "2016-01-01T18:00,4.99999,1", "2016-01-02T00:00,6,1")
@@ -201,7 +203,7 @@ def test_pyveg_json(tmp_path, data, caplog):
 
 
 def test_a_record_of_pyveg_belongs_to_one_period(tmp_path):
-    """Neither a part of a month, nor a quarter with the same middle day, is a month."""
+    """Neither a part of a month nor a quarter with the same middle day is a month."""
     path = pyveg(tmp_path, MONTHS)
     assert read(path, "2017-01-16", "2017-01-17") is None
     assert read(path, "2017-01-11", "2017-01-21") is None

@@ -42,7 +42,7 @@ def message(name, date, hour, value, steps=0, **keys):
 
 @pytest.fixture
 def land(tmp_path):
-    """ERA5-Land as GRIB: temperature and what has fallen since 00 UTC, 1 and then 2 mm an hour."""
+    """ERA5-Land as GRIB: temperature, and rainfall since 00 UTC, 1 and then 2 mm an hour."""
     path = tmp_path / "land.grib"
     parts = []
     for day, rate in ((20160101, 0.001), (20160102, 0.002)):
@@ -74,7 +74,7 @@ def test_monthly_grib(tmp_path):
     assert read(path, "2016-02-01", "2016-03-01", kind="mean_rate") == approx(0.002 * 29, 272)
 
 
-def test_grib_that_cannot_be_used(land, tmp_path):
+def test_unusable_grib(land, tmp_path):
     with pytest.raises(
         TigerbushError, match=r"has no variable 'rain'; its variables are '(t2m|tp)', '(tp|t2m)'"
     ):
@@ -89,7 +89,7 @@ def test_grib_that_cannot_be_used(land, tmp_path):
         message("2t", 20160102, 0, 270, typeOfLevel="heightAboveGround", level=2),
     ]
     land.write_bytes(message("tp", 20160101, 0, 0) + b"".join(levels))
-    with pytest.raises(TigerbushError, match="holds t2m twice, with another typeOfLevel"):
+    with pytest.raises(TigerbushError, match="has t2m more than once, with different values of typeOfLevel"):
         read(land, "2016-01-01", "2016-01-02")
 
 

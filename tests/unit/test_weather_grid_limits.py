@@ -1,4 +1,4 @@
-"""Grids of weather at their limits: points at the border of the square, far sites, odd steps, units in other words."""
+"""Weather grids at their limits: points at the edge of the square, distant sites, odd steps, spellings of units."""
 
 from datetime import UTC, datetime, timedelta
 from math import cos, radians
@@ -8,14 +8,14 @@ import pytest
 
 from test_weather_grids import MONTHS, SITE, T2M, TP, column, grid, times
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.grids import _unit, read_grid
+from tigerbush.weather.grids import _parse_units, read_grid
 
 JANUARY = datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def samples(tmp_path):
-    """Records of rainfall of a dataset, and its usual step."""
+    """Rainfall records of a dataset, and its median step."""
 
     def read(dataset, site=SITE, period=JANUARY, **quantity):
         path = tmp_path / "a.nc"
@@ -31,7 +31,7 @@ def first(found):
 
 @pytest.mark.parametrize(("beyond", "inside"), [(-0.00009, True), (0.00009, True), (0.00011, False)])
 def test_points_at_the_border_of_the_square(samples, beyond, inside):
-    """Half a square of 0.5 degrees is 0.25 of latitude, and of longitude twice as much at 60 N."""
+    """Half a square of 0.5 degrees is 0.25 degrees of latitude, and twice that in longitude at 60 N."""
     north = 60.25 + beyond
     data = grid(MONTHS, [[1], [8]], 280, latitude=[north, 60.0])
     weights = cos(radians(north)), cos(radians(60))
@@ -63,7 +63,7 @@ def test_how_far_a_site_may_lie_outside(samples, latitudes, site, reached):
     with pytest.raises(TigerbushError) as error:
         samples(data, place)
     assert str(error.value).endswith(
-        f"a.nc reaches from latitude {latitudes[0]} to {latitudes[-1]}, not to the site at longitude 10, latitude "
+        f"a.nc covers latitude {latitudes[0]} to {latitudes[-1]}, not the site at longitude 10, latitude "
         f"{site:g}; get a file that covers the site."
     )
 
@@ -76,7 +76,7 @@ def test_the_nearest_of_uneven_points(samples):
         assert first(samples(data, place)) == pytest.approx(expected)
 
 
-def test_meridians_that_are_one_within_a_thousandth(samples):
+def test_meridians_within_a_thousandth_of_a_degree_are_the_same(samples):
     data = grid(MONTHS, [[1, 2, 9]], 280, latitude=[0], longitude=[0, 0.25, 360.0004])
     place = {"longitude": 0.1, "latitude": 0.0, "region_size": 0.5}
     assert first(samples(data, place)) == pytest.approx(1.5)
@@ -85,7 +85,7 @@ def test_meridians_that_are_one_within_a_thousandth(samples):
     assert first(samples(data, place)) == pytest.approx(4)
 
 
-def test_fill_values_are_no_rain(samples):
+def test_fill_values_are_not_rain(samples):
     data = grid(MONTHS, [[1, 9.9e8], [-1.1e9, 1e9]], 280, latitude=[60.0, 59.9], longitude=[9.9, 10.1])
     weights = cos(radians(60)), 0
     expected = (1 + 9.9e8) / 2 * weights[0] / sum(weights)
@@ -112,7 +112,7 @@ def test_times_are_rounded_to_seconds(samples):
         ((5, 0, 2), 2),
     ],
 )
-def test_the_usual_step_is_the_lower_median(samples, hours, step):
+def test_the_step_is_the_lower_median(samples, hours, step):
     clock = np.datetime64("2016-01-01", "ns") + np.array(hours) * np.timedelta64(1, "h")
     found, usual = samples(grid(clock, column(np.arange(len(hours))), 280))
     assert usual == timedelta(hours=step)
@@ -158,15 +158,15 @@ def test_records_around_the_period(samples, clock, read):
         ("", ("", None)),
     ],
 )
-def test_units_in_other_words(text, unit):
-    assert _unit(text) == unit
+def test_spellings_of_units(text, unit):
+    assert _parse_units(text) == unit
 
 
 @pytest.mark.parametrize(
     ("units", "factor"),
     [("mm s-1", 86_400), ("mm sec-1", 86_400), ("mm per second", 86_400), ("mm/h", 24), ("mm hr-1", 24), ("mm hour-1", 24), ("mm d-1", 1), ("mm/day", 1), ("millimeters/day", 1), ("kg m-2 d-1", 1)],
 )  # fmt: skip
-def test_rates_become_those_of_a_day(samples, units, factor):
+def test_rates_are_converted_to_daily_ones(samples, units, factor):
     found = samples(grid(MONTHS, 2.0, 280, units=(units, "K")), unit="mm", kind="mean_rate")
     assert first(found) == pytest.approx(2 * factor)
 
@@ -184,7 +184,7 @@ def test_metres(samples, units):
         ("celsius", "but weather.temperature.unit is K; set it to degC."),
     ],
 )
-def test_units_of_temperature_that_are_none(tmp_path, units, sentence):
+def test_invalid_units_of_temperature(tmp_path, units, sentence):
     path = tmp_path / "a.nc"
     grid(MONTHS, 1.0, 280, units=("m", units)).to_netcdf(path, engine="netcdf4")
     with pytest.raises(TigerbushError) as error:
@@ -192,19 +192,19 @@ def test_units_of_temperature_that_are_none(tmp_path, units, sentence):
     assert str(error.value) == f"{path}: variable t2m is in {units!r}, {sentence}"
 
 
-def test_dimensions_that_cannot_be_used_are_named(tmp_path):
+def test_unusable_dimensions_are_named(tmp_path):
     data = grid(MONTHS, 1.0, 280).expand_dims(number=[0, 1])
     path = tmp_path / "a.nc"
     data.to_netcdf(path, engine="netcdf4")
     with pytest.raises(TigerbushError) as error:
         read_grid(path, {"precipitation": TP}, JANUARY, SITE)
     assert str(error.value) == (
-        f"{path}: variable tp needs dates (valid_time or time) and no other dimensions than these and the grid, but "
+        f"{path}: variable tp needs dates (valid_time or time) and no dimensions other than these and the grid, but "
         "has number (2), valid_time (3), latitude (1), longitude (1); correct the file."
     )
 
 
-def test_the_time_of_validity_goes_before_that_of_the_start(samples):
+def test_the_valid_time_takes_precedence_over_the_start_time(samples):
     data = grid(MONTHS, column([1, 2, 3]), 280).assign_coords(
         time=("valid_time", np.array(["2010-01-01", "2010-02-01", "2010-03-01"], "datetime64[ns]"))
     )

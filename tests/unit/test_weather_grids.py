@@ -35,7 +35,7 @@ def grid(
     units=("m", "K"),
     names=("latitude", "longitude"),
 ):
-    """A dataset as the CDS gives them; `tp` and `t2m` are broadcast to (time, latitude, longitude)."""
+    """A dataset as delivered by the CDS; `tp` and `t2m` are broadcast to (time, latitude, longitude)."""
     shape = (len(clock), len(latitude), len(longitude))
     variables = {}
     for name, values, unit in zip(("tp", "t2m"), (tp, t2m), units, strict=True):
@@ -138,7 +138,7 @@ def test_longitudes(save, first, longitude, around):
     assert read(save(data), site=place) == approx(expected, 280)
 
 
-def test_a_meridian_that_is_there_twice_counts_once(save):
+def test_a_duplicate_meridian_is_used_once(save):
     data = grid(MONTHS, [[9, 1, 2, 9, 9]], 280, latitude=[0], longitude=[-0.5, 0, 0.25, 0.5, 360])
     place = {"longitude": 0.1, "latitude": 0.0, "region_size": 0.5}
     assert read(save(data), site=place) == approx(1.5, 280)
@@ -168,7 +168,7 @@ def test_a_record_without_a_value_is_a_gap(save):
 
 @pytest.mark.parametrize("versions", [[1, 5], [5, 1], ["0001", "0005"]])
 def test_era5_and_era5t_as_a_dimension(save, versions):
-    """The first of the two that has a value counts, ERA5 before ERA5T."""
+    """The first of the two with a value is used, ERA5 before ERA5T."""
     final, early = np.array([0.1, 0.2, np.nan]), np.array([np.nan, 0.5, 0.3])
     data = grid(MONTHS, 0, 280)
     tp = {1: final, "0001": final, 5: early, "0005": early}
@@ -184,7 +184,7 @@ def test_era5_and_era5t_as_a_dimension(save, versions):
         assert read(path, start, end) == approx(expected, 280)
 
 
-def test_coordinates_and_dimensions_that_do_not_matter(save):
+def test_irrelevant_coordinates_and_dimensions(save):
     """The CDS since 2024: number and surface as scalars, expver along time; or dimensions of length 1."""
     data = grid(MONTHS, column([1, 2, 3]), 280)
     data = data.assign_coords(number=0, surface=0.0, expver=("valid_time", ["0001", "0001", "0005"]))
@@ -223,7 +223,7 @@ def test_times_in_fractions_of_days(save):
     assert read(path, "2016-01-01", "2016-01-02") == approx(0.024, 280)
 
 
-def test_months_that_are_named_by_their_middle(save):
+def test_months_dated_by_their_middle(save):
     clock = np.array(["2016-01-16T12", "2016-02-15T12", "2016-03-16T12"], "datetime64[ns]")
     path = save(grid(clock, column([1, 2, 3]), column([270, 280, 290])))
     assert read(path, "2016-01-01", "2016-03-01") == approx(3, (31 * 270 + 29 * 280) / 60)
@@ -259,7 +259,7 @@ def test_two_files(save, tmp_path):
 )
 def test_a_site_outside_the_grid(save, place, axis):
     path = save(grid(MONTHS, 1, 280, latitude=[61, 60.5, 60, 59.5, 59], longitude=[9, 9.5, 10, 10.5, 11]))
-    with pytest.raises(TigerbushError, match=f"reaches from {re.escape(axis)}, not to the site at longitude"):
+    with pytest.raises(TigerbushError, match=f"covers {re.escape(axis)}, not the site at longitude"):
         read(path, site=SITE | place)
     # up to one step outside, the nearest point counts
     assert read(path, site=SITE | {"latitude": 61.4, "longitude": 8.6}) == approx(1, 280)
@@ -285,18 +285,18 @@ def without_calendar(data):
             "tp is not on a regular grid .* but on valid_time, y, longitude",
         ),
         (lambda data: data.drop_vars("longitude"), "tp is not on a regular grid"),
-        (lambda data: data.expand_dims(number=[0, 1]), r"no other dimensions .* number \(2\)"),
-        (lambda data: data.isel(valid_time=[0, 1, 1]), "two records of one date"),
+        (lambda data: data.expand_dims(number=[0, 1]), r"no dimensions other .* number \(2\)"),
+        (lambda data: data.isel(valid_time=[0, 1, 1]), "two records for one date"),
     ],
 )
-def test_files_that_cannot_be_used(save, change, sentence):
+def test_unusable_files(save, change, sentence):
     path = save(change(grid(MONTHS, 1, 280)))
     with pytest.raises(TigerbushError, match=sentence) as error:
         read(path)
     assert "\n" not in str(error.value)
 
 
-def test_times_that_cannot_be_decoded(save):
+def test_undecodable_times(save):
     clock = xr.Variable("valid_time", [0, 1, 2], {"units": "days since the flood"})
     path = save(grid(MONTHS, 1, 280).assign_coords(valid_time=clock))
     with pytest.raises(TigerbushError, match="cannot be read"):
@@ -306,7 +306,7 @@ def test_times_that_cannot_be_decoded(save):
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4"])
 @pytest.mark.parametrize("unlimited", [[], ["valid_time"]])
 def test_damaged_netcdf(save, format, unlimited):
-    """What a file of NetCDF-3 lacks would be read as zeros."""
+    """The missing end of a NetCDF-3 file would be read as zeros."""
     data = grid(MONTHS, np.ones((3, 3, 3)), 280, latitude=[61, 60, 59], longitude=[9, 10, 11])
     path = save(data, format=format, unlimited_dims=unlimited)
     content = path.read_bytes()

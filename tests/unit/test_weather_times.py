@@ -1,4 +1,4 @@
-"""Weather by the clock: minutes, zones, missing days, steps that are not equal; every limit from both sides."""
+"""Times of weather records: minutes, time zones, missing days, unequal steps; every limit from both sides."""
 
 import json
 from datetime import date, datetime, timedelta
@@ -37,13 +37,13 @@ def test_records_of_half_hours(tmp_path):
     second = range(48, 96)
     expected = sum(i % 5 for i in second), sum(i % 7 for i in second) / 48
     assert of(path, "2016-01-02", "2016-01-03") == approx(*expected)
-    # the first is missing, and then what it stands for; the last stands until midnight
+    # the first is missing, and with it the time that it covers; the last covers the time until midnight
     assert of(table(tmp_path, *half_hours("2016-01-01T00:30", 95)), "2016-01-01", "2016-01-02") is None
     assert of(table(tmp_path, *half_hours("2016-01-01T00:00", 95)), "2016-01-02", "2016-01-03") is None
 
 
 def test_records_at_a_quarter_past(tmp_path):
-    """The record of 23:15 stands for 45 minutes of the one day and for 15 of the next."""
+    """The record at 23:15 covers 45 minutes of one day and 15 of the next."""
     rows = [
         f"2016-01-0{day}T{hour:02}:15,{4 * hour + day},{hour * day}"
         for day in (1, 2, 3)
@@ -70,8 +70,8 @@ def test_zones_of_half_an_hour(tmp_path):
     assert of(path, "2016-01-02", "2016-01-04") == approx(0.25 * 1 + 2 + 0.75 * 3, (2.5 + 20 + 22.5) / 2)
 
 
-def test_accumulation_begins_at_midnight_of_utc(tmp_path):
-    """At 05:30 of the clock on the wall; a record a minute later holds that minute."""
+def test_accumulation_starts_at_midnight_utc(tmp_path):
+    """At 05:30 local time; a record one minute later covers that minute."""
     rows = [
         "2016-01-01T05:30+05:30,9,0",
         "2016-01-01T05:31+05:30,0.5,0",
@@ -96,7 +96,7 @@ def test_accumulation_begins_at_midnight_of_utc(tmp_path):
 
 @pytest.mark.parametrize(("unit", "factor"), [("mm", 1), ("m", 0.001)])
 @pytest.mark.parametrize(("fallen", "refused"), [(0.09, False), (0.11, True)])
-def test_a_tenth_of_a_millimetre_is_noise(tmp_path, unit, factor, fallen, refused):
+def test_a_decrease_of_a_tenth_of_a_millimetre_is_tolerated(tmp_path, unit, factor, fallen, refused):
     values = [("1T06", 4), ("1T12", 5), ("1T18", 5 - fallen), ("2T00", 6)]
     path = table(tmp_path, *(f"2016-01-0{time}:00,{value * factor},0" for time, value in values))
     (tmp_path / "warm.csv").write_text("date,warmth\n2016-01,0\n")
@@ -109,7 +109,7 @@ def test_a_tenth_of_a_millimetre_is_noise(tmp_path, unit, factor, fallen, refuse
     with pytest.raises(TigerbushError) as error:
         read(path, "2016-01-01", "2016-01-02", precipitation=rain, temperature=warm)
     assert str(error.value) == (
-        f"{path}: rainfall falls from 2016-01-01 12:00 to 18:00 UTC, so it is not accumulated over the day; set "
+        f"{path}: rainfall decreases from 2016-01-01 12:00 to 18:00 UTC, so it is not accumulated over the day; set "
         "weather.precipitation.kind to what it is (sum, mean_rate)."
     )
 
@@ -118,7 +118,7 @@ def test_a_tenth_of_a_millimetre_is_noise(tmp_path, unit, factor, fallen, refuse
     ("days", "covered"), [((1, 3, 5, 7, 10, 12, 14), True), ((1, 3, 5, 7, 11, 13, 15), False)]
 )
 def test_gaps_up_to_half_a_step_are_bridged(tmp_path, days, covered):
-    """Records of every second day, and one of 3 days or of 4."""
+    """Records every second day, and one after 3 or 4 days."""
     path = table(tmp_path, *(f"2016-01-{day:02},{day},{day}" for day in days))
     found = of(path, "2016-01-05", "2016-01-12")
     # 5 and 7 stand for 2 and 3 days, 10 for 2
@@ -129,8 +129,8 @@ def test_gaps_up_to_half_a_step_are_bridged(tmp_path, days, covered):
     assert of(path, f"2016-01-{last}", f"2016-01-{last + 3}") is None
 
 
-def test_the_usual_step_is_the_lower_median(tmp_path):
-    """Of steps of 1 and 3 days, equally often, it is the one day."""
+def test_the_step_is_the_lower_median(tmp_path):
+    """With as many steps of 1 day as of 3 days, it is 1 day."""
     path = table(tmp_path, "2016-01-01,1,1", "2016-01-02,2,2", "2016-01-05,3,3")
     assert of(path, "2016-01-05", "2016-01-06") == approx(3, 3)
     assert of(path, "2016-01-05", "2016-01-07") is None
@@ -164,7 +164,7 @@ def test_a_missing_day_is_missing(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == [sentence]
 
 
-def test_rows_need_no_order_and_may_have_a_mark_at_their_beginning(tmp_path):
+def test_rows_may_be_unsorted_and_start_with_a_byte_order_mark(tmp_path):
     path = table(tmp_path, "2016-01-03,3,30", "2016-01-01,1,10", "2016-01-02,2,20")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert of(path, "2016-01-01", "2016-01-03") == approx(3, 15)
@@ -181,7 +181,7 @@ def test_records_that_overlap(tmp_path, kind):
             of(path, "2016-01-05", "2016-01-06", kind=kind)
         when = "12:00" if "T12" in rows[0] else "00:00"
         assert str(error.value) == (
-            f"{path} has two records of one date (2016-01-05 {when} and 2016-01-05 {when} overlap); keep one of them."
+            f"{path} has two records for one date (2016-01-05 {when} and 2016-01-05 {when} overlap); keep one of them."
         )
 
 
@@ -196,7 +196,7 @@ def test_records_that_overlap(tmp_path, kind):
         (",1,1", "line 2: '' is not a date such as 2017-01 or 2017-01-16."),
     ],
 )
-def test_values_that_no_weather_has(tmp_path, row, sentence):
+def test_impossible_values(tmp_path, row, sentence):
     path = table(tmp_path, row)
     with pytest.raises(TigerbushError) as error:
         of(path, "2016-01-01", "2016-02-01")
@@ -208,7 +208,7 @@ def test_values_at_the_limits(tmp_path):
     assert of(path, "2016-01-01", "2016-02-01") == approx(999999999, -999)
 
 
-def test_columns_that_are_missing_are_named(tmp_path):
+def test_missing_columns_are_named(tmp_path):
     path = table(tmp_path, "1,2", header="day,rain fall")
     with pytest.raises(TigerbushError) as error:
         of(path, "2016-01-01", "2016-02-01")
@@ -253,14 +253,14 @@ def test_the_middle_day_of_a_period(tmp_path, length, middle, found):
 
 
 @pytest.mark.parametrize(("step", "found"), [(34, False), (35, True), (40, True), (45, True), (46, False)])
-def test_records_of_another_length_are_no_records_of_the_period(tmp_path, step, found):
-    """Of 40 days an eighth more or less is."""
+def test_records_of_another_length_do_not_cover_the_period(tmp_path, step, found):
+    """A length of 40 days may differ by an eighth."""
     path = pyveg(tmp_path, days("2017-01-21", step))
     expected = RECORD | {"total_precipitation": 0.0} if found else None
     assert read(path, "2017-01-01", "2017-02-10") == expected
 
 
-def test_the_nearest_record_counts_and_a_null_one_is_none(tmp_path):
+def test_the_nearest_record_is_used_and_null_stays_null(tmp_path):
     table_of_days = {
         "2017-01-16": RECORD,
         "2017-02-14": None,
@@ -283,7 +283,7 @@ def test_the_nearest_record_counts_and_a_null_one_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("value", [None, "1", True, 1e9, -1e9])
-def test_numbers_of_pyveg_that_are_none(tmp_path, value):
+def test_invalid_numbers_of_pyveg(tmp_path, value):
     path = tmp_path / "weather.json"
     path.write_text(json.dumps({"2017-01-16": RECORD | {"mean_2m_air_temperature": value}}))
     with pytest.raises(TigerbushError) as error:

@@ -1,4 +1,4 @@
-"""Units of weather in NetCDF: what they say, and what contradicts the configuration."""
+"""Units of weather in NetCDF, and those that contradict the configuration."""
 
 import re
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ def test_accumulated(save):
     ],
 )
 def test_units_of_rainfall(save, units, unit, kind, metres):
-    """A day of which the (mean) rainfall is stored as 2."""
+    """A day whose (mean) rainfall is stored as 2."""
     clock = times("2016-01-02", 48, 24) if kind == "accumulated" else times("2016-01-01", 48, 24)
     path = save(grid(clock, 2.0, 280, units=(units, "K")))
     quantity = {"precipitation": TP | {"unit": unit, "kind": kind}}

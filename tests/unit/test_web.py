@@ -36,7 +36,7 @@ HOME = "https://stac.example.org/v1"
 )
 def test_known_hosts(url, asked):
     hosts = Hosts(HOME, ("One.example", "two.example:8443", "three.example:80"))
-    known = hosts.known(urlsplit(url))
+    known = hosts.resolve(urlsplit(url))
     assert (known and known.geturl()) == asked
 
 
@@ -50,12 +50,12 @@ def test_known_hosts(url, asked):
     ],
 )
 def test_a_catalogue_with_a_port(url, asked):
-    known = Hosts("http://127.0.0.1:8080").known(urlsplit(url))
+    known = Hosts("http://127.0.0.1:8080").resolve(urlsplit(url))
     assert (known and known.geturl()) == asked
 
 
 def test_encryption_is_kept_on_a_port_of_its_own():
-    known = Hosts("https://stac.example.org:8443/v1").known(urlsplit("http://stac.example.org:8443/v1/x"))
+    known = Hosts("https://stac.example.org:8443/v1").resolve(urlsplit("http://stac.example.org:8443/v1/x"))
     assert known.geturl() == "https://stac.example.org:8443/v1/x"
 
 
@@ -93,12 +93,12 @@ def test_addresses_that_are_not_public(address):
     "host",
     ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "0", "::1"],
 )
-def test_a_name_is_judged_by_what_it_leads_to(host):
+def test_a_name_is_judged_by_its_addresses(host):
     with pytest.raises(HostRefusedError, match=rf"^{host} has the address [0-9.:]+, which is not public"):
         public_addresses(host, 443)
 
 
-def test_one_address_that_is_not_public_is_enough(monkeypatch):
+def test_a_single_private_address_is_refused(monkeypatch):
     entries = [(2, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(web.socket, "getaddrinfo", lambda *_: entries[:1])
     assert public_addresses("data.example", 443) == ["93.184.216.34"]
@@ -106,7 +106,7 @@ def test_one_address_that_is_not_public_is_enough(monkeypatch):
     with pytest.raises(HostRefusedError) as error:
         public_addresses("data.example", 443)
     assert str(error.value) == (
-        "data.example has the address 10.0.0.1, which is not public, so it is not asked; if it may be, allow it by "
+        "data.example has the address 10.0.0.1, which is not public, so it is not contacted; to permit it, set "
         "source.hosts: ['data.example']."
     )
 
@@ -114,36 +114,36 @@ def test_one_address_that_is_not_public_is_enough(monkeypatch):
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("https://other.example/x", f"{HOME} leads to another host, other.example, which is not asked; if it belongs to the catalogue, allow it by source.hosts: ['other.example']."),
-        ("https://other.example:1/x", f"{HOME} leads to another host, other.example:1, which is not asked; if it belongs to the catalogue, allow it by source.hosts: ['other.example:1']."),
-        ("https://stac.example.org@other.example/x", "an address at other.example has a user or a password; it is not asked."),
-        ("https://user:pass@stac.example.org/x", "an address at stac.example.org has a user or a password; it is not asked."),
-        ("https://other.example\\@stac.example.org/x", f"{HOME} leads to another host, other.example, which is not asked; if it belongs to the catalogue, allow it by source.hosts: ['other.example']."),
-        ("file:///etc/passwd", "'file:///etc/passwd' is no address of a web server."),
-        ("/etc/passwd", "'/etc/passwd' is no address of a web server."),
-        ("ftp://stac.example.org/x", "'ftp://stac.example.org/x' is no address of a web server."),
-        ("httpx://stac.example.org/x", "'httpx://stac.example.org/x' is no address of a web server."),
-        ("https://stac.example.org:99999/x", "'https://stac.example.org:99999/x' is no address of a web server."),
-        ("https://", "'https://' is no address of a web server."),
-        ("", "'' is no address of a web server."),
+        ("https://other.example/x", f"{HOME} links to another host, other.example, which is not contacted; if it belongs to the catalogue, allow it with source.hosts: ['other.example']."),
+        ("https://other.example:1/x", f"{HOME} links to another host, other.example:1, which is not contacted; if it belongs to the catalogue, allow it with source.hosts: ['other.example:1']."),
+        ("https://stac.example.org@other.example/x", "an address on other.example contains a user name or password; it is not contacted."),
+        ("https://user:pass@stac.example.org/x", "an address on stac.example.org contains a user name or password; it is not contacted."),
+        ("https://other.example\\@stac.example.org/x", f"{HOME} links to another host, other.example, which is not contacted; if it belongs to the catalogue, allow it with source.hosts: ['other.example']."),
+        ("file:///etc/passwd", "'file:///etc/passwd' is not the address of a web server."),
+        ("/etc/passwd", "'/etc/passwd' is not the address of a web server."),
+        ("ftp://stac.example.org/x", "'ftp://stac.example.org/x' is not the address of a web server."),
+        ("httpx://stac.example.org/x", "'httpx://stac.example.org/x' is not the address of a web server."),
+        ("https://stac.example.org:99999/x", "'https://stac.example.org:99999/x' is not the address of a web server."),
+        ("https://", "'https://' is not the address of a web server."),
+        ("", "'' is not the address of a web server."),
     ],
 )  # fmt: skip
-def test_pages_are_asked_of_known_hosts_alone(url, sentence):
+def test_pages_are_requested_only_from_known_hosts(url, sentence):
     with pytest.raises(TigerbushError) as error:
-        Web(Hosts(HOME), public=False).request("GET", url, most=1)
+        Web(Hosts(HOME), public=False).request("GET", url, max_bytes=1)
     assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("http://data.example/x", "data.example is not asked without encryption (http://); if it may be, allow it by source.hosts: ['data.example']."),
-        ("https://127.1/x", "127.1 has the address 127.0.0.1, which is not public, so it is not asked; if it may be, allow it by source.hosts: ['127.1']."),
-        ("https://１２７.0.0.1/x", "'https://１２７.0.0.1/x' is no address of a web server."),
-        ("https://[::ffff:7f00:1]:8443/x", "::ffff:7f00:1 has the address ::ffff:127.0.0.1, which is not public, so it is not asked; if it may be, allow it by source.hosts: ['::ffff:7f00:1']."),
+        ("http://data.example/x", "data.example is not contacted without encryption (http://); to permit it, set source.hosts: ['data.example']."),
+        ("https://127.1/x", "127.1 has the address 127.0.0.1, which is not public, so it is not contacted; to permit it, set source.hosts: ['127.1']."),
+        ("https://１２７.0.0.1/x", "'https://１２７.0.0.1/x' is not the address of a web server."),
+        ("https://[::ffff:7f00:1]:8443/x", "::ffff:7f00:1 has the address ::ffff:127.0.0.1, which is not public, so it is not contacted; to permit it, set source.hosts: ['::ffff:7f00:1']."),
     ],
 )  # fmt: skip
-def test_data_are_asked_of_public_hosts_by_https(url, sentence):
+def test_data_are_requested_from_public_hosts_by_https(url, sentence):
     with pytest.raises(TigerbushError) as error:
-        Web(Hosts(HOME), public=True).request("GET", url, most=1)
+        Web(Hosts(HOME), public=True).request("GET", url, max_bytes=1)
     assert str(error.value) == sentence

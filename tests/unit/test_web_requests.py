@@ -1,4 +1,4 @@
-"""How web servers are asked: redirects, hosts, how much is read, and what went wrong; without a server."""
+"""Requests to web servers: redirects, hosts, size limits and errors; without a server."""
 
 import io
 import socket
@@ -13,14 +13,14 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.sources import web
-from tigerbush.sources.web import HostRefusedError, Hosts, Web, explain, plain_session, tls_trouble
+from tigerbush.sources.web import HostRefusedError, Hosts, Web, plain_session, request_error, tls_problem
 
 HOME = "https://stac.example/v1"
 HOSTS = Hosts(HOME, ("data.example",))
 
 
 class Wire:
-    """Stands in for the adapters of both sessions; answers by address, and notes what is sent."""
+    """Stands in for the adapters of both sessions; responds by address, and records requests."""
 
     def __init__(self, answers):
         self.answers, self.sent, self.opened = answers, [], []
@@ -72,18 +72,18 @@ def to(address, status=302):
 
 
 def test_known_and_public_hosts(wire):
-    """Two sessions; a known host is asked by the encryption of the catalogue."""
+    """Two sessions; a known host is contacted with the encryption of the catalogue."""
     asked = Web(HOSTS, public=True, connections=7, timeout=3)
     assert wire.opened == [(kind, {"pool_maxsize": 7, "pool_block": True}) for kind in ("known", "public")]
     wire.answers = {f"{HOME}/a": (200, {"X-Y": "z"}, b"0123456789"), "https://any.example/b": (404, {}, b"")}
-    answer = asked.request("GET", "http://stac.example/v1/a", most=20, headers={"Range": "bytes=0-1"})
+    answer = asked.request("GET", "http://stac.example/v1/a", max_bytes=20, headers={"Range": "bytes=0-1"})
     assert (answer.status, answer.content, answer.headers["x-y"], answer.host) == (
         200,
         b"0123456789",
         "z",
         "stac.example",
     )
-    assert asked.request("GET", "https://any.example/b", most=3).status == 404
+    assert asked.request("GET", "https://any.example/b", max_bytes=3).status == 404
     assert wire.asked == [("known", "GET", f"{HOME}/a"), ("public", "GET", "https://any.example/b")]
     (_, request, options), _ = wire.sent
     assert (request.headers["Range"], options["timeout"], options["verify"]) == ("bytes=0-1", 3, True)
@@ -95,30 +95,30 @@ def test_known_and_public_hosts(wire):
 @pytest.mark.parametrize(
     ("most", "content"), [(0, b"0"), (3, b"0123"), (9, b"0123456789"), (10, b"0123456789")]
 )
-def test_so_much_is_read(wire, most, content):
-    """One byte more tells that there are more."""
+def test_the_limit_of_the_content(wire, most, content):
+    """One byte more shows that the content is longer."""
     wire.answers = {HOME: (200, {}, b"0123456789")}
-    assert Web(HOSTS, public=False).request("GET", HOME, most=most).content == content
+    assert Web(HOSTS, public=False).request("GET", HOME, max_bytes=most).content == content
 
 
-def test_long_answers_come_in_chunks(wire, monkeypatch):
+def test_long_responses_are_read_in_chunks(wire, monkeypatch):
     monkeypatch.setattr(web, "CHUNK", 4)
     wire.answers = {HOME: (200, {}, b"0123456789" * 2)}
     asked = Web(HOSTS, public=False)
-    assert [asked.request("GET", HOME, most=most).content for most in (6, 7, 8, 99)] == [
+    assert [asked.request("GET", HOME, max_bytes=most).content for most in (6, 7, 8, 99)] == [
         b"0123456", b"01234567", b"012345678", b"0123456789" * 2,
     ]  # fmt: skip
 
 
 def test_redirects_are_followed_step_by_step(wire):
-    """Relative ones from where they come; other hosts by the same rule. 303 turns a POST into a GET."""
+    """Relative redirects are resolved; other hosts follow the same rule. 303 turns a POST into a GET."""
     wire.answers = {
         HOME: to("b?c=d", 307),
         "https://stac.example/b?c=d": to("https://data.example/e", 303),
         "https://data.example/e": to("https://any.example/f", 301),
         "https://any.example/f": (200, {}, b"there"),
     }
-    answer = Web(HOSTS, public=True).request("POST", HOME, most=9, json={"a": 1})
+    answer = Web(HOSTS, public=True).request("POST", HOME, max_bytes=9, json={"a": 1})
     assert (answer.content, answer.host) == (b"there", "any.example")
     assert wire.asked == [
         ("known", "POST", HOME),
@@ -128,22 +128,22 @@ def test_redirects_are_followed_step_by_step(wire):
     ]
     assert [request.body for _, request, _ in wire.sent] == [b'{"a": 1}', b'{"a": 1}', None, None]
     wire.answers[HOME] = to("http://any.example/f")
-    with pytest.raises(HostRefusedError, match=r"^any\.example is not asked without encryption"):
-        Web(HOSTS, public=True).request("GET", HOME, most=9)
+    with pytest.raises(HostRefusedError, match=r"^any\.example is not contacted without encryption"):
+        Web(HOSTS, public=True).request("GET", HOME, max_bytes=9)
 
 
-def test_so_many_redirects(wire):
+def test_the_number_of_redirects_is_limited(wire):
     wire.answers = {f"{HOME}/{i}": to(f"{HOME}/{i + 1}") for i in range(9)} | {f"{HOME}/5": (200, {}, b"x")}
-    assert Web(HOSTS, public=False).request("GET", f"{HOME}/0", most=1).content == b"x"
+    assert Web(HOSTS, public=False).request("GET", f"{HOME}/0", max_bytes=1).content == b"x"
     wire.answers[f"{HOME}/5"] = to(f"{HOME}/6")
     wire.sent.clear()
     with pytest.raises(TigerbushError) as error:
-        Web(HOSTS, public=False).request("GET", f"{HOME}/0", most=1)
+        Web(HOSTS, public=False).request("GET", f"{HOME}/0", max_bytes=1)
     assert str(error.value) == "stac.example redirects more than 5 times; check the address."
     assert len(wire.sent) == 6
 
 
-def test_an_answer_that_does_not_come_leaves_its_connection(wire, monkeypatch):
+def test_a_response_that_never_arrives_keeps_its_connection(wire, monkeypatch):
     asked = Web(HOSTS, public=True)
 
     def never(*_):
@@ -152,17 +152,17 @@ def test_an_answer_that_does_not_come_leaves_its_connection(wire, monkeypatch):
     monkeypatch.setattr(web, "with_time_limit", never)
     wire.opened.clear()
     with pytest.raises(requests.Timeout) as error:
-        asked.request("GET", f"{HOME}/a", most=1)
+        asked.request("GET", f"{HOME}/a", max_bytes=1)
     assert error.value.request.url == f"{HOME}/a"
     assert [kind for kind, _ in wire.opened] == ["known", "public"]
     assert (
-        str(explain(error.value, "label"))
-        == "label: stac.example did not answer, or not to the end (Timeout)"
+        str(request_error(error.value, "label"))
+        == "label: stac.example did not respond, or its response was cut off (Timeout)"
     )
 
 
-def test_nothing_of_the_environment_but_proxies_and_certificates(wire, monkeypatch, tmp_path):
-    """No .netrc, no cookies; settings of a host are looked up once."""
+def test_only_proxies_and_certificates_come_from_the_environment(wire, monkeypatch, tmp_path):
+    """No .netrc, no cookies; the settings for a host are looked up once."""
     (tmp_path / ".netrc").write_text("machine stac.example login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/bundle")
@@ -178,7 +178,7 @@ def test_nothing_of_the_environment_but_proxies_and_certificates(wire, monkeypat
         lambda self, url, *rest: places.append(url) or merge(self, url, *rest),
     )
     for url in wire.answers:
-        asked.request("GET", url, most=1)
+        asked.request("GET", url, max_bytes=1)
     assert places == [f"{HOME}/a", "https://data.example/c"]
     assert [options["verify"] for _, _, options in wire.sent] == ["/bundle"] * 3
     assert {options["proxies"]["https"] for _, _, options in wire.sent} == {"http://proxy.example:1"}
@@ -195,7 +195,7 @@ def test_a_plain_session(wire):
 
 
 class Names:
-    """Names and what they lead to."""
+    """Host names and their addresses."""
 
     def __init__(self, monkeypatch, **hosts):
         self.hosts, self.tried = hosts, []
@@ -220,8 +220,8 @@ class Names:
         return "socket"
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_asked(monkeypatch):
-    """Whatever the name leads to a moment later; TLS compares the certificate with the name."""
+def test_the_checked_address_is_the_one_contacted(monkeypatch):
+    """Whatever the name resolves to a moment later; TLS compares the certificate with the name."""
     names = Names(
         monkeypatch,
         good=["9.9.9.1", "9.9.9.2", "9.9.9.9", "9.9.9.8"],
@@ -265,31 +265,31 @@ def test_public_hosts_behind_a_proxy_are_checked_where_they_can_be(monkeypatch):
     assert names.tried == []
 
 
-def test_a_host_that_does_not_answer():
+def test_a_host_that_does_not_respond():
     request = requests.Request("GET", "https://data.example:1/x").prepare()
     cause = SimpleNamespace(reason=KeyError())
     for error, told in (
         (
             requests.ConnectionError(cause, request=request),
-            "data.example:1 did not answer, or not to the end (KeyError)",
+            "data.example:1 did not respond, or its response was cut off (KeyError)",
         ),
         (
             requests.ConnectionError("x", request=request),
-            "data.example:1 did not answer, or not to the end (ConnectionError)",
+            "data.example:1 did not respond, or its response was cut off (ConnectionError)",
         ),
-        (requests.ReadTimeout(), "label.example did not answer, or not to the end (ReadTimeout)"),
+        (requests.ReadTimeout(), "label.example did not respond, or its response was cut off (ReadTimeout)"),
     ):
-        trouble = explain(error, "https://label.example/y")
+        trouble = request_error(error, "https://label.example/y")
         assert (type(trouble), str(trouble)) == (RemoteError, f"https://label.example/y: {told}")
-    trouble = explain(requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED", request=request), "l")
+    trouble = request_error(requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED", request=request), "l")
     assert (type(trouble), str(trouble)) == (
         TigerbushError,
-        "l: the certificate of data.example:1 is not trusted here; set REQUESTS_CA_BUNDLE to your authority's.",
+        "l: the certificate of data.example:1 is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle.",
     )
 
 
 class SSLError(Exception):
-    """By its name, as those of requests and botocore."""
+    """Recognised by its name, like those of requests and botocore."""
 
 
 @pytest.mark.parametrize(
@@ -301,16 +301,16 @@ class SSLError(Exception):
             for word in ("NO_CERTIFICATE_OR_CRL_FOUND", "No such file or directory", "Is a directory", "Permission denied")
         ),
         (OSError("Permission denied"), None),
-        (OSError("[SSL: WRONG_VERSION_NUMBER]"), "h does not speak TLS there; check http or https, and the port."),
-        (SSLError("hostname mismatch"), "the certificate of h is for another name; check the address."),
-        (SSLError("x doesn't match y"), "the certificate of h is for another name; check the address."),
+        (OSError("[SSL: WRONG_VERSION_NUMBER]"), "h does not speak TLS on that port; check http or https, and the port."),
+        (SSLError("hostname mismatch"), "the certificate of h was issued for another name; check the address."),
+        (SSLError("x doesn't match y"), "the certificate of h was issued for another name; check the address."),
         (OSError("mismatch"), None),
-        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate has expired"), "the certificate of h is not valid today; set the clock of this machine, or ask who runs it."),
-        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid"), "the certificate of h is not valid today; set the clock of this machine, or ask who runs it."),
-        (SSLError("CERTIFICATE_VERIFY_FAILED: self-signed"), "the certificate of h is not trusted here; set V to your authority's."),
+        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate has expired"), "the certificate of h has expired or is not yet valid; check the clock of this machine, or ask the operator of the server."),
+        (SSLError("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid"), "the certificate of h has expired or is not yet valid; check the clock of this machine, or ask the operator of the server."),
+        (SSLError("CERTIFICATE_VERIFY_FAILED: self-signed"), "the certificate of h is not trusted on this machine; set V to your authority's CA bundle."),
         (SSLError("expired"), None),
         (OSError("x"), None),
     ],
 )  # fmt: skip
 def test_certificates(error, sentence):
-    assert tls_trouble(error, "h", "V") == sentence
+    assert tls_problem(error, "h", "V") == sentence

@@ -1,4 +1,4 @@
-"""Whose fault an exception is, one by one: the machine's in its sentence, or nobody's; without a product being read."""
+"""Exceptions one by one: faults of the machine with their sentence, or not; without reading a product."""
 
 import errno
 import os
@@ -15,10 +15,10 @@ from tigerbush.errors import (
     TigerbushError,
     WriteError,
     machine_fault,
-    refuse_fault,
+    raise_machine_fault,
 )
 
-MEMORY = "the memory of the job is used up ({}); give it more (mem_mb of its rule) and run again."
+MEMORY = "the job ran out of memory ({}); give it more (mem_mb of its rule) and run again."
 FILES = "Too many open files; raise the limit of open files (ulimit -n) and run again."
 
 
@@ -28,7 +28,7 @@ def of(name, path=None):
 
 
 def caused(error, cause, hidden=False):
-    """An error that was raised from another, or while another was handled."""
+    """An error raised from another one, or while another one was handled."""
     if hidden:
         error.__context__ = cause
     else:
@@ -56,14 +56,14 @@ def gdal(name, text, module="rasterio._err"):
         (numbered(ParseError, code=1), MEMORY.format("x")), (numbered(ParseError, code=2), None), (numbered(KeyError, code=1), None),
         (numbered(type("error", (Exception,), {"__module__": "cv2"}), code=-4), MEMORY.format("x")),
         (numbered(type("error", (Exception,), {"__module__": "cv2"}), code=-5), None), (numbered(KeyError, code=-4), None),
-        (ImportError("no cv2"), "the environment is incomplete (no cv2); make it again (make env), then run again."),
-        *((of(name, "/a/b"), f"/a/b: {os.strerror(getattr(errno, name))}; mend that and run again.") for name in (
+        (ImportError("no cv2"), "the environment is incomplete (no cv2); rebuild it (make env), then run again."),
+        *((of(name, "/a/b"), f"/a/b: {os.strerror(getattr(errno, name))}; fix that and run again.") for name in (
             "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "ESTALE", "ENOTCONN", "EHOSTUNREACH", "ENETDOWN", "ETIMEDOUT", "ENXIO", "EACCES", "ENOENT", "EIO",
         )),
-        (of("ENOSPC"), "No space left on device; mend that and run again."), (of("EMFILE"), FILES), (of("ENFILE", "/a"), "/a: Too many open files in system; raise the limit of open files (ulimit -n) and run again."),
+        (of("ENOSPC"), "No space left on device; fix that and run again."), (of("EMFILE"), FILES), (of("ENFILE", "/a"), "/a: Too many open files in system; raise the limit of open files (ulimit -n) and run again."),
         (of("ENOMEM", "/a"), MEMORY.format("[Errno 12] Cannot allocate memory: '/a'")),
         (of("EACCES"), None), (OSError("reset"), None), (OSError(-101, "NetCDF: HDF error", "/a"), None), (OSError(0, "x", "/a"), None),
-        (of("EACCES", b"/a"), "/a: Permission denied; mend that and run again."), (of("EACCES", 5), None),
+        (of("EACCES", b"/a"), "/a: Permission denied; fix that and run again."), (of("EACCES", 5), None),
         (TigerbushError("a"), None), (KeyError("a"), None),
     ],
 )  # fmt: skip
@@ -72,9 +72,9 @@ def test_errors_without_a_product(error, expected):
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_what_an_error_was_raised_from(hidden):
-    """As Python prints it: the cause, else what was being handled, unless that is suppressed."""
-    assert machine_fault(caused(TigerbushError("a"), of("ENOSPC", "/b"), hidden)) == "/b: No space left on device; mend that and run again."  # fmt: skip
+def test_causes_of_an_error(hidden):
+    """As Python prints it: the cause, else the exception being handled, unless that is suppressed."""
+    assert machine_fault(caused(TigerbushError("a"), of("ENOSPC", "/b"), hidden)) == "/b: No space left on device; fix that and run again."  # fmt: skip
     error = caused(TigerbushError("a"), of("ENOSPC", "/b"), hidden)
     error.__suppress_context__ = True
     assert (machine_fault(error) is None) == hidden
@@ -91,12 +91,12 @@ def test_files_of_the_product_itself(monkeypatch, path, product, faulty):
     monkeypatch.setattr(errors, "_folder_fault", lambda product: f"folder of {product}")
     found = machine_fault(of("EACCES", path), Path(product))
     assert found == (
-        f"{path}: Permission denied; mend that and run again." if faulty else f"folder of {product}"
+        f"{path}: Permission denied; fix that and run again." if faulty else f"folder of {product}"
     )
     # a full disk is the machine's wherever it is
     assert (
         machine_fault(of("ENOSPC", path), Path(product))
-        == f"{path}: No space left on device; mend that and run again."
+        == f"{path}: No space left on device; fix that and run again."
     )
 
 
@@ -104,16 +104,16 @@ def test_files_of_the_product_itself(monkeypatch, path, product, faulty):
     ("cause", "expected"),
     [
         (of("ETIMEDOUT"), None), (of("ENETUNREACH", "/socket"), None), (of("EACCES", "/socket"), None), (of("ECONNREFUSED"), None),
-        (of("EMFILE"), FILES), (of("ENOSPC"), "No space left on device; mend that and run again."), (MemoryError(), MEMORY.format("MemoryError")),
+        (of("EMFILE"), FILES), (of("ENOSPC"), "No space left on device; fix that and run again."), (MemoryError(), MEMORY.format("MemoryError")),
     ],
 )  # fmt: skip
-def test_what_a_source_answers_is_no_fault_of_the_machine(cause, expected):
-    """Nor of the folder, as of a disk that is not mounted; but what the machine lacks is."""
+def test_responses_of_a_source_are_not_faults_of_the_machine(cause, expected):
+    """Nor faults of the folder, such as an unmounted disk; but a lack of resources is a fault of the machine."""
     assert machine_fault(caused(RemoteError("no answer"), cause), Path("/nowhere/p")) == expected
 
 
 def test_the_folder_of_a_product(tmp_path):
-    sentence = "the folder of products {} cannot be used ({}); mount or restore it, or correct source.path, then run again."
+    sentence = "the products folder {} cannot be used ({}); mount or restore it, or correct source.path, then run again."
     error, folder = TigerbushError("x"), tmp_path / "products"
     product = folder / "p.SAFE"
     assert machine_fault(error, product) == sentence.format(folder, "No such file or directory")
@@ -132,13 +132,13 @@ def test_the_folder_of_a_product(tmp_path):
     assert machine_fault(error, file / "p.SAFE") == sentence.format(file, "Not a directory")
 
 
-def test_a_fault_is_raised_in_its_sentence():
-    refuse_fault(TigerbushError("a"))
+def test_a_fault_of_the_machine_is_raised_with_its_sentence():
+    raise_machine_fault(TigerbushError("a"))
     cause = of("ENOSPC", "/a")
     with pytest.raises(MachineError) as error:
-        refuse_fault(cause)
+        raise_machine_fault(cause)
     assert (str(error.value), error.value.__cause__) == (
-        "/a: No space left on device; mend that and run again.",
+        "/a: No space left on device; fix that and run again.",
         cause,
     )
 
@@ -149,7 +149,7 @@ LARGEST = 2**29
 @pytest.mark.parametrize(
     ("name", "text", "memory", "files", "jp2", "expected"),
     [
-        ("RasterioIOError", "write: No space left on device", True, True, True, "write: No space left on device; mend that and run again."),
+        ("RasterioIOError", "write: No space left on device", True, True, True, "write: No space left on device; fix that and run again."),
         ("RasterioIOError", "a\n Too many open files", True, True, True, f"a {FILES}"),
         ("RasterioIOError", "Cannot allocate memory", True, True, True, MEMORY.format("Cannot allocate memory")),
         ("CPLE_OutOfMemoryError", f"cannot allocate {LARGEST} bytes", True, True, True, MEMORY.format(f"cannot allocate {LARGEST} bytes")),
@@ -158,43 +158,43 @@ LARGEST = 2**29
         ("CPLE_AppDefinedError", "Not enough Memory", True, True, True, None), ("CPLE_AppDefinedError", "Not enough Memory", False, True, True, MEMORY.format("Not enough Memory")),
         ("CPLE_AppDefinedError", "failed to alloc", False, True, True, MEMORY.format("failed to alloc")), ("CPLE_AppDefinedError", "system limits", False, True, True, MEMORY.format("system limits")),
         ("RasterioIOError", "not recognized as being in a supported file format", True, True, True, None),
-        ("RasterioIOError", "not recognized as being in a supported file format", True, True, False, "the environment is incomplete (GDAL has no driver JP2OpenJPEG); make it again (make env), then run again."),
+        ("RasterioIOError", "not recognized as being in a supported file format", True, True, False, "the environment is incomplete (GDAL has no JP2OpenJPEG driver); rebuild it (make env), then run again."),
         ("RasterioIOError", "no such file", False, False, True, FILES), ("RasterioIOError", "no such file", False, True, False, None),
     ],
 )  # fmt: skip
-def test_what_gdal_says(monkeypatch, name, text, memory, files, jp2, expected):
-    for function, answer in (("_memory_left", memory), ("_files_left", files), ("_reads_jp2", jp2)):
+def test_messages_of_gdal(monkeypatch, name, text, memory, files, jp2, expected):
+    for function, answer in (("_has_memory_left", memory), ("_can_open_files", files), ("_reads_jp2", jp2)):
         monkeypatch.setattr(errors, function, lambda answer=answer: answer)
     assert machine_fault(gdal(name, text)) == expected
     # of another module it is nobody's
     assert machine_fault(gdal(name, text, "elsewhere")) is None
 
 
-def test_what_is_left_of_memory_and_files(monkeypatch):
-    """As much memory as the largest need, and sixteen files; all of them are given back."""
-    assert (errors._memory_left(), errors._files_left(), errors._reads_jp2()) == (True, True, True)
+def test_memory_and_files_left(monkeypatch):
+    """As much memory as decoding may need, and sixteen files; all are released."""
+    assert (errors._has_memory_left(), errors._can_open_files(), errors._reads_jp2()) == (True, True, True)
     opened, closed, mapped = [], [], []
 
     def open_one(path, flags):
         opened.append((path, flags))
-        if len(opened) == 16 and not errors._MOST_FILES > 16:
+        if len(opened) == 16 and not errors._MAX_OPEN_FILES > 16:
             raise of("EMFILE")
         return len(opened)
 
     fake = SimpleNamespace(open=open_one, close=closed.append, devnull="/dev/null", O_RDONLY=0)
     monkeypatch.setattr(errors, "os", fake)
-    assert not errors._files_left()
+    assert not errors._can_open_files()
     assert (opened, closed) == ([("/dev/null", 0)] * 16, list(range(1, 16)))
     monkeypatch.setattr(
         errors.mmap,
         "mmap",
         lambda *size: mapped.append(size) or SimpleNamespace(close=lambda: closed.append("map")),
     )
-    assert errors._memory_left()
+    assert errors._has_memory_left()
     assert (mapped, closed[-1]) == ([(-1, LARGEST)], "map")
 
     def full(*_):
         raise of("ENOMEM")
 
     monkeypatch.setattr(errors.mmap, "mmap", full)
-    assert not errors._memory_left()
+    assert not errors._has_memory_left()

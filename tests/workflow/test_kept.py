@@ -225,7 +225,7 @@ def test_damage_that_no_listing_tells(finished):
     assert {name: it for name, it in contents(finished).items() if name in february} == february
     told = json.loads(finished.tigerbush("status", "--json", "--configfile", "config.yaml", status=1))
     assert list(told["kept_products"]) == [name_of("20170210")]
-    assert "_B04.jp2 is not a whole JP2 file" in told["kept_products"][name_of("20170210")]
+    assert "_B04.jp2 is not a complete JP2 file" in told["kept_products"][name_of("20170210")]
     assert told["failed_products"] == []
     changed(finished, {"composite": {"mask_buffer": 1}, "on_gone": "keep"})
     finished.snakemake(SUMMARIES)

@@ -68,8 +68,8 @@ def call_blob_storage(request, container_name):
             request,
             tries=3,
             wait=lambda error, attempt: 3 * 2 ** (attempt - 1),
-            may_pass=lambda error: from_library("runs.blob_errors").is_transient(error),
-            tell=warn,
+            is_transient=lambda error: from_library("runs.blob_errors").is_transient(error),
+            on_retry=warn,
         )
     except AzureError as error:
         raise WorkflowError(sentence_of(error)) from None

@@ -7,7 +7,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_bytes
 from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
-from tigerbush.spreadsheet import cell
+from tigerbush.spreadsheet import escape_cell
 
 
 def failed_products(summaries: list[Path], scenes: list[Path]) -> dict[str, str]:
@@ -31,7 +31,10 @@ def main(summaries: list[Path], scenes: list[Path], out: Path, *, on_failure: st
             f"{len(failed)} product(s) failed, everything else is finished; fix them and run ./tigerbush retry, "
             "or set on_failure: report."
         )
-    rows = (f"{cell(product)}\t{cell(' '.join(reason.split()))}" for product, reason in failed.items())
+    rows = (
+        f"{escape_cell(product)}\t{escape_cell(' '.join(reason.split()))}"
+        for product, reason in failed.items()
+    )
     lines = [f"{len(failed)} failed", *rows]
     write_bytes(out, "".join(f"{line}\n" for line in lines).encode())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tigerbush.errors import KeptError
 from tigerbush.job import job_log
-from tigerbush.placeholder import is_finished, record_unreadable
+from tigerbush.placeholder import is_finished, write_record
 from tigerbush.raster import Raster, read_tags, write_raster
 from tigerbush.sites.composite import composite_products, lost_products
 
@@ -13,7 +13,7 @@ def refuse_loss(out: Path, new: Raster, folder: Path) -> None:
     """Refuse to replace a composite by one that has lost products, and record them in `folder`."""
     lost = lost_products(read_tags(out), new.tags) if is_finished(out) else {}
     for product, reason in lost.items():
-        record_unreadable(folder / f"{product}.tif", reason)
+        write_record(folder / f"{product}.tif", reason)
     if lost:
         product, reason = next(iter(lost.items()))
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""

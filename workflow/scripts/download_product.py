@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.job import job_log
-from tigerbush.placeholder import placeholder_on_failure, write_failed_copy
+from tigerbush.placeholder import placeholder_on_failure, write_placeholder_zip
 from tigerbush.planning.source import FOLDERS
 from tigerbush.sensors import sensor_of
 from tigerbush.sources.folder import copy_product
@@ -32,7 +32,7 @@ def main(
 
     placeholder_on_failure(
         copy,
-        lambda reason: write_failed_copy(out, reason),
+        lambda reason: write_placeholder_zip(out, reason),
         last_attempt,
         source=Path(path) if source["kind"] in FOLDERS else None,
         result=out,

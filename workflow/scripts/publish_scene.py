@@ -5,7 +5,7 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 from tigerbush.files import link_or_copy, read_json
 from tigerbush.job import job_log
-from tigerbush.placeholder import keep_finished, keep_scene_with_pixels, record_of
+from tigerbush.placeholder import raise_if_finished, raise_if_scene_has_pixels, record_path
 from tigerbush.scenes.ranks import KEPT, scene_part
 
 
@@ -18,11 +18,11 @@ def main(manifest: Path, out: Path, *, product: str) -> None:
         )
     outcome = contents["scenes"].get(product, {})
     if outcome.get("status") in ("failed", KEPT):
-        keep_finished(out, outcome["reason"])
+        raise_if_finished(out, outcome["reason"])
     if outcome.get("status") == "outside":
-        keep_scene_with_pixels(out, outcome.get("reason") or "the product does not reach the region")
+        raise_if_scene_has_pixels(out, outcome.get("reason") or "the product does not reach the region")
     link_or_copy(part, out)
-    record_of(out).unlink(missing_ok=True)
+    record_path(out).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

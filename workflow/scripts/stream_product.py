@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tigerbush.job import job_log
-from tigerbush.placeholder import placeholder_on_failure, write_failed_copy
+from tigerbush.placeholder import placeholder_on_failure, write_placeholder_zip
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.listing import open_store
@@ -22,7 +22,7 @@ def main(
     store = open_store(source, connections)
     placeholder_on_failure(
         lambda: stream_product(store, out.stem, files, out, site=site, buffer=buffer),
-        lambda reason: write_failed_copy(out, reason),
+        lambda reason: write_placeholder_zip(out, reason),
         last_attempt,
         result=out,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tigerbush.errors import KeptError
 from tigerbush.job import job_log
-from tigerbush.placeholder import keep_finished, record_of
+from tigerbush.placeholder import raise_if_finished, record_path
 from tigerbush.raster import REASON, STATUS, read_raster, write_raster
 from tigerbush.site import Site
 from tigerbush.sites.product import subset_site
@@ -14,7 +14,7 @@ def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: Site
     window = read_raster(image)
     if window.tags[STATUS] == "failed":
         try:
-            keep_finished(out_image, window.tags[REASON])
+            raise_if_finished(out_image, window.tags[REASON])
         except KeptError:
             # a later run must read the product again, not its placeholder
             image.unlink()
@@ -22,7 +22,7 @@ def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: Site
     rasters = subset_site(window, read_raster(mask), site)
     for target, raster in zip((out_image, out_mask), rasters, strict=True):
         write_raster(target, raster)
-    record_of(out_image).unlink(missing_ok=True)
+    record_path(out_image).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tigerbush.files import read_json, write_bytes, write_json
 from tigerbush.job import job_arguments, job_log
-from tigerbush.spreadsheet import rows_text
+from tigerbush.spreadsheet import format_table
 from tigerbush.summary.missing import COLUMNS, missing_rows
 from tigerbush.summary.results import summarise_site
 
@@ -31,7 +31,7 @@ def main(
         config=config,
         config_files=config_files,
     )
-    write_bytes(missing, rows_text(missing_rows(summary, date_summaries), COLUMNS, "\t").encode())
+    write_bytes(missing, format_table(missing_rows(summary, date_summaries), COLUMNS, "\t").encode())
     write_json(out, summary)
 
 

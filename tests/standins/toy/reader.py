@@ -13,7 +13,7 @@ from tigerbush.files import read_json
 from tigerbush.grid import Grid
 from tigerbush.masks import MaskOptions, buffered
 from tigerbush.product import ProductName
-from tigerbush.raster import GDAL_ERRORS, does_not_decode, read_part
+from tigerbush.raster import GDAL_ERRORS, decode_error, read_part
 from tigerbush.sensors import name_at
 
 SCALE, OFFSET = 1 / 20_000, -0.05
@@ -74,7 +74,7 @@ class Product:
             with rasterio.open(self.path / name) as image:
                 return read_part(image, label, self.grids[RESOLUTION], target, "about.json")[0]
         except GDAL_ERRORS as error:
-            raise does_not_decode(label, error) from error
+            raise decode_error(label, error) from error
 
 
 def open_product(path: Path) -> Product:

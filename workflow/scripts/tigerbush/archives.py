@@ -1,6 +1,7 @@
-"""What is known of archives: where they keep the products of each sensor, and how they name them.
+"""How archives keep the products of each sensor: buckets, prefixes, collections, names of files.
 
-The folder of a sensor has a module `archive` that knows it; one whose products come from folders alone needs none.
+The module `archive` of a sensor's package describes it; a sensor whose products are only read from local folders needs
+none.
 """
 
 import re
@@ -18,16 +19,16 @@ from tigerbush.sensors import sensor_of, sensors
 
 @dataclass(frozen=True)
 class Level:
-    """Where products of one level are looked for.
+    """Where to look for products of one processing level.
 
     Attributes
     ----------
     prefixes : tuple of str
-        Of EODATA, which keeps whole products by day.
+        Prefixes in EODATA, which keeps whole products by day.
     collections : tuple of str
-        Of STAC APIs; of each the first that it has is searched.
+        Names of the collection in STAC APIs; the first one that a catalogue has is searched.
     conditions : tuple of str
-        By which the OData catalogue of CDSE is filtered.
+        Filter for the OData catalogue of CDSE.
     """
 
     prefixes: tuple[str, ...]
@@ -36,25 +37,25 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Tiles:
-    """A bucket that keeps files by tile and year, in folders and under names of its own.
+class TileLayout:
+    """The layout of a bucket that keeps files by tile and year, under names of its own.
 
     Attributes
     ----------
     ending : str
-        Of a prefix below which it does.
+        End of the prefix below which files are kept by tile.
     folder : callable
-        From a tile and a year to their folder there.
+        Maps a tile and a year to their folder, relative to the prefix.
     key : re.Pattern
-        Of files, with groups: `folder` of a product, its `year`, `month` and `day`, and the name of a `file` in it.
+        Matches the keys of files; groups: `folder` of a product, its `year`, `month` and `day`, and the `file` in it.
     info : str
-        File of JSON that says which product a folder is of.
+        JSON file that says which product a folder belongs to.
     name_field, path_field : str
-        Fields of it: the product's name, and a folder that is named so beside the tiles.
+        Fields of the JSON file: the product's name, and the product's folder beside the tiles.
     metadata : str
-        File of that folder: the product's main metadata.
+        Name of the main metadata file in the product's folder.
     file_name : callable
-        From a ProductName and the name of a file to that in the product's own layout; None when it is not needed.
+        Maps a ProductName and the name of a file to its name in the product's own layout; None when it is not needed.
     """
 
     ending: str
@@ -75,30 +76,30 @@ class Archive:
     ----------
     sensor : Sensor
     levels : mapping of str to Level
-        By level as in a ProductName.
-    tiles : Tiles or None
+        By level, as in a ProductName.
+    tiles : TileLayout or None
     metadata : callable
-        From a ProductName to the name of its main metadata file, which says the cloud cover.
+        Maps a ProductName to the name of its main metadata file, which states the cloud cover.
     cloud_percent : callable
-        From a label and the content of that file to the cloud cover; TigerbushError when it cannot be read.
+        Maps a label and the content of that file to the cloud cover; raises TigerbushError when it cannot be read.
     metadata_bytes : int
-        More than any file of metadata has.
+        Largest size of a metadata file.
     granule_of : callable
-        From the name of a file to the part of the product that it lies in; empty when it lies in none.
+        Maps the name of a file to its granule; an empty string when it is in none.
     granule : callable
-        From a ProductName to the part that files are put into which had other names.
+        Maps a ProductName to the granule name given to files that have other names in the archive.
     item_field : str
-        Property of a STAC item that names the product where the item's id does not.
+        Property of a STAC item that names the product when the item's id does not.
     product_of : callable
-        From a STAC item to its ProductName; None when it is of no product of the sensor.
+        Maps a STAC item to its ProductName; None when the product is not one of this sensor.
     asset_name : callable
-        From ProductName, key and asset of a STAC item to a name in the product's own layout; None when it is not
-        needed.
+        Maps a ProductName, the key and the asset of a STAC item to the file's name in the product's own layout; None
+        when the asset is not needed.
     """
 
     sensor: Sensor
     levels: Mapping[str, Level]
-    tiles: Tiles | None
+    tiles: TileLayout | None
     metadata: Callable[[ProductName], str]
     cloud_percent: Callable[[str, bytes], float | None]
     metadata_bytes: int
@@ -116,27 +117,27 @@ def _modules() -> tuple[ModuleType, ...]:
 
 
 def archives() -> tuple[Archive, ...]:
-    """Return the archives of all sensors that have one."""
+    """Return the archives of all sensors."""
     return tuple(module.ARCHIVE for module in _modules())
 
 
 def archive_of(product: str) -> Archive:
-    """Return the archive of a product, by its name, which may have the suffix of its folder.
+    """Return the archive of a product, given the product's name, with or without the suffix of its folder.
 
     Raises
     ------
     TigerbushError
-        When no sensor names products so, or its products are read from folders alone.
+        When it is not a product name of any sensor, or the sensor's products are only read from local folders.
     """
     sensor = sensor_of(product)
     for archive in archives():
         if archive.sensor is sensor:
             return archive
     raise TigerbushError(
-        f"{product[:120]!r} is of {sensor.title}, whose products are read from folders alone."
+        f"{product[:120]!r} is a {sensor.title} product, and these are only read from local folders."
     )
 
 
 def archives_of(level: str) -> list[Archive]:
-    """Return the archives that keep products of a level."""
+    """Return the archives that have products of a level."""
     return [archive for archive in archives() if level in archive.levels]

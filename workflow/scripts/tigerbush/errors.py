@@ -1,4 +1,4 @@
-"""The exceptions that carry a sentence for the user, and whose fault an exception is."""
+"""Exceptions whose message is a sentence for the user, and what is to blame for an exception: product or machine."""
 
 import errno
 import mmap
@@ -8,44 +8,45 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def _numbers(names: str) -> set[int]:
-    """Return the numbers of error names, as far as the operating system has them."""
+def _error_numbers(names: str) -> set[int]:
+    """Return the numbers of error names, leaving out those that this operating system does not have."""
     return {getattr(errno, name) for name in names.split() if hasattr(errno, name)}
 
 
-# of a place that is written to
-NO_ROOM = _numbers("ENOSPC EDQUOT EFBIG EROFS")
-_NO_MEMORY = _numbers("ENOMEM")
-_NO_FILES = _numbers("EMFILE ENFILE")
-# of a file system that is not there (any more)
-_NO_DISK = _numbers(
+# the target of a write is full or read-only
+CANNOT_WRITE = _error_numbers("ENOSPC EDQUOT EFBIG EROFS")
+_NO_MEMORY = _error_numbers("ENOMEM")
+_TOO_MANY_FILES = _error_numbers("EMFILE ENFILE")
+# a file system is disconnected or stale
+_DISCONNECTED = _error_numbers(
     "ESTALE ENOTCONN EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ETIMEDOUT ECONNABORTED ENODEV ENXIO ENOMEDIUM ENOLINK "
     "ESHUTDOWN ENOKEY EKEYEXPIRED"
 )
-_ALWAYS = NO_ROOM | _NO_MEMORY | _NO_FILES | _NO_DISK
-# how decoders say that they got no memory, which they also say of a damaged header
+# the machine is to blame, whichever file it is
+_MACHINE = CANNOT_WRITE | _NO_MEMORY | _TOO_MANY_FILES | _DISCONNECTED
+# how decoders report a lack of memory, which a damaged header may cause as well
 _DECODER_MEMORY = re.compile("memory|alloc|system limits", re.IGNORECASE)
 _ALLOCATION = re.compile(r"allocat\w* (\d+) bytes")
-# more than any file of a product takes to decode
-_LARGEST_NEED = 2**29
-# more than one product opens at once
-_MOST_FILES = 16
+# bytes; decoding any file of a product takes less
+_MAX_DECODING_MEMORY = 2**29
+# files; opening a product takes fewer
+_MAX_OPEN_FILES = 16
 
 
 class TigerbushError(Exception):
-    """Input that stays wrong however often it is tried again.
+    """A permanent error, usually in the input: a retry would fail again.
 
     The message is one sentence: which file, which field, what was expected, what to do.
     """
 
 
 class KeptError(TigerbushError):
-    """A product that cannot be read again: its finished result is kept as it is.
+    """A product that can no longer be read, and whose finished result is kept as it is.
 
     Attributes
     ----------
     reason : str
-        Why it cannot be read.
+        Why the product cannot be read.
     """
 
     def __init__(self, sentence: str, reason: str) -> None:
@@ -54,80 +55,80 @@ class KeptError(TigerbushError):
 
 
 class GoneError(TigerbushError):
-    """An object that is no longer there, is another one, or lies in an archive."""
+    """An object that no longer exists, was replaced, or is in archive storage."""
 
 
 class MachineError(OSError):
-    """A fault of the machine or of the configuration, never of a product; the message is one sentence."""
+    """A fault of the machine or the configuration, never of a product; the message is one sentence."""
 
 
 class WriteError(MachineError):
-    """A result that cannot be written: the machine's fault, never that of a product.
+    """A result that cannot be written, which is never the product's fault.
 
     The message is one sentence that names the file.
     """
 
 
 class ConfigurationError(MachineError):
-    """A value of the configuration that cannot be used: never the fault of a product; the message is one sentence."""
+    """A value in the configuration that cannot be used, never a product's fault; the message is one sentence."""
 
 
 class EngineError(MachineError):
-    """An engine that does not work on this machine: never the fault of a product; the message is one sentence."""
+    """An engine that does not work on this machine, never a product's fault; the message is one sentence."""
 
 
 class RemoteError(OSError):
-    """Trouble of the network or the server that may pass; the message is one sentence."""
+    """A network or server error that may be temporary; the message is one sentence."""
 
 
 def machine_fault(error: BaseException, product: Path | None = None) -> str | None:
-    """Decide whether the machine or the configuration is to blame for an error, or the product that was worked on.
+    """Decide whether an error is the fault of the machine or the configuration, or of the product being processed.
 
-    Of the machine or the configuration:
+    The machine or the configuration is to blame for
 
-    - no space, quota used up, file too large, read-only file system, wherever it is;
-    - no permission for, or trouble with, any file that is not the product's;
-    - a folder of products that is not there, is no folder, is empty, or may not be entered or listed;
-    - too many open files, memory used up (GDAL's and OpenJPEG's words for it included);
+    - a full disk, an exceeded quota, a file that is too large, a read-only file system, wherever it is;
+    - a missing permission for, or any other error with, a file that does not belong to the product;
+    - a products folder that does not exist, is not a folder, is empty, or cannot be entered or listed;
+    - too many open files, a lack of memory (also as GDAL and OpenJPEG report it);
     - a module that is missing or broken;
     - a file system that is disconnected or stale.
 
-    Of the product:
+    The product is to blame for
 
-    - a file of it that may not be read, is missing, damaged, or cannot be read from its disk (EIO);
-    - whatever its source answers (`RemoteError`), also when it does not answer;
+    - a file of its own that is missing, damaged, unreadable, or cannot be read from its disk (EIO);
+    - whatever its source responds (`RemoteError`), including no response;
     - a header that asks for more memory than any product needs.
 
     Parameters
     ----------
     error : exception
-        With what it was raised from.
+        Its causes are examined as well.
     product : Path, optional
-        Where the product lies on this machine.
+        Path of the product on this machine.
 
     Returns
     -------
     str or None
-        One sentence; None when the product is to blame, or nobody known.
+        One sentence; None when the product is to blame, or it is not known what is.
     """
     remote = False
-    for link in _chain(error):
-        if isinstance(link, MachineError):
-            return str(link)
-        remote = remote or isinstance(link, RemoteError)
-        if reason := _fault(link, product, remote):
+    for cause in _exception_chain(error):
+        if isinstance(cause, MachineError):
+            return str(cause)
+        remote = remote or isinstance(cause, RemoteError)
+        if reason := _fault(cause, product, remote):
             return reason
     return _folder_fault(product) if product is not None and not remote else None
 
 
-def refuse_fault(error: BaseException, product: Path | None = None) -> None:
-    """Raise MachineError when an error is no fault of the product (see `machine_fault`)."""
+def raise_machine_fault(error: BaseException, product: Path | None = None) -> None:
+    """Raise MachineError when the machine or the configuration is to blame for an error (see `machine_fault`)."""
     if fault := machine_fault(error, product):
         raise MachineError(fault) from error
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from, as Python would print them."""
+def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and its causes, in the order in which a traceback is linked."""
     seen: set[int] = set()
     # an exception may be raised from itself
     while error is not None and id(error) not in seen:
@@ -137,21 +138,21 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _fault(error: BaseException, product: Path | None, remote: bool) -> str | None:
-    """Return the sentence for one link of a chain that is not the product's fault, else None."""
-    if _lacks_memory(error):
-        return _no_memory(error)
+    """Return the sentence for a single exception that is not the product's fault, else None."""
+    if _is_out_of_memory(error):
+        return _memory_sentence(error)
     if isinstance(error, ImportError):
-        return _no_module(error)
+        return _environment_sentence(error)
     if type(error).__module__.startswith("rasterio"):
         return _gdal_fault(error)
-    # NetCDF numbers its own errors below zero
+    # the NetCDF library's own error numbers are negative
     if isinstance(error, OSError) and (error.errno or 0) > 0:
         return _file_fault(error, product, remote)
     return None
 
 
-def _lacks_memory(error: BaseException) -> bool:
-    # the XML parser and OpenCV have numbers of their own
+def _is_out_of_memory(error: BaseException) -> bool:
+    # the XML parser and OpenCV have their own error numbers
     number = getattr(error, "code", None)
     parser = isinstance(error, SyntaxError) and number == 1
     opencv = type(error).__module__ == "cv2" and number == -4
@@ -159,46 +160,50 @@ def _lacks_memory(error: BaseException) -> bool:
 
 
 def _gdal_fault(error: BaseException) -> str | None:
-    """Judge by what GDAL says: its errors have no number of the operating system."""
-    text = _words(error)
-    for number in _ALWAYS:
-        if os.strerror(number) in text:
-            return _no_memory(error) if number in _NO_MEMORY else f"{text}; {_advice(number)} and run again."
+    """Judge by GDAL's message: its errors do not carry the operating system's error number."""
+    message = _one_line(error)
+    for number in _MACHINE:
+        if os.strerror(number) in message:
+            if number in _NO_MEMORY:
+                return _memory_sentence(error)
+            return f"{message}; {_advice(number)} and run again."
     if type(error).__name__ == "CPLE_OutOfMemoryError":
-        asked = _ALLOCATION.search(text)
-        return None if asked and int(asked[1]) > _LARGEST_NEED else _no_memory(error)
-    if _DECODER_MEMORY.search(text) and not _memory_left():
-        return _no_memory(error)
-    if "supported file format" in text and not _reads_jp2():
-        return _no_module("GDAL has no driver JP2OpenJPEG")
-    # inside a zip GDAL takes what it cannot open for missing
-    return None if _files_left() else f"{os.strerror(errno.EMFILE)}; {_advice(errno.EMFILE)} and run again."
+        allocation = _ALLOCATION.search(message)
+        return None if allocation and int(allocation[1]) > _MAX_DECODING_MEMORY else _memory_sentence(error)
+    if _DECODER_MEMORY.search(message) and not _has_memory_left():
+        return _memory_sentence(error)
+    if "supported file format" in message and not _reads_jp2():
+        return _environment_sentence("GDAL has no JP2OpenJPEG driver")
+    # GDAL reports a file in a zip as missing when it cannot open the zip
+    return (
+        None if _can_open_files() else f"{os.strerror(errno.EMFILE)}; {_advice(errno.EMFILE)} and run again."
+    )
 
 
-def _memory_left() -> bool:
+def _has_memory_left() -> bool:
     try:
-        # mapped, but not touched
-        mmap.mmap(-1, _LARGEST_NEED).close()
+        # only mapped, never written to
+        mmap.mmap(-1, _MAX_DECODING_MEMORY).close()
     except OSError:
         return False
     return True
 
 
-def _files_left() -> bool:
-    held = []
+def _can_open_files() -> bool:
+    descriptors = []
     try:
-        for _ in range(_MOST_FILES):
-            held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(_MAX_OPEN_FILES):
+            descriptors.append(os.open(os.devnull, os.O_RDONLY))
     except OSError:
         return False
     finally:
-        for number in held:
-            os.close(number)
+        for descriptor in descriptors:
+            os.close(descriptor)
     return True
 
 
 def _reads_jp2() -> bool:
-    import rasterio  # jobs that read text do without it
+    import rasterio  # not needed by jobs that only read text
 
     with rasterio.Env() as environment:
         return "JP2OpenJPEG" in environment.drivers()
@@ -207,10 +212,10 @@ def _reads_jp2() -> bool:
 def _file_fault(error: OSError, product: Path | None, remote: bool) -> str | None:
     number, name = error.errno, error.filename
     path = Path(os.fsdecode(name)) if isinstance(name, (str, bytes, Path)) else None
-    # what a socket says of a remote host is the answer of the source
-    if number in _ALWAYS and not (remote and number in _NO_DISK):
+    # a socket error of a remote host is the source's response
+    if number in _MACHINE and not (remote and number in _DISCONNECTED):
         if number in _NO_MEMORY:
-            return _no_memory(error)
+            return _memory_sentence(error)
         return f"{f'{path}: ' if path else ''}{error.strerror}; {_advice(number)} and run again."
     if path is None or remote or (product is not None and (path == product or product in path.parents)):
         return None
@@ -218,10 +223,10 @@ def _file_fault(error: OSError, product: Path | None, remote: bool) -> str | Non
 
 
 def _folder_fault(product: Path) -> str | None:
-    """Return the sentence for the folder of a product, or the one that a link leads to, when it is at fault."""
+    """Return the sentence for a products folder that cannot be used, also when the product is a link into it."""
     for folder in dict.fromkeys([product.parent, Path(os.path.realpath(product)).parent]):
         try:
-            # that it may be entered
+            # fails when the folder may not be entered
             (folder / "..").stat()
             with os.scandir(folder) as entries:
                 reason = None if next(entries, None) else "it is empty"
@@ -229,23 +234,23 @@ def _folder_fault(product: Path) -> str | None:
             reason = error.strerror
         if reason:
             return (
-                f"the folder of products {folder} cannot be used ({reason}); mount or restore it, or correct "
+                f"the products folder {folder} cannot be used ({reason}); mount or restore it, or correct "
                 "source.path, then run again."
             )
     return None
 
 
-def _no_memory(error: BaseException) -> str:
-    return f"the memory of the job is used up ({_words(error)}); give it more (mem_mb of its rule) and run again."
+def _memory_sentence(error: BaseException) -> str:
+    return f"the job ran out of memory ({_one_line(error)}); give it more (mem_mb of its rule) and run again."
 
 
-def _no_module(what: object) -> str:
-    return f"the environment is incomplete ({what}); make it again (make env), then run again."
+def _environment_sentence(reason: object) -> str:
+    return f"the environment is incomplete ({reason}); rebuild it (make env), then run again."
 
 
 def _advice(number: int) -> str:
-    return "raise the limit of open files (ulimit -n)" if number in _NO_FILES else "mend that"
+    return "raise the limit of open files (ulimit -n)" if number in _TOO_MANY_FILES else "fix that"
 
 
-def _words(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

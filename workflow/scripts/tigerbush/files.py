@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either complete or absent."""
 
 import json
 import os
@@ -8,29 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import NO_ROOM, TigerbushError, WriteError
+from tigerbush.errors import CANNOT_WRITE, TigerbushError, WriteError
 
-# the end of the name of a record beside a finished result: why its product could not be read again
+# suffix of the record beside a kept result, which says why its product can no longer be read
 RECORD = ".unreadable.json"
-# more than any float has; Python refuses to read some thousands
-_MOST_DIGITS = 400
+# more than any float has; Python refuses to parse some thousands
+_MAX_DIGITS = 400
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; rename it to `target` when the block succeeds.
 
-    The suffix is kept, because GDAL chooses by it. After an exception the temporary file is removed
-    and `target` is as it was before.
+    The temporary file has the suffix of `target`, from which GDAL infers the format. After an exception it is
+    removed, and `target` is unchanged.
 
     Raises
     ------
     WriteError
-        When the folder cannot be made, the disk is full, or the like. Other errors of the block, as
-        when what is copied cannot be read, pass as they are.
+        When the folder cannot be created, the disk is full, or the like. Other errors in the block, such as
+        an unreadable source of a copy, are raised unchanged.
     """
     target = Path(target)
-    with _blamed_on(target):
+    with _as_write_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent
@@ -41,14 +41,14 @@ def atomic_write(target: Path) -> Iterator[Path]:
         try:
             yield temporary
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in CANNOT_WRITE:
                 raise write_error(target, error) from error
             raise
-        with _blamed_on(target):
-            # a network disk may tell only now that it is full
+        with _as_write_error(target):
+            # a network disk may report only now that it is full
             with temporary.open("rb") as file:
                 os.fsync(file)
-            # mkstemp makes files private; results are as readable as any other new file
+            # mkstemp creates private files; results get the permissions of any other new file
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
@@ -58,7 +58,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _blamed_on(target: Path) -> Iterator[None]:
+def _as_write_error(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -66,43 +66,43 @@ def _blamed_on(target: Path) -> Iterator[None]:
 
 
 def write_error(target: Path, error: BaseException) -> WriteError:
-    """Return the sentence for a file that cannot be written."""
+    """Return the exception for a file that cannot be written."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return WriteError(f"{target} cannot be written ({reason}); mend that and run again.")
+    return WriteError(f"{target} cannot be written ({reason}); fix that and run again.")
 
 
 def write_bytes(target: Path, content: bytes) -> None:
-    """Write `content` to `target`, whole or not at all."""
+    """Write `content` to `target`, completely or not at all."""
     with atomic_write(target) as temporary:
         temporary.write_bytes(content)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the disk knows no hard links."""
+    """Create a hard link to a file, or a copy where the file system has no hard links."""
     with atomic_write(target) as temporary:
         temporary.unlink()
         try:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-        # younger than what the job was given, or Snakemake would link it again and again
+        # newer than the job's inputs, or Snakemake would run the job again every time
         os.utime(temporary)
 
 
 def write_json(target: Path, data: object) -> None:
-    """Write `data` as JSON, whole or not at all; NaN and infinity are refused with ValueError."""
+    """Write `data` as JSON, completely or not at all; NaN and infinity raise ValueError."""
     write_bytes(target, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
 
 
 def parse_json(content: bytes | str) -> object:
-    """Read JSON; a whole number of more digits than any float has becomes infinite.
+    """Parse JSON; an integer with more digits than any float becomes infinite.
 
     Raises
     ------
     ValueError, RecursionError
     """
     return json.loads(
-        content, parse_int=lambda digits: (int if len(digits) <= _MOST_DIGITS else float)(digits)
+        content, parse_int=lambda digits: (int if len(digits) <= _MAX_DIGITS else float)(digits)
     )
 
 
@@ -122,16 +122,16 @@ def read_json(path: Path) -> object:
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """Yield a folder among the temporary files, removed in the end.
+    """Yield a temporary folder, which is removed at the end.
 
     Raises
     ------
     WriteError
-        When it cannot be made.
+        When it cannot be created.
     """
     try:
         folder = tempfile.TemporaryDirectory(prefix=prefix)
     except OSError as error:
-        raise write_error(Path("the folder of temporary files (TMPDIR)"), error) from error
+        raise write_error(Path("the folder for temporary files (TMPDIR)"), error) from error
     with folder as name:
         yield Path(name).resolve()

@@ -38,7 +38,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns, as of an array."""
+        """Rows and columns, like the shape of an array."""
         return self.height, self.width
 
     @property
@@ -49,17 +49,17 @@ class Grid:
         return self.x, south, east, self.y
 
     def crop(self, column: int, row: int, width: int, height: int) -> "Grid":
-        """Return a window of the grid, or what lies beside it on the same lattice."""
+        """Return a window of the grid, which may lie outside it on the same lattice."""
         x, y = self.x + column * self.resolution, self.y - row * self.resolution
         return Grid(x, y, self.resolution, width, height)
 
     def pixels(self, part: "Grid") -> tuple[int, int, int, int]:
-        """Return column, row, width and height of a grid on the same lattice, in pixels of this one."""
+        """Return column, row, width and height of another grid on the same lattice, in pixels of this one."""
         column, row = round((part.x - self.x) / self.resolution), round((self.y - part.y) / self.resolution)
         return column, row, part.width, part.height
 
     def covering(self, target: "Grid", margin: int) -> "Grid":
-        """Return the pixels that touch `target`, grown by `margin` pixels, clamped to the grid; at least one."""
+        """Return the window of pixels that touch `target`, with a margin, clamped to the grid; at least one pixel."""
 
         def span(low: float, high: float, size: int) -> tuple[int, int]:
             start = min(max(floor(low / self.resolution) - margin, 0), size - 1)

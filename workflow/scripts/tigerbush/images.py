@@ -57,7 +57,7 @@ def render(composite: Raster, mode: str = "default") -> Rendering:
     index = ndvi(near_infrared, red)
     grey = grey_ndvi(index)
     classes = black_white(grey)
-    if MODES[mode].knows_masks:
+    if MODES[mode].uses_masks:
         classes[np.isnan(index)] = MASKED_GREY
     return Rendering(
         ndvi=Raster(

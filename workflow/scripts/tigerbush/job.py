@@ -1,4 +1,4 @@
-"""A job: its log, and what Snakemake gives to its script."""
+"""The log of a job, and what its script receives from Snakemake."""
 
 import logging
 import sys
@@ -11,16 +11,16 @@ from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_
 
 @contextmanager
 def job_log(path: Path) -> Iterator[None]:
-    """Send log messages to `path` and stderr; end a job with its sentence instead of a traceback.
+    """Send log messages to `path` and stderr; end a failed job with one sentence instead of a traceback.
 
     Raises
     ------
     SystemExit
         With status 1 when the block raises one of `tigerbush.errors`, or the machine is to blame; any other exception
-        is logged with its traceback and passes.
+        is logged with its traceback and raised.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # emptied, then appended to: the processes that a job starts write there, too
+    # truncated, then appended to: processes started by the job write to it as well
     Path(path).write_bytes(b"")
     logging.basicConfig(
         level=logging.INFO,
@@ -28,9 +28,9 @@ def job_log(path: Path) -> Iterator[None]:
         handlers=[logging.FileHandler(path), logging.StreamHandler(sys.stderr)],
         force=True,
     )
-    # rasterio repeats every GDAL complaint that becomes a sentence of ours
+    # rasterio logs every GDAL error, which our own sentence reports as well
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-    # and botocore tells at each start where it found the credentials
+    # botocore logs at each start where it found the credentials
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         yield
@@ -41,12 +41,12 @@ def job_log(path: Path) -> Iterator[None]:
         if fault := machine_fault(error):
             logging.error("%s", fault)
             raise SystemExit(1) from None
-        logging.exception("this is a defect of tigerbush or trouble of the machine:")
+        logging.exception("this is a bug in tigerbush or a problem with the machine:")
         raise
 
 
 def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters of a job for its script's main: all but the fingerprint of the library.
+    """Return the job's parameters for the script's main function: all but the fingerprint of the library.
 
     One that is a key of the configuration (`tigerbush.planning.fingerprints.later`) has the last part of its name.
     """
@@ -54,5 +54,5 @@ def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def job_outputs(output: Mapping[str, str]) -> dict[str, Path]:
-    """Return the outputs of a job for its script's main: all but the fingerprint, which Snakemake's side writes."""
+    """Return the job's outputs for the script's main function: all but the fingerprint, which the rules write."""
     return {name: Path(path) for name, path in output.items() if name != "fingerprint"}

@@ -1,4 +1,4 @@
-"""Headers of JPEG 2000 files (ISO/IEC 15444-1, annexes A and I): what is needed to find tiles and their packets."""
+"""Headers of JPEG 2000 files (ISO/IEC 15444-1, annexes A and I), as far as needed to find tiles and their packets."""
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ Read = Callable[[int, int], bytes]
 
 
 class DamagedError(ValueError):
-    """What no encoder writes; the message tells what and where, for the sentence of the caller."""
+    """A codestream that no encoder writes; the message says what is wrong and where, for the caller's sentence."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Coding:
-    """What COD, COC and PPM or PPT say: markers in packets, layers, styles; whether packet headers lie elsewhere."""
+    """Contents of COD, COC and PPM or PPT: markers in packets, layers, styles; whether packet headers are packed."""
 
     sop: bool = False
     eph: bool = False
@@ -47,12 +47,12 @@ class Header:
     area, tile : (x0, y0, x1, y1) and (x0, y0, width, height)
         Image area and first tile on the reference grid.
     steps : sequence of (dx, dy)
-        Per component.
+        Sampling steps of each component.
     coding : Coding
     lengths : sequence of (tile, length)
-        Of tile-parts in their order, as far as TLM tells.
+        Tile and length of the tile-parts, in order, as far as TLM segments list them.
     stop : int
-        Where the first tile-part begins.
+        Position of the first tile-part.
     """
 
     area: tuple[int, int, int, int]
@@ -64,7 +64,7 @@ class Header:
 
     @property
     def columns(self) -> int:
-        """Tiles in a row."""
+        """Number of tiles in a row."""
         return ceil_div(self.area[2] - self.tile[0], self.tile[2])
 
     @property
@@ -72,8 +72,8 @@ class Header:
         """Number of tiles."""
         return self.columns * ceil_div(self.area[3] - self.tile[1], self.tile[3])
 
-    def touched(self, window: tuple[int, int, int, int] | None) -> Collection[int]:
-        """Return the tiles that a window (column, row, width, height) touches; None is the whole image."""
+    def tiles_in(self, window: tuple[int, int, int, int] | None) -> Collection[int]:
+        """Return the tiles that intersect a window (column, row, width, height); None is the whole image."""
         if window is None:
             return range(self.tiles)
         spans = []
@@ -81,7 +81,7 @@ class Header:
             low, high = self.area[axis], self.area[axis + 2]
             first = low + window[axis] * self.steps[0][axis]
             last = first + window[axis + 2] * self.steps[0][axis] - 1
-            first, last = (min(max(one, low), high - 1) - self.tile[axis] for one in (first, last))
+            first, last = (min(max(edge, low), high - 1) - self.tile[axis] for edge in (first, last))
             spans.append(range(first // self.tile[axis + 2], last // self.tile[axis + 2] + 1))
         return [row * self.columns + column for row in spans[1] for column in spans[0]]
 
@@ -93,9 +93,9 @@ class Header:
         return max(x, x0), max(y, y0), min(x + self.tile[2], x1), min(y + self.tile[3], y1)
 
 
-def ceil_div(number: int, by: int) -> int:
-    """Divide, and round up."""
-    return -(-number // by)
+def ceil_div(number: int, divisor: int) -> int:
+    """Divide and round up."""
+    return -(-number // divisor)
 
 
 def find_codestream(read: Read, size: int) -> tuple[int, int]:
@@ -113,11 +113,11 @@ def find_codestream(read: Read, size: int) -> tuple[int, int]:
         if length < head:
             break
         position += length
-    raise DamagedError("it has no whole codestream")
+    raise DamagedError("it has no complete codestream")
 
 
-def segments(read: Read, position: int, end: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
-    """Yield code, content and end of marker segments up to the marker `stop`, which comes last, without content."""
+def marker_segments(read: Read, position: int, end: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
+    """Yield code, content and end of each marker segment, and last the marker `stop`, which has no content."""
     while position + 2 <= end:
         code = int.from_bytes(read(position, 2), "big")
         if code == stop:
@@ -138,14 +138,14 @@ def read_header(read: Read, start: int, end: int) -> Header:
     Raises
     ------
     DamagedError, struct.error, IndexError, ValueError
-        When it is none, or a marker segment is cut short.
+        When it is not a main header, or a marker segment is truncated.
     """
     if read(start, 2) != _SOC:
-        raise DamagedError("its codestream does not begin as one")
+        raise DamagedError("its codestream does not start with SOC")
     coding, lengths = Coding(), []
     area = tile = steps = None
-    for code, content, after in segments(read, start + 2, end, SOT):
-        stop = after - 2
+    for code, content, segment_end in marker_segments(read, start + 2, end, SOT):
+        stop = segment_end - 2
         if code == _SIZ:
             x1, y1, x0, y0, width, height, left, top, count = struct.unpack(">8IH", content[2:36])
             area, tile = (x0, y0, x1, y1), (left, top, width, height)
@@ -156,27 +156,27 @@ def read_header(read: Read, start: int, end: int) -> Header:
         elif code == _TLM:
             lengths += _tile_lengths(content, len(lengths))
         elif steps:
-            coding = with_segment(coding, code, content, len(steps))
+            coding = apply_segment(coding, code, content, len(steps))
     if steps is None or coding.default is None:
-        raise DamagedError("its main header is not whole")
+        raise DamagedError("its main header is incomplete")
     return Header(area, tile, steps, coding, lengths, stop)
 
 
 def _tile_lengths(content: bytes, first: int) -> list[tuple[int, int]]:
-    """Return tile and length of tile-parts from a segment TLM; tiles that it does not number come in order."""
-    number = {0: "", 1: "B", 2: "H"}.get(content[1] >> 4 & 3)
-    if number is None:
+    """Return tile and length of the tile-parts in a TLM segment; without tile numbers, tiles are in order."""
+    number_format = {0: "", 1: "B", 2: "H"}.get(content[1] >> 4 & 3)
+    if number_format is None:
         raise DamagedError("its TLM segment is invalid")
-    entries = list(struct.iter_unpack(f">{number}{'I' if content[1] & 0x40 else 'H'}", content[2:]))
-    return [(entry[0] if number else first + i, entry[-1]) for i, entry in enumerate(entries)]
+    entries = list(struct.iter_unpack(f">{number_format}{'I' if content[1] & 0x40 else 'H'}", content[2:]))
+    return [(entry[0] if number_format else first + i, entry[-1]) for i, entry in enumerate(entries)]
 
 
-def with_segment(coding: Coding, code: int, content: bytes, components: int) -> Coding:
-    """Return how a tile is coded after one more segment of its header."""
+def apply_segment(coding: Coding, code: int, content: bytes, components: int) -> Coding:
+    """Return the coding of a tile updated by one more marker segment of its header."""
     if code == COD:
         return replace(
             coding,
-            # also where only the main header tells of markers
+            # the main header alone may announce the markers
             sop=coding.sop or bool(content[0] & 2),
             eph=coding.eph or bool(content[0] & 4),
             layers=struct.unpack(">H", content[2:4])[0],
@@ -194,6 +194,6 @@ def _style(content: bytes, flags: int) -> Style:
     levels, width, height, modes = content[:4]
     if levels > 32 or max(width, height) > 8:
         raise DamagedError("a COD or COC segment is invalid")
-    # without sizes a precinct is as large as it may be
+    # without sizes, precincts have their maximum size
     sizes = [content[5 + i] for i in range(levels + 1)] if flags & 1 else [0xFF] * (levels + 1)
     return Style(levels, (4 << width, 4 << height), modes, [(size & 15, size >> 4) for size in sizes])

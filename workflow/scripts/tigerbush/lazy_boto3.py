@@ -1,6 +1,6 @@
-"""boto3 is imported when something of it is used: rasterio imports it in case it should ever open s3:// itself.
+"""Import boto3 lazily: rasterio imports it in case it ever has to open s3:// itself.
 
-That is half of what most scripts need to start.
+That import would take half the start-up time of most scripts.
 """
 
 import importlib.util
@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 class LazyModule(ModuleType):
-    """Stands in for a module until something of it is asked for."""
+    """Stands in for a module until one of its attributes is used."""
 
     def __getattr__(self, name: str) -> object:
         if sys.modules.get(self.__name__) is self:

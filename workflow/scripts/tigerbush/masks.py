@@ -1,4 +1,4 @@
-"""What a mask says of a pixel, whichever sensor it is of."""
+"""The values of cloud masks, the same for all sensors."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ class MaskOptions:
     Attributes
     ----------
     cirrus : bool
-        Thin cirrus too.
+        Whether thin cirrus is masked.
     snow : bool
-        Snow and ice too (masks before baseline 04.00 of L1C do not know snow).
+        Whether snow and ice are masked (L1C masks before baseline 04.00 have no snow class).
     buffer : int
-        Pixels around what is masked, in all directions.
+        Pixels masked around each masked pixel, in all directions.
     """
 
     cirrus: bool = True
@@ -32,7 +32,7 @@ DEFAULTS = MaskOptions()
 
 
 def buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
-    """Return MASKED where a pixel is masked or within a disc around one that is, else CLEAR.
+    """Return MASKED within a disc around each masked pixel, CLEAR elsewhere.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def buffered(masked: np.ndarray, buffer: int) -> np.ndarray:
     mask = np.where(masked, MASKED, CLEAR).astype(np.uint8)
     if not buffer:
         return mask
-    import cv2  # every job on a product starts without it
+    import cv2  # not needed to start a job
 
     y, x = np.ogrid[-buffer : buffer + 1, -buffer : buffer + 1]
     return cv2.dilate(mask, (x**2 + y**2 <= buffer**2).astype(np.uint8))
 
 
 def mask_method(resolution: int, target: Grid) -> str:
-    """Return how a mask of a resolution in metres comes to a target grid."""
+    """Return the method that resamples a mask, given its resolution in metres, to a target grid."""
     return "Nearest" if target.resolution <= resolution else "First"

@@ -1,9 +1,9 @@
-"""What becomes of a product that cannot be processed: one contract for every engine.
+"""Placeholders for products that cannot be processed: one contract for every engine.
 
-Transient trouble is raised, so that Snakemake tries again, and so is every fault of the machine. What stays wrong with
-a product, and any trouble in the last attempt, becomes a placeholder: the other products of the site still finish, the
-summary names the product, and the gate `check_products` tells the truth at the end. A placeholder never takes the place
-of a finished result.
+Errors that may be temporary are raised, so that Snakemake retries the job, and so are faults of the machine. A
+permanent error of a product, and any error in the last attempt, results in a placeholder: the other products of the
+site still finish, the summary names the product, and the gate `check_products` fails at the end. A placeholder never
+replaces a finished result.
 """
 
 import logging
@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 import rasterio
 
-from tigerbush.errors import KeptError, MachineError, TigerbushError, refuse_fault
+from tigerbush.errors import KeptError, MachineError, TigerbushError, raise_machine_fault
 from tigerbush.files import RECORD, atomic_write, read_json, write_json
 from tigerbush.grid import Grid
 from tigerbush.product import NODATA, ProductName
@@ -27,13 +27,13 @@ from tigerbush.version import __version__
 
 log = logging.getLogger(__name__)
 
-# the only member of a zip that stands for a failed download; it holds the reason
+# the only member of a placeholder zip; it contains the reason for the failure
 FAILED = "TIGERBUSH_FAILED.txt"
-# What zipfile raises for damage: its own error, the decompressor's, and RuntimeError and its kind for
-# compression that it does not know and for encryption.
+# What zipfile raises for a damaged file: its own error, that of the decompressor, and RuntimeError or a subclass
+# for unknown compression and for encryption.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
-# where results of single products lie, and how their names end
-_PLACES = {"scenes": ".tif", "*/products": ".tif", "downloads": ".zip", "*/downloads": ".zip"}
+# folders with a file for each product, and the suffix of these files
+_FOLDERS = {"scenes": ".tif", "*/products": ".tif", "downloads": ".zip", "*/downloads": ".zip"}
 
 Result = TypeVar("Result")
 
@@ -46,19 +46,19 @@ def placeholder_on_failure(
     source: Path | None = None,
     result: Path | None = None,
 ) -> Result:
-    """Return what `work` returns, or the placeholder for the reason of its failure.
+    """Return what `work` returns, or a placeholder with the reason when it fails.
 
     Parameters
     ----------
     work : callable
     placeholder : callable
-        Takes the reason, one sentence.
+        Receives the reason, one sentence.
     last_attempt : bool
-        Whether trouble that might pass (`OSError`) is final now.
+        Whether an error that may be temporary (`OSError`) counts as permanent.
     source : Path, optional
-        Where the product lies on this machine.
+        Path of the product on this machine.
     result : Path, optional
-        `{product}.tif` or `{product}.zip`, what the placeholder would replace: kept when it is finished.
+        `{product}.tif` or `{product}.zip`, which the placeholder would replace; it is kept when it is finished.
 
     Raises
     ------
@@ -70,52 +70,52 @@ def placeholder_on_failure(
         When `result` is kept.
     """
     try:
-        made = work()
+        outcome = work()
     except (MachineError, KeptError):
         raise
     except (TigerbushError, OSError) as error:
-        refuse_fault(error, source)
-        final = isinstance(error, TigerbushError)
-        if not final and not last_attempt:
+        raise_machine_fault(error, source)
+        permanent = isinstance(error, TigerbushError)
+        if not permanent and not last_attempt:
             raise
-        reason = " ".join((str(error) if final else f"{type(error).__name__}: {error}").split())
+        reason = " ".join((str(error) if permanent else f"{type(error).__name__}: {error}").split())
         log.error("%s", reason)
         if result is not None:
-            keep_finished(result, reason)
-        made = placeholder(reason)
+            raise_if_finished(result, reason)
+        outcome = placeholder(reason)
     if result is not None:
-        record_of(result).unlink(missing_ok=True)
-    return made
+        record_path(result).unlink(missing_ok=True)
+    return outcome
 
 
-def keep_finished(result: Path, reason: str) -> None:
-    """Refuse to replace a finished result by a placeholder, and record it beside the result.
+def raise_if_finished(result: Path, reason: str) -> None:
+    """Refuse to replace a finished result by a placeholder, and write the reason into the record beside it.
 
     Parameters
     ----------
     result : Path
         `{product}.tif` or `{product}.zip`.
     reason : str
-        Why the product cannot be read now.
+        Why the product can no longer be read.
 
     Raises
     ------
     KeptError
         When the result is finished.
     MachineError
-        When that cannot be told.
+        When the machine prevents the result from being read.
     """
     if is_finished(result):
-        record_unreadable(result, reason)
+        write_record(result, reason)
         raise KeptError(
-            f"{result.stem} cannot be read again ({reason.rstrip('.')}); {result} of an earlier run is kept as it is: "
-            "mend the product, then run ./tigerbush retry, or delete that file to go on without it.",
+            f"{result.stem} cannot be read again ({reason.rstrip('.')}); {result} from an earlier run is kept: fix the "
+            "product, then run ./tigerbush retry, or delete that file to continue without it.",
             reason,
         )
 
 
-def keep_scene_with_pixels(scene: Path, reason: str) -> None:
-    """Refuse to replace a scene with pixels by one of a region that the product does not reach: a typo, more likely.
+def raise_if_scene_has_pixels(scene: Path, reason: str) -> None:
+    """Refuse to replace a scene with pixels by an empty one: a region outside the product is more likely a typo.
 
     Parameters
     ----------
@@ -129,69 +129,69 @@ def keep_scene_with_pixels(scene: Path, reason: str) -> None:
     """
     if is_finished(scene) and read_tags(scene).get(STATUS) == "ok":
         raise KeptError(
-            f"{reason}: {scene} of an earlier run is kept as it is; correct scene.region or scene.geo_region, or "
-            "delete that file to go on without it.",
+            f"{reason}: {scene} from an earlier run is kept; correct scene.region or scene.geo_region, or delete that "
+            "file to continue without it.",
             reason,
         )
 
 
-def record_of(result: Path) -> Path:
-    """Return the record of a kept result, `{product}.unreadable.json` beside it."""
+def record_path(result: Path) -> Path:
+    """Return the path of the record of a kept result, `{product}.unreadable.json` beside it."""
     return result.with_name(f"{result.stem}{RECORD}")
 
 
-def record_unreadable(result: Path, reason: str) -> None:
+def write_record(result: Path, reason: str) -> None:
     """Write the record of a kept result."""
-    write_json(record_of(result), {"product": result.stem, "reason": reason})
+    write_json(record_path(result), {"product": result.stem, "reason": reason})
 
 
 def is_finished(result: Path) -> bool:
-    """Tell whether a GeoTIFF or a zip is whole and stands for no failure.
+    """Tell whether a GeoTIFF or a zip is intact and not a placeholder.
 
     Parameters
     ----------
     result : Path
-        What `failed_outputs` lists; without a tag of status (a composite) it only has to be whole.
+        One of the files that `failed_outputs` lists, or a composite, which has no status and only has to be intact.
 
     Raises
     ------
     MachineError
-        When the machine keeps it from being read: nothing is known then.
+        When the machine prevents it from being read, so that its state is unknown.
     """
     try:
         with result.open("rb"):
             pass
-        return _copy_finished(result) if result.suffix == ".zip" else _image_finished(result)
+        return _zip_is_finished(result) if result.suffix == ".zip" else _image_is_finished(result)
     except FileNotFoundError:
         return False
     except (*GDAL_ERRORS, *ZIP_ERRORS, OSError) as error:
-        refuse_fault(error)
+        raise_machine_fault(error)
         return False
 
 
-def _image_finished(path: Path) -> bool:
+def _image_is_finished(path: Path) -> bool:
     with rasterio.open(path) as image:
         for _, window in image.block_windows(1):
-            # raises where it is damaged
+            # raises when the block is damaged
             image.read(window=window)
         return image.tags().get(STATUS) != "failed"
 
 
-def _copy_finished(path: Path) -> bool:
+def _zip_is_finished(path: Path) -> bool:
     with zipfile.ZipFile(path) as archive:
         return FAILED not in archive.namelist() and archive.testzip() is None
 
 
 def kept_results(results: Path) -> dict[Path, str]:
-    """Return what is kept below a results folder because its product could not be read again, with the reasons.
+    """Return the results that were kept because their product could not be read again, with the reasons.
 
     Parameters
     ----------
     results : Path
-        As of `failed_outputs`.
+        The results folder, as in `failed_outputs`.
     """
     kept = {}
-    for folder, suffix in _PLACES.items():
+    for folder, suffix in _FOLDERS.items():
         for record in results.glob(f"{folder}/*{RECORD}"):
             result = record.with_name(record.name.removesuffix(RECORD) + suffix)
             try:
@@ -202,28 +202,28 @@ def kept_results(results: Path) -> dict[Path, str]:
 
 
 def failed_outputs(results: Path) -> list[Path]:
-    """Return what to make again of failed products below a results folder, sorted.
+    """Return the outputs of failed products that have to be made again, sorted.
 
-    Placeholders, damaged files, what is kept of products that could not be read again, and the local copies that a
-    failure may come from.
+    These are placeholders, damaged files, results kept because their product could not be read again, and the local
+    copies that may have caused a failure.
 
     Parameters
     ----------
     results : Path
-        Holds `downloads/`, `scenes/` and one folder per site.
+        The results folder, with `downloads/`, `scenes/` and one folder per site.
     """
-    images = _of_products(results, "scenes/*.tif", "*/products/*.tif")
+    images = _product_files(results, "scenes/*.tif", "*/products/*.tif")
     failed = {path for path in images if not path.stem.endswith("_mask") and _image_failed(path)}
     failed |= kept_results(results).keys()
     products = {path.stem for path in failed}
-    copies = _of_products(results, "downloads/*.zip", "*/downloads/*.zip")
+    copies = _product_files(results, "downloads/*.zip", "*/downloads/*.zip")
     return sorted({*failed, *(path for path in copies if path.stem in products or _download_failed(path))})
 
 
-def _of_products(results: Path, *places: str) -> list[Path]:
-    """List the files in some places whose names begin with that of a product."""
+def _product_files(results: Path, *patterns: str) -> list[Path]:
+    """List the files that match one of the glob patterns and are named after a product."""
     name = re.compile(product_pattern())
-    return [path for place in places for path in results.glob(place) if name.match(path.name)]
+    return [path for pattern in patterns for path in results.glob(pattern) if name.match(path.name)]
 
 
 def _image_failed(path: Path) -> bool:
@@ -242,7 +242,7 @@ def _download_failed(path: Path) -> bool:
 
 
 def product_tags(name: ProductName, status: str, reason: str) -> dict[str, str]:
-    """Return the tags of everything that is made from one product."""
+    """Return the tags of all files that are made from a single product."""
     return {
         PRODUCT: name.product,
         STATUS: status,
@@ -256,7 +256,7 @@ def product_tags(name: ProductName, status: str, reason: str) -> dict[str, str]:
 def placeholder_raster(
     name: ProductName, reason: str, grid: Grid, epsg: int, bands: Sequence[str], status: str = "failed"
 ) -> Raster:
-    """Return what stands for the pixels of a product: all no-data, with the reason in the tags.
+    """Return the placeholder for the pixels of a product: all nodata, with the reason in the tags.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def placeholder_raster(
     epsg : int
     bands : sequence of str
     status : {"failed", "outside"}
-        Whether the product cannot be processed, or does not reach the grid.
+        Whether the product cannot be processed or does not reach the grid.
     """
     return Raster(
         data=np.full((len(bands), *grid.shape), NODATA, np.uint16),
@@ -279,7 +279,7 @@ def placeholder_raster(
     )
 
 
-def write_failed_copy(target: Path, reason: str) -> None:
-    """Write the zip that stands for a product that could not be fetched; opening it gives the reason."""
+def write_placeholder_zip(target: Path, reason: str) -> None:
+    """Write the placeholder for a product that could not be downloaded; opening it raises the reason."""
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr(FAILED, reason)

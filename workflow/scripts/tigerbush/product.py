@@ -1,7 +1,7 @@
-"""The names of products of all sensors, and what a sensor has to say of its own.
+"""Product names, and the description that each sensor gives of itself.
 
-`tigerbush.sensors` finds the sensors, `tigerbush.readers` opens their products, `tigerbush.archives` knows where they
-are kept. Planning reads this, so it imports nothing heavy.
+`tigerbush.sensors` finds the sensors, `tigerbush.readers` opens their products, `tigerbush.archives` knows where the
+products are kept. This module is used in planning, so it imports nothing heavy.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from datetime import datetime
 
 from tigerbush.site import Place
 
-# DN of what was not seen
+# DN of pixels that were not observed
 NODATA = 0
 
 
@@ -21,13 +21,13 @@ class ProductName:
     Attributes
     ----------
     product : str
-        The whole name, without the suffix of its folder.
+        The full name, without the suffix of its folder.
     platform, level, tile : str
         For example S2A, L1C, 33TVL.
     sensing_time : datetime
-        Start of the data take, UTC.
+        Start of the datatake, UTC.
     baseline : str
-        Processing baseline as in the metadata, for example 05.00.
+        Processing baseline as written in the metadata, for example 05.00.
     relative_orbit : int
     """
 
@@ -42,54 +42,54 @@ class ProductName:
 
 @dataclass(frozen=True, eq=False)
 class Sensor:
-    """What differs between sensors.
+    """Everything that differs between sensors.
 
     Attributes
     ----------
     package : str
-        Its folder of the library, as Python names it; the module `reader` there opens products, and `archive`, where
-        there is one, tells how archives keep them.
+        Dotted name of the sensor's package; its module `reader` opens products, and `archive`, if there is one,
+        describes how archives keep them.
     title : str
-        As users call it.
+        Name of the sensor in messages.
     pattern : str
-        Regular expression of a whole product name, without groups.
+        Regular expression that matches a full product name, without groups.
     form : str
-        The same for people.
+        Form of a product name, for messages.
     suffix : str
-        Of a product's folder.
+        Suffix of a product's folder.
     short_form : str
-        The name of that folder, abbreviated, for people.
+        Abbreviated name of that folder, for messages.
     bands : mapping of str to int
-        All bands, with their resolution in metres.
+        All bands, with their native resolution in metres.
     resolutions : tuple of int
-        That images and scenes may have, in metres.
+        Resolutions that images and scenes may have, in metres.
     site_bands : tuple of str
-        The bands that sites are measured with, by wavelength: red and near infrared are the last two, the first three
-        make the picture (blue, green, red; or green, red, near infrared where there is no blue).
+        Bands measured at sites, by wavelength: the last two are red and near infrared, the first three make the RGB
+        image (blue, green, red; or green, red, near infrared for a sensor without blue).
     size_file : str
-        The file of metadata that says how large images are, for sentences.
+        Metadata file that states the size of the images, for messages.
     saturated : int
-        DN that stands for too much light.
+        DN of a saturated pixel.
     tile_metres : int
         Largest side of a product.
     block_metres : mapping of int to int
-        Side of the squares that images are compressed in, by resolution, in metres.
+        Side of the square blocks in which images are compressed, by resolution, in metres.
     strip_metres : int
-        Whole products are read in strips of so many metres from the upper edge, so that nothing is decoded twice.
+        Height of the strips in which whole products are read, from the upper edge, so that nothing is decoded twice.
     snap_folders : tuple of str
-        Without which SNAP does not read a product.
+        Folders without which SNAP does not read a product.
     parse : callable
-        From a product name to its ProductName; TigerbushError when the name is none.
+        Maps a product name to its ProductName; raises TigerbushError when it is not a product name.
     role : callable
-        From the name of a file to its role (band, metadata or mask) and band; None when it is not needed.
+        Maps the name of a file to its role (band, metadata or mask) and band; None when the file is not needed.
     band_in : callable
-        From a sentence about a product to the band that it names; an empty string when it names none.
+        Maps a message about a product to the band that it names; an empty string when it names none.
     reaches : callable
-        Whether a tile reaches a Place.
+        Tells whether a tile reaches a Place.
     site_tiles : callable
-        From longitude, latitude and region_size of a Place to the names of the tiles that reach it.
+        Maps longitude, latitude and region_size of a Place to the names of the tiles that reach it.
     epsg : callable
-        From the name of a tile to its UTM zone.
+        Maps the name of a tile to the EPSG code of its UTM zone.
     """
 
     package: str

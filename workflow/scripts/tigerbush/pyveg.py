@@ -1,16 +1,16 @@
-"""Mode pyveg: everything that is done differently for comparison with results of pyveg, and nothing else knows what.
+"""Mode pyveg: everything that is done differently to make results comparable with those of pyveg.
 
-Products     with 50 % cloud or more are left out.
-Pixels       Masked ones are not known: in the black/white image they are what the filters make of mid-grey, and they
-             count as ground. A sub-image loses the pixels that are black in its RGB; one that is all grey is not used.
-Coordinates  of sub-images are those of pyveg's division of the square of degrees.
-Series       Values beyond 3 standard deviations are dropped, LOESS over 4 points, gaps of the site's mean filled by
-             interpolation, first differences instead of detrending; all sub-images of a date instead of equally many.
-             No series is refused as too short for its indicators, and no Ornstein-Uhlenbeck process is fitted.
-Reports      say so.
+Products     Products with 50 % cloud or more are left out.
+Pixels       Masks are ignored: in the black/white image a masked pixel becomes what the filters make of mid-grey, and
+             it counts as ground. Pixels that are black in the RGB image are lost; an all-grey sub-image is not used.
+Coordinates  Centres of sub-images come from pyveg's division of the site's square in degrees.
+Series       Values beyond 3 standard deviations are dropped; LOESS over 4 points; gaps in the site's mean are filled
+             by interpolation; first differences instead of detrending; all sub-images of a date, not the same number
+             on each. No series is refused as too short, and no Ornstein-Uhlenbeck process is fitted.
+Reports      Reports state the mode.
 
-Not followed: pyveg ignores the radiometric offset of newer baselines, and breaks ties of the centrality by rounding
-noise.
+Two things are not copied: pyveg ignores the radiometric offset of newer baselines, and breaks ties of the centrality
+by rounding noise.
 """
 
 import math
@@ -36,33 +36,33 @@ LOESS_POINTS = 4
 
 @dataclass(frozen=True)
 class Mode:
-    """What depends on the mode; the defaults are what tigerbush does.
+    """Everything that depends on the mode; the defaults are those of mode `default`.
 
     Attributes
     ----------
     name : str
-        As the configuration has it.
+        Name in the configuration.
     cloud_limit : float
-        Products with so much cloud or more are left out, percent.
-    knows_masks : bool
-        Masked pixels are lost, no ground, and mid-grey in the black/white image; else see `lost_ground_coloured`.
-    divides_degrees : bool
-        The centres of sub-images are `centres` instead of those of their pixels.
+        Percent; products with at least this cloud cover are left out.
+    uses_masks : bool
+        Whether masked pixels are lost, not ground, and mid-grey in the black/white image; otherwise see `classify_rgb`.
+    centres_in_degrees : bool
+        Whether the centres of sub-images are computed by `centres`, and not from their pixels.
     fills_gaps : bool
-        Series are `smoothed`, and `differences` of their means are analysed.
+        Whether series are `smoothed`, and the `differences` of their means analysed.
     analysis : dict
-        What stands in the place of the settings of `analysis`.
+        Values that replace those of `analysis` in the configuration.
     """
 
     name: str
     cloud_limit: float = math.inf
-    knows_masks: bool = True
-    divides_degrees: bool = False
+    uses_masks: bool = True
+    centres_in_degrees: bool = False
     fills_gaps: bool = False
     analysis: Mapping[str, object] = field(default_factory=dict)
 
     def too_cloudy(self, percent: float) -> str | None:
-        """Return why a product with so much cloud is left out, or None."""
+        """Return the reason for leaving out a product with this cloud cover, or None."""
         return (
             f"{self.cloud_limit:g} % cloud or more (mode: {self.name})"
             if percent >= self.cloud_limit
@@ -77,8 +77,8 @@ MODES = {
         Mode(
             "pyveg",
             cloud_limit=50,
-            knows_masks=False,
-            divides_degrees=True,
+            uses_masks=False,
+            centres_in_degrees=True,
             fills_gaps=True,
             analysis={"detrending": "none", "minimum_dates": 0, "equal_n": False},
         ),
@@ -86,8 +86,8 @@ MODES = {
 }
 
 
-def lost_ground_coloured(rgb: NDArray[np.uint8]) -> tuple[Mask, Mask, Mask]:
-    """Tell pixels as pyveg does, which sees nothing but the RGB.
+def classify_rgb(rgb: NDArray[np.uint8]) -> tuple[Mask, Mask, Mask]:
+    """Classify pixels as pyveg does, from the RGB image alone.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ def lost_ground_coloured(rgb: NDArray[np.uint8]) -> tuple[Mask, Mask, Mask]:
     Returns
     -------
     lost, ground, coloured : (h, w) bool arrays
-        Black pixels; every pixel; those that are not grey.
+        Black pixels; all pixels; pixels that are not grey.
     """
     return ~rgb.any(axis=-1), np.ones(rgb.shape[:2], bool), (rgb != rgb[..., :1]).any(axis=-1)
 
 
 def centres(longitude: float, latitude: float, region_size: float, number: int) -> list[tuple[float, float]]:
-    """Return the centres of sub-images that pyveg computes: the square of degrees divided by their number.
+    """Return the centres of sub-images as pyveg computes them, dividing the site's square in degrees evenly.
 
     pyveg's own image is square in degrees, so its centres and those of the pixels differ by
     1 / cos(latitude) in longitude.
@@ -112,12 +112,12 @@ def centres(longitude: float, latitude: float, region_size: float, number: int) 
     longitude, latitude, region_size : float
         The site, in degrees.
     number : int
-        Of sub-images, a square number.
+        Number of sub-images, a square number.
 
     Returns
     -------
     list of (longitude, latitude)
-        Down the columns from the north-west, rounded to 4 decimals.
+        Column by column from the north-west, rounded to 4 decimals.
     """
     n = math.isqrt(number)
     step = region_size / n
@@ -131,61 +131,61 @@ def centres(longitude: float, latitude: float, region_size: float, number: int) 
 
 
 def smoothed(dates: Sequence[str], vegetation: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-    """Treat sub-images as pyveg does: values beyond 3 standard deviations dropped, then LOESS over 4 points.
+    """Smooth the series of sub-images as pyveg does: drop values beyond 3 standard deviations, then apply LOESS.
 
     Parameters
     ----------
     dates : sequence of str
-        ISO, in order.
+        ISO 8601, in order.
     vegetation : dict of variable to (n, sub-images) float64 array
-        NaN where there is no number.
+        NaN where there is no value.
 
     Returns
     -------
     days, vegetation
         Days since the first date, (n,) float64, and the smoothed tables (statsmodels' lowess, 3 robust iterations, as
-        pyveg's analysis_preprocessing). Gaps stay NaN; `differences` fills those of the site's mean.
+        in pyveg's analysis_preprocessing). Gaps stay NaN; `differences` fills those of the site's mean.
     """
     days = np.array([date.fromisoformat(day).toordinal() for day in dates], dtype=float)
-    return days - days[0], {name: _smooth_parts(days, table) for name, table in vegetation.items()}
+    return days - days[0], {name: _smooth_columns(days, table) for name, table in vegetation.items()}
 
 
-def _smooth_parts(days: Array, table: Array) -> Array:
+def _smooth_columns(days: Array, table: Array) -> Array:
     from statsmodels.nonparametric.smoothers_lowess import lowess
 
     smooth = np.full(table.shape, np.nan)
-    for part in range(table.shape[1]):
-        rows = np.flatnonzero(np.isfinite(table[:, part]))
-        values = table[rows, part]
+    for column in range(table.shape[1]):
+        rows = np.flatnonzero(np.isfinite(table[:, column]))
+        values = table[rows, column]
         if len(rows) < LOESS_POINTS:
-            smooth[rows, part] = values
+            smooth[rows, column] = values
             continue
         kept = np.abs(values - values.mean()) <= OUTLIER_SIGMAS * values.std(ddof=1)
         fraction = min(LOESS_POINTS / len(rows), 1.0)
-        # four points in a row may leave no weight to fit; such a value stays as it is
+        # four neighbouring points may have no weight left to fit; such a value is kept unsmoothed
         fitted = lowess(
             values[kept], days[rows][kept], is_sorted=True, return_sorted=False, frac=fraction, it=3
         )
-        smooth[rows[kept], part] = np.where(np.isfinite(fitted), fitted, values[kept])
+        smooth[rows[kept], column] = np.where(np.isfinite(fitted), fitted, values[kept])
     return smooth
 
 
 def interpolated(values: Array, positions: NDArray[np.int64]) -> Array:
     """Return the series on every period from the first value to the last, gaps filled linearly; (m,) float64."""
-    some = np.isfinite(values)
-    first, last = positions[some][[0, -1]]
-    return np.interp(np.arange(first, last + 1), positions[some], values[some])
+    present = np.isfinite(values)
+    first, last = positions[present][[0, -1]]
+    return np.interp(np.arange(first, last + 1), positions[present], values[present])
 
 
 def differences(values: Array, positions: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
-    """Return the first differences of the series without gaps, and the numbers of their periods.
+    """Return the first differences of the gap-filled series, and the number of the period of each.
 
     Parameters
     ----------
     values : (n,) float64 array
         NaN where missing.
     positions : (n,) int array
-        Number of the period of each.
+        Number of the period of each value.
 
     Returns
     -------
@@ -196,5 +196,5 @@ def differences(values: Array, positions: NDArray[np.int64]) -> tuple[Array, NDA
 
 
 def gaps_sentence(number: int) -> str:
-    """Say what becomes of gaps."""
+    """Return the sentence that tells how gaps are treated."""
     return f"There are {number} gaps, which mode pyveg fills by interpolation."

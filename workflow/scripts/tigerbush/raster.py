@@ -1,4 +1,4 @@
-"""GeoTIFFs as the workflow writes and reads them: cloud-optimised, described, whole or not there."""
+"""Read and write the workflow's GeoTIFFs: cloud-optimised, with metadata, complete or absent."""
 
 import math
 import tempfile
@@ -18,26 +18,26 @@ from tigerbush.errors import TigerbushError
 from tigerbush.files import atomic_write, write_error
 from tigerbush.grid import Grid
 
-# GDAL would take 5 % of the machine's memory for its blocks
+# by default GDAL's block cache takes 5 % of the machine's memory
 CACHE_BYTES = 64_000_000
 COG_OPTIONS = {
     "compress": "DEFLATE",
-    "level": 1,  # a third of the time of the default level for files 13 % larger
+    "level": 1,  # a third of the time of the default level, for files 13 % larger
     "predictor": "YES",
 }
 BLOCK = 512
-# With more threads the JP2 driver passes over what fails in one of them, damage or a lack of memory: the pixels are
+# With more threads the JP2 driver ignores errors in one of them, such as damage or a lack of memory: the pixels are
 # then undefined, without an error.
 ONE_THREAD = {"GDAL_NUM_THREADS": "1"}
-# what rasterio raises; the second kind escapes where GDAL fails late
+# what rasterio raises; the second one escapes it when GDAL fails late
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
-# data set tags of everything that was made from one product
+# dataset tags of all files made from a single product
 PRODUCT = "TIGERBUSH_PRODUCT"
 STATUS = "TIGERBUSH_STATUS"
 REASON = "TIGERBUSH_REASON"
-# whether the packets of the JPEG 2000 files that were read could be checked (`tigerbush.jp2`)
+# whether the packets of the product's JPEG 2000 files could be checked (`tigerbush.jp2`)
 CODESTREAM = "TIGERBUSH_CODESTREAM"
-# tag of a composite: which products were used, and why others were not (JSON)
+# tag of a composite: the products used, and why others were not (JSON)
 LINEAGE = "TIGERBUSH_LINEAGE"
 
 
@@ -50,17 +50,17 @@ class Raster:
     data : (bands, h, w) array
     grid : Grid
     epsg : int
-        Code of the coordinate reference system.
+        EPSG code of the coordinate reference system.
     bands : tuple of str
-        Names, written as band descriptions.
+        Names of the bands, written as band descriptions.
     nodata : float
         Value of pixels without data.
     scale, offset : tuple of float
         Per band: physical value = data * scale + offset.
     units : tuple of str
-        Per band, of the physical value.
+        Per band, unit of the physical value.
     tags : mapping of str to str
-        Data set tags (status, reason, lineage).
+        Dataset tags (status, reason, lineage).
     """
 
     data: np.ndarray
@@ -79,29 +79,29 @@ class Raster:
 
 
 def image_driver(name: str) -> str:
-    """Return GDAL's driver for an image of a product by its suffix, `.jp2` or `.tif`.
+    """Return GDAL's driver for an image of a product, from its suffix, `.jp2` or `.tif`.
 
-    GDAL would go by the content, and some drivers (VRT) read whatever files and addresses the content names.
+    GDAL would choose by content, and some drivers (VRT) read any file or URL that the content names.
     """
     return "JP2OpenJPEG" if name.endswith(".jp2") else "GTiff"
 
 
 def write_raster(target: Path, raster: Raster) -> None:
-    """Write a cloud-optimised GeoTIFF (deflate, internal overviews), whole or not at all."""
+    """Write a cloud-optimised GeoTIFF (deflate, internal overviews), completely or not at all."""
     write_strips(target, raster, [(raster.grid, 0, raster.data)])
 
 
 def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, np.ndarray]]) -> None:
-    """Write a cloud-optimised GeoTIFF from strips, so that the whole need not fit into memory.
+    """Write a cloud-optimised GeoTIFF strip by strip, so that the image need not fit into memory.
 
     Parameters
     ----------
     target : Path
-        Written whole or not at all, also when `strips` raises.
+        Written completely or not at all, also when `strips` raises.
     like : Raster
-        What the file is to be; of its data only type and number of bands count.
+        Describes the file; of its data, only the type and the number of bands are used.
     strips : iterable of (Grid, int, (bands, h, w) array)
-        Parts of `like.grid` as wide as it, the number of the first band from 0, and the pixels.
+        Grid of the strip, which spans the full width of `like.grid`; index of the first band, from 0; pixels.
     """
     profile = {
         "driver": "GTiff",
@@ -125,12 +125,11 @@ def write_strips(target: Path, like: Raster, strips: Iterable[tuple[Grid, int, n
         try:
             with rasterio.open(plain.name, "w", **profile) as out:
                 _fill(out, like, strips)
-            # Before the copy, which would compress them twice; they repeat pixels of the level below, so
-            # that classes and DN stay what they are.
+            # Built before the copy, which would otherwise compress them twice. Nearest keeps classes and DN unchanged.
             with rasterio.open(plain.name, "r+") as out:
                 out.build_overviews(_overviews(max(out.shape)), Resampling.nearest)
             rasterio.shutil.copy(plain.name, cog, driver="COG", **COG_OPTIONS)
-            # GDAL does not tell when the last block did not fit on the disk
+            # GDAL does not report that the last block did not fit on the disk
             with rasterio.open(cog) as written:
                 written.read(window=Window(written.width - 1, written.height - 1, 1, 1))
         except (*GDAL_ERRORS, SystemError) as error:
@@ -152,7 +151,7 @@ def _fill(out: DatasetWriter, like: Raster, strips: Iterable[tuple[Grid, int, np
 
 
 def _overviews(side: int) -> list[int]:
-    """Return the factors down to an overview that fits into one block."""
+    """Return the reduction factors, up to that of an overview that fits into one block."""
     return [2**level for level in range(1, max(math.ceil(math.log2(side / BLOCK)), 0) + 1)]
 
 
@@ -182,22 +181,22 @@ def read_raster(path: Path) -> Raster:
 
 
 def read_tags(path: Path) -> Mapping[str, str]:
-    """Read only the data set tags of a GeoTIFF."""
+    """Read only the dataset tags of a GeoTIFF."""
     with rasterio.open(path) as source:
         return source.tags()
 
 
-def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, said: str) -> np.ndarray:
-    """Read the part `source` of an image that lies on `grid`, or that is a window of it (a GeoTIFF).
+def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, size_file: str) -> np.ndarray:
+    """Read the window `source` of an image on `grid`; a GeoTIFF may cover only a part of `grid`.
 
     Parameters
     ----------
     image : rasterio.io.DatasetReader
     label : str
-        What sentences call it.
+        Name of the image in messages.
     grid, source : Grid
-    said : str
-        The file of metadata that says how large the image is.
+    size_file : str
+        The metadata file that states the size of the image, for messages.
 
     Returns
     -------
@@ -206,28 +205,28 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, said: 
     Raises
     ------
     TigerbushError
-        When the image is of another size than `grid`, or does not hold `source`.
+        When the size of the image is not that of `grid`, or the image does not contain `source`.
     """
-    here = grid
+    image_grid = grid
     if image.driver == "GTiff":
-        here = Grid.from_transform(image.transform, image.width, image.height)
+        image_grid = Grid.from_transform(image.transform, image.width, image.height)
     elif (image.width, image.height) != (grid.width, grid.height):
         raise TigerbushError(
-            f"{label} has {image.width} x {image.height} pixels, expected {grid.width} x {grid.height} as {said} "
-            "says; fetch the product again, then run ./tigerbush retry."
+            f"{label} has {image.width} x {image.height} pixels, but {size_file} states {grid.width} x {grid.height}; "
+            "fetch the product again, then run ./tigerbush retry."
         )
-    column = (source.x - here.x) / grid.resolution
-    row = (here.y - source.y) / grid.resolution
-    inside = 0 <= column <= here.width - source.width and 0 <= row <= here.height - source.height
-    if here.resolution != grid.resolution or not inside or column % 1 or row % 1:
+    column = (source.x - image_grid.x) / grid.resolution
+    row = (image_grid.y - source.y) / grid.resolution
+    inside = 0 <= column <= image_grid.width - source.width and 0 <= row <= image_grid.height - source.height
+    if image_grid.resolution != grid.resolution or not inside or column % 1 or row % 1:
         raise TigerbushError(
-            f"{label} does not hold the window that is needed; fetch the product again, then run ./tigerbush retry."
+            f"{label} does not contain the window needed; fetch the product again, then run ./tigerbush retry."
         )
     return image.read(window=Window(column, row, source.width, source.height))
 
 
-def does_not_decode(label: str, error: Exception) -> TigerbushError:
-    """Return the sentence for an image that GDAL cannot decode."""
+def decode_error(label: str, error: Exception) -> TigerbushError:
+    """Return the exception for an image that GDAL cannot decode."""
     return TigerbushError(
-        f"{label} does not decode ({error}); fetch the product again, then run ./tigerbush retry."
+        f"{label} cannot be decoded ({error}); fetch the product again, then run ./tigerbush retry."
     )

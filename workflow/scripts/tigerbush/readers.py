@@ -1,4 +1,4 @@
-"""Products of every sensor, opened: the folder of each sensor has a module `reader` that does it."""
+"""Open products of any sensor, by the module `reader` of the sensor's package."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,24 +15,24 @@ from tigerbush.sensors import sensor_at
 
 
 class Product(Protocol):
-    """An opened product, a frozen dataclass.
+    """An open product, a frozen dataclass.
 
     Attributes
     ----------
     path : Path
-        The folder or zip that it lies in.
+        The product's folder or zip.
     name : ProductName
     files : mapping of str to int
-        Names relative to the product, and sizes in bytes.
+        File names relative to the product's folder, and sizes in bytes.
     granule : str
-        Name of a part within it; empty where products have none.
+        Name of the granule; empty for sensors without granules.
     cloud_percent : float or None
     epsg : int
         UTM zone.
     grids : mapping of int to Grid
-        The product's grid per resolution in metres; all have one upper-left corner.
+        The product's grid per resolution in metres; all share one upper-left corner.
     codestream : str or None
-        Whether the packets of all JPEG 2000 files that were read could be checked; None without any such file.
+        Whether the packets of all JPEG 2000 files read so far could be checked; None when there were no such files.
     """
 
     path: Path
@@ -48,24 +48,24 @@ class Product(Protocol):
         """Return scale and offset of a band: reflectance = DN x scale + offset."""
 
     def check_band(self, band: str, target: Grid | None = None) -> None:
-        """Refuse a product whose file of a band is missing or damaged (where it touches `target`), undecoded."""
+        """Raise TigerbushError when the file of a band is missing, or damaged within `target`; nothing is decoded."""
 
     def read_band(
         self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
     ) -> np.ndarray:
-        """Return the DN of a band as stored, uint16 with nodata 0, on a window of the product's target grid."""
+        """Return the stored DN of a band, uint16 with nodata 0, on a window of the product's target grid."""
 
     def read_mask(self, target: Grid, options: MaskOptions) -> tuple[np.ndarray, str | None]:
-        """Return the values of `tigerbush.masks` on a grid (UNKNOWN without a mask), and the file they came from."""
+        """Return the cloud mask (`tigerbush.masks`; UNKNOWN without one) on a grid, and the file it was read from."""
 
     def read_bytes(self, name: str) -> bytes:
-        """Return the content of a file of the product."""
+        """Return the content of one of the product's files."""
 
     def band_file(self, band: str) -> tuple[str, int]:
         """Return the file of a band at its finest resolution, and that resolution in metres."""
 
     def mask_file(self) -> tuple[str | None, int | None]:
-        """Return the file of the mask and its resolution in metres; None for a file that is no image, and for none."""
+        """Return the file of the mask and its resolution in metres: None for polygons, and two None without a mask."""
 
 
 def _reader(path: Path) -> ModuleType:
@@ -73,37 +73,39 @@ def _reader(path: Path) -> ModuleType:
 
 
 def open_product(path: Path) -> Product:
-    """Open a product's folder, or a zip of it.
+    """Open a product's folder or its zip.
 
     Raises
     ------
     TigerbushError
-        When it cannot be read, in one sentence that names file and field.
+        When it cannot be read; the message names file and field.
     """
     path = Path(path)
     return _reader(path).open_product(path)
 
 
 def list_files(path: Path) -> dict[str, int]:
-    """List the files of a product, by names relative to its folder, with sizes in bytes.
+    """List the files of a product: names relative to its folder, and sizes in bytes.
 
     Raises
     ------
     TigerbushError
-        When there is no such product, or the zip is damaged.
+        When the product does not exist, or its zip is damaged.
     OSError
-        When a folder of it cannot be listed.
+        When one of its folders cannot be listed.
     """
     return _reader(path).list_files(path)
 
 
 def list_folders(path: Path) -> list[str]:
-    """List the folders of a product, by names relative to its own; of a zip those that have an entry of their own."""
+    """List the folders of a product, relative to its own; of a zip, the folders stored as entries."""
     return _reader(path).list_folders(path)
 
 
 def unpack_product(path: Path, folder: Path) -> Path:
-    """Unpack a product's zip, empty folders too, and return its own folder; names that leave it are left out.
+    """Unpack a product's zip, including empty folders, and return the product's folder.
+
+    Entries whose path leads out of the product's folder are skipped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The sensors whose products are known: each folder of the library with a module `sensor`."""
+"""The supported sensors: one for each package of the library that has a module `sensor`."""
 
 import re
 from functools import cache, lru_cache
@@ -17,34 +17,34 @@ def sensors() -> tuple[Sensor, ...]:
 
 
 def product_pattern() -> str:
-    """Return a regular expression of the name of any sensor's product."""
+    """Return a regular expression that matches the product names of all sensors."""
     return f"(?:{'|'.join(sensor.pattern for sensor in sensors())})"
 
 
 def titles() -> str:
-    """Return what users call the sensors, for sentences."""
+    """Return the names of the sensors, for messages."""
     return " or ".join(sensor.title for sensor in sensors())
 
 
 def suffixes() -> str:
-    """Return what the names of products' folders end in, for sentences."""
+    """Return the suffixes of product folders, for messages."""
     return " or ".join(sensor.suffix for sensor in sensors())
 
 
 def short_forms() -> str:
-    """Return what the names of products' folders look like, for sentences."""
+    """Return the abbreviated names of product folders, for messages."""
     return " or ".join(sensor.short_form for sensor in sensors())
 
 
-# more than a table has; the days of a bucket hold millions of names
+# more than a table has rows; listing a bucket passes millions of names
 @lru_cache(maxsize=100_000)
 def sensor_of(product: str) -> Sensor:
-    """Return the sensor of a product, by its name.
+    """Return the sensor of a product, given the product's name.
 
     Raises
     ------
     TigerbushError
-        When no sensor names products so.
+        When it is not a product name of any sensor.
     """
     for sensor in sensors():
         if re.fullmatch(sensor.pattern, product.removesuffix(sensor.suffix)):
@@ -54,38 +54,38 @@ def sensor_of(product: str) -> Sensor:
 
 
 def parse_name(product: str) -> ProductName:
-    """Split the name of a product, which may have the suffix of its folder.
+    """Split a product name into its fields; the suffix of a product folder is accepted.
 
     Raises
     ------
     TigerbushError
-        When it is no product's name.
+        When it is not a product name.
     """
     return sensor_of(product).parse(product)
 
 
 def ends_like_product(path: Path) -> bool:
-    """Tell whether a path ends like a product's folder or a zip of it."""
+    """Tell whether a path has the suffix of a product folder or of a zip."""
     return path.suffix in {".zip", *(sensor.suffix for sensor in sensors())}
 
 
 def sensor_at(path: Path) -> Sensor:
-    """Return the sensor of a product's folder, or of a zip of it.
+    """Return the sensor of a product folder, or of the zip of one.
 
     Raises
     ------
     TigerbushError
-        When it does not carry the name of a product.
+        When the path is not named after a product.
     """
     return sensor_of(path.name.removesuffix(".zip"))
 
 
 def name_at(path: Path) -> ProductName:
-    """Return the name that a product's folder, or a zip of it, carries.
+    """Return the product name of a product folder, or of the zip of one.
 
     Raises
     ------
     TigerbushError
-        When it does not carry the name of a product.
+        When the path is not named after a product.
     """
     return parse_name(path.name.removesuffix(".zip"))

@@ -1,9 +1,9 @@
-"""A site: where it is, how large, and how it is cut into sub-images."""
+"""Sites: their position and size, and how they are divided into sub-images."""
 
 import math
 from dataclasses import dataclass
 
-# metres per degree of latitude, as pyveg has it
+# metres per degree of latitude, pyveg's value
 METRES_PER_DEGREE = 111_320
 
 
@@ -31,7 +31,7 @@ class Place:
     @property
     def epsg(self) -> int:
         """EPSG code of the UTM zone of the centre (with the MGRS exceptions of Norway)."""
-        import utm  # scenes do without it
+        import utm  # not needed for scenes
 
         zone = utm.latlon_to_zone_number(self.latitude, self.longitude)
         return (32600 if self.latitude >= 0 else 32700) + int(zone)
@@ -48,26 +48,26 @@ class Place:
     def bounding_box(self) -> tuple[float, float, float, float]:
         """West, south, east and north, in degrees."""
         half = self.region_size / 2
-        # a place is as wide as it is high, in metres
-        wide = half / max(math.cos(math.radians(self.latitude)), 0.1)
+        # a place is square in metres
+        half_width = half / max(math.cos(math.radians(self.latitude)), 0.1)
         return (
-            max(self.longitude - wide, -180.0),
+            max(self.longitude - half_width, -180.0),
             max(self.latitude - half, -90.0),
-            min(self.longitude + wide, 180.0),
+            min(self.longitude + half_width, 180.0),
             min(self.latitude + half, 90.0),
         )
 
 
 @dataclass(frozen=True)
 class Site(Place):
-    """A place that is cut into sub-images.
+    """A place that is divided into sub-images.
 
     Attributes
     ----------
     size : int
-        Pixels a side of a sub-image.
+        Side of a sub-image in pixels.
     resolution : int
-        Of its pixels, in metres.
+        Side of a pixel in metres.
     """
 
     size: int
@@ -75,5 +75,5 @@ class Site(Place):
 
     @property
     def sub_images(self) -> int:
-        """Number of sub-images a side: floor(region_size x 111320 / (size x resolution)); 0 when none fits."""
+        """Number of sub-images per side: floor(region_size x 111320 / (size x resolution)); 0 when none fits."""
         return math.floor(self.metres / (self.size * self.resolution))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tigerbush.analysis.detrend import YEAR
 from tigerbush.errors import MachineError, TigerbushError
 from tigerbush.files import atomic_write
-from tigerbush.spreadsheet import cell
+from tigerbush.spreadsheet import escape_cell
 from tigerbush.variables import VEGETATION, WEATHER, in_collection, indices_in, measured, number_in, row_of
 
 Array = NDArray[np.float64]
@@ -329,7 +329,7 @@ def write_series(rows: Sequence[Mapping], csv: Path, parquet: Path) -> None:
     kinds = {"sub_image": pyarrow.int32(), "n": pyarrow.int32()}
     kinds |= dict.fromkeys(("latitude", "longitude", "value"), pyarrow.float64())
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in TIDY])
-    cells = [{name: cell(value) for name, value in row.items()} for row in rows]
+    cells = [{name: escape_cell(value) for name, value in row.items()} for row in rows]
     options = pyarrow.csv.WriteOptions(quoting_style="needed")
     with atomic_write(csv) as temporary:
         pyarrow.csv.write_csv(pyarrow.Table.from_pylist(cells, schema=schema), temporary, options)

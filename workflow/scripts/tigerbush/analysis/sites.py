@@ -7,7 +7,7 @@ scenes and neighbours. There is no combined score; indicators that disagree are 
 import math
 from collections.abc import Mapping, Sequence
 
-from tigerbush.spreadsheet import rows_text
+from tigerbush.spreadsheet import format_table
 
 COLUMNS = (
     "site",
@@ -89,4 +89,4 @@ def _row(analysis: Mapping) -> dict:
 
 def table_text(comparison: Mapping) -> str:
     """Return sites.csv: the rows of a comparison, empty where there is nothing."""
-    return rows_text(comparison["rows"], COLUMNS)
+    return format_table(comparison["rows"], COLUMNS)

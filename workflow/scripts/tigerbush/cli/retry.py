@@ -11,7 +11,7 @@ from pathlib import Path
 from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.placeholder import failed_outputs, kept_results, record_of
+from tigerbush.placeholder import failed_outputs, kept_results, record_path
 from tigerbush.planning.tables import read_rows
 
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         print(f"{len(kept)} kept result(s) of products that could not be read again:", *names, sep="\n  ")
     for path in kept:
         # a job that fails again writes it again
-        record_of(path).unlink()
+        record_path(path).unlink()
     scenes = any(path.parent.name == "scenes" for path in failed)
     sites = any(path.parent.name == "products" for path in failed)
     targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from tigerbush.errors import GoneError, RemoteError, TigerbushError, refuse_fault
+from tigerbush.errors import GoneError, RemoteError, TigerbushError, raise_machine_fault
 from tigerbush.sensors import sensor_of
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _difference(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
             if size != int(row["size"]):
                 return f"has {size} bytes of {row['name']}, of which {row['size']} were listed"
     except (OSError, zipfile.BadZipFile) as error:
-        refuse_fault(error, path)
+        raise_machine_fault(error, path)
         return f"cannot be read any more ({getattr(error, 'strerror', None) or error})"
     return None
 

@@ -1,1 +1,1 @@
-"""Whole products at one resolution, by arrays or by ESA SNAP."""
+"""Scenes: whole products at one resolution, made with NumPy or by ESA SNAP."""

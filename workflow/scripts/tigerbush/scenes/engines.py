@@ -1,4 +1,4 @@
-"""What resamples whole products, into the same files: arrays (`tigerbush.scenes.scene`) or ESA SNAP (`.snap`)."""
+"""Resample whole products with one of the engines: NumPy (`tigerbush.scenes.scene`) or ESA SNAP (`.snap`)."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def run_engine(path: Path, target: Path, options: SceneOptions, limits: Limits) 
         GeoTIFF.
     options : SceneOptions
     limits : Limits
-        For SNAP; arrays take what they need.
+        For SNAP; the engine `rasterio` ignores them.
 
     Raises
     ------
@@ -34,25 +34,25 @@ def run_engine(path: Path, target: Path, options: SceneOptions, limits: Limits) 
 def make_scene(
     path: Path, target: Path, product: str, options: SceneOptions, *, limits: Limits, last_attempt: bool
 ) -> None:
-    """Write a product's scene, or the placeholder of its failure (`tigerbush.placeholder`).
+    """Write a product's scene, or a placeholder when it fails (`tigerbush.placeholder`).
 
     Parameters
     ----------
     path, target, options, limits
-        As of `run_engine`.
+        As in `run_engine`.
     product : str
-        Its name, for the placeholder.
+        Name of the product, for the placeholder.
     last_attempt : bool
-        Whether trouble that might pass is final now.
+        Whether an error that may be temporary counts as permanent.
 
     Raises
     ------
     OSError
-        Trouble that might pass, before the last attempt.
+        An error that may be temporary, before the last attempt.
     MachineError, MemoryError, ImportError
         When the machine is to blame: `target` cannot be written, the engine does not work here, and the like.
     KeptError
-        When the product fails, and `target` is finished.
+        When the product fails but `target` is finished.
     """
 
     def placeholder_raster(reason: str) -> None:

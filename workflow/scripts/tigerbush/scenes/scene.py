@@ -1,4 +1,4 @@
-"""Whole products at one resolution: what SNAP's Resample and Subset make of them."""
+"""Resample whole products to one resolution, with the same result as SNAP's operators Resample and Subset."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from rasterio.warp import transform
 
 from tigerbush.errors import ConfigurationError
 from tigerbush.grid import Grid
-from tigerbush.placeholder import keep_scene_with_pixels, placeholder_raster, product_tags
+from tigerbush.placeholder import placeholder_raster, product_tags, raise_if_scene_has_pixels
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.product import NODATA
 from tigerbush.raster import CODESTREAM, GDAL_ERRORS, REASON, Raster, write_raster, write_strips
@@ -23,19 +23,19 @@ Methods = str | Mapping[str, str]
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """How a scene is made of a product: the keys of `scene` in the configuration.
+    """How a scene is made from a product: the keys of `scene` in the configuration.
 
     Attributes
     ----------
     bands : sequence of str
     resolution : int
-        Metres.
+        In metres.
     upsampling, downsampling : str or mapping of band to str
         See `read_bands`; SNAP takes one method for all bands.
     region : (x, y, width, height), optional
-        Pixels of the target grid, as SNAP's `region`.
+        In pixels of the target grid, like SNAP's `region`.
     geo_region : str, optional
-        WKT polygon in degrees, as SNAP's `geoRegion`.
+        WKT polygon in degrees, like SNAP's `geoRegion`.
     engine : {"rasterio", "snap", "gpt"}
     """
 
@@ -65,7 +65,7 @@ def read_bands(
     upsampling: Methods = "Nearest",
     downsampling: Methods = "First",
 ) -> np.ndarray:
-    """Read bands of a product on one grid.
+    """Read bands of a product on a common grid.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ def read_bands(
     grid : Grid
         The target grid of the product or a window of it.
     upsampling, downsampling : str or mapping of band to str
-        Methods of `tigerbush.resample`; bands that a mapping does not name take SNAP's default.
+        Methods of `tigerbush.resample`; bands missing from a mapping use SNAP's default.
 
     Returns
     -------
     (bands, h, w) uint16 array
-        DN as stored, nodata 0.
+        Stored DN, nodata 0.
     """
     return np.stack([_read(product, band, grid, upsampling, downsampling) for band in bands])
 
@@ -92,7 +92,7 @@ def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsamp
 
 
 def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
-    """Return stored DN with everything that makes them reflectance; what reading found is told, too."""
+    """Return stored DN with scale and offset to reflectance, and with the tags of the product."""
     reflectance = [product.reflectance(band) for band in bands]
     codestream = {CODESTREAM: product.codestream} if product.codestream else {}
     return Raster(
@@ -109,20 +109,20 @@ def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.
 
 
 def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
-    """Write bands of a whole product at one resolution, strip by strip: SNAP's Resample, then Subset.
+    """Write bands of a whole product at one resolution, strip by strip, as SNAP's Resample and Subset would.
 
     Parameters
     ----------
     path : Path
         Product folder or zip.
     target : Path
-        GeoTIFF: uint16 DN as stored (nodata 0) with scale and offset to reflectance.
+        GeoTIFF: stored uint16 DN (nodata 0) with scale and offset to reflectance.
     options : SceneOptions
 
     Raises
     ------
     TigerbushError
-        When the product cannot be read; nothing is left at `target` then.
+        When the product cannot be read; nothing is written to `target` then.
     ConfigurationError
         When `geo_region` is not a WKT polygon in degrees.
     KeptError
@@ -134,11 +134,11 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
     grid = scene_region(whole, product.epsg, options.region, options.geo_region)
     if grid is None:
         outside = scene_outside(product.name.product, bands, options.resolution)
-        keep_scene_with_pixels(target, outside.tags[REASON])
+        raise_if_scene_has_pixels(target, outside.tags[REASON])
         write_raster(target, outside)
         return
     for band in bands:
-        # before decoding, which takes minutes; and whether packets could be checked is a tag of the file
+        # before decoding, which takes minutes, and because the result is a tag of the file
         product.check_band(band, grid)
     strips = (
         (strip, number, _read(product, band, strip, options.upsampling, options.downsampling)[None])
@@ -152,17 +152,18 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
 def scene_region(
     grid: Grid, epsg: int, region: Sequence[int] | None = None, geo_region: str | None = None
 ) -> Grid | None:
-    """Return the part of a target grid that SNAP's Subset would keep, or None when none is left.
+    """Return the part of a target grid that SNAP's Subset would keep, or None when nothing is left.
 
     Parameters
     ----------
     grid : Grid
     epsg : int
-        Of the grid.
+        EPSG code of the grid.
     region : (x, y, width, height), optional
-        Pixels, clipped to the grid.
+        In pixels, clipped to the grid.
     geo_region : str, optional
-        WKT polygon in degrees (longitude first); its corners' bounding box, outward to whole pixels.
+        WKT polygon in degrees (longitude first); the bounding box of its corners is kept, rounded outward to whole
+        pixels.
 
     Raises
     ------
@@ -178,7 +179,7 @@ def scene_region(
         try:
             xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*corners, strict=True))
         except GDAL_ERRORS:
-            # a quarter of the earth or more from the tile's meridian
+            # too far from the central meridian of the tile's zone to be projected
             return None
         left = math.floor((min(xs) - grid.x) / grid.resolution)
         right = math.ceil((max(xs) - grid.x) / grid.resolution)
@@ -199,8 +200,8 @@ def _corners(text: str) -> list[Corner]:
 
 
 def _strips(whole: Grid, grid: Grid, metres: int) -> Iterator[Grid]:
-    """Cut a part of a product into strips that end at multiples of so many metres from the product's upper edge."""
-    # at 60 m the common multiple of Sentinel-2's tiles is longer than a product: one strip
+    """Divide a part of a product into strips that end at multiples of `metres` from the product's upper edge."""
+    # at 60 m the common multiple for Sentinel-2 is higher than a product, which makes a single strip
     rows = math.lcm(metres, int(grid.resolution)) // int(grid.resolution)
     top = round((whole.y - grid.y) / grid.resolution)
     start = top
@@ -216,7 +217,7 @@ def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolutio
 
 
 def scene_outside(product: str, bands: Sequence[str], resolution: int) -> Raster:
-    """Return what stands for the scene of a product that does not reach the region."""
+    """Return the placeholder for the scene of a product that does not reach the region."""
     return _one_pixel(product, "the product does not reach the region", bands, resolution, "outside")
 
 

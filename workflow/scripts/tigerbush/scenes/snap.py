@@ -1,8 +1,8 @@
-"""Scenes by ESA SNAP: the engines `snap` (esa_snappy, its bridge to Python) and `gpt` (its command).
+"""Make scenes with ESA SNAP: the engines `snap` (esa_snappy, its Python bridge) and `gpt` (its command line).
 
-SNAP runs in a process of its own for every product, with a user directory, temporary files, memory and threads of its
-own: virtual machines that share any of them disturb each other. It reads the same product and writes a plain GeoTIFF,
-which `tigerbush.scenes.snap_output` turns into the file that the engine `rasterio` writes.
+SNAP runs in a separate process for every product, with its own user directory, temporary files, memory and threads,
+because Java virtual machines that share any of these interfere with each other. It reads the same product and writes a
+plain GeoTIFF, which `tigerbush.scenes.snap_output` rewrites as the file that the engine `rasterio` would write.
 """
 
 import logging
@@ -19,16 +19,16 @@ from tigerbush.raster import write_raster
 from tigerbush.readers import Product, open_product, unpack_product
 from tigerbush.scenes.scene import SceneOptions, scene_grid, scene_outside, scene_region
 from tigerbush.scenes.snap_graph import FORMAT, Step, graph_xml, scene_steps
-from tigerbush.scenes.snap_output import rewrite
+from tigerbush.scenes.snap_output import rewrite_output
 from tigerbush.scenes.snap_worker import __file__ as _worker
 from tigerbush.sensors import sensor_of
 
 log = logging.getLogger(__name__)
 
 WORKER = Path(_worker)
-# a shell's status for a command that may not be executed, and for one that is not there
+# exit status of a shell for a command that is not executable, and for one that is not found
 _NOT_STARTED = (126, 127)
-# what SNAP says when the machine is to blame, not the product
+# sentences for errors that are the machine's fault, and the messages of SNAP that indicate them
 _MACHINE = {
     "ran out of memory; the next attempt gets more, or raise mem_mb of the rule": (
         "OutOfMemoryError",
@@ -38,19 +38,19 @@ _MACHINE = {
         "Cannot allocate memory",
         "insufficient memory",
     ),
-    "found the disk full; make room in the folder of temporary files (TMPDIR)": (
+    "found the disk full; free space in the folder for temporary files (TMPDIR)": (
         "No space left on device",
         "Disk quota exceeded",
         "File too large",
         "Read-only file system",
     ),
-    "may not open enough files; raise the limit (ulimit -n)": ("Too many open files",),
-    "lost a disk; mount it again": (
+    "could not open enough files; raise the limit (ulimit -n)": ("Too many open files",),
+    "lost a file system; mount it again": (
         "Stale file handle",
         "Transport endpoint is not connected",
         "Host is down",
     ),
-    "does not start or is not complete; check mem_mb of the rule and the installation (docs/snap.md)": (
+    "does not start or is incomplete; check mem_mb of the rule and the installation (docs/snap.md)": (
         "Java Virtual Machine",
         "initialization of VM",
         "NoClassDefFoundError",
@@ -64,13 +64,13 @@ _MACHINE = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run of SNAP may take.
+    """Limits of one run of SNAP.
 
     Attributes
     ----------
     threads : int
     memory_mb : int
-        Of all, in MB.
+        Total memory in MB.
     """
 
     threads: int
@@ -78,7 +78,7 @@ class Limits:
 
     @property
     def heap_mb(self) -> int:
-        """Java's heap: three quarters, because the virtual machine and its libraries need memory beside it."""
+        """Java's heap: three quarters of the memory; the virtual machine and its libraries need the rest."""
         return max(self.memory_mb * 3 // 4, 512)
 
     @property
@@ -87,7 +87,7 @@ class Limits:
         return self.heap_mb // 2
 
     def java_options(self, folder: Path) -> list[str]:
-        """Return the options for places and limits that only the start of Java can set."""
+        """Return the options for folders and limits, which can only be set when Java starts."""
         return [
             f"-Dsnap.userdir={folder / 'user'}",
             f"-Djava.io.tmpdir={folder}",
@@ -97,24 +97,24 @@ class Limits:
 
 
 def write_snap_scene(path: Path, target: Path, options: SceneOptions, limits: Limits) -> None:
-    """Write a scene as `tigerbush.scenes.scene.write_scene` does, resampled and cut by SNAP.
+    """Write a scene like `tigerbush.scenes.scene.write_scene`, but resampled and subset by SNAP.
 
     Parameters
     ----------
     path : Path
-        Whole product (with DATASTRIP/ and GRANULE/), folder or zip; a zip is unpacked for the time of the run.
+        Folder or zip of a whole product (with DATASTRIP/ and GRANULE/); a zip is unpacked temporarily.
     target : Path
         GeoTIFF.
     options : SceneOptions
-        Of the engine `snap` or `gpt`, with one method for all bands.
+        With engine `snap` or `gpt`, and one method for all bands.
     limits : Limits
 
     Raises
     ------
     TigerbushError
-        When the product cannot be read, by SNAP or before; nothing is left at `target` then.
+        When the product cannot be read, by SNAP or before; nothing is written to `target` then.
     EngineError
-        When SNAP cannot be started, or the machine is to blame for its end.
+        When SNAP cannot be started, or the machine is to blame for its failure.
     """
     product = open_product(path)
     for band in options.bands:
@@ -128,47 +128,49 @@ def write_snap_scene(path: Path, target: Path, options: SceneOptions, limits: Li
         (folder / "user").mkdir()
         plain = folder / "scene.tif"
         if options.region is not None:
-            # clipped: what SNAP makes of pixels beyond the product is not known
+            # clipped, because SNAP's treatment of pixels outside the product is not documented
             options = replace(options, region=whole.pixels(grid))
         steps = scene_steps(options)
         run = _run_gpt if options.engine == "gpt" else _run_snappy
-        failure = run(_whole_folder(product, folder), plain, steps, folder, limits)
+        failure = run(_product_folder(product, folder), plain, steps, folder, limits)
         if failure is not None:
-            raise _explain(product, failure)
-        rewrite(plain, target, product, options.bands)
+            raise _snap_error(product, failure)
+        rewrite_output(plain, target, product, options.bands)
 
 
-def _whole_folder(product: Product, folder: Path) -> Path:
-    """Return the folder that SNAP reads."""
+def _product_folder(product: Product, folder: Path) -> Path:
+    """Return the product folder for SNAP, unpacked if necessary."""
     path = product.path.resolve()
     safe = path if path.is_dir() else unpack_product(path, folder)
-    for part in sensor_of(product.name.product).snap_folders:
-        if not (safe / part).is_dir():
+    for name in sensor_of(product.name.product).snap_folders:
+        if not (safe / name).is_dir():
             raise TigerbushError(
-                f"{product.path} has no folder {part}, without which SNAP does not read it; fetch the whole product, "
+                f"{product.path} has no folder {name}, without which SNAP cannot read it; fetch the whole product, "
                 "then run ./tigerbush retry, or set scene.engine: rasterio."
             )
     return safe
 
 
 def snappy_ini(folder: Path, limits: Limits) -> str:
-    """Return the configuration of esa_snappy that goes before the installed one, whose `snap_home` stays."""
+    """Return the configuration of esa_snappy that overrides the installed one, except for its `snap_home`."""
     options = "|".join(limits.java_options(folder)).replace("%", "%%")
     return f"[DEFAULT]\njava_max_mem = {limits.heap_mb}M\njava_options = {options}\n"
 
 
 def _run_snappy(safe: Path, plain: Path, steps: Sequence[Step], folder: Path, limits: Limits) -> str | None:
-    """Run SNAP through esa_snappy; return why it failed, or None."""
+    """Run SNAP through esa_snappy; return the reason when it fails, else None."""
     (folder / "esa_snappy.ini").write_text(snappy_ini(folder, limits))
     job, report = folder / "job.json", folder / "report.json"
     write_json(job, {"product": str(safe), "target": str(plain), "format": FORMAT, "steps": steps})
-    done = _child([sys.executable, "-P", str(WORKER), "process", str(job), str(report)], folder)
+    process = _run([sys.executable, "-P", str(WORKER), "process", str(job), str(report)], folder)
     if not report.exists():
-        raise EngineError(f"SNAP ended with {done.returncode} before it was done: {_last_line(done)}")
+        raise EngineError(
+            f"SNAP ended with exit status {process.returncode} before it was done: {_last_line(process)}"
+        )
     outcome = read_json(report)
     if outcome["status"] == "unavailable":
         raise EngineError(
-            f"esa_snappy cannot be imported ({outcome['reason']}); docs/snap.md tells how to install it."
+            f"esa_snappy cannot be imported ({outcome['reason']}); docs/snap.md explains how to install it."
         )
     return None if outcome["status"] == "ok" else outcome["reason"]
 
@@ -188,33 +190,33 @@ def gpt_command(graph: Path, folder: Path, limits: Limits) -> list[str]:
 
 
 def _run_gpt(safe: Path, plain: Path, steps: Sequence[Step], folder: Path, limits: Limits) -> str | None:
-    """Run SNAP's command on a graph; return why it failed, or None."""
+    """Run SNAP's command line on a graph; return the reason when it fails, else None."""
     graph = folder / "graph.xml"
     graph.write_bytes(graph_xml(safe, plain, steps))
     try:
-        done = _child(gpt_command(graph, folder, limits), folder)
+        process = _run(gpt_command(graph, folder, limits), folder)
     except FileNotFoundError:
-        raise EngineError("gpt is not on the PATH; docs/snap.md tells how to install ESA SNAP.") from None
+        raise EngineError("gpt is not on the PATH; docs/snap.md explains how to install ESA SNAP.") from None
     except OSError as error:
         raise EngineError(
-            f"gpt cannot be started ({error.strerror}); docs/snap.md tells how to install it."
+            f"gpt cannot be started ({error.strerror}); docs/snap.md explains how to install it."
         ) from error
-    # a shell adds 128 to the signal that ended what it had started
-    if done.returncode < 0 or done.returncode > 128:
-        raise EngineError(f"gpt was ended by signal {abs(done.returncode) % 128}; run again.")
-    if done.returncode in _NOT_STARTED:
+    # a shell returns 128 plus the number of the signal that ended its command
+    if process.returncode < 0 or process.returncode > 128:
+        raise EngineError(f"gpt was ended by signal {abs(process.returncode) % 128}; run again.")
+    if process.returncode in _NOT_STARTED:
         raise EngineError(
-            f"gpt cannot be started ({_last_line(done)}); docs/snap.md tells how to install it."
+            f"gpt cannot be started ({_last_line(process)}); docs/snap.md explains how to install it."
         )
-    if done.returncode == 0 and plain.exists():
+    if process.returncode == 0 and plain.exists():
         return None
-    lines = [line for line in done.stdout.splitlines() if "Error" in line]
-    return lines[0].strip() if lines else _last_line(done)
+    lines = [line for line in process.stdout.splitlines() if "Error" in line]
+    return lines[0].strip() if lines else _last_line(process)
 
 
-def _child(command: list[str], folder: Path) -> subprocess.CompletedProcess:
-    """Run a program in the folder of the job; what it prints goes to the log."""
-    done = subprocess.run(  # noqa: S603  a list of our own, no shell
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
+    """Run a program in a folder; its output goes to the log."""
+    process = subprocess.run(  # noqa: S603  a list of our own, no shell
         command,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -223,20 +225,20 @@ def _child(command: list[str], folder: Path) -> subprocess.CompletedProcess:
         errors="replace",
         check=False,
     )
-    for line in done.stdout.splitlines():
+    for line in process.stdout.splitlines():
         log.info("SNAP: %s", line)
-    return done
+    return process
 
 
-def _last_line(done: subprocess.CompletedProcess) -> str:
-    lines = done.stdout.strip().splitlines()
-    return lines[-1].strip() if lines else f"it ended with {done.returncode} and no message"
+def _last_line(process: subprocess.CompletedProcess) -> str:
+    lines = process.stdout.strip().splitlines()
+    return lines[-1].strip() if lines else f"exit status {process.returncode}, no message"
 
 
-def _explain(product: Product, reason: str) -> Exception:
-    """Return the error for what SNAP says; the machine's faults are none of the product."""
-    for sentence, signs in _MACHINE.items():
-        if any(sign in reason for sign in signs):
+def _snap_error(product: Product, reason: str) -> Exception:
+    """Return the exception for SNAP's message, by whether the machine or the product is to blame."""
+    for sentence, messages in _MACHINE.items():
+        if any(message in reason for message in messages):
             return EngineError(f"{product.path}: SNAP {sentence} ({reason}).")
     return TigerbushError(
         f"{product.path}: SNAP failed ({reason}); fetch the product again, then run ./tigerbush retry, or set "
@@ -245,27 +247,27 @@ def _explain(product: Product, reason: str) -> Exception:
 
 
 def check_engine(engine: str, seconds: float) -> tuple[bool, str]:
-    """Start an engine in a process of its own.
+    """Check, in a separate process, that an engine starts.
 
     Parameters
     ----------
     engine : {"snap", "gpt"}
     seconds : float
-        To wait for it.
+        Time limit.
 
     Returns
     -------
-    fine : bool
+    works : bool
     text : str
         SNAP's version and the module that reads Sentinel-2 products, or what to do.
     """
     with tempfile.TemporaryDirectory(prefix="tigerbush-snap-") as folder:
         command = [sys.executable, "-P", str(WORKER), "check", engine]
         try:
-            done = subprocess.run(  # noqa: S603
+            process = subprocess.run(  # noqa: S603
                 command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
-            return False, f"SNAP does not start within {seconds:g} s; try it by hand."
-    lines = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["no message"]
-    return done.returncode == 0, lines[-1]
+            return False, f"SNAP does not start within {seconds:g} s; start it by hand to see why."
+    lines = process.stdout.strip().splitlines() or process.stderr.strip().splitlines() or ["no message"]
+    return process.returncode == 0, lines[-1]

@@ -1,4 +1,4 @@
-"""What SNAP is asked to do with a product: operators and parameters, and the same as a graph for `gpt`."""
+"""The operators that SNAP applies to a product, with their parameters, and the same as a graph for `gpt`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,22 +7,22 @@ from xml.etree import ElementTree
 from tigerbush.errors import TigerbushError
 from tigerbush.scenes.scene import SceneOptions
 
-# classic TIFF, whose offsets have 32 bits
+# classic TIFF, with 32-bit offsets
 FORMAT = "GeoTIFF"
 
 Step = tuple[str, dict[str, str]]
 
 
 def scene_steps(options: SceneOptions) -> list[Step]:
-    """Return the operators that make a scene, in their order: Resample, then Subset.
+    """Return the operators that make a scene, in order: Resample, then Subset.
 
-    Every value is text, which SNAP converts itself: jpy would make a `java.lang.Byte` of a small Python int, which
-    `targetResolution` does not take.
+    All values are text, which SNAP converts: jpy would convert a small Python int to a `java.lang.Byte`, which
+    `targetResolution` does not accept.
 
     Parameters
     ----------
     options : SceneOptions
-        With bands as SNAP names them (B2, not B02), and one method for all; `region` goes before `geo_region`.
+        With SNAP's names of bands (B2, not B02), and one method for all; `region` takes precedence over `geo_region`.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def graph_xml(product: Path, target: Path, steps: Sequence[Step]) -> bytes:
     Raises
     ------
     TigerbushError
-        When a value has a `$`, which `gpt` would take for the beginning of a variable.
+        When a value contains `$`, which `gpt` would take for the start of a variable.
     """
     graph = ElementTree.Element("graph", id="scene")
     ElementTree.SubElement(graph, "version").text = "1.0"
@@ -64,20 +64,21 @@ def graph_xml(product: Path, target: Path, steps: Sequence[Step]) -> bytes:
         *steps,
         ("Write", {"file": str(target), "formatName": FORMAT}),
     ]
-    before = None
+    previous = None
     for operator, parameters in nodes:
         node = ElementTree.SubElement(graph, "node", id=operator)
         ElementTree.SubElement(node, "operator").text = operator
         sources = ElementTree.SubElement(node, "sources")
-        if before is not None:
-            ElementTree.SubElement(sources, "sourceProduct", refid=before)
+        if previous is not None:
+            ElementTree.SubElement(sources, "sourceProduct", refid=previous)
         values = ElementTree.SubElement(node, "parameters")
         for name, value in parameters.items():
             if "$" in value:
                 raise TigerbushError(
-                    f"{value!r} has a $, which gpt takes for a variable; rename the folder, or set scene.engine: snap."
+                    f"{value!r} contains $, which gpt takes for a variable; rename the folder, or set scene.engine: "
+                    "snap."
                 )
             ElementTree.SubElement(values, name).text = value
-        before = operator
+        previous = operator
     ElementTree.indent(graph)
     return ElementTree.tostring(graph, encoding="UTF-8", xml_declaration=True)

@@ -1,7 +1,7 @@
 """How archives keep Sentinel-2 products (`tigerbush.archives`).
 
-EODATA keeps whole products. The buckets sentinel-s2-l1c and -l2a of AWS keep tiles, below `tiles/33/T/VL/`. Files that
-have other names there, and the assets of STAC items, get those that they have in SAFE layout.
+EODATA keeps whole products. The buckets sentinel-s2-l1c and -l2a on AWS keep files by tile, below `tiles/33/T/VL/`.
+These files and the assets of STAC items are given their names in SAFE layout.
 """
 
 import re
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from tigerbush.archives import Archive, Level, Tiles
+from tigerbush.archives import Archive, Level, TileLayout
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
 from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.sensor import SENSOR
 from tigerbush.sentinel2.stac_item import PRODUCT_FIELD, band_of, product_of, resolution_of
 
-# of Earth Search the reprocessed one
+# of those in Earth Search, the reprocessed one comes first
 _COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
 _TILE_KEY = re.compile(
     r"(?P<folder>.*?[0-9]{1,2}/[C-X]/[A-Z]{2}/(?P<year>[0-9]{4})/(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})"
@@ -27,35 +27,35 @@ _TILE_MASK = re.compile(r"qi/(?:MSK_)?(CLASSI|CLOUDS)_B00\.(jp2|gml)")
 
 
 def granule(name: ProductName) -> str:
-    """Return the name that the granule of a product gets whose files lie elsewhere than in SAFE layout."""
+    """Return the name of the granule folder of a product whose files are not stored in SAFE layout."""
     return f"{name.level}_T{name.tile}"
 
 
 def granule_of(file: str) -> str:
-    """Return the granule of a file in SAFE layout; empty when it lies in none."""
+    """Return the granule of a file in SAFE layout; an empty string when it is in none."""
     return file.split("/")[1] if file.startswith("GRANULE/") else ""
 
 
 def tile_folder(tile: str, year: int) -> str:
-    """Return the folder of a tile's year, as 33/T/VL/2017/."""
+    """Return the folder of a tile and a year, such as 33/T/VL/2017/."""
     return f"{int(tile[:2])}/{tile[2]}/{tile[3:]}/{year}/"
 
 
 def tile_file_name(name: ProductName, file: str) -> str | None:
-    """Return the name in SAFE layout of a file of a tile's folder, or None when it is not needed."""
+    """Return the name in SAFE layout of a file in a tile's folder, or None when the file is not needed."""
     folder = f"GRANULE/{granule(name)}"
     if file == "metadata.xml":
         return f"{folder}/MTD_TL.xml"
     if match := _TILE_MASK.fullmatch(file):
         return f"{folder}/QI_DATA/MSK_{match[1]}_B00.{match[2]}"
     if match := _TILE_BAND.fullmatch(file):
-        part, resolution = (f"{match[1]}/", f"_{match[1][1:]}") if match[1] else ("", "")
-        return f"{folder}/IMG_DATA/{part}{_stem(name)}_{match[2]}{resolution}.jp2"
+        subfolder, suffix = (f"{match[1]}/", f"_{match[1][1:]}") if match[1] else ("", "")
+        return f"{folder}/IMG_DATA/{subfolder}{_stem(name)}_{match[2]}{suffix}.jp2"
     return None
 
 
 def asset_name(name: ProductName, key: str, asset: Mapping) -> str | None:
-    """Return the name in SAFE layout of an asset that is a band or the scene classification, or None."""
+    """Return the name in SAFE layout of an asset that is a band or the scene classification; None for others."""
     band = band_of(key)
     if band is None:
         return None
@@ -82,7 +82,7 @@ ARCHIVE = Archive(
         )
         for level, collections in _COLLECTIONS.items()
     },
-    tiles=Tiles(
+    tiles=TileLayout(
         ending="tiles/",
         folder=tile_folder,
         key=_TILE_KEY,

@@ -20,7 +20,7 @@ _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|
 _CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
 _CLOUDS = r"GRANULE/[^/]+/QI_DATA/(?:[^/]*_)?MSK_CLOUDS_[^/]*B00[^/]*\.gml"
 _SCL = r"GRANULE/[^/]+/IMG_DATA/R{0}m/[^/]+_SCL_{0}m\.(?:jp2|tif)"
-# by level: files of masks, the better first, and their resolution in metres; polygons have none
+# by level: the mask files in order of preference, and their resolution in metres; None for polygons
 _MASKS = {
     "L1C": [(_CLASSI, 60), (_CLOUDS, None)],
     "L2A": [(_SCL.format(resolution), resolution) for resolution in (20, 60)],
@@ -34,12 +34,12 @@ class Safe:
     Attributes
     ----------
     path : Path
-        The `.SAFE` folder or the zip that holds it.
+        The `.SAFE` folder or its zip.
     name : ProductName
     files : mapping of str to int
         Relative names and sizes in bytes.
     codestreams : dict of str to str
-        Of each JPEG 2000 file that was read so far, whether its packets could be checked.
+        For each JPEG 2000 file read so far, whether its packets could be checked.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Safe:
 
     @property
     def codestream(self) -> str | None:
-        """Whether the packets of all JPEG 2000 files that were read could be checked; None without any such file."""
+        """Whether the packets of all JPEG 2000 files read so far could be checked; None without such files."""
         if not self.codestreams:
             return None
         return CHECKED if set(self.codestreams.values()) == {CHECKED} else UNCHECKED
@@ -65,30 +65,30 @@ class Safe:
         Raises
         ------
         TigerbushError
-            When the product has no file for the band.
+            When the product has no file of the band.
         """
         number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
-        found = find_files(self.files, _BAND_FILE.format(re.escape(number)))
-        if not found:
+        matches = find_files(self.files, _BAND_FILE.format(re.escape(number)))
+        if not matches:
             raise TigerbushError(
                 f"{self.path}: the file of band {band} is missing; fetch the product again, then run "
                 "./tigerbush retry."
             )
         return min(
-            ((name, int(match["resolution"] or BANDS[band])) for name, match in found), key=lambda x: x[1]
+            ((name, int(match["resolution"] or BANDS[band])) for name, match in matches), key=lambda x: x[1]
         )
 
     def find(self, pattern: str) -> str | None:
-        """Return the first file whose relative name matches `pattern` as a whole, or None."""
-        found = find_files(self.files, pattern)
-        return found[0][0] if found else None
+        """Return the first file whose full relative name matches `pattern`, or None."""
+        matches = find_files(self.files, pattern)
+        return matches[0][0] if matches else None
 
     def read_bytes(self, name: str) -> bytes:
-        """Return the content of a file of the product."""
+        """Return the content of one of the product's files."""
         return read_bytes(self.path, name)
 
     def mask_file(self) -> tuple[str | None, int | None]:
-        """Return the file of the cloud mask and its resolution in metres; None for polygons and for no mask."""
+        """Return the file of the mask and its resolution in metres: None for polygons, and two None without a mask."""
         for pattern, resolution in _MASKS[self.name.level]:
             if name := self.find(pattern):
                 return name, resolution
@@ -96,26 +96,26 @@ class Safe:
 
 
 def find_files(names: Mapping[str, int], pattern: str) -> list[tuple[str, re.Match]]:
-    """Return the names that match a pattern as a whole, with their matches, sorted."""
+    """Return the names that fully match a pattern, and their matches, sorted by name."""
     return [(name, match) for name in sorted(names) if (match := re.fullmatch(pattern, name))]
 
 
 def product_name(path: Path) -> ProductName:
-    """Return the product name that a `.SAFE` folder or a `.zip` of one carries."""
+    """Return the product name of a `.SAFE` folder or its `.zip`."""
     return parse_name(path.name.removesuffix(".zip"))
 
 
 def list_files(path: Path) -> dict[str, int]:
-    """List a product's files relative to its `.SAFE` folder, with sizes in bytes.
+    """List a product's files: names relative to its `.SAFE` folder, and sizes in bytes.
 
-    Names that would leave the folder (absolute, or with `..`) are left out.
+    Names that lead out of the folder (absolute, or with `..`) are skipped.
 
     Raises
     ------
     TigerbushError
-        When there is no such product, or the zip is damaged.
+        When the product does not exist, or its zip is damaged.
     OSError
-        When a folder of it cannot be listed.
+        When one of its folders cannot be listed.
     """
     if path.is_dir():
         return {
@@ -137,7 +137,7 @@ def list_files(path: Path) -> dict[str, int]:
 
 
 def list_folders(path: Path) -> list[str]:
-    """List the folders of a product relative to its `.SAFE` folder; of a zip those that have an entry of their own."""
+    """List the folders of a product, relative to its `.SAFE` folder; of a zip, the folders stored as entries."""
     if path.is_dir():
         return sorted(
             (folder / name).relative_to(path).as_posix() for folder, names, _ in _walk(path) for name in names
@@ -149,12 +149,12 @@ def list_folders(path: Path) -> list[str]:
 
 
 def _walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Walk through a folder; one that cannot be listed is an error, and not an empty one."""
+    """Walk a folder tree; a folder that cannot be listed raises an error, and does not count as empty."""
 
-    def refuse(error: OSError) -> None:
+    def reraise(error: OSError) -> None:
         raise error
 
-    return ((Path(folder), folders, files) for folder, folders, files in os.walk(path, onerror=refuse))
+    return ((Path(folder), folders, files) for folder, folders, files in os.walk(path, onerror=reraise))
 
 
 def _stays_inside(name: str) -> bool:
@@ -162,7 +162,9 @@ def _stays_inside(name: str) -> bool:
 
 
 def unpack_product(path: Path, folder: Path) -> Path:
-    """Unpack a product's zip, empty folders too, and return its `.SAFE` folder; names that leave it are left out.
+    """Unpack a product's zip, including empty folders, and return its `.SAFE` folder.
+
+    Entries whose path leads out of that folder are skipped.
 
     Raises
     ------
@@ -179,17 +181,17 @@ def unpack_product(path: Path, folder: Path) -> Path:
 
 @contextmanager
 def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip; any damage that shows while it is read ends in a sentence."""
+    """Open a zip; damage found while it is read raises TigerbushError."""
     if not path.exists():
         raise TigerbushError(
-            f"{path}: there is no such product; restore it, or run ./tigerbush discover to refresh the table."
+            f"{path} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
         )
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except ZIP_ERRORS as error:
         raise TigerbushError(
-            f"{path} is not a readable zip ({error}); fetch it again, then run ./tigerbush retry."
+            f"{path} is not a readable zip file ({error}); fetch it again, then run ./tigerbush retry."
         ) from error
 
 
@@ -211,8 +213,8 @@ def read_bytes(path: Path, name: str) -> bytes:
 
 
 def gdal_path(path: Path, name: str) -> str:
-    """Return how GDAL calls a file of a product."""
+    """Return the path by which GDAL opens a file of a product."""
     if path.is_dir():
         return str(path / name)
-    # braces keep GDAL from looking for another archive inside the path
+    # the braces keep GDAL from taking another part of the path for an archive
     return f"/vsizip/{{{path.absolute()}}}/{product_name(path).product}.SAFE/{name}"

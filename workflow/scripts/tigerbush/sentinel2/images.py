@@ -1,7 +1,7 @@
-"""The images of a Sentinel-2 product: windows of them, and whether they are whole.
+"""Read and check windows of the images of a Sentinel-2 product.
 
-They are read one by one and never through GDAL's SENTINEL2 driver, which returns zeros, without an error, for a file
-that is missing.
+Images are read one by one, and never through GDAL's SENTINEL2 driver, which returns zeros for a missing file without an
+error.
 """
 
 import numpy as np
@@ -11,19 +11,19 @@ from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, does_not_decode, image_driver, read_part
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, decode_error, image_driver, read_part
 from tigerbush.resample import halo
 from tigerbush.sentinel2.files import Safe, gdal_path, open_file
 
 
 def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str) -> tuple[np.ndarray, Grid]:
-    """Read the part of a JP2 file that `target` needs, with the halo of `method`.
+    """Read the window of an image that `target` needs, with the halo of `method`.
 
     Returns
     -------
     data : (bands, h, w) array
     source : Grid
-        The part of `grid` that was read; at least one pixel, also where `target` lies outside.
+        The window of `grid` that was read; at least one pixel, even when `target` lies outside.
     """
     label = f"{product.path}/{name}"
     source = grid.covering(target, halo(method))
@@ -32,16 +32,16 @@ def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str)
         path = gdal_path(product.path, name)
         with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
             data = read_part(image, label, grid, source, "MTD_TL.xml")
-            if found := image.tags().get(CODESTREAM):
-                product.codestreams[name] = found
+            if codestream := image.tags().get(CODESTREAM):
+                product.codestreams[name] = codestream
     except GDAL_ERRORS as error:
-        raise does_not_decode(label, error) from error
+        raise decode_error(label, error) from error
     check_tiles(product, name, grid.pixels(source))
     return data, source
 
 
 def check_whole(product: Safe, name: str) -> None:
-    """Refuse a JP2 file without its head or its tail."""
+    """Refuse a JP2 file whose start or end is missing."""
     if name.endswith(".jp2"):
         with open_file(product.path, name) as file:
             head = file.read(JP2_HEAD)
@@ -50,7 +50,7 @@ def check_whole(product: Safe, name: str) -> None:
 
 
 def check_tiles(product: Safe, name: str, window: tuple[int, int, int, int] | None) -> None:
-    """Refuse a JP2 file that is damaged in a window of pixels; note whether its packets could be checked."""
+    """Refuse a JP2 file that is damaged within a window of pixels; record whether its packets could be checked."""
     if not name.endswith(".jp2"):
         return
     with open_file(product.path, name) as file:
@@ -60,10 +60,10 @@ def check_tiles(product: Safe, name: str, window: tuple[int, int, int, int] | No
             return file.read(length)
 
         try:
-            found = check_codestream(read, product.files[name], window)
+            codestream = check_codestream(read, product.files[name], window)
         except DamagedError as error:
             raise TigerbushError(
                 f"{product.path}/{name} is damaged: {error}; fetch the product again, then run ./tigerbush retry."
             ) from error
-    # of the strips of a scene one may be checked and another not
-    product.codestreams[name] = UNCHECKED if product.codestreams.get(name) == UNCHECKED else found
+    # a scene is read in strips, some of which may be checked and others not
+    product.codestreams[name] = UNCHECKED if product.codestreams.get(name) == UNCHECKED else codestream

@@ -1,6 +1,6 @@
 """Cloud masks of Sentinel-2 products: MSK_CLASSI, MSK_CLOUDS (GML) and SCL.
 
-A product without any mask is UNKNOWN, never clear.
+Without a mask, all pixels are UNKNOWN, never CLEAR.
 """
 
 import re
@@ -19,7 +19,7 @@ from tigerbush.sentinel2.images import read_window
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, XML_ERRORS
 
 # L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
-# cloud shadow, cloud of medium and of high probability; thin cirrus; snow or ice
+# cloud shadow, medium and high probability clouds; thin cirrus; snow or ice
 SCL_MASKED, SCL_CIRRUS, SCL_SNOW = (0, 1, 3, 8, 9), 10, 11
 
 
@@ -28,22 +28,22 @@ def read_mask(
 ) -> tuple[np.ndarray, str | None]:
     """Read the cloud mask of a product on a target grid.
 
-    L2A: the scene classification (SCL). L1C: opaque cloud, cirrus and snow of MSK_CLASSI (baseline 04.00
-    and later) or cloud polygons of MSK_CLOUDS (before). Coarser masks are upsampled with Nearest.
+    L2A: the scene classification (SCL). L1C: opaque clouds, cirrus and snow in MSK_CLASSI (from baseline 04.00)
+    or cloud polygons in MSK_CLOUDS (before). Coarser masks are upsampled with Nearest.
 
     Parameters
     ----------
     product : Product
     target : Grid
-        Larger by `options.buffer` pixels than what is wanted: what lies outside is not known.
+        Extends `options.buffer` pixels beyond the grid of interest, because clouds outside `target` are not known.
     options : MaskOptions
 
     Returns
     -------
     mask : (h, w) uint8 array
-        CLEAR, MASKED, or UNKNOWN everywhere when the product carries no mask.
+        CLEAR or MASKED; UNKNOWN everywhere when the product has no mask.
     name : str or None
-        The file the mask came from.
+        The file that the mask was read from.
 
     Raises
     ------
@@ -80,30 +80,29 @@ def _classes(product: Product, name: str, resolution: int, target: Grid) -> list
 
 
 def _gml_masked(product: Product, name: str, target: Grid, options: MaskOptions) -> np.ndarray:
-    """Burn the cloud polygons of a MSK_CLOUDS file; a file without polygons means no cloud."""
+    """Rasterise the cloud polygons of a MSK_CLOUDS file; a file without polygons means no clouds."""
     shapes = [(polygon, 1) for polygon in _gml_polygons(product, name, options)]
     if not shapes:
         return np.zeros(target.shape, bool)
-    burnt = rasterize(
+    clouds = rasterize(
         shapes,
         target.shape,
         transform=target.transform,
-        all_touched=True,  # rather a clear pixel lost than a cloud edge kept
+        all_touched=True,  # better to lose a clear pixel than to keep a cloud edge
         dtype=np.uint8,
     )
-    return burnt > 0
+    return clouds > 0
 
 
 def _gml_polygons(product: Product, name: str, options: MaskOptions) -> list[dict]:
     label = f"{product.path}/{name}"
     if product.files[name] > MAX_XML_BYTES:
         raise TigerbushError(
-            f"{label} has {product.files[name]} bytes, which no Sentinel-2 cloud mask has; fetch the product "
-            "again."
+            f"{label} has {product.files[name]} bytes, more than any Sentinel-2 cloud mask; fetch the product again."
         )
     try:
         root = defusedxml.ElementTree.fromstring(product.read_bytes(name), forbid_dtd=True)
-        # whatever is not understood must not be taken for a clear sky
+        # unknown content must not be taken for a clear sky
         if root.tag.rpartition("}")[2] != "Mask":
             raise ValueError("its root is not Mask")
         return [

@@ -1,7 +1,7 @@
-"""What a product's metadata say: zone, grids, quantification, offsets and cloud cover.
+"""Read a product's metadata: UTM zone, grids, quantification, offsets and cloud cover.
 
-`MTD_MSI*.xml` describes the product, `MTD_TL.xml` its tile (Sentinel-2 Products Specification Document). They come from
-outside: no entity is expanded, and every field is checked.
+`MTD_MSI*.xml` describes the product, `MTD_TL.xml` its tile (Sentinel-2 Products Specification Document). Both are
+untrusted input: no entity is expanded, and every field is checked.
 """
 
 import re
@@ -21,13 +21,13 @@ from tigerbush.sentinel2.names import BANDS, TILE_METRES
 
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000
-# what the parser raises: malformed, forbidden, of an unknown encoding, nested too deep
+# what the parser raises: malformed or forbidden content, unknown encoding, too deep nesting
 XML_ERRORS = (ParseError, DefusedXmlException, LookupError, RecursionError, UnicodeError)
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the metadata of a product say.
+    """The metadata of a product.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Metadata:
     quantification : int
         DN per unit of reflectance.
     offsets : mapping of str to int
-        Per band, added to the DN before division by `quantification`; 0 before baseline 04.00.
+        Per band, added to the DN before it is divided by `quantification`; 0 before baseline 04.00.
     cloud_percent : float or None
     """
 
@@ -66,14 +66,14 @@ class Xml:
             self.elements.setdefault(element.tag.rpartition("}")[2], []).append(element)
 
     def all(self, tag: str) -> list[Element]:
-        """Return the elements `tag`, anywhere."""
+        """Return all elements `tag` of the file."""
         return self.elements.get(tag, [])
 
     def number(self, tag: str, *, within: Element | None = None) -> float:
-        """Return the number in the first element `tag` (anywhere, or below `within`)."""
-        found = within.findall(tag) if within is not None else self.all(tag)
+        """Return the number in the first element `tag` (of the file, or of the element `within`)."""
+        elements = within.findall(tag) if within is not None else self.all(tag)
         with suppress(IndexError, TypeError, ValueError):
-            value = float(found[0].text)
+            value = float(elements[0].text)
             if np.isfinite(value):
                 return value
         raise TigerbushError(
@@ -82,7 +82,7 @@ class Xml:
 
 
 def read_metadata(product: Xml, tile: Xml, name: ProductName) -> Metadata:
-    """Read what a product's two metadata files say.
+    """Read a product's two metadata files.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def read_metadata(product: Xml, tile: Xml, name: ProductName) -> Metadata:
     Raises
     ------
     TigerbushError
-        When a field is missing or malformed, in one sentence that names file and field.
+        When a field is missing or malformed; the message names file and field.
     """
     tag = "BOA_QUANTIFICATION_VALUE" if name.level == "L2A" else "QUANTIFICATION_VALUE"
     quantification = product.number(tag)
@@ -160,7 +160,7 @@ def _offsets(xml: Xml, name: ProductName) -> dict[str, int]:
 
 
 def read_cloud_percent(label: str, content: bytes) -> float | None:
-    """Read the cloud cover from a product's main metadata file, MTD_MSI*.xml; None when it does not say.
+    """Read the cloud cover from a product's main metadata file, MTD_MSI*.xml; None when it is not stated.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Names of Sentinel-2 products and of their files, and their bands."""
+"""Names of Sentinel-2 products, files and bands."""
 
 import re
 from datetime import datetime
@@ -13,31 +13,31 @@ NAME = re.compile(
     r"_N(?P<baseline>[0-9]{4})_R(?P<relative_orbit>[0-9]{3})"
     r"_T(?P<tile>(?:0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_[0-9]{8}T[0-9]{6}"
 )
-# the same without the names of its parts, to stand in other patterns
+# the same without named groups, for use in other patterns
 PATTERN = re.sub(r"\?P<\w+>", "?:", NAME.pattern)
-# and for people
+# the same for messages
 FORM = "S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>"
 
 _BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\dm)?\.(?:jp2|tif)")
 _MASK = re.compile(
     r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
 )
-# how sentences about a product name a band: "band B4", or the file of it
+# how messages about a product name a band: as "band B4", or by its file
 _NAMED_BAND = re.compile(r"\bband (B1?[0-9]A?)\b|_B([01][0-9]|8A)(?:_[0-9]{2}m)?\.(?:jp2|tif)")
 _METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
 # side of a tile in metres
 TILE_METRES = 109_800
-# PSD: band_id / bandId 0..12, and the native resolution in metres
+# in the order of band_id / bandId (0..12) in the PSD, with the native resolution in metres
 BANDS = {
     "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20,
     "B8": 10, "B8A": 20, "B9": 60, "B10": 60, "B11": 20, "B12": 20,
 }  # fmt: skip
-# what a site needs of a product: blue, green, red and near infrared
+# the bands that sites need: blue, green, red and near infrared
 SITE_BANDS = ("B2", "B3", "B4", "B8")
 
 
 def parse_name(name: str) -> ProductName:
-    """Split a product name such as `S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607`.
+    """Parse a product name such as `S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607`.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def parse_name(name: str) -> ProductName:
 
 
 def role(name: str) -> tuple[str, str] | None:
-    """Return role (band, metadata, mask) and band of a product's file, or None when it is not needed."""
+    """Return the role (band, metadata, mask) and the band of a product's file, or None when it is not needed."""
     if match := _BAND.fullmatch(name):
         number = match[1][1:]
         return "band", "B" + (number if number == "8A" else str(int(number)))
@@ -75,7 +75,7 @@ def role(name: str) -> tuple[str, str] | None:
 
 
 def band_in(sentence: str) -> str:
-    """Return the band (B1 .. B12, B8A) that a sentence about a product names, or an empty string."""
+    """Return the band (B1 .. B12, B8A) named in a message about a product, or an empty string."""
     match = _NAMED_BAND.search(sentence)
     if not match:
         return ""

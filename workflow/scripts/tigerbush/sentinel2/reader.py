@@ -1,4 +1,4 @@
-"""What reads the products of Sentinel-2 (`tigerbush.readers`)."""
+"""The reader of Sentinel-2 products, for `tigerbush.readers`."""
 
 from tigerbush.sentinel2.files import list_files, list_folders, unpack_product
 from tigerbush.sentinel2.safe import open_product

@@ -21,7 +21,7 @@ from tigerbush.stac import STAC_ITEM
 
 @dataclass(frozen=True)
 class Product(Safe, Metadata):
-    """An opened product, as `tigerbush.readers.Product` has it: its files and what its metadata say."""
+    """An open product with its files and metadata; implements `tigerbush.readers.Product`."""
 
     def reflectance(self, band: str) -> tuple[float, float]:
         """Return scale and offset of a band: reflectance = DN x scale + offset."""
@@ -30,16 +30,16 @@ class Product(Safe, Metadata):
     def read_band(
         self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
     ) -> np.ndarray:
-        """Read a band on a target grid: only the window it needs, then resampled as SNAP does.
+        """Read the window of a band that a target grid needs, and resample it as SNAP does.
 
         Parameters
         ----------
         band : str
             B1 .. B12 or B8A.
         target : Grid
-            The scene's target grid or a window of it.
+            The scene's target grid, or a window of it.
         upsampling, downsampling : str
-            Methods of `tigerbush.resample` for bands coarser and finer than the target.
+            Methods of `tigerbush.resample`, for bands coarser and finer than the target.
 
         Returns
         -------
@@ -49,8 +49,8 @@ class Product(Safe, Metadata):
         Raises
         ------
         TigerbushError
-            When the band's file is missing, truncated, of another size than the metadata say, or does
-            not decode.
+            When the band's file is missing or truncated, has a size other than the metadata state, or
+            cannot be decoded.
         """
         name, resolution = self.band_file(band)
         method = downsampling if target.resolution > resolution else upsampling
@@ -58,13 +58,13 @@ class Product(Safe, Metadata):
         return resample(data[0], source, target, method, nodata=NODATA)
 
     def check_band(self, band: str, target: Grid | None = None) -> None:
-        """Refuse a product whose file of a band is missing, cut short or damaged; it is not decoded.
+        """Refuse a product when the file of a band is missing, truncated or damaged; nothing is decoded.
 
         Parameters
         ----------
         band : str
         target : Grid, optional
-            Only what touches it; without it the whole band.
+            The part of the band to check; by default the whole band.
 
         Raises
         ------
@@ -81,18 +81,18 @@ class Product(Safe, Metadata):
 
 
 def open_product(path: Path) -> Product:
-    """Read the metadata of a product.
+    """Open a product and read its metadata.
 
     Parameters
     ----------
     path : Path
-        A `.SAFE` folder, or a zip (stored or compressed) with that folder inside. Its metadata are the XML files of
-        the product, or the item of a STAC catalogue.
+        A `.SAFE` folder, or a zip (stored or compressed) that contains it. The metadata are those in the product's
+        XML files, or in a STAC item.
 
     Raises
     ------
     TigerbushError
-        When a file or field is missing or malformed, in one sentence that names both.
+        When a file or field is missing or malformed; the message names both.
     """
     path = Path(path)
     name = product_name(path)
@@ -106,14 +106,14 @@ def open_product(path: Path) -> Product:
 
 
 def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> Xml:
-    found = find_files(files, pattern)
-    if len(found) != 1:
+    names = [name for name, _ in find_files(files, pattern)]
+    if len(names) != 1:
         expected = pattern.replace("\\", "").replace("[^/]+", "*")
         raise TigerbushError(
-            f"{path} has {len(found)} files {expected}, expected one; fetch the product again, then run "
+            f"{path} has {len(names)} files {expected}, expected one; fetch the product again, then run "
             "./tigerbush retry."
         )
-    name, size = found[0][0], files[found[0][0]]
+    name, size = names[0], files[names[0]]
     if size > MAX_XML_BYTES:
-        raise TigerbushError(f"{path}/{name} has {size} bytes, which no Sentinel-2 metadata file has.")
+        raise TigerbushError(f"{path}/{name} has {size} bytes, more than any Sentinel-2 metadata file.")
     return Xml(f"{path}/{name}", read_bytes(path, name))

@@ -1,4 +1,4 @@
-"""What differs between Sentinel-2 and other sensors (`tigerbush.sensors`)."""
+"""The description of Sentinel-2 (`tigerbush.sensors`)."""
 
 import math
 
@@ -23,7 +23,7 @@ SENSOR = Sensor(
     tile_metres=TILE_METRES,
     # JPEG 2000 tiles of 1024, 640 and 192 pixels
     block_metres=BLOCK_METRES,
-    # those of the 10 m and the 20 m bands both end there
+    # blocks of the 10 m and of the 20 m bands both end there
     strip_metres=math.lcm(BLOCK_METRES[10], BLOCK_METRES[20]),
     snap_folders=("DATASTRIP", "GRANULE"),
     parse=parse_name,

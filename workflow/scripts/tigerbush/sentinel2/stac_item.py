@@ -1,4 +1,4 @@
-"""The item of a STAC catalogue as the metadata of a product: grid, scale and offset of its assets."""
+"""Read a product's metadata from a STAC item: grid, scale and offset of its assets."""
 
 import math
 import re
@@ -12,14 +12,14 @@ from tigerbush.sentinel2.metadata import Metadata
 from tigerbush.sentinel2.names import TILE_METRES, parse_name
 from tigerbush.stac import cloud_percent, is_number
 
-# STAC's common names of bands, the keys of Earth Search's assets
+# common band names of STAC, which are the asset keys in Earth Search
 COMMON_NAMES = {
     "coastal": "B1", "blue": "B2", "green": "B3", "red": "B4", "rededge1": "B5", "rededge2": "B6",
     "rededge3": "B7", "nir": "B8", "nir08": "B8A", "nir09": "B9", "cirrus": "B10", "swir16": "B11",
     "swir22": "B12",
 }  # fmt: skip
 SCENE_CLASSES = "SCL"
-# names the product
+# property that names the product
 PRODUCT_FIELD = "s2:product_uri"
 RESOLUTIONS = (10, 20, 60)
 QUANTIFICATION = 10_000
@@ -27,7 +27,7 @@ _KEY = re.compile(r"(?P<band>B(?:0[1-9]|1[0-2]|8A)|SCL)(?:_(?P<resolution>[126]0
 
 
 def band_of(key: str) -> str | None:
-    """Return the band (B1 .. B12, B8A) or SCL that an asset's key stands for, or None."""
+    """Return the band (B1 .. B12, B8A) or SCL for the key of an asset, or None."""
     if key == "scl":
         return SCENE_CLASSES
     if match := _KEY.fullmatch(key):
@@ -44,25 +44,23 @@ def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
     content : bytes
         JSON.
     label : str
-        Name of the file, for errors.
+        Name of the file in messages.
     name : ProductName
-        The product that it has to be of.
+        The product that the item must describe.
 
     Raises
     ------
     TigerbushError
-        When it is of another product, or a field is missing, malformed or contradicts the baseline.
+        When the item describes another product, or a field is missing, malformed or contradicts the baseline.
     """
     try:
         item = parse_json(content)
         properties, assets = dict(item["properties"]), dict(item["assets"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TigerbushError(
-            f"{label} is not an item of a STAC catalogue ({error}); run ./tigerbush retry."
-        ) from error
-    found = product_of(item)
-    if found != name:
-        raise TigerbushError(f"{label} is of {found and found.product}, expected {name.product}.")
+        raise TigerbushError(f"{label} is not a STAC item ({error}); run ./tigerbush retry.") from error
+    item_name = product_of(item)
+    if item_name != name:
+        raise TigerbushError(f"{label} describes {item_name and item_name.product}, expected {name.product}.")
     bands = {
         band: asset for key, asset in assets.items() if (band := band_of(key)) and isinstance(asset, dict)
     }
@@ -82,7 +80,7 @@ def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
 
 
 def product_of(item: Mapping) -> ProductName | None:
-    """Return the name of an item's product (by that property, or its id), or None when it is no Sentinel-2 product."""
+    """Return the product that an item's property or id names, or None when it is not a Sentinel-2 product."""
     properties = item.get("properties") or {}
     for text in (properties.get(PRODUCT_FIELD), item.get("id")):
         try:
@@ -93,18 +91,18 @@ def product_of(item: Mapping) -> ProductName | None:
 
 
 def resolution_of(key: str, asset: Mapping, default: int) -> int:
-    """Return the resolution of an asset in metres: by its transform, its key, or the band's own."""
+    """Return the resolution of an asset in metres: from its transform, else its key, else the default."""
     match = _KEY.fullmatch(key)
-    by_key = int(match["resolution"]) if match and match["resolution"] else default
+    key_resolution = int(match["resolution"]) if match and match["resolution"] else default
     transform = asset.get("proj:transform")
     step = transform[0] if isinstance(transform, list) and transform else None
-    return int(step) if step in RESOLUTIONS else by_key
+    return int(step) if step in RESOLUTIONS else key_resolution
 
 
-def _raster(asset: Mapping, properties: Mapping, field: str) -> object:
-    """Return scale or offset: `raster:bands` of STAC 1.0, else `raster:scale` or `raster:offset` of 1.1."""
-    for place in ("raster:bands", "bands"):
-        bands = asset.get(place)
+def _raster_field(asset: Mapping, properties: Mapping, field: str) -> object:
+    """Return scale or offset: from `raster:bands` (STAC 1.0), else from `raster:scale` or `raster:offset` (1.1)."""
+    for key in ("raster:bands", "bands"):
+        bands = asset.get(key)
         if isinstance(bands, list) and bands and isinstance(bands[0], dict):
             for name in (field, f"raster:{field}"):
                 if name in bands[0]:
@@ -114,7 +112,7 @@ def _raster(asset: Mapping, properties: Mapping, field: str) -> object:
 
 def _scale(asset: Mapping, properties: Mapping, label: str) -> int:
     """Return DN per unit of reflectance."""
-    scale = _raster(asset, properties, "scale")
+    scale = _raster_field(asset, properties, "scale")
     if scale is None:
         return QUANTIFICATION
     if is_number(scale) and 1 / 65536 < scale <= 1:
@@ -125,12 +123,12 @@ def _scale(asset: Mapping, properties: Mapping, label: str) -> int:
 
 
 def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str, name: ProductName) -> int:
-    """Return what is added to the stored DN: nothing where the catalogue has already added it."""
+    """Return the offset to add to the stored DN; 0 when the catalogue has already applied it."""
     if properties.get("earthsearch:boa_offset_applied") is True:
         return 0
-    offset = _raster(asset, properties, "offset")
-    shifted = name.baseline >= "04.00"
-    if offset is None and not shifted:
+    offset = _raster_field(asset, properties, "offset")
+    has_offset = name.baseline >= "04.00"
+    if offset is None and not has_offset:
         return 0
     if not is_number(offset) or abs(offset) * quantification > 65535:
         raise TigerbushError(
@@ -140,18 +138,18 @@ def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str
     dn = round(offset * quantification)
     if not math.isclose(dn, offset * quantification, abs_tol=1e-3):
         raise TigerbushError(f"{label}: offset {offset!r} of raster:bands is not a whole number of DN.")
-    if bool(dn) != shifted:
-        # Pixels of one baseline with the offset of another would pass for vegetation that changed.
+    if bool(dn) != has_offset:
+        # With the offset of another baseline, unchanged vegetation would appear to change.
         raise TigerbushError(
             f"{label}: offset {offset!r} of raster:bands contradicts baseline {name.baseline}, and the item does not "
-            "say that it is applied; choose another collection in source.collections."
+            "say that it was applied; choose another collection in source.collections."
         )
     return dn
 
 
 def _epsg(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> int:
-    for place in (properties, *bands.values()):
-        code = place.get("proj:code") or place.get("proj:epsg")
+    for fields in (properties, *bands.values()):
+        code = fields.get("proj:code") or fields.get("proj:epsg")
         if code is not None:
             break
     else:
@@ -163,7 +161,7 @@ def _epsg(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> int:
 
 
 def _grids(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> dict[int, Grid]:
-    """Return the tile's grid per resolution; those that no asset has follow from that of 10 m."""
+    """Return the tile's grid per resolution; grids without an asset are derived from that of 10 m."""
     grids: dict[int, Grid] = {}
     for asset in (*bands.values(), properties):
         if asset.get("proj:transform") is not None:
@@ -184,19 +182,15 @@ def _grids(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> dic
 
 def _grid(asset: Mapping, label: str) -> Grid:
     transform, shape = asset["proj:transform"], asset.get("proj:shape")
-    numbers = (
+    numeric = (
         isinstance(transform, list) and isinstance(shape, list) and all(map(is_number, transform + shape))
     )
-    if numbers and len(transform) in {6, 9} and len(shape) == 2:
-        step, right, x, down, back, y = transform[:6]
+    if numeric and len(transform) in {6, 9} and len(shape) == 2:
+        a, b, x, d, e, y = transform[:6]
         height, width = shape
-        whole = (
-            all(side == int(side) and 1 <= side <= TILE_METRES / step for side in shape)
-            if step > 0
-            else False
-        )
-        if whole and step in RESOLUTIONS and (right, down, back) == (0, 0, -step):
-            return Grid(float(x), float(y), int(step), int(width), int(height))
+        fits = a > 0 and all(side == int(side) and 1 <= side <= TILE_METRES / a for side in shape)
+        if fits and a in RESOLUTIONS and (b, d, e) == (0, 0, -a):
+            return Grid(float(x), float(y), int(a), int(width), int(height))
     raise TigerbushError(
         f"{label}: proj:transform {transform!r} and proj:shape {shape!r} are not the grid of a tile at 10, 20 or 60 m."
     )

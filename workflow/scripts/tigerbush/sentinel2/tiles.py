@@ -1,4 +1,4 @@
-"""The MGRS tiles that reach a site, from its coordinates alone."""
+"""The MGRS tiles that reach a site, computed from its coordinates alone."""
 
 from functools import lru_cache
 
@@ -10,12 +10,12 @@ _ROWS = "ABCDEFGHJKLMNPQRSTUV"
 
 
 def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str]:
-    """Name the tiles whose 109.8 km square reaches a site, in the site's own UTM zone.
+    """Return the names of the tiles whose 109.8 km square reaches a site, in the site's own UTM zone.
 
     Columns of 100 km are lettered in three sets by zone, rows from A (odd zones) or F (even zones) in a
-    cycle of 2000 km (MGRS, NGA.STND.0037); tiles overhang their square to the east and south by 9.8 km. A
-    square at the border of two bands of latitude (8 degrees, the last one 12) is named with either letter,
-    so that some of the names may be no tile.
+    cycle of 2000 km (MGRS, NGA.STND.0037); tiles extend 9.8 km beyond their square to the east and south. A
+    square at the border of two latitude bands (8 degrees, the last one 12) is returned with either letter,
+    so that some of the names may not exist.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def reaches(place: Place, tile: str) -> bool:
     return tile in _tiles_of(place)
 
 
-# many tiles are asked about of one place after the other
+# many tiles are tested for one place after another
 @lru_cache(maxsize=1)
 def _tiles_of(place: Place) -> frozenset[str]:
     return frozenset(site_tiles(place.longitude, place.latitude, place.region_size))

@@ -1,7 +1,7 @@
 """Write small, valid Sentinel-2 products in SAFE format, for simulated scenes and tests.
 
-What is written follows the Sentinel-2 Products Specification Document as far as readers need it:
-GDAL's SENTINEL2 driver and `tigerbush.sentinel2.safe` open the result.
+The products follow the Sentinel-2 Products Specification Document as far as readers need it:
+GDAL's SENTINEL2 driver and `tigerbush.sentinel2.safe` can open them.
 """
 
 import math
@@ -22,12 +22,12 @@ _NAMESPACE = "https://psd-14.sentinel2.eo.esa.int/PSD/"
 
 @dataclass(frozen=True)
 class Scene:
-    """What goes into a product.
+    """The content of a product.
 
     Attributes
     ----------
     bands : mapping of str to (h, w) uint16 array
-        Stored DN (offset not yet added) per band, each at its native resolution; 0 is no-data.
+        Stored DN (offset not yet added) per band, each at its native resolution; 0 is nodata.
     x, y : float
         Upper-left corner in metres.
     epsg : int
@@ -35,13 +35,13 @@ class Scene:
     width, height : int
         Pixels at 10 m; coarser grids have ceil(size / 2) and ceil(size / 6).
     offsets : mapping of str to int, optional
-        Per band, RADIO_ADD_OFFSET or BOA_ADD_OFFSET; None writes no offset, as before baseline 04.00.
+        Per band, RADIO_ADD_OFFSET or BOA_ADD_OFFSET; None writes no offsets, as before baseline 04.00.
     quantification : int
     cloud_percent : float
     classi : (3, h, w) uint8 array, optional
-        Opaque cloud, cirrus, snow at 60 m (L1C from baseline 04.00).
+        Opaque clouds, cirrus, snow at 60 m (L1C from baseline 04.00).
     clouds : sequence of rings, optional
-        Cloud polygons as (x, y) positions in metres (L1C before baseline 04.00); may be empty.
+        Cloud polygons, rings of (x, y) in metres (L1C before baseline 04.00); may be empty.
     scl : (h, w) uint8 array, optional
         Scene classification at 20 m (L2A).
     """
@@ -73,9 +73,9 @@ def write_product(folder: Path, product: str, scene: Scene) -> Path:
     Parameters
     ----------
     folder : Path
-        Where the `.SAFE` folder is made.
+        Folder in which the `.SAFE` folder is created.
     product : str
-        Product name; its level decides the layout.
+        Product name; its level determines the layout.
     scene : Scene
 
     Returns
@@ -86,15 +86,15 @@ def write_product(folder: Path, product: str, scene: Scene) -> Path:
     Raises
     ------
     ValueError
-        When a band or mask does not have the size of its grid.
+        When the size of a band or mask is not that of its grid.
     """
     name = parse_name(product)
     safe = Path(folder) / f"{name.product}.SAFE"
     stamp = f"{name.sensing_time:%Y%m%dT%H%M%S}"
     granule = safe / "GRANULE" / f"{name.level}_T{name.tile}_A000001_{stamp}"
-    # all four belong to a product; SNAP's reader refuses one without DATASTRIP
-    for part in (granule / "IMG_DATA", granule / "QI_DATA", granule / "AUX_DATA", safe / "DATASTRIP"):
-        part.mkdir(parents=True, exist_ok=True)
+    # a product has all four; SNAP's reader refuses one without DATASTRIP
+    for subfolder in (granule / "IMG_DATA", granule / "QI_DATA", granule / "AUX_DATA", safe / "DATASTRIP"):
+        subfolder.mkdir(parents=True, exist_ok=True)
     images = [
         _write_band(granule, name, stamp, scene, band, data).relative_to(safe).with_suffix("")
         for band, data in scene.bands.items()
@@ -167,10 +167,10 @@ def _product_metadata(
     _add(info, "PRODUCT_TYPE", f"S2MSI{name.level[1:]}")
     _add(info, "PROCESSING_BASELINE", name.baseline)
     _add(info, "GENERATION_TIME", time)
-    take = _add(info, "Datatake", datatakeIdentifier=f"G{name.platform}_{stamp}_000001_N{name.baseline}")
-    _add(take, "SPACECRAFT_NAME", f"Sentinel-{name.platform[1:]}")
-    _add(take, "DATATAKE_SENSING_START", time)
-    _add(take, "SENSING_ORBIT_NUMBER", str(name.relative_orbit))
+    datatake = _add(info, "Datatake", datatakeIdentifier=f"G{name.platform}_{stamp}_000001_N{name.baseline}")
+    _add(datatake, "SPACECRAFT_NAME", f"Sentinel-{name.platform[1:]}")
+    _add(datatake, "DATATAKE_SENSING_START", time)
+    _add(datatake, "SENSING_ORBIT_NUMBER", str(name.relative_orbit))
     options = _add(info, "Query_Options", completeSingleTile="true")
     _add(options, "PRODUCT_FORMAT", "SAFE_COMPACT")
     organisation = _add(_add(info, "Product_Organisation"), "Granule_List")
@@ -246,7 +246,7 @@ def _cloud_polygons(scene: Scene) -> ElementTree.Element:
 
 
 def _root(tag: str, schema: str) -> ElementTree.Element:
-    # GDAL recognises a product by the letters "<n1:Level-1C_User_Product", so the prefix is written out
+    # GDAL recognises a product by the string "<n1:Level-1C_User_Product", so the prefix is written literally
     return ElementTree.Element(f"n1:{tag}", {"xmlns:n1": _NAMESPACE + schema})
 
 

@@ -66,7 +66,7 @@ def place_sub_images(grid: Grid, epsg: int, site: Site, mode: str) -> list[SubIm
         One of `tigerbush.pyveg.MODES`.
     """
     parts = sub_images(grid, epsg, site.size)
-    if not MODES[mode].divides_degrees:
+    if not MODES[mode].centres_in_degrees:
         return parts
     places = centres(site.longitude, site.latitude, site.region_size, len(parts))
     return [

@@ -23,7 +23,7 @@ from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
 from tigerbush.masks import mask_method
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, does_not_decode, read_part
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, decode_error, read_part
 from tigerbush.readers import Product, open_product
 from tigerbush.resample import halo
 from tigerbush.sensors import sensor_of
@@ -166,12 +166,12 @@ def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.n
         try:
             codestream = check_codestream(file.read, file.size, grid.pixels(source))
         except DamagedError as error:
-            raise RemoteError(f"{label}: what came is damaged: {error}") from error
+            raise RemoteError(f"{label}: the data received are damaged: {error}") from error
     try:
         with open_remote(file, name) as image:
             return read_part(image, label, grid, source, sensor_of(row["product"]).size_file), codestream
     except GDAL_ERRORS as error:
-        raise does_not_decode(label, error) from error
+        raise decode_error(label, error) from error
 
 
 def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, str]) -> None:

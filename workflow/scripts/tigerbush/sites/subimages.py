@@ -7,7 +7,7 @@ import numpy as np
 
 from tigerbush.centrality import feature_vector, metrics
 from tigerbush.images import BARE, VEGETATION
-from tigerbush.pyveg import MODES, NO_COLOUR, lost_ground_coloured
+from tigerbush.pyveg import MODES, NO_COLOUR, classify_rgb
 from tigerbush.sites.layout import SubImage
 
 
@@ -41,10 +41,10 @@ def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Covera
     mode : str
         One of `tigerbush.pyveg.MODES`. By default masked pixels are lost and not ground.
     """
-    if MODES[mode].knows_masks:
+    if MODES[mode].uses_masks:
         masked = np.isnan(ndvi)
         return Coverage(lost=masked, ground=~masked, coloured=~masked)
-    return Coverage(*lost_ground_coloured(rgb))
+    return Coverage(*classify_rgb(rgb))
 
 
 def examine_sub_images(

@@ -1,1 +1,1 @@
-"""What there is to process, and how it comes here: folders, object stores, catalogues."""
+"""Sources of products: local folders, object stores and catalogues."""

@@ -1,8 +1,8 @@
-"""Discovery of products in an object store: what lies there, day by day, and what is new.
+"""Discovery of products in an object store: list them, and describe the new ones.
 
-Two layouts are known. EODATA (CDSE, CREODIAS, WEkEO) keeps whole products, in folders of their names below
-`{prefix}YYYY/MM/DD/`. Others keep files by tile and year, whose names are made those of the product's own layout
-(`tigerbush.archives.Tiles`).
+Two layouts are supported. EODATA (CDSE, CREODIAS, WEkEO) keeps whole products, in folders named after them below
+`{prefix}YYYY/MM/DD/`. Other buckets keep files by tile and year, which are renamed to the product's own layout
+(`tigerbush.archives.TileLayout`).
 """
 
 import json
@@ -20,11 +20,11 @@ from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
 from tigerbush.sources.query import Query, Row
-from tigerbush.sources.store import Object, Store
+from tigerbush.sources.store import Store, StoredObject
 
 log = logging.getLogger(__name__)
 
-# how many steps of a long listing pass without a word
+# steps of a long listing between two lines of progress
 _PROGRESS = 100
 
 Item = TypeVar("Item")
@@ -32,42 +32,42 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A product in a store.
+class ListedProduct:
+    """A product found in a listing.
 
     Attributes
     ----------
     name : ProductName
     url : str
-        Its folder, `s3://bucket/...`.
-    objects : sequence of (str, Object)
-        Names in the product's own layout of what is already known of its files; empty when the folder is still to be
-        listed.
+        Its folder, `s3://bucket/...`, or its STAC item.
+    objects : sequence of (str, StoredObject)
+        Files that are already known, with their names in the product's own layout; empty when the folder has yet to
+        be listed.
     """
 
     name: ProductName
     url: str
-    objects: Sequence[tuple[str, Object]] = ()
+    objects: Sequence[tuple[str, StoredObject]] = ()
 
-    def answers(self, query: Query) -> bool:
-        """Tell whether this is a product that is asked for."""
-        return query.wants(self.name.level, self.name.tile, self.name.sensing_time.date().isoformat())
+    def matches(self, query: Query) -> bool:
+        """Tell whether the query includes this product."""
+        return query.includes(self.name.level, self.name.tile, self.name.sensing_time.date().isoformat())
 
 
 def list_store(
     store: Store, query: Query, prefixes: Sequence[str] | None = None
 ) -> tuple[list[Row], list[Row]]:
-    """List the products of some tiles in a period.
+    """List the products of the query's tiles and period.
 
-    Names are chosen by level, tile and newest baseline before anything else is asked. Products whose rows
-    are there already are not asked about again.
+    Names are selected by level, tile and newest baseline before anything else is requested. Products that have
+    rows from an earlier listing are not requested again.
 
     Parameters
     ----------
     store : Store
     query : Query
     prefixes : sequence of str, optional
-        Of the bucket; without them those of EODATA.
+        Prefixes in the bucket; by default those of EODATA.
 
     Returns
     -------
@@ -77,113 +77,115 @@ def list_store(
     Raises
     ------
     TigerbushError, RemoteError
-        When the store refuses or does not answer.
+        When the store refuses or does not respond.
     """
-    found: dict[str, Found] = {}
+    products: dict[str, ListedProduct] = {}
     with ThreadPoolExecutor(store.connections) as pool:
-        for prefix in prefixes or _prefixes(query.level):
-            archive = _archive_of_tiles(prefix)
-            products = (
+        for prefix in prefixes or _eodata_prefixes(query.level):
+            archive = _archive_by_tile(prefix)
+            listing = (
                 _list_tiles(pool, store, prefix, query, archive)
                 if archive
                 else _list_days(pool, store, prefix, query)
             )
-            for product in products:
-                if product.answers(query):
-                    found.setdefault(product.name.product, product)
-    return describe_products(store, found, query)
+            for product in listing:
+                if product.matches(query):
+                    products.setdefault(product.name.product, product)
+    return describe_products(store, products, query)
 
 
-def _prefixes(level: str) -> list[str]:
-    """Return the prefixes of EODATA that keep a level."""
+def _eodata_prefixes(level: str) -> list[str]:
+    """Return the prefixes in EODATA of products of a level."""
     return [prefix for archive in archives_of(level) for prefix in archive.levels[level].prefixes]
 
 
-def _archive_of_tiles(prefix: str) -> Archive | None:
-    """Return the archive that keeps files by tile below a prefix, if one does."""
-    fitting = (archive for archive in archives() if archive.tiles and prefix.endswith(archive.tiles.ending))
-    return next(fitting, None)
+def _archive_by_tile(prefix: str) -> Archive | None:
+    """Return the archive that keeps files by tile below a prefix, if there is one."""
+    matching = (archive for archive in archives() if archive.tiles and prefix.endswith(archive.tiles.ending))
+    return next(matching, None)
 
 
 def describe_products(
     store: Store,
-    found: Mapping[str, Found],
+    products: Mapping[str, ListedProduct],
     query: Query,
-    describe: Callable[[Store, Found], tuple[Row, list[Row]]] | None = None,
+    describe: Callable[[Store, ListedProduct], tuple[Row, list[Row]]] | None = None,
 ) -> tuple[list[Row], list[Row]]:
-    """Return the rows of the newest baselines; those that an earlier listing described are taken as they are.
+    """Return the rows of the products of the newest baselines, reusing those of an earlier listing.
 
     Parameters
     ----------
     store : Store
-    found : mapping of str to Found
+    products : mapping of str to ListedProduct
         By product name.
     query : Query
     describe : callable, optional
-        Gives the rows of a product and of its files; without it the product's folder is listed.
+        Returns the row of a product and the rows of its files; by default `describe_stored`.
     """
-    describe = describe or describe_listed
+    describe = describe or describe_stored
     with ThreadPoolExecutor(store.connections) as pool:
-        kept = {row["product"] for row in newest_baseline(_bare_row(one) for one in found.values())}
-        listed = {row["product"] for row in query.old_files}
-        finished = {
+        newest = {row["product"] for row in newest_baseline(map(_minimal_row, products.values()))}
+        with_files = {row["product"] for row in query.old_files}
+        reused = {
             row["product"]: row
             for row in query.old
-            if row["product"] in kept & listed and row["url"] == found[row["product"]].url
+            if row["product"] in newest & with_files and row["url"] == products[row["product"]].url
         }
-        new = [found[name] for name in sorted(kept - finished.keys())]
-        log.info("%d products, %d of them new", len(kept), len(new))
-        described = list(_progress(_map(pool, lambda one: describe(store, one), new), len(new), "products"))
-    files = [row for row in query.old_files if row["product"] in finished]
-    rows = [*finished.values(), *(row for row, _ in described)]
-    files += [row for _, some in described for row in some]
+        new = [products[name] for name in sorted(newest - reused.keys())]
+        log.info("%d products, %d of them new", len(newest), len(new))
+        described = list(
+            _with_progress(_map(pool, lambda product: describe(store, product), new), len(new), "products")
+        )
+    files = [row for row in query.old_files if row["product"] in reused]
+    rows = [*reused.values(), *(row for row, _ in described)]
+    files += [row for _, file_rows in described for row in file_rows]
     return sorted(rows, key=lambda row: row["product"]), sorted(
         files, key=lambda row: (row["product"], row["name"])
     )
 
 
-def _bare_row(found: Found) -> Row:
-    return table_row(found.name, url=found.url, granule="", size_bytes=0, cloud_percent=None)
+def _minimal_row(product: ListedProduct) -> Row:
+    return table_row(product.name, url=product.url, granule="", size_bytes=0, cloud_percent=None)
 
 
-def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[Found]:
+def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[ListedProduct]:
     """List the products of each day in EODATA's layout."""
     days = [query.start + timedelta(days=i) for i in range((query.end - query.start).days)]
-    pages = _map(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
-    passed_over = 0
-    for folders in _progress(pages, len(days), f"days of {prefix}"):
+    listings = _map(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
+    skipped = 0
+    for folders in _with_progress(listings, len(days), f"days of {prefix}"):
         for folder in folders:
             base, _, last = folder.removesuffix("/").rpartition("/")
             name = _product_name(last)
             if name is None or not base.startswith(prefix) or not is_address(folder.removesuffix("/")):
-                passed_over += 1
+                skipped += 1
             elif name.tile in query.tiles:
-                yield Found(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
-    if passed_over:
-        log.warning("%s: %d names that are no product names passed over", prefix, passed_over)
+                yield ListedProduct(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
+    if skipped:
+        log.warning("%s: skipped %d name(s) that are not product names", prefix, skipped)
 
 
 def _list_tiles(
     pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query, archive: Archive
-) -> Iterator[Found]:
-    """List the products of each tile and year where files are kept so."""
+) -> Iterator[ListedProduct]:
+    """List the products of each tile and year in a bucket that keeps files by tile."""
     tiles = archive.tiles
     years = range(query.start.year, (query.end - timedelta(days=1)).year + 1)
     folders = [f"{prefix}{tiles.folder(tile, year)}" for tile in sorted(query.tiles) for year in years]
-    for objects in _progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
-        takes: dict[str, dict[str, Object]] = {}
-        for one in objects:
-            match = tiles.key.fullmatch(one.key)
-            if match and is_address(one.key) and _within(match, query):
-                takes.setdefault(match["folder"], {})[match["file"]] = one
+    for objects in _with_progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
+        by_folder: dict[str, dict[str, StoredObject]] = {}
+        for stored in objects:
+            match = tiles.key.fullmatch(stored.key)
+            if match and is_address(stored.key) and _in_period(match, query):
+                by_folder.setdefault(match["folder"], {})[match["file"]] = stored
         for product in _map(
-            pool, lambda take: _tile_product(store, prefix, archive, *take), sorted(takes.items())
+            pool, lambda files: _tile_product(store, prefix, archive, *files), sorted(by_folder.items())
         ):
             if product:
                 yield product
 
 
-def _within(match: re.Match, query: Query) -> bool:
+def _in_period(match: re.Match, query: Query) -> bool:
     try:
         return query.start <= date(*(int(match[part]) for part in ("year", "month", "day"))) < query.end
     except ValueError:
@@ -191,75 +193,77 @@ def _within(match: re.Match, query: Query) -> bool:
 
 
 def _tile_product(
-    store: Store, prefix: str, archive: Archive, folder: str, objects: dict[str, Object]
-) -> Found | None:
-    """Return the product that a tile's folder belongs to, as a file of it says."""
+    store: Store, prefix: str, archive: Archive, folder: str, objects: dict[str, StoredObject]
+) -> ListedProduct | None:
+    """Return the product to which a tile's folder belongs, as named in its info file."""
     tiles = archive.tiles
     info = objects.get(tiles.info)
     if info is None or info.size > archive.metadata_bytes:
-        log.warning("%s/ passed over: it has no %s", folder, tiles.info)
+        log.warning("skipped %s/: it has no %s", folder, tiles.info)
         return None
     try:
         content = json.loads(store.read(info.key, info.size, info.etag))
         name, path = archive.sensor.parse(str(content[tiles.name_field])), str(content[tiles.path_field])
     except (ValueError, KeyError, TypeError, TigerbushError) as error:
-        log.warning("%s passed over: %s", info.key, error)
+        log.warning("skipped %s: %s", info.key, error)
         return None
     metadata = f"{prefix.removesuffix(tiles.ending)}{path}/{tiles.metadata}"
     if path.rpartition("/")[2] != name.product or not is_address(metadata):
         log.warning(
-            "%s passed over: %s %r is not that of %s", info.key, tiles.path_field, path[:120], name.product
+            "skipped %s: its %s %r is not that of %s", info.key, tiles.path_field, path[:120], name.product
         )
         return None
-    named = [(tiles.file_name(name, file), one) for file, one in objects.items()]
-    # its size comes with its content
-    named.append((archive.metadata(name), Object(metadata, -1, "")))
-    return Found(name, f"s3://{store.bucket}/{folder}", [(own, one) for own, one in named if own])
+    named = [(tiles.file_name(name, file), stored) for file, stored in objects.items()]
+    # its size is known once it has been read
+    named.append((archive.metadata(name), StoredObject(metadata, -1, "")))
+    files = [(file_name, stored) for file_name, stored in named if file_name]
+    return ListedProduct(name, f"s3://{store.bucket}/{folder}", files)
 
 
-def describe_listed(store: Store, found: Found) -> tuple[Row, list[Row]]:
-    """Return the rows of a product and its files: one listing, and its main metadata file.
+def describe_stored(store: Store, product: ListedProduct) -> tuple[Row, list[Row]]:
+    """Return the row of a product in the store and the rows of its files; lists its folder and reads its metadata.
 
     A product whose metadata cannot be read is kept without cloud cover, so that it shows up as failed.
     """
-    product = found.name.product
-    archive = archive_of(product)
-    named = list(found.objects) or _listed(store, found)
+    name = product.name.product
+    archive = archive_of(name)
+    objects = list(product.objects) or _list_folder(store, product)
     cloud, files, granule = None, [], ""
-    for name, one in named:
-        kind = archive.sensor.role(name)
-        if kind is None or not is_address(name):
+    for file, stored in objects:
+        role = archive.sensor.role(file)
+        if role is None or not is_address(file):
             continue
-        if name == archive.metadata(found.name):
-            cloud, one = _read_metadata(store, archive, one)
-        granule = archive.granule_of(name) or granule
-        files.append(file_row(product, kind, name, one.key, one.size, one.etag))
-    size = sum(max(one.size, 0) for _, one in named)
-    return table_row(found.name, url=found.url, granule=granule, size_bytes=size, cloud_percent=cloud), files
+        if file == archive.metadata(product.name):
+            cloud, stored = _read_metadata(store, archive, stored)
+        granule = archive.granule_of(file) or granule
+        files.append(file_row(name, role, file, stored.key, stored.size, stored.etag))
+    size = sum(max(stored.size, 0) for _, stored in objects)
+    row = table_row(product.name, url=product.url, granule=granule, size_bytes=size, cloud_percent=cloud)
+    return row, files
 
 
-def _listed(store: Store, found: Found) -> list[tuple[str, Object]]:
-    prefix = found.url.removeprefix(f"s3://{store.bucket}/") + "/"
+def _list_folder(store: Store, product: ListedProduct) -> list[tuple[str, StoredObject]]:
+    prefix = product.url.removeprefix(f"s3://{store.bucket}/") + "/"
     objects = store.objects(prefix)
-    good = [one for one in objects if one.key.startswith(prefix) and is_address(one.key)]
-    if len(good) < len(objects):
-        log.warning("%s: %d unusable names passed over", found.url, len(objects) - len(good))
-    return [(one.key.removeprefix(prefix), one) for one in good]
+    usable = [stored for stored in objects if stored.key.startswith(prefix) and is_address(stored.key)]
+    if len(usable) < len(objects):
+        log.warning("%s: skipped %d unusable name(s)", product.url, len(objects) - len(usable))
+    return [(stored.key.removeprefix(prefix), stored) for stored in usable]
 
 
-def _read_metadata(store: Store, archive: Archive, one: Object) -> tuple[float | None, Object]:
-    """Return the cloud cover, and the file with its size if that was not known."""
+def _read_metadata(store: Store, archive: Archive, stored: StoredObject) -> tuple[float | None, StoredObject]:
+    """Return the cloud cover, and the metadata file with its actual size."""
     try:
-        if one.size > archive.metadata_bytes:
+        if stored.size > archive.metadata_bytes:
             raise TigerbushError(
-                f"{one.key} has {one.size} bytes, which no {archive.sensor.title} metadata file has."
+                f"{stored.key} has {stored.size} bytes, more than any {archive.sensor.title} metadata file."
             )
-        content = store.read(one.key, one.size if one.size >= 0 else None, one.etag)
-        cloud = archive.cloud_percent(store.label(one.key), content)
-        return cloud, Object(one.key, len(content), one.etag)
+        content = store.read(stored.key, stored.size if stored.size >= 0 else None, stored.etag)
+        cloud = archive.cloud_percent(store.label(stored.key), content)
+        return cloud, StoredObject(stored.key, len(content), stored.etag)
     except TigerbushError as error:
         log.warning("%s", error)
-        return None, Object(one.key, max(one.size, 0), one.etag)
+        return None, StoredObject(stored.key, max(stored.size, 0), stored.etag)
 
 
 def _product_name(text: str) -> ProductName | None:
@@ -271,7 +275,7 @@ def _product_name(text: str) -> ProductName | None:
 
 
 def _map(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield the results in order; after a failure what has not begun is dropped."""
+    """Yield the results in order; after a failure, work that has not started is cancelled."""
     futures = [pool.submit(work, item) for item in items]
     try:
         for future in futures:
@@ -281,9 +285,9 @@ def _map(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterab
             future.cancel()
 
 
-def _progress(results: Iterable[Result], total: int, what: str) -> Iterator[Result]:
-    """Pass results on, and say now and then how far they are."""
+def _with_progress(results: Iterable[Result], total: int, unit: str) -> Iterator[Result]:
+    """Yield the results, and log the progress from time to time."""
     for number, result in enumerate(results, 1):
         yield result
         if number % _PROGRESS == 0 or number == total:
-            log.info("%d of %d %s", number, total, what)
+            log.info("%d of %d %s", number, total, unit)

@@ -1,8 +1,8 @@
 """Discovery of products in a catalogue: a STAC API (CDSE, Earth Search), or the OData catalogue of CDSE.
 
-A catalogue says which products there are. Of whole products in the configured bucket, the store then says which
-files they have, with checksums, and with the masks that items do not name. Of other items the assets are the files,
-and the item itself is the metadata.
+A catalogue lists products. For whole products in the configured bucket, the store then lists their files, with
+checksums, and with the masks that items do not name. For other items, the assets are the files, and the item itself is
+the metadata.
 """
 
 import logging
@@ -19,8 +19,8 @@ from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
 from tigerbush.sensors import titles
 from tigerbush.site import Place
-from tigerbush.sources.bucket import Found, describe_listed, describe_products
-from tigerbush.sources.pages import Pages, catalogue_sentences, odata_entries, stac_items
+from tigerbush.sources.bucket import ListedProduct, describe_products, describe_stored
+from tigerbush.sources.pages import Pages, catalogue_errors, odata_entries, stac_items
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.retries import TRIES
 from tigerbush.sources.store import Store
@@ -29,23 +29,23 @@ from tigerbush.stac import STAC_ITEM, cloud_percent
 
 log = logging.getLogger(__name__)
 
-# of a page after the first try
+# of each page, after the first attempt
 RETRIES = TRIES - 1
-# how many items that are passed over are named
+# at most so many skipped items are named
 _NAMED = 20
-# fields of an item that are looked into or make it one, and their kinds
+# required fields of an item, and their types
 _FIELDS = {"id": str, "geometry": Mapping | None, "properties": Mapping, "assets": Mapping}
 
 
 @dataclass(frozen=True)
 class Item:
-    """What is needed of an item whose files are its assets.
+    """The fields used of an item whose assets are the product's files.
 
     Attributes
     ----------
     cloud_percent : float or None
     assets : sequence of (key, name, address, bytes)
-        Key in the item, name in the product's own layout; 0 bytes where the item does not say how many.
+        Key in the item, name in the product's own layout; 0 bytes when the item does not state the size.
     """
 
     cloud_percent: float | None
@@ -60,7 +60,7 @@ def list_catalogue(
     sites: Iterable[Mapping],
     **fields: Any,
 ) -> tuple[list[Row], list[Row]]:
-    """List the products of some sites in a period: `search_catalogue` with the fields of a `Query` as arguments.
+    """List the products of sites in a period: `search_catalogue` with the fields of a `Query` as arguments.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def list_catalogue(
 
 
 def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[Row], list[Row]]:
-    """List the products of some sites in a period.
+    """List the products of the query's sites and period.
 
     Parameters
     ----------
     store : Store
-        Where whole products lie, and what reads everything else.
+        The bucket of whole products; also reads from web servers.
     catalogue : str
-        Address of a STAC API; with `/odata/` in its path, of an OData catalogue.
+        Address of a STAC API, or of an OData catalogue, which has `/odata/` in its path.
     query : Query
 
     Returns
@@ -90,39 +90,38 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
     Raises
     ------
     TigerbushError
-        When the catalogue does not answer, refuses, or is none.
+        When the catalogue does not respond, refuses, or is not a catalogue.
     """
     catalogue = catalogue.rstrip("/")
-    store = store.beside(catalogue)
+    store = store.with_catalogue(catalogue)
     pages = Pages(Web(store.hosts, public=False), catalogue, tries=1 + RETRIES)
-    found: dict[str, Found] = {}
+    products: dict[str, ListedProduct] = {}
     items: dict[str, Item] = {}
-    passed_over = _PassedOver(catalogue)
-    with catalogue_sentences(catalogue):
-        for product, item in _products(pages, store, query, passed_over):
-            if product.answers(query):
-                found.setdefault(product.name.product, product)
-                # what the store describes need not be held
+    skipped = _SkippedItems(catalogue)
+    with catalogue_errors(catalogue):
+        for product, item in _products(pages, store, query, skipped):
+            if product.matches(query):
+                products.setdefault(product.name.product, product)
+                # the others are described by the store
                 if item:
                     items.setdefault(product.url, item)
-    passed_over.tell()
-    if not found:
+    skipped.log_count()
+    if not products:
         raise TigerbushError(
             f"{catalogue} has no {query.level} products of the sites' tiles from {query.start} to {query.end} "
-            f"({passed_over.count} items passed over); check period, source.level, source.bucket and "
-            "source.collections."
+            f"({skipped.count} item(s) skipped); check period, source.level, source.bucket and source.collections."
         )
     silent: set[str] = set()
 
-    def describe(store: Store, product: Found) -> tuple[Row, list[Row]]:
+    def describe(store: Store, product: ListedProduct) -> tuple[Row, list[Row]]:
         item = items.get(product.url)
-        return _describe_item(store, product, item, silent) if item else describe_listed(store, product)
+        return _describe_item(store, product, item, silent) if item else describe_stored(store, product)
 
-    return describe_products(store, found, query, describe)
+    return describe_products(store, products, query, describe)
 
 
-class _PassedOver:
-    """The entries of a catalogue that are no products to use: some by name, all by number."""
+class _SkippedItems:
+    """The entries of a catalogue that cannot be used: the first ones are named in the log, all are counted."""
 
     def __init__(self, catalogue: str) -> None:
         self.count = 0
@@ -131,35 +130,34 @@ class _PassedOver:
     def add(self, name: object, reason: object) -> None:
         self.count += 1
         if self.count <= _NAMED:
-            # as Python writes it: a name of an answer may hold anything
-            log.warning("%s: %.120r passed over: %s", self._catalogue, name, str(reason)[:200])
+            # by its repr, because a name in a response may contain anything
+            log.warning("%s: skipped %.120r: %s", self._catalogue, name, str(reason)[:200])
 
-    def tell(self) -> None:
+    def log_count(self) -> None:
         if self.count:
-            log.warning("%s: %d items passed over", self._catalogue, self.count)
+            log.warning("%s: skipped %d item(s)", self._catalogue, self.count)
 
 
 def _products(
-    pages: Pages, store: Store, query: Query, passed_over: _PassedOver
-) -> Iterator[tuple[Found, Item | None]]:
-    """Yield the products of a catalogue, and the item of those whose files are its assets."""
+    pages: Pages, store: Store, query: Query, skipped: _SkippedItems
+) -> Iterator[tuple[ListedProduct, Item | None]]:
+    """Yield the products of a catalogue, each with its item if the item's assets are the product's files."""
     odata = "/odata/" in f"{pages.catalogue}/"
     for entry in odata_entries(pages, query) if odata else stac_items(pages, query):
         try:
             product = (
-                (_found_in_odata(entry, store), None)
+                (_odata_product(entry, store), None)
                 if odata
-                else _found_in_stac(entry, store, pages.catalogue)
+                else _stac_product(entry, store, pages.catalogue)
             )
-        except Exception as error:  # whatever an entry holds, the others are found
-            passed_over.add(
-                entry.get("Name" if odata else "id") if isinstance(entry, Mapping) else entry, error
-            )
+        except Exception as error:  # no entry, whatever its content, prevents the others from being listed
+            name = entry.get("Name" if odata else "id") if isinstance(entry, Mapping) else entry
+            skipped.add(name, error)
         else:
             yield product
 
 
-def _found_in_odata(entry: Mapping, store: Store) -> Found:
+def _odata_product(entry: Mapping, store: Store) -> ListedProduct:
     bucket, _, key = str(entry.get("S3Path", "")).lstrip("/").partition("/")
     text = str(entry.get("Name"))
     sensor = archive_of(text).sensor
@@ -167,34 +165,34 @@ def _found_in_odata(entry: Mapping, store: Store) -> Found:
     folder = f"{name.product}{sensor.suffix}"
     if bucket != store.bucket or not is_address(key) or PurePosixPath(key).name != folder:
         raise TigerbushError("its S3Path is not its folder in source.bucket")
-    return Found(name, f"s3://{bucket}/{key}")
+    return ListedProduct(name, f"s3://{bucket}/{key}")
 
 
-def _found_in_stac(item: Mapping, store: Store, catalogue: str) -> tuple[Found, Item | None]:
-    """Return an item's product: its folder in the bucket where it has one, else the item's own address."""
+def _stac_product(item: Mapping, store: Store, catalogue: str) -> tuple[ListedProduct, Item | None]:
+    """Return an item's product, with the URL of its folder in the bucket, or else of the item itself."""
     for field, kind in _FIELDS.items():
         if field not in item or not isinstance(item[field], kind):
-            raise TigerbushError(f"its {field} is missing or of another kind than in STAC")
+            raise TigerbushError(f"its {field} is missing or not of the type that STAC requires")
     cloud = cloud_percent(item["properties"])
     if cloud is None and item["properties"].get("eo:cloud_cover") is not None:
-        raise TigerbushError("its eo:cloud_cover is no number from 0 to 100")
-    name, archive = _name_of(item)
-    inside = f"/{name.product}{archive.sensor.suffix}/"
+        raise TigerbushError("its eo:cloud_cover is not a number from 0 to 100")
+    name, archive = _parse_name(item)
+    product_folder = f"/{name.product}{archive.sensor.suffix}/"
     for asset in _assets(item).values():
         href = str(asset.get("href"))
-        folder, _, rest = href.partition(inside)
-        if rest and folder.startswith("s3://"):
-            if not folder.startswith(f"s3://{store.bucket}/") or not is_address(href):
-                raise TigerbushError("it lies in another bucket than source.bucket")
-            return Found(name, folder + inside.rstrip("/")), None
+        parent, _, file = href.partition(product_folder)
+        if file and parent.startswith("s3://"):
+            if not parent.startswith(f"s3://{store.bucket}/") or not is_address(href):
+                raise TigerbushError("it is in a bucket other than source.bucket")
+            return ListedProduct(name, parent + product_folder.rstrip("/")), None
     address = f"{catalogue}/collections/{item.get('collection')}/items/{item['id']}"
     if not is_address(address):
-        raise TigerbushError("its collection and id are no plain names")
-    return Found(name, address), Item(cloud, tuple(_item_files(name, archive, item, store)))
+        raise TigerbushError("its collection or id contains unexpected characters")
+    return ListedProduct(name, address), Item(cloud, tuple(_item_files(name, archive, item, store)))
 
 
-def _name_of(item: Mapping) -> tuple[ProductName, Archive]:
-    """Return the name of an item's product, and the archive that knows it.
+def _parse_name(item: Mapping) -> tuple[ProductName, Archive]:
+    """Return the name of an item's product and the archive of its sensor.
 
     Raises
     ------
@@ -214,7 +212,7 @@ def _assets(item: Mapping) -> dict[str, Mapping]:
 def _item_files(
     name: ProductName, archive: Archive, item: Mapping, store: Store
 ) -> Iterator[tuple[str, str, str, int]]:
-    """Yield key, name in the product's own layout, address and bytes of the assets that are needed."""
+    """Yield key, name in the product's own layout, address and size of the assets that are needed."""
     for key, asset in sorted(_assets(item).items()):
         try:
             href = str(asset.get("href"))
@@ -223,44 +221,46 @@ def _item_files(
                 _check_href(href, store)
                 yield key, file, href, _size(asset)
         except (TigerbushError, ValueError) as error:
-            # the product then fails for want of the band, and is named
-            log.warning("%s: asset %s passed over: %s", name.product, key, error)
+            # the product then fails, because the band is missing
+            log.warning("%s: skipped asset %s: %s", name.product, key, error)
 
 
 def _size(asset: Mapping) -> int:
     size = asset.get("file:size")
-    known = isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**15
-    return size if known else 0
+    valid = isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**15
+    return size if valid else 0
 
 
-def _describe_item(store: Store, found: Found, item: Item, silent: set[str]) -> tuple[Row, list[Row]]:
-    """Return the rows of a product whose files are an item's assets."""
-    product = found.name.product
-    archive = archive_of(product)
-    files = {STAC_ITEM: file_row(product, ("metadata", ""), STAC_ITEM, found.url, 0)}
-    for key, name, href, size in item.assets:
-        if name in files:
+def _describe_item(
+    store: Store, product: ListedProduct, item: Item, silent: set[str]
+) -> tuple[Row, list[Row]]:
+    """Return the row of a product whose files are an item's assets, and the rows of these files."""
+    name = product.name.product
+    archive = archive_of(name)
+    files = {STAC_ITEM: file_row(name, ("metadata", ""), STAC_ITEM, product.url, 0)}
+    for key, file, href, size in item.assets:
+        if file in files:
             continue
         try:
             size = size or _size_of(store, href, silent)
         except TigerbushError as error:
-            log.warning("%s: asset %s passed over: %s", product, key, error)
+            log.warning("%s: skipped asset %s: %s", name, key, error)
             continue
-        files[name] = file_row(product, archive.sensor.role(name), name, href, size)
+        files[file] = file_row(name, archive.sensor.role(file), file, href, size)
     row = table_row(
-        found.name,
-        url=found.url,
-        granule=archive.granule(found.name),
-        size_bytes=sum(int(file["size"]) for file in files.values()),
+        product.name,
+        url=product.url,
+        granule=archive.granule(product.name),
+        size_bytes=sum(int(file_entry["size"]) for file_entry in files.values()),
         cloud_percent=item.cloud_percent,
     )
     return row, list(files.values())
 
 
 def _size_of(store: Store, href: str, silent: set[str]) -> int:
-    """Ask how many bytes a file has; 0 where a web server is silent or not to be asked, which then fails the product.
+    """Return the size of a file in bytes, or 0 when its web server does not respond or must not be contacted.
 
-    A server that did not answer once is in `silent` and not asked again.
+    The product fails later in that case. A server that did not respond is added to `silent` and not contacted again.
     """
     server = urlsplit(href)[:2]
     if server in silent:
@@ -268,16 +268,16 @@ def _size_of(store: Store, href: str, silent: set[str]) -> int:
     try:
         return store.size_of(href)
     except (HostRefusedError, RemoteError) as error:
-        # the store of the configuration is no matter of one product
+        # an error of the configured store concerns more than one product
         if href.startswith("s3://"):
             raise
         silent.add(server)
-        log.warning("%s; what lies there fails when it is fetched", str(error).rstrip("."))
+        log.warning("%s; products with files there will fail", str(error).rstrip("."))
         return 0
 
 
 def _check_href(href: str, store: Store) -> None:
-    """Refuse what leads to the machine itself, to another bucket, or out of encryption.
+    """Refuse addresses of local files, of other buckets, and of other hosts without encryption.
 
     Raises
     ------
@@ -286,11 +286,11 @@ def _check_href(href: str, store: Store) -> None:
     parts = urlsplit(href)
     allowed = (
         parts.scheme == "https"
-        or (parts.scheme == "http" and store.hosts.known(parts) is not None)
+        or (parts.scheme == "http" and store.hosts.resolve(parts) is not None)
         or (parts.scheme == "s3" and parts.netloc == store.bucket)
     )
     if not allowed or not is_address(href):
         raise TigerbushError(
-            f"its address {href[:120]!r} is neither https://, nor http:// of a known host (source.hosts), nor in the "
-            "bucket of source.bucket, of plain characters"
+            f"its address {href[:120]!r} is neither https://, nor http:// on a known host (source.hosts), nor in "
+            "source.bucket, or it contains unexpected characters"
         )

@@ -1,11 +1,11 @@
-"""What a local folder holds, and one file per product for the next steps."""
+"""List the products of a local folder, and copy what is needed of each into one file."""
 
 import logging
 import zipfile
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError, refuse_fault
+from tigerbush.errors import TigerbushError, raise_machine_fault
 from tigerbush.files import atomic_write
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.readers import Product, list_files, list_folders, open_product
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """List the products of a folder: folders as they were delivered, and zips of them.
+    """List the products of a folder: product folders as delivered, and zips of them.
 
-    Names that are not products are passed over with a warning. A product whose metadata cannot be
-    read is kept (with an empty cloud cover), so that it shows up as failed instead of vanishing.
+    Names that are not product names are skipped with a warning. A product whose metadata cannot be
+    read is kept (with an empty cloud cover), so that it shows up as failed instead of disappearing.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
     Raises
     ------
     TigerbushError
-        When the folder is missing or holds no product (of that level).
+        When the folder does not exist or has no product (of that level).
     MachineError
-        When the machine keeps a product from being read.
+        When the machine prevents a product from being read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -50,15 +50,15 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
         try:
             name = name_at(path)
         except TigerbushError as error:
-            log.warning("%s passed over: %s", path, error)
+            log.warning("skipped %s: %s", path, error)
             continue
-        # the folder wins over its own zip, because it reads faster
+        # a folder takes precedence over its zip, because it is faster to read
         if level in {None, name.level} and (name.product not in paths or path.suffix != ".zip"):
             paths[name.product] = path
     if not paths:
-        what = f"{level} product" if level else "product"
+        products = f"{level} products" if level else "products"
         raise TigerbushError(
-            f"source.path {folder} holds no {what} (folders or zips named {short_forms()}); check source.path "
+            f"source.path {folder} contains no {products} (folders or zips named {short_forms()}); check source.path "
             "and source.level."
         )
     rows = newest_baseline(_local_row(path) for path in paths.values())
@@ -76,7 +76,7 @@ def _local_row(path: Path) -> dict[str, str]:
             cloud_percent=product.cloud_percent,
         )
     except (TigerbushError, OSError) as error:
-        refuse_fault(error, path)
+        raise_machine_fault(error, path)
         log.warning("%s", error)
         return table_row(name_at(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
 
@@ -85,24 +85,24 @@ def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     try:
         files = list_files(path)
     except (TigerbushError, OSError) as error:
-        refuse_fault(error, path)
+        raise_machine_fault(error, path)
         return []  # already reported with the product's row
-    role = sensor_of(product).role
-    return [file_row(product, kind, name, name, size) for name, size in files.items() if (kind := role(name))]
+    roles = {name: sensor_of(product).role(name) for name in files}
+    return [file_row(product, roles[name], name, name, size) for name, size in files.items() if roles[name]]
 
 
 def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
-    """Copy what the workflow needs of a product into one stored zip in its own layout.
+    """Copy the files of a product that the workflow needs into one uncompressed zip, in the product's own layout.
 
     Parameters
     ----------
     path : Path
         Product folder or zip.
     target : Path
-        `{product}.zip`, written whole or not at all.
+        `{product}.zip`, written completely or not at all.
     bands : iterable of str, optional
-        Bands to take, each at its finest resolution, as far as the product has them; metadata and masks
-        are always taken. None takes the whole product, with every file and folder.
+        Bands to copy, each at its finest resolution, as far as the product has them; metadata and masks
+        are always copied. None copies the whole product, with all files and folders.
 
     Raises
     ------
@@ -111,29 +111,29 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
     """
     product = open_product(path)
     bands = None if bands is None else tuple(bands)
-    refuse_less(target, product.files, bands)
+    refuse_smaller_copy(target, product.files, bands)
     names = list(product.files) if bands is None else _needed(product, bands)
     folder = f"{product.name.product}{sensor_of(product.name.product).suffix}"
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
-            # SNAP asks for some even when they are empty
+            # SNAP requires some folders even when they are empty
             for name in list_folders(path):
                 archive.mkdir(f"{folder}/{name}")
         for name in names:
             archive.writestr(f"{folder}/{name}", product.read_bytes(name))
 
 
-def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
-    """Refuse to replace a copy by one that lacks a band or metadata of it.
+def refuse_smaller_copy(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
+    """Refuse to replace a copy of a product by one that lacks a band or metadata file of it.
 
     Parameters
     ----------
     target : Path
-        `{product}.zip`; one that is not there or damaged is refused nothing.
+        `{product}.zip`; when it does not exist or is damaged, nothing is refused.
     names : iterable of str
         The product's files now.
     bands : collection of str, optional
-        Those that are wanted; None wants all.
+        Bands that are needed; None for all.
 
     Raises
     ------
@@ -141,23 +141,23 @@ def refuse_less(target: Path, names: Iterable[str], bands: Collection[str] | Non
     """
     role = sensor_of(target.stem).role
     try:
-        held = {role(name) for name in list_files(target)}
+        copied = {role(name) for name in list_files(target)}
     except TigerbushError:
         return
-    lost = sorted(kind for kind in held - {role(name) for name in names} if kind and kind[0] != "mask")
-    for kind, band in lost:
+    missing = sorted(lost for lost in copied - {role(name) for name in names} if lost and lost[0] != "mask")
+    for kind, band in missing:
         if kind == "metadata" or bands is None or band in bands:
-            what = f"the file of band {band} is" if band else "metadata are"
+            subject = f"the file of band {band} is" if band else "metadata are"
             raise TigerbushError(
-                f"{target.stem}: {what} missing; fetch the product again, then run ./tigerbush retry."
+                f"{target.stem}: {subject} missing; fetch the product again, then run ./tigerbush retry."
             )
 
 
 def _needed(product: Product, bands: Sequence[str]) -> list[str]:
-    """Name the files to copy. A band that is not there is missed where it is read."""
+    """Return the names of the files to copy; a missing band is reported later, when it is read."""
     role = sensor_of(product.name.product).role
-    kinds = {name: role(name) for name in product.files}
-    there = {kind[1] for kind in kinds.values() if kind}
-    return [name for name, kind in kinds.items() if kind and kind[0] != "band"] + [
-        product.band_file(band)[0] for band in bands if band in there
+    roles = {name: role(name) for name in product.files}
+    available = {file_role[1] for file_role in roles.values() if file_role}
+    return [name for name, file_role in roles.items() if file_role and file_role[0] != "band"] + [
+        product.band_file(band)[0] for band in bands if band in available
     ]

@@ -1,4 +1,4 @@
-"""Where products come from: every kind of source behind one function, and whole files of remote ones."""
+"""List the products of any kind of source, and download whole files of remote ones."""
 
 import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.catalogue import search_catalogue
-from tigerbush.sources.folder import list_local, refuse_less
+from tigerbush.sources.folder import list_local, refuse_smaller_copy
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.ranges import check_decodes, checked_name
 from tigerbush.sources.store import Store, check_content
@@ -30,22 +30,22 @@ def list_products(
     connections: int = 4,
     finished: Callable[[str], bool] = lambda product: False,
 ) -> tuple[list[Row], list[Row]]:
-    """List the products of any kind of source, and those of an earlier listing that it no longer holds.
+    """List the products of any kind of source, including those of an earlier listing that it no longer has.
 
     Parameters
     ----------
     source : mapping
         The keys of `source` in the configuration.
     sites : sequence of mapping
-        Keyword arguments of `tigerbush.site.Place`; a local folder is listed without them.
+        Keyword arguments of `tigerbush.site.Place`; not used for a local folder.
     period : (str, str)
         First day and the day after the last.
     old, old_files : rows of products.tsv and files.tsv
         From an earlier listing.
     connections : int
-        To an object store at once.
+        Number of simultaneous connections to an object store.
     finished : callable
-        Whether there are results of a product: it stays in the table, wherever products are looked for now.
+        Tells whether a product has results, in which case it stays in the table even if the source has changed.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def list_products(
     level = source["level"]
     if source["kind"] in FOLDERS:
         folder = Path(source["path"])
-        found, files = list_local(folder, level)
+        listed, files = list_local(folder, level)
         where = str(folder)
 
         def belongs(row: Row) -> bool:
@@ -79,33 +79,33 @@ def list_products(
         bucket = f"s3://{store.bucket}/"
         if source["kind"] == "s3":
             where = bucket
-            found, files = list_store(store, query, source["prefixes"])
+            listed, files = list_store(store, query, source["prefixes"])
         else:
             where = source["catalogue"]
-            found, files = search_catalogue(store, where, query)
+            listed, files = search_catalogue(store, where, query)
 
         def belongs(row: Row) -> bool:
-            here = row["url"].startswith((bucket, where))
-            return here and query.wants(row["level"], row["tile"], row["sensing_time"][:10])
+            in_source = row["url"].startswith((bucket, where))
+            return in_source and query.includes(row["level"], row["tile"], row["sensing_time"][:10])
 
-    if not found:
+    if not listed:
         raise TigerbushError(
-            f"{where} holds no {level or ''} product of the sites' tiles in the period; check source.prefixes, "
+            f"{where} has no {level or ''} products of the sites' tiles in the period; check source.prefixes, "
             "source.level, period and the table of sites."
         )
-    rows = keep_removed_rows(old, found, lambda row: belongs(row) or finished(row["product"]), where)
-    gone = {row["product"] for row in rows} - {row["product"] for row in found}
-    return rows, files + [row for row in old_files if row["product"] in gone]
+    rows = keep_removed_rows(old, listed, lambda row: belongs(row) or finished(row["product"]), where)
+    removed = {row["product"] for row in rows} - {row["product"] for row in listed}
+    return rows, files + [row for row in old_files if row["product"] in removed]
 
 
 def _tiles(level: str, sites: Sequence[Mapping]) -> set[str]:
-    """Return the tiles that reach sites, of the sensors whose archives keep a level."""
+    """Return the tiles that reach the sites, for the sensors whose archives have a level."""
     sensors = [archive.sensor for archive in archives_of(level)]
     return set().union(*(sensor.site_tiles(**site) for sensor in sensors for site in sites))
 
 
 def open_store(source: Mapping, connections: int = 1) -> Store:
-    """Return the object store that the keys of `source` in the configuration name, and the web servers it may ask."""
+    """Return the object store configured in `source`, with the web servers that it may contact."""
     return Store(
         **{key: source[key] for key in STORE_KEYS},
         connections=connections,
@@ -115,15 +115,15 @@ def open_store(source: Mapping, connections: int = 1) -> Store:
 
 
 def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, store: Store) -> None:
-    """Put every file of a product of an object store into one stored zip, as SNAP needs it.
+    """Download all files of a product from an object store into one uncompressed zip, as SNAP needs them.
 
     Parameters
     ----------
     product : str
     files : sequence of rows of files.tsv
-        Some of its files, which tell where it lies.
+        Some of its files, from which the product's folder is known.
     target : Path
-        `{product}.zip`, written whole or not at all.
+        `{product}.zip`, written completely or not at all.
     store : Store
 
     Raises
@@ -132,24 +132,24 @@ def fetch_whole_product(product: str, files: Sequence[Row], target: Path, *, sto
     """
     suffix = sensor_of(product).suffix
     prefix = _folder_of(product, suffix, files)
-    objects = [one for one in store.objects(prefix) if is_address(one.key) and one.key != prefix]
-    refuse_less(target, [one.key.removeprefix(prefix) for one in objects], None)
+    objects = [stored for stored in store.objects(prefix) if is_address(stored.key) and stored.key != prefix]
+    refuse_smaller_copy(target, [stored.key.removeprefix(prefix) for stored in objects], None)
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for one in objects:
-            row = {"name": one.key.removeprefix(prefix), "etag": one.etag}
-            content = store.read(one.key, one.size, one.etag)
-            check_decodes(store.label(one.key), row, content)
+        for stored in objects:
+            row = {"name": stored.key.removeprefix(prefix), "etag": stored.etag}
+            content = store.read(stored.key, stored.size, stored.etag)
+            check_decodes(store.label(stored.key), row, content)
             archive.writestr(f"{product}{suffix}/{checked_name(row)}", content)
 
 
 def _folder_of(product: str, suffix: str, files: Sequence[Row]) -> str:
-    """Return where in the bucket a product's own folder lies."""
+    """Return the prefix of a product's folder in the bucket."""
     for row in files:
         end = f"{product}{suffix}/{row['name']}"
         if "://" not in row["key"] and row["key"].endswith(end):
             return row["key"].removesuffix(row["name"])
     raise TigerbushError(
-        f"{product} does not lie as a {suffix} folder in the bucket, and SNAP reads nothing else; set "
+        f"{product} is not stored as a {suffix} folder in the bucket, and SNAP cannot read it otherwise; set "
         "scene.engine: rasterio."
     )
 
@@ -163,31 +163,31 @@ def fetch_product(
     fetched: Sequence[Path] = (),
     bands: Collection[str] | None = None,
 ) -> None:
-    """Put whole files of a product into one stored zip in its own layout; each has to be what was listed.
+    """Download whole files of a product into one uncompressed zip, in the product's own layout, and check each.
 
     Parameters
     ----------
     product : str
     files : sequence of rows of files.tsv
-        What the workflow needs.
+        The files that the workflow needs.
     target : Path
-        `{product}.zip`, written whole or not at all.
+        `{product}.zip`, written completely or not at all.
     store : Store
-        Where files are read from that were not fetched before.
+        The source of files that have not been fetched before.
     fetched : sequence of Path
-        In the order of `files`, what something else fetched.
+        Files that the storage plugin has fetched, in the order of `files`.
     bands : collection of str, optional
-        Those that are wanted: a copy that has one is not replaced by one without.
+        Bands that are needed: a copy that has one of them is not replaced by a copy without it.
 
     Raises
     ------
     TigerbushError, RemoteError
     """
-    refuse_less(target, [row["name"] for row in files], bands)
+    refuse_smaller_copy(target, [row["name"] for row in files], bands)
     suffix = sensor_of(product).suffix
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for i, row in enumerate(files):
-            # 0: not known before, as of the item of a catalogue
+            # 0: size not known in advance, such as that of a STAC item
             label, size = store.label(row["key"]), int(row["size"]) or None
             if fetched:
                 content = fetched[i].read_bytes()

@@ -1,4 +1,4 @@
-"""What is asked of a remote source of products."""
+"""Queries for products from a remote source."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Query:
-    """Which products are wanted, and what is known of them.
+    """The products to list, and the results of an earlier listing.
 
     Attributes
     ----------
     level : {"L1C", "L2A"}
     tiles : collection of str
-        For example 33TVL; what the sites use.
+        Tiles that reach the sites, for example 33TVL.
     start, end : date
         First day, and the day after the last.
     sites : sequence of Place
-        A catalogue is searched place by place.
+        A catalogue is searched separately for each.
     collections : sequence of str or None
-        Of a STAC API; None is what it has of those that are known to keep the level (`tigerbush.archives`).
+        Collections of a STAC API; None selects the known ones for the level (`tigerbush.archives`).
     old, old_files : rows of products.tsv and files.tsv
-        From an earlier listing: what they describe is not asked about again.
+        From an earlier listing; products that they describe are not requested again.
     """
 
     level: str
@@ -37,6 +37,6 @@ class Query:
     old: Collection[Row] = ()
     old_files: Collection[Row] = ()
 
-    def wants(self, level: str, tile: str, day: str) -> bool:
-        """Tell whether a product of a level, a tile and a day (ISO) is asked for."""
+    def includes(self, level: str, tile: str, day: str) -> bool:
+        """Tell whether the query includes a product of this level, tile and day (ISO 8601)."""
         return level == self.level and tile in self.tiles and str(self.start) <= day < str(self.end)

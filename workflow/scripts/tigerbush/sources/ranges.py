@@ -1,4 +1,4 @@
-"""Remote files for GDAL: what it reads is fetched, once, and little more than that."""
+"""Remote files for GDAL: the bytes that it reads are fetched once, and few others."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,12 @@ from tigerbush.planning.addresses import KEY
 from tigerbush.raster import CACHE_BYTES, GDAL_ERRORS, ONE_THREAD, image_driver
 from tigerbush.sources.store import Store, is_checksum
 
-# What is fetched first, a header, and the least that one request fetches. To find a JPEG 2000 tile a
-# decoder reads the 12 bytes at which each one before it begins (in buffers of 1 kB), so more is wasted.
+# Bytes fetched by the first request, for the header, and the minimum of each further one. To find a JPEG 2000 tile,
+# a decoder reads the first 12 bytes of each tile before it (in buffers of 1 kB), so fetching more would be wasteful.
 HEAD_BYTES = 16384
-LEAST_BYTES = 1024
-# a file up to this size comes with one request, and its checksum can be compared
-WHOLE_BYTES = 2_000_000
+MIN_BYTES = 1024
+# a file up to this size is fetched with one request, so that its checksum can be compared
+WHOLE_FILE_BYTES = 2_000_000
 _OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": CACHE_BYTES,
@@ -29,27 +29,27 @@ _OPTIONS = {
 
 
 def checked_name(row: Mapping[str, str]) -> str:
-    """Return the name of a file below its product's folder.
+    """Return the name of a file relative to its product's folder.
 
     Raises
     ------
     TigerbushError
-        When the table was changed so that it leads out of that folder.
+        When the name leads out of that folder, because the table was changed.
     """
     if not KEY.fullmatch(row["name"]):
         raise TigerbushError(
-            f"files.tsv: name {row['name'][:120]!r} is not that of a file of a product; run ./tigerbush discover."
+            f"files.tsv: {row['name'][:120]!r} is not the name of a file in a product; run ./tigerbush discover."
         )
     return row["name"]
 
 
 def check_decodes(label: str, row: Mapping[str, str], content: bytes) -> None:
-    """Decode a whole image whose ETag is no checksum, and check its codestream: what else could tell of damage.
+    """Decode a whole image and check its codestream, which detects damage when its ETag is not a checksum.
 
     Raises
     ------
     RemoteError
-        Because another try may bring the right bytes.
+        Because a retry may bring the right bytes.
     """
     if is_checksum(row["etag"]) or PurePosixPath(row["name"]).suffix not in {".jp2", ".tif"}:
         return
@@ -64,52 +64,52 @@ def check_decodes(label: str, row: Mapping[str, str], content: bytes) -> None:
         if row["name"].endswith(".jp2"):
             check_codestream(lambda start, length: content[start : start + length], len(content))
     except GDAL_ERRORS as error:
-        raise RemoteError(f"{label}: what came does not decode ({error})") from error
+        raise RemoteError(f"{label}: the data received cannot be decoded ({error})") from error
     except DamagedError as error:
-        raise RemoteError(f"{label}: what came is damaged: {error}") from error
+        raise RemoteError(f"{label}: the data received are damaged: {error}") from error
 
 
 class RemoteFile:
-    """The parts of a remote file that were fetched.
+    """A remote file, of which the parts already fetched are kept.
 
     Attributes
     ----------
-    trouble : Exception or None
-        What was raised while GDAL was reading, which would not let it pass; nothing is fetched after it.
+    error : Exception or None
+        Error raised while GDAL was reading, which GDAL itself does not pass on; nothing more is fetched after it.
     """
 
     def __init__(self, store: Store, key: str, size: int, etag: str) -> None:
         self.size = size
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
         self._store, self._key, self._etag = store, key, etag
-        self._held: list[tuple[int, bytes]] = []
-        if size <= WHOLE_BYTES:
-            self._held.append((0, store.read(key, size, etag)))
+        self._parts: list[tuple[int, bytes]] = []
+        if size <= WHOLE_FILE_BYTES:
+            self._parts.append((0, store.read(key, size, etag)))
 
     def read(self, start: int, length: int) -> bytes:
-        """Return `length` bytes from `start`, less at the end of the file."""
+        """Return `length` bytes from `start`, fewer at the end of the file."""
         end = min(start + length, self.size)
-        parts = []
+        pieces = []
         while start < end:
-            first, content = self._span(start, end)
-            parts.append(content[start - first : end - first])
-            start += len(parts[-1])
-        return b"".join(parts)
+            first, content = self._part_at(start, end)
+            pieces.append(content[start - first : end - first])
+            start += len(pieces[-1])
+        return b"".join(pieces)
 
-    def _span(self, start: int, end: int) -> tuple[int, bytes]:
-        """Return a part that holds the byte `start`, and where it begins; fetch up to `end` if there is none."""
-        for first, content in reversed(self._held):
+    def _part_at(self, start: int, end: int) -> tuple[int, bytes]:
+        """Return the part that contains the byte `start`, and its position; fetch up to `end` if there is none."""
+        for first, content in reversed(self._parts):
             if first <= start < first + len(content):
                 return first, content
-        stop = max(end, start + (LEAST_BYTES if start else HEAD_BYTES))
-        stop = min([stop, self.size, *(first for first, _ in self._held if first > start)])
+        stop = max(end, start + (MIN_BYTES if start else HEAD_BYTES))
+        stop = min([stop, self.size, *(first for first, _ in self._parts if first > start)])
         part = start, self._store.read_range(self._key, start, stop - start, self.size, self._etag)
-        self._held.append(part)
+        self._parts.append(part)
         return part
 
 
 class Cursor(io.RawIOBase):
-    """A position in a remote file; GDAL opens several."""
+    """A position in a remote file, of which GDAL opens several."""
 
     def __init__(self, file: RemoteFile) -> None:
         super().__init__()
@@ -129,19 +129,19 @@ class Cursor(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position, which fetches nothing."""
+        """Move to a position without fetching anything."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
         self._position = base + offset
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes; none when there was trouble."""
+        """Read up to `size` bytes; none after an error."""
         content = b""
-        if not self._file.trouble:
+        if not self._file.error:
             try:
                 content = self._file.read(self._position, self._file.size if size < 0 else size)
             except (TigerbushError, OSError) as error:
-                self._file.trouble = error
+                self._file.error = error
         self._position += len(content)
         return content
 
@@ -154,16 +154,16 @@ def open_remote(file: RemoteFile, name: str) -> Iterator[DatasetReader]:
     ----------
     file : RemoteFile
     name : str
-        Any name with the suffix of the format.
+        Any name with the suffix of the image's format.
 
     Raises
     ------
     TigerbushError, RemoteError
-        What happened while GDAL was reading.
+        The error that was raised while GDAL was reading.
     """
 
     def opener(path: str, mode: str = "rb", **_: object) -> Cursor:
-        # GDAL also looks for files beside this one
+        # GDAL also looks for sidecar files
         if PurePosixPath(path).name != name:
             raise FileNotFoundError(path)
         return Cursor(file)
@@ -175,8 +175,8 @@ def open_remote(file: RemoteFile, name: str) -> Iterator[DatasetReader]:
         ):
             yield image
     except Exception:
-        if file.trouble:
-            raise file.trouble from None
+        if file.error:
+            raise file.error from None
         raise
-    if file.trouble:
-        raise file.trouble
+    if file.error:
+        raise file.error

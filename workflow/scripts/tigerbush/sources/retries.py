@@ -1,4 +1,4 @@
-"""Waiting for servers: every wait has an end, and is told."""
+"""Retries and time limits for requests to servers: every wait is logged, and none is unlimited."""
 
 import logging
 import random
@@ -14,14 +14,14 @@ from tigerbush.errors import MachineError, RemoteError, TigerbushError
 
 log = logging.getLogger(__name__)
 
-# Requests for one thing, and the wait after the first; it doubles from one to the next.
+# attempts for each request, and the wait after the first, which doubles after each further one
 TRIES = 5
 WAIT_SECONDS = 0.5
-# the longest wait that a server may ask for (quotas are counted by the minute)
-LONGEST_WAIT_SECONDS = 60
-# without a word from the other side
+# the longest wait that a server may ask for (quotas are counted per minute)
+MAX_WAIT_SECONDS = 60
+# without receiving anything
 TIMEOUT_SECONDS = 20
-# until an answer begins, and for each CHUNK of it: a server may also speak for ever, byte by byte
+# until a response begins, and for each CHUNK of it: a server may also send single bytes for ever
 STEP_SECONDS = 60
 CHUNK = 2**20
 
@@ -29,52 +29,52 @@ Result = TypeVar("Result")
 
 
 def with_time_limit(work: Callable[..., Result], *arguments: object) -> Result:
-    """Return what some work gives, if it ends within `STEP_SECONDS`.
+    """Call a function, for at most `STEP_SECONDS`, and return its result.
 
     Parameters
     ----------
     work : callable
-        It is left behind when its time is up, and then holds nothing up.
+        It is abandoned when the time is up, in a thread that does not keep the process alive.
     arguments : object
-        Of it.
+        Arguments of `work`.
 
     Raises
     ------
     TimeoutError
-        When its time is up.
+        When the time is up.
     Exception
-        Whatever the work raises.
+        Whatever `work` raises.
     """
-    answer: Future[Result] = Future()
+    result: Future[Result] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(work(*arguments))
-        except BaseException as error:  # raised again where it is waited for
-            answer.set_exception(error)
+            result.set_result(work(*arguments))
+        except BaseException as error:  # raised again in the waiting thread
+            result.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    return answer.result(STEP_SECONDS)
+    return result.result(STEP_SECONDS)
 
 
 class Closable(Protocol):
-    """An answer that is read."""
+    """A response that is being read."""
 
     def close(self) -> None:
-        """Give up what is not read."""
+        """Discard what has not been read."""
 
 
 @contextmanager
-def closed(answer: Closable) -> Iterator[None]:
-    """Close an answer at the end, unless a reader of `with_time_limit` was left behind, whom closing would wait for."""
+def close_unless_abandoned(response: Closable) -> Iterator[None]:
+    """Close a response at the end, except when `with_time_limit` abandoned its reader: closing would wait for it."""
     try:
         yield
     except TimeoutError:
         raise
     except BaseException:
-        answer.close()
+        response.close()
         raise
-    answer.close()
+    response.close()
 
 
 def call_with_retries(
@@ -82,33 +82,33 @@ def call_with_retries(
     *,
     tries: int,
     wait: Callable[[BaseException, int], float],
-    may_pass: Callable[[BaseException], bool],
-    tell: Callable[[BaseException, float, int], None],
+    is_transient: Callable[[BaseException], bool],
+    on_retry: Callable[[BaseException, float, int], None],
 ) -> Result:
-    """Return what a request gives; trouble that may pass is told and waited for, and the request repeated.
+    """Call `request`, retry it after transient errors, and return its result.
 
     Parameters
     ----------
     request : callable
     tries : int
-        Requests at most.
+        Maximum number of attempts.
     wait : callable
-        Gives the seconds after an error of the first, second, ... try.
-    may_pass : callable
-        Tells whether another try may help after an error.
-    tell : callable
-        Gets the error, the seconds to wait, and the number of the try that follows.
+        Maps an error and the number of the failed attempt, from 1, to the seconds to wait.
+    is_transient : callable
+        Tells whether a retry may help after an error.
+    on_retry : callable
+        Called before each wait with the error, the seconds to wait, and the number of the next attempt.
 
     Raises
     ------
     Exception
-        That of the last try, or of one that no other would mend.
+        The error of the last attempt, or the first one that is not transient.
     """
     policy = Retrying(
         stop=stop_after_attempt(tries),
         wait=lambda state: wait(state.outcome.exception(), state.attempt_number),
-        retry=retry_if_exception(may_pass),
-        before_sleep=lambda state: tell(
+        retry=retry_if_exception(is_transient),
+        before_sleep=lambda state: on_retry(
             state.outcome.exception(), state.next_action.sleep, state.attempt_number + 1
         ),
         reraise=True,
@@ -121,51 +121,52 @@ def request_with_retries(
     explain: Callable[[Exception], TigerbushError | RemoteError],
     tries: int = TRIES,
 ) -> Result:
-    """Return what a request gives; trouble that may pass is told and waited for, longer from time to time.
+    """Call `request`, retry it after transient errors with exponential backoff, and return its result.
 
     Parameters
     ----------
     request : callable
     explain : callable
-        Gives the sentence for whatever the request raises; another try may help when it is a `RemoteError`.
+        Converts whatever the request raises to an exception for the user; a `RemoteError` is transient.
     tries : int
+        Maximum number of attempts.
 
     Raises
     ------
     TigerbushError, RemoteError
-        The sentence for the last trouble, or for what no other try would mend.
+        The explained error of the last attempt, or the first one that is not transient.
     """
 
-    def in_words() -> Result:
+    def explained_request() -> Result:
         try:
             return request()
         except (TigerbushError, MachineError, MemoryError, ImportError):
             raise
-        except Exception as error:  # whatever a server, a parser or a library comes up with
+        except Exception as error:  # whatever a server, a parser or a library raises
             raise explain(error) from error
 
-    def tell(trouble: BaseException, seconds: float, number: int) -> None:
-        log.warning("%s; asked again in %.1f s (%d of %d)", trouble, seconds, number, tries)
+    def log_retry(error: BaseException, seconds: float, attempt: int) -> None:
+        log.warning("%s; retrying in %.1f s (attempt %d of %d)", error, seconds, attempt, tries)
 
     return call_with_retries(
-        in_words,
+        explained_request,
         tries=tries,
-        wait=_wait,
-        may_pass=lambda trouble: isinstance(trouble, RemoteError),
-        tell=tell,
+        wait=_wait_seconds,
+        is_transient=lambda error: isinstance(error, RemoteError),
+        on_retry=log_retry,
     )
 
 
-def _wait(trouble: BaseException, attempt: int) -> float:
-    """Return the seconds to wait: doubled each time, with a jitter so that jobs do not come back together."""
-    # S311: no secret is made of it
+def _wait_seconds(error: BaseException, attempt: int) -> float:
+    """Return the seconds to wait: doubled after each attempt, with jitter so that jobs do not retry in step."""
+    # S311: the jitter need not be unpredictable
     wait = WAIT_SECONDS * 2 ** (attempt - 1) * (0.75 + random.random() / 2)  # noqa: S311
-    asked = str(_headers(trouble.__cause__).get("retry-after", ""))
-    return min(max(wait, int(asked[:9])), LONGEST_WAIT_SECONDS) if asked.isdecimal() else wait
+    retry_after = str(_headers(error.__cause__).get("retry-after", ""))
+    return min(max(wait, int(retry_after[:9])), MAX_WAIT_SECONDS) if retry_after.isdecimal() else wait
 
 
 def _headers(error: BaseException | None) -> Mapping[str, str]:
-    """Return the headers of the answer that an error tells of, as botocore or a web server has them."""
+    """Return the headers of the response that caused an error of botocore or of a web server."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         return response.get("ResponseMetadata", {}).get("HTTPHeaders", {})

@@ -1,4 +1,4 @@
-"""Rainfall and temperature at a site from grids: NetCDF and GRIB as ECMWF and the CDS deliver them."""
+"""Rainfall and temperature of a site from gridded data: NetCDF and GRIB as delivered by ECMWF and the CDS."""
 
 import logging
 import math
@@ -22,9 +22,9 @@ Series = list[tuple[datetime, float]]
 DAY = timedelta(days=1)
 LATITUDE, LONGITUDE, VERSION = "latitude", "longitude", "expver"
 ALIASES = {"lat": LATITUDE, "lon": LONGITUDE}
-CLOSE = 1e-4  # degrees; coordinates are often float32
-STEP = 0.25  # degrees between the points of a file that has only one: ERA5's
-# a kilogram of rain on a square metre is 1 mm
+TOLERANCE = 1e-4  # degrees; coordinates are often float32
+SPACING = 0.25  # degrees, assumed for a file with a single grid point: that of ERA5
+# 1 kg of rain per square metre is 1 mm
 AMOUNTS = {"m": "m", "metre": "m", "meter": "m", "mm": "mm", "millimeter": "mm", "kg m-2": "mm"}
 PER_DAY = {"s": 86400, "sec": 86400, "second": 86400, "h": 24, "hr": 24, "hour": 24, "d": 1, "day": 1}
 TEMPERATURES = {"k": "K", "kelvin": "K", "c": "degC", "degc": "degC", "celsius": "degC"}
@@ -36,58 +36,58 @@ def read_grid(
     """Average quantities over the square of a site, record by record.
 
     The mean of the grid points inside is weighted by cos(latitude); points without a value (the sea in
-    ERA5-Land) are left out. When no point lies inside, the nearest one counts. Of ERA5 and the
-    preliminary ERA5T (a dimension `expver`) the first that has a value counts.
+    ERA5-Land) are left out. When no point lies inside, the nearest one is used. Where a file has both ERA5 and
+    the preliminary ERA5T (a dimension `expver`), the first with a value is used.
 
     Parameters
     ----------
     path : Path
         NetCDF (3 or 4) or GRIB (1 or 2) file on a regular grid of latitude and longitude.
     quantities : mapping of str to dict
-        By `precipitation` and `temperature`: `column` (the variable, as tp, t2m), `unit`, and `kind`.
+        For `precipitation` and `temperature`: `column` (the variable, such as tp or t2m), `unit`, and `kind`.
     period : (datetime, datetime)
-        Only the records of this time are read, and those around it that may matter.
+        Only the records of this period are read, and those around it that may overlap it.
     site : mapping
         longitude, latitude, and region_size (side of the square in degrees of latitude).
 
     Returns
     -------
     dict of str to (list of (datetime, float), timedelta)
-        Per quantity the records in order of time, in the configured unit (a `mean_rate` per day), and
-        the usual step of the whole file. Records without a value are not there.
+        For each quantity the records in order of time, in the configured unit (a `mean_rate` per day), and
+        the median time step of the whole file. Records without a value are left out.
 
     Raises
     ------
     TigerbushError
-        When the file is damaged, lacks variable, dates or a regular grid, does not reach the site, or
+        When the file is damaged, lacks the variable, dates or a regular grid, does not reach the site, or
         states units that contradict the configuration.
     """
-    found = {}
+    records = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name, quantity in quantities.items():
-            with _opened(path, quantity["column"], scratch) as variable:
+            with _open_variable(path, quantity["column"], scratch) as variable:
                 factor = _factor(path, name, quantity, variable.attrs)
-                grid = _near(path, _regular(path, variable), site)
+                grid = _select_points(path, _regular_grid(path, variable), site)
                 with _decoding(path):
-                    clock = _clock(path, grid).load()
-                    step = _usual(clock)
-                    part = _within(grid, clock, period, step).load()
-            series = _average(part, clock, factor)
-            if part.size and not series:
+                    times = _valid_times(path, grid).load()
+                    step = _median_step(times)
+                    selected = _select_times(grid, times, period, step).load()
+            series = _average(selected, times, factor)
+            if selected.size and not series:
                 log.warning("%s: %s has no value at the site, as over the sea", path, quantity["column"])
-            found[name] = series, step
-    return found
+            records[name] = series, step
+    return records
 
 
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
-    """Turn what the decoders raise into a sentence; trouble of the machine passes."""
+    """Turn the decoders' exceptions into a sentence, except for faults of the machine."""
     try:
         yield
     except TigerbushError:
         raise
     except Exception as error:
-        # NetCDF numbers its own errors below zero
+        # the NetCDF library's own error numbers are negative
         if machine_fault(error, path) or (isinstance(error, OSError) and (error.errno or 0) > 0):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
@@ -95,8 +95,8 @@ def _decoding(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path, column: str, scratch: str) -> Iterator[xr.DataArray]:
-    """Yield a variable; only what is selected of it will be read."""
+def _open_variable(path: Path, column: str, scratch: str) -> Iterator[xr.DataArray]:
+    """Yield a variable, which is read lazily."""
     with _decoding(path):
         netcdf = path.suffix.lower() in (".nc", ".nc4")
         dataset, names = _open_netcdf(path) if netcdf else _open_grib(path, column, scratch)
@@ -112,25 +112,25 @@ def _opened(path: Path, column: str, scratch: str) -> Iterator[xr.DataArray]:
 def _open_netcdf(path: Path) -> tuple[xr.Dataset, list[str]]:
     with path.open("rb") as file:
         classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
-    # NetCDF's own library reads what a file of NetCDF-3 lacks at its end as zeros; both are given as
-    # classes, because a name makes xarray import every reader there is
+    # The NetCDF library reads the missing end of a truncated NetCDF-3 file as zeros. The engine is given as a
+    # class, because a name makes xarray import all its backends.
     engine = xr.backends.ScipyBackendEntrypoint if classic else xr.backends.NetCDF4BackendEntrypoint
     dataset = xr.open_dataset(path, engine=engine, decode_timedelta=False)
     return dataset, list(dataset.data_vars)
 
 
 def _open_grib(path: Path, column: str, scratch: str) -> tuple[xr.Dataset, list[str]]:
-    """Open the messages of one variable by the time that they are valid at, whatever their step.
+    """Open the messages of one variable by their valid time, whatever their step.
 
-    The variables of a file may differ in times, so each is opened by itself; they share an index in
-    `scratch`, because none may appear beside the file. Also returns the names of all variables.
+    Variables of a file may have different times, so each is opened separately; they share an index in
+    `scratch`, because none may be written beside the file. Also returns the names of all variables.
     """
-    # only here, because it needs the library ecCodes
+    # imported here because it needs the ecCodes library
     from cfgrib import DatasetBuildError, FileStream, compute_index_keys
     from cfgrib.dataset import open_fileindex
     from cfgrib.xarray_plugin import CfGribBackend
 
-    logging.getLogger("cfgrib").setLevel(logging.CRITICAL)  # its complaints become sentences of ours
+    logging.getLogger("cfgrib").setLevel(logging.CRITICAL)  # our own sentences report its errors
     times, index, wanted = ("valid_time",), f"{scratch}/{{short_hash}}", {"cfVarName": column}
     stream = FileStream(str(path), errors="raise")
     names = open_fileindex(stream, index, compute_index_keys(times, filter_by_keys=wanted))["cfVarName"]
@@ -138,40 +138,42 @@ def _open_grib(path: Path, column: str, scratch: str) -> tuple[xr.Dataset, list[
     try:
         return xr.open_dataset(path, engine=CfGribBackend, decode_timedelta=False, **options), names
     except DatasetBuildError as error:
-        what = (*error.args[1:], "keys")[0]
-        raise TigerbushError(f"{path} holds {column} twice, with another {what}; keep one of them.") from None
+        key = (*error.args[1:], "its keys")[0]
+        raise TigerbushError(
+            f"{path} has {column} more than once, with different values of {key}; keep one."
+        ) from None
 
 
 def _factor(path: Path, name: str, quantity: Mapping[str, str], attributes: Mapping) -> float:
-    """Return what turns the values of a variable into the configured unit (a mean_rate: per day).
+    """Return the factor that converts the values of a variable to the configured unit (per day for a mean_rate).
 
-    ECMWF's monthly means state m although they are per day: metres do not contradict a mean_rate. Where
-    a file states no units, the configuration alone counts.
+    ECMWF's monthly means state m although they are per day, so metres do not contradict a mean_rate. When
+    a file states no units, those of the configuration are assumed.
     """
-    stated = str(attributes.get("units", ""))
-    subject = f"{path}: variable {quantity['column']} is in {stated!r}"
-    amount, per = _unit(stated)
+    units = str(attributes.get("units", ""))
+    subject = f"{path}: variable {quantity['column']} is in {units!r}"
+    amount, per = _parse_units(units)
     if amount in ("", "unknown"):
         return 1.0
-    rainfall = name == "precipitation"
-    known = (AMOUNTS if rainfall else TEMPERATURES).get(amount)
-    if known is None or (per and (not rainfall or per not in PER_DAY)):
+    is_rainfall = name == "precipitation"
+    unit = (AMOUNTS if is_rainfall else TEMPERATURES).get(amount)
+    if unit is None or (per and (not is_rainfall or per not in PER_DAY)):
         raise TigerbushError(f"{subject}, not a known unit of {name}; convert it to {quantity['unit']}.")
-    if known != quantity["unit"]:
-        raise TigerbushError(f"{subject}, but weather.{name}.unit is {quantity['unit']}; set it to {known}.")
-    if not rainfall:
+    if unit != quantity["unit"]:
+        raise TigerbushError(f"{subject}, but weather.{name}.unit is {quantity['unit']}; set it to {unit}.")
+    if not is_rainfall:
         return 1.0
     kind = quantity["kind"]
     conflict = f"but weather.precipitation.kind is {kind}; set it to"
     if kind != "mean_rate" and (per or str(attributes.get("GRIB_stepType")).startswith("avg")):
         raise TigerbushError(f"{subject} as a {'rate' if per else 'mean'}, {conflict} mean_rate.")
-    if kind == "mean_rate" and not per and known != "m":
+    if kind == "mean_rate" and not per and unit != "m":
         raise TigerbushError(f"{subject}, an amount, {conflict} sum or accumulated.")
     return float(PER_DAY[per]) if per else 1.0
 
 
-def _unit(text: str) -> tuple[str, str | None]:
-    """Return the unit and what it is per: `mm`, `day` for mm/day; `kg m-2`, `s` for kg m**-2 s**-1."""
+def _parse_units(text: str) -> tuple[str, str | None]:
+    """Split units into amount and time: `mm`, `day` for mm/day; `kg m-2`, `s` for kg m**-2 s**-1."""
     text = re.sub(r"of water equivalent|degrees?[ _]|(?<=met[er]{2})s|\*\*|\^|°", "", text.lower()).replace(
         " per ", "/"
     )
@@ -180,7 +182,7 @@ def _unit(text: str) -> tuple[str, str | None]:
     return amount, per
 
 
-def _regular(path: Path, variable: xr.DataArray) -> xr.DataArray:
+def _regular_grid(path: Path, variable: xr.DataArray) -> xr.DataArray:
     """Return a variable on latitude and longitude, without other dimensions of length 1."""
     names = {*variable.dims, *variable.coords}
     grid = variable.rename({old: new for old, new in ALIASES.items() if old in names and new not in names})
@@ -195,75 +197,77 @@ def _regular(path: Path, variable: xr.DataArray) -> xr.DataArray:
     return grid.squeeze([axis for axis in {*grid.dims} - {LATITUDE, LONGITUDE} if grid.sizes[axis] == 1])
 
 
-def _near(path: Path, grid: xr.DataArray, site: Mapping) -> xr.DataArray:
+def _select_points(path: Path, grid: xr.DataArray, site: Mapping) -> xr.DataArray:
     """Select the grid points in the square of a site, or the nearest one."""
     north = grid[LATITUDE].values.astype(float) - site["latitude"]
-    # -180 and 180 are one meridian, 0 and 360 too
+    # -180 and 180 are the same meridian, and so are 0 and 360
     east = (grid[LONGITUDE].values.astype(float) - site["longitude"] + 180) % 360 - 180
-    for axis, away in ((LATITUDE, north), (LONGITUDE, east)):
-        steps = np.diff(np.unique(away))
-        if not np.abs(away).min(initial=np.inf) <= (np.median(steps) if steps.size else STEP) + CLOSE:
-            reach = np.sort(grid[axis].values)[[0, -1]] if away.size else ("nothing", "nothing")
+    for axis, distances in ((LATITUDE, north), (LONGITUDE, east)):
+        steps = np.diff(np.unique(distances))
+        spacing = np.median(steps) if steps.size else SPACING
+        if not np.abs(distances).min(initial=np.inf) <= spacing + TOLERANCE:
+            values = np.sort(grid[axis].values)
+            covered = f"{axis} {values[0]} to {values[-1]}" if values.size else "no grid points"
             raise TigerbushError(
-                f"{path} reaches from {axis} {reach[0]} to {reach[1]}, not to the site at longitude "
-                f"{site['longitude']:g}, latitude {site['latitude']:g}; get a file that covers the site."
+                f"{path} covers {covered}, not the site at longitude {site['longitude']:g}, latitude "
+                f"{site['latitude']:g}; get a file that covers the site."
             )
     half = site["region_size"] / 2
-    rows = np.flatnonzero(np.abs(north) <= half + CLOSE)
-    columns = np.flatnonzero(np.abs(east) <= half / math.cos(math.radians(site["latitude"])) + CLOSE)
-    # a meridian that is there twice counts once
+    rows = np.flatnonzero(np.abs(north) <= half + TOLERANCE)
+    columns = np.flatnonzero(np.abs(east) <= half / math.cos(math.radians(site["latitude"])) + TOLERANCE)
+    # a meridian that appears twice is used once
     columns = columns[np.sort(np.unique(east[columns].round(3), return_index=True)[1])]
     if not rows.size or not columns.size:
         rows, columns = [np.abs(north).argmin()], [np.abs(east).argmin()]
     return grid.isel({LATITUDE: rows, LONGITUDE: columns})
 
 
-def _clock(path: Path, grid: xr.DataArray) -> xr.DataArray:
-    """Return the coordinate of the times that the values are valid at."""
+def _valid_times(path: Path, grid: xr.DataArray) -> xr.DataArray:
+    """Return the coordinate of the times at which the values are valid."""
     for name in ("valid_time", "time"):
-        clock = grid.coords.get(name)
-        axes = {LATITUDE, LONGITUDE, VERSION, *(() if clock is None else clock.dims)}
-        if clock is not None and clock.dtype.kind == "M" and axes.issuperset(grid.dims):
-            return clock
+        times = grid.coords.get(name)
+        axes = {LATITUDE, LONGITUDE, VERSION, *(() if times is None else times.dims)}
+        if times is not None and times.dtype.kind == "M" and axes.issuperset(grid.dims):
+            return times
     raise TigerbushError(
-        f"{path}: variable {grid.name} needs dates (valid_time or time) and no other dimensions than these and the "
+        f"{path}: variable {grid.name} needs dates (valid_time or time) and no dimensions other than these and the "
         f"grid, but has {', '.join(f'{axis} ({size})' for axis, size in grid.sizes.items())}; correct the file."
     )
 
 
-def _seconds(clock: xr.DataArray) -> np.ndarray:
-    """Return times to the second: hours counted in fractions of a day are not exact."""
-    return (clock.values + np.timedelta64(500, "ms")).astype("datetime64[s]")
+def _to_seconds(times: xr.DataArray) -> np.ndarray:
+    """Round times to the second, because hours stored as fractions of a day are not exact."""
+    return (times.values + np.timedelta64(500, "ms")).astype("datetime64[s]")
 
 
-def _usual(clock: xr.DataArray) -> timedelta:
-    steps = np.diff(np.unique(_seconds(clock)))
+def _median_step(times: xr.DataArray) -> timedelta:
+    steps = np.diff(np.unique(_to_seconds(times)))
     steps = np.sort(steps[~np.isnat(steps)])
     return steps[(steps.size - 1) // 2].item() if steps.size else DAY
 
 
-def _within(grid: xr.DataArray, clock: xr.DataArray, period: Period, step: timedelta) -> xr.DataArray:
-    """Select the records of a period, and those before and after it that may matter to it."""
+def _select_times(grid: xr.DataArray, times: xr.DataArray, period: Period, step: timedelta) -> xr.DataArray:
+    """Select the records of a period, and those before and after that may overlap it."""
     margin = np.timedelta64(min(max(step, DAY), 31 * DAY))
     low, high = (np.datetime64(time.replace(tzinfo=None), "s") for time in period)
-    inside = (_seconds(clock) >= low - margin) & (_seconds(clock) <= high + margin)
-    for i, axis in enumerate(clock.dims):
+    inside = (_to_seconds(times) >= low - margin) & (_to_seconds(times) <= high + margin)
+    for i, axis in enumerate(times.dims):
         kept = np.flatnonzero(inside.any(axis=tuple(j for j in range(inside.ndim) if j != i)))
         grid = grid.isel({axis: slice(kept[0], kept[-1] + 1) if kept.size else slice(0)})
     return grid
 
 
-def _average(part: xr.DataArray, clock: xr.DataArray, factor: float) -> Series:
+def _average(grid: xr.DataArray, times: xr.DataArray, factor: float) -> Series:
     """Average the grid points of each record."""
-    if VERSION in part.dims:
-        order = np.argsort(part[VERSION].values)
-        part = reduce(xr.DataArray.fillna, (part.isel({VERSION: i}, drop=True) for i in order))
-    # fill values that the file does not declare are no weather either
-    part = part.astype(float).where(abs(part) < 1e9)
-    weights = np.cos(np.deg2rad(part[LATITUDE].astype(float)))
-    means = part.weighted(weights).mean((LATITUDE, LONGITUDE)).transpose(*clock.dims)
-    times = _seconds(part[clock.name]).ravel()
+    if VERSION in grid.dims:
+        order = np.argsort(grid[VERSION].values)
+        grid = reduce(xr.DataArray.fillna, (grid.isel({VERSION: i}, drop=True) for i in order))
+    # values as large as this are undeclared fill values
+    grid = grid.astype(float).where(abs(grid) < 1e9)
+    weights = np.cos(np.deg2rad(grid[LATITUDE].astype(float)))
+    means = grid.weighted(weights).mean((LATITUDE, LONGITUDE)).transpose(*times.dims)
+    seconds = _to_seconds(grid[times.name]).ravel()
     values = means.values.ravel() * factor
-    kept = ~np.isnat(times) & np.isfinite(values)
-    dated = sorted(zip(times[kept].tolist(), values[kept].tolist(), strict=True))
+    valid = ~np.isnat(seconds) & np.isfinite(values)
+    dated = sorted(zip(seconds[valid].tolist(), values[valid].tolist(), strict=True))
     return [(time.replace(tzinfo=UTC), value) for time, value in dated]

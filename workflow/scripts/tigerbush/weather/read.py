@@ -1,4 +1,4 @@
-"""Rainfall and temperature of a period from tables, grids and pyveg's own JSON."""
+"""Rainfall and temperature of a period from tables, grids and pyveg's own JSON format."""
 
 import csv
 import json
@@ -24,12 +24,12 @@ KELVIN_OFFSET = {"K": 0.0, "degC": 273.15}
 GRIDS = (".nc", ".nc4", ".grib", ".grib2", ".grb", ".grb2")
 MONTH = timedelta(days=28)
 DAY = timedelta(days=1)
-# an accumulation falls by less than this (m) where packed numbers are coarse
-NOISE = 1e-4
+# m; with coarsely packed numbers an accumulation may decrease by less than this
+PACKING_ERROR = 1e-4
 
 
 class Sample(NamedTuple):
-    """One record of a file as it is given."""
+    """One record as given in a file."""
 
     time: datetime
     value: float
@@ -37,7 +37,7 @@ class Sample(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A value and the time [begin, end) that it stands for."""
+    """A value and the interval [begin, end) that it covers."""
 
     begin: datetime
     end: datetime
@@ -56,12 +56,12 @@ def read_weather(
 ) -> dict[str, float] | None:
     """Sum rainfall and average temperature over a period.
 
-    The suffix of a file tells its format: NetCDF (.nc, .nc4), GRIB (.grib, .grib2, .grb, .grb2), pyveg's
-    JSON (.json), and CSV for every other one.
+    The suffix of a file determines its format: NetCDF (.nc, .nc4), GRIB (.grib, .grib2, .grb, .grb2), pyveg's
+    JSON (.json), and CSV otherwise.
 
-    Each record stands for the time from its date to the next record's; a month (YYYY-MM, or a record of
-    a file whose records are 28 days apart or more) for its calendar month. A record that only partly
-    lies in the period counts by that part.
+    Each record covers the time from its date to that of the next record; a month (YYYY-MM, or a record in
+    a file whose records are at least 28 days apart) covers its calendar month. A record that lies only partly
+    in the period contributes in proportion.
 
     Parameters
     ----------
@@ -70,16 +70,16 @@ def read_weather(
     start, end : str
         Period [start, end), YYYY-MM-DD.
     site : dict
-        longitude, latitude and region_size in degrees; only grids need it.
+        longitude, latitude and region_size in degrees; only used for grids.
     date : str
         CSV column of dates: YYYY-MM, YYYY-MM-DD or an ISO 8601 time (UTC).
     precipitation : dict
-        `column` (of a CSV file, or variable of a grid), `unit` (mm or m) and `kind`: `sum` over the
-        record's time, `mean_rate` per day, or `accumulated` from 00 UTC to the record's time, which
-        for a record of 00 UTC is the whole day before (ERA5-Land). `path` when the file is another.
+        `column` (of a CSV file, or variable of a grid), `unit` (mm or m) and `kind`: `sum` over the time
+        that the record covers, `mean_rate` per day, or `accumulated` from 00 UTC to the record's time, which
+        for a record at 00 UTC is the whole previous day (ERA5-Land). `path` when it is in another file.
     temperature : dict
-        `column` and `unit` (degC or K) of the mean over the record's time; `path` as above.
-        pyveg's JSON names everything itself, so these keys do not apply to it.
+        `column` and `unit` (degC or K) of the mean over the time that the record covers; `path` as above.
+        These keys do not apply to pyveg's JSON, whose names and units are fixed.
 
     Returns
     -------
@@ -99,10 +99,10 @@ def read_weather(
         files.setdefault(Path(quantity.get("path") or path), {})[name] = quantity
     weather = {}
     for file, quantities in files.items():
-        found = _read_file(file, quantities, period, date, site)
-        if None in found.values():
+        values = _read_file(file, quantities, period, date, site)
+        if None in values.values():
             log.warning("%s does not cover the period from %s to %s; the weather is null", file, start, end)
-        weather |= found
+        weather |= values
     if None in weather.values():
         return None
     return {NAMES[name]: value for name, value in weather.items()}
@@ -111,7 +111,7 @@ def read_weather(
 def _read_file(
     path: Path, quantities: Quantities, period: Period, date: str, site: Mapping
 ) -> dict[str, float | None]:
-    """Return the quantities of a file over a period, in m and K; None where it is not covered."""
+    """Return the quantities of a file over a period, in m and K; None for one that does not cover it."""
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _read_pyveg(path, quantities, period)
@@ -124,13 +124,13 @@ def _read_file(
     else:
         series = _read_table(path, quantities, date)
     return {
-        name: _over(period, _records(path, *series[name], quantity), name, quantity["unit"])
+        name: _aggregate(period, _records(path, *series[name], quantity), name, quantity["unit"])
         for name, quantity in quantities.items()
     }
 
 
-def _over(period: Period, records: Sequence[Record], name: str, unit: str) -> float | None:
-    """Return the sum of rainfall (m) or the mean temperature (K), None where the records leave gaps."""
+def _aggregate(period: Period, records: Sequence[Record], name: str, unit: str) -> float | None:
+    """Return the sum of rainfall (m) or the mean temperature (K); None when the records leave gaps."""
     length = period[1] - period[0]
     shares = [
         (record, max(min(record.end, period[1]) - max(record.begin, period[0]), timedelta(0)))
@@ -147,57 +147,57 @@ def _over(period: Period, records: Sequence[Record], name: str, unit: str) -> fl
 def _records(
     path: Path, samples: Sequence[Sample], step: timedelta, quantity: Mapping[str, str]
 ) -> list[Record]:
-    """Return what each sample stands for; `step` is the usual one of the whole file."""
-    kind = quantity.get("kind")  # a temperature has none
+    """Return each sample with the interval that it covers; `step` is the median step of the whole file."""
+    kind = quantity.get("kind")  # temperature has none
     if kind == "accumulated":
-        records = list(_differences(path, samples, NOISE / TO_METRES[quantity["unit"]]))
+        records = list(_differences(path, samples, PACKING_ERROR / TO_METRES[quantity["unit"]]))
     else:
-        following = [*(later.time for later in samples[1:]), None][: len(samples)]
+        next_times = [*(later.time for later in samples[1:]), None][: len(samples)]
         records = [
-            Record(*_span(sample, step, after), sample.value)
-            for sample, after in zip(samples, following, strict=True)
+            Record(*_interval(sample, step, next_time), sample.value)
+            for sample, next_time in zip(samples, next_times, strict=True)
         ]
     if kind == "mean_rate":
         records = [Record(begin, end, value * ((end - begin) / DAY)) for begin, end, value in records]
     for earlier, later in pairwise(records):
         if later.begin < earlier.end or later.end == earlier.end:
             raise TigerbushError(
-                f"{path} has two records of one date ({earlier.begin:%Y-%m-%d %H:%M} and "
+                f"{path} has two records for one date ({earlier.begin:%Y-%m-%d %H:%M} and "
                 f"{later.begin:%Y-%m-%d %H:%M} overlap); keep one of them."
             )
     return records
 
 
-def _span(sample: Sample, step: timedelta, after: datetime | None) -> Period:
+def _interval(sample: Sample, step: timedelta, next_time: datetime | None) -> Period:
     if not (sample.month or step >= MONTH):
-        # until the next record: dekads have 8 to 11 days; but a gap is not bridged
-        near = after is not None and sample.time < after <= sample.time + 1.5 * step
-        return sample.time, after if near else sample.time + step
-    # the month of the clock on the wall, where times have an offset from UTC
+        # until the next record, because dekads have 8 to 11 days, but not across a gap
+        near = next_time is not None and sample.time < next_time <= sample.time + 1.5 * step
+        return sample.time, next_time if near else sample.time + step
+    # the month of the local time, when times have a UTC offset
     first = datetime(sample.time.year, sample.time.month, 1, tzinfo=UTC)
     return first, (first + 31 * DAY).replace(day=1)
 
 
-def _differences(path: Path, samples: Sequence[Sample], noise: float) -> Iterator[Record]:
-    """Yield what fell since the record before, or since the 00 UTC at which accumulation began."""
-    before = None
+def _differences(path: Path, samples: Sequence[Sample], tolerance: float) -> Iterator[Record]:
+    """Yield the rainfall since the previous record, or since accumulation started at 00 UTC."""
+    previous = None
     for sample in samples:
         time = sample.time.astimezone(UTC)
         midnight = (time - timedelta.resolution).replace(hour=0, minute=0, second=0, microsecond=0)
-        begin, fallen = midnight, sample.value
-        if before and before.begin > midnight:
-            begin, fallen = before.begin, sample.value - before.value
-        if fallen < -noise:
+        begin, rainfall = midnight, sample.value
+        if previous and previous.begin > midnight:
+            begin, rainfall = previous.begin, sample.value - previous.value
+        if rainfall < -tolerance:
             raise TigerbushError(
-                f"{path}: rainfall falls from {begin:%Y-%m-%d %H:%M} to {time:%H:%M} UTC, so it is not accumulated "
+                f"{path}: rainfall decreases from {begin:%Y-%m-%d %H:%M} to {time:%H:%M} UTC, so it is not accumulated "
                 "over the day; set weather.precipitation.kind to what it is (sum, mean_rate)."
             )
-        yield Record(begin, time, fallen)
-        before = Record(time, time, sample.value)
+        yield Record(begin, time, rainfall)
+        previous = Record(time, time, sample.value)
 
 
 def _read_table(path: Path, quantities: Quantities, date: str) -> dict[str, tuple[list[Sample], timedelta]]:
-    """Return the samples of each quantity, in order of time, and the usual step."""
+    """Return the samples of each quantity, in order of time, and the median step."""
     columns = (date, *(quantity["column"] for quantity in quantities.values()))
     try:
         rows = _rows(path, columns)
@@ -206,7 +206,7 @@ def _read_table(path: Path, quantities: Quantities, date: str) -> dict[str, tupl
             f"{path} is not a CSV file in UTF-8 ({error}); convert it, or give it the suffix of its format "
             "(.nc, .grib, .json)."
         ) from None
-    dated = sorted(((_time(path, line, text), line, text, *rest) for line, text, *rest in rows))
+    dated = sorted(((_time(path, line, text), line, text, *values) for line, text, *values in rows))
     steps = [later[0] - earlier[0] for earlier, later in pairwise(dated)]
     step = median_low(steps) if steps else DAY
     rows = [
@@ -256,8 +256,8 @@ def _number(path: Path, line: int, text: str) -> float:
 def _read_pyveg(path: Path, quantities: Quantities, period: Period) -> dict[str, float | None]:
     """Return the record of pyveg's JSON whose date is the middle day of the period.
 
-    A middle day may be one day off for periods of a month or longer, which are not always rounded alike.
-    Records of periods of another length than this one do not cover it.
+    For periods of a month or longer the middle day may be one day off, because it is not always rounded in the same
+    way. Records for periods of a different length do not cover this one.
     """
     table = _pyveg_table(path)
     days = {_day(path, text): text for text in table}
@@ -271,7 +271,7 @@ def _read_pyveg(path: Path, quantities: Quantities, period: Period) -> dict[str,
 
 
 def _pyveg_table(path: Path) -> dict:
-    """Return {date: record}, from weather alone or a whole results_summary.json."""
+    """Return {date: record}, from a file of weather only or a complete results_summary.json."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ from tigerbush.cli.results.storage import Item, Storage, read_pieces
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import atomic_write, write_error
 from tigerbush.sources.retries import TRIES, request_with_retries
-from tigerbush.spreadsheet import cell
+from tigerbush.spreadsheet import escape_cell
 
 MANIFEST = "manifest.tsv"
 CONNECTIONS = 4
@@ -150,7 +150,7 @@ def _write_zip(path: Path, parts: Path, items: Sequence[Item]) -> None:
                 for piece in read_pieces(parts / part_name(item)):
                     sha256.update(piece)
                     file.write(piece)
-            lines.append(f"{cell(item.name)}\t{item.size}\t{sha256.hexdigest()}\n")
+            lines.append(f"{escape_cell(item.name)}\t{item.size}\t{sha256.hexdigest()}\n")
         archive.writestr(MANIFEST, "".join(lines))
 
 

@@ -12,9 +12,9 @@ from tigerbush.errors import MachineError, RemoteError, TigerbushError, machine_
 from tigerbush.planning.addresses import KEY
 from tigerbush.planning.credentials import refuse_credentials
 from tigerbush.sources.retries import CHUNK, TIMEOUT_SECONDS, request_with_retries, with_time_limit
-from tigerbush.sources.store import MOST_PAGES, Store, is_checksum
-from tigerbush.sources.store_errors import endless
-from tigerbush.sources.web import tls_trouble
+from tigerbush.sources.store import MAX_PAGES, Store, is_checksum
+from tigerbush.sources.store_errors import endless_listing
+from tigerbush.sources.web import tls_problem
 
 # of one request to Blob storage: four at a time, which the SDK keeps twice, are well below 64 MB
 _BLOCK = 2 * CHUNK
@@ -159,7 +159,7 @@ class Container:
     def items(self) -> Iterator[Item]:
         """List the blobs below the prefix."""
         token, seen = None, set()
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             page, token = request_with_retries(
                 lambda token=token: with_time_limit(self._page, token), self._error
             )
@@ -169,7 +169,7 @@ class Container:
             if token in seen:
                 break
             seen.add(token)
-        raise TigerbushError(endless(f"{self.address}/{self.prefix}", "Blob storage"))
+        raise TigerbushError(endless_listing(f"{self.address}/{self.prefix}", "Blob storage"))
 
     def _page(self, token: str | None) -> tuple[list[Item], str | None]:
         pages = self.client.list_blobs(name_starts_with=self.prefix or None).by_page(token)
@@ -198,7 +198,7 @@ class Container:
         if fault := machine_fault(error):
             return MachineError(fault)
         where, status = f"{self.address}/{self.prefix}{name}", getattr(error, "status_code", None)
-        if tls_error := tls_trouble(error, "Blob storage", "REQUESTS_CA_BUNDLE"):
+        if tls_error := tls_problem(error, "Blob storage", "REQUESTS_CA_BUNDLE"):
             return TigerbushError(f"{where}: {tls_error}")
         # of a parser, whatever its type
         if not isinstance(error, (AzureError, OSError)):
