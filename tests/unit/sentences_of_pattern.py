@@ -19,8 +19,8 @@ SPATIAL = {
 }
 COVER = "vegetation cover 60 and 15 %; "
 PATTERN_CHANGE = (
-    f"The pattern in the first and the last third: {COVER}wavelength of the pattern 102 and 86 m; density of vegetation "
-    f"patches 1\u202f500 and 940 per km²; mean area of a patch 240 and 905 m². {NO_CONCLUSION}"
+    f"The pattern in the first and the last third: {COVER}wavelength 102 and 86 m; density of patches 1\u202f500 and 940 "
+    f"per km²; mean patch area 240 and 905 m². {NO_CONCLUSION}"
 )
 PATTERN_SHOWN = [
     "## Pattern",
@@ -37,10 +37,7 @@ PATTERN_SHOWN = [
 ]
 # measures of the pattern that have six values: what is said of cover, and of the rest
 COVER_ALONE = f"The pattern in the first and the last third: vegetation cover 60 and 15 %. {NO_CONCLUSION}"
-COUNTS_ALONE = (
-    "The pattern in the first and the last third: density of vegetation patches 1\u202f500 and 940 per km². "
-    f"{NO_CONCLUSION}"
-)
+COUNTS_ALONE = f"The pattern in the first and the last third: density of patches 1\u202f500 and 940 per km². {NO_CONCLUSION}"
 
 # ---- Against the truth of the simulation
 

@@ -16,9 +16,9 @@ NO_CONCLUSION = (
 # measure of the pattern to what it is called in a sentence, factor and unit
 PATTERN = {
     "cover": ("vegetation cover", 100, " %"),
-    "wavelength": ("wavelength of the pattern", 1, " m"),
-    "patch_count": ("density of vegetation patches", 1, " per km²"),
-    "patch_mean_area": ("mean area of a patch", 1, " m²"),
+    "wavelength": ("wavelength", 1, " m"),
+    "patch_count": ("density of patches", 1, " per km²"),
+    "patch_mean_area": ("mean patch area", 1, " m²"),
 }
 SURROGATES = {"ar1": "AR(1)", "phase": "phase-randomised"}
 
