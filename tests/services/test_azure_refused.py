@@ -71,11 +71,11 @@ def lease(azure, monkeypatch):
 def test_nobody_is_logged_in(lease, monkeypatch):
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     chain = ChainedTokenCredential(ManagedIdentityCredential(), EnvironmentCredential())
-    text = f"Azure gives no token for Blob storage: nobody is logged in. {LOGIN}"
+    text = f"No access token for Blob storage: not logged in. {LOGIN}"
     assert refusal(lambda: acquire(lease(credential=chain))) == text
     assert refusal(lease(credential=chain).check_access) == text
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
-    text = f"Azure gives no token for Blob storage: AADSTS7000215: Invalid client secret provided. {LOGIN}"
+    text = f"No access token for Blob storage: AADSTS7000215: Invalid client secret provided. {LOGIN}"
     assert refusal(lambda: acquire(lease())) == text
 
 
@@ -84,7 +84,7 @@ def test_an_identity_service_that_is_silent(lease, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
         text = refusal(lambda: acquire(lease(credential=ManagedIdentityCredential())))
-    assert text == f"Azure gives no token for Blob storage: no answer within 1 s. {LOGIN}"
+    assert text == f"No access token for Blob storage: no answer within 1 s. {LOGIN}"
 
 
 @pytest.mark.parametrize("account", ["nobodystore", "nobody.invalid"])
@@ -200,7 +200,7 @@ def run(azure, store, tmp_path):
 def test_a_run_reports_it_before_it_plans(run, azure):
     """Once, within 20 s, and without a traceback; also a dry run."""
     run.variables = {name: value for name, value in run.variables.items() if name != "AZURE_CLIENT_SECRET"}
-    expected = f"\nAzure gives no token for Blob storage: nobody is logged in. {LOGIN}\n"
+    expected = f"\nNo access token for Blob storage: not logged in. {LOGIN}\n"
     for arguments in ((), ("--dry-run",)):
         start = time.monotonic()
         text = run.run_here(*run.storage_options(), *arguments, status=1)

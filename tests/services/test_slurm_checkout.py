@@ -9,12 +9,12 @@ from slurm import slurm_cluster
 from test_slurm import TEST_OPTIONS, SlurmRun
 from tigerbush.sentinel2.writer import write_product
 
-# one cluster at a time on a host: one worker of xdist
+# only one cluster can exist on a host: a single worker of xdist
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
 
 def test_jobs_of_a_checkout_in_a_folder_with_a_space(tmp_path):
-    """And with more that shells heed; another version is installed in its environment, and on PYTHONPATH."""
+    """And with other characters that shells interpret; another version is in its environment, and on PYTHONPATH."""
     checkout = copy_checkout(
         tmp_path / "my (own) projects' & co", "Makefile", "workflow", "config", "profiles", "plugins"
     )

@@ -62,7 +62,7 @@ ROLE = "assign it the role Storage Blob Data Contributor there, which takes a fe
         (refused(403, "AuthorizationPermissionMismatch"), f"the identity someone@example.org (object id 7) is not authorised in {WHERE} (AuthorizationPermissionMismatch): {ROLE}"),
         (refused(403), f"the identity someone@example.org (object id 7) is not authorised in {WHERE} (403): {ROLE}"),
         (refused(404, "AuthorizationFailure"), f"unexpected answer from {WHERE} (404): AuthorizationFailure; try again."),
-        (ClientAuthenticationError("AADSTS1: no\nsecond"), f"Azure gives no token for Blob storage: AADSTS1: no. {LOGIN}"),
+        (ClientAuthenticationError("AADSTS1: no\nsecond"), f"No access token for Blob storage: AADSTS1: no. {LOGIN}"),
         (refused(401, "InvalidAuthenticationInfo"), f"{WHERE} does not accept the token of the identity someone@example.org (object id 7) (InvalidAuthenticationInfo). {LOGIN}"),
         (refused(401, kind=ClientAuthenticationError), f"{WHERE} does not accept the token of the identity someone@example.org (object id 7) (401). {LOGIN}"),
         *(
@@ -124,13 +124,13 @@ def test_a_token_is_got(monkeypatch):
     # an account key needs none
     log_in(SimpleNamespace(credential="key"))
     for error, reason in (
-        (ValueError("not logged in"), "nobody is logged in"),
+        (ValueError("no credential"), "not logged in"),
         (ClientAuthenticationError("a:\nAADSTS70: 'x' is wrong. \nAADSTS71: b"), "AADSTS70: 'x' is wrong"),
         (ValueError("AADSTS70: " + "x" * 400), "AADSTS70: " + "x" * 290),
     ):
         with pytest.raises(TigerbushError) as raised:
             log_in(Service(error))
-        assert str(raised.value) == f"Azure gives no token for Blob storage: {reason}. {LOGIN}"
+        assert str(raised.value) == f"No access token for Blob storage: {reason}. {LOGIN}"
         assert raised.value.__suppress_context__
 
 
@@ -140,4 +140,4 @@ def test_a_token_that_does_not_come(monkeypatch):
     with pytest.raises(TigerbushError) as raised:
         log_in(SimpleNamespace(credential=SimpleNamespace(get_token=lambda _: ended.wait())))
     ended.set()
-    assert str(raised.value) == f"Azure gives no token for Blob storage: no answer within 0.05 s. {LOGIN}"
+    assert str(raised.value) == f"No access token for Blob storage: no answer within 0.05 s. {LOGIN}"

@@ -61,9 +61,7 @@ def _call_within(seconds: float, request: Callable[[], object]) -> None:
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        raise TigerbushError(
-            f"Azure gives no token for Blob storage: no answer within {seconds:g} s. {LOGIN}"
-        )
+        raise TigerbushError(f"No access token for Blob storage: no answer within {seconds:g} s. {LOGIN}")
     if errors:
         raise TigerbushError(_login_sentence(errors[0])) from None
 
@@ -71,8 +69,8 @@ def _call_within(seconds: float, request: Callable[[], object]) -> None:
 def _login_sentence(error: Exception) -> str:
     # the answer of Entra, among the messages of every way of logging in
     match = re.search(r"AADSTS\d+: [^\n]*", str(error))
-    reason = match[0].strip().rstrip(".") if match else "nobody is logged in"
-    return f"Azure gives no token for Blob storage: {reason[:300]}. {LOGIN}"
+    reason = match[0].strip().rstrip(".") if match else "not logged in"
+    return f"No access token for Blob storage: {reason[:300]}. {LOGIN}"
 
 
 def is_transient(error: BaseException) -> bool:

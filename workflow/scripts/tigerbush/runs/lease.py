@@ -50,7 +50,7 @@ class BlobLease:
         Raises
         ------
         TigerbushError
-            When nobody is logged in, the account or container does not exist, or it is not readable.
+            When the caller is not logged in, the account or container does not exist, or it is not readable.
         """
         log_in(self.service)
         try:
