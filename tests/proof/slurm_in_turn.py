@@ -109,7 +109,7 @@ def preempt_node(cluster, job_id, node) -> None:
 
 
 def lose_node(cluster, job_id, node) -> None:
-    """Cut the power of a node, and bring it back when SLURM has given up its jobs."""
+    """Power off a node, and start it again once SLURM has given up its jobs."""
     cluster.kill_node(node)
     wait_until(
         lambda: "down" in cluster.run("sinfo", "-N", "-n", node, check=False), 120, f"{node} is not down"

@@ -39,7 +39,7 @@ def scene_parameters():
 
 
 def changed_added_keys(*keys):
-    """Keys of the configuration that are parameters only where they have not their default."""
+    """Return keys that were added in a later release, where they differ from their defaults; results outlive new keys."""
     return FINGERPRINTS.changed_added_keys(config, *keys)
 
 

@@ -1,4 +1,4 @@
-"""Of the sample alone: what the simulation knows beside what was measured."""
+"""Of the sample alone: its measurements compared with the simulated truth."""
 
 
 rule compare_truth:
