@@ -27,7 +27,7 @@ from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
 
-TIMES = r"since [-0-9]+ [:0-9]+ UTC, last heartbeat \d+ s ago"
+TIMES = r"started [-0-9]+ [:0-9]+ UTC, last heartbeat \d+ s ago"
 
 
 @pytest.fixture
