@@ -8,7 +8,7 @@ import pytest
 
 from checkouts import copy_checkout, site_packages, with_environment, write_other_version
 from fabricate import ROOT
-from runs import Run
+from runs import Run, keep_days
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("elsewhere")]
 
@@ -42,7 +42,7 @@ class Elsewhere(Run):
 
 @pytest.fixture
 def elsewhere(run, checkout):
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     return Elsewhere(run.folder, run.config, checkout)
 
 
@@ -100,7 +100,7 @@ def test_commands_import_the_library_of_their_checkout(elsewhere):
 
 def test_another_version_that_the_user_has_loaded(run, tmp_path):
     """A workflow whose own Python uses an installed version takes this one in as a module: each runs its own."""
-    keep(run, "20170110")
+    keep_days(run, "20170110")
     other = write_other_version(tmp_path / "other", "NAME = 'other'\n")
     (run.folder / "own.py").write_text(
         "from pathlib import Path\nfrom tigerbush import NAME\n\nPath(snakemake.output[0]).write_text(NAME)\n"

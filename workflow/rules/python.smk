@@ -7,7 +7,7 @@ from snakemake.script import PythonScript
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 
-@around(PythonScript, "get_preamble")
+@wrap_method(PythonScript, "get_preamble")
 def prefer_library_beside_script(original, script):
     """Snakemake 9.27 appends the folder of a script to Python's path: an installed tigerbush, or one on PYTHONPATH, would win."""
     folder = Path(script.local_path if script.is_local else script.cache_path).resolve().parent
@@ -19,7 +19,7 @@ def prefer_library_beside_script(original, script):
     return first + original(script)
 
 
-@around(PythonScript, "_execute_cmd")
+@wrap_method(PythonScript, "_execute_cmd")
 def quote_python_of_script(original, script, command, **options):
     """Snakemake 9.27 writes Python's path into the command of a script as it is."""
     if "py_exec" in options:
@@ -27,7 +27,7 @@ def quote_python_of_script(original, script, command, **options):
     return original(script, command, **options)
 
 
-@around(RemoteExecutor, "get_python_executable")
+@wrap_method(RemoteExecutor, "get_python_executable")
 def quote_python_of_job(original, executor):
     """And into the command of a job that it submits."""
     return shlex.quote(original(executor))
