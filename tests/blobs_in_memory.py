@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from tigerbush.runs import lease as run_lease
-from tigerbush.runs.mark import Mark, decoded
+from tigerbush.runs.mark import Mark, decode_mark
 
 OPTIONS = {"retry_total": 0, "connection_timeout": 4, "read_timeout": 8}
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -117,7 +117,7 @@ class Storage:
 
     def hold(self, mark, age=0.0):
         """Let another run hold the lease."""
-        self.content, self.lease, self.changed = mark.encoded(), mark.token, self.seconds - age
+        self.content, self.lease, self.changed = mark.encode(), mark.token, self.seconds - age
 
     @property
     def requests(self):
@@ -125,4 +125,4 @@ class Storage:
 
     @property
     def marked(self):
-        return decoded(self.content) if self.content else None
+        return decode_mark(self.content) if self.content else None

@@ -81,13 +81,13 @@ def wait_for_tasks(account, process, seconds=120):
 def test_a_second_process_of_the_name_is_refused(finished):
     """It has deleted nothing either: the other tests check the results of the first."""
     text = re.sub(
-        r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago",
-        "since T, last sign of life N s ago",
+        r"started [-0-9]+ [:0-9]+ UTC, last heartbeat \d+ s ago",
+        "started T, last heartbeat N s ago",
         finished.second,
     )
     assert (
-        f"another run is at work on az://{CONTAINER}/whole (process {finished.process.pid} on {socket.gethostname()} in "
-        f"{finished.run.folder}, since T, last sign of life N s ago): wait for its end, or interrupt it there.\n"
+        f"another run is using az://{CONTAINER}/whole (process {finished.process.pid} on {socket.gethostname()} in "
+        f"{finished.run.folder}, started T, last heartbeat N s ago): wait until it ends, or interrupt it there.\n"
     ) in text
     assert "results/.run.json" not in finished.run.results()
 
@@ -214,10 +214,10 @@ def test_tables_that_would_not_reach_the_nodes(finished, azure, store, tmp_path)
     assert not store.blobs(CONTAINER, "refused/")
     (tmp_path / "sites.tsv").rename(tmp_path / "untracked.tsv")
     text = run.finish(*PROFILE, "--config", "sites=untracked.tsv", status=1)
-    assert "untracked.tsv would not reach the nodes, because git does not track it" in text
+    assert "untracked.tsv would not be sent to the nodes, because git does not track it" in text
     (tmp_path / "untracked.tsv").rename(tmp_path / "sites.tsv")
     text = run.finish(*PROFILE, "--config", "source={access: stream}", status=1)
-    assert "the nodes do not see source.path products; set source.access: storage" in text
+    assert "source.path products cannot be read from the nodes; set source.access: storage" in text
     (tmp_path / "config" / "azure.yaml").write_text(yaml.safe_dump({"run": "x"}))
     text = run.finish(*PROFILE, status=2)
     assert "config/azure.yaml: subscription is not set; expected the ID that 'az account show" in text
@@ -246,7 +246,7 @@ def test_keys_that_nodes_would_need_or_read(finished, azure, store, tmp_path):
         profile.write_text(f"{before}\n{line}\n")
         text = run.finish(*PROFILE, status=1)
         assert (
-            f"\nprofiles/azure/config.yaml holds {name}, and travels to the nodes by a blob that others"
+            f"\nprofiles/azure/config.yaml contains {name}, and is sent to the nodes in a blob that others"
             in text
         )
     # noticed only after the sources were uploaded, which are deleted again

@@ -13,7 +13,7 @@ from azure_small_runs import LONG, OPTIONS, SNAKEFILE, small_run, wait_for_task
 from azurite import ACCOUNT, KEY
 from canaries import ENVIRONMENT, Search
 from tigerbush.cli.status.queue_azure import azure_queue
-from tigerbush.runs.mark import own_mark
+from tigerbush.runs.mark import new_mark
 
 pytestmark = pytest.mark.workflow
 
@@ -158,7 +158,7 @@ def test_the_queue_shows_why_a_task_failed(small, caller):
     while (queue := {task.name: task for task in azure_queue(profile)})["c"].state != "failed":
         assert time.monotonic() < end
         time.sleep(0.2)
-    assert queue["c"].place == "boom: the reason of the task"
+    assert queue["c"].lock == "boom: the reason of the task"
     assert azure_queue(profile | {"default-storage-prefix": "az://x/another"}) == []
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -193,7 +193,7 @@ def test_the_job_and_the_lease_are_gone(small):
     BlobLeaseClient(blob).break_lease(0)
     other = BlobLeaseClient(blob)
     other.acquire(60)
-    blob.upload_blob(own_mark("azure", small.folder).encoded(), overwrite=True, lease=other)
+    blob.upload_blob(new_mark("azure", small.folder).encode(), overwrite=True, lease=other)
     account.handle_batch("DELETE", f"/jobs/{job}", None)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1

@@ -20,14 +20,14 @@ from processes import wait_until
 from runs import BASE, SUMMARIES
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import lease as run_lease
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.lease import Lease
-from tigerbush.runs.mark import LostError, Mark, jobs_here, own_mark
+from tigerbush.runs.lease import BlobLease
+from tigerbush.runs.mark import LostLockError, Mark, leftover_processes, new_mark
+from tigerbush.runs.takeover import Takeover
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
 
-TIMES = r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago"
+TIMES = r"started [-0-9]+ [:0-9]+ UTC, last heartbeat \d+ s ago"
 
 
 @pytest.fixture
@@ -38,19 +38,19 @@ def short(monkeypatch):
 
 
 @pytest.fixture
-def place(store, request):
-    """Blob storage as runs see it; each `place()` belongs to another run."""
+def lock(store, request):
+    """Blob storage as runs see it; each `lock()` belongs to another run."""
     name = re.sub(r"\W+", "-", request.node.name)
-    return lambda: Lease(store.service, f"az://{CONTAINER}/{name}")
+    return lambda: BlobLease(store.service, f"az://{CONTAINER}/{name}")
 
 
-def take(place, mark, warnings=None):
-    place.take(mark, Judge(place.name, Path.cwd()), [].append if warnings is None else warnings.append)
+def acquire(lock, mark, warnings=None):
+    lock.acquire(mark, Takeover(lock.name, Path.cwd()), [].append if warnings is None else warnings.append)
     return mark
 
 
 def here(**values):
-    return replace(own_mark("local", Path.cwd()), **values)
+    return replace(new_mark("local", Path.cwd()), **values)
 
 
 def elsewhere(**values):
@@ -58,30 +58,30 @@ def elsewhere(**values):
 
 
 def without_times(text):
-    return re.sub(TIMES, "since T, last sign of life N s ago", str(text))
+    return re.sub(TIMES, "started T, last heartbeat N s ago", str(text))
 
 
 def sentence(name, process, rest=""):
     return (
-        f"another run is at work on {name} ({process}, since T, last sign of life N s ago): wait for its end, or interrupt "
-        f"it there{rest}."
+        f"another run is using {name} ({process}, started T, last heartbeat N s ago): wait until it ends, or "
+        f"interrupt it there{rest}."
     )
 
 
-def test_a_run_on_this_machine_is_known_at_once(place, short, ended):
-    first, name = take(place(), here()), place().name
+def test_a_run_on_this_machine_is_known_at_once(lock, short, ended):
+    first, name = acquire(lock(), here()), lock().name
     with pytest.raises(TigerbushError) as raised:
-        take(place(), here())
+        acquire(lock(), here())
     process = f"process {os.getpid()} on {first.host} in {Path.cwd()}"
     assert without_times(raised.value) == sentence(name, process)
-    place().release(first)
+    lock().release(first)
     with pytest.raises(Exception, match="BlobNotFound"):
-        place().blob.get_blob_properties()
+        lock().blob.get_blob_properties()
     # a dead run is taken over without waiting
-    take(place(), here(pid=ended, directory="/data/a"))
+    acquire(lock(), here(pid=ended, directory="/data/a"))
     warnings = []
     start = time.monotonic()
-    place().release(take(place(), here(), warnings))
+    lock().release(acquire(lock(), here(), warnings))
     assert warnings == [] and time.monotonic() - start < 10
 
 
@@ -92,58 +92,58 @@ def ended():
     return process.pid
 
 
-def test_a_run_elsewhere_is_watched(place, short):
+def test_a_run_elsewhere_is_watched(lock, short):
     """It is alive if it renews its lease; otherwise it is taken over when the lease has expired."""
-    first, warnings = take(place(), elsewhere()), []
-    renewing = threading.Timer(1.5, place().renew, [first])
+    first, warnings = acquire(lock(), elsewhere()), []
+    renewing = threading.Timer(1.5, lock().renew, [first])
     renewing.start()
     with pytest.raises(TigerbushError) as raised:
-        take(place(), here(), warnings)
+        acquire(lock(), here(), warnings)
     renewing.join()
-    name, process = place().name, "process 4711 on login1 in /data/a"
+    name, process = lock().name, "process 4711 on login1 in /data/a"
     assert without_times(raised.value) == sentence(
-        name, process, "; if its machine is gone, wait for 10 minutes without a sign"
+        name, process, "; if its machine is gone, wait until there has been no heartbeat for 10 minutes"
     )
     assert [without_times(text) for text in warnings] == [
-        f"{name} is marked by another run ({process}, since T, last sign of life N s ago); waiting for up to 90 s to see "
+        f"{name} is locked by another run ({process}, started T, last heartbeat N s ago); waiting up to 90 s to see "
         "whether it is alive."
     ]
     start = time.monotonic()
-    second = take(place(), here())
+    second = acquire(lock(), here())
     assert 5 < time.monotonic() - start < 20
     # the first run, when it wakes up
     with pytest.raises(
-        LostError, match=rf"^{re.escape(name)} is in the hands of another run \(process {os.getpid()} on "
+        LostLockError, match=rf"^another run has taken over {re.escape(name)} \(process {os.getpid()} on "
     ):
-        place().renew(first)
-    place().release(first)
-    place().renew(second)
-    place().release(second)
+        lock().renew(first)
+    lock().release(first)
+    lock().renew(second)
+    lock().release(second)
 
 
-def test_a_lease_that_no_other_run_has_taken_is_renewed_after_an_interruption(place, short, store):
-    mark = take(place(), here())
-    BlobLeaseClient(place().blob).break_lease(0)
-    place().renew(mark)
+def test_a_lease_that_no_other_run_has_taken_is_renewed_after_an_interruption(lock, short, store):
+    mark = acquire(lock(), here())
+    BlobLeaseClient(lock().blob).break_lease(0)
+    lock().renew(mark)
     with pytest.raises(TigerbushError):
-        take(place(), here())
+        acquire(lock(), here())
     # also when somebody has deleted the blob
-    place().release(mark)
-    place().renew(mark)
+    lock().release(mark)
+    lock().renew(mark)
     with pytest.raises(TigerbushError):
-        take(place(), here())
-    place().release(mark)
+        acquire(lock(), here())
+    lock().release(mark)
 
 
-def test_of_many_runs_that_start_together_one_wins(place, ended, short):
-    take(place(), here(pid=ended, directory="/data/a"))
+def test_of_many_runs_that_start_together_one_wins(lock, ended, short):
+    acquire(lock(), here(pid=ended, directory="/data/a"))
     barrier, taken, refused = threading.Barrier(8), [], []
 
     def compete():
         mark = here()
         barrier.wait()
         try:
-            taken.append(take(place(), mark))
+            taken.append(acquire(lock(), mark))
         except TigerbushError as error:
             refused.append(error)
 
@@ -153,19 +153,19 @@ def test_of_many_runs_that_start_together_one_wins(place, ended, short):
     for thread in threads:
         thread.join()
     assert (len(taken), len(refused)) == (1, 7)
-    place().release(taken[0])
+    lock().release(taken[0])
 
 
-def test_unlock_removes_the_marks_of_dead_runs_only(place, ended, short):
-    judge = Judge(place().name, Path.cwd(), unlocking=True)
-    place().unlock(here(), judge)
-    alive = take(place(), here())
-    with pytest.raises(TigerbushError, match=r"^another run is at work on az://"):
-        place().unlock(here(), judge)
-    place().release(alive)
-    take(place(), here(pid=ended))
-    place().unlock(here(), judge)
-    assert not list(place().container.list_blob_names(name_starts_with=place().blob.blob_name))
+def test_unlock_removes_the_marks_of_dead_runs_only(lock, ended, short):
+    takeover = Takeover(lock().name, Path.cwd(), unlocking=True)
+    lock().unlock(here(), takeover)
+    alive = acquire(lock(), here())
+    with pytest.raises(TigerbushError, match=r"^another run is using az://"):
+        lock().unlock(here(), takeover)
+    lock().release(alive)
+    acquire(lock(), here(pid=ended))
+    lock().unlock(here(), takeover)
+    assert not list(lock().container.list_blob_names(name_starts_with=lock().blob.blob_name))
 
 
 def prepare_run(folder, azure, store, name):
@@ -199,10 +199,8 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
     try:
         wait_for_result(first, process)
         host = mark_in(store, "two")["host"]
-        text = second.forked([second.configured, *options], status=1)
-        assert sentence(
-            "az://runs/two", f"process {process.pid} on {host} in {first.folder}"
-        ) in without_times(text)
+        text = without_times(second.forked([second.configured, *options], status=1))
+        assert sentence("az://runs/two", f"process {process.pid} on {host} in {first.folder}") in text
         second.forked([second.configured, "--dry-run", *options])
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -210,9 +208,9 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
     # its folder is locked by Snakemake
     text = first.forked([first.configured, *options], status=1)
     assert (
-        f"a run on az://runs/two is dead (process {process.pid} on {host} in {first.folder}, since T, last sign of life N s "
-        "ago), and neither SLURM nor Batch has jobs of it: start snakemake with --unlock, then as usual; finished results "
-        "stay."
+        f"a run on az://runs/two has died (process {process.pid} on {host} in {first.folder}, started T, last "
+        "heartbeat N s ago), and has no jobs left in SLURM or Batch: run snakemake with --unlock, then as usual; "
+        "finished results are kept."
     ) in without_times(text)
     process = second.start(*options, "--rerun-incomplete")
     start = time.monotonic()
@@ -222,20 +220,20 @@ def test_runs_of_two_checkouts(azure, store, tmp_path):
         time.sleep(0.2)
     # stopped for so long that another run has taken the lease; a job that it has started runs to its end
     os.kill(process.pid, signal.SIGSTOP)
-    lease = Lease(store.service, "az://runs/two")
+    lease = BlobLease(store.service, "az://runs/two")
     BlobLeaseClient(lease.blob).break_lease(0)
     # a running job would prevent the takeover
-    wait_until(lambda: not jobs_here(Mark(**mark)), 60, "its job is still running")
-    other = take(lease, elsewhere())
+    wait_until(lambda: not leftover_processes(Mark(**mark)), 60, "its job is still running")
+    other = acquire(lease, elsewhere())
     before = set(first.results())
     # by now it would have renewed the lease
-    time.sleep(Lease.renew_seconds + 1)
+    time.sleep(BlobLease.renew_seconds + 1)
     os.kill(process.pid, signal.SIGCONT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert (
-        "tigerbush: az://runs/two is in the hands of another run (process 4711 on login1 in /data/a, since T, last sign of "
-        "life N s ago); this run ends here and deletes nothing."
+        "tigerbush: another run has taken over az://runs/two (process 4711 on login1 in /data/a, started T, last "
+        "heartbeat N s ago); this run ends here and deletes nothing."
     ) in without_times(output)
     assert before <= set(first.results())
     lease.release(other)

@@ -27,19 +27,17 @@ from snakemake_executor_plugin_azure.batch_errors import LOGIN as BATCH_LOGIN
 from snakemake_executor_plugin_azure.batch_errors import describe_error
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import blob_errors as blob_errors
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.lease import Lease
-from tigerbush.runs.mark import own_mark
+from tigerbush.runs.lease import BlobLease
+from tigerbush.runs.mark import new_mark
+from tigerbush.runs.takeover import Takeover
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("azure-batch")]
 
 LOGIN = "Run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (docs/azure.md)."
-ROLE = (
-    "it needs the role Storage Blob Data Contributor there, which takes some minutes to work (docs/azure.md)."
-)
+ROLE = "assign it the role Storage Blob Data Contributor there, which takes a few minutes to take effect (docs/azure.md)."
 WHO = f"the application {CLIENT} (object id caller)"
-WHERE = f"container {CONTAINER} of the storage account {ACCOUNT}"
+WHERE = f"container {CONTAINER} of storage account {ACCOUNT}"
 
 
 def refusal(check) -> str:
@@ -52,8 +50,8 @@ def refusal(check) -> str:
     return str(raised.value)
 
 
-def take(lease: Lease) -> None:
-    lease.take(own_mark("local", Path.cwd()), Judge(lease.name, Path.cwd()), print)
+def acquire(lease: BlobLease) -> None:
+    lease.acquire(new_mark("local", Path.cwd()), Takeover(lease.name, Path.cwd()), print)
 
 
 @pytest.fixture
@@ -65,7 +63,7 @@ def lease(azure, monkeypatch):
     def make_lease(account=ACCOUNT, container=CONTAINER, credential=None):
         url = f"https://{account}.blob.core.windows.net"
         service = BlobServiceClient(url, credential=credential or EnvironmentCredential())
-        return Lease(service, f"az://{container}/refused")
+        return BlobLease(service, f"az://{container}/refused")
 
     return make_lease
 
@@ -74,18 +72,18 @@ def test_nobody_is_logged_in(lease, monkeypatch):
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     chain = ChainedTokenCredential(ManagedIdentityCredential(), EnvironmentCredential())
     text = f"Azure gives no token for Blob storage: nobody is logged in. {LOGIN}"
-    assert refusal(lambda: take(lease(credential=chain))) == text
-    assert refusal(lease(credential=chain).look) == text
+    assert refusal(lambda: acquire(lease(credential=chain))) == text
+    assert refusal(lease(credential=chain).check_access) == text
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
     text = f"Azure gives no token for Blob storage: AADSTS7000215: Invalid client secret provided. {LOGIN}"
-    assert refusal(lambda: take(lease())) == text
+    assert refusal(lambda: acquire(lease())) == text
 
 
 def test_an_identity_service_that_is_silent(lease, monkeypatch):
     monkeypatch.setattr(blob_errors, "LOGIN_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        text = refusal(lambda: take(lease(credential=ManagedIdentityCredential())))
+        text = refusal(lambda: acquire(lease(credential=ManagedIdentityCredential())))
     assert text == f"Azure gives no token for Blob storage: no answer within 1 s. {LOGIN}"
 
 
@@ -94,35 +92,35 @@ def test_an_account_that_is_not_there(lease, account, monkeypatch):
     """Behind a proxy, and where this machine resolves the host itself."""
     if "." in account:
         monkeypatch.setenv("NO_PROXY", f"{account}.blob.core.windows.net")
-    place = lease(account)
+    lock = lease(account)
     expected = (
-        f"az://{CONTAINER}/refused cannot be used: there is no storage account {place.service.account_name} (its host "
-        f"{account}.blob.core.windows.net is not known): check storage_account in config/azure.yaml."
+        f"az://{CONTAINER}/refused cannot be used: there is no storage account {lock.service.account_name} (its host "
+        f"{account}.blob.core.windows.net cannot be resolved): check storage_account in config/azure.yaml."
     )
-    assert refusal(place.look) == expected
-    assert refusal(lambda: take(place)) == expected
+    assert refusal(lock.check_access) == expected
+    assert refusal(lambda: acquire(lock)) == expected
 
 
 def test_a_container_that_is_not_there_is_never_created(lease, store):
     expected = (
-        "az://mistyped/refused cannot be used: there is no container mistyped of the storage account tigerstore: check "
-        "container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."
+        "az://mistyped/refused cannot be used: there is no container mistyped of storage account tigerstore: check "
+        "container in config/azure.yaml, or create it with ./tigerbush doctor --profile profiles/azure --create."
     )
-    place = lease(container="mistyped")
-    assert refusal(place.look) == expected
-    assert refusal(lambda: take(place)) == expected
+    lock = lease(container="mistyped")
+    assert refusal(lock.check_access) == expected
+    assert refusal(lambda: acquire(lock)) == expected
     assert not store.service.get_container_client("mistyped").exists()
 
 
 def test_a_role_is_missing(lease, azure, store, certificates):
     azure.blob_fault("PUT", "/refused/", 403, "AuthorizationPermissionMismatch")
-    message = f"az://{CONTAINER}/refused cannot be used: {WHO} may not do this in {WHERE}"
+    message = f"az://{CONTAINER}/refused cannot be used: {WHO} is not authorised in {WHERE}"
     expected = f"{message} (AuthorizationPermissionMismatch): {ROLE}"
-    assert refusal(lambda: take(lease())) == expected
+    assert refusal(lambda: acquire(lease())) == expected
     # a dry run only reads
-    lease().look()
+    lease().check_access()
     azure.blob_fault("GET", f"/{CONTAINER}", 403, "AuthorizationPermissionMismatch")
-    assert refusal(lease().look) == expected
+    assert refusal(lease().check_access) == expected
     # a signed URL names no identity
     token = generate_account_sas(
         ACCOUNT, KEY, ResourceTypes(service=True, container=True, object=True), AccountSasPermissions(read=True, list=True),
@@ -130,34 +128,35 @@ def test_a_role_is_missing(lease, azure, store, certificates):
     )  # fmt: skip
     url = f"https://127.0.0.1:{store.port}/{ACCOUNT}"
     reader = BlobServiceClient(url, credential=token, connection_verify=str(certificates / "ca.pem"))
-    assert refusal(lambda: take(Lease(reader, f"az://{CONTAINER}/refused"))) == (
-        f"az://{CONTAINER}/refused cannot be used: the caller may not do this in {WHERE} "
+    assert refusal(lambda: acquire(BlobLease(reader, f"az://{CONTAINER}/refused"))) == (
+        f"az://{CONTAINER}/refused cannot be used: the caller is not authorised in {WHERE} "
         f"(AuthorizationPermissionMismatch): {ROLE}"
     )
 
 
 def test_a_network_that_is_not_allowed(lease, azure):
     azure.blob_fault("PUT", "/refused/", 403, "AuthorizationFailure")
-    assert refusal(lambda: take(lease())) == (
-        f"az://{CONTAINER}/refused cannot be used: the network rules of the storage account {ACCOUNT} refuse this machine "
-        "(AuthorizationFailure): allow it in the portal (Networking), or start from a network that may."
+    assert refusal(lambda: acquire(lease())) == (
+        f"az://{CONTAINER}/refused cannot be used: the firewall of storage account {ACCOUNT} blocks this "
+        "machine (AuthorizationFailure): allow its address in the portal (Networking), or start from a network that "
+        "is allowed."
     )
 
 
 def test_a_store_that_is_down(lease, azure):
     azure.blob_fault("PUT", "/refused/", 503, "ServerBusy")
-    assert refusal(lambda: take(lease())) == (
-        f"az://{CONTAINER}/refused cannot be used: {WHERE} does not answer as it should (503): ServerBusy; try again."
+    assert refusal(lambda: acquire(lease())) == (
+        f"az://{CONTAINER}/refused cannot be used: unexpected answer from {WHERE} (503): ServerBusy; try again."
     )
 
 
 def test_only_the_own_blob_is_requested(lease, store):
     """No permission on the account or the container is needed."""
     before = len(store.requests())
-    place = lease()
-    mark = own_mark("local", Path.cwd())
-    place.take(mark, Judge(place.name, Path.cwd()), print)
-    place.release(mark)
+    lock = lease()
+    mark = new_mark("local", Path.cwd())
+    lock.acquire(mark, Takeover(lock.name, Path.cwd()), print)
+    lock.release(mark)
     requests = store.requests()[before:]
     assert requests
     assert all(f"/{CONTAINER}/refused/results/.run.json" in request for request in requests), requests
@@ -217,7 +216,7 @@ def test_a_refusal_later(run, azure, store):
     azure.blob_fault("PUT", "/refused/results/products.tsv", 403, "AuthorizationPermissionMismatch")
     text = run.run_here("results/products.tsv", *run.storage_options(), status=1)
     print(text)
-    assert f"{WHO} may not do this in {WHERE} (AuthorizationPermissionMismatch): {ROLE}\n" in text
+    assert f"{WHO} is not authorised in {WHERE} (AuthorizationPermissionMismatch): {ROLE}\n" in text
     assert "RetryError" not in text and "Future" not in text
     assert "Traceback" not in text
     azure.blob_faults.clear()
@@ -225,7 +224,7 @@ def test_a_refusal_later(run, azure, store):
     before = len(store.requests())
     text = run.run_here("results/products.tsv", *run.storage_options(), status=1)
     assert (
-        "there is no container runs of the storage account tigerstore: check container in config/azure.yaml"
+        "there is no container runs of storage account tigerstore: check container in config/azure.yaml"
         in text
     )
     assert not [

@@ -13,7 +13,7 @@ from catalogues import serve
 from fabricate import ROOT
 from runs import BASE, Run
 from seaweedfs import KEYED, KEYS, PUBLIC, free_port
-from tigerbush.cli.doctor.command import examine, redacted
+from tigerbush.cli.doctor.command import redacted, run_checks
 from tigerbush.cli.doctor.finding import Finding
 
 pytestmark = pytest.mark.workflow
@@ -52,13 +52,13 @@ def doctor(tmp_path, filled, monkeypatch):
     return run_doctor
 
 
-def wrong(lines):
-    return {name: text for state, name, text in lines if state == "wrong"}
+def failed(lines):
+    return {name: text for state, name, text in lines if state == "failed"}
 
 
 def test_all_is_well(doctor, keys, filled):
     lines = doctor()
-    assert not wrong(lines)
+    assert not failed(lines)
     texts = {name: text for _, name, text in lines}
     assert list(texts) == [
         "configuration", "sites", "products", "disk", "rasterio", "endpoint", "clock", "bucket", "reading"
@@ -68,34 +68,36 @@ def test_all_is_well(doctor, keys, filled):
 
 
 def test_a_public_bucket_needs_no_keys(doctor):
-    assert not wrong(doctor(bucket=PUBLIC, anonymous=True))
+    assert not failed(doctor(bucket=PUBLIC, anonymous=True))
 
 
 def test_wrong_keys(doctor, keys, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     lines = doctor(status=1)
-    assert "does not accept the credentials (SignatureDoesNotMatch); renew the keys" in wrong(lines)["bucket"]
+    assert (
+        "does not accept the credentials (SignatureDoesNotMatch); renew the keys" in failed(lines)["bucket"]
+    )
 
 
 def test_no_keys(doctor):
-    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in wrong(doctor(status=1))["bucket"]
+    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in failed(doctor(status=1))["bucket"]
 
 
 def test_a_missing_bucket(doctor, keys):
-    text = wrong(doctor(bucket="absent", anonymous=True, status=1))["bucket"]
+    text = failed(doctor(bucket="absent", anonymous=True, status=1))["bucket"]
     assert "s3://absent/" in text
     assert "check" in text
 
 
 def test_an_empty_prefix(doctor, keys):
     assert (
-        "check source.bucket and source.prefixes" in wrong(doctor(prefixes=["nothing/"], status=1))["bucket"]
+        "check source.bucket and source.prefixes" in failed(doctor(prefixes=["nothing/"], status=1))["bucket"]
     )
 
 
 def test_an_endpoint_that_is_not_there(doctor, keys):
     url = f"http://127.0.0.1:{free_port()}"
-    assert wrong(doctor(endpoint_url=url, status=1)) == {
+    assert failed(doctor(endpoint_url=url, status=1)) == {
         "endpoint": f"{url} cannot be reached (ConnectionError); check source.endpoint_url"
     }
 
@@ -104,12 +106,12 @@ def test_a_server_that_accepts_connections_but_never_answers(doctor, keys):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         lines = doctor(endpoint_url=url, status=1)
-    assert wrong(lines)["endpoint"].startswith(f"{url} does not answer within 3 s")
+    assert failed(lines)["endpoint"].startswith(f"{url} did not respond within 3 s")
 
 
 def test_a_server_that_stalls_later(doctor, keys, proxy):
     proxy.fault("stall", "list-type=2")
-    assert "did not answer, or not to the end" in wrong(doctor(endpoint_url=proxy.url, status=1))["bucket"]
+    assert "did not answer, or not to the end" in failed(doctor(endpoint_url=proxy.url, status=1))["bucket"]
 
 
 def test_a_catalogue(doctor, tmp_path):
@@ -122,12 +124,12 @@ def test_a_catalogue(doctor, tmp_path):
             "prefixes": None,
         }
         assert "catalogue" in {name for _, name, _ in doctor(**stac)}
-    assert "check source.catalogue" in wrong(doctor(status=1, **stac))["catalogue"]
+    assert "check source.catalogue" in failed(doctor(status=1, **stac))["catalogue"]
 
 
 def test_a_bad_configuration(doctor):
     [line] = doctor("--config", "period={start: 1}", status=1)
-    assert line[:2] == ("wrong", "configuration")
+    assert line[:2] == ("failed", "configuration")
     assert line[2].startswith("period.start: '1' does not match")
 
 
@@ -147,10 +149,10 @@ def test_profiles(doctor, tmp_path, monkeypatch):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
     with monkeypatch.context() as without:
         without.setenv("PATH", str(tmp_path / "bin"))
-        lines = wrong(doctor("--profile", str(tmp_path / "slurm"), status=1, **local))
-    assert lines["slurm"] == "scontrol is not on the PATH; log in to a node of the cluster"
-    lines = wrong(doctor("--profile", str(tmp_path / "azure"), status=1, **local))
-    assert "run 'az login' or set AZURE_CLIENT_ID" in lines["azure identity"]
+        lines = failed(doctor("--profile", str(tmp_path / "slurm"), status=1, **local))
+    assert lines["slurm"] == "scontrol is not on the PATH; run this on a login node of the cluster"
+    lines = failed(doctor("--profile", str(tmp_path / "azure"), status=1, **local))
+    assert "run 'az login', or set AZURE_TENANT_ID" in lines["azure identity"]
     [line] = doctor("--profile", "absent", status=1, **local)
     assert "--profile absent is not a folder with a config.yaml" in line[2]
 
@@ -166,8 +168,8 @@ def test_slurm_that_answers(doctor, tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text("executor: slurm\ndefault-resources:\n- slurm_partition=longer\n")
     local = {"kind": "local", "path": str(ROOT)}
     lines = doctor("--profile", str(tmp_path), status=1, **local)
-    assert ("ok", "slurm", "controller up, partitions short, long") in lines
-    assert wrong(lines)["slurm"].startswith("the profile's slurm_partition longer is not one of them")
+    assert ("ok", "slurm", "controller is up, partitions short, long") in lines
+    assert failed(lines)["slurm"].startswith("the profile's slurm_partition longer is not one of them")
 
 
 def test_a_check_that_hangs_or_breaks_does_not_hold_up_the_others():
@@ -182,7 +184,9 @@ def test_a_check_that_hangs_or_breaks_does_not_hold_up_the_others():
         raise RuntimeError("broken")
 
     start = time.monotonic()
-    findings = examine({"hangs": hangs, "breaks": breaks, "works": lambda: [Finding("works", True, "")]}, 0.5)
+    findings = run_checks(
+        {"hangs": hangs, "breaks": breaks, "works": lambda: [Finding("works", True, "")]}, 0.5
+    )
     released.set()
     assert time.monotonic() - start < 5
     assert [(finding.name, finding.ok) for finding in findings] == [

@@ -32,7 +32,7 @@ def doctor(azure, store, tmp_path, monkeypatch):
         assert not azure.account.created
         findings = {}
         for line in output.splitlines():
-            state, name, text = line[:6].strip(), line[7:22].strip(), line[23:]
+            state, name, text = line[:7].strip(), line[8:23].strip(), line[24:]
             findings[name] = (state, text)
         return findings
 
@@ -42,27 +42,27 @@ def doctor(azure, store, tmp_path, monkeypatch):
 def test_all_is_well_and_an_old_pool_is_named(doctor, azure):
     azure.account.pools["tigerbush-old"] = None
     findings = doctor()
-    assert findings["azure identity"] == ("ok", "tokens were given")
+    assert findings["azure identity"] == ("ok", "tokens were issued")
     assert findings["azure batch"][0] == "ok"
     assert findings["azure storage"] == (
         "ok",
-        f"container {CONTAINER} of {NAMES['storage_account']} is there",
+        f"container {CONTAINER} of {NAMES['storage_account']} exists",
     )
-    assert findings["azure pool"][1].startswith("tigerbush-old is there and may cost money")
+    assert findings["azure pool"][1].startswith("tigerbush-old exists and may cost money")
 
 
 def test_what_is_wrong(doctor, azure, monkeypatch):
     azure.fault("GET", "/pools$", 403, "PermissionDenied")
     findings = doctor(container="absent")
     assert findings["azure storage"] == (
-        "wrong",
-        "there is no container absent of the storage account tigerstore: check container in config/azure.yaml, or make it "
-        "with ./tigerbush doctor --profile profiles/azure --create.",
+        "failed",
+        "there is no container absent of storage account tigerstore: check container in config/azure.yaml, or "
+        "create it with ./tigerbush doctor --profile profiles/azure --create.",
     )
-    assert findings["azure batch"][0] == "wrong"
+    assert findings["azure batch"][0] == "failed"
     assert "role Contributor" in findings["azure batch"][1]
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "another-that-is-wrong")
-    assert doctor()["azure identity"][0] == "wrong"
+    assert doctor()["azure identity"][0] == "failed"
     assert (
         "region 'West Europe' is not a region such as westeurope"
         in doctor(region="West Europe")["configuration"][1]
@@ -71,9 +71,9 @@ def test_what_is_wrong(doctor, azure, monkeypatch):
 
 def test_the_container_is_created_on_request(doctor, store):
     findings = doctor("--create", container="fresh")
-    assert findings["azure storage"] == ("ok", "container fresh of tigerstore was made")
+    assert findings["azure storage"] == ("ok", "container fresh of tigerstore was created")
     assert doctor("--create", container="fresh")["azure storage"] == (
         "ok",
-        "container fresh of tigerstore is there",
+        "container fresh of tigerstore exists",
     )
     assert store.service.get_container_client("fresh").exists()

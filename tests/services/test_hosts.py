@@ -5,7 +5,7 @@ import json
 import pytest
 
 from test_catalogue import PLACE, listed_days
-from tigerbush.cli.doctor.source import answers
+from tigerbush.cli.doctor.source import check_server
 from tigerbush.errors import TigerbushError
 from tigerbush.sources import retries
 from tigerbush.sources.web import HostRefusedError
@@ -159,7 +159,7 @@ def test_credentials_and_cookies_are_never_sent(three_days, monkeypatch, tmp_pat
     (tmp_path / "green.tif").write_bytes(b"x")
     with rewriting_proxy(three_days, change) as server:
         assert len(listed_days(three_days, server.url)) == 3
-        list(answers("catalogue", server.url, "source.catalogue"))
+        list(check_server("catalogue", server.url, "source.catalogue"))
     # the pages of the catalogue, the files, and the doctor
     assert len(server.requests) >= 3 + 6 + 1
     headers = [request.headers for request in server.requests]

@@ -127,16 +127,20 @@ def test_a_batch_account_that_does_not_answer(credential, batch, answer, reason)
     batch[f"{URL}/jobs"] = answer
     with pytest.raises(TigerbushError) as error:
         azure_queue(PROFILE)
-    assert str(error.value) == f"Batch cannot be asked: {reason}; try again, and see ./tigerbush doctor."
+    assert str(error.value) == f"Batch cannot be queried: {reason}; try again, or run ./tigerbush doctor."
 
 
 def test_nobody_is_logged_in(credential):
     credential.error = ClientAuthenticationError("No login. More words.")
     with pytest.raises(TigerbushError) as error:
         azure_queue(PROFILE)
-    assert str(error.value) == "Batch cannot be asked (No login); run 'az login'."
-    assert tuples(doctor_azure.azure(PROFILE)) == [
-        ("azure identity", False, "No login; run 'az login' or set AZURE_CLIENT_ID and its kind")
+    assert str(error.value) == "Batch cannot be queried (No login); run 'az login'."
+    assert tuples(doctor_azure.check_azure(PROFILE)) == [
+        (
+            "azure identity",
+            False,
+            "No login; run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+        )
     ]
 
 
@@ -146,10 +150,12 @@ def tuples(findings):
 
 def test_what_a_profile_names_is_checked(credential, monkeypatch):
     calls = []
-    monkeypatch.setattr(doctor_azure, "batch", lambda *arguments: calls.append(arguments) or iter(()))
-    monkeypatch.setattr(doctor_azure, "container", lambda *arguments: calls.append(arguments) or "container")
-    identity, container = doctor_azure.azure(PROFILE, create=True)
-    assert (tuples([identity]), container) == ([("azure identity", True, "tokens were given")], "container")
+    monkeypatch.setattr(doctor_azure, "check_batch", lambda *arguments: calls.append(arguments) or iter(()))
+    monkeypatch.setattr(
+        doctor_azure, "check_container", lambda *arguments: calls.append(arguments) or "container"
+    )
+    identity, container = doctor_azure.check_azure(PROFILE, create=True)
+    assert (tuples([identity]), container) == ([("azure identity", True, "tokens were issued")], "container")
     assert calls == [(URL, "token"), ("store", "runs", credential, True)]
     assert credential.calls == [
         3,
@@ -157,7 +163,7 @@ def test_what_a_profile_names_is_checked(credential, monkeypatch):
         "https://batch.core.windows.net/.default",
     ]
     calls.clear()
-    assert len(list(doctor_azure.azure({"default-storage-prefix": "s3://x"}))) == 1
+    assert len(list(doctor_azure.check_azure({"default-storage-prefix": "s3://x"}))) == 1
     assert calls == []
 
 
@@ -165,9 +171,9 @@ def test_what_a_profile_names_is_checked(credential, monkeypatch):
     ("answer", "findings"),
     [
         (requests.Timeout(), [(False, f"{URL} cannot be reached; check batch_account and region in config/azure.yaml")]),
-        *((Answer("", status), [(False, f"{URL} refuses ({status}); give the caller the role Contributor on the Batch account")]) for status in (401, 403)),
+        *((Answer("", status), [(False, f"{URL} refuses access ({status}); assign the caller the role Contributor on that account")]) for status in (401, 403)),
         (Answer("", 500), [(False, f"{URL} answers 500; try again")]),
-        (Answer({"value": []}), [(True, f"{URL} can be used")]),
+        (Answer({"value": []}), [(True, f"{URL} is accessible")]),
     ],
 )  # fmt: skip
 def test_a_batch_account(monkeypatch, answer, findings):
@@ -180,7 +186,7 @@ def test_a_batch_account(monkeypatch, answer, findings):
         return answer
 
     monkeypatch.setattr(requests, "get", get)
-    assert tuples(doctor_azure.batch(URL, "t")) == [("azure batch", *finding) for finding in findings]
+    assert tuples(doctor_azure.check_batch(URL, "t")) == [("azure batch", *finding) for finding in findings]
     options = {"params": VERSION | {"$select": "id"}, "headers": {"Authorization": "Bearer t"}, "timeout": 3}
     assert requests_made == [(f"{URL}/pools", options)]
 
@@ -188,11 +194,11 @@ def test_a_batch_account(monkeypatch, answer, findings):
 def test_pools_that_earlier_runs_left(monkeypatch):
     pools = [{"id": "mine"}, {"id": "tigerbush-a"}, {"id": "x-tigerbush-a"}]
     monkeypatch.setattr(requests, "get", lambda *_, **__: Answer({"value": pools}))
-    assert tuples(doctor_azure.batch(URL, "t"))[1:] == [
+    assert tuples(doctor_azure.check_batch(URL, "t"))[1:] == [
         (
             "azure pool",
             True,
-            "tigerbush-a is there and may cost money; its run uses it, or 'az batch pool delete' ends it",
+            "tigerbush-a exists and may cost money; unless a run is using it, run 'az batch pool delete'",
         )
     ]
 
@@ -225,21 +231,21 @@ class Service:
         self.created.append(self.name)
 
 
-NONE = "there is no container runs of the storage account store: check container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."
-ODD = "container runs of the storage account store does not answer as it should (HttpResponseError): Other; try again."
+NONE = "there is no container runs of storage account store: check container in config/azure.yaml, or create it with ./tigerbush doctor --profile profiles/azure --create."
+ODD = "unexpected answer from container runs of storage account store (HttpResponseError): Other; try again."
 
 
 @pytest.mark.parametrize(
     ("code", "create", "ok", "text"),
     [
-        (None, False, True, "container runs of store is there"), (None, True, True, "container runs of store is there"),
-        ("ContainerNotFound", True, True, "container runs of store was made"), ("ContainerNotFound", False, False, NONE), ("Other", True, False, ODD),
+        (None, False, True, "container runs of store exists"), (None, True, True, "container runs of store exists"),
+        ("ContainerNotFound", True, True, "container runs of store was created"), ("ContainerNotFound", False, False, NONE), ("Other", True, False, ODD),
     ],
 )  # fmt: skip
 def test_a_container(monkeypatch, code, create, ok, text):
     service = Service(HttpResponseError("x") if code else None, code)
     monkeypatch.setattr(azure.storage.blob, "BlobServiceClient", service)
-    assert tuples([doctor_azure.container("store", "runs", "credential", create)]) == [
+    assert tuples([doctor_azure.check_container("store", "runs", "credential", create)]) == [
         ("azure storage", ok, text)
     ]
     options = {"connection_timeout": 3, "read_timeout": 3, "retry_total": 0}
@@ -247,5 +253,5 @@ def test_a_container(monkeypatch, code, create, ok, text):
         ("https://store.blob.core.windows.net", "credential", options),
         1,
     )
-    assert service.created == ["runs"] * ("was made" in text)
+    assert service.created == ["runs"] * ("was created" in text)
     assert queue_azure.SECONDS == 20

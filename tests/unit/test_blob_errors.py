@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import blob_errors as blob_errors
-from tigerbush.runs.blob_errors import LOGIN, log_in, may_pass, sentence, who
+from tigerbush.runs.blob_errors import LOGIN, identify_caller, is_transient, log_in, sentence
 
 
 def token_of(claims):
@@ -47,36 +47,34 @@ def refused(status, code=None, message="x", kind=HttpResponseError):
 
 
 IDENTITY = Service(token_of({"upn": "someone@example.org", "appid": "a", "oid": "7"}))
-WHERE = "container runs of the storage account store"
-ROLE = (
-    "it needs the role Storage Blob Data Contributor there, which takes some minutes to work (docs/azure.md)."
-)
+WHERE = "container runs of storage account store"
+ROLE = "assign it the role Storage Blob Data Contributor there, which takes a few minutes to take effect (docs/azure.md)."
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (refused(404, "ContainerNotFound"), f"there is no {WHERE}: check container in config/azure.yaml, or make it with ./tigerbush doctor --profile profiles/azure --create."),
+        (refused(404, "ContainerNotFound"), f"there is no {WHERE}: check container in config/azure.yaml, or create it with ./tigerbush doctor --profile profiles/azure --create."),
         *(
-            (refused(403, code), f"the network rules of the storage account store refuse this machine ({code}): allow it in the portal (Networking), or start from a network that may.")
+            (refused(403, code), f"the firewall of storage account store blocks this machine ({code}): allow its address in the portal (Networking), or start from a network that is allowed.")
             for code in ("AuthorizationFailure", "IpAuthorizationFailure", "PublicAccessNotPermitted")
         ),
-        (refused(403, "AuthorizationPermissionMismatch"), f"the identity someone@example.org (object id 7) may not do this in {WHERE} (AuthorizationPermissionMismatch): {ROLE}"),
-        (refused(403), f"the identity someone@example.org (object id 7) may not do this in {WHERE} (403): {ROLE}"),
-        (refused(404, "AuthorizationFailure"), f"{WHERE} does not answer as it should (404): AuthorizationFailure; try again."),
+        (refused(403, "AuthorizationPermissionMismatch"), f"the identity someone@example.org (object id 7) is not authorised in {WHERE} (AuthorizationPermissionMismatch): {ROLE}"),
+        (refused(403), f"the identity someone@example.org (object id 7) is not authorised in {WHERE} (403): {ROLE}"),
+        (refused(404, "AuthorizationFailure"), f"unexpected answer from {WHERE} (404): AuthorizationFailure; try again."),
         (ClientAuthenticationError("AADSTS1: no\nsecond"), f"Azure gives no token for Blob storage: AADSTS1: no. {LOGIN}"),
         (refused(401, "InvalidAuthenticationInfo"), f"{WHERE} does not accept the token of the identity someone@example.org (object id 7) (InvalidAuthenticationInfo). {LOGIN}"),
         (refused(401, kind=ClientAuthenticationError), f"{WHERE} does not accept the token of the identity someone@example.org (object id 7) (401). {LOGIN}"),
         *(
-            (ServiceRequestError(text), "there is no storage account store (its host store.blob.core.windows.net is not known): check storage_account in config/azure.yaml.")
+            (ServiceRequestError(text), "there is no storage account store (its host store.blob.core.windows.net cannot be resolved): check storage_account in config/azure.yaml.")
             for text in ("Failed to resolve 'x'", "getaddrinfo failed", "Name or service not known", "nodename nor servname", "Tunnel connection failed: 502 x")
         ),
-        (ServiceRequestError("Tunnel connection failed: 407 x."), f"{WHERE} does not answer as it should (ServiceRequestError): Tunnel connection failed: 407 x; try again."),
-        (refused(503, message="Failed to resolve"), f"{WHERE} does not answer as it should (503): Failed to resolve; try again."),
-        (refused(500, SimpleNamespace(value="Server Busy!")), f"{WHERE} does not answer as it should (500): ServerBusy; try again."),
-        (refused(500, message="why?"), f"{WHERE} does not answer as it should (500): why?; try again."),
-        (refused(500, "z" * 70), f"{WHERE} does not answer as it should (500): {'z' * 60}; try again."),
-        (refused(500, message="a\n b." + "c" * 400), f"{WHERE} does not answer as it should (500): a b.{'c' * 296}; try again."),
+        (ServiceRequestError("Tunnel connection failed: 407 x."), f"unexpected answer from {WHERE} (ServiceRequestError): Tunnel connection failed: 407 x; try again."),
+        (refused(503, message="Failed to resolve"), f"unexpected answer from {WHERE} (503): Failed to resolve; try again."),
+        (refused(500, SimpleNamespace(value="Server Busy!")), f"unexpected answer from {WHERE} (500): ServerBusy; try again."),
+        (refused(500, message="why?"), f"unexpected answer from {WHERE} (500): why?; try again."),
+        (refused(500, "z" * 70), f"unexpected answer from {WHERE} (500): {'z' * 60}; try again."),
+        (refused(500, message="a\n b." + "c" * 400), f"unexpected answer from {WHERE} (500): a b.{'c' * 296}; try again."),
     ],
 )  # fmt: skip
 def test_sentences(error, expected):
@@ -91,7 +89,7 @@ def test_sentences(error, expected):
     ],
 )  # fmt: skip
 def test_what_may_pass(error, passes):
-    assert may_pass(error) is passes
+    assert is_transient(error) is passes
 
 
 @pytest.mark.parametrize(
@@ -107,13 +105,13 @@ def test_what_may_pass(error, passes):
 )
 def test_who_asks(claims, name):
     service = Service(token_of(claims))
-    assert who(service) == name
+    assert identify_caller(service) == name
     assert service.asked == ["https://storage.azure.com/.default"]
 
 
 @pytest.mark.parametrize("answer", [KeyError(), "no token", "head.!!.x"])
 def test_who_asks_is_not_known(answer):
-    assert who(Service(answer)) == "the caller"
+    assert identify_caller(Service(answer)) == "the caller"
 
 
 def test_a_token_is_got(monkeypatch):

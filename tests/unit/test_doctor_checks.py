@@ -14,7 +14,7 @@ from tigerbush.cli import discover
 from tigerbush.cli.doctor import command as doctor
 from tigerbush.cli.doctor import machine as doctor_machine
 from tigerbush.cli.doctor import source as doctor_source
-from tigerbush.cli.doctor.command import checks, examine, redacted
+from tigerbush.cli.doctor.command import checks, redacted, run_checks
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import FILE_COLUMNS, file_row, write_table
@@ -51,7 +51,7 @@ def test_checks_run_side_by_side():
         yield Finding("silent", True, "d")
         never.wait()
 
-    found = examine({"one": one, "two": two, "broken": broken, "silent": silent}, 0.3)
+    found = run_checks({"one": one, "two": two, "broken": broken, "silent": silent}, 0.3)
     never.set()
     assert tuples(found) == [
         ("first", True, "a"), ("first", False, "b"), ("second", True, "c"), ("two", False, "wrong."), ("broken", False, "KeyError: 'x'"),
@@ -81,22 +81,22 @@ def test_findings_are_printed(monkeypatch, capsys):
     monkeypatch.setenv("MY_TOKEN", "abcd")
     for found, status in (([Finding("disk", True, "abcd\n free")], 0), ([Finding("disk", False, "none")], 1)):
         monkeypatch.setattr(doctor, "checks", lambda *_: "checks")
-        monkeypatch.setattr(doctor, "examine", lambda chosen, found=found: found)
+        monkeypatch.setattr(doctor, "run_checks", lambda chosen, found=found: found)
         assert doctor.run(options, []) == status
     assert capsys.readouterr().out == (
-        "ok     configuration   a.yaml, b.yaml\nok     disk            <MY_TOKEN> free\n"
-        "ok     configuration   a.yaml, b.yaml\nwrong  disk            none\n"
+        "ok      configuration   a.yaml, b.yaml\nok      disk            <MY_TOKEN> free\nok      configuration   "
+        "a.yaml, b.yaml\nfailed  disk            none\n"
     )
     monkeypatch.setattr(doctor, "configuration_files", lambda options: [])
     assert doctor.run(options, []) == 1
-    assert capsys.readouterr().out.startswith("ok     configuration   given values\n")
+    assert capsys.readouterr().out.startswith("ok      configuration   values of the command line\n")
 
     def refuse(options):
         raise TigerbushError("it is wrong.")
 
     monkeypatch.setattr(doctor, "read_configuration", refuse)
     assert doctor.run(options, []) == 1
-    assert capsys.readouterr().out == "wrong  configuration   it is wrong.\n"
+    assert capsys.readouterr().out == "failed  configuration   it is wrong.\n"
     with pytest.raises(
         TigerbushError, match=r"^doctor does not know '--x'; see \./tigerbush doctor --help\.$"
     ):
@@ -129,12 +129,12 @@ def test_discovery_is_forced(monkeypatch, tmp_path):
 def test_a_local_folder(tmp_path):
     def found():
         return tuples(
-            doctor_source.source({"source": SOURCE | {"kind": "local"}, "products": "t.tsv"}, tmp_path)
+            doctor_source.check_source({"source": SOURCE | {"kind": "local"}, "products": "t.tsv"}, tmp_path)
         )
 
     folder = tmp_path / "products"
     assert found() == [
-        ("source", False, f"{folder} is not a folder; set source.path to that of your products")
+        ("source", False, f"{folder} is not a folder; set source.path to the folder of your products")
     ]
     folder.mkdir()
     (folder / "a.txt").touch()
@@ -181,21 +181,21 @@ def dated(seconds):
     ("answer", "findings"),
     [
         ({"status": 499}, [("n", True, "u answers (499)")]), ({"status": 500}, [("n", False, "u answers (500)")]),
-        ({"error": requests.Timeout()}, [("n", False, "u does not answer within 3 s; check k and the network")]),
+        ({"error": requests.Timeout()}, [("n", False, "u did not respond within 3 s; check k and the network")]),
         ({"error": requests.ConnectionError()}, [("n", False, "u cannot be reached (ConnectionError); check k")]),
         ({"date": "soon"}, [("n", True, "u answers (200)")]),
     ],
 )  # fmt: skip
 def test_whether_a_server_answers(monkeypatch, answer, findings):
     asked = server(monkeypatch, **answer)
-    assert tuples(doctor_source.answers("n", "u", "k")) == findings
+    assert tuples(doctor_source.check_server("n", "u", "k")) == findings
     assert asked[0] == ("u", {"timeout": 3, "stream": True, "allow_redirects": False})
 
 
 @pytest.mark.parametrize(("seconds", "right"), [(295, True), (-295, True), (310, False), (-310, False)])
 def test_the_clock_of_a_server(monkeypatch, seconds, right):
     server(monkeypatch, date=dated(seconds))
-    _, clock = doctor_source.answers("n", "u", "k")
+    _, clock = doctor_source.check_server("n", "u", "k")
     assert (clock.name, clock.ok) == ("clock", right)
     told, _, advice = clock.text.partition(" s from that of u")
     assert abs(int(told) - seconds) <= 2
@@ -225,7 +225,7 @@ def test_a_bucket(monkeypatch, bucket, tmp_path):
         ("endpoint", True, "https://s3.us-east-1.amazonaws.com answers (200)"),
         ("bucket", True, "s3://eodata can be listed"),
     ]
-    assert tuples(doctor_source.source(config, tmp_path)) == [
+    assert tuples(doctor_source.check_source(config, tmp_path)) == [
         *listed,
         ("reading", True, "16 bytes of s3://eodata/p/a"),
     ]
@@ -235,42 +235,42 @@ def test_a_bucket(monkeypatch, bucket, tmp_path):
     assert bucket.ranges == [(0, 15)]
     del bucket.objects["p/a"]
     config["source"] = SOURCE | {"region": "here", "kind": "stac"}
-    found = tuples(doctor_source.source(config, tmp_path))
+    found = tuples(doctor_source.check_source(config, tmp_path))
     assert found == [
         ("catalogue", True, "https://c.example answers (200)"), ("endpoint", True, "https://s3.here.amazonaws.com answers (200)"), listed[1],
         ("reading", True, "1 bytes of s3://eodata/p/b"),
     ]  # fmt: skip
     bucket.objects.clear()
     config["source"] = SOURCE | {"endpoint_url": "https://s3.example", "prefixes": None}
-    assert tuples(doctor_source.source(config, tmp_path)) == [
+    assert tuples(doctor_source.check_source(config, tmp_path)) == [
         ("endpoint", True, "https://s3.example answers (200)"), listed[1],
-        ("bucket", False, "it holds nothing there; check source.bucket and source.prefixes"),
+        ("bucket", False, "there are no objects; check source.bucket and source.prefixes"),
     ]  # fmt: skip
     assert bucket.listed[-1]["Prefix"] == ""
     bucket.answers = [refusal(503)]
-    assert tuples(doctor_source.source(config, tmp_path))[1:] == [
+    assert tuples(doctor_source.check_source(config, tmp_path))[1:] == [
         ("bucket", False, "s3://eodata/: AWS is overloaded or down (503 )")
     ]
     server(monkeypatch, status=500)
-    assert [finding.name for finding in doctor_source.source(config, tmp_path)] == ["endpoint"]
+    assert [finding.name for finding in doctor_source.check_source(config, tmp_path)] == ["endpoint"]
     assert ("https://c.example", {"timeout": 3, "stream": True, "allow_redirects": False}) in asked
 
 
 def test_a_file_of_a_web_server(monkeypatch, bucket, tmp_path):
     server(monkeypatch)
     config = {"source": SOURCE | {"kind": "stac", "bucket": None}, "products": "t.tsv"}
-    assert [finding.name for finding in doctor_source.source(config, tmp_path)] == ["catalogue"]
+    assert [finding.name for finding in doctor_source.check_source(config, tmp_path)] == ["catalogue"]
     rows = [
         file_row("P", ("metadata", ""), "stac.json", "https://c.example/item", 0),
         *(file_row("P", ("band", "B2"), "n", f"https://d.example/{name}.tif", size) for name, size in (("b", 0), ("c", 7))),
     ]  # fmt: skip
     write_table(tmp_path / "files.tsv", rows, FILE_COLUMNS)
-    assert tuples(doctor_source.source(config, tmp_path))[1:] == [
+    assert tuples(doctor_source.check_source(config, tmp_path))[1:] == [
         ("reading", True, "5 bytes of https://d.example/b.tif")
     ]
     write_table(tmp_path / "files.tsv", rows[2:], FILE_COLUMNS)
     monkeypatch.setattr(Servers, "request", lambda *_, **__: Answer(404, b"", {}, "h"))
-    assert tuples(doctor_source.source(config, tmp_path))[1:] == [
+    assert tuples(doctor_source.check_source(config, tmp_path))[1:] == [
         ("reading", False, "https://d.example/c.tif is not there (any more); run ./tigerbush discover, then ./tigerbush retry.")
     ]  # fmt: skip
 
@@ -284,28 +284,26 @@ def test_the_tables(tmp_path):
 
     def refused():
         """By the sentences of the workflow, which the doctor shows."""
-        [finding] = examine({"sites": lambda: doctor_machine.tables(config, tmp_path)})
+        [finding] = run_checks({"sites": lambda: doctor_machine.check_tables(config, tmp_path)})
         assert (finding.name, finding.ok) == ("sites", False)
         return finding.text
 
     head = "site\tlongitude\tlatitude\tregion_size\n"
-    assert refused() == (
-        f"sites: {path} cannot be read as a table, because it is not there; write it or correct sites."
-    )
+    assert refused() == (f"sites: {path} does not exist; write this table, or correct sites.")
     path.write_text("site\n")
     assert refused() == (
         f"{path} has no column 'longitude'; expected site, longitude, latitude, region_size."
     )
     path.write_text(head)
-    assert refused() == f"{path} names no site; add a line with site, longitude, latitude, region_size."
+    assert refused() == f"{path} contains no sites; add a line with site, longitude, latitude, region_size."
     path.write_text(f"{head}a\t14.5\t45.8\t0.1\n")
-    assert tuples(doctor_machine.tables(config, tmp_path)) == [
-        ("sites", True, f"1 in {path}"), ("products", True, f"{table} is made by the first run"),
+    assert tuples(doctor_machine.check_tables(config, tmp_path)) == [
+        ("sites", True, f"1 in {path}"), ("products", True, f"{table} will be written by the first run"),
     ]  # fmt: skip
     path.write_text(f"{head}a\t14.5\t45.8\t0.1\nb\t14.5\t45.8\t0.1\n")
     table.touch()
-    assert tuples(doctor_machine.tables(config, tmp_path)) == [
-        ("sites", True, f"2 in {path}"), ("products", True, f"{table} is there"),
+    assert tuples(doctor_machine.check_tables(config, tmp_path)) == [
+        ("sites", True, f"2 in {path}"), ("products", True, f"{table} exists"),
     ]  # fmt: skip
 
 
@@ -313,7 +311,7 @@ def test_the_tables(tmp_path):
     ("free", "text"),
     [
         (5e9, "5.0 GB free in {}"),
-        (4.96e9, "5.0 GB free in {}; make room for at least 5 GB (./tigerbush plan says how much)"),
+        (4.96e9, "5.0 GB free in {}; free at least 5 GB (./tigerbush plan says how much a run needs)"),
     ],
 )
 def test_the_disk(monkeypatch, tmp_path, free, text):
@@ -323,12 +321,12 @@ def test_the_disk(monkeypatch, tmp_path, free, text):
     )
     for place in (tmp_path, tmp_path / "results"):
         place.mkdir(exist_ok=True)
-        assert tuples(doctor_machine.disk(tmp_path)) == [("disk", free == 5e9, text.format(place))]
+        assert tuples(doctor_machine.check_disk(tmp_path)) == [("disk", free == 5e9, text.format(place))]
     assert places == [tmp_path, tmp_path / "results"]
 
 
 def test_the_raster_library(monkeypatch):
-    [found] = doctor_machine.raster_library()
+    [found] = doctor_machine.check_gdal()
     assert (found.ok, found.text.startswith(f"rasterio {doctor_machine.rasterio.__version__}, GDAL ")) == (
         True,
         True,
@@ -343,14 +341,14 @@ def test_the_raster_library(monkeypatch):
             """Nothing to do."""
 
     monkeypatch.setattr(doctor_machine.rasterio, "Env", Env)
-    [found] = doctor_machine.raster_library()
+    [found] = doctor_machine.check_gdal()
     assert not found.ok
-    assert found.text.endswith(" without COG, JP2OpenJPEG; make the environment again with 'make env'")
+    assert found.text.endswith(" without COG, JP2OpenJPEG; install the environment again with 'make env'")
     asked = []
     monkeypatch.setattr(
         doctor_machine, "check_engine", lambda *given: asked.append(given) or (False, "no SNAP")
     )
-    assert (tuples(doctor_machine.engine("gpt")), asked) == ([("gpt", False, "no SNAP")], [("gpt", 9)])
+    assert (tuples(doctor_machine.check_snap("gpt")), asked) == ([("gpt", False, "no SNAP")], [("gpt", 9)])
 
 
 def ran(code=0, out="", err=""):
@@ -364,14 +362,14 @@ PARTITIONS = ran(out="long\nshort\n")
 @pytest.mark.parametrize(
     ("answers", "resources", "findings"),
     [
-        ([UP, PARTITIONS], None, [(True, "controller up, partitions long, short")]),
-        ([UP, PARTITIONS], ["mem_mb=1", "slurm_partition='long'"], [(True, "controller up, partitions long, short")]),
-        ([UP, PARTITIONS], {"slurm_partition": "gpu"}, [(True, "controller up, partitions long, short"), (False, "the profile's slurm_partition gpu is not one of them; correct it")]),
+        ([UP, PARTITIONS], None, [(True, "controller is up, partitions long, short")]),
+        ([UP, PARTITIONS], ["mem_mb=1", "slurm_partition='long'"], [(True, "controller is up, partitions long, short")]),
+        ([UP, PARTITIONS], {"slurm_partition": "gpu"}, [(True, "controller is up, partitions long, short"), (False, "the profile's slurm_partition gpu is not one of them; correct it")]),
         ([ran(out="c is DOWN\n")], None, [(False, "scontrol: c is DOWN; is the SLURM controller running?")]),
         ([ran(1, " UP", "no\n way")], None, [(False, "scontrol: no way; is the SLURM controller running?")]),
         ([UP, ran(1, "x", "")], None, [(False, "sinfo: x; is the SLURM controller running?")]),
-        ([FileNotFoundError(2, "x", "scontrol")], None, [(False, "scontrol is not on the PATH; log in to a node of the cluster")]),
-        ([UP, subprocess.TimeoutExpired(["sinfo", "x"], 3)], None, [(False, "sinfo does not answer within 3 s; try it by hand")]),
+        ([FileNotFoundError(2, "x", "scontrol")], None, [(False, "scontrol is not on the PATH; run this on a login node of the cluster")]),
+        ([UP, subprocess.TimeoutExpired(["sinfo", "x"], 3)], None, [(False, "sinfo did not respond within 3 s; try it by hand")]),
     ],
 )  # fmt: skip
 def test_slurm(monkeypatch, answers, resources, findings):
@@ -385,7 +383,7 @@ def test_slurm(monkeypatch, answers, resources, findings):
         return answer
 
     monkeypatch.setattr(doctor_machine.subprocess, "run", run)
-    found = doctor_machine.slurm({"default-resources": resources} if resources else {})
+    found = doctor_machine.check_slurm({"default-resources": resources} if resources else {})
     assert tuples(found) == [("slurm", *one) for one in findings]
     assert asked == [(["scontrol", "ping"], 3), (["sinfo", "--noheader", "--format=%R"], 3)][: len(answers)]
     assert left == []

@@ -74,8 +74,8 @@ def test_a_folder_that_is_not_there_is_no_products_fault(folder):
     with pytest.raises(TigerbushError) as raised:
         gone_products(rows, by_product(files), no_store)
     assert str(raised.value) == (
-        f"the folder {folder} of products whose finished results would be made again cannot be listed (No such file or "
-        "directory); mount its disk, or correct source.path."
+        f"the folder {folder}, whose products have finished results that this run would replace, cannot be listed "
+        "(No such file or directory); mount its disk, or correct source.path."
     )
 
 
@@ -165,9 +165,10 @@ def test_a_long_list_is_shortened():
     products = "; ".join(f"P{month} is no longer in products" for month in range(1, 6))
     results = ", ".join(f"results/here/2017-{month:02}-16" for month in range(1, 11))
     assert loss_sentence(losses) == (
-        f"12 product(s) whose finished results this run would make again cannot be read: {products}; and 7 more. No result was "
-        f"changed; the results are {results} and 2 more. Restore the products (after a change on purpose run ./tigerbush "
-        "discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of the summary."
+        f"12 product(s) whose finished results this run would replace cannot be read: {products}; and 7 more. No "
+        f"result was changed; the results are {results} and 2 more. Restore the products (after an intended change "
+        "run ./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their "
+        "dates out of the summary."
     )
 
 
@@ -184,7 +185,7 @@ def test_trouble_of_the_machine_takes_no_product_away(folder, monkeypatch):
         raise OSError(24, "Too many open files")
 
     rows, files = list_local(folder)
-    monkeypatch.setattr(gone, "_sizes", full)
+    monkeypatch.setattr(gone, "_size_reader", full)
     with pytest.raises(MachineError, match=r"^Too many open files; raise the limit"):
         gone_products(rows, by_product(files), no_store)
 
@@ -197,7 +198,8 @@ def test_what_is_lost(products, results):
     )
     places = ", ".join(f"r{number}" for number in range(min(results, 10))) + " and 1 more" * (results > 10)
     assert loss_sentence(losses) == (
-        f"{products} product(s) whose finished results this run would make again cannot be read: {named}. No result was changed; "
-        f"the results are {places}. Restore the products (after a change on purpose run ./tigerbush discover), or set on_gone: "
-        "keep, which keeps these results as they are and leaves their dates out of the summary."
+        f"{products} product(s) whose finished results this run would replace cannot be read: {named}. No result was "
+        f"changed; the results are {places}. Restore the products (after an intended change run ./tigerbush "
+        "discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of the "
+        "summary."
     )

@@ -13,14 +13,14 @@ import pytest
 from blobs_in_memory import ELSEWHERE
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import guard as run_guard
-from tigerbush.runs.folder import Folder
-from tigerbush.runs.guard import Hold, alone, guard, place_of
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.mark import LostError
+from tigerbush.runs.guard import HeldLock, exclusive_run, guard, results_lock
+from tigerbush.runs.lock_file import LockFile
+from tigerbush.runs.mark import LostLockError
+from tigerbush.runs.takeover import Takeover
 
 
-class Place:
-    """A place that notes what is done to it."""
+class Lock:
+    """A lock that records what is done to it."""
 
     name, renew_seconds = "the results", 0.01
 
@@ -35,46 +35,46 @@ class Place:
         if self.trouble and what == self.trouble[0]:
             raise self.trouble[1]
 
-    def look(self):
-        self.note("look")
+    def check_access(self):
+        self.note("check access")
 
-    def take(self, mark, judge, say):
-        assert judge == Judge("the results", Path.cwd())
-        say("waiting")
-        self.note("take", mark)
+    def acquire(self, mark, takeover, notify):
+        assert takeover == Takeover("the results", Path.cwd())
+        notify("waiting")
+        self.note("acquire", mark)
 
     def renew(self, mark):
         self.renewed.set()
         if self.renewals:
             raise self.renewals.pop(0)
 
-    def rewrite(self, mark):
-        self.note("rewrite", mark)
+    def update(self, mark):
+        self.note("update", mark)
 
     def release(self, mark):
         self.note("release", mark)
 
-    def unlock(self, mark, judge):
-        assert judge == Judge("the results", Path.cwd(), unlocking=True)
+    def unlock(self, mark, takeover):
+        assert takeover == Takeover("the results", Path.cwd(), unlocking=True)
         self.note("unlock", mark)
 
 
 class Workflow:
     """The methods of Snakemake's workflow that are guarded."""
 
-    def __init__(self, place):
-        self.place, self.persistence = place, self
+    def __init__(self, lock):
+        self.lock, self.persistence = lock, self
 
     def execute(self, *arguments, **options):
-        self.place.note("execute")
+        self.lock.note("execute")
         return arguments, options
 
     def delete_output(self, **options):
-        self.place.note("delete")
+        self.lock.note("delete")
         return options
 
     def unlock(self):
-        self.place.note("unlock folder")
+        self.lock.note("unlock folder")
         return "unlocked"
 
 
@@ -83,19 +83,19 @@ class RefusalError(Exception):
 
 
 @contextmanager
-def within(place, options):
-    place.note(("within", sorted(options)))
+def context(lock, options):
+    lock.note(("context", sorted(options)))
     yield
-    place.note("out")
+    lock.note("out")
 
 
 def plugin(name, dry=False):
     return SimpleNamespace(name=name, common_settings=SimpleNamespace(dryrun_exec=dry))
 
 
-def guarded(place, said=None, inner=None):
-    workflow = Workflow(place)
-    guard(workflow, lambda: place, refusal=RefusalError, say=(said if said is not None else []).append, within=inner or (lambda options: within(place, options)))  # fmt: skip
+def guarded(lock, said=None):
+    workflow = Workflow(lock)
+    guard(workflow, lambda: lock, error_type=RefusalError, notify=(said if said is not None else []).append, context=lambda options: context(lock, options))  # fmt: skip
     return workflow
 
 
@@ -108,113 +108,121 @@ def guarded(place, said=None, inner=None):
     ],
 )
 def test_methods_that_change_results_hold_them(options, executor):
-    """What is entered within is left before the results are given back."""
-    place, said = Place(), []
-    workflow = guarded(place, said)
+    """The context is left before the lock is released."""
+    lock, said = Lock(), []
+    workflow = guarded(lock, said)
     assert workflow.execute(1, **options) == ((1,), options)
-    assert place.done == ["take", ("within", sorted(options)), "execute", "out", "release"]
-    taken, released = place.marks[0], place.marks[-1]
+    assert lock.done == ["acquire", ("context", sorted(options)), "execute", "out", "release"]
+    taken, released = lock.marks[0], lock.marks[-1]
     assert taken == released
     assert (taken.executor, taken.directory, taken.pid) == (executor, str(Path.cwd()), os.getpid())
     assert said == ["waiting"]
     assert workflow.execute.__name__ == "execute"
-    place.done.clear()
+    lock.done.clear()
     assert workflow.delete_output(**options) == options
-    assert place.done == ["take", ("within", sorted(options)), "delete", "out", "release"]
+    assert lock.done == ["acquire", ("context", sorted(options)), "delete", "out", "release"]
 
 
 @pytest.mark.parametrize("options", [{"dryrun": True}, {"executor_plugin": plugin("dryrun", dry=True)}])
 def test_a_dry_run_only_looks(options):
-    place = Place()
-    assert guarded(place).execute(**options) == ((), options)
-    assert place.done == ["look", "execute"]
+    lock = Lock()
+    assert guarded(lock).execute(**options) == ((), options)
+    assert lock.done == ["check access", "execute"]
 
 
 @pytest.mark.parametrize("error", [TigerbushError("no."), OSError("no.")])
 def test_results_that_cannot_be_held(error):
-    for trouble, options, done in (("take", {}, ["take"]), ("look", {"dryrun": True}, ["look"])):
-        place = Place((trouble, error))
+    for trouble, options, done in (
+        ("acquire", {}, ["acquire"]),
+        ("check access", {"dryrun": True}, ["check access"]),
+    ):
+        lock = Lock((trouble, error))
         with pytest.raises(RefusalError, match=r"^no\.$") as raised:
-            guarded(place).execute(**options)
-        assert (place.done, raised.value.__suppress_context__) == (done, True)
-    assert run_guard._holds == []
+            guarded(lock).execute(**options)
+        assert (lock.done, raised.value.__suppress_context__) == (done, True)
+    assert run_guard._held_locks == []
 
 
-def test_by_default_nothing_is_entered_within():
-    place = Place()
-    workflow = Workflow(place)
-    guard(workflow, lambda: place, refusal=RefusalError, say=lambda _: None)
+def test_by_default_there_is_no_context():
+    lock = Lock()
+    workflow = Workflow(lock)
+    guard(workflow, lambda: lock, error_type=RefusalError, notify=lambda _: None)
     workflow.execute()
-    assert place.done == ["take", "execute", "release"]
+    assert lock.done == ["acquire", "execute", "release"]
 
 
-def test_unlocking_takes_the_mark_away_and_then_the_lock():
-    place, said = Place(), []
-    assert guarded(place, said).unlock() == "unlocked"
-    assert (place.done, said) == (["unlock", "unlock folder"], [])
-    place = Place(("unlock", TigerbushError("it is alive.")))
-    assert guarded(place, said).unlock() == "unlocked"
-    assert (place.done, said) == (["unlock", "unlock folder"], ["it is alive."])
+def test_unlocking_removes_the_mark_and_then_the_lock_of_snakemake():
+    lock, said = Lock(), []
+    assert guarded(lock, said).unlock() == "unlocked"
+    assert (lock.done, said) == (["unlock", "unlock folder"], [])
+    lock = Lock(("unlock", TigerbushError("it is alive.")))
+    assert guarded(lock, said).unlock() == "unlocked"
+    assert (lock.done, said) == (["unlock", "unlock folder"], ["it is alive."])
 
 
 def test_what_is_known_later_is_written():
-    """Of every place that is held, and once more within."""
-    place = Place()
-    assert not run_guard.held()
-    run_guard.know(slurm="before")
-    with alone(place, "slurm", say=lambda _: None):
-        assert run_guard.held()
-        run_guard.know(slurm="x")
-        with alone(Place(("take", AssertionError())), "slurm"):
+    """In the mark of every lock that is held, also in a nested block."""
+    lock = Lock()
+    assert not run_guard.holds_results()
+    run_guard.update_mark(slurm="before")
+    with exclusive_run(lock, "slurm", notify=lambda _: None):
+        assert run_guard.holds_results()
+        run_guard.update_mark(slurm="x")
+        with exclusive_run(Lock(("acquire", AssertionError())), "slurm"):
             pass
-    assert place.done == ["take", "rewrite", "release"]
-    assert place.marks[1] == place.marks[2] == replace(place.marks[0], slurm="x")
-    assert not run_guard.held()
+    assert lock.done == ["acquire", "update", "release"]
+    assert lock.marks[1] == lock.marks[2] == replace(lock.marks[0], slurm="x")
+    assert not run_guard.holds_results()
 
 
-@pytest.mark.parametrize("error", [LostError("lost"), OSError("gone"), ValueError("x")])
+@pytest.mark.parametrize("error", [LostLockError("lost"), OSError("gone"), ValueError("x")])
 def test_results_that_may_be_lost_are_not_held(monkeypatch, error):
-    place = Place(renewals=[error])
-    monkeypatch.setattr(run_guard, "_holds", [Hold(place, ELSEWHERE)])
-    assert not run_guard.held()
-    assert run_guard.held()
+    lock = Lock(renewals=[error])
+    monkeypatch.setattr(run_guard, "_held_locks", [HeldLock(lock, ELSEWHERE)])
+    assert not run_guard.holds_results()
+    assert run_guard.holds_results()
 
 
 def test_a_mark_is_renewed_until_the_end(monkeypatch):
     """Whoever has lost the results ends at once, but not after the end; a disk may not answer for a while."""
     told = []
     monkeypatch.setattr(
-        run_guard, "_end", lambda sentence, unlock: told.append((sentence, unlock)) or ended.set()
+        run_guard, "_abort", lambda sentence, unlock: told.append((sentence, unlock)) or ended.set()
     )
-    for renewals, expected in (([OSError("x"), LostError("it is lost")], True), ([ValueError("x")], False)):
-        ended, place = threading.Event(), Place(renewals=renewals)
-        keeper = threading.Thread(target=run_guard._keep, args=(Hold(place, ELSEWHERE), ended, "unlock"))
-        keeper.start()
-        assert place.renewed.wait(5)
+    for renewals, expected in (
+        ([OSError("x"), LostLockError("it is lost")], True),
+        ([ValueError("x")], False),
+    ):
+        ended, lock = threading.Event(), Lock(renewals=renewals)
+        heartbeat = threading.Thread(
+            target=run_guard._send_heartbeats, args=(HeldLock(lock, ELSEWHERE), ended, "unlock")
+        )
+        heartbeat.start()
+        assert lock.renewed.wait(5)
         if not expected:
             ended.set()
-        keeper.join(5)
-        assert not keeper.is_alive()
+        heartbeat.join(5)
+        assert not heartbeat.is_alive()
     assert told == [("it is lost; this run ends here and deletes nothing.", "unlock")]
-    place, ended = (
-        Place(renewals=[LostError("late")]),
+    lock, ended = (
+        Lock(renewals=[LostLockError("late")]),
         SimpleNamespace(wait=lambda seconds: waits.pop(0), is_set=lambda: True),
     )
     waits = [False, True]
-    run_guard._keep(Hold(place, ELSEWHERE), ended, "unlock")
+    run_guard._send_heartbeats(HeldLock(lock, ELSEWHERE), ended, "unlock")
     assert (len(told), waits) == (1, [])
 
 
 def test_the_end_of_a_run_that_has_lost_its_results(monkeypatch, capsys):
     done = []
-    monkeypatch.setattr(run_guard, "end_children", lambda: done.append("children"))
+    monkeypatch.setattr(run_guard, "kill_descendants", lambda: done.append("children"))
     monkeypatch.setattr(run_guard.os, "_exit", lambda status: done.append(status))
 
     def unlock():
         done.append("unlock")
         raise OSError
 
-    run_guard._end("It is lost.", unlock)
+    run_guard._abort("It is lost.", unlock)
     assert done == ["children", "unlock", 1]
     assert capsys.readouterr().err == "tigerbush: It is lost.\n"
 
@@ -223,25 +231,25 @@ def test_sigterm_ends_a_run_like_an_interruption(monkeypatch):
     """Until Snakemake handles it; what others handle is theirs."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        place = Place()
-        with pytest.raises(SystemExit) as end, alone(place, "local", say=lambda _: None):
+        lock = Lock()
+        with pytest.raises(SystemExit) as end, exclusive_run(lock, "local", notify=lambda _: None):
             signal.raise_signal(signal.SIGTERM)
-        assert (end.value.code, place.done) == (128 + 15, ["take", "release"])
+        assert (end.value.code, lock.done) == (128 + 15, ["acquire", "release"])
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
         def own(*_):
             """Of somebody else."""
 
-        with alone(place, "local", say=lambda _: None):
+        with exclusive_run(lock, "local", notify=lambda _: None):
             signal.signal(signal.SIGTERM, own)
         assert signal.getsignal(signal.SIGTERM) is own
-        with alone(place, "local", say=lambda _: None):
+        with exclusive_run(lock, "local", notify=lambda _: None):
             assert signal.getsignal(signal.SIGTERM) is own
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         found = []
 
         def elsewhere():
-            with run_guard._ended_by_sigterm():
+            with run_guard._sigterm_as_interrupt():
                 found.append(signal.getsignal(signal.SIGTERM))
 
         thread = threading.Thread(target=elsewhere)
@@ -252,11 +260,11 @@ def test_sigterm_ends_a_run_like_an_interruption(monkeypatch):
         signal.signal(signal.SIGTERM, before)
 
 
-def test_where_results_are(tmp_path):
-    place = place_of(tmp_path)
-    assert (type(place), place.folder, place.path) == (Folder, tmp_path, tmp_path / ".run.json")
+def test_which_lock_results_have(tmp_path):
+    lock = results_lock(tmp_path)
+    assert (type(lock), lock.folder, lock.path) == (LockFile, tmp_path, tmp_path / ".run.json")
     service = SimpleNamespace(
         get_container_client=lambda name: SimpleNamespace(get_blob_client=lambda blob: (name, blob))
     )
-    assert place_of(tmp_path, service, "az://c/r").blob == ("c", "r/results/.run.json")
-    assert place_of(tmp_path, service).blob == ("", "results/.run.json")
+    assert results_lock(tmp_path, service, "az://c/r").blob == ("c", "r/results/.run.json")
+    assert results_lock(tmp_path, service).blob == ("", "results/.run.json")

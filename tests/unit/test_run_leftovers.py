@@ -10,8 +10,8 @@ from test_run_mark import RUN_ID, UNLOCK, elsewhere, here, left, refused
 from test_run_mark import ended as ended
 from test_run_mark import results as results
 from tigerbush.runs import guard as run_guard
-from tigerbush.runs.folder import Folder
-from tigerbush.runs.judge import Judge
+from tigerbush.runs.lock_file import LockFile
+from tigerbush.runs.takeover import Takeover
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_jobs_in_slurm_are_waited_for(results, ended, queue, place):
     dead = replace(dead, executor="slurm-batch", slurm=RUN_ID)
     left(results, dead, 25 * 60)
     name = (
-        f"a run on results is dead (process {dead.pid} on {dead.host} in {results.parent}, since {since}, last sign of "
-        "life 25 minutes ago)"
+        f"a run on results has died (process {dead.pid} on {dead.host} in {results.parent}, started {since}, last "
+        "heartbeat 25 minutes ago)"
     )
     queue(2)
     sentence = (
@@ -51,24 +51,25 @@ def test_jobs_in_slurm_are_waited_for(results, ended, queue, place):
     assert refused(results, unlocking=True) == sentence
     queue(0, status=1)
     assert refused(results) == (
-        f"{name}, and whether it has jobs in SLURM is not known: squeue fails (); ask again later. If it has none, {UNLOCK}."
+        f"{name}, and it is unknown whether it has jobs left in SLURM: squeue failed (); try again later. If it has "
+        f"none, {UNLOCK}."
     )
     queue(0)
     left(results, replace(dead, slurm=""), 25 * 60)
     assert refused(results) == (
-        f"{name}, and whether it has jobs in SLURM is not known: it ended before it had named them. If it has none, "
-        f"{UNLOCK}."
+        f"{name}, and it is unknown whether it has jobs left in SLURM: it died before it recorded their name. If it "
+        f"has none, {UNLOCK}."
     )
     left(results, dead, 25 * 60)
     if place == "elsewhere":
-        assert refused(results) == f"{name}, and neither SLURM nor Batch has jobs of it: {UNLOCK}."
+        assert refused(results) == f"{name}, and has no jobs left in SLURM or Batch: {UNLOCK}."
     queue(0, status=1)
-    run_guard.unlock(Folder(results))
+    run_guard.unlock(LockFile(results))
     assert not (results / ".run.json").exists()
 
 
 def test_jobs_on_this_machine_are_waited_for(results, ended):
-    """Those of a main process that was killed alone, as for its memory, go on."""
+    """Those of a main process that was killed exclusive_run, as for its memory, go on."""
     results.parent.mkdir(exist_ok=True)
     script = results.parent / ".snakemake" / "scripts" / "tmp1.one.py"
     script.parent.mkdir(parents=True)
@@ -78,9 +79,9 @@ def test_jobs_on_this_machine_are_waited_for(results, ended):
         dead = here(results.parent, pid=ended, since="2026-11-29 12:00:00 UTC")
         left(results, dead)
         assert refused(results) == (
-            f"a run on results is dead (process {ended} on {dead.host} in {results.parent}, since 2026-11-29 12:00:00 "
-            "UTC, last sign of life N s ago), but jobs of it still run here: wait for their end, or kill them (processes "
-            f"{job.pid})."
+            f"a run on results has died (process {ended} on {dead.host} in {results.parent}, started 2026-11-29 "
+            "12:00:00 UTC, last heartbeat N s ago), but its jobs are still running here: wait until they end, or "
+            f"kill them (processes {job.pid})."
         )
         job.kill()
-    Folder(results).take(here(results.parent), Judge("results", results.parent))
+    LockFile(results).acquire(here(results.parent), Takeover("results", results.parent))

@@ -14,13 +14,13 @@ import pytest
 from fabricate import ROOT
 from tigerbush.errors import TigerbushError, WriteError
 from tigerbush.runs import guard as run_guard
-from tigerbush.runs.folder import Folder, read
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.mark import LostError, Mark, decoded, own_mark, started, state
+from tigerbush.runs.lock_file import LockFile, read_mark
+from tigerbush.runs.mark import LostLockError, Mark, decode_mark, liveness, new_mark, start_time
+from tigerbush.runs.takeover import Takeover
 
 TOKEN = "01234567-89ab-cdef-0123-456789abcdef"  # noqa: S105 - the name of a run
 RUN_ID = "3f0e5d1c-1111-2222-3333-444444444444"
-UNLOCK = "start snakemake with --unlock, then as usual; finished results stay"
+UNLOCK = "run snakemake with --unlock, then as usual; finished results are kept"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def results(tmp_path):
 
 def here(directory, **values):
     """A mark of this process, or of one that differs."""
-    return replace(own_mark("local", directory), **values)
+    return replace(new_mark("local", directory), **values)
 
 
 def elsewhere(directory, **values):
@@ -51,7 +51,7 @@ def left(results, mark, age=0):
     """The mark that another run has left, so many seconds ago."""
     results.mkdir(exist_ok=True)
     path = results / ".run.json"
-    path.write_bytes(mark.encoded())
+    path.write_bytes(mark.encode())
     os.utime(path, (time.time() - age,) * 2)
     return path
 
@@ -59,27 +59,27 @@ def left(results, mark, age=0):
 def refused(results, **options):
     """The sentence for a run that would start now."""
     with pytest.raises(TigerbushError) as raised:
-        Folder(results).take(here(results.parent), Judge("results", results.parent, **options))
-    return re.sub(r"last sign of life \d s ago", "last sign of life N s ago", str(raised.value))
+        LockFile(results).acquire(here(results.parent), Takeover("results", results.parent, **options))
+    return re.sub(r"last heartbeat \d s ago", "last heartbeat N s ago", str(raised.value))
 
 
 def test_a_process_is_told_by_its_number_and_its_start(tmp_path, ended):
-    mark = own_mark("local", tmp_path)
-    assert state(mark, 10_000) == "alive"
-    assert state(replace(mark, pid=ended), 0) == "dead"
+    mark = new_mark("local", tmp_path)
+    assert liveness(mark, 10_000) == "alive"
+    assert liveness(replace(mark, pid=ended), 0) == "dead"
     # the number was given to another process
-    assert state(replace(mark, started="1"), 0) == "dead"
+    assert liveness(replace(mark, started="1"), 0) == "dead"
     # hidden from us
-    assert started(os.getpid()) not in ("", None, "1")
-    assert started(2**31 - 1) is None
+    assert start_time(os.getpid()) not in ("", None, "1")
+    assert start_time(2**31 - 1) is None
 
 
 def test_a_process_that_nobody_has_waited_for_is_dead(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
-    mark = replace(own_mark("local", tmp_path), pid=process.pid, started=started(process.pid))
+    mark = replace(new_mark("local", tmp_path), pid=process.pid, started=start_time(process.pid))
     assert process.stdout.read() == b""
     end = time.monotonic() + 10
-    while (found := state(mark, 0)) == "alive" and time.monotonic() < end:
+    while (found := liveness(mark, 0)) == "alive" and time.monotonic() < end:
         time.sleep(0.01)
     assert found == "dead"
     process.wait()
@@ -88,10 +88,10 @@ def test_a_process_that_nobody_has_waited_for_is_dead(tmp_path):
 @pytest.mark.parametrize(("age", "expected"), [(0, "alive"), (599, "alive"), (600, "silent")])
 def test_elsewhere_a_run_is_alive_while_its_mark_is_renewed(tmp_path, age, expected):
     # on another machine, or on one of the same name
-    assert state(elsewhere(tmp_path), age) == expected
-    assert state(here(tmp_path, machine="the same name, started again"), age) == expected
+    assert liveness(elsewhere(tmp_path), age) == expected
+    assert liveness(here(tmp_path, machine="the same name, started again"), age) == expected
     # of no one
-    assert state(Mark(), age) == expected
+    assert liveness(Mark(), age) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,22 +112,22 @@ def test_elsewhere_a_run_is_alive_while_its_mark_is_renewed(tmp_path, age, expec
     ],
 )
 def test_what_is_no_mark_is_one_of_an_unknown_run(content):
-    assert decoded(content) == Mark()
+    assert decode_mark(content) == Mark()
 
 
 def test_a_mark_is_read_as_it_was_written(tmp_path):
     mark = here(tmp_path, slurm=RUN_ID)
-    assert decoded(mark.encoded()) == mark
+    assert decode_mark(mark.encode()) == mark
 
 
 def test_the_first_run_is_alone(results):
     first = here(results.parent)
-    folder = Folder(results)
-    folder.take(first, Judge("results", results.parent))
-    assert read(results / ".run.json")[0] == first
+    folder = LockFile(results)
+    folder.acquire(first, Takeover("results", results.parent))
+    assert read_mark(results / ".run.json")[0] == first
     assert refused(results) == (
-        f"another run is at work on results (process {os.getpid()} on {first.host} in {results.parent}, since "
-        f"{first.since}, last sign of life N s ago): wait for its end, or interrupt it there."
+        f"another run is using results (process {os.getpid()} on {first.host} in {results.parent}, started "
+        f"{first.since}, last heartbeat N s ago): wait until it ends, or interrupt it there."
     )
     folder.release(first)
     # nothing came into it
@@ -137,10 +137,10 @@ def test_the_first_run_is_alone(results):
 def test_a_folder_that_was_there_or_is_filled_stays(results):
     mark = here(results.parent)
     for content in ("before", "after"):
-        folder = Folder(results)
+        folder = LockFile(results)
         if content == "before":
             results.mkdir()
-        folder.take(mark, Judge("results", results.parent))
+        folder.acquire(mark, Takeover("results", results.parent))
         if content == "after":
             (results / "a.txt").touch()
         folder.release(mark)
@@ -153,8 +153,8 @@ def test_a_folder_that_was_there_or_is_filled_stays(results):
 def test_a_dead_run_on_this_machine_is_succeeded_at_once(results, ended):
     left(results, here(results.parent / "other", pid=ended))
     mark = here(results.parent)
-    Folder(results).take(mark, Judge("results", results.parent))
-    assert read(results / ".run.json")[0] == mark
+    LockFile(results).acquire(mark, Takeover("results", results.parent))
+    assert read_mark(results / ".run.json")[0] == mark
     assert [path.name for path in results.iterdir()] == [".run.json"]
 
 
@@ -166,27 +166,27 @@ def test_a_locked_folder_needs_unlock(results, ended):
     locks.mkdir(parents=True)
     (locks / "0.input.lock").touch()
     assert refused(results) == (
-        f"a run on results is dead (process {ended} on {dead.host} in {results.parent}, since 2026-11-29 12:00:00 UTC, "
-        f"last sign of life 5 minutes ago), and neither SLURM nor Batch has jobs of it: {UNLOCK}."
+        f"a run on results has died (process {ended} on {dead.host} in {results.parent}, started 2026-11-29 12:00:00 "
+        f"UTC, last heartbeat 5 minutes ago), and has no jobs left in SLURM or Batch: {UNLOCK}."
     )
     left(results, replace(dead, executor="azure"), 300)
-    assert refused(results).endswith(f": {UNLOCK}, and tasks of it that Batch still has are ended.")
+    assert refused(results).endswith(f": {UNLOCK}, and tasks still in Batch are terminated.")
     said = []
-    run_guard.unlock(Folder(results), said.append)
+    run_guard.unlock(LockFile(results), said.append)
     assert said == [] and list(results.iterdir()) == []
 
 
 def test_a_run_elsewhere_is_waited_for(results):
     left(results, elsewhere(Path("/data/a")), 300)
     assert refused(results) == (
-        "another run is at work on results (process 4711 on login1 in /data/a, since 2026-11-29 12:00:00 UTC, last sign "
-        "of life 5 minutes ago): wait for its end, or interrupt it there; if its machine is gone, wait for 10 minutes "
-        "without a sign."
+        "another run is using results (process 4711 on login1 in /data/a, started 2026-11-29 12:00:00 UTC, last "
+        "heartbeat 5 minutes ago): wait until it ends, or interrupt it there; if its machine is gone, wait until "
+        "there has been no heartbeat for 10 minutes."
     )
     # --unlock does not help
     assert refused(results, unlocking=True) == refused(results)
     said = []
-    run_guard.unlock(Folder(results), said.append)
+    run_guard.unlock(LockFile(results), said.append)
     assert [sentence.replace(str(results), "results") for sentence in said] == [refused(results)]
     assert (results / ".run.json").exists()
 
@@ -194,30 +194,30 @@ def test_a_run_elsewhere_is_waited_for(results):
 def test_a_silent_run_elsewhere_is_unlocked(results):
     left(results, elsewhere(Path("/data/a")), 25 * 60 + 1)
     assert refused(results) == (
-        "a run on results is dead (process 4711 on login1 in /data/a, since 2026-11-29 12:00:00 UTC, last sign of life "
-        f"25 minutes ago), and neither SLURM nor Batch has jobs of it: {UNLOCK}."
+        "a run on results has died (process 4711 on login1 in /data/a, started 2026-11-29 12:00:00 UTC, last "
+        f"heartbeat 25 minutes ago), and has no jobs left in SLURM or Batch: {UNLOCK}."
     )
-    run_guard.unlock(Folder(results))
+    run_guard.unlock(LockFile(results))
     assert not (results / ".run.json").exists()
-    Folder(results).take(here(results.parent), Judge("results", results.parent))
+    LockFile(results).acquire(here(results.parent), Takeover("results", results.parent))
 
 
 def test_a_mark_that_cannot_be_read_is_judged_by_its_age(results):
     left(results, Mark(), 2).write_bytes(b"")
     os.utime(results / ".run.json", (time.time() - 120,) * 2)
     assert refused(results) == (
-        "another run is at work on results (an unknown process, since ?, last sign of life 2 minutes ago): wait for its "
-        "end, or interrupt it there; if its machine is gone, wait for 10 minutes without a sign."
+        "another run is using results (an unknown process, started ?, last heartbeat 2 minutes ago): wait until it "
+        "ends, or interrupt it there; if its machine is gone, wait until there has been no heartbeat for 10 minutes."
     )
     os.utime(results / ".run.json", (time.time() - 601,) * 2)
-    assert refused(results).endswith(f"neither SLURM nor Batch has jobs of it: {UNLOCK}.")
-    run_guard.unlock(Folder(results))
+    assert refused(results).endswith(f"has no jobs left in SLURM or Batch: {UNLOCK}.")
+    run_guard.unlock(LockFile(results))
     assert list(results.iterdir()) == []
 
 
 def test_texts_of_a_mark_are_printed_in_one_line_of_limited_length(results):
     left(results, replace(elsewhere(Path("/data/a\nb\x1b[31m")), host="h" * 9000))
-    assert f"on {'h' * 300} in /data/a?b?[31m, since" in refused(results)
+    assert f"on {'h' * 300} in /data/a?b?[31m, started" in refused(results)
 
 
 def test_clocks_of_machines_do_not_count(results, monkeypatch):
@@ -225,33 +225,33 @@ def test_clocks_of_machines_do_not_count(results, monkeypatch):
     left(results, elsewhere(Path("/data/a")), 20)
     for error in (-86_400, 86_400):
         monkeypatch.setattr(time, "time", lambda error=error: 1.8e9 + error)
-        assert 19 < read(results / ".run.json")[1] < 25
+        assert 19 < read_mark(results / ".run.json")[1] < 25
 
 
 def test_a_mark_from_the_future_is_young(results):
     left(results, elsewhere(Path("/data/a")), -3600)
-    assert read(results / ".run.json")[1] == 0
+    assert read_mark(results / ".run.json")[1] == 0
 
 
 def test_a_renewed_mark_is_young_again(results):
     mark = here(results.parent)
     left(results, mark, 300)
-    Folder(results).renew(mark)
-    assert read(results / ".run.json")[1] < 5
+    LockFile(results).renew(mark)
+    assert read_mark(results / ".run.json")[1] < 5
     # somebody has deleted it
     (results / ".run.json").unlink()
-    Folder(results).renew(mark)
-    assert read(results / ".run.json")[0] == mark
+    LockFile(results).renew(mark)
+    assert read_mark(results / ".run.json")[0] == mark
 
 
 def test_what_is_known_later_is_added(results):
-    place = Folder(results)
-    with run_guard.alone(place, "slurm-batch"):
-        before = read(results / ".run.json")[0]
-        run_guard.know(slurm=RUN_ID)
-        assert read(results / ".run.json")[0] == replace(before, slurm=RUN_ID)
+    lock = LockFile(results)
+    with run_guard.exclusive_run(lock, "slurm-batch"):
+        before = read_mark(results / ".run.json")[0]
+        run_guard.update_mark(slurm=RUN_ID)
+        assert read_mark(results / ".run.json")[0] == replace(before, slurm=RUN_ID)
         # as modules of one workflow
-        with run_guard.alone(Folder(results), "slurm-batch"):
+        with run_guard.exclusive_run(LockFile(results), "slurm-batch"):
             pass
         assert (results / ".run.json").exists()
     assert not results.exists()
@@ -259,7 +259,7 @@ def test_what_is_known_later_is_added(results):
 
 def test_the_mark_goes_whatever_happens(results):
     for error in (KeyboardInterrupt, SystemExit, ValueError):
-        with pytest.raises(error), run_guard.alone(Folder(results), "local"):
+        with pytest.raises(error), run_guard.exclusive_run(LockFile(results), "local"):
             raise error
         assert not results.exists()
 
@@ -267,16 +267,11 @@ def test_the_mark_goes_whatever_happens(results):
 def test_a_run_that_has_lost_its_results_ends_at_once(results):
     """With its jobs; what is behind the block would delete something."""
     code = (
-        "import subprocess, sys, time; from pathlib import Path; from tigerbush.runs import guard as run_guard\n"
-        "from tigerbush.runs.folder import Folder\n"
-        "Folder.renew_seconds = 0.1\n"
-        "try:\n"
-        "    with run_guard.alone(Folder(Path('results')), 'local', unlock=lambda: print('unlocked', flush=True)):\n"
-        "        job = subprocess.Popen(['sleep', '60'])\n"
-        "        print(job.pid, flush=True)\n"
-        "        job.wait()\n"
-        "finally:\n"
-        "    print('deletes', flush=True)\n"
+        "import subprocess, sys, time; from pathlib import Path; from tigerbush.runs import guard as run_guard\nfrom "
+        "tigerbush.runs.lock_file import LockFile\nLockFile.renew_seconds = 0.1\ntry:\n    with "
+        "run_guard.exclusive_run(LockFile(Path('results')), 'local', unlock=lambda: print('unlocked', "
+        "flush=True)):\n        job = subprocess.Popen(['sleep', '60'])\n        print(job.pid, flush=True)\n       "
+        " job.wait()\nfinally:\n    print('deletes', flush=True)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     process = subprocess.Popen(
@@ -285,35 +280,35 @@ def test_a_run_that_has_lost_its_results_ends_at_once(results):
     )  # fmt: skip
     job = int(process.stdout.readline())
     other = elsewhere(Path("/data/a"))
-    (results / "other").write_bytes(other.encoded())
+    (results / "other").write_bytes(other.encode())
     (results / "other").rename(results / ".run.json")
     output, errors = process.communicate(timeout=20)
     assert (process.returncode, output) == (1, "unlocked\n")
     assert re.sub(r"\d s ago", "N s ago", errors) == (
-        "tigerbush: results is in the hands of another run (process 4711 on login1 in /data/a, since 2026-11-29 12:00:00 "
-        "UTC, last sign of life N s ago); this run ends here and deletes nothing.\n"
+        "tigerbush: another run has taken over results (process 4711 on login1 in /data/a, started 2026-11-29 "
+        "12:00:00 UTC, last heartbeat N s ago); this run ends here and deletes nothing.\n"
     )
-    assert started(job) is None
-    assert read(results / ".run.json")[0] == other
+    assert start_time(job) is None
+    assert read_mark(results / ".run.json")[0] == other
 
 
 def test_only_the_owner_takes_a_mark_away(results):
     other = elsewhere(Path("/data/a"))
     left(results, other)
-    Folder(results).release(here(results.parent))
-    assert read(results / ".run.json")[0] == other
+    LockFile(results).release(here(results.parent))
+    assert read_mark(results / ".run.json")[0] == other
     with pytest.raises(
-        LostError, match=r"^results is in the hands of another run \(process 4711 on login1 in /data/a, "
+        LostLockError, match=r"^another run has taken over results \(process 4711 on login1 in /data/a, "
     ):
-        place = Folder(results)
-        place.name = "results"
-        place.renew(here(results.parent))
+        lock = LockFile(results)
+        lock.name = "results"
+        lock.renew(here(results.parent))
 
 
 def test_a_place_that_cannot_be_marked(results):
     results.write_text("a file")
     with pytest.raises(WriteError) as raised:
-        Folder(results).take(here(results.parent), Judge("results", results.parent))
+        LockFile(results).acquire(here(results.parent), Takeover("results", results.parent))
     path = results / ".run.json"
     assert str(raised.value) == f"{path} cannot be written (File exists); mend that and run again."
     results.unlink()
@@ -321,7 +316,7 @@ def test_a_place_that_cannot_be_marked(results):
     # a name without a file can neither be made nor read
     path.symlink_to("nowhere")
     with pytest.raises(WriteError) as raised:
-        Folder(results).take(here(results.parent), Judge("results", results.parent))
+        LockFile(results).acquire(here(results.parent), Takeover("results", results.parent))
     assert str(raised.value) == f"{path} cannot be written (File exists); mend that and run again."
 
 
@@ -331,9 +326,9 @@ def test_a_link_to_shared_results_is_followed(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "results").symlink_to(tmp_path / "shared")
     first = here(tmp_path / "a")
-    Folder(tmp_path / "a" / "results").take(first, Judge("results", tmp_path / "a"))
+    LockFile(tmp_path / "a" / "results").acquire(first, Takeover("results", tmp_path / "a"))
     assert refused(tmp_path / "b" / "results").startswith(
-        f"another run is at work on results (process {os.getpid()} on {first.host} in {tmp_path / 'a'}, since "
+        f"another run is using results (process {os.getpid()} on {first.host} in {tmp_path / 'a'}, started "
     )
-    Folder(tmp_path / "a" / "results").release(first)
+    LockFile(tmp_path / "a" / "results").release(first)
     assert (tmp_path / "shared").exists()

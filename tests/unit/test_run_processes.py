@@ -13,7 +13,16 @@ from blobs_in_memory import ELSEWHERE
 from tigerbush.errors import TigerbushError
 from tigerbush.runs import mark as run_mark
 from tigerbush.runs import queue_slurm
-from tigerbush.runs.mark import Mark, decoded, end_children, machine, own_mark, started, state, who
+from tigerbush.runs.mark import (
+    Mark,
+    decode_mark,
+    describe_run,
+    kill_descendants,
+    liveness,
+    machine_id,
+    new_mark,
+    start_time,
+)
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
 
@@ -47,17 +56,17 @@ def proc(monkeypatch, tmp_path):
 
 
 def test_what_tells_machines_apart(proc, monkeypatch):
-    assert machine() == "boot pid:[7]"
+    assert machine_id() == "boot pid:[7]"
     (proc.root / "self" / "ns" / "pid").unlink()
     monkeypatch.setattr(run_mark.socket, "gethostname", lambda: "host")
-    assert machine() == "host"
+    assert machine_id() == "host"
 
 
 def test_when_a_process_started(proc, monkeypatch):
     proc(5, start="123")
     proc(6, state="Z")
     proc(7, state="X")
-    assert [started(pid) for pid in (5, 6, 7, 8)] == ["123", None, None, ""]
+    assert [start_time(pid) for pid in (5, 6, 7, 8)] == ["123", None, None, ""]
     assert proc.killed == [(pid, 0) for pid in (5, 6, 7, 8)]
 
     def of(error):
@@ -72,7 +81,7 @@ def test_when_a_process_started(proc, monkeypatch):
         (PermissionError(), "123"),
     ):
         monkeypatch.setattr(run_mark.os, "kill", of(error))
-        assert started(5) == expected
+        assert start_time(5) == expected
     # no Linux
     (proc.root / "self" / "stat").unlink()
     asked = []
@@ -81,7 +90,7 @@ def test_when_a_process_started(proc, monkeypatch):
         run_mark.subprocess, "run", lambda command, **options: asked.append((command, options)) or done
     )
     monkeypatch.setattr(run_mark.os, "kill", lambda *_: None)
-    assert started(8) == "Sun Nov 29 12:00:00 2026"
+    assert start_time(8) == "Sun Nov 29 12:00:00 2026"
     assert asked == [
         (["/bin/ps", "-o", "lstart=", "-p", "8"], {"capture_output": True, "text": True, "check": False})
     ]
@@ -90,11 +99,11 @@ def test_when_a_process_started(proc, monkeypatch):
 def test_a_run_is_judged_by_its_process_where_it_can_be(proc):
     here = replace(ELSEWHERE, machine="boot pid:[7]", pid=5, started="77")
     proc(5)
-    assert state(here, 1e6) == "alive"
-    assert state(replace(here, started="76"), 0) == "dead"
+    assert liveness(here, 1e6) == "alive"
+    assert liveness(replace(here, started="76"), 0) == "dead"
     # hidden from us: by the time, as elsewhere
     for one in (replace(here, pid=8), replace(here, machine="other"), replace(here, token="")):
-        assert (state(one, 599.9), state(one, 600)) == ("alive", "silent")
+        assert (liveness(one, 599.9), liveness(one, 600)) == ("alive", "silent")
 
 
 def test_jobs_that_a_dead_run_has_left(proc):
@@ -104,39 +113,39 @@ def test_jobs_that_a_dead_run_has_left(proc):
     proc(8, words=["x", "--mode"], cwd="/data/below")
     (proc.root / "9").mkdir()
     mark = replace(ELSEWHERE, machine="boot pid:[7]", directory="/data")
-    assert run_mark.jobs_here(mark) == [6, 70]
-    assert run_mark.jobs_here(replace(mark, machine="other")) == []
+    assert run_mark.leftover_processes(mark) == [6, 70]
+    assert run_mark.leftover_processes(replace(mark, machine="other")) == []
 
 
 def test_children_and_theirs_are_ended(proc, monkeypatch):
     for pid, parent in ((10, 1), (11, 10), (12, 11), (13, 12), (20, 1), (21, 20), (9, 10)):
         proc(pid, parent)
     (proc.root / "30").mkdir()
-    end_children()
+    kill_descendants()
     assert sorted(proc.killed) == [(pid, signal.SIGKILL) for pid in (9, 11, 12, 13)]
 
 
 @pytest.mark.parametrize(
     ("mark", "age", "expected"),
     [
-        (ELSEWHERE, 119.4, "process 4711 on login1 in /d, since noon, last sign of life 119 s ago"),
-        (ELSEWHERE, 120, "process 4711 on login1 in /d, since noon, last sign of life 2 minutes ago"),
-        (ELSEWHERE, 239, "process 4711 on login1 in /d, since noon, last sign of life 3 minutes ago"),
-        (replace(ELSEWHERE, directory="", host="a\nb" + "c" * 400), 0, f"process 4711 on a?b{'c' * 297}, since noon, last sign of life 0 s ago"),
-        (Mark(), 0, "an unknown process, since ?, last sign of life 0 s ago"),
+        (ELSEWHERE, 119.4, "process 4711 on login1 in /d, started noon, last heartbeat 119 s ago"),
+        (ELSEWHERE, 120, "process 4711 on login1 in /d, started noon, last heartbeat 2 minutes ago"),
+        (ELSEWHERE, 239, "process 4711 on login1 in /d, started noon, last heartbeat 3 minutes ago"),
+        (replace(ELSEWHERE, directory="", host="a\nb" + "c" * 400), 0, f"process 4711 on a?b{'c' * 297}, started noon, last heartbeat 0 s ago"),
+        (Mark(), 0, "an unknown process, started ?, last heartbeat 0 s ago"),
     ],
 )  # fmt: skip
 def test_how_a_run_is_named(mark, age, expected):
-    assert who(mark, age) == expected
+    assert describe_run(mark, age) == expected
 
 
 def test_the_mark_of_this_process(tmp_path, monkeypatch):
-    mark = own_mark("slurm", tmp_path)
+    mark = new_mark("slurm", tmp_path)
     assert (mark.pid, mark.executor, mark.directory, mark.slurm) == (os.getpid(), "slurm", str(tmp_path), "")
-    assert (mark.machine, mark.started) == (machine(), started(os.getpid()))
-    assert len({mark.token, own_mark("slurm", tmp_path).token}) == 2
-    monkeypatch.setattr(run_mark, "started", lambda pid: None)
-    assert own_mark("slurm", tmp_path).started == ""
+    assert (mark.machine, mark.started) == (machine_id(), start_time(os.getpid()))
+    assert len({mark.token, new_mark("slurm", tmp_path).token}) == 2
+    monkeypatch.setattr(run_mark, "start_time", lambda pid: None)
+    assert new_mark("slurm", tmp_path).started == ""
 
 
 def test_what_squeue_is_asked(monkeypatch):
@@ -162,10 +171,10 @@ def test_what_squeue_is_asked(monkeypatch):
         )
     ]
     for answer, sentence in (
-        (subprocess.TimeoutExpired("squeue", 20), "squeue does not answer within 20 s; ask again later."),
+        (subprocess.TimeoutExpired("squeue", 20), "squeue did not respond within 20 s; try again later."),
         (
             SimpleNamespace(returncode=1, stdout=out, stderr="a\n b" + "c" * 300),
-            f"squeue fails (a b{'c' * 197}); ask again later.",
+            f"squeue failed (a b{'c' * 197}); try again later.",
         ),
     ):
         answers[:] = [answer]
@@ -173,7 +182,7 @@ def test_what_squeue_is_asked(monkeypatch):
             slurm_queue("run-7")
         assert str(error.value) == sentence
     monkeypatch.setattr(queue_slurm.shutil, "which", lambda name: None)
-    with pytest.raises(TigerbushError, match=r"^the run's jobs are in SLURM, but squeue is not here; ask on the cluster's login node\.$"):  # fmt: skip
+    with pytest.raises(TigerbushError, match=r"^the run's jobs are in SLURM, but squeue was not found here; run this on a login node of the cluster\.$"):  # fmt: skip
         slurm_queue("run-7")
 
 
@@ -187,7 +196,7 @@ def test_jobs_that_have_ended_write_no_more(monkeypatch):
 
 
 def test_the_content_of_a_mark():
-    assert ELSEWHERE.encoded() == (
+    assert ELSEWHERE.encode() == (
         b'{\n "token": "0b6ad8d1-66c1-5ab6-8b34-1ee8cd4d4fd5",\n "host": "login1",\n "machine": "another",\n "pid": 4711,\n'
         b' "started": "1",\n "since": "noon",\n "directory": "/d",\n "executor": "local",\n "slurm": ""\n}\n'
     )
@@ -203,4 +212,4 @@ def test_the_content_of_a_mark():
 def test_marks_that_are_sound(change, sound):
     """They become the name of a file, and a word of a command."""
     mark = replace(ELSEWHERE, **change)
-    assert decoded(mark.encoded()) == (mark if sound else Mark())
+    assert decode_mark(mark.encode()) == (mark if sound else Mark())

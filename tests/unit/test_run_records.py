@@ -117,7 +117,7 @@ def test_the_process_of_a_run(folder, no_processes, words, here, alive):
 
 @pytest.mark.parametrize(("age", "alive"), [(10, True), (700, False)])
 def test_the_mark_of_a_run_elsewhere(folder, monkeypatch, age, alive):
-    monkeypatch.setattr(records, "read", lambda path: (Mark(token="x", machine="another"), age) if path == folder / "results" / ".run.json" else 1 / 0)  # noqa: S106 # fmt: skip
+    monkeypatch.setattr(records, "read_mark", lambda path: (Mark(token="x", machine="another"), age) if path == folder / "results" / ".run.json" else 1 / 0)  # noqa: S106 # fmt: skip
     assert read_run(folder).alive is alive
 
 
@@ -242,7 +242,7 @@ def test_a_status_with_everything_in_it(report, in_trouble):
     assert (code, lines[0], lines[1]) == (
         1,
         "run: orphaned",
-        "The products are not listed yet; the jobs are known after the first run or ./tigerbush discover.",
+        "The products have not been listed yet; the jobs will be known after the first run or ./tigerbush discover.",
     )
     assert [line for line in lines if line.startswith(("rule", "date", "scene", "here", "all"))] == [
         "rule done running waiting failed cannot run", "date 1 1 1", "scene 1 1", "here 1 1", "scenes 1 1", "all 5",
@@ -250,14 +250,14 @@ def test_a_status_with_everything_in_it(report, in_trouble):
     assert lines[-9:] == [
         "failed: date: [red]an error[/red] \ufffd",
         "logs/date.log",
-        f"2 product(s) failed, the first {failed}; ./tigerbush retry makes them again.",
-        f"1 product(s) could not be read again, the first {kept} ([red]it is gone); results of an earlier run are kept; "
-        "./tigerbush retry makes them again.",
+        f"2 product(s) failed, the first is {failed}; ./tigerbush retry processes them again.",
+        f"1 product(s) could not be read again, the first is {kept} ([red]it is gone); results of an earlier run are kept; "
+        "./tigerbush retry processes them again.",
         "2 job(s) failed in SLURM: [red]out of memory",
         "no job at all",
-        "SLURM took no job 7 time(s), and was asked again: [red]busy",
+        "SLURM refused a job 7 time(s), and submission was retried: [red]busy",
         "5: running, date, [red]n1",
-        "the main process is gone, but 1 of its jobs are still in SLURM: unlock only when `squeue --name "
+        "the main process has died, but 1 of its jobs are still in SLURM: unlock only when `squeue --name "
         f"{RUN_ID}` is empty (or after `scancel --name {RUN_ID}`).",
     ]
     code, text = report("--json", queue=queue)
@@ -323,8 +323,8 @@ def test_one_word_for_a_run(locked, alive, log, queue, state):
     run = Run(log, {}, None, locked, alive)
     assert run_state(run, queue) == state
     advised = {
-        "orphaned": "the main process is gone, but tasks of its are still in Batch: start snakemake with --unlock, then as usual; it ends them, and deletes the pool in the end.",
-        "killed": "the folder is locked, and no main process runs on this machine: when none runs elsewhere, start snakemake with --unlock, then as usual; finished results stay.",
+        "orphaned": "the main process has died, but its tasks are still in Batch: run snakemake with --unlock, then as usual; it terminates them, and deletes the pool at the end.",
+        "killed": "the folder is locked, and no main process is running on this machine: if none is running elsewhere, run snakemake with --unlock, then as usual; finished results are kept.",
     }  # fmt: skip
     assert advice(run, queue, None) == advised.get(state)
     assert advice(run, queue, "trouble") == "trouble"

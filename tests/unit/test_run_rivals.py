@@ -9,10 +9,10 @@ from test_run_mark import ended as ended
 from test_run_mark import here, left
 from test_run_mark import results as results
 from tigerbush.errors import TigerbushError
-from tigerbush.runs import folder as run_folder
-from tigerbush.runs.folder import Folder, read
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.mark import own_mark
+from tigerbush.runs import lock_file as run_lock_file
+from tigerbush.runs.lock_file import LockFile, read_mark
+from tigerbush.runs.mark import new_mark
+from tigerbush.runs.takeover import Takeover
 
 
 def compete(folder, start, seconds, successes):
@@ -20,24 +20,24 @@ def compete(folder, start, seconds, successes):
     start.wait()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        mark = own_mark("local", folder)
-        place = Folder(folder)
+        mark = new_mark("local", folder)
+        lock = LockFile(folder)
         try:
-            place.take(mark, Judge("results", folder))
+            lock.acquire(mark, Takeover("results", folder))
         except TigerbushError:
             continue
-        alone = folder / "alone"
+        exclusive_run = folder / "exclusive_run"
         # nobody else is between these lines
-        handle = os.open(alone, os.O_CREAT | os.O_EXCL)
+        handle = os.open(exclusive_run, os.O_CREAT | os.O_EXCL)
         os.close(handle)
         time.sleep(0.001)
-        alone.unlink()
+        exclusive_run.unlink()
         successes.put(os.getpid())
         if successes.qsize() % 2:
-            place.release(mark)
+            lock.release(mark)
         else:
             # as if killed: this process never was
-            (folder / "dead").write_bytes(replace(mark, started="1").encoded())
+            (folder / "dead").write_bytes(replace(mark, started="1").encode())
             (folder / "dead").rename(folder / ".run.json")
 
 
@@ -65,10 +65,10 @@ def test_a_successor_that_died_is_succeeded(results, ended):
     """Killed between two steps of taking a mark over."""
     dead = here(results.parent / "other", pid=ended)
     left(results, dead)
-    (results / f".run-{dead.token}.json").write_bytes(here(results.parent / "other", pid=ended).encoded())
+    (results / f".run-{dead.token}.json").write_bytes(here(results.parent / "other", pid=ended).encode())
     mark = here(results.parent)
-    Folder(results).take(mark, Judge("results", results.parent))
-    assert read(results / ".run.json")[0] == mark
+    LockFile(results).acquire(mark, Takeover("results", results.parent))
+    assert read_mark(results / ".run.json")[0] == mark
     assert [path.name for path in results.iterdir()] == [".run.json"]
 
 
@@ -77,9 +77,9 @@ def test_who_comes_late_takes_nothing(results, ended):
     dead = here(results.parent / "other", pid=ended)
     taken = here(results.parent / "other")
     left(results, taken)
-    place = Folder(results)
-    assert not place._succeed(dead, here(results.parent), Judge("results", results.parent))
-    assert read(results / ".run.json")[0] == taken
+    lock = LockFile(results)
+    assert not lock._succeed(dead, here(results.parent), Takeover("results", results.parent))
+    assert read_mark(results / ".run.json")[0] == taken
     assert [path.name for path in results.iterdir()] == [".run.json"]
 
 
@@ -89,8 +89,8 @@ def test_a_mark_is_waited_for_until_it_is_filled(results):
     path.touch()
     mark = here(results.parent)
     context = multiprocessing.get_context("fork")
-    writer = context.Process(target=lambda: (time.sleep(0.2), path.write_bytes(mark.encoded())))
+    writer = context.Process(target=lambda: (time.sleep(0.2), path.write_bytes(mark.encode())))
     writer.start()
-    assert read(path)[0] == mark
+    assert read_mark(path)[0] == mark
     writer.join()
-    assert run_folder._PATIENCE_SECONDS < 5
+    assert run_lock_file._GRACE_SECONDS < 5

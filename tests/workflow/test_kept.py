@@ -163,10 +163,10 @@ def test_results_of_products_that_are_gone_stay(finished):
     changed(finished, {"composite": {"mask_buffer": 1}})
     output = finished.snakemake(SUMMARIES, status=1)
     assert sentence(output) == (
-        f"1 product(s) whose finished results this run would make again cannot be read: {name_of('20170210')} is no longer in "
-        "products. No result was changed; the results are results/here/2017-02-15. Restore the products (after a change on purpose "
-        "run ./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out of "
-        "the summary."
+        f"1 product(s) whose finished results this run would replace cannot be read: {name_of('20170210')} is no "
+        "longer in products. No result was changed; the results are results/here/2017-02-15. Restore the products "
+        "(after an intended change run ./tigerbush discover), or set on_gone: keep, which keeps these results as "
+        "they are and leaves their dates out of the summary."
     )
     assert contents(finished) == before
     # the other month goes on, with what is there
@@ -202,8 +202,8 @@ def test_a_product_cut_short_is_found_before_the_first_job(finished):
     changed(finished, {"composite": {"mask_buffer": 1}})
     name = band.relative_to(finished.folder / "products" / f"{name_of('20170110')}.SAFE").as_posix()
     assert sentence(finished.snakemake(SUMMARIES, status=1)).partition(". No result")[0] == (
-        "1 product(s) whose finished results this run would make again cannot be read: "
-        f"{name_of('20170110')} has 1000 bytes of {name}, of which {size} were listed"
+        f"1 product(s) whose finished results this run would replace cannot be read: {name_of('20170110')} has 1000 "
+        f"bytes of {name}, of which {size} were listed"
     )
     assert contents(finished) == before
 
@@ -250,8 +250,8 @@ def test_a_source_that_is_not_mounted_is_no_products_fault(finished):
     shutil.move(finished.folder / "products", finished.folder / "unmounted")
     changed(finished, {"composite": {"mask_buffer": 1}, "on_gone": "keep"})
     assert sentence(finished.snakemake(SUMMARIES, status=1)) == (
-        "the folder products of products whose finished results would be made again cannot be listed (No such file or "
-        "directory); mount its disk, or correct source.path."
+        "the folder products, whose products have finished results that this run would replace, cannot be listed "
+        "(No such file or directory); mount its disk, or correct source.path."
     )
     assert contents(finished) == before
 

@@ -50,7 +50,7 @@ def sentence(output):
     """What a refused run says, without times."""
     [text] = re.findall(r"^WorkflowError:\n(.+)$", output, re.MULTILINE)
     return re.sub(
-        r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago", "since T, last sign of life N s ago", text
+        r"started [-0-9]+ [:0-9]+ UTC, last heartbeat \d+ s ago", "started T, last heartbeat N s ago", text
     )
 
 
@@ -74,8 +74,8 @@ def test_a_second_run_is_refused_and_everything_else_works(run, tmp_path):
     with held(run, SUMMARIES) as process:
         host = mark_of(run)["host"]
         expected = (
-            f"another run is at work on results (process {process.pid} on {host} in {run.folder}, since T, last sign of "
-            "life N s ago): wait for its end, or interrupt it there."
+            f"another run is using results (process {process.pid} on {host} in {run.folder}, started T, last "
+            "heartbeat N s ago): wait until it ends, or interrupt it there."
         )
         before = files(run)
         for arguments in ((SUMMARIES,), ("--delete-all-output", SUMMARIES)):
@@ -94,8 +94,8 @@ def test_a_second_run_is_refused_and_everything_else_works(run, tmp_path):
         run.tigerbush("results", "list")
         output = run.snakemake("--unlock")
         assert expected in re.sub(
-            r"since [-0-9]+ [:0-9]+ UTC, last sign of life \d+ s ago",
-            "since T, last sign of life N s ago",
+            r"started [-0-9]+ [:0-9]+ UTC, last heartbeat \d+ s ago",
+            "started T, last heartbeat N s ago",
             output,
         )
         # unlocked, but no less alive
@@ -110,10 +110,10 @@ def test_a_second_run_is_refused_and_everything_else_works(run, tmp_path):
 def test_a_killed_run_is_followed_by_the_next(run, tmp_path):
     with held(run, SUMMARIES) as process:
         host = mark_of(run)["host"]
-    name = f"(process {process.pid} on {host} in {run.folder}, since T, last sign of life N s ago)"
+    name = f"(process {process.pid} on {host} in {run.folder}, started T, last heartbeat N s ago)"
     assert sentence(run.snakemake(SUMMARIES, status=1)) == (
-        f"a run on results is dead {name}, and neither SLURM nor Batch has jobs of it: start snakemake with --unlock, then "
-        "as usual; finished results stay."
+        f"a run on results has died {name}, and has no jobs left in SLURM or Batch: run snakemake with --unlock, "
+        "then as usual; finished results are kept."
     )
     assert status(run) == "killed"
     # another checkout, whose folder is not locked, goes on at once

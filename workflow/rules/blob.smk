@@ -68,7 +68,7 @@ def call_blob_storage(request, container_name):
             request,
             tries=3,
             wait=lambda error, attempt: 3 * 2 ** (attempt - 1),
-            may_pass=lambda error: from_library("runs.blob_errors").may_pass(error),
+            may_pass=lambda error: from_library("runs.blob_errors").is_transient(error),
             tell=warn,
         )
     except AzureError as error:

@@ -7,24 +7,24 @@ from snakemake.dag import DAG
 from snakemake.logging import logger
 
 
-def place_of_results():
-    """Return where results are, and with them the mark of the run."""
+def results_lock():
+    """Return the lock on the results, which lies beside them."""
     settings = workflow.storage_settings
     if settings.default_storage_provider != "azure":
-        return from_library("runs.guard").place_of(RESULTS)
-    return from_library("runs.guard").place_of(RESULTS, blob_service(), settings.default_storage_prefix)
+        return from_library("runs.guard").results_lock(RESULTS)
+    return from_library("runs.guard").results_lock(RESULTS, blob_service(), settings.default_storage_prefix)
 
 
 def name_slurm_jobs():
     """Record the name by which the run's jobs are found in SLURM after the run has died."""
     if name := getattr(workflow.scheduler._executor, "run_uuid", None):
-        from_library("runs.guard").know(slurm=name)
+        from_library("runs.guard").update_mark(slurm=name)
 
 
 def tell_executor():
-    """Hand the executor the hold on the results, without which it deletes nothing; from now on SIGTERM acts like Ctrl-C."""
+    """Tell the executor how to check that it holds the results, before it deletes; from now on SIGTERM acts like Ctrl-C."""
     if begin := getattr(workflow.scheduler._executor, "begin", None):
-        begin(from_library("runs.guard").held)
+        begin(from_library("runs.guard").holds_results)
 
 
 def take_over(options):
@@ -34,8 +34,8 @@ def take_over(options):
         return nullcontext()
     from snakemake_executor_plugin_azure.takeover import take_over_earlier_run
 
-    held = from_library("runs.guard").held
-    return take_over_earlier_run(workflow, options["executor_settings"], held, logger)
+    holds_results = from_library("runs.guard").holds_results
+    return take_over_earlier_run(workflow, options["executor_settings"], holds_results, logger)
 
 
 def refuse_local_rules_in_groups():
@@ -104,7 +104,7 @@ if not workflow.is_main_process:
 # before Snakemake locks the folder and reads results that another run may be changing
 if workflow.is_main_process:
     from_library("runs.guard").guard(
-        workflow, place_of_results, refusal=WorkflowError, say=logger.warning, within=take_over
+        workflow, results_lock, error_type=WorkflowError, notify=logger.warning, context=take_over
     )
 
 

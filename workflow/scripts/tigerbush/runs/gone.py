@@ -1,4 +1,4 @@
-"""Products that a source no longer holds as they were listed: a folder or a day of a bucket by one listing."""
+"""Products that a source no longer holds as they were listed; a folder, or a day of a bucket, is listed once."""
 
 import logging
 import zipfile
@@ -17,28 +17,27 @@ Row = Mapping[str, str]
 def gone_products(
     rows: Iterable[Row], files: Mapping[str, Sequence[Row]], open_store: Callable[[], object]
 ) -> dict[str, str]:
-    """Return which products are gone, and why one cannot be read any more.
+    """Return the products that are gone, and for each the reason why it cannot be read any more.
 
     Parameters
     ----------
     rows : rows of products.tsv
         The products to look for.
     files : mapping of product to rows of files.tsv
-        What was listed of them.
+        Their files as they were listed.
     open_store : callable
-        Returns the `tigerbush.sources.store.Store` of the source; called only when a product lies elsewhere than in
-        a folder.
+        Returns the `tigerbush.sources.store.Store` of the source; called only if a product is not in a folder.
 
     Returns
     -------
     dict of product to reason
-        A store that does not answer takes no product away, and is asked once.
+        A store that does not respond makes no product count as gone, and is tried only once.
 
     Raises
     ------
     TigerbushError, MachineError
-        When a folder of products is not there or may not be listed, or a store refuses: its disk is not mounted, keys
-        have expired, or the configuration is wrong, and no product can be to blame.
+        When a folder of products does not exist or cannot be listed, or a store refuses: its disk is not mounted, keys
+        have expired, or the configuration is wrong, which is the fault of no product.
     """
     gone, remote = {}, []
     listed: dict[Path, set[str]] = {}
@@ -51,7 +50,7 @@ def gone_products(
             listed[path.parent] = _names_in(path.parent)
         if path.name not in listed[path.parent]:
             gone[row["product"]] = f"is no longer in {path.parent}"
-        elif reason := _changed(path, sensor_of(row["product"]).suffix, files.get(row["product"], ())):
+        elif reason := _difference(path, sensor_of(row["product"]).suffix, files.get(row["product"], ())):
             gone[row["product"]] = reason
     return gone | (_gone_remote(remote, files, open_store()) if remote else {})
 
@@ -61,17 +60,17 @@ def _names_in(folder: Path) -> set[str]:
         return {path.name for path in folder.iterdir()}
     except OSError as error:
         raise TigerbushError(
-            f"the folder {folder} of products whose finished results would be made again cannot be listed "
+            f"the folder {folder}, whose products have finished results that this run would replace, cannot be listed "
             f"({error.strerror}); mount its disk, or correct source.path."
         ) from error
 
 
-def _changed(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
-    """Say how a product differs from what was listed; nothing is read but names and sizes."""
+def _difference(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
+    """Say how a product differs from what was listed; only names and sizes are read."""
     try:
-        sizes = _sizes(path, suffix)
+        size_of = _size_reader(path, suffix)
         for row in files:
-            size = sizes(row["name"])
+            size = size_of(row["name"])
             if size is None:
                 return f"has lost its file {row['name']}"
             if size != int(row["size"]):
@@ -82,8 +81,8 @@ def _changed(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
     return None
 
 
-def _sizes(path: Path, suffix: str) -> Callable[[str], int | None]:
-    """Return what tells the size of a file of a product, whose own folder has a suffix."""
+def _size_reader(path: Path, suffix: str) -> Callable[[str], int | None]:
+    """Return a function that gives the size of a file of a product, whose folder has a suffix."""
     if path.is_dir():
         return lambda name: (path / name).stat().st_size if (path / name).is_file() else None
     folder = f"{path.name.removesuffix('.zip').removesuffix(suffix)}{suffix}"
@@ -94,9 +93,9 @@ def _sizes(path: Path, suffix: str) -> Callable[[str], int | None]:
 
 def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store: object) -> dict[str, str]:
     gone: dict[str, str] = {}
-    # what has been listed, and what does not answer: a job asks again, and waits longer
+    # hosts that do not respond are left to the jobs, which retry and wait longer
     listed: dict[str, set[str]] = {}
-    silent: set[str] = set()
+    unreachable: set[str] = set()
     for row in rows:
         url, product = row["url"].rstrip("/"), row["product"]
         bands = [file for file in files.get(product, ()) if file["role"] == "band"]
@@ -104,7 +103,7 @@ def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store:
             if url.startswith(f"s3://{store.bucket}/"):
                 key = url.removeprefix(f"s3://{store.bucket}/")
                 host, parent = store.bucket, f"{PurePosixPath(key).parent}/"
-                if host not in silent and parent not in listed:
+                if host not in unreachable and parent not in listed:
                     listed[parent] = set(store.folders(parent))
                 if parent in listed and f"{key}/" not in listed[parent]:
                     gone[product] = f"is no longer in s3://{store.bucket}/{parent}"
@@ -112,35 +111,35 @@ def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store:
                 gone[product] = f"lies in another bucket than source.bucket ({url})"
             elif bands:
                 host = urlsplit(bands[0]["key"]).netloc
-                if host not in silent:
+                if host not in unreachable:
                     size = store.size_of(bands[0]["key"])
                     if int(bands[0]["size"]) not in (0, size):
                         gone[product] = (
                             f"has {size} bytes of {bands[0]['key']}, of which {bands[0]['size']} were listed"
                         )
         except RemoteError as error:
-            log.warning("%s; whether products are still there is not known", error)
-            silent.add(host)
+            log.warning("%s; it is unknown whether the products are still there", error)
+            unreachable.add(host)
         except GoneError as error:
             gone[product] = f"cannot be read any more ({error})"
     return gone
 
 
 def loss_sentence(losses: Mapping[str, Mapping[str, str]]) -> str:
-    """Return what a run says that would replace finished results by what is left.
+    """Return the error for a run that would replace finished results without some of their products.
 
     Parameters
     ----------
     losses : mapping of result to mapping of product to reason
-        For example `results/here/2017-01-16`.
+        A result is for example `results/here/2017-01-16`.
     """
     products = {product: reason for reasons in losses.values() for product, reason in reasons.items()}
-    named = "; ".join(f"{product} {reason}" for product, reason in list(products.items())[:5])
+    examples = "; ".join(f"{product} {reason}" for product, reason in list(products.items())[:5])
     results = ", ".join(list(losses)[:10]) + (f" and {len(losses) - 10} more" if len(losses) > 10 else "")
     more = f"; and {len(products) - 5} more" if len(products) > 5 else ""
     return (
-        f"{len(products)} product(s) whose finished results this run would make again cannot be read: {named}{more}. "
-        f"No result was changed; the results are {results}. Restore the products (after a change on purpose run "
+        f"{len(products)} product(s) whose finished results this run would replace cannot be read: {examples}{more}. "
+        f"No result was changed; the results are {results}. Restore the products (after an intended change run "
         "./tigerbush discover), or set on_gone: keep, which keeps these results as they are and leaves their dates out "
         "of the summary."
     )

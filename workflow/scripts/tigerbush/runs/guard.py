@@ -1,4 +1,4 @@
-"""One run at a time on the same results; the end of a run that has lost them."""
+"""One run at a time on the same results, and the end of a run that has lost them."""
 
 import functools
 import os
@@ -12,81 +12,81 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tigerbush.errors import TigerbushError
-from tigerbush.runs.folder import Folder
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.mark import LostError, Mark, end_children, own_mark
+from tigerbush.runs.lock_file import LockFile
+from tigerbush.runs.mark import LostLockError, Mark, kill_descendants, new_mark
+from tigerbush.runs.takeover import Takeover
 
 
-class Place(Protocol):
-    """Where results are, and with them the mark of their run."""
+class Lock(Protocol):
+    """A lock on results, which holds the mark of the run that has acquired it."""
 
     name: str
     renew_seconds: float
 
-    def look(self) -> None:
-        """See that they can be read."""
+    def check_access(self) -> None:
+        """See that the results can be read."""
 
-    def take(self, mark: Mark, judge: Judge, say: Callable[[str], None]) -> None:
-        """Mark the results."""
+    def acquire(self, mark: Mark, takeover: Takeover, notify: Callable[[str], None]) -> None:
+        """Mark the results as those of this run."""
 
     def renew(self, mark: Mark) -> None:
-        """Give a sign of life."""
+        """Give a heartbeat."""
 
-    def rewrite(self, mark: Mark) -> None:
-        """Replace the mark."""
+    def update(self, mark: Mark) -> None:
+        """Replace the mark of this run."""
 
     def release(self, mark: Mark) -> None:
-        """Take the mark away."""
+        """Remove the mark of this run."""
 
-    def unlock(self, mark: Mark, judge: Judge) -> None:
-        """Take the mark of a dead run away."""
+    def unlock(self, mark: Mark, takeover: Takeover) -> None:
+        """Remove the mark of a dead run."""
 
 
-def place_of(results: Path, service: object = None, prefix: str | None = None) -> Place:
-    """Return the place of results: a container of Blob storage, when there is a service, or a folder."""
+def results_lock(results: Path, service: object = None, prefix: str | None = None) -> Lock:
+    """Return the lock on results: in a container of Blob storage if there is a service, else in a folder."""
     if service is None:
-        return Folder(results)
+        return LockFile(results)
     # slow to import, and only needed here
-    from tigerbush.runs.lease import Lease
+    from tigerbush.runs.lease import BlobLease
 
-    return Lease(service, prefix or "")
+    return BlobLease(service, prefix or "")
 
 
 @dataclass
-class Hold:
-    """The results that this run holds."""
+class HeldLock:
+    """A lock that this run holds, and its mark."""
 
-    place: Place
+    lock: Lock
     mark: Mark
 
 
-# of this process; more than one when the workflow is there twice, as modules of another
-_holds: list[Hold] = []
+# of this process; more than one when another workflow includes this one twice as a module
+_held_locks: list[HeldLock] = []
 
 
 def guard(
     workflow: Any,
-    place: Callable[[], Place],
+    lock: Callable[[], Lock],
     *,
-    refusal: type[Exception],
-    say: Callable[[str], None] = print,
-    within: Callable[[dict], AbstractContextManager] = lambda _: nullcontext(),
+    error_type: type[Exception],
+    notify: Callable[[str], None] = print,
+    context: Callable[[dict], AbstractContextManager] = lambda _: nullcontext(),
 ) -> None:
     """Let the methods of a workflow that change results run only while no other run does.
 
-    They are wrapped here and not in the Snakefile, which Snakemake would blame for whatever goes wrong in them.
+    They are wrapped here rather than in the Snakefile, which Snakemake would blame for any error in them.
 
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
-    place : callable
-        Returns the place of the results.
-    refusal : type of exception
-        Is raised with the sentence, when the results cannot be held.
-    say : callable
-        Gets sentences that are no reason to end.
-    within : callable
-        Returns what to enter once the results are held, before anything is planned, for the options of the method.
+    lock : callable
+        Returns the lock on the results.
+    error_type : type of exception
+        Raised, with a sentence, when the lock cannot be acquired.
+    notify : callable
+        Receives sentences that are no reason to end.
+    context : callable
+        Receives the options of the method; returns a context to enter once the lock is held, before the run is planned.
     """
 
     def wrapped(method: Callable) -> Callable:
@@ -98,85 +98,87 @@ def guard(
             with ExitStack() as stack:
                 try:
                     if dry:
-                        place().look()
+                        lock().check_access()
                     else:
                         stack.enter_context(
-                            alone(place(), name, say=say, unlock=lambda: workflow.persistence.unlock())
+                            exclusive_run(
+                                lock(), name, notify=notify, unlock=lambda: workflow.persistence.unlock()
+                            )
                         )
                 except (TigerbushError, OSError) as error:
-                    raise refusal(str(error)) from None
+                    raise error_type(str(error)) from None
                 if not dry:
-                    stack.enter_context(within(options))
+                    stack.enter_context(context(options))
                 return method(*arguments, **options)
 
         return run
 
-    def unlocking() -> object:
-        unlock(place(), say)
+    def unlock_both() -> object:
+        unlock(lock(), notify)
         return unlock_folder()
 
     unlock_folder = workflow.unlock
     workflow.execute = wrapped(workflow.execute)
     workflow.delete_output = wrapped(workflow.delete_output)
-    workflow.unlock = unlocking
+    workflow.unlock = unlock_both
 
 
 @contextmanager
-def alone(
-    place: Place,
+def exclusive_run(
+    lock: Lock,
     executor: str,
     *,
-    say: Callable[[str], None] = print,
+    notify: Callable[[str], None] = print,
     unlock: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Hold results for the time of a block.
+    """Hold the lock on results for the duration of a block.
 
     Parameters
     ----------
-    place : Place
+    lock : Lock
     executor : str
         What runs the jobs.
-    say : callable
-        Gets a sentence when there is something to wait for.
+    notify : callable
+        Receives a sentence when there is something to wait for.
     unlock : callable
-        Is called before the process ends because another run has the results.
+        Called before the process ends because another run has taken over the results.
 
     Raises
     ------
     TigerbushError, WriteError
-        When the results cannot be held.
+        When the lock cannot be acquired.
     """
-    if any(hold.place.name == place.name for hold in _holds):
+    if any(held.lock.name == lock.name for held in _held_locks):
         yield
         return
     directory = Path.cwd()
-    hold = Hold(place, own_mark(executor, directory))
+    held = HeldLock(lock, new_mark(executor, directory))
     ended = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(hold, ended, unlock), daemon=True)
-    held = True
-    with _ended_by_sigterm():
+    heartbeat = threading.Thread(target=_send_heartbeats, args=(held, ended, unlock), daemon=True)
+    acquired = True
+    with _sigterm_as_interrupt():
         try:
             try:
-                place.take(hold.mark, Judge(place.name, directory), say)
+                lock.acquire(held.mark, Takeover(lock.name, directory), notify)
             except (TigerbushError, OSError):
-                held = False
+                acquired = False
                 raise
-            _holds.append(hold)
-            keeper.start()
+            _held_locks.append(held)
+            heartbeat.start()
             yield
         finally:
             ended.set()
-            if hold in _holds:
-                _holds.remove(hold)
-                # what it renews afterwards would stay; an interruption may have come before its start
-                if keeper.is_alive():
-                    keeper.join(30)
-            if held:
-                place.release(hold.mark)
+            if held in _held_locks:
+                _held_locks.remove(held)
+                # a later heartbeat would leave the mark behind; an interruption may have come before the thread started
+                if heartbeat.is_alive():
+                    heartbeat.join(30)
+            if acquired:
+                lock.release(held.mark)
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def _sigterm_as_interrupt() -> Iterator[None]:
     """Let SIGTERM end the block like Ctrl-C, until Snakemake's scheduler, which waits for its jobs, handles it."""
     if (
         threading.current_thread() is not threading.main_thread()
@@ -196,49 +198,49 @@ def _exit(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def know(**values: str) -> None:
-    """Add to the mark of this run what is known only after its start."""
-    for hold in _holds:
-        hold.mark = replace(hold.mark, **values)
-        hold.place.rewrite(hold.mark)
+def update_mark(**values: str) -> None:
+    """Add to the mark of this run what is known only after it has started."""
+    for held in _held_locks:
+        held.mark = replace(held.mark, **values)
+        held.lock.update(held.mark)
 
 
-def held() -> bool:
-    """Whether this run still has its results, as far as it can be known now."""
+def holds_results() -> bool:
+    """Whether this run still holds its results, as far as can be determined now."""
     try:
-        for hold in _holds:
-            hold.place.renew(hold.mark)
+        for held in _held_locks:
+            held.lock.renew(held.mark)
     except Exception:
-        # lost, or nobody answers
+        # lost, or the disk or server does not respond
         return False
-    return bool(_holds)
+    return bool(_held_locks)
 
 
-def unlock(place: Place, say: Callable[[str], None] = print) -> None:
-    """Take away the mark of a dead run; say why it stays where it has to."""
+def unlock(lock: Lock, notify: Callable[[str], None] = print) -> None:
+    """Remove the mark of a dead run, or say why it has to stay."""
     directory = Path.cwd()
     try:
-        place.unlock(own_mark("", directory), Judge(place.name, directory, unlocking=True))
+        lock.unlock(new_mark("", directory), Takeover(lock.name, directory, unlocking=True))
     except TigerbushError as error:
-        say(str(error))
+        notify(str(error))
 
 
-def _keep(hold: Hold, ended: threading.Event, unlock: Callable[[], None]) -> None:
-    while not ended.wait(hold.place.renew_seconds):
+def _send_heartbeats(held: HeldLock, ended: threading.Event, unlock: Callable[[], None]) -> None:
+    while not ended.wait(held.lock.renew_seconds):
         try:
-            hold.place.renew(hold.mark)
-        except LostError as error:
+            held.lock.renew(held.mark)
+        except LostLockError as error:
             if not ended.is_set():
-                _end(f"{error}; this run ends here and deletes nothing.", unlock)
-        except Exception:  # noqa: S112 - of a disk or a server that does not answer
-            # which the jobs tell; the mark is older then, that is all
+                _abort(f"{error}; this run ends here and deletes nothing.", unlock)
+        except Exception:  # noqa: S112 - of a disk or server that does not respond
+            # jobs report that; the heartbeat is only late
             continue
 
 
-def _end(sentence: str, unlock: Callable[[], None]) -> None:
-    """End the process at once: whatever Snakemake does at the end of a run deletes files, jobs and pools."""
+def _abort(sentence: str, unlock: Callable[[], None]) -> None:
+    """End the process at once: anything Snakemake does at the end of a run deletes files, jobs and pools."""
     print(f"tigerbush: {sentence}", file=sys.stderr, flush=True)
-    end_children()
+    kill_descendants()
     with suppress(Exception):
         unlock()
     os._exit(1)

@@ -1,7 +1,7 @@
-"""The mark of a run in Blob storage: a blob below its prefix, with a lease that another run cannot have.
+"""The lock of a run in Blob storage: its mark as a blob below its prefix, with a lease that only one run can have.
 
-A lease lasts a minute and is renewed, with the time of the blob as the sign of life. Its id is the token of the mark,
-so that the lease of one dead run, and of no other, can be released.
+A lease lasts a minute and is renewed; the time of the blob is the heartbeat. The id of the lease is the token of the
+mark, so that the lease of this dead run, and of no other, can be released.
 """
 
 import time
@@ -14,18 +14,18 @@ from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from tigerbush.errors import TigerbushError
 from tigerbush.runs.blob_errors import OPTIONS, log_in, sentence
-from tigerbush.runs.judge import Judge
-from tigerbush.runs.mark import NAME, LostError, Mark, decoded, who
+from tigerbush.runs.mark import MARK_FILE, LostLockError, Mark, decode_mark, describe_run
+from tigerbush.runs.takeover import Takeover
 
 LEASE_SECONDS = 60
-# until a lease that nobody renews has ended for certain
+# until a lease that is not renewed has certainly expired
 _WAIT_SECONDS = 90
 _POLL_SECONDS = 2
 _PAUSE_SECONDS = 0.2
 
 
-class Lease:
-    """The lease of a run.
+class BlobLease:
+    """The lock on results in Blob storage.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class Lease:
         self.name = f"az://{container}/{folder}".rstrip("/")
         self.service = service
         self.container = service.get_container_client(container)
-        self.blob: BlobClient = self.container.get_blob_client(f"{folder}/results/{NAME}".lstrip("/"))
+        self.blob: BlobClient = self.container.get_blob_client(f"{folder}/results/{MARK_FILE}".lstrip("/"))
 
-    def look(self) -> None:
+    def check_access(self) -> None:
         """See that the container can be read, for a run that changes nothing.
 
         Raises
         ------
         TigerbushError
-            When nobody is logged in, there is no such account or container, or it may not be read.
+            When nobody is logged in, the account or container does not exist, or it is not readable.
         """
         log_in(self.service)
         try:
@@ -59,84 +59,85 @@ class Lease:
             )
             next(iter(names), None)
         except AzureError as error:
-            raise TigerbushError(self._sentence(error)) from None
+            raise self._error(error) from None
 
-    def take(self, mark: Mark, judge: Judge, say: Callable[[str], None]) -> None:
-        """Take the lease; of several that try it, one does.
+    def acquire(self, mark: Mark, takeover: Takeover, notify: Callable[[str], None]) -> None:
+        """Acquire the lease; of several that try at once, one succeeds.
 
         Parameters
         ----------
         mark : Mark
-        judge : Judge
-        say : callable
-            Gets a sentence when there is something to wait for.
+        takeover : Takeover
+        notify : callable
+            Receives a sentence when there is something to wait for.
 
         Raises
         ------
         TigerbushError
-            When another run is alive or has left jobs, or Blob storage refuses or does not answer.
+            When another run is alive or has left jobs, or Blob storage refuses or does not respond.
         """
         log_in(self.service)
         try:
-            self._await(mark, judge, say)
+            self._wait_for_lease(mark, takeover, notify)
             try:
                 other, age, _ = self._holder()
                 if other.token:
-                    judge.refuse_leftovers(other, age)
+                    takeover.refuse_leftovers(other, age)
             except TigerbushError:
                 self._release(mark)
                 raise
             self._write(mark)
         except AzureError as error:
-            raise TigerbushError(self._sentence(error)) from None
+            raise self._error(error) from None
 
-    def _await(self, mark: Mark, judge: Judge, say: Callable[[str], None]) -> None:
+    def _wait_for_lease(self, mark: Mark, takeover: Takeover, notify: Callable[[str], None]) -> None:
         watched: tuple[str, object] | None = None
         end = time.monotonic() + _WAIT_SECONDS
-        while not self._acquired(mark):
+        while not self._try_lease(mark):
             try:
                 other, age, changed = self._holder()
             except ResourceNotFoundError:
                 if time.monotonic() > end:
                     raise
                 continue
-            if judge.known_dead(other, age):
+            if takeover.known_dead(other, age):
                 self._release(other)
                 time.sleep(_PAUSE_SECONDS)
                 continue
             if watched is None:
                 watched = other.token, changed
-                say(
-                    f"{self.name} is marked by another run ({who(other, age)}); waiting for up to {_WAIT_SECONDS} s to "
-                    "see whether it is alive."
+                notify(
+                    f"{self.name} is locked by another run ({describe_run(other, age)}); waiting up to "
+                    f"{_WAIT_SECONDS} s to see whether it is alive."
                 )
-            # whoever has renewed it, or taken it meanwhile, is alive
+            # a run that has renewed the lease, or acquired it meanwhile, is alive
             if watched != (other.token, changed) or time.monotonic() > end:
-                raise judge.at_work(other, age)
+                raise takeover.still_running(other, age)
             time.sleep(_POLL_SECONDS)
 
-    def unlock(self, mark: Mark, judge: Judge) -> None:
-        """Take away the mark of a run that is dead or has let its lease end.
+    def unlock(self, mark: Mark, takeover: Takeover) -> None:
+        """Remove the mark of a run that is dead or has let its lease expire.
 
         Raises
         ------
         TigerbushError
-            When it is alive, or Blob storage refuses or does not answer.
+            When it is alive, or Blob storage refuses or does not respond.
         """
         log_in(self.service)
         try:
             other, age, _ = self._holder()
-            if judge.known_dead(other, age):
+            if takeover.known_dead(other, age):
                 self._release(other)
-            if not self._acquired(mark):
-                raise judge.at_work(other, age)
+            if not self._try_lease(mark):
+                raise takeover.still_running(other, age)
             self.release(mark)
         except ResourceNotFoundError:
             return
         except AzureError as error:
-            raise TigerbushError(self._sentence(error)) from None
+            raise self._error(error) from None
 
-    def _acquired(self, mark: Mark) -> bool:
+    def _try_lease(self, mark: Mark) -> bool:
+        """Create the blob if need be and lease it; return False if another run has the lease."""
         try:
             self.blob.upload_blob(b"", overwrite=False, **OPTIONS)
         except HttpResponseError as error:
@@ -149,36 +150,36 @@ class Lease:
         return True
 
     def _holder(self) -> tuple[Mark, float, object]:
-        """Return the mark that is there, its age by the clock of the storage, and when it was changed."""
-        answer = {}
+        """Return the mark in the blob, its age by the clock of the storage, and when it was last modified."""
+        raw_headers = {}
         download = self.blob.download_blob(
-            raw_response_hook=lambda response: answer.update(response.http_response.headers), **OPTIONS
+            raw_response_hook=lambda response: raw_headers.update(response.http_response.headers), **OPTIONS
         )
-        headers = {name.lower(): value for name, value in answer.items()}
+        headers = {name.lower(): value for name, value in raw_headers.items()}
         changed = download.properties.last_modified
         now = parsedate_to_datetime(headers["date"]).astimezone(UTC)
-        return decoded(download.readall()), max(0.0, (now - changed).total_seconds()), changed
+        return decode_mark(download.readall()), max(0.0, (now - changed).total_seconds()), changed
 
     def _release(self, dead: Mark) -> None:
         try:
             BlobLeaseClient(self.blob, dead.token).release(**OPTIONS)
         except HttpResponseError as error:
-            # somebody else was faster, or it has ended
+            # another run was faster, or it has expired
             if error.status_code not in (404, 409, 412):
                 raise
 
     def _write(self, mark: Mark) -> None:
-        self.blob.upload_blob(mark.encoded(), overwrite=True, lease=mark.token, **OPTIONS)
+        self.blob.upload_blob(mark.encode(), overwrite=True, lease=mark.token, **OPTIONS)
 
     def renew(self, mark: Mark) -> None:
-        """Renew the lease, and the time of the blob; take it again when nobody else has after an interruption.
+        """Renew the lease, and the time of the blob; after an interruption acquire it again unless another run has.
 
         Raises
         ------
-        LostError
+        LostLockError
             When another run has it.
         AzureError
-            When Blob storage does not answer; that may pass.
+            When Blob storage does not respond, perhaps only for a while.
         """
         try:
             BlobLeaseClient(self.blob, mark.token).renew(**OPTIONS)
@@ -187,23 +188,25 @@ class Lease:
             if error.status_code not in (404, 409, 412):
                 raise
             other, age, _ = self._holder() if error.status_code != 404 else (mark, 0.0, None)
-            if other.token == mark.token and self._acquired(mark):
+            if other.token == mark.token and self._try_lease(mark):
                 self._write(mark)
                 return
-            raise LostError(f"{self.name} is in the hands of another run ({who(other, age)})") from None
+            raise LostLockError(
+                f"another run has taken over {self.name} ({describe_run(other, age)})"
+            ) from None
 
-    def rewrite(self, mark: Mark) -> None:
-        """Write what is known by then into one's own mark."""
+    def update(self, mark: Mark) -> None:
+        """Replace the mark of this run by a more complete one."""
         self._write(mark)
 
     def release(self, mark: Mark) -> None:
-        """Delete the blob, if the lease is one's own."""
+        """Delete the blob, if this run has the lease."""
         try:
             self.blob.delete_blob(lease=mark.token, **OPTIONS)
         except AzureError:
-            # without a sign of life it ends by itself
+            # without heartbeats the lease expires
             return
 
-    def _sentence(self, error: AzureError) -> str:
+    def _error(self, error: AzureError) -> TigerbushError:
         reason = sentence(error, self.service, self.container.container_name)
-        return f"{self.name} cannot be used: {reason}"
+        return TigerbushError(f"{self.name} cannot be used: {reason}")

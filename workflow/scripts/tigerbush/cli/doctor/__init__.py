@@ -1,1 +1,1 @@
-"""./tigerbush doctor: what a run needs, each thing checked."""
+"""./tigerbush doctor: checks of everything a run depends on."""

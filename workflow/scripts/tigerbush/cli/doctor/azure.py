@@ -1,4 +1,4 @@
-"""Checks of Azure: identity, Batch account, Blob container. Only the container is made, when that is asked for."""
+"""Checks of Azure: identity, Batch account, Blob container. Only the container is created, and only on request."""
 
 import logging
 from collections.abc import Iterator
@@ -7,49 +7,50 @@ import requests
 
 from tigerbush.cli.doctor.finding import Finding
 
-# of one request: several fit into the doctor's limit
+# of one request; several fit into the time limit of all checks
 SECONDS = 3
 ARM = "https://management.azure.com/.default"
 BATCH = "https://batch.core.windows.net/.default"
 BATCH_VERSION = "2024-02-01.19.0"
-# what the executor calls its pools
-POOLS = "tigerbush-"
+# begins the names of the pools that the executor creates
+POOL_PREFIX = "tigerbush-"
 
 
-def azure(profile: dict, create: bool = False) -> Iterator[Finding]:
-    """Get tokens, ask the Batch account for its pools and look for the container; the profile names both.
+def check_azure(profile: dict, create: bool = False) -> Iterator[Finding]:
+    """Get tokens, list the pools of the Batch account and look for the container; the profile names both.
 
     Parameters
     ----------
     profile : dict
     create : bool
-        Whether to make the container when it is not there.
+        Whether to create the container if it does not exist.
     """
     # slow to import, and only needed here
     from azure.core.exceptions import AzureError
     from azure.identity import DefaultAzureCredential
 
-    # what it logs becomes one line of ours
+    # its log messages are replaced by a finding
     logging.getLogger("azure").setLevel(logging.CRITICAL)
     credential = DefaultAzureCredential(process_timeout=SECONDS)
     try:
         credential.get_token(ARM)
         token = credential.get_token(BATCH).token
     except AzureError as error:
-        first = str(error).split(".")[0]
-        yield Finding("azure identity", False, f"{first}; run 'az login' or set AZURE_CLIENT_ID and its kind")
+        reason = str(error).split(".")[0]
+        text = f"{reason}; run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+        yield Finding("azure identity", False, text)
         return
-    yield Finding("azure identity", True, "tokens were given")
+    yield Finding("azure identity", True, "tokens were issued")
     if url := profile.get("azure-account-url"):
-        yield from batch(url, token)
+        yield from check_batch(url, token)
     prefix = str(profile.get("default-storage-prefix", ""))
     if prefix.startswith("az://"):
         name = prefix.removeprefix("az://").split("/")[0]
-        yield container(str(profile.get("storage-azure-account-name")), name, credential, create)
+        yield check_container(str(profile.get("storage-azure-account-name")), name, credential, create)
 
 
-def batch(url: str, token: str) -> Iterator[Finding]:
-    """List the pools of the Batch account, and name those that earlier runs left."""
+def check_batch(url: str, token: str) -> Iterator[Finding]:
+    """List the pools of the Batch account, and name those that earlier runs have left."""
     try:
         answer = requests.get(
             f"{url}/pools",
@@ -62,23 +63,21 @@ def batch(url: str, token: str) -> Iterator[Finding]:
         yield Finding("azure batch", False, text)
         return
     if answer.status_code in {401, 403}:
-        text = (
-            f"{url} refuses ({answer.status_code}); give the caller the role Contributor on the Batch account"
-        )
+        text = f"{url} refuses access ({answer.status_code}); assign the caller the role Contributor on that account"
         yield Finding("azure batch", False, text)
         return
     if not answer.ok:
         yield Finding("azure batch", False, f"{url} answers {answer.status_code}; try again")
         return
-    yield Finding("azure batch", True, f"{url} can be used")
+    yield Finding("azure batch", True, f"{url} is accessible")
     for pool in answer.json()["value"]:
-        if pool["id"].startswith(POOLS):
-            text = f"{pool['id']} is there and may cost money; its run uses it, or 'az batch pool delete' ends it"
+        if pool["id"].startswith(POOL_PREFIX):
+            text = f"{pool['id']} exists and may cost money; unless a run is using it, run 'az batch pool delete'"
             yield Finding("azure pool", True, text)
 
 
-def container(account: str, name: str, credential: object, create: bool = False) -> Finding:
-    """See that the container of the run exists and may be read; make it when that is asked for."""
+def check_container(account: str, name: str, credential: object, create: bool = False) -> Finding:
+    """Check that the container of the run exists and can be read; create it on request."""
     from azure.core.exceptions import AzureError
     from azure.storage.blob import BlobServiceClient
 
@@ -94,7 +93,7 @@ def container(account: str, name: str, credential: object, create: bool = False)
             if not create or getattr(error, "error_code", None) != "ContainerNotFound":
                 raise
             client.create_container()
-            return Finding("azure storage", True, f"container {name} of {account} was made")
+            return Finding("azure storage", True, f"container {name} of {account} was created")
     except AzureError as error:
         return Finding("azure storage", False, sentence(error, service, name))
-    return Finding("azure storage", True, f"container {name} of {account} is there")
+    return Finding("azure storage", True, f"container {name} of {account} exists")

@@ -1,19 +1,19 @@
-"""What a check of `./tigerbush doctor` found."""
+"""The result of a check of `./tigerbush doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor.
+    """One line of output.
 
     Attributes
     ----------
     name : str
-        What was looked at.
+        What was checked.
     ok : bool
     text : str
-        What there is, or what to do.
+        The state, or what to do.
     """
 
     name: str

@@ -12,49 +12,53 @@ from tigerbush.cli.configuration import sites_of
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.scenes.snap import check_engine
 
-LEAST_DISK = 5e9
-# of one program or request: several fit into the doctor's limit
+MIN_FREE_BYTES = 5e9
+# of one program; several fit into the time limit of all checks
 SECONDS = 3
 
 
-def tables(config: dict, directory: Path) -> Iterator[Finding]:
-    """Look for the tables of sites and of products."""
+def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
+    """Read the table of sites, and look for that of products."""
     yield Finding("sites", True, f"{len(sites_of(config, directory))} in {directory / config['sites']}")
     table = directory / config["products"]
-    known = "is there" if table.exists() else "is made by the first run"
-    yield Finding("products", True, f"{table} {known}")
+    state = "exists" if table.exists() else "will be written by the first run"
+    yield Finding("products", True, f"{table} {state}")
 
 
-def disk(directory: Path) -> Iterator[Finding]:
-    """Measure the free disk where results go."""
-    place = next(path for path in ((directory / "results").absolute(), directory.absolute()) if path.exists())
-    free = shutil.disk_usage(place).free
-    enough = free >= LEAST_DISK
-    advice = (
-        "" if enough else f"; make room for at least {LEAST_DISK / 1e9:g} GB (./tigerbush plan says how much)"
+def check_disk(directory: Path) -> Iterator[Finding]:
+    """Measure the free disk space for results."""
+    folder = next(
+        path for path in ((directory / "results").absolute(), directory.absolute()) if path.exists()
     )
-    yield Finding("disk", enough, f"{free / 1e9:.1f} GB free in {place}{advice}")
+    free = shutil.disk_usage(folder).free
+    enough = free >= MIN_FREE_BYTES
+    advice = (
+        ""
+        if enough
+        else f"; free at least {MIN_FREE_BYTES / 1e9:g} GB (./tigerbush plan says how much a run needs)"
+    )
+    yield Finding("disk", enough, f"{free / 1e9:.1f} GB free in {folder}{advice}")
 
 
-def raster_library() -> Iterator[Finding]:
-    """See that GDAL can read JPEG 2000 and write cloud-optimised GeoTIFFs."""
+def check_gdal() -> Iterator[Finding]:
+    """Check that GDAL can read JPEG 2000 and write cloud-optimised GeoTIFFs."""
     with rasterio.Env() as environment:
         drivers = environment.drivers()
     missing = sorted({"JP2OpenJPEG", "COG", "GTiff"} - set(drivers))
     text = f"rasterio {rasterio.__version__}, GDAL {GDALVersion.runtime()}"
     if missing:
-        text += f" without {', '.join(missing)}; make the environment again with 'make env'"
+        text += f" without {', '.join(missing)}; install the environment again with 'make env'"
     yield Finding("rasterio", not missing, text)
 
 
-def engine(name: str) -> Iterator[Finding]:
-    """Start ESA SNAP in a process of its own: its Java virtual machine may end the process that loads it."""
-    fine, text = check_engine(name, 3 * SECONDS)
-    yield Finding(name, fine, text)
+def check_snap(name: str) -> Iterator[Finding]:
+    """Start ESA SNAP in a separate process: its Java virtual machine may kill the process that loads it."""
+    works, text = check_engine(name, 3 * SECONDS)
+    yield Finding(name, works, text)
 
 
-def slurm(profile: dict) -> Iterator[Finding]:
-    """Ask the SLURM controller for its partitions."""
+def check_slurm(profile: dict) -> Iterator[Finding]:
+    """Query the SLURM controller for its partitions."""
     try:
         for command in (["scontrol", "ping"], ["sinfo", "--noheader", "--format=%R"]):
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
@@ -64,13 +68,15 @@ def slurm(profile: dict) -> Iterator[Finding]:
                 yield Finding("slurm", False, f"{command[0]}: {text}; is the SLURM controller running?")
                 return
     except FileNotFoundError as error:
-        yield Finding("slurm", False, f"{error.filename} is not on the PATH; log in to a node of the cluster")
+        yield Finding(
+            "slurm", False, f"{error.filename} is not on the PATH; run this on a login node of the cluster"
+        )
         return
     except subprocess.TimeoutExpired as error:
-        yield Finding("slurm", False, f"{error.cmd[0]} does not answer within {SECONDS} s; try it by hand")
+        yield Finding("slurm", False, f"{error.cmd[0]} did not respond within {SECONDS} s; try it by hand")
         return
     partitions = done.stdout.split()
-    yield Finding("slurm", True, f"controller up, partitions {', '.join(partitions)}")
+    yield Finding("slurm", True, f"controller is up, partitions {', '.join(partitions)}")
     wanted = _default_resource(profile, "slurm_partition")
     if wanted and wanted not in partitions:
         yield Finding(

@@ -1,1 +1,1 @@
-"""./tigerbush status: what a run does and has done."""
+"""./tigerbush status: the progress of a run."""

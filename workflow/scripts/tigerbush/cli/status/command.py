@@ -1,7 +1,7 @@
-"""Tell how far a run is: jobs done, failed, running, waiting, and those that cannot run; by rule and by site.
+"""Show the progress of a run: jobs done, running, waiting, failed, and those that cannot run, by rule and by site.
 
-It reads Snakemake's own records, and the queue of SLURM or the tasks of Azure Batch; it locks and changes nothing, and
-may be asked at any time. Exit status 1 when something failed. For example:
+It reads Snakemake's own records, and the queue of SLURM or the tasks of Azure Batch. It locks and changes nothing, so
+it can be used at any time. The exit status is 1 if anything failed. For example:
 ./tigerbush status --profile profiles/slurm --configfile config/local.yaml
 """
 
@@ -30,22 +30,22 @@ from tigerbush.placeholder import failed_outputs, kept_results
 from tigerbush.planning.tables import RESERVED
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
-# Snakemake's plan as JSON, by a program of its own: it reaches into Snakemake
+# prints Snakemake's plan as JSON; a separate program, because it changes Snakemake in memory
 PLAN = (str(Path(__file__).with_name("jobs.py")),)
-# of a task in a queue
+# states of a job in a queue
 ENDED = ("succeeded", "failed")
 STATES = ("done", "running", "waiting", "failed", "cannot run")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare the targets, the run, and the form of the answer."""
+    """Declare the targets, the run, and the output format."""
     command.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all)")
     command.add_argument("--json", action="store_true", help="print JSON")
     add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Read, classify, print."""
+    """Read the jobs and records, classify the jobs, print the report."""
     if rest:
         raise TigerbushError(f"status does not know {' '.join(rest)!r}; see ./tigerbush status --help.")
     config = read_run_configuration(options)
@@ -53,12 +53,12 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     latest = read_run(options.directory)
     arguments = [*options.targets, *snakemake_arguments(options)]
     if profile.get("default-storage-provider"):
-        # the outputs are in a storage that the profile names
+        # the outputs are in remote storage, which the profile names
         arguments += ["--profile", options.profile]
     jobs = read_jobs(read_snakemake(arguments, PLAN))
-    queue, trouble = _queue(latest, profile)
-    live = latest.alive or any(one.state not in ENDED for one in queue)
-    states = classify(jobs, latest.failed, unfinished(options.directory) if live else set())
+    queue, queue_error = _queue(latest, profile)
+    active = latest.alive or any(job.state not in ENDED for job in queue)
+    states = classify(jobs, latest.failed, unfinished(options.directory) if active else set())
     results = options.directory / "results"
     kept = kept_results(results)
     report = {
@@ -75,46 +75,46 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             {path.stem for path in failed_outputs(results)} - {path.stem for path in kept}
         ),
         "kept_products": {path.stem: reason for path, reason in kept.items()},
-        "queue": [asdict(one) for one in queue],
+        "queue": [asdict(job) for job in queue],
         "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
-        "advice": advice(latest, queue, trouble),
+        "advice": advice(latest, queue, queue_error),
     }
     print(json.dumps(report, indent=1)) if options.json else _print(report)
     return 1 if any(report[key] for key in ("failed", "failed_products", "kept_products")) else 0
 
 
-def classify(jobs: list[Job], failed: Iterable[str], begun: set[str]) -> list[str]:
+def classify(jobs: list[Job], failed: Iterable[str], unfinished: set[str]) -> list[str]:
     """Return the state of each job.
 
     Parameters
     ----------
     jobs : list of Job
     failed : iterable of str
-        Outputs of jobs that had an error in the newest run.
-    begun : set of str
+        Outputs of jobs that failed in the newest run.
+    unfinished : set of str
         Files that jobs are writing now.
     """
     failed = set(failed)
     for job in jobs:
-        # an attempt to make it anew has failed; Snakemake is content with the older results that hang on it
+        # an attempt to replace it has failed; Snakemake is content with the older results that depend on it
         job.pending |= job.missing and bool(job.outputs & failed)
     states = ["waiting" if job.pending else "done" for job in jobs]
     made_by = {name: i for i, job in enumerate(jobs) if job.pending for name in job.outputs}
-    before = [{made_by[name] for name in job.inputs if name in made_by} for job in jobs]
+    upstream = [{made_by[name] for name in job.inputs if name in made_by} for job in jobs]
     for i, job in enumerate(jobs):
         if not job.pending:
             continue
-        if job.outputs & begun:
+        if job.outputs & unfinished:
             states[i] = "running"
-        # of a group all jobs are reported; what waits for another of them has not failed itself
-        elif job.outputs & failed and not any(jobs[k].outputs & failed for k in before[i]):
+        # all jobs of a group are reported as failed; one that waits for another of them has not failed itself
+        elif job.outputs & failed and not any(jobs[k].outputs & failed for k in upstream[i]):
             states[i] = "failed"
     blocked = True
     while blocked:
         blocked = [
             i
             for i, state in enumerate(states)
-            if state == "waiting" and any(states[k] in ("failed", "cannot run") for k in before[i])
+            if state == "waiting" and any(states[k] in ("failed", "cannot run") for k in upstream[i])
         ]
         for i in blocked:
             states[i] = "cannot run"
@@ -126,34 +126,35 @@ def run_state(latest: Run, queue: list[QueueJob]) -> str:
     if latest.alive:
         return "running"
     if latest.locked:
-        return "orphaned" if any(one.state not in ENDED for one in queue) else "killed"
+        return "orphaned" if any(job.state not in ENDED for job in queue) else "killed"
     return "ended" if latest.log else "never"
 
 
-def advice(latest: Run, queue: list[QueueJob], trouble: str | None) -> str | None:
-    """Return what is safe to do before the next run, when something is."""
-    if trouble:
-        return trouble
+def advice(latest: Run, queue: list[QueueJob], queue_error: str | None) -> str | None:
+    """Return what to do before the next run; None when there is nothing to do."""
+    if queue_error:
+        return queue_error
     state = run_state(latest, queue)
     if state == "orphaned" and latest.slurm_id:
         return (
-            f"the main process is gone, but {len(queue)} of its jobs are still in SLURM: unlock only when "
+            f"the main process has died, but {len(queue)} of its jobs are still in SLURM: unlock only when "
             f"`squeue --name {latest.slurm_id}` is empty (or after `scancel --name {latest.slurm_id}`)."
         )
     if state == "orphaned":
         return (
-            "the main process is gone, but tasks of its are still in Batch: start snakemake with --unlock, then as "
-            "usual; it ends them, and deletes the pool in the end."
+            "the main process has died, but its tasks are still in Batch: run snakemake with --unlock, then as usual; "
+            "it terminates them, and deletes the pool at the end."
         )
     if state == "killed":
         return (
-            "the folder is locked, and no main process runs on this machine: when none runs elsewhere, start snakemake "
-            "with --unlock, then as usual; finished results stay."
+            "the folder is locked, and no main process is running on this machine: if none is running elsewhere, run "
+            "snakemake with --unlock, then as usual; finished results are kept."
         )
     return None
 
 
 def _queue(latest: Run, profile: Mapping) -> tuple[list[QueueJob], str | None]:
+    """Return the jobs of a run in the queue, or why they are unknown."""
     if not (latest.alive or latest.locked):
         return [], None
     try:
@@ -167,7 +168,7 @@ def _queue(latest: Run, profile: Mapping) -> tuple[list[QueueJob], str | None]:
 def _site(job: Job) -> str:
     """Return the site of a job, `scenes`, or `all` for what belongs to no site."""
     name = min(job.outputs)
-    # in a storage: az://container/run/results/...
+    # in remote storage: az://container/run/results/...
     parts = PurePosixPath(name.partition("://")[2].partition("/")[2].partition("/")[2] or name).parts
     if parts[:1] != ("results",) or len(parts) < 3:
         return "all"
@@ -184,16 +185,15 @@ def _counts(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 
 def _failure(directory: Path, rule: str, log: str) -> dict[str, str]:
-    """Return a failed job with its log and the first line there that tells of an error."""
+    """Return a failed job with its log and the first line in it that mentions an error."""
     path = directory / log
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-    told = [line.strip() for line in lines if "error" in line.lower()] or [
-        line.strip() for line in lines if line.strip()
-    ]
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()] or lines
     return {
         "rule": rule,
         "log": log,
-        "error": (told or ["the log is empty: see the log of the queue"])[0][:300],
+        "error": (errors or ["the log is empty: see the log of the queue"])[0][:300],
     }
 
 
@@ -202,7 +202,7 @@ def _print(report: dict) -> None:
     console.print(f"run: {report['run']}", markup=False)
     if not report["discovered"]:
         console.print(
-            "The products are not listed yet; the jobs are known after the first run or ./tigerbush discover."
+            "The products have not been listed yet; the jobs will be known after the first run or ./tigerbush discover."
         )
     for title in ("rules", "sites"):
         table = Table(title[:-1], *STATES, box=box.SIMPLE)
@@ -211,26 +211,28 @@ def _print(report: dict) -> None:
         for name, counts in report[title].items():
             table.add_row(name, *(str(counts.get(state, "")) for state in STATES))
         console.print(table)
-    for one in report["failed"]:
-        console.print(f"failed: {one['rule']}: {one['error']}\n  {one['log']}", markup=False)
+    for job in report["failed"]:
+        console.print(f"failed: {job['rule']}: {job['error']}\n  {job['log']}", markup=False)
     if products := report["failed_products"]:
         console.print(
-            f"{len(products)} product(s) failed, the first {products[0]}; ./tigerbush retry makes them again.",
+            f"{len(products)} product(s) failed, the first is {products[0]}; ./tigerbush retry processes them again.",
             markup=False,
         )
     if kept := report["kept_products"]:
         product, reason = next(iter(kept.items()))
         console.print(
-            f"{len(kept)} product(s) could not be read again, the first {product} ({reason.rstrip('.')}); results of "
-            "an earlier run are kept; ./tigerbush retry makes them again.",
+            f"{len(kept)} product(s) could not be read again, the first is {product} ({reason.rstrip('.')}); results "
+            "of an earlier run are kept; ./tigerbush retry processes them again.",
             markup=False,
         )
     for reason, number in report["slurm"]["failed"].items():
-        # without a number no job was submitted at all
+        # 0: no job was submitted at all
         console.print(f"{number} job(s) failed in SLURM: {reason}" if number else reason, markup=False)
     for reason, number in report["slurm"]["refused_for_now"].items():
-        console.print(f"SLURM took no job {number} time(s), and was asked again: {reason}", markup=False)
-    for one in report["queue"]:
-        console.print(f"{one['number']}: {one['state'].lower()}, {one['name']}, {one['place']}", markup=False)
+        console.print(
+            f"SLURM refused a job {number} time(s), and submission was retried: {reason}", markup=False
+        )
+    for job in report["queue"]:
+        console.print(f"{job['number']}: {job['state'].lower()}, {job['name']}, {job['place']}", markup=False)
     if report["advice"]:
         console.print(report["advice"], markup=False)

@@ -1,7 +1,7 @@
 """Print every job of a workflow as a line of JSON: a program that takes the arguments of snakemake.
 
-Snakemake's own table (`--detailed-summary`) knows the inputs of finished jobs only. This program has it print its plan
-instead, job by job; nothing else of Snakemake is touched, and nothing is run or locked.
+Snakemake's own table (`--detailed-summary`) lists the inputs of finished jobs only. This program makes Snakemake print
+its plan instead, job by job; nothing else in Snakemake is changed, and nothing is run or locked.
 """
 
 import json
@@ -13,12 +13,12 @@ from snakemake.dag import DAG
 
 
 def name_of(file: object) -> str:
-    """Return the name of a file on the disk, or its address in a storage."""
+    """Return the path of a file on disk, or its address in remote storage."""
     return file.storage_object.query if file.is_storage else str(file)
 
 
 async def job_lines(dag: DAG, detailed: bool = False) -> AsyncIterator[str]:
-    """Yield the jobs, in the place of `DAG.summary`."""
+    """Yield the jobs; replaces `DAG.summary`."""
     for job in dag.jobs:
         missing = [file for file in job.output if not await file.exists()]
         yield json.dumps(

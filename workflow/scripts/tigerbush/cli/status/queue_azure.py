@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import requests
 
-from tigerbush.cli.doctor.azure import BATCH, BATCH_VERSION, POOLS
+from tigerbush.cli.doctor.azure import BATCH, BATCH_VERSION, POOL_PREFIX
 from tigerbush.errors import TigerbushError
 from tigerbush.runs.queue_slurm import QueueJob
 
@@ -14,17 +14,17 @@ _STATES = {"active": "waiting", "preparing": "running", "running": "running"}
 
 
 def azure_queue(profile: dict) -> list[QueueJob]:
-    """Return the tasks of the run that a profile names; those that failed say why.
+    """Return the tasks of the run that a profile names; failed ones with the reason.
 
     Parameters
     ----------
     profile : dict
-        `azure-account-url` and `default-storage-prefix`, whose end is the name of the run.
+        `azure-account-url` and `default-storage-prefix`, which ends with the name of the run.
 
     Raises
     ------
     TigerbushError
-        When Batch cannot be asked.
+        When Batch cannot be queried.
     """
     # slow to import, and only needed here
     from azure.core.exceptions import AzureError
@@ -33,16 +33,18 @@ def azure_queue(profile: dict) -> list[QueueJob]:
     try:
         token = DefaultAzureCredential(process_timeout=SECONDS).get_token(BATCH).token
     except AzureError as error:
-        raise TigerbushError(f"Batch cannot be asked ({str(error).split('.')[0]}); run 'az login'.") from None
+        raise TigerbushError(
+            f"Batch cannot be queried ({str(error).split('.')[0]}); run 'az login'."
+        ) from None
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {token}"
     url = profile["azure-account-url"]
     run = re.escape(str(profile["default-storage-prefix"]).rstrip("/").rpartition("/")[2])
-    name = re.compile(rf"{POOLS}{run}-\d{{8}}T\d{{6}}")
-    found = [job["id"] for job in _pages(session, f"{url}/jobs") if name.fullmatch(job["id"])]
+    name = re.compile(rf"{POOL_PREFIX}{run}-\d{{8}}T\d{{6}}")
+    jobs = [job["id"] for job in _pages(session, f"{url}/jobs") if name.fullmatch(job["id"])]
     return [
         _task(session, f"{url}/jobs/{job}", task)
-        for job in found
+        for job in jobs
         for task in _pages(session, f"{url}/jobs/{job}/tasks")
     ]
 
@@ -50,10 +52,10 @@ def azure_queue(profile: dict) -> list[QueueJob]:
 def _pages(session: requests.Session, url: str) -> Iterator[dict]:
     parameters = {"api-version": BATCH_VERSION}
     while url:
-        answer = _get(session, url, parameters).json()
-        yield from answer["value"]
-        # the next address holds everything
-        url, parameters = answer.get("odata.nextLink"), None
+        page = _get(session, url, parameters).json()
+        yield from page["value"]
+        # the next link contains all parameters
+        url, parameters = page.get("odata.nextLink"), None
 
 
 def _get(session: requests.Session, url: str, parameters: dict | None) -> requests.Response:
@@ -64,24 +66,24 @@ def _get(session: requests.Session, url: str, parameters: dict | None) -> reques
         status = getattr(error.response, "status_code", None)
         reason = f"it answers {status}" if status else "it cannot be reached"
         raise TigerbushError(
-            f"Batch cannot be asked: {reason}; try again, and see ./tigerbush doctor."
+            f"Batch cannot be queried: {reason}; try again, or run ./tigerbush doctor."
         ) from None
     return answer
 
 
 def _task(session: requests.Session, job: str, task: dict) -> QueueJob:
-    ended = task.get("executionInfo", {})
+    execution = task.get("executionInfo", {})
     place = task.get("nodeInfo", {}).get("nodeId", "")
     state = _STATES.get(task["state"])
     if state is None:
-        state = "succeeded" if ended.get("result") == "success" else "failed"
+        state = "succeeded" if execution.get("result") == "success" else "failed"
     if state == "failed":
-        place = _last_words(session, f"{job}/tasks/{task['id']}/files/stderr.txt") or place
+        place = _last_error_line(session, f"{job}/tasks/{task['id']}/files/stderr.txt") or place
     return QueueJob(task["id"], state, task.get("displayName", ""), place)
 
 
-def _last_words(session: requests.Session, url: str) -> str:
-    """Return the last line of a task's standard error; nothing when its node is gone."""
+def _last_error_line(session: requests.Session, url: str) -> str:
+    """Return the last line of a task's standard error; an empty text when its node is gone."""
     try:
         text = _get(session, url, {"api-version": BATCH_VERSION}).text
     except TigerbushError:

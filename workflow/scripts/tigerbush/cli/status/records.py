@@ -1,4 +1,4 @@
-"""What Snakemake knows of a run: its jobs, and what it has written down in `.snakemake`."""
+"""What Snakemake knows about a run: its jobs, and its records in `.snakemake`."""
 
 import base64
 import binascii
@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tigerbush.runs.folder import read
-from tigerbush.runs.mark import NAME, state
+from tigerbush.runs.lock_file import read_mark
+from tigerbush.runs.mark import MARK_FILE, liveness
 
-# a run's log: an error of a job (alone or in a group), and what takes it back
+# in the log of a run: the error of a job (alone or in a group), and the events that cancel it
 _EVENT = re.compile(
     r"^Error in (?P<group>group)"
     r"|^\s+jobid: (?P<failed>\d+)\n(?:\s+input: .+\n)?\s+output: (?P<outputs>.+)\n\s+log: (?P<log>.+?) \(check log file"
@@ -20,10 +20,10 @@ _EVENT = re.compile(
     re.MULTILINE,
 )
 _RUN_ID = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
-# what Snakemake adds to the name of a file in a storage
+# what Snakemake adds to the name of a file in remote storage
 _STORED = re.compile(r" \((?:send to|retrieve from) storage\)")
-# what a run prints, but neither a dry run nor a summary
-_WORKS = "Select jobs to execute"
+# printed by a run, but not by a dry run or a summary
+_RUN_STARTED = "Select jobs to execute"
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Job:
     pending : bool
         Whether it has to run (again).
     missing : bool
-        Whether an output is not there, though nothing may need it: older results may hang on it.
+        Whether an output is missing, even if nothing needs it: older results may depend on it.
     """
 
     rule: str
@@ -59,9 +59,9 @@ class Run:
     slurm_id : str or None
         The name of its jobs in SLURM.
     locked, alive : bool
-        Whether it has locked the folder, and whether its process runs here, or gives signs of life elsewhere.
+        Whether it has locked the folder, and whether its process is running here, or sends heartbeats from elsewhere.
     slurm_failed, slurm_refused : dict of str to int
-        Why so many jobs failed in SLURM, and how often SLURM took none for now.
+        Reasons why jobs failed in SLURM, and why SLURM accepted none for a while, each with its count.
     """
 
     log: Path | None
@@ -74,7 +74,7 @@ class Run:
 
 
 def read_jobs(lines: str) -> list[Job]:
-    """Read the jobs that `tigerbush.cli.status.jobs` prints, those with outputs."""
+    """Read the jobs with outputs that `tigerbush.cli.status.jobs` has printed."""
     rows = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
     return [
         Job(**row | {"inputs": set(row["inputs"]), "outputs": set(row["outputs"])})
@@ -84,39 +84,40 @@ def read_jobs(lines: str) -> list[Job]:
 
 
 def read_run(directory: Path) -> Run:
-    """Read what the newest run of a folder has left."""
-    records = directory / ".snakemake"
-    found = _newest_log(records / "log")
-    text = found.read_text(errors="replace") if found else ""
-    slurm = _RUN_ID.search(text)
-    told = _slurm_record(records / "slurm.json", found, slurm[1] if slurm else None)
+    """Read the records of the newest run of a folder."""
+    folder = directory / ".snakemake"
+    log = _newest_log(folder / "log")
+    text = log.read_text(errors="replace") if log else ""
+    match = _RUN_ID.search(text)
+    slurm_id = match[1] if match else None
+    record = _slurm_record(folder / "slurm.json", log, slurm_id)
     return Run(
-        log=found,
+        log=log,
         failed=failures(text),
-        slurm_id=slurm[1] if slurm else None,
-        locked=any((records / "locks").glob("*.lock")),
-        alive=any(_main_processes(directory)) or _marked_alive(directory / "results" / NAME),
-        slurm_failed=told.get("failed", {}),
-        slurm_refused=told.get("refused_for_now", {}),
+        slurm_id=slurm_id,
+        locked=any((folder / "locks").glob("*.lock")),
+        alive=any(_main_processes(directory)) or _marked_alive(directory / "results" / MARK_FILE),
+        slurm_failed=record.get("failed", {}),
+        slurm_refused=record.get("refused_for_now", {}),
     )
 
 
 def _slurm_record(path: Path, log: Path | None, run_id: str | None) -> dict:
-    """Return what the executor slurm-batch has noted, if it is of the newest run, or of one that could not begin."""
+    """Return the record of the executor slurm-batch, if it is of the newest run, or of one that could not start."""
     try:
-        told = json.loads(path.read_text())
-        fresh = (
-            told.get("run") == run_id
-            if "run" in told
+        record = json.loads(path.read_text())
+        current = (
+            record.get("run") == run_id
+            if "run" in record
             else log is None or path.stat().st_mtime > log.stat().st_mtime
         )
     except (OSError, ValueError):
         return {}
-    return told if fresh else {}
+    return record if current else {}
 
 
 def failures(text: str) -> dict[str, str]:
-    """Return the outputs of the jobs that failed for good, with their log files, from the log of a run."""
+    """Return the outputs of the jobs that failed for good, with their log files, from the text of a run's log."""
     errors: dict[str, tuple[str, str]] = {}
     group: set[str] = set()
     for event in _EVENT.finditer(text):
@@ -128,7 +129,7 @@ def failures(text: str) -> dict[str, str]:
         elif event["finished"]:
             errors.pop(event["finished"], None)
         elif event["restarted"]:
-            # a number is a job, anything else the group whose error came last
+            # a number is a job, anything else the group with the latest error
             for job in [event["restarted"]] if event["restarted"].isdigit() else group:
                 errors.pop(job, None)
     return {name: log for outputs, log in errors.values() for name in _STORED.sub("", outputs).split(", ")}
@@ -136,18 +137,18 @@ def failures(text: str) -> dict[str, str]:
 
 def _newest_log(folder: Path) -> Path | None:
     logs = sorted(folder.glob("*.snakemake.log"), reverse=True)
-    return next((path for path in logs if _WORKS in path.read_text(errors="replace")), None)
+    return next((path for path in logs if _RUN_STARTED in path.read_text(errors="replace")), None)
 
 
 def unfinished(directory: Path) -> set[str]:
-    """Return the files that jobs had begun to write when they were last heard of."""
+    """Return the files that jobs were writing when Snakemake last updated its records."""
     folder = directory / ".snakemake" / "incomplete"
-    # Snakemake names a marker by the file's name in base64, in parts of which all but the last begin with @
-    parts = (path.relative_to(folder).parts for path in folder.rglob("*") if path.is_file())
-    return set(_decoded("".join(part.removeprefix("@") for part in one) for one in parts))
+    # Snakemake names a marker by the file's name in base64, split into parts of which all but the last begin with @
+    markers = (path.relative_to(folder).parts for path in folder.rglob("*") if path.is_file())
+    return set(_decode("".join(part.removeprefix("@") for part in parts) for parts in markers))
 
 
-def _decoded(names: Iterable[str]) -> Iterator[str]:
+def _decode(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         try:
             yield base64.urlsafe_b64decode(name).decode()
@@ -156,26 +157,28 @@ def _decoded(names: Iterable[str]) -> Iterator[str]:
 
 
 def _marked_alive(path: Path) -> bool:
-    """Whether the mark beside the results is that of a run that is alive, maybe of another folder or machine."""
+    """Whether the mark beside the results belongs to a run that is alive, perhaps of another folder or machine."""
     try:
-        return state(*read(path)) == "alive"
+        return liveness(*read_mark(path)) == "alive"
     except OSError:
         return False
 
 
 def _main_processes(directory: Path) -> Iterator[int]:
-    """Find the processes on this machine that steer a run in a folder (Linux; elsewhere none is found)."""
-    place = directory.resolve()
+    """Find the main processes of runs in a folder on this machine (Linux; none are found elsewhere)."""
+    folder = directory.resolve()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            here = (process / "cwd").readlink() == place
+            here = (process / "cwd").readlink() == folder
         except OSError:
             continue
-        asks = {b"--dry-run", b"-n", b"--summary", b"--detailed-summary", b"--mode", b"--unlock"} & set(words)
+        no_run = {b"--dry-run", b"-n", b"--summary", b"--detailed-summary", b"--mode", b"--unlock"} & set(
+            words
+        )
         if (
             here
-            and not asks
+            and not no_run
             and any(word.endswith((b"snakemake", b"snakemake/__main__.py")) for word in words)
         ):
             yield int(process.name)
