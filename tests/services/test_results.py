@@ -10,9 +10,9 @@ import pytest
 from azurite import ACCOUNT, KEY
 from fabricate import ROOT
 from seaweedfs import KEYED
-from tigerbush.cli.results.names import sort_out, unportable
-from tigerbush.cli.results.places import Item, open_place
+from tigerbush.cli.results.names import select_results, unportable
 from tigerbush.cli.results.pull import part_name, pull
+from tigerbush.cli.results.storage import Item, open_storage
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.sources import retries
 from web_servers import serving
@@ -132,14 +132,14 @@ def test_names_that_lead_elsewhere_are_left_out():
         f"results/a/{'x' * 1020}.json",
         "a.json",
     ]
-    items, messages = sort_out(Item(name, 1, "t") for name in [*names, "run/results/a/x.json"])
+    items, messages = select_results(Item(name, 1, "t") for name in [*names, "run/results/a/x.json"])
     assert [item.name for item in items] == ["run/results/a/x.json"]
     assert messages == [
-        "left out, as their names lead elsewhere or hold more than letters, digits and _ . = + - /: 6 ("
+        "left out, because their names lead elsewhere or contain more than letters, digits and _ . = + - /: 6 ("
         r"'results/../../etc/cron.d/x.json', '/results/a/x.json', 'results/a/x\n.json', 'results/a//x.json', "
         "'results/a/x:y.json', ...)",
-        f"left out, as their names have more than 1024 characters: 1 ('results/a/{'x' * 110}'...)",
-        "left out, as they are no results of a site: 1 ('a.json')",
+        f"left out, because their names have more than 1024 characters: 1 ('results/a/{'x' * 110}'...)",
+        "left out, because they are not results of a site: 1 ('a.json')",
     ]
 
 
@@ -155,7 +155,7 @@ def test_links_are_neither_read_nor_written_behind(folder, tmp_path):
     target = tmp_path / "a.zip"
     output = tigerbush("pull", folder, "--zip", target)
     message = (
-        "left out, as they are links, or no plain files: 4 ('results/mali', 'results/niger/loop', "
+        "left out, because they are links or special files: 4 ('results/mali', 'results/niger/loop', "
         "'results/niger/passwd.json', 'results/niger/pipe.json')"
     )
     assert message in output.splitlines()
@@ -167,10 +167,10 @@ def test_links_are_neither_read_nor_written_behind(folder, tmp_path):
         path.symlink_to(to)
         output = tigerbush("pull", folder, "--zip", target, status=1)
         assert output.splitlines()[-1] == (
-            f"tigerbush: {path} is a link, and nothing is written behind links; give --zip another name."
+            f"tigerbush: {path} is a link, and files are not written through links; give --zip another name."
         )
         path.unlink()
-    place, parts = open_place(str(folder)), tmp_path / "a.zip.part"
+    place, parts = open_storage(str(folder)), tmp_path / "a.zip.part"
     items = [item for item in place.items() if item.name == "results/niger/results_summary.json"]
     parts.mkdir()
     (parts / part_name(items[0])).symlink_to(folder / items[0].name)
@@ -182,14 +182,16 @@ def test_links_are_neither_read_nor_written_behind(folder, tmp_path):
 
 
 def test_a_file_that_becomes_a_link_is_not_read(folder):
-    place = open_place(str(folder))
+    place = open_storage(str(folder))
     item = next(item for item in place.items() if item.name.endswith("results_summary.json"))
     path = folder / item.name
     path.rename(folder / "moved")
     path.symlink_to(folder / "moved")
     with pytest.raises(TigerbushError) as error:
         list(place.pieces(item))
-    assert str(error.value) == f"{item.name} changed meanwhile; start again, what is here is kept."
+    assert (
+        str(error.value) == f"{item.name} has changed meanwhile; start again, files already pulled are kept."
+    )
 
 
 def test_names_that_other_systems_cannot_keep(folder, tmp_path):
@@ -210,26 +212,26 @@ def test_names_that_other_systems_cannot_keep(folder, tmp_path):
     output = tigerbush("pull", folder, "--zip", tmp_path / "a.zip")
     assert contents(tmp_path / "a.zip").keys() >= set(names)
     warnings = [
-        "not to be unpacked side by side on Windows and macOS, as they differ only in case: 4 ('results/Niger', "
+        "cannot be unpacked together on Windows and macOS, because they differ only in case: 4 ('results/Niger', "
         "'results/niger', 'results/niger/B.json', 'results/niger/b.json')",
-        "not to be unpacked on Windows, as it forbids such names: 3 ('results/niger/COM1/a.json', "
+        "cannot be unpacked on Windows, which forbids such names: 3 ('results/niger/COM1/a.json', "
         "'results/niger/con.json', 'results/niger/dot./a.json')",
-        f"perhaps not to be unpacked, as their names are long: 1 ('{long[:120]}'...)",
+        f"may be too long to be unpacked: 1 ('{long[:120]}'...)",
     ]
     assert [line for line in output.splitlines() if "unpacked" in line] == warnings
     assert tigerbush("list", folder).splitlines()[-3:] == warnings
     assert unportable(["results/a/x", "results/a/x/y.json"]) == [
-        "not to be unpacked side by side, as they are files and folders: 1 ('results/a/x')"
+        "cannot be unpacked together, because they are both files and folders: 1 ('results/a/x')"
     ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("pull",), "has no folder results"),
+        (("pull",), "has no folder `results`"),
         (("list", "gs://bucket"), "expected az://container/run"),
-        (("list", "az://UPPER/../x"), "is no address of results"),
-        (("list", "az://runs", "--container", "runs"), "give either an address or --container"),
+        (("list", "az://UPPER/../x"), "is not an address of results"),
+        (("list", "az://runs", "--container", "runs"), "give either FROM or --container, not both"),
         (("pull", "{folder}"), "pull needs --zip"),
         (("pull", "{folder}", "--zip", "a.zip", "--rgba"), "does not know '--rgba'"),
     ],
@@ -244,11 +246,11 @@ def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, arguments, se
 @pytest.mark.parametrize(
     ("status", "headers", "content", "sentence"),
     [
-        (200, {"Content-Type": "text/html"}, b"<!DOCTYPE html>", ": what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
-        (200, {}, b"", ": what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
-        (307, {"Location": "/x"}, b"", ": Reached maximum redirect attempts; check --account and 'az login', or try again; what is here is kept."),
-        (409, {"x-ms-error-code": "BlobArchived"}, b"", " lies in the archive tier; rehydrate it there, then start again."),
-        (503, {}, b"", ": Service Unavailable; check --account and 'az login', or try again; what is here is kept."),
+        (200, {"Content-Type": "text/html"}, b"<!DOCTYPE html>", ": the answer is not from Blob storage (perhaps a login page); check --account and AZURITE_CONNECTION_STRING."),
+        (200, {}, b"", ": the answer is not from Blob storage (perhaps a login page); check --account and AZURITE_CONNECTION_STRING."),
+        (307, {"Location": "/x"}, b"", ": Reached maximum redirect attempts; check --account and 'az login', or try again; files already pulled are kept."),
+        (409, {"x-ms-error-code": "BlobArchived"}, b"", " is in the archive tier; rehydrate it there, then start again."),
+        (503, {}, b"", ": Service Unavailable; check --account and 'az login', or try again; files already pulled are kept."),
         (200, {"Content-Type": "application/xml"}, b"<EnumerationResults><Blobs/><NextMarker>m</NextMarker></EnumerationResults>", ": Blob storage says that its listing goes on, but gives the same page again or none; try again later, or ask who runs it."),
     ],
 )  # fmt: skip
@@ -257,19 +259,19 @@ def test_malformed_responses_of_blob_storage(monkeypatch, status, headers, conte
         text = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={KEY};BlobEndpoint={server.url}/a;"
         monkeypatch.setenv("AZURITE_CONNECTION_STRING", text)
         with pytest.raises((TigerbushError, RemoteError)) as error:
-            list(open_place("az://runs/x").items())
+            list(open_storage("az://runs/x").items())
     assert str(error.value) == f"az://runs/x/{sentence}"
 
 
 def test_an_invalid_connection_string(monkeypatch):
     monkeypatch.setenv("AZURITE_CONNECTION_STRING", KEY)
     with pytest.raises(TigerbushError) as error:
-        open_place("az://runs")
-    assert str(error.value) == "AZURITE_CONNECTION_STRING is no connection string; correct or unset it."
+        open_storage("az://runs")
+    assert str(error.value) == "AZURITE_CONNECTION_STRING is not a connection string; correct or unset it."
 
 
 def test_an_account_that_is_not_known(tmp_path):
     output = tigerbush("list", "az://runs", status=1, TIGERBUSH_AZURE=str(tmp_path / "absent.yaml"))
     assert "copy config/azure.template.yaml" in output and "--account" in output
     with pytest.raises(TigerbushError, match="--account"):
-        open_place("az://runs")
+        open_storage("az://runs")

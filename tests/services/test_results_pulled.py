@@ -15,8 +15,8 @@ from test_results import FILES, contents, tigerbush
 from test_results import blob as blob
 from test_results import folder as folder
 from test_results import short_waits as short_waits
-from tigerbush.cli.results.places import Item, open_place
 from tigerbush.cli.results.pull import part_name, pull
+from tigerbush.cli.results.storage import Item, open_storage
 from tigerbush.errors import RemoteError
 
 # of b"content"
@@ -34,18 +34,16 @@ def test_checksums_of_blob_storage(blob, store, certificates, tmp_path, monkeypa
         client.get_blob_client(f"sums/{name}").set_http_headers(ContentSettings(content_md5=settings))
     target = tmp_path / "a.zip"
     output = tigerbush("pull", "az://pulled/sums", "--zip", target, **blob)
-    assert "compared with the checksum of the store: 2; without one there: 1" in output.splitlines()
+    assert "compared with a checksum of the storage: 2; without one: 1" in output.splitlines()
     wrong = bytearray(16)
     client.get_blob_client(f"sums/{names[1]}").set_http_headers(ContentSettings(content_md5=wrong))
     target.unlink()
     for name, value in blob.items():
         monkeypatch.setenv(name, value)
-    place = open_place("az://pulled/sums")
+    place = open_storage("az://pulled/sums")
     with pytest.raises(RemoteError) as error:
         pull(place, list(place.items()), target, lambda item: None)
-    assert str(error.value) == (
-        "results/a/two.json: what came differs from the checksum that the store gives"
-    )
+    assert str(error.value) == ("results/a/two.json: the content differs from the checksum of the storage")
     assert not target.exists()
 
 
@@ -65,14 +63,14 @@ def test_checksums_of_an_object_store(seaweedfs, keys, tmp_path):
     )
     target = tmp_path / "a.zip"
     address = ("pull", f"s3://{KEYED}/sums", "--endpoint-url", seaweedfs.url, "--zip", target)
-    place = open_place(f"s3://{KEYED}/sums", endpoint_url=seaweedfs.url)
+    place = open_storage(f"s3://{KEYED}/sums", endpoint_url=seaweedfs.url)
     items = {item.name: item for item in place.items()}
     parts = tmp_path / "a.zip.part"
     parts.mkdir()
     for item, content in ((items["results/a/one.json"], b"damaged"), (items[name], b"cut")):
         (parts / part_name(item)).write_bytes(content)
     output = tigerbush(*address)
-    assert "compared with the checksum of the store: 1; without one there: 1" in output.splitlines()
+    assert "compared with a checksum of the storage: 1; without one: 1" in output.splitlines()
     pulled = contents(target)
     assert pulled["results/a/one.json"] == b"content"
     assert pulled[name] == b"x" * 5 * 1024**2 + b"y"
@@ -128,14 +126,14 @@ def test_a_file_that_differs_from_its_checksum_is_read_again(tmp_path):
     place = Changing({}, 5)
     with pytest.raises(RemoteError) as error:
         pull(place, [item], tmp_path / "b.zip", lambda item: None)
-    assert str(error.value) == f"{name}: what came differs from the checksum that the store gives"
+    assert str(error.value) == f"{name}: the content differs from the checksum of the storage"
     assert place.reads == [name] * 5 and not (tmp_path / "b.zip").exists()
 
 
 def test_a_file_beyond_4_gb(folder, tmp_path, monkeypatch):
     """Here beyond 4 kB: its entry has the longer header from the beginning."""
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 4096)
-    place = open_place(str(folder))
+    place = open_storage(str(folder))
     items = [item for item in place.items() if item.name.endswith("composite.tif")]
     pull(place, items, tmp_path / "a.zip", lambda item: None)
     assert contents(tmp_path / "a.zip")[items[0].name] == FILES[items[0].name]
@@ -145,11 +143,11 @@ def test_a_file_beyond_4_gb(folder, tmp_path, monkeypatch):
 PULLS = """
 import re, sys
 from pathlib import Path
-from tigerbush.cli.results.places import open_place
+from tigerbush.cli.results.storage import open_storage
 from tigerbush.cli.results.pull import pull
 def memory(field):
     return int(re.search(f"{field}:\\\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-place = open_place(sys.argv[1], endpoint_url=sys.argv[2] or None)
+place = open_storage(sys.argv[1], endpoint_url=sys.argv[2] or None)
 items = list(place.items())
 before = memory("VmRSS")
 pull(place, items, Path(sys.argv[3]), lambda item: None)

@@ -41,7 +41,7 @@ def test_bad_files(tmp_path, refused):
 def test_tiff_whose_name_is_no_text(tmp_path):
     path = write_tiff(tmp_path / "a.tif", random_image()).rename(tmp_path / "\udcff.tif")
     # not through main: pytest's capture is stricter than stderr, which shows such names escaped
-    with pytest.raises(TigerbushError, match="has a name that GDAL cannot take"):
+    with pytest.raises(TigerbushError, match="has a name that GDAL cannot use"):
         read_image(path)
 
 
@@ -51,7 +51,7 @@ def test_truncated_png(tmp_path, capfd):
     assert main(["centrality", str(path), "--output", str(tmp_path / "output")]) == 1
     # libpng may put a line of its own before it
     assert capfd.readouterr().err.endswith(
-        f"tigerbush: {path} cannot be read as a PNG image; it is damaged or something else.\n"
+        f"tigerbush: {path} cannot be read as a PNG image; it is damaged, or not a PNG.\n"
     )
     assert not (tmp_path / "output").exists()
 
@@ -61,7 +61,7 @@ def test_absurd_sizes(tmp_path, refused):
     content = bytearray(path.read_bytes())
     content[16:24] = (100_000).to_bytes(4, "big") * 2
     path.write_bytes(content)
-    assert f"{path} has 100000 x 100000 pixels, more than 268,435,456 in all" in refused(path)
+    assert f"{path} has 100000 x 100000 pixels, more than 268,435,456 in total" in refused(path)
     path = tmp_path / "a.tif"
     profile = {"width": 50_000, "height": 50_000, "count": 1, "dtype": "uint8", "sparse_ok": True}
     with (
@@ -101,7 +101,10 @@ def test_bad_csv(tmp_path, refused, content, sentence):
 )
 def test_other_than_two_values_need_a_threshold(tmp_path, refused, image, count):
     path = write_csv(tmp_path / "a.csv", np.array(image))
-    assert f"{path} has {count} different value(s) instead of two; say with --threshold T" in refused(path)
+    assert (
+        f"{path} has {count} distinct value(s) instead of two; choose the pixels of the network with --threshold T"
+        in refused(path)
+    )
 
 
 def test_colour_png(tmp_path, refused):
@@ -124,15 +127,15 @@ def test_bands_that_are_not_there(tmp_path, refused):
 def test_tiff_without_plain_order(tmp_path, refused):
     path = tmp_path / "a.tif"
     write_tiff(path, random_image(), photometric="MINISWHITE")
-    assert f"{path} shows its lowest numbers as white" in refused(path)
+    assert f"{path} shows its lowest values as white" in refused(path)
     write_tiff(path, random_image().astype(np.complex64))
-    assert f"{path} holds complex numbers" in refused(path)
+    assert f"{path} contains complex numbers" in refused(path)
 
 
 def test_networkx_limit(tmp_path, refused):
     path = write_png(tmp_path / "a.png", np.full((101, 100), 255, np.uint8))
     sentence = refused(path, "--threshold", 255, "--method", "networkx")
-    assert f"{path} has 10,100 signal pixels, and --method networkx takes up to 10,000" in sentence
+    assert f"{path} has 10,100 signal pixels, and --method networkx is limited to 10,000" in sentence
 
 
 def test_bad_options(tmp_path, refused):

@@ -111,7 +111,7 @@ def test_each_source_is_that_of_its_ready_file(source, tmp_path, monkeypatch, no
         ({"step": "month"}, "--step: 'month' is not a step"),
         ({"source": "gee"}, "--source: 'gee' is not one of local, cdse"),
         ({"source": "local"}, "--path is missing"),
-        ({"path": "x"}, "--path goes with --source local"),
+        ({"path": "x"}, "--path is only for --source local"),
         ({"source": "local", "path": "a\nsites: b"}, "--path: "),
         ({"colour": "green"}, "init does not know '--colour'"),
     ],

@@ -141,13 +141,13 @@ def test_death(recwarn, simulate):
     [
         (("--rainfall", "wet"), "--rainfall must be a number, START:END or a CSV file, not 'wet'"),
         (("--rainfall", "1:"), "--rainfall must be a number, START:END or a CSV file, not '1:'"),
-        (("--rainfall", "-1"), "--rainfall -1: every value must be 0 to 2000 mm/day"),
-        (("--rainfall", "nan"), "every value must be 0 to 2000 mm/day"),
-        (("--rainfall", "0:inf"), "every value must be 0 to 2000 mm/day"),
+        (("--rainfall", "-1"), "--rainfall -1: every value must be from 0 to 2000 mm/day"),
+        (("--rainfall", "nan"), "every value must be from 0 to 2000 mm/day"),
+        (("--rainfall", "0:inf"), "every value must be from 0 to 2000 mm/day"),
         (("--rainfall", "missing.csv"), "missing.csv is not a file"),
         (("--start", "picture.jpg"), "--start must be random or a CSV file, not 'picture.jpg'"),
         (("--start", "missing.csv"), "missing.csv is not a file"),
-        (("--start", "a.csv", "--size", "5"), "--size is of a random start"),
+        (("--start", "a.csv", "--size", "5"), "--size is for a random start"),
         (("--seed", "-1"), "--seed must be at least 0, not -1"),
         (("--size", "1"), "--size must be at least 2, not 1"),
         (("--size", "100000"), "the start has 100,000 x 100,000 cells"),
@@ -185,9 +185,9 @@ def test_bad_start(tmp_path, refused, content, sentence):
 @pytest.mark.parametrize(
     ("content", "options", "sentence"),
     [
-        ("1,2\n3,4\n", (), "must hold one number per step, in one column or row"),
+        ("1,2\n3,4\n", (), "must contain one number per step, in one column or row"),
         ("mm\n1\n", (), "line 1, cell 1 is 'mm' instead of a number"),
-        ("1\n-2\n", (), "every value must be 0 to 2000 mm/day"),
+        ("1\n-2\n", (), "every value must be from 0 to 2000 mm/day"),
         ("1\n2\n", ("--steps", 3), "has 2 values and --steps is 3"),
     ],
 )

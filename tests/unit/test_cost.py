@@ -94,7 +94,7 @@ def test_a_scene_costs_what_its_bands_have_of_pixels():
 def test_a_virtual_machine_without_a_price():
     found = cost.estimate(CONFIG | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {})
     assert found["cost"] == {"vm_size": "other", "total": None}
-    assert "no price of other in plan.prices" in cost.report(found)
+    assert "plan.prices has no price for other" in cost.report(found)
 
 
 @pytest.mark.parametrize(
@@ -240,4 +240,4 @@ def test_a_plan_of_what_is_no_summary(planned, answer):
     planned.answers[1] = answer
     with pytest.raises(TigerbushError) as error:
         planned()
-    assert str(error.value) == f"snakemake --summary gave no table but {answer[:200]!r}."
+    assert str(error.value) == f"snakemake --summary printed {answer[:200]!r} instead of a table."

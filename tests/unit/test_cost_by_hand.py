@@ -170,7 +170,7 @@ def test_the_report():
     money = "cost     0.08 EUR: 0.31 h of a (4 CPUs, all in use, 0.25 EUR/h, prices of 2026-01-01)"
     assert cost.report(numbers).splitlines() == [*lines, money]
     bare = cost.report(numbers | {"cost": {"vm_size": "b", "total": None}}).splitlines()
-    assert bare == [*lines, "cost     no price of b in plan.prices"]
+    assert bare == [*lines, "cost     plan.prices has no price for b"]
 
 
 def test_jobs_of_groups():

@@ -9,8 +9,8 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from stores_in_memory import without_waiting
-from tigerbush.cli.results import places as result_places
-from tigerbush.cli.results.places import Container, Item
+from tigerbush.cli.results import storage as result_storage
+from tigerbush.cli.results.storage import Container, Item
 from tigerbush.errors import MachineError, RemoteError, TigerbushError
 
 
@@ -89,7 +89,7 @@ def test_how_a_container_is_opened(service, monkeypatch):
     place = Container("runs", "sahel", "store")
     assert (place.prefix, place.address, service.name) == ("sahel/", "az://runs", "runs")
     assert service.opened == ("https://store.blob.core.windows.net", "credential", OPTIONS)
-    monkeypatch.setattr(result_places, "_account", lambda: "mine")
+    monkeypatch.setattr(result_storage, "_account", lambda: "mine")
     assert Container("runs", "", None).prefix == ""
     assert service.opened[0] == "https://mine.blob.core.windows.net"
     monkeypatch.setenv("AZURITE_CONNECTION_STRING", "text")
@@ -97,7 +97,7 @@ def test_how_a_container_is_opened(service, monkeypatch):
     assert service.opened == ("text", OPTIONS)
     monkeypatch.setenv("AZURITE_CONNECTION_STRING", "wrong")
     with pytest.raises(
-        TigerbushError, match=r"^AZURITE_CONNECTION_STRING is no connection string; correct or unset it\.$"
+        TigerbushError, match=r"^AZURITE_CONNECTION_STRING is not a connection string; correct or unset it\.$"
     ):
         Container("runs", "", "store")
 
@@ -137,7 +137,7 @@ def refused(status, code=None, text="Reason.\nmore"):
     return error
 
 
-AGAIN = "check --account and 'az login', or try again; what is here is kept."
+AGAIN = "check --account and 'az login', or try again; files already pulled are kept."
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ AGAIN = "check --account and 'az login', or try again; what is here is kept."
     [
         (refused(404), TigerbushError, "Reason; check the name of the container."),
         (refused(403), TigerbushError, "Reason; the caller needs the role Storage Blob Data Reader."),
-        (refused(412), TigerbushError, "Reason; it changed meanwhile; start again, what is here is kept."),
+        (refused(412), TigerbushError, "Reason; it has changed meanwhile; start again, files already pulled are kept."),
         (refused(400), TigerbushError, f"Reason; {AGAIN}"),
         *((refused(status), RemoteError, f"Reason; {AGAIN}") for status in (408, 429, 500, 502, 503, 504)),
         (ServiceRequestError("no host"), RemoteError, f"no host; {AGAIN}"), (ConnectionResetError(), RemoteError, f"ConnectionResetError; {AGAIN}"),
@@ -160,8 +160,8 @@ def test_what_goes_wrong_with_a_blob(service, error, kind, sentence):
 
 def test_other_trouble_of_a_blob(service):
     for error, kind, sentence in (
-        (refused(409, "BlobArchived"), TigerbushError, "az://runs/a lies in the archive tier; rehydrate it there, then start again."),
-        (KeyError("x"), TigerbushError, "az://runs/a: what answers is no Blob storage (perhaps a page to log in); check --account and AZURITE_CONNECTION_STRING."),
+        (refused(409, "BlobArchived"), TigerbushError, "az://runs/a is in the archive tier; rehydrate it there, then start again."),
+        (KeyError("x"), TigerbushError, "az://runs/a: the answer is not from Blob storage (perhaps a login page); check --account and AZURITE_CONNECTION_STRING."),
         (OSError("CERTIFICATE_VERIFY_FAILED"), TigerbushError, "az://runs/a: the certificate of Blob storage is not trusted here; set REQUESTS_CA_BUNDLE to your authority's."),
         (MemoryError(), MachineError, "the memory of the job is used up (MemoryError); give it more (mem_mb of its rule) and run again."),
     ):  # fmt: skip

@@ -12,12 +12,12 @@ from stores_in_memory import md5, store_of, without_waiting
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.cli.results import command as results
 from tigerbush.cli.results import names as result_names
-from tigerbush.cli.results import places as result_places
 from tigerbush.cli.results import pull as result_pull
-from tigerbush.cli.results.command import wanted
-from tigerbush.cli.results.names import sort_out, unportable
-from tigerbush.cli.results.places import Bucket, Folder, Item, read_pieces
+from tigerbush.cli.results import storage as result_storage
+from tigerbush.cli.results.command import is_of_kind
+from tigerbush.cli.results.names import select_results, unportable
 from tigerbush.cli.results.pull import part_name, pull
+from tigerbush.cli.results.storage import Bucket, Folder, Item, read_pieces
 from tigerbush.errors import RemoteError, TigerbushError, WriteError
 
 
@@ -42,12 +42,13 @@ def test_names_that_are_taken():
     ]
     long = [f"results/here/{'a' * 1012}"]
     link = [Item("results/here/link", 0, "", left_out="as they are links")]
-    found, left = sort_out([*items_of(*good, *none, *bad, *long), *link])
+    found, left = select_results([*items_of(*good, *none, *bad, *long), *link])
     assert [item.name for item in found] == good
     assert left == [
-        f"left out, as they are no results of a site: 5 ({', '.join(map(repr, none))})",
-        f"left out, as their names lead elsewhere or hold more than letters, digits and _ . = + - /: 6 ({', '.join(map(ascii, bad[:5]))}, ...)",
-        f"left out, as their names have more than 1024 characters: 1 ('results/here/{'a' * 107}'...)",
+        f"left out, because they are not results of a site: 5 ({', '.join(map(repr, none))})",
+        "left out, because their names lead elsewhere or contain more than letters, digits and _ . = + - /: 6 "
+        f"({', '.join(map(ascii, bad[:5]))}, ...)",
+        f"left out, because their names have more than 1024 characters: 1 ('results/here/{'a' * 107}'...)",
         "left out, as they are links: 1 ('results/here/link')",
     ]
 
@@ -55,21 +56,21 @@ def test_names_that_are_taken():
 def test_names_that_not_every_system_keeps():
     part, path = "a" * 255, "b/" * 120
     cases = {
-        "not to be unpacked side by side on Windows and macOS, as they differ only in case": (
+        "cannot be unpacked together on Windows and macOS, because they differ only in case": (
             ["A/x", "a/y", "a/Y", "straße", "STRASSE"], ["A", "STRASSE", "a", "a/Y", "a/y", "straße"],
         ),
-        "not to be unpacked side by side, as they are files and folders": (["a/b", "a", "a/b/c", "ab"], ["a", "a/b"]),
-        "not to be unpacked on Windows, as it forbids such names": (
+        "cannot be unpacked together, because they are both files and folders": (["a/b", "a", "a/b/c", "ab"], ["a", "a/b"]),
+        "cannot be unpacked on Windows, which forbids such names": (
             ["a/CON", "con.txt", "LPT9.x/b", "COM0", "a./b", "CONx", "x.CON", "COM10", "aux1"], ["COM0", "LPT9.x/b", "a./b", "a/CON", "con.txt"],
         ),
-        "perhaps not to be unpacked, as their names are long": ([f"{path}", f"{path}c", f"{part}", f"x/{part}"[:241]], [part, f"x/{part}"[:241], f"{path}c"]),
+        "may be too long to be unpacked": ([f"{path}", f"{path}c", f"{part}", f"x/{part}"[:241]], [part, f"x/{part}"[:241], f"{path}c"]),
     }  # fmt: skip
     for reason, (names, found) in cases.items():
         [line] = [one for one in unportable(names) if one.startswith(reason)]
         shown = ", ".join(ascii(name[:120]) + "..." * (len(name) > 120) for name in sorted(found)[:5])
         assert line == f"{reason}: {len(found)} ({shown}{', ...' if len(found) > 5 else ''})"
     assert unportable(["results/here/a.json", "results/here/b/a.json", "results/there/a.json"]) == []
-    assert result_names._LONGEST_PATH == 240
+    assert result_names._MAX_PATH == 240
     # of folders that differ in case, what is in them does not count
     [line] = unportable(["A/x", "a/x"])
     assert line.partition(": ")[2] == "2 ('A', 'a')"
@@ -93,7 +94,7 @@ def test_kinds_of_results(kinds, names):
         "a/json",
         "a/c.tif",
     ]
-    assert [name for name in every if wanted(name, kinds)] == names
+    assert [name for name in every if is_of_kind(name, kinds)] == names
 
 
 @pytest.fixture
@@ -115,8 +116,8 @@ FILES = {
     "results/a.tsv": b"1", "results/here/2017-01-16/rgb.png": b"png" * 500, "results/here/2017-02-16/ndvi.tif": b"tif", "results/here/a.json": b"{}" * 700,
     "results/there/2017-01-16/b.json": b"[]",
 }  # fmt: skip
-LINKS = "left out, as they are links, or no plain files: 3 ('results/folder', 'results/here/link', 'results/here/pipe')"
-NONE = "left out, as they are no results of a site: 1 ('results/a.tsv')"
+LINKS = "left out, because they are links or special files: 3 ('results/folder', 'results/here/link', 'results/here/pipe')"
+NONE = "left out, because they are not results of a site: 1 ('results/a.tsv')"
 
 
 def test_what_a_folder_holds(run, tmp_path):
@@ -124,7 +125,7 @@ def test_what_a_folder_holds(run, tmp_path):
     listed = list(Folder(run).items())
     links = dict.fromkeys(
         ["results/folder", "results/here/link", "results/here/pipe"],
-        (0, "as they are links, or no plain files"),
+        (0, "because they are links or special files"),
     )
     expected = {name: (len(content), "") for name, content in FILES.items()} | links
     assert {item.name: (item.size, item.left_out) for item in listed} == expected
@@ -135,16 +136,16 @@ def test_what_a_folder_holds(run, tmp_path):
     assert [item.tag for item in listed][:1] == [str((run / "results" / "a.tsv").stat().st_mtime_ns)]
     with pytest.raises(TigerbushError) as error:
         Folder(tmp_path)
-    assert str(error.value) == f"{tmp_path} has no folder results; name the working directory of a run."
+    assert str(error.value) == f"{tmp_path} has no folder `results`; name the working directory of a run."
 
 
 def test_a_file_that_changes_is_not_taken(run, monkeypatch):
-    monkeypatch.setattr(result_places, "CHUNK", 1000)
+    monkeypatch.setattr(result_storage, "CHUNK", 1000)
     place = Folder(run)
     item = next(one for one in place.items() if one.name.endswith("rgb.png"))
     assert [len(piece) for piece in place.pieces(item)] == [1000, 500]
     path = run / item.name
-    changed = f"{item.name} changed meanwhile; start again, what is here is kept."
+    changed = f"{item.name} has changed meanwhile; start again, files already pulled are kept."
     os.utime(path, ns=(1, 1))
     with pytest.raises(TigerbushError) as error:
         list(place.pieces(item))
@@ -152,7 +153,7 @@ def test_a_file_that_changes_is_not_taken(run, monkeypatch):
     path.unlink()
     with pytest.raises(TigerbushError) as error:
         list(place.pieces(item))
-    assert str(error.value) == f"{path}: No such file or directory; mend that and start again."
+    assert str(error.value) == f"{path}: No such file or directory; fix that and start again."
     outside = Item(
         "results/folder/a.json", 1400, str((run / "results" / "here" / "a.json").stat().st_mtime_ns)
     )
@@ -166,7 +167,7 @@ def test_what_a_bucket_holds(monkeypatch):
     objects = Objects({"run/results/here/a.json": b"12", "run/results/here/b": b"345", "running": b"6"})
     objects.answers = [{"Contents": [{"Key": "run/results/here/b", "Size": 3, "ETag": '"x-2"'}]}]
     made = []
-    monkeypatch.setattr(result_places, "Store", lambda *given, **options: made.append((given, options)) or store_of(monkeypatch, objects))  # fmt: skip
+    monkeypatch.setattr(result_storage, "Store", lambda *given, **options: made.append((given, options)) or store_of(monkeypatch, objects))  # fmt: skip
     place = Bucket("b", "run", "https://s3.example", "here")
     assert made == [(("b",), {"endpoint_url": "https://s3.example", "region": "here"})]
     assert list(place.items()) == [Item("results/here/b", 3, "x-2", "")]
@@ -192,15 +193,15 @@ def test_what_a_bucket_holds(monkeypatch):
 )  # fmt: skip
 def test_addresses_of_results(monkeypatch, address, expected):
     for name in ("Container", "Bucket", "Folder"):
-        monkeypatch.setattr(result_places, name, lambda *given, name=name: (name, *map(str, given)))
+        monkeypatch.setattr(result_storage, name, lambda *given, name=name: (name, *map(str, given)))
     options = {"account": "store", "endpoint_url": "url", "region": "region"}
     if expected:
-        assert result_places.open_place(address, **options) == expected
+        assert result_storage.open_storage(address, **options) == expected
         return
     with pytest.raises(TigerbushError) as error:
-        result_places.open_place(address, **options)
+        result_storage.open_storage(address, **options)
     assert str(error.value) == (
-        f"{address!r} is no address of results; expected az://container/run or s3://bucket/run."
+        f"{address!r} is not an address of results; expected az://container/run or s3://bucket/run."
     )
 
 
@@ -255,9 +256,9 @@ def test_results_become_a_zip(tmp_path, waits):
 
 
 PASSING = [
-    ([b"abcde"], f"{ONE.name}: 5 bytes came, 6 were expected"),
-    ([b"abcd", b"efg"], f"{ONE.name}: more than 6 bytes came, 6 were expected"),
-    ([b"abcdeF"], f"{ONE.name}: what came differs from the checksum that the store gives"),
+    ([b"abcde"], f"{ONE.name}: 5 bytes were received, 6 were expected"),
+    ([b"abcd", b"efg"], f"{ONE.name}: more than 6 bytes were received, 6 were expected"),
+    ([b"abcdeF"], f"{ONE.name}: the content differs from the checksum of the storage"),
     (RemoteError("busy"), "busy"),
 ]
 
@@ -315,7 +316,7 @@ def test_nothing_is_written_behind_links(tmp_path, waits):
         (tmp_path / link).symlink_to("folder")
         with pytest.raises(TigerbushError) as error:
             pull(Shelf(), [ONE], tmp_path / name, lambda _: None)
-        assert str(error.value) == f"{tmp_path / link} is a link, and nothing is written behind links; give --zip another name."  # fmt: skip
+        assert str(error.value) == f"{tmp_path / link} is a link, and files are not written through links; give --zip another name."  # fmt: skip
     with pytest.raises(TigerbushError) as error:
         pull(Shelf(), [ONE], tmp_path / "folder", lambda _: None)
     assert str(error.value) == f"{tmp_path / 'folder'} is a folder; give --zip the name of a file."
@@ -345,7 +346,7 @@ def test_results_are_pulled(run, tmp_path, capsys, words, names):
     size = sum(len(FILES[name]) for name in names) / 1e6
     assert capsys.readouterr().out.splitlines() == [
         f"{target}: {len(names)} files, {size:.1f} MB",
-        f"compared with the checksum of the store: 0; without one there: {len(names)}",
+        f"compared with a checksum of the storage: 0; without one: {len(names)}",
         NONE,
         LINKS,
     ]
@@ -357,7 +358,7 @@ def test_results_are_pulled(run, tmp_path, capsys, words, names):
         (["pull", "."], "pull needs --zip FILE."),
         (
             ["list", ".", "--container", "abc"],
-            "give either an address or --container; --container C is az://C.",
+            "give either FROM or --container, not both; --container C is az://C.",
         ),
         (["list", ".", "--x"], "results does not know '--x'; see ./tigerbush results --help."),
     ],
@@ -372,7 +373,7 @@ def test_the_place_of_a_container(monkeypatch, capsys, run, tmp_path):
     opened = []
     place = SimpleNamespace(items=lambda: iter([Item("r/results/here/x.tif", 1, "t")]))
     monkeypatch.setattr(
-        results, "open_place", lambda address, **options: opened.append((address, options)) or place
+        results, "open_storage", lambda address, **options: opened.append((address, options)) or place
     )
     words = ["--container", "abc", "--account", "store", "--endpoint-url", "url", "--region", "here"]
     assert tigerbush(["results", "list", *words]) == 0

@@ -11,8 +11,8 @@ import pytest
 from fabricate import ROOT, name_of
 from tigerbush.analysis.series import write_series
 from tigerbush.analysis.sites import COLUMNS, table_text
-from tigerbush.cli.results.places import Item
 from tigerbush.cli.results.pull import _write_zip, part_name
+from tigerbush.cli.results.storage import Item
 from tigerbush.spreadsheet import cell, rows_text
 
 FORMULA = '=HYPERLINK("http://example.org","open")'

@@ -1,1 +1,1 @@
-"""The command line: a module for each subcommand, or a folder whose module `command` it is."""
+"""The command line: each subcommand is a module, or a folder with a module `command`."""

@@ -1,4 +1,4 @@
-"""`./tigerbush`: what the workflow's user does beside running Snakemake."""
+"""`./tigerbush`: everything a user does besides running Snakemake."""
 
 import argparse
 import sys
@@ -25,16 +25,16 @@ COMMANDS = (
 
 
 def module_of(command: str) -> ModuleType:
-    """Import what a subcommand is made of, a module or a folder; together they import half of the environment."""
+    """Import the module or folder of one subcommand; all of them would import half of the environment."""
     module = import_module(f"tigerbush.cli.{command.replace('-', '_')}")
     return import_module(f"{module.__name__}.command") if hasattr(module, "__path__") else module
 
 
 def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
-    """Build the parser of subcommands; each one's help is its module's docstring."""
+    """Build the parser of the subcommands; the help of each is the docstring of its module."""
     top = argparse.ArgumentParser(
         prog="tigerbush",
-        description="Measure how patterned vegetation changes. The workflow itself runs with snakemake.",
+        description="Measure how patterned vegetation changes. The workflow itself is run with snakemake.",
     )
     top.add_argument("--version", action="version", version=f"tigerbush {__version__}")
     parsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -52,10 +52,11 @@ def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand; return the exit status."""
+    """Run a subcommand and return its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    named = [word for word in words[:1] if word in COMMANDS]
-    options, rest = parser(named or COMMANDS).parse_known_args(words)
+    # when the command is known, only its module is imported
+    chosen = [word for word in words[:1] if word in COMMANDS]
+    options, rest = parser(chosen or COMMANDS).parse_known_args(words)
     try:
         return module_of(options.command).run(options, rest)
     except (TigerbushError, RemoteError, WriteError) as error:

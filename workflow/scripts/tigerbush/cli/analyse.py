@@ -1,8 +1,8 @@
-"""Analyse a results_summary.json, pyveg's own or one of tigerbush, without running the workflow.
+"""Analyse a results_summary.json, of pyveg or tigerbush, without running the workflow.
 
-Writes analysis.json, series.csv and series.parquet, by the section `analysis` of the configuration, for example:
+Writes analysis.json, series.csv and series.parquet, with the settings in the section `analysis` of the configuration.
+The spatial measures of each date need images and are left out. For example:
 ./tigerbush analyse results_summary.json --output pyveg --config mode=pyveg
-What needs images, the spatial measures of each date, is left out.
 """
 
 import argparse
@@ -17,14 +17,16 @@ from tigerbush.files import write_json
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Take the summary, the configuration, and where to write."""
+    """Declare the summary, the output folder and the configuration."""
     command.add_argument("summary", type=Path, help="results_summary.json")
-    command.add_argument("--output", type=Path, default=Path(), help="folder (default: this one)")
+    command.add_argument(
+        "--output", type=Path, default=Path(), help="output folder (default: the current folder)"
+    )
     add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Read, analyse, write, and say what was found of early warning."""
+    """Analyse a summary; write the results and print the early-warning indicators."""
     if rest:
         raise TigerbushError(f"analyse does not know {' '.join(rest)!r}; see ./tigerbush analyse --help.")
     settings = read_configuration(options)["analysis"]
@@ -32,7 +34,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         contents = json.loads(options.summary.read_text())
     except (OSError, ValueError) as error:
         raise TigerbushError(
-            f"{options.summary} cannot be read as JSON ({error}); name a summary."
+            f"{options.summary} cannot be read as JSON ({error}); name a results_summary.json."
         ) from error
     series = read_series(contents, str(options.summary))
     result = analyse_site(series, settings)
@@ -43,8 +45,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if warning["refused"]:
         print(f"No early warning: {warning['refused']}")
     for variable, indicators in warning["indicators"].items():
-        for name, one in indicators.items():
-            tau, p = (one["tau"], one["p"]["ar1"])
+        for name, indicator in indicators.items():
+            tau, p = indicator["tau"], indicator["p"]["ar1"]
             print(f"{variable:9} {name:19} " + ("-" if p is None else f"tau {tau:6.2f}  p {p:.3f}"))
     print(f"Written: {options.output / 'analysis.json'}, series.csv, series.parquet")
     return 0

@@ -1,4 +1,4 @@
-"""The configuration as snakemake reads it: config/config.yaml, the files given, and single values on top."""
+"""The configuration as snakemake reads it: config/config.yaml, then the given files, then single values."""
 
 import argparse
 import sys
@@ -13,9 +13,9 @@ from snakemake.utils import update_config, validate
 
 from tigerbush.cli.snakemake import SNAKEFILE
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.configuration import check_depth, complete, prepare, schema_sentence
+from tigerbush.planning.configuration import check_depth, prepare, resolve, schema_sentence
 from tigerbush.planning.credentials import refuse_credentials
-from tigerbush.planning.places import check_file, check_files, check_folders, check_table_of_sites
+from tigerbush.planning.paths import check_file, check_files, check_folders, check_table_of_sites
 from tigerbush.planning.tables import read_sites
 
 DEFAULT = Path("config/config.yaml")
@@ -23,7 +23,7 @@ SCHEMA = SNAKEFILE.parent / "schemas" / "config.schema.yaml"
 
 
 def add_run_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare the options of snakemake that make the configuration."""
+    """Declare the options of snakemake that determine the configuration."""
     command.add_argument(
         "--configfile",
         "--configfiles",
@@ -31,23 +31,28 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="configuration on top of config/config.yaml, as for snakemake",
+        help="configuration that overrides config/config.yaml, as for snakemake",
     )
     command.add_argument(
-        "--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="single values"
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="single values, which override the files",
     )
     command.add_argument(
         "--directory",
         "-d",
         type=Path,
         default=Path(),
-        help="working directory of the run (default: this one)",
+        help="working directory of the run (default: the current folder)",
     )
     command.add_argument("--profile", metavar="FOLDER", help="profile of the run, for example profiles/slurm")
 
 
 def snakemake_arguments(options: argparse.Namespace) -> list[str]:
-    """Return the options as snakemake takes them."""
+    """Return the options in the form of snakemake."""
     arguments = ["--directory", str(options.directory)]
     for name in ("configfile", "config"):
         if values := getattr(options, name):
@@ -56,7 +61,7 @@ def snakemake_arguments(options: argparse.Namespace) -> list[str]:
 
 
 def run_arguments(options: argparse.Namespace) -> list[str]:
-    """Return the options of a run, its profile too, as snakemake takes them."""
+    """Return the options of a run, including its profile, in the form of snakemake."""
     return [*snakemake_arguments(options), *(["--profile", options.profile] if options.profile else [])]
 
 
@@ -66,31 +71,31 @@ def read_configuration(options: argparse.Namespace) -> dict:
     Raises
     ------
     TigerbushError
-        When a file is missing, a URL holds a password or the whole is refused, as the workflow refuses it.
+        When a file is missing, a URL contains a password, or the workflow would refuse the configuration.
     """
-    _take_from_profile(options)
+    _apply_profile(options)
     default = options.directory / DEFAULT
     paths = [default] if default.exists() or not options.configfile else []
     config: dict = {}
     try:
         for path in [*paths, *map(Path, options.configfile)]:
-            mapping = _mapping(path)
+            mapping = _read_mapping(path)
             check_depth(mapping)
             update_config(config, mapping)
         for word in options.config:
-            update_config(config, _pair(word))
+            update_config(config, _parse_pair(word))
         check_depth(config)
         refuse_credentials(config, "")
         prepare(config)
         validate(config, str(SCHEMA))
-        complete(config)
+        resolve(config)
     except WorkflowError as error:
         raise TigerbushError(schema_sentence(error.__context__)) from None
     return config
 
 
 def read_run_configuration(options: argparse.Namespace) -> dict:
-    """Read the configuration of a run, and refuse files that it names and that would block a run for ever.
+    """Read the configuration of a run, and refuse files in it that would block the run for ever.
 
     Raises
     ------
@@ -103,20 +108,20 @@ def read_run_configuration(options: argparse.Namespace) -> dict:
 
 
 def refuse_folders(options: argparse.Namespace) -> None:
-    """Refuse a working folder in which the jobs of the profile would not start, as the workflow does.
+    """Refuse a working folder in which the jobs of the profile could not start, as the workflow does.
 
     Raises
     ------
     TigerbushError
     """
-    profile = _profile_here(options)
+    profile = _local_profile(options)
     shared = profile.get("shared-fs-usage") or "sources"
     submitted = profile.get("executor", "local") != "local" and "sources" in shared
     check_folders(str(options.directory.absolute()), str(SNAKEFILE), sys.executable, submitted)
 
 
 def sites_of(config: dict, directory: Path) -> dict[str, dict]:
-    """Read the table of sites; refuse it, other tables and weather that are no files, as the workflow does.
+    """Read the table of sites; refuse tables and weather that are not regular files, as the workflow does.
 
     Raises
     ------
@@ -130,42 +135,42 @@ def sites_of(config: dict, directory: Path) -> dict[str, dict]:
 
 
 def read_profile(folder: str | None) -> dict:
-    """Read the settings of a profile; its expressions are evaluated as snakemake does it.
+    """Read the settings of a profile, and evaluate its expressions as snakemake does.
 
     Raises
     ------
     TigerbushError
-        When there is no such profile, or an expression fails.
+        When the profile does not exist, or an expression fails.
     """
     if folder is None:
         return {}
     # snakemake prefers the file for its own version
-    found = sorted(Path(folder).glob("config*.yaml"), key=lambda path: path.name == "config.yaml")
-    if not found:
-        raise TigerbushError(f"--profile {folder} is not a folder with a config.yaml; check its name.")
+    files = sorted(Path(folder).glob("config*.yaml"), key=lambda path: path.name == "config.yaml")
+    if not files:
+        raise TigerbushError(f"--profile {folder} is not a folder with a config.yaml; correct the name.")
     try:
-        check_file("--profile", found[0])
-        content = yte.process_yaml(found[0].read_text(encoding="utf-8"), require_use_yte=True)
+        check_file("--profile", files[0])
+        content = yte.process_yaml(files[0].read_text(encoding="utf-8"), require_use_yte=True)
     except TigerbushError:
         raise
     except Exception as error:
-        # whatever its expressions raise: their text says what is wrong
+        # whatever the expressions raise, its text says what is wrong
         text = str(error.__cause__ or error).rpartition("AccountError: ")[2]
-        raise TigerbushError(f"{found[0]} cannot be used: {' '.join(text.split())}") from None
+        raise TigerbushError(f"{files[0]} cannot be used: {' '.join(text.split())}") from None
     if not isinstance(content or {}, dict):
-        raise TigerbushError(f"{found[0]} holds no keys; compare profiles/local/config.yaml.")
+        raise TigerbushError(f"{files[0]} contains no keys; compare it with profiles/local/config.yaml.")
     return content or {}
 
 
 def configuration_files(options: argparse.Namespace) -> Sequence[str]:
-    """Name the files that the configuration comes from."""
+    """Return the files that the configuration is read from."""
     default = [str(DEFAULT)] if (options.directory / DEFAULT).exists() else []
     return [*default, *options.configfile]
 
 
-def _take_from_profile(options: argparse.Namespace) -> None:
-    """Let the profile give what the command line does not, as for snakemake."""
-    profile = _profile_here(options)
+def _apply_profile(options: argparse.Namespace) -> None:
+    """Take options from the profile that the command line does not give, as snakemake does."""
+    profile = _local_profile(options)
     if not options.configfile:
         files = profile.get("configfile", profile.get("configfiles")) or []
         paths = [files] if isinstance(files, str) else files
@@ -179,14 +184,14 @@ def _take_from_profile(options: argparse.Namespace) -> None:
         )
 
 
-def _profile_here(options: argparse.Namespace) -> dict:
-    """Read the profile, unless snakemake looks for its name elsewhere."""
+def _local_profile(options: argparse.Namespace) -> dict:
+    """Read the profile if it is a folder; other names are looked up by snakemake."""
     folder = getattr(options, "profile", None)
     return read_profile(folder) if folder and Path(folder).is_dir() else {}
 
 
-def _pair(word: str) -> dict:
-    """Read a single value of the command line; what is no YAML is text, as for snakemake."""
+def _parse_pair(word: str) -> dict:
+    """Parse a single value of the command line; what is not YAML is text, as for snakemake."""
     key, _, value = word.partition("=")
     try:
         return {key: yaml.safe_load(value)}
@@ -194,16 +199,16 @@ def _pair(word: str) -> dict:
         return {key: value}
 
 
-def _mapping(path: Path) -> dict:
+def _read_mapping(path: Path) -> dict:
     """Read a file as snakemake does: JSON, YAML, or YAML with Python in it (`__use_yte__`)."""
     check_file("--configfile", path)
     try:
         return dict(load_configfile(path))
     except Exception as error:
-        # whatever Python in it raises; snakemake's own sentence hides that of the parser
+        # whatever Python in it raises; the message of snakemake hides that of the parser
         cause = error.__context__ if isinstance(error.__context__, yaml.YAMLError | OSError) else error
         if isinstance(cause, WorkflowError):
-            raise TigerbushError(f"{path} holds no keys; see config/README.md.") from None
+            raise TigerbushError(f"{path} contains no keys; see config/README.md.") from None
         raise TigerbushError(
             f"{path} cannot be read as YAML: {' '.join(str(cause).split()).rstrip('.')}."
         ) from None

@@ -1,6 +1,6 @@
 """Refresh the table of products from the source.
 
-Further options go to snakemake, for example: ./tigerbush discover --configfile config/local.yaml
+Other options are passed on to snakemake. For example: ./tigerbush discover --configfile config/local.yaml
 """
 
 import argparse
@@ -10,12 +10,12 @@ from tigerbush.cli.snakemake import snakemake
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare which run it is."""
+    """Declare the options of the run."""
     add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """List the source again; the old table stays when that fails."""
+    """List the source again; if that fails, the old table is kept."""
     read_run_configuration(options)
     forced = ["discover_products", "--forcerun", "discover_products"]
     return snakemake([*forced, *run_arguments(options), *rest])

@@ -1,6 +1,6 @@
-"""Write the configuration of a site of your own: a YAML file and its table of sites.
+"""Write the configuration for a site of your own: a YAML file and a table of sites.
 
-What the options leave out is asked for. Nothing that exists is overwritten. For example:
+Options that are not given are asked for. Existing files are never overwritten. For example:
 ./tigerbush init --site sudan --longitude 27.94 --latitude 11.58 --start 2016-01-01 --end 2020-01-01 --source cdse
 """
 
@@ -23,13 +23,15 @@ from tigerbush.files import write_bytes
 from tigerbush.planning.tables import SITE, SITE_BOUNDS, SITE_COLUMNS
 from tigerbush.sensors import suffixes
 
-READY = SNAKEFILE.parents[1] / "config"
+TEMPLATES = SNAKEFILE.parents[1] / "config"
 SOURCES = ("local", "cdse", "creodias", "wekeo", "aws-cogs")
 STEP = re.compile(r"[1-9][0-9]{0,3}[dwmy]")
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
+    """Return a parser of numbers within bounds."""
+
+    def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
@@ -38,50 +40,52 @@ def _number(low: float, high: float) -> Callable[[str], float]:
             raise ValueError(f"{text[:40]!r} is not a number from {low:g} to {high:g}")
         return value
 
-    return read
+    return parse
 
 
 def _day(text: str) -> str:
     try:
-        # the same day in other forms would not be what the schema expects
+        # other forms of the same day would not match the schema
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is not a day, as 2016-01-01") from None
+        raise ValueError(f"{text[:40]!r} is not a day such as 2016-01-01") from None
 
 
 def _word(pattern: re.Pattern, expected: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
+    """Return a parser of words that match a pattern."""
+
+    def parse(text: str) -> str:
         if not pattern.fullmatch(text):
             raise ValueError(f"{text[:80]!r} is not {expected}")
         return text
 
-    return read
+    return parse
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the configuration needs to know: its option, how it is asked, how an answer is read."""
+    """A question about the configuration: its name, its wording, the parser of its answer, the default."""
 
     name: str
     text: str
-    read: Callable[[str], object]
+    parse: Callable[[str], object]
     default: str | None = None
 
     @property
     def option(self) -> str:
-        """The option of the command line that answers it."""
+        """The command line option that answers it."""
         return "--" + self.name.replace("_", "-")
 
     def answer(self, text: str) -> object:
-        """Read an answer.
+        """Parse an answer.
 
         Raises
         ------
         TigerbushError
-            One sentence that says what was expected.
+            In one sentence, with what was expected.
         """
         try:
-            return self.read(text)
+            return self.parse(text)
         except ValueError as error:
             raise TigerbushError(f"{self.option}: {error}; correct it.") from None
 
@@ -90,12 +94,12 @@ QUESTIONS = (
     Question("site", "name of the site", _word(re.compile(SITE), "a name of letters, digits, - and _")),
     Question("longitude", "longitude of its centre, degrees east", _number(*SITE_BOUNDS["longitude"])),
     Question("latitude", "latitude of its centre, degrees north", _number(*SITE_BOUNDS["latitude"])),
-    Question("region_size", "its side in degrees of latitude", _number(*SITE_BOUNDS["region_size"]), "0.08"),
+    Question("region_size", "side of the site in degrees of latitude", _number(*SITE_BOUNDS["region_size"]), "0.08"),
     Question("start", "first day", _day),
     Question("end", "the day after the last", _day),
-    Question("step", "length of a period: 10d, 2w, 1m, 1y", _word(STEP, "a step as 10d, 2w, 1m or 1y"), "1m"),
+    Question("step", "length of a period: 10d, 2w, 1m, 1y", _word(STEP, "a step such as 10d, 2w, 1m or 1y"), "1m"),
     Question(
-        "source", f"where products come from: {', '.join(SOURCES)}",
+        "source", f"source of the products: {', '.join(SOURCES)}",
         _word(re.compile("|".join(SOURCES)), f"one of {', '.join(SOURCES)}"),
     ),
 )  # fmt: skip
@@ -108,27 +112,27 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare one option per question."""
     for question in QUESTIONS:
         default = f" (default: {question.default})" if question.default else ""
-        command.add_argument(question.option, metavar="X", help=question.text + default)
+        command.add_argument(question.option, metavar=question.name.upper(), help=question.text + default)
     command.add_argument(FOLDER.option, metavar="FOLDER", help=f"{FOLDER.text} (source local)")
     command.add_argument(
         "--output",
         type=Path,
         default=Path("config"),
         metavar="FOLDER",
-        help="where SITE.yaml and SITE_sites.tsv go (default: config)",
+        help="folder for SITE.yaml and SITE_sites.tsv (default: config)",
     )
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Ask what is not given, check all of it as the workflow does, write two files."""
+    """Ask for what is not given, check all answers as the workflow does, and write two files."""
     if rest:
         raise TigerbushError(f"init does not know {rest[0]!r}; see ./tigerbush init --help.")
-    given = _check_given(options)
+    given = _parse_given(options)
     answers = {question.name: _ask(question, given) for question in QUESTIONS}
     if answers["source"] == "local":
         answers["path"] = _ask(FOLDER, given)
     elif "path" in given:
-        raise TigerbushError(f"--path goes with --source local, not {answers['source']}; leave it out.")
+        raise TigerbushError(f"--path is only for --source local, not {answers['source']}; omit it.")
     table, config = (options.output / f"{answers['site']}{end}" for end in ("_sites.tsv", ".yaml"))
     for target in (table, config):
         if target.exists():
@@ -138,28 +142,28 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     _check(answers)
     write_bytes(table, table_of(answers).encode())
     write_bytes(config, config_of(answers, table, config).encode())
-    print(f"Written: {table} and {config}. Look before you run:")
+    print(f"Written: {table} and {config}. Check before you run:")
     for command in ("./tigerbush doctor", "./tigerbush plan", ".venv/bin/snakemake --profile profiles/local"):
         print(f"  {command} --configfile {config}")
     return 0
 
 
 def table_of(answers: dict) -> str:
-    """Return the table of sites with the one site."""
+    """Return the table of sites, with one row."""
     rows = SITE_COLUMNS, [str(answers[column]) for column in SITE_COLUMNS]
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def config_of(answers: dict, table: Path, config: Path) -> str:
-    """Return the configuration: what differs from the default one, the source as the ready file has it."""
-    ready = (READY / f"{answers['source']}.yaml").read_text(encoding="utf-8")
-    source = ready[ready.index("\nsource:") + 1 :]
+    """Return the configuration: only what differs from the default, with the source of the ready-made file."""
+    template = (TEMPLATES / f"{answers['source']}.yaml").read_text(encoding="utf-8")
+    source = template[template.index("\nsource:") + 1 :]
     if "path" in answers:
         path = yaml.safe_dump({"path": answers["path"]}, allow_unicode=True, width=float("inf"))
         source = re.sub("path: .*\n", lambda _: path, source)
     sites = yaml.safe_dump({"sites": str(table)}, allow_unicode=True, width=float("inf"))
     return (
-        f"# Site {answers['site']}, products of {answers['source']}; first written by ./tigerbush init:\n"
+        f"# Site {answers['site']}, products of {answers['source']}; written by ./tigerbush init:\n"
         f"#   snakemake --profile profiles/local --configfile {config}\n"
         "# Only what differs from config/config.yaml; every key is explained in config/README.md.\n\n"
         f"{sites}\n"
@@ -168,7 +172,7 @@ def config_of(answers: dict, table: Path, config: Path) -> str:
     )
 
 
-def _check_given(options: argparse.Namespace) -> dict[str, object]:
+def _parse_given(options: argparse.Namespace) -> dict[str, object]:
     return {
         question.name: question.answer(text)
         for question in (*QUESTIONS, FOLDER)
@@ -177,12 +181,12 @@ def _check_given(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _ask(question: Question, given: dict[str, object]) -> object:
-    """Return what was given, the default where nobody can be asked, or what the user types."""
+    """Return the given answer, the default where there is no terminal, or what the user types."""
     if question.name in given:
         return given[question.name]
     if not sys.stdin.isatty():
         if question.default is None:
-            raise TigerbushError(f"{question.option} is missing ({question.text}); give it.")
+            raise TigerbushError(f"{question.option} is missing ({question.text}); add it.")
         return question.answer(question.default)
     while True:
         default = f" [{question.default}]" if question.default else ""
@@ -190,7 +194,9 @@ def _ask(question: Question, given: dict[str, object]) -> object:
             text = input(f"{question.text}{default}: ").strip() or question.default or ""
         except (EOFError, KeyboardInterrupt):
             print()
-            raise TigerbushError("init ended without all answers; nothing was written.") from None
+            raise TigerbushError(
+                "init was interrupted before all answers were given; nothing was written."
+            ) from None
         try:
             return question.answer(text)
         except TigerbushError as error:
@@ -198,9 +204,11 @@ def _ask(question: Question, given: dict[str, object]) -> object:
 
 
 def _check(answers: dict) -> None:
-    """Let the schema and the workflow itself read what would be written."""
+    """Let the schema and the workflow itself read the files that would be written."""
     if answers["start"] >= answers["end"]:
-        raise TigerbushError(f"--end {answers['end']} must be after --start {answers['start']}; correct one.")
+        raise TigerbushError(
+            f"--end {answers['end']} must be after --start {answers['start']}; correct one of them."
+        )
     with tempfile.TemporaryDirectory() as folder:
         table, config = Path(folder, "sites.tsv"), Path(folder, "config.yaml")
         table.write_text(table_of(answers), encoding="utf-8")

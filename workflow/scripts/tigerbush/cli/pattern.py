@@ -1,6 +1,6 @@
-"""Simulate patterned vegetation under rainfall: biomass as CSV and PNG, on request as an animated WebP.
+"""Simulate patterned vegetation under rainfall: biomass as CSV and PNG, optionally as an animated WebP.
 
-The model is that of Rietkerk et al. 2002 with pyveg's parameters: cells of 21 m, steps of a day. For example:
+The model is that of Rietkerk et al. 2002 with pyveg's parameters: cells of 21 m, steps of one day. For example:
 ./tigerbush pattern --rainfall 1.2:0.5 --steps 3000 --animation
 """
 
@@ -20,20 +20,20 @@ from tigerbush.files import write_bytes
 from tigerbush.images import encode_png
 from tigerbush.pattern import PYVEG, evolve, random_pattern, start_states
 
-# cells with as many g/m2 are covered: patterns have next to none between 0.1 and 2
+# cells with at least this many g/m2 count as covered: in patterns hardly any lie between 0.1 and 2
 COVERED = 1.0
 STEPS = 100
 SIZE = 50
-# some GB, a run of weeks, more than any sky gives
+# a few GB of memory, weeks of computing, more rain than ever falls
 CELL_LIMIT, STEP_LIMIT, RAIN_LIMIT = 2**24, 10**7, 2000
-# an animation: side, of small grids enlarged to it, frames without --every, time of each
+# an animation: pixels per side, to which small grids are enlarged; frames without --every; duration of each
 SIDE, FRAMES, MILLISECONDS = 400, 50, 100
-# what WebP can hold, and pixels of all frames
+# of WebP, and for all frames together
 SIDE_LIMIT, PIXEL_LIMIT = 16_383, 2**26
 
 
 class State(NamedTuple):
-    """What is kept of a day: rainfall in mm/day, biomass in g/m2, share of covered cells, plants of a frame."""
+    """The state of a day: rainfall in mm/day, mean biomass in g/m2, share of covered cells, plants of a frame."""
 
     day: int
     rain: float
@@ -43,40 +43,46 @@ class State(NamedTuple):
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare rainfall, start, length, and where the results go."""
+    """Declare rainfall, initial pattern, duration, and output folder."""
     command.add_argument(
         "--rainfall",
         default="1.0",
         metavar="R",
-        help="mm/day: a number, START:END (changes evenly) or a CSV file of one number per step (default: 1.0)",
+        help="mm/day: a number, START:END (linear) or a CSV file with one number per step (default: 1.0)",
     )
     command.add_argument(
         "--start",
         default="random",
         metavar="CSV",
-        help="matrix of plants at any scale, its maximum becomes 90 g/m2; or random: a tenth of the cells (default)",
+        help="matrix of plants at any scale, whose maximum becomes 90 g/m2; or random: a tenth of the cells (default)",
     )
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the random start (default: 0)")
-    command.add_argument("--size", type=int, metavar="N", help=f"cells per side of it (default: {SIZE})")
-    command.add_argument("--steps", type=int, metavar="N", help=f"days (default: {STEPS}, or all of the CSV)")
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random start (default: 0)"
+    )
+    command.add_argument(
+        "--size", type=int, metavar="N", help=f"cells per side of the random start (default: {SIZE})"
+    )
+    command.add_argument(
+        "--steps", type=int, metavar="N", help=f"number of days (default: {STEPS}, or all values of the CSV)"
+    )
     command.add_argument(
         "--every",
         type=int,
         metavar="N",
-        help=f"days between printed lines and between frames (default: start and end; some {FRAMES} frames)",
+        help=f"days between printed lines and between frames (default: start and end; about {FRAMES} frames)",
     )
-    command.add_argument("--animation", action="store_true", help="write the frames as an animated WebP too")
+    command.add_argument("--animation", action="store_true", help="also write the frames as an animated WebP")
     command.add_argument(
         "--output",
         type=Path,
         default=Path(),
         metavar="FOLDER",
-        help="where the results go (default: the current folder)",
+        help="output folder (default: the current folder)",
     )
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Simulate, print biomass and cover; every file is written whole or not at all."""
+    """Simulate, print biomass and cover; all files are written atomically."""
     _check_options(options, rest)
     rain = _rainfall(options.rainfall, options.steps)
     pattern = _start(options)
@@ -109,7 +115,7 @@ def picture(plants: NDArray[np.floating], top: float) -> NDArray[np.uint8]:
     plants : (h, w) array
         g/m2.
     top : float
-        Biomass that is yellow, as is more; 0 is violet.
+        Biomass from which cells are yellow; 0 is violet.
 
     Returns
     -------
@@ -131,22 +137,22 @@ def _check_options(options: argparse.Namespace, rest: list[str]) -> None:
     if (options.steps or 0) > STEP_LIMIT:
         raise TigerbushError(f"--steps must be at most {STEP_LIMIT:,}, not {options.steps:,}.")
     if options.size and options.start != "random":
-        raise TigerbushError("--size is of a random start, and --start has its own; leave one of them out.")
+        raise TigerbushError(
+            "--size is for a random start, and a --start file has its own size; omit one of them."
+        )
     _check_cells((options.size or SIZE,) * 2)
 
 
 def _check_cells(shape: tuple[int, int]) -> None:
     if math.prod(shape) > CELL_LIMIT:
         raise TigerbushError(
-            f"the start has {shape[0]:,} x {shape[1]:,} cells, more than {CELL_LIMIT:,} in all; take a smaller one."
+            f"the start has {shape[0]:,} x {shape[1]:,} cells, more than {CELL_LIMIT:,} in total; use a smaller one."
         )
 
 
 def _check_animation(shape: tuple[int, int], zoom: int, frames: int) -> None:
     if max(shape) > SIDE_LIMIT:
-        raise TigerbushError(
-            f"an animation takes up to {SIDE_LIMIT:,} cells per side; leave --animation out."
-        )
+        raise TigerbushError(f"an animation is limited to {SIDE_LIMIT:,} cells per side; omit --animation.")
     if frames * math.prod(shape) * zoom**2 > PIXEL_LIMIT:
         raise TigerbushError(
             f"{frames:,} frames are too many for an animation of this size; choose a larger --every."
@@ -154,7 +160,7 @@ def _check_animation(shape: tuple[int, int], zoom: int, frames: int) -> None:
 
 
 def _rainfall(text: str, steps: int | None) -> NDArray[np.float64]:
-    """Give mm/day of every step."""
+    """Return the rainfall of every step, in mm/day."""
     start, ramp, end = text.partition(":")
     try:
         with np.errstate(invalid="ignore"):
@@ -162,14 +168,14 @@ def _rainfall(text: str, steps: int | None) -> NDArray[np.float64]:
     except ValueError:
         rain = _read_numbers("--rainfall", text)
         if 1 not in rain.shape:
-            raise TigerbushError(f"{text} must hold one number per step, in one column or row.") from None
+            raise TigerbushError(f"{text} must contain one number per step, in one column or row.") from None
         rain = rain.ravel()
         if steps not in (None, len(rain)):
             raise TigerbushError(
-                f"{text} has {len(rain)} values and --steps is {steps}; leave --steps out, or make them agree."
+                f"{text} has {len(rain)} values and --steps is {steps}; omit --steps, or make them agree."
             ) from None
     if not ((rain >= 0) & (rain <= RAIN_LIMIT)).all():
-        raise TigerbushError(f"--rainfall {text}: every value must be 0 to {RAIN_LIMIT} mm/day.")
+        raise TigerbushError(f"--rainfall {text}: every value must be from 0 to {RAIN_LIMIT} mm/day.")
     return rain
 
 
@@ -196,7 +202,7 @@ def _read_numbers(option: str, text: str) -> NDArray[np.float64]:
 def _simulate(
     pattern: NDArray[np.float64], rain: NDArray[np.float64], every: int, frames: bool
 ) -> tuple[NDArray[np.float64], list[State]]:
-    """Give the plants of the last day, and what is kept of the start, each `every` days and the end."""
+    """Return the plants of the last day, and the states of the start, of each `every` days and of the end."""
     fields = start_states(pattern, rain[0])
     states = [_state(0, rain[0], fields[0], frames)]
     for start, end in pairwise([*range(0, len(rain), every), len(rain)]):
@@ -216,13 +222,13 @@ def _table(plants: NDArray[np.float64]) -> bytes:
 
 
 def _animation(frames: list[NDArray[np.float32]], zoom: int) -> bytes:
-    """Draw a lossless WebP that loops; yellow is the median of the frames' maxima, for starts are far above."""
+    """Encode a looping, lossless WebP; yellow is the median of the frames' maxima, as the start is far above."""
     top = float(np.median([plants.max() for plants in frames]))
     large = (picture(plants, top).repeat(zoom, axis=0).repeat(zoom, axis=1) for plants in frames)
     animation = cv2.Animation()
     animation.frames = [np.ascontiguousarray(image[..., ::-1]) for image in large]
     animation.durations = np.full(len(frames), MILLISECONDS, dtype=np.int32)
-    # beyond 100 is lossless
+    # above 100: lossless
     _, encoded = cv2.imencodeanimation(".webp", animation, [cv2.IMWRITE_WEBP_QUALITY, 101])
     return encoded.tobytes()
 
@@ -239,6 +245,6 @@ def _report(plants: NDArray[np.float64], states: list[State], targets: list[Path
         f"{state.day:>10}  {state.rain:>15.4g}  {state.biomass:>17.4f}  {100 * state.cover:>7.2f}"
         for state in states
     ]
-    # names of files may hold bytes that are no text
+    # file names may contain bytes that are not text
     names = [str(path).encode(errors="replace").decode() for path in targets]
     return "\n".join([*lines, "", "written      " + ("\n" + " " * 13).join(names)])

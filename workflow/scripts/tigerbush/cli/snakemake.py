@@ -1,4 +1,4 @@
-"""Call snakemake on this checkout's workflow."""
+"""Run snakemake on the workflow of this checkout."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _CORES = ("-c", "--cores", "-j", "--jobs", "--profile", "--executor", "-e")
 
 
 def snakemake(arguments: list[str]) -> int:
-    """Run snakemake in the working directory; all cores unless the arguments say otherwise.
+    """Run snakemake in the working directory, on all cores unless the arguments say otherwise.
 
     Returns
     -------
@@ -25,12 +25,12 @@ def snakemake(arguments: list[str]) -> int:
 
 
 def read_snakemake(arguments: list[str], program: tuple[str, ...] = ("-m", "snakemake")) -> str:
-    """Run snakemake, or a program with its arguments, and return what it prints on standard output.
+    """Run snakemake, or another program with its arguments, and return its standard output.
 
     Raises
     ------
     TigerbushError
-        When it fails: with the sentence of the workflow, else the end of what is printed goes to standard error.
+        When it fails: with the error message of the workflow, or after the end of the output went to standard error.
     """
     done = _run(arguments, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:

@@ -1,1 +1,1 @@
-"""./tigerbush centrality: the network of one image."""
+"""./tigerbush centrality: network centrality of one image."""

@@ -1,9 +1,9 @@
-"""Measure the network centrality of one image: its numbers as JSON and CSV, its pixels coloured by quantile.
+"""Compute the network centrality of one image: metrics as JSON, pixels as CSV, and a PNG coloured by quantile.
 
-IMAGE is a PNG, a TIFF (GeoTIFF too) or a matrix of numbers as text (.csv, .tsv, .txt; separated by commas,
-semicolons, tabs or spaces). Pixels that touch form the network: those of the higher value in an image of two
-values, else those from --threshold up. Pixels without data (GeoTIFF nodata, transparent, nan, empty cells) are
-never in it. For example: ./tigerbush centrality bwndvi.png --threshold 255
+IMAGE is a PNG, a TIFF (also a GeoTIFF) or a matrix of numbers as text (.csv, .tsv, .txt; separated by commas,
+semicolons, tabs or spaces). Adjacent signal pixels form the network: those of the higher value in an image with
+two values, otherwise those from --threshold up. Pixels without data (GeoTIFF nodata, transparent, nan, empty
+cells) are never part of it. For example: ./tigerbush centrality bwndvi.png --threshold 255
 """
 
 import argparse
@@ -23,65 +23,69 @@ from tigerbush.images import encode_png
 from tigerbush.version import __version__
 
 METHODS = {"exact": subgraph_centrality, "networkx": networkx_centrality}
-# networkx holds the whole graph as dense matrices: 800 MB each for this many pixels
+# networkx stores the graph as dense matrices of 800 MB each for this many pixels
 NETWORKX_LIMIT = 10_000
-# RGB of pixels outside the network: no colour of viridis
+# RGB of pixels outside the network; not a colour of viridis
 NEUTRAL = (225, 225, 225)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare the image, what its network is, and where the results go."""
+    """Declare the image, the network, and the output folder."""
     command.add_argument("image", type=Path, metavar="IMAGE", help="PNG, TIFF or matrix of numbers as text")
     command.add_argument(
         "--threshold",
         type=float,
         metavar="T",
-        help="network of the pixels >= T; needed unless the image has exactly two values",
+        help="pixels >= T form the network; required unless the image has exactly two values",
     )
-    command.add_argument("--below", action="store_true", help="take the pixels below the threshold instead")
+    command.add_argument("--below", action="store_true", help="use the pixels below the threshold instead")
     command.add_argument(
-        "--band", type=int, metavar="N", help="band of a TIFF (default: 1), channel of a colour PNG"
+        "--band", type=int, metavar="N", help="band of a TIFF (default: 1), or channel of a colour PNG"
     )
     command.add_argument(
         "--neighbours",
         type=int,
         choices=(4, 8),
         default=4,
-        help="8 joins diagonal pixels too (default: %(default)s)",
+        help="8 also connects diagonal neighbours (default: %(default)s)",
     )
     command.add_argument(
-        "--quantiles", type=int, default=20, metavar="N", help="values of the vector (default: %(default)s)"
+        "--quantiles",
+        type=int,
+        default=20,
+        metavar="N",
+        help="length of the feature vector (default: %(default)s)",
     )
     command.add_argument(
         "--method",
         choices=tuple(METHODS),
         default="exact",
-        help=f"networkx is slow and takes up to {NETWORKX_LIMIT:,} pixels (default: %(default)s)",
+        help=f"networkx is slow, and limited to {NETWORKX_LIMIT:,} pixels (default: %(default)s)",
     )
     command.add_argument(
         "--output",
         type=Path,
         default=Path(),
         metavar="FOLDER",
-        help="where the results go (default: the current folder)",
+        help="output folder (default: the current folder)",
     )
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Read the image, compute, print the metrics; every file is written whole or not at all."""
+    """Read the image, compute, print the metrics; all files are written atomically."""
     _check_options(options, rest)
     image = options.image
     values, valid = read_image(image, options.band)
     threshold = (
         _two_values_threshold(image, values[valid]) if options.threshold is None else options.threshold
     )
-    # numpy compares float32 images in float32, where 0.7 is the 0.7 that was written
+    # numpy compares float32 images in float32, in which 0.7 equals the 0.7 in the file
     with np.errstate(over="ignore"):
         signal = valid & ((values < threshold) if options.below else (values >= threshold))
     n = int(np.count_nonzero(signal))
     if options.method == "networkx" and n > NETWORKX_LIMIT:
         raise TigerbushError(
-            f"{image} has {n:,} signal pixels, and --method networkx takes up to {NETWORKX_LIMIT:,}; use "
+            f"{image} has {n:,} signal pixels, and --method networkx is limited to {NETWORKX_LIMIT:,}; use "
             "--method exact."
         )
     centrality = METHODS[options.method](signal, options.neighbours)
@@ -112,12 +116,12 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def quantiles_of(centrality: ArrayLike, quantiles: int) -> NDArray[np.int64]:
-    """Give the quantile of every pixel, as `tigerbush.centrality.euler_characteristics` cuts them.
+    """Return the quantile of every pixel, with the limits of `tigerbush.centrality.euler_characteristics`.
 
     Parameters
     ----------
     centrality : (n,) array of float
-        In row-major order of the signal pixels, which is also the order of equal ones.
+        In row-major order of the signal pixels, which is also the order of ties.
     quantiles : int
 
     Returns
@@ -129,9 +133,9 @@ def quantiles_of(centrality: ArrayLike, quantiles: int) -> NDArray[np.int64]:
     centrality = np.asarray(centrality, dtype=np.float64)
     n = len(centrality)
     starts = np.array([round(i * n / quantiles) for i in range(quantiles)], dtype=np.int64)
-    found = np.empty(n, dtype=np.int64)
-    found[np.argsort(-centrality, kind="stable")] = np.searchsorted(starts, np.arange(n), side="right") - 1
-    return found
+    quantile = np.empty(n, dtype=np.int64)
+    quantile[np.argsort(-centrality, kind="stable")] = np.searchsorted(starts, np.arange(n), side="right") - 1
+    return quantile
 
 
 def _check_options(options: argparse.Namespace, rest: list[str]) -> None:
@@ -146,13 +150,13 @@ def _check_options(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def _two_values_threshold(path: Path, values: np.ndarray) -> float:
-    found = np.unique(values)
-    if len(found) != 2:
+    distinct = np.unique(values)
+    if len(distinct) != 2:
         raise TigerbushError(
-            f"{path} has {len(found):,} different value(s) instead of two; say with --threshold T which pixels "
-            "are the network: those >= T (with --below: < T)."
+            f"{path} has {len(distinct):,} distinct value(s) instead of two; choose the pixels of the network with "
+            "--threshold T: those >= T (with --below: < T)."
         )
-    return float(found[1])
+    return float(distinct[1])
 
 
 def _table(signal: NDArray[np.bool_], centrality: NDArray[np.float64], quantile: NDArray[np.int64]) -> bytes:
@@ -163,7 +167,7 @@ def _table(signal: NDArray[np.bool_], centrality: NDArray[np.float64], quantile:
 
 
 def _picture(signal: NDArray[np.bool_], quantile: NDArray[np.int64], quantiles: int) -> bytes:
-    """Draw a PNG: viridis from yellow (most central) to violet, grey outside the network."""
+    """Encode a PNG: viridis from yellow (most central) to violet, grey outside the network."""
     shades = np.linspace(255, 0, quantiles).round().astype(np.uint8)
     colours = cv2.applyColorMap(shades[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
     image = np.full((*signal.shape, 3), NEUTRAL, dtype=np.uint8)
@@ -183,6 +187,6 @@ def _report(record: dict, numbers: dict, targets: list[Path]) -> str:
         " ".join(f"{value:.0f}" for value in numbers["feature_vec"]), break_on_hyphens=False
     )
     rows["feature_vec"] = ("\n" + " " * 13).join(vector)
-    # names of files may hold bytes that are no text
+    # file names may contain bytes that are not text
     rows["written"] = ("\n" + " " * 13).join(str(path).encode(errors="replace").decode() for path in targets)
     return "\n".join(f"{name:<13}{value}" for name, value in rows.items())

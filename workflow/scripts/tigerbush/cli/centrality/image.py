@@ -1,4 +1,4 @@
-"""One band of a PNG or a TIFF, or a matrix of numbers as text, with what of it is data."""
+"""One band of a PNG or a TIFF, or a matrix of numbers as text, and its valid pixels."""
 
 import logging
 import math
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tigerbush.errors import TigerbushError
 
-# a whole tile of 10 m has 121 million; small compressed files can claim any number
+# a whole tile at 10 m has 121 million; small compressed files can claim any number
 PIXEL_LIMIT = 2**28
 _PNG, _TIFF, _TEXT = {".png"}, {".tif", ".tiff"}, {".csv", ".tsv", ".txt"}
 
@@ -23,9 +23,9 @@ def read_image(path: Path, band: int | None = None) -> tuple[np.ndarray, NDArray
     Parameters
     ----------
     path : Path
-        Its suffix says what it is.
+        Its suffix is the format.
     band : int, optional
-        From 1. Without it, the first of a TIFF; the colours of a PNG must then be equal.
+        From 1. Without it, the first of a TIFF; a PNG must then be grey.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def read_image(path: Path, band: int | None = None) -> tuple[np.ndarray, NDArray
     Raises
     ------
     TigerbushError
-        When the file is missing or is no such image.
+        When the file is missing or is not such an image.
     """
     suffix = path.suffix.lower()
     if suffix not in _PNG | _TIFF | _TEXT:
@@ -46,7 +46,7 @@ def read_image(path: Path, band: int | None = None) -> tuple[np.ndarray, NDArray
             "rename or convert it."
         )
     if suffix in _TEXT and band is not None:
-        raise TigerbushError(f"{path} is a matrix without bands; leave --band out.")
+        raise TigerbushError(f"{path} is a matrix without bands; omit --band.")
     try:
         if not path.is_file():
             raise TigerbushError(f"{path} is not a file; check the name of the image.")
@@ -63,7 +63,7 @@ def read_image(path: Path, band: int | None = None) -> tuple[np.ndarray, NDArray
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > PIXEL_LIMIT:
         raise TigerbushError(
-            f"{path} has {width} x {height} pixels, more than {PIXEL_LIMIT:,} in all; cut it first."
+            f"{path} has {width} x {height} pixels, more than {PIXEL_LIMIT:,} in total; crop it first."
         )
 
 
@@ -73,7 +73,7 @@ def _check_band(path: Path, band: int, count: int) -> None:
 
 
 def _read_png(path: Path, band: int | None) -> tuple[np.ndarray, NDArray[np.bool_]]:
-    """Read with OpenCV: it gives palettes as colours and, unlike GDAL, refuses truncated files."""
+    """Read with OpenCV, which returns palettes as colours and, unlike GDAL, refuses truncated files."""
     content = path.read_bytes()
     _check_size(path, int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big"))
     try:
@@ -81,7 +81,7 @@ def _read_png(path: Path, band: int | None) -> tuple[np.ndarray, NDArray[np.bool
     except cv2.error:
         image = None
     if image is None:
-        raise TigerbushError(f"{path} cannot be read as a PNG image; it is damaged or something else.")
+        raise TigerbushError(f"{path} cannot be read as a PNG image; it is damaged, or not a PNG.")
     image = np.atleast_3d(image)
     opaque = image[..., 3] > 0 if image.shape[2] == 4 else np.ones(image.shape[:2], dtype=bool)
     colours = image[..., 2::-1] if image.shape[2] > 1 else image
@@ -90,20 +90,20 @@ def _read_png(path: Path, band: int | None) -> tuple[np.ndarray, NDArray[np.bool
         return colours[..., band - 1], opaque
     if (colours != colours[..., :1])[opaque].any():
         raise TigerbushError(
-            f"{path} is a colour image, and only grey ones have one value per pixel; convert it, or choose a "
+            f"{path} is a colour image, and only grey images have one value per pixel; convert it, or choose a "
             "channel with --band."
         )
     return colours[..., 0], opaque
 
 
 def _read_tiff(path: Path, band: int | None) -> tuple[np.ndarray, NDArray[np.bool_]]:
-    # GDAL's complaints become a sentence of ours, and not every image lies somewhere on Earth
+    # errors of GDAL are reported by the sentences below, and an image need not be georeferenced
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     band = 1 if band is None else band
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            # an absolute path is never taken for an address
+            # an absolute path is never taken for a URL
             source = rasterio.open(path.absolute(), driver="GTiff")
         with source:
             _check_size(path, source.width, source.height)
@@ -112,16 +112,16 @@ def _read_tiff(path: Path, band: int | None) -> tuple[np.ndarray, NDArray[np.boo
             inverted = source.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
     except UnicodeEncodeError as error:
         raise TigerbushError(
-            f"{path} has a name that GDAL cannot take, because it is not UTF-8; rename it."
+            f"{path} has a name that GDAL cannot use, because it is not UTF-8; rename it."
         ) from error
     except rasterio.errors.RasterioError as error:
         raise TigerbushError(f"{path} cannot be read as a TIFF image ({error}).") from error
     if np.iscomplexobj(values):
-        raise TigerbushError(f"{path} holds complex numbers, which have no order; convert it.")
+        raise TigerbushError(f"{path} contains complex numbers, which have no order; convert it.")
     if inverted:
-        # numbers and looks disagree (ImageJ writes such masks): neither is surely what is meant
+        # values and appearance disagree (ImageJ writes such masks), and either may be meant
         raise TigerbushError(
-            f"{path} shows its lowest numbers as white (photometric interpretation WhiteIsZero); save it with "
+            f"{path} shows its lowest values as white (photometric interpretation WhiteIsZero); save it with "
             "black as zero."
         )
     return values, mask
@@ -135,7 +135,7 @@ def _read_matrix(path: Path) -> NDArray[np.float64]:
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
-        raise TigerbushError(f"{path} is empty; it should hold a matrix of numbers.")
+        raise TigerbushError(f"{path} is empty; it should contain a matrix of numbers.")
     used = set().union(*lines)
     separator = next((mark for mark in ";,\t" if mark in used), None)
     width = len(lines[0].split(separator))
@@ -146,11 +146,11 @@ def _read_matrix(path: Path) -> NDArray[np.float64]:
         if len(cells) != width:
             raise TigerbushError(
                 f"{path}: line {row + 1} has {len(cells)} cells and line 1 has {width}; all lines of a matrix "
-                "need as many."
+                "need the same number."
             )
         values[row] = [_number(path, row, column, cell) for column, cell in enumerate(cells)]
     if not width:
-        raise TigerbushError(f"{path} is empty; it should hold a matrix of numbers.")
+        raise TigerbushError(f"{path} is empty; it should contain a matrix of numbers.")
     return values
 
 
@@ -160,5 +160,5 @@ def _number(path: Path, row: int, column: int, cell: str) -> float:
     except ValueError:
         raise TigerbushError(
             f"{path}: line {row + 1}, cell {column + 1} is {cell.strip()[:40]!r} instead of a number (with a "
-            "decimal point), nan or nothing; correct it, and delete headings."
+            "decimal point), nan or nothing; correct it, and delete any header."
         ) from None

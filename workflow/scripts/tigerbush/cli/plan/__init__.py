@@ -1,1 +1,1 @@
-"""./tigerbush plan: jobs, time and price of a run."""
+"""./tigerbush plan: jobs, time and cost of a run."""

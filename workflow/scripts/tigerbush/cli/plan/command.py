@@ -1,7 +1,7 @@
-"""Tell what a run would do and cost, without doing it: products, dates, jobs, bytes, CPU hours, disk, money.
+"""Estimate a run without starting it: products, dates, jobs, transfer, CPU hours, disk space, cost.
 
-Jobs are those of snakemake's own dry run. CPU and disk come from the model of tigerbush.cli.plan.cost, the price from
-`plan` in the configuration. Name targets as for snakemake, for example:
+The jobs are those of snakemake's own dry run. CPU and disk are estimated by the model in tigerbush.cli.plan.cost;
+prices are those of `plan` in the configuration. Targets are named as for snakemake. For example:
 ./tigerbush plan all scenes --configfile config/cdse.yaml
 """
 
@@ -22,7 +22,7 @@ from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import PRODUCT, read_rows
 
-# nothing of a profile counts here, and its logger would change what is read
+# a profile makes no difference here, and its logger would change the output that is parsed
 _QUIET = ("--cores", "1", "--workflow-profile", "none")
 _STATS = re.compile(r"^([a-z_]+) +([0-9]+)$", re.MULTILINE)
 _PRODUCT = re.compile(
@@ -32,14 +32,14 @@ _DATE = re.compile(r"results/([^/]+)/([0-9]{4}-[0-9]{2}-[0-9]{2})/[^/]+")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare the targets, the configuration, and the form of the answer."""
+    """Declare the targets, the configuration, and the output format."""
     command.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all)")
     command.add_argument("--json", action="store_true", help="print JSON")
     add_run_arguments(command)
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Ask snakemake, add up, print."""
+    """Run snakemake dry, estimate, print."""
     if rest:
         raise TigerbushError(f"plan does not know {' '.join(rest)!r}; see ./tigerbush plan --help.")
     config = read_run_configuration(options)
@@ -60,32 +60,32 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def jobs_of(output: str) -> dict[str, int]:
-    """Return the number of jobs per rule from the table of a dry run; empty when there is nothing to do."""
+    """Return the number of jobs per rule from the table of a dry run; empty if there is nothing to do."""
     text = output.partition("Job stats:")[2].partition("\n\n")[0]
     return {rule: int(count) for rule, count in _STATS.findall(text) if rule != "total"}
 
 
 def outputs_of(output: str) -> list[Output]:
-    """Return what `snakemake --summary` lists of products and dates.
+    """Return the files of products and dates that `snakemake --summary` lists.
 
     Raises
     ------
     TigerbushError
-        When it lists nothing that is understood.
+        When the output is not the expected table.
     """
     lines = [line.split("\t") for line in output.splitlines()]
     if not (lines and lines[0][0] == "output_file"):
-        raise TigerbushError(f"snakemake --summary gave no table but {output[:200]!r}.")
-    head = lines[0]
-    found = {}
+        raise TigerbushError(f"snakemake --summary printed {output[:200]!r} instead of a table.")
+    header = lines[0]
+    outputs = {}
     for line in lines[1:]:
-        row = dict(zip(head, line, strict=True))
+        row = dict(zip(header, line, strict=True))
         product, date = _PRODUCT.fullmatch(row["output_file"]), _DATE.fullmatch(row["output_file"])
         if product or date:
             site, name = (product or date).groups()
             key = row["rule"], site or "", name
-            found[key] = Output(*key, pending="pending" in row["plan"])
-    return list(found.values())
+            outputs[key] = Output(*key, pending="pending" in row["plan"])
+    return list(outputs.values())
 
 
 def file_sizes(table: Path) -> dict[str, list[dict[str, str]]]:

@@ -1,10 +1,10 @@
-"""What a run takes: the model behind `./tigerbush plan`, with every constant it rests on.
+"""The resources of a run: the model behind `./tigerbush plan`, with all its constants.
 
-CPU seconds of the rules on sites are those that `make bench-jobs` (bench/jobs.py) printed on a quiet virtual machine on
-2026-11-25: six products of a written scene, two sites of 100 and 850 pixels a side, one core; a job takes its start
-(Python and its imports) and then so much per megapixel. Disk is what such a run left. Bytes of a stream are the JPEG
-2000 tiles that a window touches; its CPU seconds, and those of scenes, were measured on a band of a full tile. What is
-marked so is an estimate.
+The CPU seconds of rules on sites were measured with `make bench-jobs` (bench/jobs.py) on an idle virtual machine on
+2026-11-25: six products of a synthetic scene, two sites with sides of 100 and 850 pixels, one core. A job takes a fixed
+time (to start Python and import) and a time per megapixel. Disk space is what such a run left. The bytes of a stream
+are the JPEG 2000 tiles that a window touches; its CPU seconds, and those of scenes, were measured on a band of a full
+tile. Values marked as estimated were not measured.
 """
 
 import math
@@ -18,10 +18,10 @@ from tigerbush.product import Sensor
 from tigerbush.sensors import sensor_of
 from tigerbush.site import METRES_PER_DEGREE
 
-# CPU seconds: of a job, and per megapixel of the site (of composites per product, too)
+# CPU seconds per job, and per megapixel of the site (for composites also per product)
 CPU_SECONDS = {
     "download_product": (0.4, 0.0),  # estimated
-    # four bands of the tiles that a window touches: 0.24 and 1.5 s a band for 0.25 and 4 megapixels
+    # four bands of the tiles that a window touches: 0.24 and 1.5 s per band for 0.25 and 4 megapixels
     "stream_product": (1.2, 1.34),
     "resample_product": (0.54, 0.11),
     "subset_product": (0.30, 0.13),
@@ -35,14 +35,14 @@ CPU_SECONDS = {
 }
 # any other rule; estimated
 OTHER_SECONDS = 0.3
-# of a scene per megapixel and band at the band's own resolution: decoding above all (20.8 s for 121 megapixels)
+# per megapixel and band of a scene at the native resolution of the band, mostly decoding (20.8 s for 121 megapixels)
 SCENE_SECONDS = 0.2
-# of a job on a cluster or a pool, beside what its steps take: it starts snakemake
+# overhead of a job on a cluster or a pool, which starts snakemake
 START_SECONDS = 1.8
 # bytes per megapixel of the site
 PRODUCT_BYTES = 5.5e6
 DATE_BYTES = 20e6
-# with MPI one job makes the scenes, which are counted where they are published
+# with MPI one job makes all scenes; they are counted where they are published
 SCENE_RULES = ("resample_scene", "publish_scene")
 # bytes per pixel and band of a scene
 SCENE_BYTES = 1.45
@@ -50,14 +50,14 @@ SCENE_BYTES = 1.45
 
 @dataclass(frozen=True)
 class Output:
-    """A file of the plan that belongs to a product or a date.
+    """A file of the run that belongs to a product or a date.
 
     Attributes
     ----------
     rule, site, name : str
-        `name` is the product or the date; `site` is empty for what belongs to none.
+        `name` is the product or the date; `site` is empty for files that belong to no site.
     pending : bool
-        Whether it is to be made.
+        Whether the run would make it.
     """
 
     rule: str
@@ -75,22 +75,22 @@ def estimate(
     *,
     starts: int = 0,
 ) -> dict:
-    """Add up what a run takes.
+    """Estimate the resources of a run.
 
     Parameters
     ----------
     config : dict
         The resolved configuration.
     sites : dict of str to dict
-        region_size in degrees, by name.
+        With region_size in degrees, by name.
     jobs : dict of str to int
         Per rule, from a dry run.
     outputs : sequence of Output
-        Of the whole plan, finished ones too.
+        Of the whole run, including finished ones.
     files : dict of str to rows of files.tsv
         Per product.
     starts : int
-        How often snakemake is started for jobs (`submitted_jobs`).
+        How often snakemake is started to run jobs (`submitted_jobs`).
 
     Returns
     -------
@@ -117,7 +117,7 @@ def estimate(
 
 
 def submitted_jobs(jobs: Mapping[str, int], profile: Mapping) -> int:
-    """Return as how many jobs a profile submits those of a workflow: groups together, the rest one by one.
+    """Return the number of jobs that a profile submits: groups together, other jobs one by one.
 
     Parameters
     ----------
@@ -127,10 +127,10 @@ def submitted_jobs(jobs: Mapping[str, int], profile: Mapping) -> int:
         `groups` and `group-components` as Snakemake takes them: dicts, or lists of `name=value`.
     """
     groups, components = (
-        dict(one.split("=") for one in found) if isinstance(found, list) else found
-        for found in (profile.get("groups") or {}, profile.get("group-components") or {})
+        dict(pair.split("=") for pair in setting) if isinstance(setting, list) else setting
+        for setting in (profile.get("groups") or {}, profile.get("group-components") or {})
     )
-    # a chain has at most one job of each of its rules
+    # a chain contains at most one job of each of its rules
     chains: dict[str, int] = {}
     for rule, count in jobs.items():
         name = groups.get(rule, rule)
@@ -159,16 +159,16 @@ def _pixel_seconds(
             _scene_megapixels(config, sensor, band) for band in config["scene"]["bands"]
         )
     seconds = CPU_SECONDS.get(output.rule, (0, 0))[1] * megapixels.get(output.site, 0)
-    return seconds * _products_a_date(output.site, outputs) if output.rule == "composite_date" else seconds
+    return seconds * _products_per_date(output.site, outputs) if output.rule == "composite_date" else seconds
 
 
-def _products_a_date(site: str, outputs: Sequence[Output]) -> float:
+def _products_per_date(site: str, outputs: Sequence[Output]) -> float:
     count = Counter(output.rule for output in outputs if output.site == site)
     return count["subset_product"] / max(count["composite_date"], 1)
 
 
 def _disk(config: Mapping, pending: Sequence[Output], megapixels: Mapping[str, float]) -> float:
-    """Bytes that stay: scenes, windows of products, images of dates (copies of products are counted apart)."""
+    """Bytes on disk: scenes, windows of products, images of dates (downloaded products are counted separately)."""
     per_megapixel = {"subset_product": PRODUCT_BYTES, "composite_date": DATE_BYTES}
     pixel_bytes = len(config["scene"]["bands"]) / config["scene"]["resolution"] ** 2 * SCENE_BYTES
     return sum(
@@ -185,7 +185,7 @@ def _transfer(
     pending: Sequence[Output],
     files: Mapping[str, Sequence[Mapping[str, str]]],
 ) -> int:
-    """Bytes that come from the source: whole files, or of each band the part that the windows touch."""
+    """Bytes read from the source: whole files, or the part of each band that the windows touch."""
     total = 0.0
     for output in pending:
         rows = files.get(output.name, ())
@@ -201,9 +201,9 @@ def _transfer(
 def _bytes(
     rows: Sequence[Mapping[str, str]], sensor: Sensor, bands: Sequence[str] | set[str], side: float
 ) -> float:
-    """Bytes of the bands, each once at its finest resolution (the largest file), masks and metadata.
+    """Bytes of some bands at their finest resolution (the largest file of each), masks and metadata.
 
-    `side` is that of the window in metres; 1 stands for the whole file.
+    `side` is that of the window in metres; 1 means the whole file.
     """
     largest: dict[str, int] = {}
     rest = 0
@@ -221,7 +221,7 @@ def _bytes(
 
 
 def window_share(sensor: Sensor, side: float, resolution: int) -> float:
-    """Return the share of a band's bytes that a window needs: the tiles that it touches, wherever it lies.
+    """Return the share of a band's bytes that a window needs: those of the tiles that it touches, wherever it lies.
 
     Parameters
     ----------
@@ -250,13 +250,13 @@ def _price(plan: Mapping, hours: float) -> dict:
 
 
 def report(estimate: Mapping) -> str:
-    """Write an estimate as text."""
+    """Format an estimate as text."""
     jobs = [f"{count:>8} {rule}" for rule, count in estimate["jobs"].items()]
     price = estimate["cost"]
     if price["total"] is None:
-        money = f"no price of {price['vm_size']} in plan.prices"
+        cost = f"plan.prices has no price for {price['vm_size']}"
     else:
-        money = (
+        cost = (
             f"{price['total']:.2f} {price['currency']}: {price['vm_hours']:.2f} h of {price['vm_size']} "
             f"({price['vcpus']} CPUs, all in use, {price['per_hour']:g} {price['currency']}/h, prices of "
             f"{price['price_date']})"
@@ -269,7 +269,7 @@ def report(estimate: Mapping) -> str:
         f"transfer {_gigabytes(estimate['transfer_bytes'])}",
         f"CPU      {estimate['cpu_hours']:.2f} h",
         f"disk     {_gigabytes(estimate['disk_bytes'])}",
-        f"cost     {money}",
+        f"cost     {cost}",
     ]
     return "\n".join(lines)
 

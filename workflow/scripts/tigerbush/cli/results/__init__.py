@@ -1,1 +1,1 @@
-"""./tigerbush results: results in object storage."""
+"""./tigerbush results: results on a disk or in object storage, listed and downloaded."""

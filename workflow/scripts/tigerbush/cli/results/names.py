@@ -1,70 +1,72 @@
-"""Names among results, which come from outside: which are taken, and which other systems cannot keep."""
+"""File names of results, which come from outside: which are accepted, and which other systems cannot store."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from tigerbush.cli.results.places import Item
-from tigerbush.planning.addresses import KEY, LONGEST_KEY
+from tigerbush.cli.results.storage import Item
+from tigerbush.planning.addresses import KEY, MAX_KEY_LENGTH
 
 RESULT = re.compile(
     r"(?:(?P<run>.+)/)?results/(?P<site>[A-Za-z0-9][\w-]*)/(?:(?P<date>\d{4}-\d\d-\d\d)/)?[^/].*"
 )
-# of each kind, so many are named
-_NAMED = 5
-_LONGEST_SHOWN = 120
-# Windows counts the drive and the folder that a zip is unpacked in, too (260 in all)
-_LONGEST_PATH = 240
-# of a file or folder, on every system
-_LONGEST_PART = 255
+# names shown per reason, and characters per name
+_MAX_SHOWN = 5
+_MAX_CHARACTERS = 120
+# Windows also counts the drive and the folder in which a zip is unpacked (260 in total)
+_MAX_PATH = 240
+# of a single file or folder, on every system
+_MAX_PART = 255
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])", re.IGNORECASE)
 
 
-def sort_out(items: Iterable[Item]) -> tuple[list[Item], list[str]]:
-    """Take results whose names are plain and lead nowhere else.
+def select_results(items: Iterable[Item]) -> tuple[list[Item], list[str]]:
+    """Select results whose names are plain and lead nowhere else.
 
     Returns
     -------
-    good : list of Item
-    left : list of str
+    results : list of Item
+    notes : list of str
         For each reason a line: how many files were left out, and some of their names.
     """
-    good: list[Item] = []
-    left: dict[str, list[str]] = defaultdict(list)
+    results: list[Item] = []
+    left_out: dict[str, list[str]] = defaultdict(list)
     for item in items:
-        reason = _why_not(item)
+        reason = _why_left_out(item)
         if reason:
-            left[reason].append(item.name)
+            left_out[reason].append(item.name)
         else:
-            good.append(item)
-    return good, [f"left out, {reason}: {_some(names)}" for reason, names in left.items()]
+            results.append(item)
+    return results, [
+        f"left out, {reason}: {_count_and_examples(names)}" for reason, names in left_out.items()
+    ]
 
 
-def _why_not(item: Item) -> str | None:
+def _why_left_out(item: Item) -> str | None:
     if item.left_out:
         return item.left_out
-    if len(item.name) > LONGEST_KEY:
-        return f"as their names have more than {LONGEST_KEY} characters"
+    if len(item.name) > MAX_KEY_LENGTH:
+        return f"because their names have more than {MAX_KEY_LENGTH} characters"
     if not KEY.fullmatch(item.name):
-        return "as their names lead elsewhere or hold more than letters, digits and _ . = + - /"
-    return None if RESULT.fullmatch(item.name) else "as they are no results of a site"
+        return "because their names lead elsewhere or contain more than letters, digits and _ . = + - /"
+    return None if RESULT.fullmatch(item.name) else "because they are not results of a site"
 
 
 def unportable(names: Sequence[str]) -> list[str]:
-    """Name what cannot be unpacked everywhere, one line for each reason."""
+    """List the names that cannot be unpacked on every system, one line per reason."""
     names = sorted(names)
-    kinds = {
-        "not to be unpacked side by side on Windows and macOS, as they differ only in case": _same_in_case(
+    affected = {
+        "cannot be unpacked together on Windows and macOS, because they differ only in case": _same_in_case(
             names
         ),
-        "not to be unpacked side by side, as they are files and folders": sorted(
+        "cannot be unpacked together, because they are both files and folders": sorted(
             set(names) & _folders(names)
         ),
-        "not to be unpacked on Windows, as it forbids such names": [n for n in names if _forbidden(n)],
-        "perhaps not to be unpacked, as their names are long": [n for n in names if _long(n)],
+        "cannot be unpacked on Windows, which forbids such names": [n for n in names if _forbidden(n)],
+        "may be too long to be unpacked": [n for n in names if _long(n)],
     }
-    return [f"{reason}: {_some(found)}" for reason, found in kinds.items() if found]
+    return [f"{reason}: {_count_and_examples(group)}" for reason, group in affected.items() if group]
 
 
 def _folders(names: Iterable[str]) -> set[str]:
@@ -72,7 +74,7 @@ def _folders(names: Iterable[str]) -> set[str]:
 
 
 def _same_in_case(names: Iterable[str]) -> list[str]:
-    """Return names, and the folders that they lie in, of which there is one more beside but for case."""
+    """Return the names, and the folders in them, that differ from another one only in case."""
     spellings: dict[tuple[str, str], set[str]] = defaultdict(set)
     for name in {*names, *_folders(names)}:
         folder, _, last = name.rpartition("/")
@@ -85,15 +87,14 @@ def _forbidden(name: str) -> bool:
 
 
 def _long(name: str) -> bool:
-    return len(name) > _LONGEST_PATH or any(len(part) > _LONGEST_PART for part in name.split("/"))
+    return len(name) > _MAX_PATH or any(len(part) > _MAX_PART for part in name.split("/"))
 
 
-def _some(names: Sequence[str]) -> str:
-    """Return how many names there are, and the first of them as Python writes them: they may hold anything."""
-    shown = ", ".join(_shown(names))
-    return f"{len(names)} ({shown}{', ...' if len(names) > _NAMED else ''})"
+def _count_and_examples(names: Sequence[str]) -> str:
+    """Return the number of names, and the first ones in quotes and ASCII, as they may contain anything."""
+    examples = ", ".join(map(_quote, names[:_MAX_SHOWN]))
+    return f"{len(names)} ({examples}{', ...' if len(names) > _MAX_SHOWN else ''})"
 
 
-def _shown(names: Sequence[str]) -> Iterator[str]:
-    for name in names[:_NAMED]:
-        yield ascii(name[:_LONGEST_SHOWN]) + ("..." if len(name) > _LONGEST_SHOWN else "")
+def _quote(name: str) -> str:
+    return ascii(name[:_MAX_CHARACTERS]) + ("..." if len(name) > _MAX_CHARACTERS else "")
