@@ -32,7 +32,7 @@ endif
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tigerbush needs Python 3.11 or later; set PYTHON=..." >&2; exit 1; }
-	@PYTHONPATH=workflow/scripts $(PYTHON) -c 'import os, sys; from tigerbush.planning.places import checkout_refusal; \
+	@PYTHONPATH=workflow/scripts $(PYTHON) -c 'import os, sys; from tigerbush.planning.paths import checkout_refusal; \
 	sys.exit(checkout_refusal(os.getcwd()))'
 	$(CREATE)
 

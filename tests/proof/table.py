@@ -228,7 +228,7 @@ REPAIRS = [
     ),
     Repair(
         "links among results are left out",
-        "workflow/scripts/tigerbush/cli/results/places.py",
+        "workflow/scripts/tigerbush/cli/results/storage.py",
         "        if not stat.S_ISREG(status.st_mode):\n",
         "        if False:\n",
         f"{RESULTS}::test_links_are_neither_read_nor_written_behind",
@@ -250,7 +250,7 @@ REPAIRS = [
     Repair(
         "a dry run asks for login and container",
         "workflow/scripts/tigerbush/runs/guard.py",
-        "                        place().look()\n",
+        "                        lock().check_access()\n",
         "                        pass\n",
         f"{REFUSED}::test_a_run_reports_it_before_it_plans",
     ),

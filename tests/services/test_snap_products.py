@@ -43,7 +43,7 @@ def test_every_file_is_fetched_and_one_product_is_broken(seaweedfs, three_produc
     table.write_text(table.read_text().replace(".SAFE/", ".DATA/"))
     (run.folder / "results" / "scenes" / f"{names[0]}.tif").unlink()
     refused = run.snakemake("scenes", "--dry-run", "--forcerun", "download_product", status=1)
-    assert "does not lie as a .SAFE folder in source.bucket" in refused
+    assert "is not a .SAFE folder in source.bucket" in refused
     with zipfile.ZipFile(run.folder / "results" / "downloads" / f"{names[0]}.zip") as archive:
         fetched = archive.namelist()
     safe = products / f"{names[0]}.SAFE"

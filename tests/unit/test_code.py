@@ -14,10 +14,10 @@ from tigerbush.planning.code import (
     Digests,
     closure,
     code_digest,
+    discovered_files,
     files_of_sensors,
     fingerprint,
-    found,
-    imported,
+    imported_files,
     read_same_numbers,
 )
 
@@ -182,15 +182,15 @@ def test_imports_of_each_form():
         "from tigerbush.sites.windows import (\n    read,\n)\nimport tigerbush.masks as masks\n\n\ndef late():\n"
         "    from tigerbush.jp2 import read_window\n    import numpy\n"
     )
-    assert imported(text) == {
+    assert imported_files(text) == {
         "tigerbush/__init__.py",
         "tigerbush/jp2.py",
         "tigerbush/masks.py",
         "tigerbush/sites/__init__.py",
         "tigerbush/sites/windows.py",
     }
-    assert imported("import tigerbush_azure\nfrom tigerbushes.a import b\n") == set()
-    assert imported("import tigerbush\n") == {"tigerbush/__init__.py"}
+    assert imported_files("import tigerbush_azure\nfrom tigerbushes.a import b\n") == set()
+    assert imported_files("import tigerbush\n") == {"tigerbush/__init__.py"}
 
 
 def test_sensors_are_the_folders_with_a_module_of_that_name():
@@ -209,9 +209,12 @@ def test_sensors_are_the_folders_with_a_module_of_that_name():
 
 def test_what_is_found_is_of_the_name_that_is_looked_for():
     files = ["tigerbush/a/sensor.py", "tigerbush/a/reader.py", "tigerbush/b/sensor.py"]
-    assert found("tigerbush/sensors.py", files) == {"tigerbush/a/sensor.py", "tigerbush/b/sensor.py"}
-    assert found("tigerbush/readers.py", files) == {"tigerbush/a/reader.py"}
-    assert found("tigerbush/raster.py", files) == set()
+    assert discovered_files("tigerbush/sensors.py", files) == {
+        "tigerbush/a/sensor.py",
+        "tigerbush/b/sensor.py",
+    }
+    assert discovered_files("tigerbush/readers.py", files) == {"tigerbush/a/reader.py"}
+    assert discovered_files("tigerbush/raster.py", files) == set()
 
 
 def test_a_closure_follows_imports_round_in_circles():
@@ -241,7 +244,7 @@ def test_the_imports_of_a_file_are_those_that_python_sees(name):
         [],
         ["tigerbush"],
     )
-    assert all((SCRIPTS / file).exists() for file in imported(text))
+    assert all((SCRIPTS / file).exists() for file in imported_files(text))
 
 
 @pytest.fixture

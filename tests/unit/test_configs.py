@@ -56,10 +56,10 @@ def test_the_files_are_merged_as_snakemake_does(tmp_path):
     ("content", "sentence"),
     [
         ("sites: [", "bad.yaml cannot be read as YAML"),
-        ("- 1", "bad.yaml holds no keys"),
+        ("- 1", "bad.yaml contains no keys"),
         ("sitez: x", "the configuration: "),
         ("source: {catalogue: 'file:///etc/passwd'}", "source.catalogue: 'file:///etc/passwd' does not match"),
-        ("source: {catalogue: 'https://user:password@example.org'}", "source.catalogue holds a user, password, key or signature in a URL"),
+        ("source: {catalogue: 'https://user:password@example.org'}", "source.catalogue contains a user, password, key or signature in a URL"),
         ("source: {endpoint_url: 'https://example.org/path?x'}", "source.endpoint_url: "),
         ("source: {kind: local}", "source.path is null"),
         ("plan: {prices: {x: {vcpus: 0, per_hour: 1}}}", "plan.prices.x.vcpus: 0 is less than the minimum of 1"),

@@ -13,15 +13,15 @@ from tigerbush.planning.configuration import (
     RENAMED,
     check_depth,
     check_engine,
-    check_leaves,
     check_price,
     check_region,
     check_renamed,
     check_source,
+    check_values,
     check_variables,
     check_weather,
+    dotted_values,
     fill_in_kind,
-    leaves,
     prepare,
     schema_sentence,
 )
@@ -42,8 +42,8 @@ def refused(check, *arguments):
 
 def test_single_values_and_their_paths():
     config = {"a": {"b": [1, {"c": None}], "d": {}}, 5: "x", "e": []}
-    assert list(leaves(config)) == [("a.b.0", 1), ("a.b.1.c", None), ("5", "x")]
-    assert list(leaves(7, "name")) == [("name", 7)]
+    assert list(dotted_values(config)) == [("a.b.0", 1), ("a.b.1.c", None), ("5", "x")]
+    assert list(dotted_values(7, "name")) == [("name", 7)]
 
 
 def variables_of(*indices, primary="ndvi"):
@@ -56,8 +56,8 @@ def variables_of(*indices, primary="ndvi"):
         (variables_of("ndvi", "evi"), "composite.indices: 'evi' is not one of ['ndvi', 'msavi']. See config/README.md."),
         (variables_of("offset50", "ndvi"), "composite.indices: 'offset50' is not one of ['ndvi', 'msavi']. See config/README.md."),
         (variables_of("x" * 100), f"composite.indices: '{'x' * 80}' is not one of ['ndvi', 'msavi']. See config/README.md."),
-        (variables_of(), "composite.indices: ndvi is missing, which images, masks and the pattern are made from; add it."),
-        (variables_of("msavi"), "composite.indices: ndvi is missing, which images, masks and the pattern are made from; add it."),
+        (variables_of(), "composite.indices: ndvi is missing, from which images, masks and the pattern are made; add it."),
+        (variables_of("msavi"), "composite.indices: ndvi is missing, from which images, masks and the pattern are made; add it."),
         (
             variables_of("ndvi", primary="evi"),
             "analysis.primary.variable: 'evi' is not one of ['offset50', 'ndvi', 'ndvi_veg', 'msavi']. See config/README.md.",
@@ -90,14 +90,14 @@ def nested(depth):
 
 
 def test_so_deep_may_values_be_nested():
-    assert list(leaves(nested(21))) == [("key" + ".0" * 21, 1)]
-    assert refused(lambda: list(leaves(nested(22)))) == (
-        f"{('key' + '.0' * 21)[:40]}...: it is nested too deeply. See config/README.md."
+    assert list(dotted_values(nested(21))) == [("key" + ".0" * 21, 1)]
+    assert refused(lambda: list(dotted_values(nested(22)))) == (
+        f"{('key' + '.0' * 21)[:40]}...: the values are nested too deeply. See config/README.md."
     )
 
 
 def test_so_many_values_may_there_be(monkeypatch):
-    monkeypatch.setattr(configuration, "MOST_VALUES", 5)
+    monkeypatch.setattr(configuration, "MAX_VALUES", 5)
     check_depth({"a": [1, 2, 3, 4, 5]})
     assert refused(check_depth, {"a": [1, 2, 3, 4, 5, 6]}) == (
         "a.5...: there are more than 5 values. See config/README.md."
@@ -149,10 +149,10 @@ def test_characters_that_cannot_be_seen_and_fractions():
         "plan": {"prices": {"any": {"per_hour": 0.1, "vcpus": 2}}}, "subimages": {"max_masked_fraction": 0.1},
         "scene": {"geo_region": "a\nb"}, "name": "ü ~", "on": True,
     }  # fmt: skip
-    check_leaves(fine)
+    check_values(fine)
     for text in ("\x00", "\x1f", "\x7f", "\n", "\udc80", "\ud800"):
-        assert refused(check_leaves, {"a": [f"b{text}" + "c" * 100]}) == (
-            f"a.0: {f'b{text}' + 'c' * 78!r} has a line break or another character that cannot be seen; take it out."
+        assert refused(check_values, {"a": [f"b{text}" + "c" * 100]}) == (
+            f"a.0: {f'b{text}' + 'c' * 78!r} contains a line break or another invisible character; remove it."
         )
     for config, name in (
         ({"analysis": {"seed": 2.0}}, "analysis.seed"),
@@ -160,7 +160,8 @@ def test_characters_that_cannot_be_seen_and_fractions():
         ({"window": 2.0}, "window"),
     ):
         assert (
-            refused(check_leaves, config) == f"{name}: 2.0 is not a whole number; write it without a point."
+            refused(check_values, config)
+            == f"{name}: 2.0 is not an integer; write it without a decimal point."
         )
 
 
@@ -226,11 +227,11 @@ def test_a_local_source_needs_a_path():
         ({"kind": "local", "requester_pays": True, "access": "storage"}, None),
         ({"kind": "s3", "bucket": "b", "level": "L1C", "requester_pays": True}, None),
         ({"kind": "s3", "bucket": "b", "level": "L1C", "access": "storage"}, None),
-        ({"kind": "s3", "level": "L1C"}, "source.bucket is not set, but source.kind s3 needs it; see config/README.md."),
-        ({"kind": "s3", "bucket": "b"}, "source.level is not set, but source.kind s3 needs it; see config/README.md."),
-        ({"kind": "stac", "bucket": "b", "level": "L1C"}, "source.catalogue is not set, but source.kind stac needs it; see config/README.md."),
+        ({"kind": "s3", "level": "L1C"}, "source.bucket is not set, but source.kind s3 requires it; see config/README.md."),
+        ({"kind": "s3", "bucket": "b"}, "source.level is not set, but source.kind s3 requires it; see config/README.md."),
+        ({"kind": "stac", "bucket": "b", "level": "L1C"}, "source.catalogue is not set, but source.kind stac requires it; see config/README.md."),
         *(
-            (needed | {"level": "L1C", "requester_pays": True, "access": "storage"}, "source.requester_pays cannot go with source.access storage, whose requests do not say who pays; set source.access: stream.")
+            (needed | {"level": "L1C", "requester_pays": True, "access": "storage"}, "source.requester_pays does not work with source.access storage, whose requests do not say who pays; set source.access: stream.")
             for needed in ({"kind": "s3", "bucket": "b"}, {"kind": "stac", "catalogue": "c"})
         ),
     ],
@@ -259,8 +260,8 @@ def test_a_region_that_is_none(monkeypatch):
     check_region(None)
     check_region("good")
     assert refused(check_region, "a\n " + "b" * 200) == (
-        f"scene.geo_region 'a {'b' * 118}' is none; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 "
-        "45.8)). See config/README.md."
+        f"scene.geo_region 'a {'b' * 118}' is none; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 "
+        "45.9, 14.5 45.8)). See config/README.md."
     )
 
 
@@ -285,7 +286,7 @@ def test_what_snap_can_write(bands, resolution, region, fits):
         check_engine(scene)
         return
     assert refused(check_engine, scene) == (
-        f"scene.bands names {bands} bands, for which SNAP might write more than the 4 GiB of a GeoTIFF; name fewer, set "
+        f"scene.bands has {bands} bands, for which SNAP might exceed the 4 GiB of a GeoTIFF; choose fewer, set "
         "scene.region or set scene.engine: rasterio."
     )
 
@@ -293,15 +294,15 @@ def test_what_snap_can_write(bands, resolution, region, fits):
 def test_methods_of_snap():
     for key in ("upsampling", "downsampling"):
         assert refused(check_engine, SCENE | {"bands": ["B2"], key: {"B11": "Bicubic"}}) == (
-            f"scene.{key} names methods per band, but scene.engine gpt takes one for all; name one, or set scene.engine: "
-            "rasterio."
+            f"scene.{key} sets methods per band, but scene.engine gpt uses one for all; set one, or set "
+            "scene.engine: rasterio."
         )
 
 
 def test_prices():
     check_price({"vm_size": "a", "prices": {"a": {}}})
     assert refused(check_price, {"vm_size": "x" * 90, "prices": {"a": {}, 5: {}}}) == (
-        f"plan.vm_size '{'x' * 80}' has no price in plan.prices (a, 5); add it there, or name one of them."
+        f"plan.vm_size '{'x' * 80}' has no price in plan.prices (a, 5); add it there, or choose one of them."
     )
 
 

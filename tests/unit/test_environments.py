@@ -13,8 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fabricate import ROOT
-from tigerbush.planning.code import closure, found
-from tigerbush.planning.code import imported as files_imported
+from tigerbush.planning.code import closure, discovered_files, imported_files
 
 WORKFLOW = ROOT / "workflow"
 # what the repository itself brings
@@ -101,7 +100,8 @@ def imported_by(script):
         for path in folder.parent.glob("*.py")
     ]
     files = closure(
-        [script], lambda name: files_imported((scripts / name).read_text()) | found(name, of_sensors)
+        [script],
+        lambda name: imported_files((scripts / name).read_text()) | discovered_files(name, of_sensors),
     )
     return {top for name in files for top in third_party(scripts / name)}
 

@@ -8,10 +8,10 @@ import yaml
 
 from fabricate import ROOT, name_of
 from tigerbush.planning.fingerprints import (
-    LATER,
+    ADDED_KEYS,
+    changed_added_keys,
     differences,
     keys_of_rules,
-    later,
     parameters_of,
     recorded,
     scene_parameters,
@@ -50,11 +50,11 @@ def test_a_later_key_is_no_parameter_and_not_recorded_while_it_has_its_default()
     key = "composite.indices"
     # nor where it is not there, as in a summary from before
     for config in (CONFIG, with_indices("ndvi")):
-        assert later(config, key) == {}
+        assert changed_added_keys(config, key) == {}
         assert "indices" not in recorded(config)["composite"]
     other = with_indices("ndvi", "msavi")
-    assert later(other, key) == {key: ["ndvi", "msavi"]}
-    assert later(other) == {}
+    assert changed_added_keys(other, key) == {key: ["ndvi", "msavi"]}
+    assert changed_added_keys(other) == {}
     assert list(recorded(other)["composite"].items()) == list(other["composite"].items())
     without = {"resolution": 10, "method": "median"}
     assert list(recorded(with_indices("ndvi"))["composite"].items()) == list(without.items())
@@ -63,7 +63,7 @@ def test_a_later_key_is_no_parameter_and_not_recorded_while_it_has_its_default()
 
 def test_later_keys_have_the_defaults_of_the_schema():
     schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
-    for key, default in LATER.items():
+    for key, default in ADDED_KEYS.items():
         child = schema
         for part in key.split("."):
             child = child["properties"][part]
@@ -83,7 +83,10 @@ def test_what_is_said_of_a_later_key():
     line = 'composite.indices: ["ndvi", "msavi"] -> null'
     assert summary_differences(keys["compute_ndvi"], back, with_indices("ndvi"), SITE) == line
     params = {"mode": "default"}
-    old, new = (text_of(parameters_of(params | later(config, *LATER), [], None)) for config in (CONFIG, more))
+    old, new = (
+        text_of(parameters_of(params | changed_added_keys(config, *ADDED_KEYS), [], None))
+        for config in (CONFIG, more)
+    )
     assert text_differences(old, new) == 'composite.indices: null -> ["ndvi", "msavi"]'
 
 

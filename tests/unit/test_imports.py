@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fabricate import ROOT
-from tigerbush.planning.code import closure, found, imported
+from tigerbush.planning.code import closure, discovered_files, imported_files
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # they read text only
@@ -124,7 +124,12 @@ def test_the_library_of_a_script_is_what_python_loads():
 
 def files_of(script: str, there=()) -> set[str]:
     """What a script imports, and what that finds there."""
-    return set(closure([script], lambda name: imported((SCRIPTS / name).read_text()) | found(name, there)))
+    return set(
+        closure(
+            [script],
+            lambda name: imported_files((SCRIPTS / name).read_text()) | discovered_files(name, there),
+        )
+    )
 
 
 def module_file(name: str) -> str:

@@ -54,8 +54,8 @@ def test_products_that_reach_a_site():
 
 def test_a_site_without_products():
     sentence = (
-        "site middle at 14.56, 45.87 lies outside every tile of p.tsv; correct it in s.tsv, or add products of its place "
-        "and run ./tigerbush discover."
+        "site middle at 14.56, 45.87 lies outside every tile of p.tsv; correct it in s.tsv, or add products that "
+        "cover it and run ./tigerbush discover."
     )
     other_level = config() | {"source": {"level": "L2A"}}
     for table, settings in (({}, config()), (products(ABOVE), config()), (products(FIRST), other_level)):

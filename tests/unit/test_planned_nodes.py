@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.nodes import check_engine, check_nodes, refuse_keyless
+from tigerbush.planning.nodes import check_engine, check_nodes, refuse_fetching_on_nodes
 
 KEYS = (
     "{} needs keys, and nodes get none: everyone with access to the Batch account could read them. Set run.local_rules: "
@@ -22,9 +22,9 @@ def refused(check, *arguments, **options):
 
 @pytest.mark.parametrize("local_rules", [[], ["stream_product"], ["download_product", "resample_product"]])
 def test_a_rule_that_would_need_a_key(local_rules):
-    assert refused(refuse_keyless, "it", {"anonymous": False}, local_rules) == KEYS.format("it")
-    refuse_keyless("it", {"anonymous": True}, local_rules)
-    refuse_keyless("it", {"anonymous": False}, [*local_rules, "download_product", "stream_product"])
+    assert refused(refuse_fetching_on_nodes, "it", {"anonymous": False}, local_rules) == KEYS.format("it")
+    refuse_fetching_on_nodes("it", {"anonymous": True}, local_rules)
+    refuse_fetching_on_nodes("it", {"anonymous": False}, [*local_rules, "download_product", "stream_product"])
 
 
 def config(kind="stac", access="stream", anonymous=False, sites="sites.tsv"):
@@ -55,11 +55,12 @@ def test_what_nodes_find():
 def test_what_nodes_would_miss():
     assert refused(check_nodes, config("s3")) == KEYS.format("source.kind s3")
     assert refused(check_nodes, config("local")) == (
-        "the nodes do not see source.path here; set source.access: storage, which copies products to the storage first."
+        "source.path here cannot be read from the nodes; set source.access: storage, which copies products to the "
+        "storage first."
     )
     assert refused(check_nodes, config(sites="--others.tsv")) == (
-        "sites: --others.tsv would not reach the nodes, because git does not track it; run 'git add --force --others.tsv' in "
-        "the repository where the workflow starts."
+        "sites: --others.tsv would not be sent to the nodes, because git does not track it; run 'git add --force "
+        "--others.tsv' in the repository where the workflow starts."
     )
 
 
@@ -96,7 +97,8 @@ def test_an_engine_that_does_not_start(worker, code, said):
 
 def test_no_engine_on_nodes(worker):
     assert refused(check_engine, "gpt", worker("pass"), on_nodes=True, in_conda=False) == (
-        "scene.engine gpt: the nodes do not share the disk of this machine and bring no SNAP; set scene.engine: rasterio."
+        "scene.engine gpt: the nodes do not share the disk of this machine and have no SNAP; set scene.engine: "
+        "rasterio."
     )
 
 
@@ -108,7 +110,7 @@ def test_snap_in_an_environment_of_conda(worker, monkeypatch, tmp_path):
         if home is not None:
             monkeypatch.setenv("SNAP_HOME", home)
         assert refused(check_engine, "snap", fails, **options) == (
-            "scene.engine snap: the environment that conda makes needs SNAP; set SNAP_HOME to its folder."
+            "scene.engine snap: the environment created by conda needs SNAP; set SNAP_HOME to its folder."
         )
         check_engine("gpt", fails, **options)
     monkeypatch.setenv("SNAP_HOME", str(tmp_path))

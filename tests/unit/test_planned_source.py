@@ -6,13 +6,13 @@ from fabricate import name_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.source import (
     address_of,
-    check_safe,
-    chosen_files,
-    discovery_of,
-    in_store,
+    check_snap_input,
+    discovery_parameters,
+    in_object_store,
     is_remote,
-    is_web,
-    store_of,
+    on_web_server,
+    select_files,
+    store_settings,
 )
 
 SOURCE = {
@@ -38,11 +38,11 @@ def test_kinds_of_sources(kind, remote):
 
 def test_what_opens_a_store():
     # a parameter of rules: its order counts, too
-    assert list(store_of(SOURCE).items()) == list(STORE.items())
+    assert list(store_settings(SOURCE).items()) == list(STORE.items())
 
 
 def test_what_discovery_depends_on():
-    found = discovery_of(SOURCE, SITES, PERIODS)
+    found = discovery_parameters(SOURCE, SITES, PERIODS)
     assert found == {
         "source": STORE | {"level": "L1C", "prefixes": ["p"], "catalogue": None, "collections": []},
         "sites": [
@@ -54,7 +54,7 @@ def test_what_discovery_depends_on():
 
 
 def test_a_folder_is_listed_for_all_sites_and_dates_alike():
-    found = discovery_of(SOURCE | {"kind": "local"}, SITES, PERIODS)
+    found = discovery_parameters(SOURCE | {"kind": "local"}, SITES, PERIODS)
     assert found == {"source": {"kind": "local", "path": "here", "level": "L1C"}, "sites": [], "period": []}
 
 
@@ -77,11 +77,11 @@ RED, OTHER = row("band", "B4", "R10m/B04.jp2"), row("band", "B1", "R60m/B01.jp2"
 
 def test_files_of_a_product():
     rows = [XML, CLOUDS, FINE, RED, COARSE, OTHER]
-    assert chosen_files(rows, ["B4", "B2"]) == [XML, CLOUDS, RED, FINE]
+    assert select_files(rows, ["B4", "B2"]) == [XML, CLOUDS, RED, FINE]
     # bands may be named twice, or not be there
-    assert chosen_files(rows, ["B2", "B8A", "B1", "B2"]) == [XML, CLOUDS, FINE, OTHER]
-    assert chosen_files([OTHER, XML], []) == [XML]
-    assert chosen_files([], ["B2"]) == []
+    assert select_files(rows, ["B2", "B8A", "B1", "B2"]) == [XML, CLOUDS, FINE, OTHER]
+    assert select_files([OTHER, XML], []) == [XML]
+    assert select_files([], ["B2"]) == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_files_of_a_product():
 )
 def test_where_files_lie(keys, web, store):
     rows = [row("band", "B2", "a", key) for key in keys]
-    assert (is_web(rows), in_store(rows)) == (web, store)
+    assert (on_web_server(rows), in_object_store(rows)) == (web, store)
 
 
 def test_whole_addresses():
@@ -107,12 +107,12 @@ def test_whole_addresses():
 
 def test_snap_reads_whole_folders():
     web = row("band", "B2", "a", f"https://host/{PRODUCT}.SAFE/a")
-    check_safe(PRODUCT, [web, XML])
+    check_snap_input(PRODUCT, [web, XML])
     other = row("band", "B2", "a", f"S/{name_of('20170117')}.SAFE/a")
     for rows in ([], [web], [other], [row("band", "B2", "a", f"S/{PRODUCT}.SAFE/b")]):
         with pytest.raises(TigerbushError) as error:
-            check_safe(PRODUCT, rows)
+            check_snap_input(PRODUCT, rows)
         assert str(error.value) == (
-            f"{PRODUCT} does not lie as a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: "
+            f"{PRODUCT} is not a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: "
             "rasterio."
         )

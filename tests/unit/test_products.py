@@ -137,8 +137,8 @@ def test_rows_that_a_source_no_longer_holds(caplog, gone):
     assert kept == [*old[:gone], new[1], new[0]]
     names = ", ".join(one["product"] for one in old[: min(gone, 5)]) + " ..." * (gone > 5)
     expected = (
-        f"{gone} products of the table are no longer in the shelf; they are kept, because of their results. To forget one, "
-        f"take its line out of the table: {names}"
+        f"{gone} products of the table are no longer in the shelf; they are kept because of their results. To remove "
+        f"one, delete its line from the table: {names}"
     )
     assert caplog.messages == [expected] * bool(gone)
 

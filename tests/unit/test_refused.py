@@ -17,13 +17,13 @@ from runs import BASE
 from tigerbush.cli.configuration import read_profile, read_run_configuration
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.configuration import FRACTIONS
+from tigerbush.planning.paths import check_file, check_folders, checkout_refusal
 from tigerbush.planning.periods import read_periods
-from tigerbush.planning.places import check_file, check_folders, checkout_refusal
 
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
 TABLE = "site\tlongitude\tlatitude\tregion_size\nhere\t14.5593\t45.8694\t0.0037\nthere\t14.5593\t45.8694\t0.0037\n"
 NOT_FINITE = "is not a finite number. See config/README.md."
-NOT_WHOLE = "is not a whole number; write it without a point."
+NOT_WHOLE = "is not an integer; write it without a decimal point."
 
 
 @pytest.fixture
@@ -87,21 +87,21 @@ def test_what_is_fine_is_fine(folder):
         ("subimages: {size: 20.0}", f"subimages.size: 20.0 {NOT_WHOLE}"),
         ("composite: {resolution: 10.0}", f"composite.resolution: 10.0 {NOT_WHOLE}"),
         ("composite: {relative_orbits: [122.0]}", f"composite.relative_orbits.0: 122.0 {NOT_WHOLE}"),
-        ("plan: {vm_size: Standard_D4s}", "plan.vm_size 'Standard_D4s' has no price in plan.prices (Standard_D2s_v5, Standard_D4s_v5, Standard_D8s_v5); add it there, or name one of them."),
-        ('run: {name: "sahel\\n"}', r"run.name: 'sahel\n' has a line break or another character that cannot be seen; take it out."),
-        ('sites: "sites.tsv\\0"', r"sites: 'sites.tsv\x00' has a line break or another character that cannot be seen; take it out."),
-        ('period: {step: "1m\\n"}', r"period.step: '1m\n' has a line break or another character that cannot be seen; take it out."),
-        ("sites: &a [*a]", f"sites{21 * '.0'}"[:40] + "...: it is nested too deeply. See config/README.md."),
-        ("scene: &a {b: *a}", f"scene{21 * '.b'}"[:40] + "...: it is nested too deeply. See config/README.md."),
-        ("source: {kind: s3, level: L1C}", "source.bucket is not set, but source.kind s3 needs it; see config/README.md."),
+        ("plan: {vm_size: Standard_D4s}", "plan.vm_size 'Standard_D4s' has no price in plan.prices (Standard_D2s_v5, Standard_D4s_v5, Standard_D8s_v5); add it there, or choose one of them."),
+        ('run: {name: "sahel\\n"}', r"run.name: 'sahel\n' contains a line break or another invisible character; remove it."),
+        ('sites: "sites.tsv\\0"', r"sites: 'sites.tsv\x00' contains a line break or another invisible character; remove it."),
+        ('period: {step: "1m\\n"}', r"period.step: '1m\n' contains a line break or another invisible character; remove it."),
+        ("sites: &a [*a]", f"sites{21 * '.0'}"[:40] + "...: the values are nested too deeply. See config/README.md."),
+        ("scene: &a {b: *a}", f"scene{21 * '.b'}"[:40] + "...: the values are nested too deeply. See config/README.md."),
+        ("source: {kind: s3, level: L1C}", "source.bucket is not set, but source.kind s3 requires it; see config/README.md."),
         ("weather: {precipitation: {path: x.csv}}", "weather.precipitation.path is set but weather.path is null, which means no weather; set weather.path too."),
-        ("scene: {engine: gpt, upsampling: {B11: Bicubic}}", "scene.upsampling names methods per band, but scene.engine gpt takes one for all; name one, or set scene.engine: rasterio."),
+        ("scene: {engine: gpt, upsampling: {B11: Bicubic}}", "scene.upsampling sets methods per band, but scene.engine gpt uses one for all; set one, or set scene.engine: rasterio."),
         ("plan: {prices_of: '2026-01-01'}", "plan.prices_of is now plan.price_date; rename the key (docs/migrating.md)."),
         ("composite: {max_clouds: 5}", "composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'? See config/README.md."),
-        ("scene: {geo_region: 'POLYGON((0 0, 1 0, 1 1, 0 0)'}", "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
-        ("scene: {geo_region: ''}", "scene.geo_region '' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
+        ("scene: {geo_region: 'POLYGON((0 0, 1 0, 1 1, 0 0)'}", "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
+        ("scene: {geo_region: ''}", "scene.geo_region '' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         # what goes before it does not hide it
-        ("scene: {region: [0, 0, 10, 10], geo_region: 'POLYGON EMPTY'}", "scene.geo_region 'POLYGON EMPTY' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
+        ("scene: {region: [0, 0, 10, 10], geo_region: 'POLYGON EMPTY'}", "scene.geo_region 'POLYGON EMPTY' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("period: {start: 2003-01-01, step: 1d}", "period.step 1d cuts 2003-01-01 to 2017-04-01 into more than 5,000 dates; choose a narrower period or a longer step."),
         ("period: {start: 2017-03-20}", "period.step 1m cuts 2017-03-20 to 2017-04-01 into 0 dates; choose a wider period or a shorter step."),
     ],
@@ -121,7 +121,7 @@ def test_aliases_that_make_many_values_of_few(folder):
 def test_single_values_of_the_command_line(folder):
     assert sentence(folder, config=["analysis={window: .nan}"]) == f"analysis.window: nan {NOT_FINITE}"
     assert sentence(folder, config=["sites=[", "plan={}"]) == (
-        "sites: [ cannot be read as a table, because it is not there; write it or correct sites."
+        "sites: [ does not exist; write this table, or correct sites."
     )
 
 
@@ -184,11 +184,11 @@ def special_files(folder):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "socket"))
     return {
-        "/dev/zero": "is a device, not a file; name a file that can be read.",
-        "link": "is a device, not a file; name a file that can be read.",
-        "folder": "is a folder, not a file; name a file that can be read.",
-        "pipe": "is a pipe, not a file; name a file that can be read.",
-        "socket": "is a socket, not a file; name a file that can be read.",
+        "/dev/zero": "is a device, not a file; name a readable file.",
+        "link": "is a device, not a file; name a readable file.",
+        "folder": "is a folder, not a file; name a readable file.",
+        "pipe": "is a pipe, not a file; name a readable file.",
+        "socket": "is a socket, not a file; name a readable file.",
         "circle": "cannot be read (Too many levels of symbolic links); correct {key}.",
         "sites.tsv/below": "cannot be read (Not a directory); correct {key}.",
         250 * "x" + 10 * "x": "cannot be read (File name too long); correct {key}.",
@@ -213,9 +213,7 @@ def test_tables_and_weather_that_are_no_files(folder, monkeypatch):
 def test_tables_of_products_that_are_no_files(folder, name):
     (folder / "results").mkdir()
     os.mkfifo(folder / "results" / name)
-    assert (
-        sentence(folder) == f"products: results/{name} is a pipe, not a file; name a file that can be read."
-    )
+    assert sentence(folder) == f"products: results/{name} is a pipe, not a file; name a readable file."
 
 
 def test_the_weather_of_every_site_is_looked_at(folder):
@@ -223,7 +221,7 @@ def test_the_weather_of_every_site_is_looked_at(folder):
     os.mkfifo(folder / "there.csv")
     weather = "weather: {path: '{site}.csv'}"
     assert sentence(folder, weather) == (
-        "weather.path: there.csv is a pipe, not a file; name a file that can be read."
+        "weather.path: there.csv is a pipe, not a file; name a readable file."
     )
     (folder / "there.csv").unlink()
     (folder / "there.csv").symlink_to("here.csv")
@@ -242,7 +240,7 @@ def test_a_file_that_may_not_be_read():
                 check_file("sites", path)
         finally:
             os.seteuid(os.getuid())
-    assert str(error.value) == f"sites: {path} may not be read by this user; change its permissions."
+    assert str(error.value) == f"sites: {path} is not readable for this user; change its permissions."
 
 
 @pytest.mark.parametrize(
@@ -274,7 +272,7 @@ def test_a_configuration_that_is_no_file(folder):
     with pytest.raises(TigerbushError) as error:
         read_run_configuration(options)
     assert str(error.value) == (
-        f"--configfile: {folder}/pipe.yaml is a pipe, not a file; name a file that can be read."
+        f"--configfile: {folder}/pipe.yaml is a pipe, not a file; name a readable file."
     )
 
 

@@ -7,7 +7,14 @@ import pytest
 
 from fabricate import ROOT
 from same_numbers import table
-from tigerbush.planning.code import closure, code_digest, files_of_sensors, fingerprint, found, imported
+from tigerbush.planning.code import (
+    closure,
+    code_digest,
+    discovered_files,
+    files_of_sensors,
+    fingerprint,
+    imported_files,
+)
 
 TABLE = ROOT / "workflow" / "same_numbers.tsv"
 # By these Snakemake's records know the code of the last commit whose rules named their modules (2026-11-30): of a script
@@ -70,7 +77,7 @@ def test_the_codes_are_those_of_today():
 
     def code_of(script):
         names = [f"{name}.py" for name in (script, *MORE.get(script, ()))]
-        files = closure(names, lambda name: imported(text(name)) | found(name, of_sensors))
+        files = closure(names, lambda name: imported_files(text(name)) | discovered_files(name, of_sensors))
         return fingerprint({name: digest(text(name)) for name in files})
 
     digest = cache(code_digest)

@@ -15,13 +15,13 @@ from canaries import ENVIRONMENT
 from fabricate import ROOT, name_of
 from snakemake_executor_plugin_azure.pool import allow_start_script
 from snakemake_executor_plugin_azure.tasks import allowed_variables, refusal, repair_task
-from tigerbush.cli.results.places import open_place
+from tigerbush.cli.results.storage import open_storage
 from tigerbush.errors import TigerbushError
 from tigerbush.planning import credentials, nodes, source
 from tigerbush.sensors import sensor_of
 
-NOUN = "holds a user, password, key or signature in a URL, which everyone sees who reads a configuration, log or result"
-SENTENCE = f"{{}} {NOUN}; take it out, and give keys by the environment (docs/sources.md)."
+NOUN = "contains a user, password, key or signature in a URL, which everyone can see who reads a configuration, log or result"
+SENTENCE = f"{{}} {NOUN}; remove it, and set keys in the environment (docs/sources.md)."
 SHOWN = [
     "https://user:secret@host",
     "https://user@host/path",
@@ -77,7 +77,7 @@ def test_a_key_of_the_configuration_is_not_shown_either():
 
 def test_texts_and_their_places():
     value = {"a": ["x", ("y", 1)], 2: {"b": None}}
-    assert list(credentials.texts_of(value, "")) == [
+    assert list(credentials.texts_in(value, "")) == [
         ("", "a"), ("a.0", "x"), ("a.1.0", "y"), ("", "2"), ("2", "b"),
     ]  # fmt: skip
 
@@ -85,10 +85,10 @@ def test_texts_and_their_places():
 def test_addresses_of_the_environment():
     """Those of a run; what is a secret by its name is looked at elsewhere."""
     fine = {"OTHER_URL": SHOWN[0], "AWS_SECRET_ACCESS_KEY": SHOWN[0], "AWS_ENDPOINT_URL": HARMLESS[0]}
-    credentials.refuse_addresses(fine)
+    credentials.refuse_environment(fine)
     for name in ("AWS_ENDPOINT_URL", "AZURE_X", "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL", "TIGERBUSH_X"):
         with pytest.raises(TigerbushError) as raised:
-            credentials.refuse_addresses(fine | {name: SHOWN[0]})
+            credentials.refuse_environment(fine | {name: SHOWN[0]})
         assert str(raised.value) == SENTENCE.format(name)
 
 
@@ -101,7 +101,7 @@ def test_addresses_of_the_environment():
 )
 def test_the_place_of_results(address, options, place):
     with pytest.raises(TigerbushError) as raised:
-        open_place(address, **options)
+        open_storage(address, **options)
     assert str(raised.value) == SENTENCE.format(place)
 
 
@@ -119,7 +119,7 @@ def test_secrets_of_the_environment(tmp_path):
 
 def test_command_lines_are_decoded():
     encoded = base64.b64encode(b"mem_mb=1000 secret-value").decode()
-    assert credentials.decoded(f"--set-resources base64//{encoded} --cores 1").endswith(
+    assert credentials.decode_base64_parts(f"--set-resources base64//{encoded} --cores 1").endswith(
         "mem_mb=1000 secret-value"
     )
 
@@ -154,14 +154,14 @@ def test_a_key_that_is_not_from_the_environment(settings, variables, option):
     plugin = StoragePluginRegistry().get_plugin("s3")
     chosen = StorageProviderSettings(**settings)
     if option is None:
-        credentials.refuse_settings(plugin, chosen, variables)
+        credentials.refuse_plugin_settings(plugin, chosen, variables)
         return
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_settings(plugin, chosen, variables)
+        credentials.refuse_plugin_settings(plugin, chosen, variables)
     variable = f"SNAKEMAKE_STORAGE_S3_{option.replace('-', '_').upper()}"
     assert str(raised.value) == (
         f"--storage-s3-{option} was given on the command line or in a profile, where others can read it; set {variable} "
-        "in the environment instead, and renew what was shown."
+        "in the environment instead, and replace the exposed secret."
     )
 
 
@@ -170,7 +170,7 @@ def test_an_address_among_the_settings_of_a_plugin():
 
     plugin = StoragePluginRegistry().get_plugin("s3")
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_settings(plugin, StorageProviderSettings(endpoint_url=SHOWN[0]), {})
+        credentials.refuse_plugin_settings(plugin, StorageProviderSettings(endpoint_url=SHOWN[0]), {})
     assert str(raised.value) == SENTENCE.format("--storage-s3-endpoint-url")
 
 
@@ -198,17 +198,17 @@ def test_options_that_take_a_secret():
 )
 def test_the_value_of_a_secret(text, named):
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_values(text, "here", SECRETS)
+        credentials.refuse_secrets(text, "here", SECRETS)
     assert str(raised.value) == (
-        f"here would show the value of {named} to others; take it out, set {named} in the environment, and renew what was "
-        "shown."
+        f"here would show the value of {named} to others; remove it, set {named} in the environment, and replace the "
+        f"exposed secret."
     )
 
 
 def test_other_values():
-    credentials.refuse_values("--cores 1 secret", "here", SECRETS)
+    credentials.refuse_secrets("--cores 1 secret", "here", SECRETS)
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_values(SHOWN[0], "here", {})
+        credentials.refuse_secrets(SHOWN[0], "here", {})
     assert str(raised.value) == SENTENCE.format("here")
 
 
@@ -224,19 +224,21 @@ def test_other_values():
 def test_a_secret_on_the_command_line(words, option):
     name, variable = OPTIONS[option]
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_words(iter(words), OPTIONS, SECRETS)
+        credentials.refuse_command_line(iter(words), OPTIONS, SECRETS)
     assert str(raised.value) == (
         f"{name} was given on the command line or in a profile, where others can read it; set {variable} in the "
-        "environment instead, and renew what was shown."
+        f"environment instead, and replace the exposed secret."
     )
 
 
 def test_other_words():
-    credentials.refuse_words(["-x", "--", "--storage-s3-secret-keys", "--cores=1", "x"], OPTIONS, SECRETS)
+    credentials.refuse_command_line(
+        ["-x", "--", "--storage-s3-secret-keys", "--cores=1", "x"], OPTIONS, SECRETS
+    )
     with pytest.raises(
         TigerbushError, match=r"^the command line would show the value of A_TOKEN to others; "
     ):
-        credentials.refuse_words(["--config", "a=secret-value"], OPTIONS, SECRETS)
+        credentials.refuse_command_line(["--config", "a=secret-value"], OPTIONS, SECRETS)
 
 
 @pytest.mark.parametrize(
@@ -254,13 +256,13 @@ def test_a_secret_in_a_file_that_travels(tmp_path, name, text, named):
     path.write_bytes(b"\xff\n" + text.encode())
     paths = ["", str(tmp_path), str(tmp_path / "gone"), str(path)]
     if named is None:
-        credentials.refuse_in_files(paths, OPTIONS, SECRETS)
+        credentials.refuse_files(paths, OPTIONS, SECRETS)
         return
     with pytest.raises(TigerbushError) as raised:
-        credentials.refuse_in_files(paths, OPTIONS, SECRETS)
+        credentials.refuse_files(paths, OPTIONS, SECRETS)
     assert str(raised.value) == (
-        f"{path} holds {named}, and travels to the nodes by a blob that others can read; take it out, give it by the "
-        "environment, and renew it."
+        f"{path} contains {named}, and is sent to the nodes in a blob that others can read; remove it, set it in the "
+        f"environment, and replace the exposed secret."
     )
 
 
@@ -348,7 +350,8 @@ def test_nodes_that_would_need_a_key(shared, remote, local_rules, anonymous, row
     with pytest.raises(TigerbushError) as raised:
         rows(SimpleNamespace(product=product))
     assert str(raised.value) == (
-        f"{product}, which lies in an object store, needs keys, and nodes get none: everyone with access to the Batch account "
+        f"{product}, which is in an object store, needs keys, and nodes get none: everyone with access to the Batch "
+        f"account "
         "could read them. Set run.local_rules: [stream_product, download_product], or source.anonymous: true for a public "
         "bucket."
     )

@@ -101,8 +101,8 @@ def test_what_a_source_no_longer_holds_is_kept(bucket, caplog):
         *(row["product"] for row in old_files if row["product"] in kept and row["product"] != WEST),
     ]
     assert caplog.messages == [
-        "3 products of the table are no longer in s3://eodata/; they are kept, because of their results. To forget one, take "
-        f"its line out of the table: {gone[0]}, {gone[1]}, finished"
+        "3 products of the table are no longer in s3://eodata/; they are kept because of their results. To remove "
+        f"one, delete its line from the table: {gone[0]}, {gone[1]}, finished"
     ]
 
 

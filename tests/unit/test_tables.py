@@ -51,8 +51,8 @@ def test_rows_and_their_lines(tmp_path):
         ),
         (
             b"a\tb\n1\thttps://user:secret@host\n",
-            ", line 2: b holds a user, password, key or signature in a URL, which everyone sees who reads a configuration, "
-            "log or result; take it out, and give keys by the environment (docs/sources.md).",
+            ", line 2: b contains a user, password, key or signature in a URL, which everyone can see who reads a "
+            "configuration, log or result; remove it, and set keys in the environment (docs/sources.md).",
         ),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_site_as_large_as_a_sub_image(tmp_path):
 
 
 def test_no_site(tmp_path):
-    sentence = " names no site; add a line with site, longitude, latitude, region_size."
+    sentence = " contains no sites; add a line with site, longitude, latitude, region_size."
     assert refused(read_sites, sites_of(tmp_path), 500) == sentence
 
 
@@ -174,7 +174,7 @@ def test_a_damaged_table_is_refused_or_read(tmp_path, data):
             assert 0 <= row["cloud_percent"] <= 100
 
 
-REFRESH = "correct it or run ./tigerbush discover to write the table anew."
+REFRESH = "correct it, or run ./tigerbush discover to write a new table."
 
 
 @pytest.mark.parametrize(
@@ -184,19 +184,19 @@ REFRESH = "correct it or run ./tigerbush discover to write the table anew."
         ({"product": "x" * 90}, f"{'x' * 80!r} is not a Sentinel-2 product name"),
         ({"product": name_of(tile="61TVL")}, f"{name_of(tile='61TVL')!r} is not a Sentinel-2 product name"),
         ({"product": name_of(tile="00TVL")}, f"{name_of(tile='00TVL')!r} is not a Sentinel-2 product name"),
-        ({"product": name_of("20170117")}, f"product {name_of('20170117')} is there twice"),
+        ({"product": name_of("20170117")}, f"product {name_of('20170117')} is listed twice"),
         ({"platform": "S2B"}, "platform is 'S2B' but the product name says 'S2A'"),
         ({"level": "L2A"}, "level is 'L2A' but the product name says 'L1C'"),
         ({"sensing_time": "2017-01-16"}, "sensing_time is '2017-01-16' but the product name says '2017-01-16T10:00:00'"),
         ({"tile": "33TVM" + "x" * 40}, f"tile is '33TVM{'x' * 35}' but the product name says '33TVL'"),
         ({"relative_orbit": "0122"}, "relative_orbit is '0122' but the product name says '122'"),
         *(
-            ({"cloud_percent": text}, f"cloud_percent {text[:40]!r} is not a number from 0 to 100, or sensing_time 2017-01-16T10:00:00 is no date")
+            ({"cloud_percent": text}, f"cloud_percent {text[:40]!r} is not a number from 0 to 100, or sensing_time 2017-01-16T10:00:00 is not a date")
             for text in ("100.1", "-0.1", "nan", "inf", "x" * 41)
         ),
         (
             {"product": name_of("20171316"), "sensing_time": "2017-13-16T10:00:00"},
-            "cloud_percent '5' is not a number from 0 to 100, or sensing_time 2017-13-16T10:00:00 is no date",
+            "cloud_percent '5' is not a number from 0 to 100, or sensing_time 2017-13-16T10:00:00 is not a date",
         ),
     ],
 )  # fmt: skip
@@ -249,5 +249,5 @@ def test_files_by_product_and_name(tmp_path):
 def test_a_file_that_is_refused(tmp_path, column, text):
     path = files_of(tmp_path, FILE, FILE | {"name": "z", column: text})
     assert refused(read_files, path) == (
-        f", line 3: {column} {text[:80]!r} is not one that discovery writes; run ./tigerbush discover to write the table anew."
+        f", line 3: {column} {text[:80]!r} was not written by discovery; run ./tigerbush discover to write a new table."
     )

@@ -51,8 +51,8 @@ def test_ranks_of_mpi_share_no_java(run, snap, tmp_path):
     ("name", "scene", "sentence"),
     [
         ("snap", {}, "scene.engine snap: esa_snappy cannot be imported by"),
-        ("gpt", {"upsampling": {"B1": "Bilinear"}}, "scene.upsampling names methods per band, but scene.engine gpt takes one"),
-        ("snap", {"resolution": 10, "bands": ["B1", "B2", "B3", "B4", "B5", "B6"]}, "scene.bands names 6 bands, for which SNAP might write more than the 4 GiB"),
+        ("gpt", {"upsampling": {"B1": "Bilinear"}}, "scene.upsampling sets methods per band, but scene.engine gpt uses one"),
+        ("snap", {"resolution": 10, "bands": ["B1", "B2", "B3", "B4", "B5", "B6"]}, "scene.bands has 6 bands, for which SNAP might exceed the 4 GiB of a GeoTIFF"),
     ],
 )  # fmt: skip
 def test_an_engine_is_refused_before_anything_runs(run, name, scene, sentence):
@@ -66,9 +66,9 @@ def test_an_engine_is_refused_before_anything_runs(run, name, scene, sentence):
 def test_the_doctor_names_the_version(run, snap):
     engine(run, "gpt")
     lines = run.tigerbush("doctor", "--configfile", "config.yaml").splitlines()
-    assert "ok     gpt             SNAP 13.0.2, opttbx-s2msi-reader 13.0.2" in lines
+    assert "ok      gpt             SNAP 13.0.2, opttbx-s2msi-reader 13.0.2" in lines
     run.variables = {}
-    assert "wrong  snap            esa_snappy cannot be imported by" in run.tigerbush(
+    assert "failed  snap            esa_snappy cannot be imported by" in run.tigerbush(
         "doctor", "--configfile", "config.yaml", "--config", "scene={engine: snap}", status=1
     )
 

@@ -78,8 +78,8 @@ def given(tmp_path):
 def test_a_key_on_the_command_line(given, arguments, option):
     variable = f"SNAKEMAKE_STORAGE_S3_{option.replace('-', '_').upper()}"
     assert (
-        f"--storage-s3-{option} was given on the command line or in a profile, where others can read it; set {variable} in "
-        "the environment instead, and renew what was shown.\n"
+        f"--storage-s3-{option} was given on the command line or in a profile, where others can read it; set "
+        f"{variable} in the environment instead, and replace the exposed secret.\n"
     ) in openly(given, *arguments)
 
 
@@ -102,47 +102,47 @@ def test_a_key_in_a_profile(given):
         (
             ["--wrapper-prefix", f"https://host/{CANARY}"],
             {"AWS_SECRET_ACCESS_KEY": CANARY},
-            "the command line would show the value of AWS_SECRET_ACCESS_KEY to others; take it out, set",
+            "the command line would show the value of AWS_SECRET_ACCESS_KEY to others; remove it, set",
         ),
         (
             ["--default-resources", f"slurm_extra='--export=A_KEY={CANARY}'"],
             {},
-            "the resources of jobs would show the value of A_KEY to others; take it out, set A_KEY in the environment",
+            "the resources of jobs would show the value of A_KEY to others; remove it, set A_KEY in the environment",
         ),
         (
             ["--configfile", "config.yaml", "named.yaml"],
             {"CDSE_PASSWORD": CANARY},
-            "run.name would show the value of CDSE_PASSWORD to others; take it out, set CDSE_PASSWORD in the environment",
+            "run.name would show the value of CDSE_PASSWORD to others; remove it, set CDSE_PASSWORD in the environment",
         ),
         (
             ["--profile", "mine"],
             {},
-            "the resources of jobs would show the value of A_KEY to others; take it out, set A_KEY in the environment",
+            "the resources of jobs would show the value of A_KEY to others; remove it, set A_KEY in the environment",
         ),
         (
             ["--default-storage-prefix", f"https://host/?sig={CANARY}"],
             {},
-            "--default-storage-prefix holds a user, password, key or signature in a URL",
+            "--default-storage-prefix contains a user, password, key or signature in a URL",
         ),
         (
             ["--config", f"source={{endpoint_url: 'https://user:{CANARY}@host'}}"],
             {},
-            "source.endpoint_url holds a user, password, key or signature in a URL",
+            "source.endpoint_url contains a user, password, key or signature in a URL",
         ),
         (
             ["--storage-s3-endpoint-url", f"https://user:{CANARY}@host"],
             {},
-            "--storage-s3-endpoint-url holds a user, password, key or signature in a URL",
+            "--storage-s3-endpoint-url contains a user, password, key or signature in a URL",
         ),
         (
             [],
             {"AWS_ENDPOINT_URL_S3": f"https://user:{CANARY}@host"},
-            "AWS_ENDPOINT_URL_S3 holds a user, password, key or signature in a URL",
+            "AWS_ENDPOINT_URL_S3 contains a user, password, key or signature in a URL",
         ),
         (
             [],
             {"SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": f"https://{CANARY}@host"},
-            "--storage-s3-endpoint-url holds a user, password, key or signature in a URL",
+            "--storage-s3-endpoint-url contains a user, password, key or signature in a URL",
         ),
     ],
 )  # fmt: skip
@@ -161,4 +161,4 @@ def test_a_password_in_a_table(given):
     (given.folder / "sites.tsv").write_text(
         f"site\tlongitude\tlatitude\tregion_size\tsource\nhere\t14.5593\t45.8694\t0.0037\thttps://user:{CANARY}@host\n"
     )
-    assert "\nsites.tsv, line 2: source holds a user, password, key or signature in a URL" in openly(given)
+    assert "\nsites.tsv, line 2: source contains a user, password, key or signature in a URL" in openly(given)

@@ -38,9 +38,9 @@ def scene_parameters():
     return FINGERPRINTS.scene_parameters(config)
 
 
-def later(*keys):
+def changed_added_keys(*keys):
     """Keys of the configuration that are parameters only where they have not their default."""
-    return FINGERPRINTS.later(config, *keys)
+    return FINGERPRINTS.changed_added_keys(config, *keys)
 
 
 def products_table():
@@ -155,10 +155,10 @@ def stored_files(wildcards):
     rows = files_of(config["scene"]["bands"])(wildcards)
     if REMOTE and SNAP:
         # the job itself lists and fetches a whole product
-        translate_errors(SOURCE.check_safe, wildcards.product, rows)
+        translate_errors(SOURCE.check_snap_input, wildcards.product, rows)
         return []
     # the job itself fetches files from web servers
-    if not REMOTE or config["source"]["access"] == "stream" or SOURCE.is_web(rows):
+    if not REMOTE or config["source"]["access"] == "stream" or SOURCE.on_web_server(rows):
         return []
     for row in rows[:1]:
         check_access(row["key"])
@@ -175,8 +175,10 @@ def files_of(bands):
         files = files_table().get(wildcards.product, []) if REMOTE else []
         if on_nodes():
             local_rules = config["run"]["local_rules"]
-            translate_errors(NODES.refuse_stored, wildcards.product, files, config["source"], local_rules)
-        return SOURCE.chosen_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
+            translate_errors(
+                NODES.refuse_product_on_nodes, wildcards.product, files, config["source"], local_rules
+            )
+        return SOURCE.select_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
 
     return rows
 
@@ -256,15 +258,15 @@ SITES = translate_errors(
 )
 if is_main_process():
     # the table of products and the weather files
-    translate_errors(PLACES.check_files, config, SITES)
+    translate_errors(PATHS.check_files, config, SITES)
 PERIODS = translate_errors(from_library("planning.periods").read_periods, **config["period"])
 # SNAP reads whole products, and Java needs more memory (an estimate, never measured)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
 SCENE_THREADS, SCENE_MB = (2, 6000) if SNAP else (1, 1000)
 REMOTE = SOURCE.is_remote(config["source"])
-STORE = SOURCE.store_of(config["source"])
-DISCOVERY = SOURCE.discovery_of(config["source"], SITES, PERIODS)
+STORE = SOURCE.store_settings(config["source"])
+DISCOVERY = SOURCE.discovery_parameters(config["source"], SITES, PERIODS)
 # rules that cannot, or should not, run on nodes that do not share this file system
 LOCAL_RULES = config["run"]["local_rules"] + (
     ["download_product"] if config["source"]["kind"] == "local" else []

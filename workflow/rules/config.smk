@@ -8,7 +8,7 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsage
 
 CONFIGURATION = from_library("planning.configuration")
-PLACES = from_library("planning.places")
+PATHS = from_library("planning.paths")
 NODES = from_library("planning.nodes")
 
 
@@ -34,9 +34,9 @@ def check_config():
         validate(config, "../schemas/config.schema.yaml")
     except WorkflowError as error:
         raise WorkflowError(CONFIGURATION.schema_sentence(error.__context__)) from None
-    translate_errors(CONFIGURATION.complete, config)
+    translate_errors(CONFIGURATION.resolve, config)
     if is_main_process():
-        translate_errors(PLACES.check_table_of_sites, config)
+        translate_errors(PATHS.check_table_of_sites, config)
 
 
 def in_conda():
@@ -46,7 +46,9 @@ def in_conda():
 
 def check_folders(submitted):
     """Refuse a working directory whose name would break the commands of jobs."""
-    translate_errors(PLACES.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted)
+    translate_errors(
+        PATHS.check_folders, os.getcwd(), str(workflow.main_snakefile), sys.executable, submitted
+    )
 
 
 def is_submitting():

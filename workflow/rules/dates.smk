@@ -92,7 +92,7 @@ rule compute_ndvi:
         runtime=5,
     params:
         **SUBIMAGES,
-        **later("composite.indices"),
+        **changed_added_keys("composite.indices"),
         library=library("compute_ndvi"),
     message:
         "Computing the NDVI of the sub-images of {wildcards.site} at {wildcards.date}"

@@ -74,7 +74,7 @@ def repository():
 @cache
 def imports(name):
     """Return the library files that a file imports."""
-    return CODE.imported(source(f"scripts/{name}").read_text(encoding="utf-8"))
+    return CODE.imported_files(source(f"scripts/{name}").read_text(encoding="utf-8"))
 
 
 @cache
@@ -84,14 +84,14 @@ def with_imports(*names, sensors=None):
     Where products are read, the modules of all sensors are included, or those of `sensors` only.
     """
     available = CODE.files_of_sensors(files_of_sensors(), sensors)
-    files = CODE.closure(names, lambda name: imports(name) | CODE.found(name, available))
+    files = CODE.closure(names, lambda name: imports(name) | CODE.discovered_files(name, available))
     return {name: source(f"scripts/{name}") for name in files}
 
 
 def from_library(name):
     """Return a module of the library."""
     if not isinstance(HERE, LocalSourceFile):
-        with_imports(*CODE.imported(f"import tigerbush.{name}"))
+        with_imports(*CODE.imported_files(f"import tigerbush.{name}"))
     return importlib.import_module(f"tigerbush.{name}")
 
 
@@ -124,7 +124,7 @@ def library(*scripts):
         fetch_imports(*scripts)
         return None
     files = with_imports(*(f"{script}.py" for script in scripts), sensors=())
-    if CODE.FOUND.keys().isdisjoint(files):
+    if CODE.DISCOVERED.keys().isdisjoint(files):
         return code_of(*scripts)
     # adding a sensor does not invalidate results of the others
     return lambda wildcards: code_of(*scripts, sensors=sensors_of(wildcards))

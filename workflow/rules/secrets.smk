@@ -39,34 +39,34 @@ def refuse_secrets_in_settings():
     """Refuse secrets in the options of storage plugins, in resources, and in endpoints given by the environment."""
     for name, tagged in workflow.storage_provider_settings.items():
         for settings in tagged:
-            CREDENTIALS.refuse_settings(StoragePluginRegistry().get_plugin(name), settings, os.environ)
+            CREDENTIALS.refuse_plugin_settings(StoragePluginRegistry().get_plugin(name), settings, os.environ)
     resources = workflow.resource_settings.default_resources
     for text in (
         " ".join(resources.args if resources else []),
         " ".join(workflow.spawned_job_args_factory.get_set_resources_args()),
     ):
-        CREDENTIALS.refuse_values(text, "the resources of jobs", secret_values())
+        CREDENTIALS.refuse_secrets(text, "the resources of jobs", secret_values())
     CREDENTIALS.refuse_credentials(
         workflow.storage_settings.default_storage_prefix, "--default-storage-prefix"
     )
-    CREDENTIALS.refuse_addresses(os.environ)
+    CREDENTIALS.refuse_environment(os.environ)
 
 
 def refuse_secrets_in_sources():
     """Refuse files with a secret in them that would be sent to the nodes."""
     tracked = subprocess.run(["git", "ls-files", "-z", "."], capture_output=True).stdout
     paths = [*tracked.decode(errors="replace").split("\0"), *map(str, workflow.configfiles)]
-    CREDENTIALS.refuse_in_files(paths, secret_options(), secret_values())
+    CREDENTIALS.refuse_files(paths, secret_options(), secret_values())
 
 
 def refuse_secrets_for_jobs():
     """Refuse secrets in the command line of jobs, once all options of the run are known."""
     plugin, factory = workflow.executor_plugin, workflow.spawned_job_args_factory
     if plugin.settings_cls is not None:
-        translate_errors(CREDENTIALS.refuse_settings, plugin, workflow.executor_settings, os.environ)
+        translate_errors(CREDENTIALS.refuse_plugin_settings, plugin, workflow.executor_settings, os.environ)
     precommand = workflow.remote_execution_settings.precommand or ""
     for text in (precommand, factory.general_args(plugin.common_settings)):
-        translate_errors(CREDENTIALS.refuse_values, text, "the command line of each job", secret_values())
+        translate_errors(CREDENTIALS.refuse_secrets, text, "the command line of each job", secret_values())
     # with --verbose, jobs of the official SLURM executor print their whole environment
     if plugin.name == "slurm" and workflow.output_settings.verbose and secret_values():
         raise WorkflowError(
@@ -76,10 +76,10 @@ def refuse_secrets_for_jobs():
 
 
 def refuse_secrets():
-    for place, text in CREDENTIALS.texts_of(config, ""):
-        CREDENTIALS.refuse_values(text, place or "the configuration", secret_values())
+    for place, text in CREDENTIALS.texts_in(config, ""):
+        CREDENTIALS.refuse_secrets(text, place or "the configuration", secret_values())
     refuse_secrets_in_settings()
-    CREDENTIALS.refuse_words(sys.argv[1:], secret_options(), secret_values())
+    CREDENTIALS.refuse_command_line(sys.argv[1:], secret_options(), secret_values())
     if SharedFSUsage.SOURCES not in workflow.storage_settings.shared_fs_usage:
         refuse_secrets_in_sources()
 

@@ -1,1 +1,1 @@
-"""What is decided before any job runs: the standard library, utm and yaml alone."""
+"""Decisions before the first job; only the standard library, utm and yaml are imported."""

@@ -1,8 +1,8 @@
-"""The code that a rule runs: which files it is, and a fingerprint of what of it makes numbers.
+"""The code of a rule: which files it is, and a fingerprint of the part that determines numbers.
 
-The library of a rule is what its script imports of tigerbush, directly or through others. Two versions of a file have
-one fingerprint when they differ in comments, blank lines, docstrings, texts given to exceptions, or what is logged. An
-edit of `code_digest` gives every file another one: results then need `make same-numbers`.
+The library of a rule is what its script imports from tigerbush, directly or through others. Two versions of a file have
+the same fingerprint when they differ only in comments, blank lines, docstrings, texts given to exceptions, or log
+messages. An edit of `code_digest` may change every fingerprint: results then need `make same-numbers`.
 """
 
 import ast
@@ -15,28 +15,28 @@ from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
 
-# how scripts and library import from the library; a test compares it with what Python reads
+# imports from the library, in scripts and in the library; a test compares it with the syntax tree
 IMPORT = re.compile(r"^ *(?:from|import) (tigerbush(?:\.\w+)*)(?!\w)", re.MULTILINE)
-# what is found instead of imported: the modules of a name, at most one in the folder of each sensor
-FOUND = {
+# modules that find others instead of importing them: at most one of this name in the folder of each sensor
+DISCOVERED = {
     "tigerbush/sensors.py": "sensor.py",
     "tigerbush/readers.py": "reader.py",
     "tigerbush/archives.py": "archive.py",
 }
-# a release alone makes no result again
+# a new release alone does not make results outdated
 VERSION = "tigerbush/version.py"
-# digests that are kept: those of a few versions of the library
+# enough for a few versions of the library
 KEPT_DIGESTS = 1000
 _EXCEPTION = re.compile(r"\w*(?:Error|Exception|Warning|Exit)")
 _BODIES = {"body", "orelse", "finalbody"}
-# of no consequence, or implied by the place of a node
+# irrelevant, or implied by the position of a node
 _IGNORED = {"kind", "type_comment", "ctx"}
 _LOGGERS = {"log", "logger", "logging", "warnings"}
 _LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log", "warn"}
 
 
-def imported(text: str) -> set[str]:
-    """Name the files of the library that a text imports, with those of the packages they are in.
+def imported_files(text: str) -> set[str]:
+    """Return the files of the library that a text imports, with the `__init__` of their packages.
 
     Parameters
     ----------
@@ -57,14 +57,14 @@ def imported(text: str) -> set[str]:
 
 
 def files_of_sensors(files: Iterable[str], sensors: Iterable[str] | None = None) -> list[str]:
-    """Return the files that lie in folders of sensors, those with a module `sensor`.
+    """Return the files in the folders of sensors, which are those with a module `sensor`.
 
     Parameters
     ----------
     files : iterable of str
         Paths below workflow/scripts/.
     sensors : iterable of str, optional
-        Folders; without it all.
+        Folders; all by default.
     """
     files = list(files)
     folders = {folder for folder, _, name in (file.rpartition("/") for file in files) if name == "sensor.py"}
@@ -72,41 +72,43 @@ def files_of_sensors(files: Iterable[str], sensors: Iterable[str] | None = None)
     return [file for file in files if file.rpartition("/")[0] in wanted]
 
 
-def found(name: str, files: Iterable[str]) -> set[str]:
-    """Name the modules in folders of sensors that a file finds, where it is one that does.
+def discovered_files(name: str, files: Iterable[str]) -> set[str]:
+    """Return the modules in folders of sensors that a module of the library discovers, if it is one that does.
 
     Parameters
     ----------
     name : str
-        Path below workflow/scripts/, as `imported` returns it.
+        Path below workflow/scripts/, as `imported_files` returns it.
     files : iterable of str
-        What there is to find.
+        The modules that it can find.
     """
-    return {file for file in files if file.rpartition("/")[2] == FOUND[name]} if name in FOUND else set()
+    if name not in DISCOVERED:
+        return set()
+    return {file for file in files if file.rpartition("/")[2] == DISCOVERED[name]}
 
 
 def closure(files: Iterable[str], imports: Callable[[str], set[str]]) -> list[str]:
-    """Name files and those that they import, directly or through others.
+    """Return files and those that they import, directly or through others.
 
     Parameters
     ----------
     files : iterable of str
         Paths below workflow/scripts/.
     imports : callable
-        Returns what `imported` finds in a file.
+        Returns the files that a file imports.
 
     Returns
     -------
     list of str
         Sorted.
     """
-    found: set[str] = set()
-    waiting = set(files)
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= imports(name) - found
-    return sorted(found)
+    visited: set[str] = set()
+    pending = set(files)
+    while pending:
+        name = pending.pop()
+        visited.add(name)
+        pending |= imports(name) - visited
+    return sorted(visited)
 
 
 def fingerprint(digests: Mapping[str, str]) -> str:
@@ -122,11 +124,11 @@ def fingerprint(digests: Mapping[str, str]) -> str:
 
 
 def code_digest(text: str) -> str:
-    """Return a digest of what a Python file does: of its syntax tree without what makes no number.
+    """Return a digest of what a Python file does: of its syntax tree without the parts that determine no numbers.
 
-    Node types and fields that are not empty are compared, by a walk of our own: `ast.dump` differs between versions of
-    Python, as do fields that newer ones add. The class of an exception counts; a text given to it does not, nor does
-    the message of an assertion. A text that reaches an exception by a variable counts: it may reach a result as well.
+    Node types and non-empty fields are compared. The tree is not walked by `ast.dump`, which differs between versions
+    of Python; newer ones also add fields. The class of an exception counts; a text given to it does not, nor does the
+    message of an assertion. A text that reaches an exception through a variable counts, since it may reach a result.
 
     Raises
     ------
@@ -137,30 +139,46 @@ def code_digest(text: str) -> str:
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
-def _collect(node: object, words: list[str], said: bool = False, raised: bool = False) -> None:
-    """Collect what counts of a node and below: `said` within what is given to an exception, `raised` if it is one."""
+def _collect(node: object, words: list[str], in_message: bool = False, is_raised: bool = False) -> None:
+    """Collect the relevant parts of a node and its descendants.
+
+    Parameters
+    ----------
+    node : AST, list or constant
+    words : list of str
+        Is extended.
+    in_message : bool
+        Whether the node is within the arguments of an exception, where texts do not count.
+    is_raised : bool
+        Whether the node is the expression of a `raise`.
+    """
     if isinstance(node, list):
         words.append("[")
         for item in node:
-            _collect(item, words, said)
+            _collect(item, words, in_message)
         words.append("]")
     elif not isinstance(node, ast.AST):
-        # by ascii: which characters Python prints as they are differs between versions
+        # in ASCII: which characters repr escapes differs between versions of Python
         words.append(f"{type(node).__name__} {node!a}")
-    elif said and _is_text(node):
+    elif in_message and _is_text(node):
         words.append("text")
     else:
         words.append(f"({type(node).__name__}")
-        given = _given_to_exception(node, raised)
+        message_fields = _message_fields(node, is_raised)
         for name, value in ast.iter_fields(node):
             if name in _IGNORED or value is None or value == []:
                 continue
             words.append(name)
             if name in _BODIES:
-                value = _without_talk(value)
+                value = _without_docstrings_and_logs(value)
             elif isinstance(node, ast.JoinedStr):
                 value = [item for item in value if not _is_empty(item)]
-            _collect(value, words, said or name in given, isinstance(node, ast.Raise) and name == "exc")
+            _collect(
+                value,
+                words,
+                in_message or name in message_fields,
+                isinstance(node, ast.Raise) and name == "exc",
+            )
         words.append(")")
 
 
@@ -169,29 +187,29 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _is_empty(node: ast.AST) -> bool:
-    """Whether a part of an f-string is one that Python 3.12 puts between two fields of a format."""
+    """Whether a part of an f-string is an empty one, as Python 3.12 puts between two fields of a format."""
     return isinstance(node, ast.Constant) and node.value == ""
 
 
-def _given_to_exception(node: ast.AST, raised: bool) -> set[str]:
-    """Name the fields of a node that hold what is said when something fails."""
+def _message_fields(node: ast.AST, is_raised: bool) -> set[str]:
+    """Return the fields of a node that contain an error message."""
     if isinstance(node, ast.Assert):
         return {"msg"}
     if isinstance(node, ast.Call):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if raised or _EXCEPTION.fullmatch(name):
+        if is_raised or _EXCEPTION.fullmatch(name):
             return {"args", "keywords"}
     return set()
 
 
-def _without_talk(body: object) -> object:
-    """Return the statements of a body that are neither docstrings nor messages of a log."""
+def _without_docstrings_and_logs(body: object) -> object:
+    """Return the statements of a body that are neither docstrings nor log messages."""
     if not isinstance(body, list):
-        return body  # of a lambda, or of "x if y else z"
-    return [node for node in body if not (isinstance(node, ast.Expr) and _is_talk(node.value))]
+        return body  # of a lambda or a conditional expression
+    return [node for node in body if not (isinstance(node, ast.Expr) and _is_docstring_or_log(node.value))]
 
 
-def _is_talk(value: ast.expr) -> bool:
+def _is_docstring_or_log(value: ast.expr) -> bool:
     if isinstance(value, ast.Constant):
         return True
     function = getattr(value, "func", None)
@@ -204,24 +222,24 @@ def _is_talk(value: ast.expr) -> bool:
 
 
 class Digests:
-    """`code_digest` of files, computed once for each content; what is known is kept beside compiled modules.
+    """`code_digest` of files, computed once for each content and cached beside the compiled modules.
 
-    Runs that write at the same time may each lose what the other has added: it is computed again.
+    Runs that write at the same time may each lose what the other has added, which is then computed again.
 
     Parameters
     ----------
     folder : Path
-        Of the library; where nothing can be written there, nothing is kept.
+        Of the library; if it is not writable, nothing is cached.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._store = Path(cache_from_source(str(folder / "code.py"))).with_name("code_digests.json")
-        # of another version of this file nothing is taken
+        self._cache = Path(cache_from_source(str(folder / "code.py"))).with_name("code_digests.json")
+        # digests of another version of this file are not used
         self._salt = Path(__file__).read_bytes()
         self._known = self._read()
 
     def of(self, paths: Mapping[str, Path]) -> dict[str, str]:
-        """Return the digests of files, by the names that they are given by."""
+        """Return the digests of files by name."""
         contents = {name: path.read_bytes() for name, path in paths.items()}
         keys = {name: hashlib.sha256(self._salt + content).hexdigest() for name, content in contents.items()}
         new = {keys[name]: content for name, content in contents.items() if keys[name] not in self._known}
@@ -232,21 +250,21 @@ class Digests:
 
     def _read(self) -> dict[str, str]:
         try:
-            return {str(key): str(digest) for key, digest in json.loads(self._store.read_bytes()).items()}
+            return {str(key): str(digest) for key, digest in json.loads(self._cache.read_bytes()).items()}
         except (OSError, ValueError, AttributeError):
             return {}
 
     def _write(self) -> None:
-        kept = dict(list(self._known.items())[-KEPT_DIGESTS:])
-        temporary = self._store.with_name(f".{self._store.name}.{uuid.uuid4().hex}")
+        newest = dict(list(self._known.items())[-KEPT_DIGESTS:])
+        temporary = self._cache.with_name(f".{self._cache.name}.{uuid.uuid4().hex}")
         with suppress(OSError):
-            self._store.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(kept))
-            temporary.replace(self._store)
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(newest))
+            temporary.replace(self._cache)
 
 
 def read_same_numbers(text: str) -> dict[str, str]:
-    """Read which code makes the numbers of an earlier one: its fingerprint, to that by which results are recorded.
+    """Read which code makes the same numbers as earlier code: its fingerprint, and the one recorded with results.
 
     Parameters
     ----------

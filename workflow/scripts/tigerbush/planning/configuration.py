@@ -1,6 +1,6 @@
-"""The configuration beyond its schema: what null becomes, and what is refused before the first job.
+"""The configuration beyond its schema: values for null, and checks before the first job.
 
-The rules and ./tigerbush both ask here, and refuse the same in the same words.
+The rules and ./tigerbush both use it, and refuse the same with the same sentences.
 """
 
 import difflib
@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.paths import QUANTITIES
 from tigerbush.planning.periods import read_periods
-from tigerbush.planning.places import QUANTITIES
 from tigerbush.polygon import read_polygon
 from tigerbush.sensors import sensors, suffixes
 from tigerbush.variables import NDVI, VEGETATION, in_collection, index_names, measured
 
-# keys of source that a kind cannot do without
+# keys of source that a kind requires
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
-# dotted path of a key that was renamed: its new path
+# old and new dotted keys
 RENAMED = {"plan.prices_of": "plan.price_date"}
-# an alias of an alias of ... of YAML makes many of few
-MOST_VALUES = 100_000
-# every other number of the configuration is a whole one
+# nested aliases of YAML turn a few values into very many
+MAX_VALUES = 100_000
+# all other numbers of the configuration are integers
 FRACTIONS = (
     "analysis.bandwidth",
     "analysis.fdr.q",
@@ -31,17 +31,17 @@ FRACTIONS = (
     "plan.prices.*.per_hour",
     "subimages.max_masked_fraction",
 )
-# what neither a name nor a path has, unless by mistake; surrogates stand for bytes that are no UTF-8
+# in a name or path only by mistake; surrogates stand for bytes that are not UTF-8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def prepare(config: dict) -> None:
-    """Turn what YAML reads as a day into text; refuse renamed keys, and numbers that no bound of the schema stops.
+    """Convert dates that YAML has parsed to text; refuse renamed keys, and numbers that are not finite.
 
     Parameters
     ----------
     config : dict
-        As it is read, before the schema; changed in place.
+        As it was read, before validation; modified in place.
 
     Raises
     ------
@@ -49,15 +49,15 @@ def prepare(config: dict) -> None:
     """
     check_renamed(config)
     if isinstance(config.get("period"), dict):
-        # YAML turns an unquoted 2016-01-01 into a date
+        # YAML parses an unquoted 2016-01-01 as a date
         config["period"] = {key: str(value) for key, value in config["period"].items()}
-    for name, value in leaves(config):
+    for name, value in dotted_values(config):
         if isinstance(value, float) and not math.isfinite(value):
             raise TigerbushError(f"{name}: {value} is not a finite number. See config/README.md.")
 
 
 def check_renamed(config: Mapping) -> None:
-    """Refuse the old name of a key, and name the new one.
+    """Refuse the old name of a key; the error names the new one.
 
     Raises
     ------
@@ -73,31 +73,31 @@ def check_renamed(config: Mapping) -> None:
 
 
 def schema_sentence(error: Exception) -> str:
-    """Return what the schema refused, and the key that was meant, if one is close.
+    """Return what the schema refused, with the most similar key for an unknown one.
 
     Parameters
     ----------
     error : jsonschema.ValidationError
     """
     where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
-    what = f"{error.message[:300]}."
+    text = f"{error.message[:300]}."
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = sorted(str(key) for key in error.instance if key not in known)[0]
         close = difflib.get_close_matches(unknown, known, 1)
-        what = f"{unknown[:80]!r} is not a key" + (
+        text = f"{unknown[:80]!r} is not a key" + (
             f", did you mean {close[0]!r}?" if close else f" (known: {known})."
         )
-    return " ".join(f"{where[:200]}: {what} See config/README.md.".split())
+    return " ".join(f"{where[:200]}: {text} See config/README.md.".split())
 
 
-def complete(config: dict) -> None:
-    """Fill in what null becomes, and refuse what the schema cannot tell.
+def resolve(config: dict) -> None:
+    """Fill in the values for null, and refuse what the schema cannot check.
 
     Parameters
     ----------
     config : dict
-        As the schema leaves it; changed in place.
+        As validated, with the defaults of the schema; modified in place.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def complete(config: dict) -> None:
     """
     fill_in_kind(config)
     fill_in_mode(config)
-    check_leaves(config)
+    check_values(config)
     check_sensors(config)
     check_variables(config)
     check_source(config["source"])
@@ -116,65 +116,65 @@ def complete(config: dict) -> None:
     read_periods(**config["period"])
 
 
-def leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the path of every single value in mappings and lists, and the value.
+def dotted_values(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each single value in mappings and lists, after its dotted key.
 
     Raises
     ------
     TigerbushError
-        When a value holds itself, which aliases of YAML can.
+        When a value contains itself, which is possible with aliases of YAML.
     """
     if not isinstance(value, dict | list):
         yield name, value
         return
     if name.count(".") > 20:
-        raise TigerbushError(f"{name[:40]}...: it is nested too deeply. See config/README.md.")
+        raise TigerbushError(f"{name[:40]}...: the values are nested too deeply. See config/README.md.")
     for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from leaves(child, f"{name}.{key}" if name else str(key))
+        yield from dotted_values(child, f"{name}.{key}" if name else str(key))
 
 
 def check_depth(config: object) -> None:
-    """Refuse a value that holds itself, or holds others very often, before anything walks through all of it.
+    """Refuse values that contain themselves, or others very often, before they are traversed completely.
 
     Raises
     ------
     TigerbushError
     """
-    for number, (name, _) in enumerate(leaves(config)):
-        if number >= MOST_VALUES:
+    for number, (name, _) in enumerate(dotted_values(config)):
+        if number >= MAX_VALUES:
             raise TigerbushError(
-                f"{name[:40]}...: there are more than {MOST_VALUES} values. See config/README.md."
+                f"{name[:40]}...: there are more than {MAX_VALUES} values. See config/README.md."
             )
 
 
-def check_leaves(config: Mapping) -> None:
-    """Refuse characters that cannot be seen, and fractions where a count is expected."""
-    for name, value in leaves(config):
+def check_values(config: Mapping) -> None:
+    """Refuse invisible characters, and fractions where an integer is expected."""
+    for name, value in dotted_values(config):
         if isinstance(value, str) and name != "scene.geo_region" and _CONTROL.search(value):
             raise TigerbushError(
-                f"{name}: {value[:80]!r} has a line break or another character that cannot be seen; take it out."
+                f"{name}: {value[:80]!r} contains a line break or another invisible character; remove it."
             )
         if isinstance(value, float) and not any(fnmatchcase(name, pattern) for pattern in FRACTIONS):
-            raise TigerbushError(f"{name}: {value} is not a whole number; write it without a point.")
+            raise TigerbushError(f"{name}: {value} is not an integer; write it without a decimal point.")
 
 
 def check_sensors(config: Mapping) -> None:
     """Refuse resolutions and bands that no sensor has."""
     scene, bands = config["scene"], [band for sensor in sensors() for band in sensor.bands]
     resolutions = sorted({resolution for sensor in sensors() for resolution in sensor.resolutions})
-    asked = {f"scene.bands.{i}": (band, bands) for i, band in enumerate(scene["bands"])}
+    values = {f"scene.bands.{i}": (band, bands) for i, band in enumerate(scene["bands"])}
     for key in ("upsampling", "downsampling"):
         if isinstance(scene[key], Mapping):
-            asked |= {f"scene.{key}": (band, bands) for band in scene[key] if band not in bands}
+            values |= {f"scene.{key}": (band, bands) for band in scene[key] if band not in bands}
     for key in ("scene", "composite"):
-        asked[f"{key}.resolution"] = config[key]["resolution"], resolutions
-    for key, (value, known) in asked.items():
+        values[f"{key}.resolution"] = config[key]["resolution"], resolutions
+    for key, (value, known) in values.items():
         if value not in known:
             raise TigerbushError(f"{key}: {value!r} is not one of {known}. See config/README.md.")
 
 
 def check_variables(config: dict) -> None:
-    """Refuse variables that do not exist, or are not computed; indices get the order of the table."""
+    """Refuse variables that do not exist or are not computed; sort the indices in the order of the table."""
     composite, variable = config["composite"], config["analysis"]["primary"]["variable"]
     known = index_names()
     for name in composite["indices"]:
@@ -184,7 +184,7 @@ def check_variables(config: dict) -> None:
             )
     if NDVI not in composite["indices"]:
         raise TigerbushError(
-            f"composite.indices: {NDVI} is missing, which images, masks and the pattern are made from; add it."
+            f"composite.indices: {NDVI} is missing, from which images, masks and the pattern are made; add it."
         )
     composite["indices"] = [name for name in known if name in composite["indices"]]
     if variable not in (names := [row.name for row in in_collection(VEGETATION)]):
@@ -198,7 +198,7 @@ def check_variables(config: dict) -> None:
 
 
 def fill_in_kind(config: dict) -> None:
-    """Fill in what depends on the kind of source: the sample brings tables and weather of its own."""
+    """Fill in what depends on the kind of source: the sample has its own tables and weather."""
     source, weather = config["source"], config["weather"]
     sample = source["kind"] == "sample"
     if sample:
@@ -213,26 +213,26 @@ def fill_in_kind(config: dict) -> None:
 
 
 def fill_in_mode(config: dict) -> None:
-    """Let the analysis follow the mode of the run, unless it has one of its own."""
+    """Let the analysis use the mode of the run, unless it has its own."""
     config["analysis"]["mode"] = config["analysis"]["mode"] or config["mode"]
 
 
 def check_source(source: Mapping) -> None:
-    """Refuse a source without what its kind needs."""
+    """Refuse a source without the keys that its kind requires."""
     for key in NEEDED.get(source["kind"], ()):
         if source[key] is None:
             raise TigerbushError(
-                f"source.{key} is not set, but source.kind {source['kind']} needs it; see config/README.md."
+                f"source.{key} is not set, but source.kind {source['kind']} requires it; see config/README.md."
             )
     if source["kind"] in NEEDED and source["requester_pays"] and source["access"] == "storage":
         raise TigerbushError(
-            "source.requester_pays cannot go with source.access storage, whose requests do not say who pays; set "
+            "source.requester_pays does not work with source.access storage, whose requests do not say who pays; set "
             "source.access: stream."
         )
 
 
 def check_weather(weather: Mapping) -> None:
-    """Refuse a file for one quantity where no weather is asked for."""
+    """Refuse a file for one quantity without weather.path."""
     for quantity in QUANTITIES:
         if weather[quantity]["path"] and not weather["path"]:
             raise TigerbushError(
@@ -242,7 +242,7 @@ def check_weather(weather: Mapping) -> None:
 
 
 def check_region(text: str | None) -> None:
-    """Refuse a region that is no polygon on the earth."""
+    """Refuse a region that is not a polygon on the earth."""
     try:
         if text is not None:
             read_polygon(text)
@@ -251,30 +251,30 @@ def check_region(text: str | None) -> None:
 
 
 def region_sentence(text: str, error: ValueError) -> str:
-    """Return the sentence for a text that is no polygon."""
+    """Return the error message for a text that is not a polygon."""
     return (
-        f"scene.geo_region {' '.join(text.split())[:120]!r} {error}; expected a polygon as "
+        f"scene.geo_region {' '.join(text.split())[:120]!r} {error}; expected a polygon such as "
         "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."
     )
 
 
 def check_engine(scene: Mapping) -> None:
-    """Refuse what the engine `rasterio` does and SNAP does not."""
+    """Refuse options of the engine `rasterio` that SNAP does not have."""
     if scene["engine"] == "rasterio":
         return
     for key in ("upsampling", "downsampling"):
         if not isinstance(scene[key], str):
             raise TigerbushError(
-                f"scene.{key} names methods per band, but scene.engine {scene['engine']} takes one for all; name one, "
+                f"scene.{key} sets methods per band, but scene.engine {scene['engine']} uses one for all; set one, "
                 "or set scene.engine: rasterio."
             )
     metres = max(sensor.tile_metres for sensor in sensors())
     _, _, width, height = scene["region"] or (0, 0, *[metres // scene["resolution"]] * 2)
-    # SNAP 14 and later adds two masks to each band, and all are written with 16 bits
+    # SNAP 14 and later add two masks to each band, and write all of them with 16 bits
     if width * height * len(scene["bands"]) * 3 * 2 >= 2**32:
         raise TigerbushError(
-            f"scene.bands names {len(scene['bands'])} bands, for which SNAP might write more than the 4 GiB of a "
-            "GeoTIFF; name fewer, set scene.region or set scene.engine: rasterio."
+            f"scene.bands has {len(scene['bands'])} bands, for which SNAP might exceed the 4 GiB of a GeoTIFF; choose "
+            "fewer, set scene.region or set scene.engine: rasterio."
         )
 
 
@@ -284,5 +284,5 @@ def check_price(plan: Mapping) -> None:
         known = ", ".join(map(str, plan["prices"]))
         raise TigerbushError(
             f"plan.vm_size {plan['vm_size'][:80]!r} has no price in plan.prices ({known[:300]}); add it there, or "
-            "name one of them."
+            "choose one of them."
         )

@@ -1,4 +1,4 @@
-"""No key, token or password where others read it: configurations, tables, command lines, and what travels to nodes."""
+"""No keys, tokens or passwords where others can read them: configurations, tables, command lines, files for nodes."""
 
 import base64
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 
-# What comes before the host of a URL, and keys and signatures of storage accounts. Behind the colon of a host only a
-# port may follow, so that a password with a slash is seen, too; the digest of an image, docker://name@sha256:..., is
-# none.
+# Credentials before the host of a URL, and keys and signatures of storage accounts. Only a port may follow the colon of
+# a host, so that a password with a slash is recognised, too; the digest of an image, docker://name@sha256:..., is not a
+# credential.
 CREDENTIAL = re.compile(
     r"^[^\s/:@]+:(?!//)[^\s@]+@(?!sha256:)[\w.-]|"
     r"//(?:[^\s/?#]*@(?!sha256:)|[^\s/?#:@\[]*:(?![0-9]{0,5}(?:[/?#'\"\s]|$))\S*@(?!sha256:))|"
@@ -19,30 +19,30 @@ CREDENTIAL = re.compile(
     r"\b(?:accountkey|sharedaccesskey|sharedaccesssignature)=",
     re.IGNORECASE,
 )
-# the end of a name whose value is nobody else's business
+# ends of names of secrets
 _END = r"(?:KEY|KEY_ID|SECRET|TOKEN|PASS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|CONNECTION_STRING|SAS)"
 SECRET = re.compile(rf"{_END}$", re.IGNORECASE)
-# a secret that is written where a shell sets a variable; a reference to another variable is none
+# a secret in a shell assignment; a reference to another variable is not one
 ASSIGNMENT = re.compile(rf"\b([A-Z][A-Z0-9_]*{_END}|{_END})=['\"]*[^\s$'\",]")
-# shorter values stand anywhere by chance
-SHORTEST = 8
+# shorter values occur anywhere by chance
+MIN_LENGTH = 8
 _ENVIRONMENTS = ("AWS_", "AZURE_", "SNAKEMAKE_", "TIGERBUSH_")
 
 
 def reveals_secret(text: str) -> bool:
-    """Tell whether a text holds a credential; nearly none holds what each of them needs."""
+    """Whether a text contains a credential; a quick test rules out most texts."""
     return ("@" in text or "=" in text) and CREDENTIAL.search(text) is not None
 
 
-def texts_of(value: object, where: str) -> Iterator[tuple[str, str]]:
-    """Yield the place of each text within lists and dictionaries, and the text; a key comes before its value."""
+def texts_in(value: object, where: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and value of each text in lists and dictionaries; a key comes before its value."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield where, str(key)
-            yield from texts_of(inner, f"{where}.{key}" if where else str(key))
+            yield from texts_in(inner, f"{where}.{key}" if where else str(key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from texts_of(inner, f"{where}.{number}")
+            yield from texts_in(inner, f"{where}.{number}")
     elif isinstance(value, str):
         yield where, value
 
@@ -53,19 +53,19 @@ def refuse_credentials(value: object, where: str) -> None:
     Raises
     ------
     TigerbushError
-        Naming the place, never what it found.
+        Names the place, never the credential.
     """
-    for place, text in texts_of(value, where):
+    for place, text in texts_in(value, where):
         if reveals_secret(text):
             raise TigerbushError(
-                f"{place or 'the configuration'} holds a user, password, key or signature in a URL, which "
-                "everyone sees who reads a configuration, log or result; take it out, and give keys by the environment "
+                f"{place or 'the configuration'} contains a user, password, key or signature in a URL, which everyone "
+                "can see who reads a configuration, log or result; remove it, and set keys in the environment "
                 "(docs/sources.md)."
             )
 
 
-def refuse_addresses(environment: Mapping[str, str]) -> None:
-    """Refuse credentials in the addresses that the environment gives to a run.
+def refuse_environment(environment: Mapping[str, str]) -> None:
+    """Refuse credentials in the URLs that the environment gives to a run.
 
     Raises
     ------
@@ -77,30 +77,30 @@ def refuse_addresses(environment: Mapping[str, str]) -> None:
 
 
 def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets of an environment by the names of their variables; a path is none."""
-    # Snakemake's plugins take TAG::VALUE, too
+    """Return the secrets of an environment by the names of their variables; paths are not secrets."""
+    # Snakemake's plugins also accept TAG::VALUE
     values = {
         name: value.rpartition("::")[2]
         for name, value in environment.items()
         if SECRET.search(name) and not os.path.exists(value)  # noqa: PTH110 - of any text
     }
-    return {name: value for name, value in values.items() if len(value) >= SHORTEST}
+    return {name: value for name, value in values.items() if len(value) >= MIN_LENGTH}
 
 
-def decoded(text: str) -> str:
-    """Return a command line with what Snakemake encodes in it."""
+def decode_base64_parts(text: str) -> str:
+    """Return a command line, followed by the parts of it that Snakemake has encoded."""
     parts = re.findall(r"base64//([A-Za-z0-9+/]+=*)", text)
     return " ".join([text, *(base64.b64decode(part).decode("utf-8", "replace") for part in parts)])
 
 
-def refuse_values(text: str, where: str, secrets: Mapping[str, str]) -> None:
-    """Refuse the value of a secret in what command lines and logs show.
+def refuse_secrets(text: str, where: str, secrets: Mapping[str, str]) -> None:
+    """Refuse secrets in a text that command lines and logs show.
 
     Parameters
     ----------
     text : str
     where : str
-        Names the place in the sentence.
+        Where the text is; the subject of the sentence.
     secrets : mapping
         What `secret_values` returns.
 
@@ -108,12 +108,12 @@ def refuse_values(text: str, where: str, secrets: Mapping[str, str]) -> None:
     ------
     TigerbushError
     """
-    text = decoded(text)
-    named = [name for name, value in secrets.items() if value in text] + ASSIGNMENT.findall(text)
-    if named:
+    text = decode_base64_parts(text)
+    names = [name for name, value in secrets.items() if value in text] + ASSIGNMENT.findall(text)
+    if names:
         raise TigerbushError(
-            f"{where} would show the value of {named[0]} to others; take it out, set {named[0]} in the environment, "
-            "and renew what was shown."
+            f"{where} would show the value of {names[0]} to others; remove it, set {names[0]} in the environment, and "
+            "replace the exposed secret."
         )
     refuse_credentials(text, where)
 
@@ -128,10 +128,10 @@ def secret_options(plugins: Iterable) -> list[tuple[str, str]]:
     ]
 
 
-def refuse_words(
+def refuse_command_line(
     words: Iterable[str], options: Iterable[tuple[str, str]], secrets: Mapping[str, str]
 ) -> None:
-    """Refuse a command line with a secret: every user of a machine can read it, and Snakemake's log has it, too.
+    """Refuse a command line with a secret: all users of the machine can read it, and Snakemake logs it.
 
     Parameters
     ----------
@@ -148,21 +148,21 @@ def refuse_words(
     words = list(words)
     names = [word.partition("=")[0] for word in words if re.match("--[a-z]", word)]
     for option, variable in options:
-        # Snakemake takes the beginning of an option
+        # Snakemake accepts abbreviated options
         if any(option.startswith(name) for name in names):
-            raise _given_openly(option, variable)
+            raise _exposed_option(option, variable)
     for word in words:
-        refuse_values(word, "the command line", secrets)
+        refuse_secrets(word, "the command line", secrets)
 
 
-def refuse_settings(plugin: object, settings: object, environment: Mapping[str, str]) -> None:
-    """Refuse a secret of a plugin that does not come from its environment variable, and addresses with a password.
+def refuse_plugin_settings(plugin: object, settings: object, environment: Mapping[str, str]) -> None:
+    """Refuse a secret of a plugin that is not from its environment variable, and URLs with a password.
 
     Parameters
     ----------
     plugin : plugin of Snakemake
     settings : dataclass
-        What the plugin was given.
+        The settings of the plugin.
     environment : mapping
 
     Raises
@@ -174,27 +174,27 @@ def refuse_settings(plugin: object, settings: object, environment: Mapping[str, 
         if not SECRET.search(field.name):
             refuse_credentials(value, option)
         elif value and str(value) not in environment.get(plugin.get_envvar(field.name), ""):
-            raise _given_openly(option, plugin.get_envvar(field.name))
+            raise _exposed_option(option, plugin.get_envvar(field.name))
 
 
-def _given_openly(option: str, variable: str) -> TigerbushError:
+def _exposed_option(option: str, variable: str) -> TigerbushError:
     return TigerbushError(
         f"{option} was given on the command line or in a profile, where others can read it; set {variable} in the "
-        "environment instead, and renew what was shown."
+        "environment instead, and replace the exposed secret."
     )
 
 
-def refuse_in_files(
+def refuse_files(
     paths: Iterable[str], options: Iterable[tuple[str, str]], secrets: Mapping[str, str]
 ) -> None:
-    """Refuse files that travel to the nodes, through a blob that others can read, with a secret in them.
+    """Refuse files with a secret in them: they are sent to the nodes in a blob that others can read.
 
     Parameters
     ----------
     paths : iterable of str
-        What is no file is passed over.
+        Anything but files is ignored.
     options : iterable of (str, str)
-        What `secret_options` returns: no key of a YAML file is one of them.
+        What `secret_options` returns; YAML files must not contain them as keys.
     secrets : mapping
         What `secret_values` returns.
 
@@ -202,15 +202,15 @@ def refuse_in_files(
     ------
     TigerbushError
     """
-    names = "|".join(option.removeprefix("--") for option, _ in options)
-    option = re.compile(rf"^\s*['\"]?({names})['\"]?\s*[:=]", re.MULTILINE)
+    keys = "|".join(option.removeprefix("--") for option, _ in options)
+    option_key = re.compile(rf"^\s*['\"]?({keys})['\"]?\s*[:=]", re.MULTILINE)
     for path in filter(os.path.isfile, paths):
         text = Path(path).read_text(encoding="utf-8", errors="replace")
-        named = [name for name, value in secrets.items() if value in text]
+        names = [name for name, value in secrets.items() if value in text]
         if path.endswith((".yaml", ".yml")):
-            named += option.findall(text)
-        if named:
+            names += option_key.findall(text)
+        if names:
             raise TigerbushError(
-                f"{path} holds {named[0]}, and travels to the nodes by a blob that others can read; take it out, give "
-                "it by the environment, and renew it."
+                f"{path} contains {names[0]}, and is sent to the nodes in a blob that others can read; remove it, set "
+                "it in the environment, and replace the exposed secret."
             )

@@ -1,4 +1,4 @@
-"""The products of a site and of each of its dates, and why others are left out."""
+"""The products of a site and of each of its dates, and why the others are left out."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
@@ -12,12 +12,12 @@ from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 
 Product = Mapping[str, Any]
-# per date: products to process, and the reason for each that is left out
+# per date: the products to process, and the reason for each product that is left out
 Plan = dict[str, dict[str, Any]]
 
 
 def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config: Mapping) -> list[Product]:
-    """Return the rows of the products that reach a site.
+    """Return the rows of the products that cover a site, wholly or partly.
 
     Parameters
     ----------
@@ -31,21 +31,21 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
     Raises
     ------
     TigerbushError
-        When there is none, and when there are two levels.
+        When there are none, or products of two levels.
     """
     place = Place(**{column: site[column] for column in SITE_COLUMNS[1:]})
     level = config["source"]["level"]
-    # of many products few tiles reach it
-    reaching = cache(lambda sensor, tile: sensor.reaches(place, tile))
+    # many products share few tiles
+    covers = cache(lambda sensor, tile: sensor.reaches(place, tile))
     rows = [
         row
         for row in products.values()
-        if level in (None, row["level"]) and reaching(sensor_of(row["product"]), row["tile"])
+        if level in (None, row["level"]) and covers(sensor_of(row["product"]), row["tile"])
     ]
     if not rows:
         raise TigerbushError(
             f"site {site['site']} at {place.longitude:g}, {place.latitude:g} lies outside every tile of "
-            f"{config['products']}; correct it in {config['sites']}, or add products of its place and run "
+            f"{config['products']}; correct it in {config['sites']}, or add products that cover it and run "
             "./tigerbush discover."
         )
     if len({row["level"] for row in rows}) > 1:
@@ -62,18 +62,18 @@ def plan_dates(
     config: Mapping,
     kept: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Return per date with products which to process, and why others are left out.
+    """Return for each date with products which ones to process, and why the others are left out.
 
     Parameters
     ----------
     rows : iterable of rows of products.tsv
-        Those of a site.
+        Those of one site.
     periods : mapping
-        Date to first day and the day after the last, one after the other.
+        First day, and day after the last, of each date; in order and without gaps.
     config : mapping
         The resolved configuration.
     kept : mapping, optional
-        Dates whose results stay as they are, with the reason.
+        Dates whose results are kept as they are, with the reason.
     """
     rows = sorted(rows, key=lambda row: row["product"])
     days = list(periods)
@@ -104,7 +104,7 @@ def plan_dates(
 
 
 def why_left_out(row: Product, config: Mapping) -> str | None:
-    """Return why a product is not used, whatever else there is of its date; None when it is."""
+    """Return why a product is not used, regardless of the others of its date; None if it is used."""
     limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
     if reason := MODES[config["mode"]].too_cloudy(row["cloud_percent"]):
         return reason
@@ -116,13 +116,13 @@ def why_left_out(row: Product, config: Mapping) -> str | None:
 
 
 def cloudier_products(rows: Collection[Product], limit: int) -> list[str]:
-    """Name the products of a date beyond the data takes with the least cloud; a take may be several products."""
-    takes: dict[tuple[str, str], list[Product]] = {}
+    """Return the products of a date beyond the datatakes with the least cloud; a datatake may have several products."""
+    datatakes: dict[tuple[str, str], list[Product]] = {}
     for row in rows:
-        takes.setdefault((row["sensing_time"], row["platform"]), []).append(row)
+        datatakes.setdefault((row["sensing_time"], row["platform"]), []).append(row)
 
-    def cloud(take: tuple[str, str]) -> float:
-        return sum(row["cloud_percent"] for row in takes[take]) / len(takes[take])
+    def mean_cloud(datatake: tuple[str, str]) -> float:
+        return sum(row["cloud_percent"] for row in datatakes[datatake]) / len(datatakes[datatake])
 
-    clearest = sorted(takes, key=lambda take: (cloud(take), take))
-    return [row["product"] for take in clearest[limit:] for row in takes[take]]
+    clearest = sorted(datatakes, key=lambda datatake: (mean_cloud(datatake), datatake))
+    return [row["product"] for datatake in clearest[limit:] for row in datatakes[datatake]]

@@ -1,4 +1,4 @@
-"""What a result was made with: its parameters, and the keys of the configuration that it hangs on."""
+"""What a result was made with: its parameters, and the keys of the configuration that it depends on."""
 
 import hashlib
 import json
@@ -9,14 +9,14 @@ from typing import Any
 from tigerbush.planning.tables import PRODUCT, SITE_COLUMNS
 from tigerbush.variables import NDVI
 
-# Parameters that do not change a result: code has its own fingerprint, the others say how and whence it is read.
+# Parameters that do not change a result: code has its own fingerprint; the others say where and how data are read.
 UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
-# sections of the configuration that change no result: prices, and what becomes of products that are gone
+# sections of the configuration that change no result: prices, and what happens when products are gone
 WITHOUT_RESULT = ("plan", "on_gone")
-# Keys that are younger than results which must stay, with their defaults: while a key has its default, it is neither
-# recorded nor a parameter, and results from before it are those of today.
-LATER = {"composite.indices": [NDVI]}
-# Of results without a fingerprint the summary says the configuration: the keys that each rule has a parameter of.
+# Keys that were added after results that must remain valid, with their defaults: a key with its default is neither
+# recorded nor a parameter, so that results from before it are up to date.
+ADDED_KEYS = {"composite.indices": [NDVI]}
+# For results without a fingerprint the summary has the configuration: the keys that are parameters of each rule.
 _WINDOW = ["composite.resolution", "subimages.size"]
 _MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
 _CHOICE = [*_WINDOW, "subimages.max_masked_fraction", "subimages.limit", "mode"]
@@ -31,7 +31,7 @@ _KEYS = {
     "download_product": ["scene.bands"],
     "stream_product": [*_WINDOW, "composite.mask_buffer"],
     "resample_product": [*_WINDOW, *_MASKS],
-    # what it cuts was temporary, so that it stands for resample_product too
+    # its input was temporary, so that it also stands for resample_product
     "subset_product": [*_WINDOW, *_MASKS],
     "composite_date": ["composite.mask", *_DATES],
     "render_date": ["mode"],
@@ -47,19 +47,19 @@ _KEYS = {
 
 
 def scene_parameters(config: Mapping) -> dict[str, Any]:
-    """Return how a scene is made, whoever makes it."""
+    """Return the parameters of a scene, whichever rule makes it."""
     return {key: value for key, value in config["scene"].items() if key != "mpi"}
 
 
 def keys_of_rules(config: Mapping, discovery: Mapping) -> dict[str, list[str]]:
-    """Return the keys of the configuration that the results of each rule hang on.
+    """Return the keys of the configuration that the results of each rule depend on.
 
     Parameters
     ----------
     config : mapping
         The resolved configuration.
     discovery : mapping
-        What `tigerbush.planning.source.discovery_of` returns.
+        What `tigerbush.planning.source.discovery_parameters` returns.
     """
     scene = [f"scene.{key}" for key in scene_parameters(config)]
     listed = [f"source.{key}" for key in discovery["source"]]
@@ -70,18 +70,18 @@ def keys_of_rules(config: Mapping, discovery: Mapping) -> dict[str, list[str]]:
     }
 
 
-def later(config: Mapping, *keys: str) -> dict[str, Any]:
-    """Return those of some keys of `LATER` that have not their default, as parameters of a rule."""
+def changed_added_keys(config: Mapping, *keys: str) -> dict[str, Any]:
+    """Return the given keys of `ADDED_KEYS` that differ from their default, as parameters of a rule."""
     values = {key: value_of(config, key) for key in keys}
-    return {key: value for key, value in values.items() if value not in (None, LATER[key])}
+    return {key: value for key, value in values.items() if value not in (None, ADDED_KEYS[key])}
 
 
 def recorded(config: Mapping) -> dict[str, Any]:
-    """Return what a summary holds of a configuration.
+    """Return the part of a configuration that a summary records.
 
-    Neither which hosts may be asked, which changes no result, nor keys of `LATER` that have their default.
+    The allowed hosts, which change no result, and keys of `ADDED_KEYS` with their default are left out.
     """
-    with_default = [key for key in LATER if not later(config, key)]
+    with_default = [key for key in ADDED_KEYS if not changed_added_keys(config, key)]
     result = {key: value for key, value in config.items() if key not in WITHOUT_RESULT}
     for key in ("source.hosts", *with_default):
         result = _without(result, key)
@@ -97,7 +97,7 @@ def _without(tree: Mapping, key: str) -> dict[str, Any]:
 
 
 def parameters_of(params: Mapping, inputs: Iterable[str], folder: object) -> dict[str, Any]:
-    """Return what a job is made with: its parameters, and the names of what it reads beside products.
+    """Return what a job depends on: its parameters, and the names of its inputs other than products.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def parameters_of(params: Mapping, inputs: Iterable[str], folder: object) -> dic
     folder : object
         `source.path` of the configuration.
     """
-    # not whence products come: a mirror holds the same
+    # not where products come from: a mirror has the same ones
     product = re.compile(rf"{re.escape(str(folder))}/{PRODUCT}\.zip")
     read = [name for name in inputs if "://" not in name and not product.fullmatch(name)]
     values = {name: value for name, value in params.items() if name not in UNIMPORTANT}
@@ -116,12 +116,12 @@ def parameters_of(params: Mapping, inputs: Iterable[str], folder: object) -> dic
 
 
 def text_of(parameters: Mapping) -> str:
-    """Return the content of the file that a job leaves beside its results."""
+    """Return the content of the file that a job writes beside its results."""
     return json.dumps(parameters, sort_keys=True, indent=1, default=sorted) + "\n"
 
 
 def text_differences(old: str, new: str) -> str | None:
-    """Return how the content of such a file differs from another, in a line; None when it does not."""
+    """Return how the content of such a file differs from another, in one line; None if it does not."""
     if old == new:
         return None
     try:
@@ -131,16 +131,16 @@ def text_differences(old: str, new: str) -> str | None:
 
 
 def summary_differences(keys: Iterable[str], summary: Mapping, config: Mapping, site: Mapping) -> str | None:
-    """Return how the metadata of a summary differ from a configuration in some keys, in a line; None when they do not.
+    """Return how a summary differs from a configuration in some keys, in one line; None if it does not.
 
     Parameters
     ----------
     keys : iterable of str
-        Of `keys_of_rules`.
+        From `keys_of_rules`.
     summary, config : mapping
-        The metadata of the summary, and the configuration of today.
+        The metadata of the summary, and the current configuration.
     site : mapping
-        As it is in the table today.
+        Its current row in the table.
     """
     keys = list(keys)
     old, new = ({key: value_of(recorded(tree), key) for key in keys} for tree in (summary["config"], config))
@@ -151,21 +151,21 @@ def summary_differences(keys: Iterable[str], summary: Mapping, config: Mapping, 
 
 
 def value_of(tree: object, key: str) -> object:
-    """Return the value of a dotted key in nested mappings; None when it is not there."""
+    """Return the value of a dotted key in nested mappings; None if it does not exist."""
     for part in key.split("."):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
 
 
 def differences(old: object, new: object) -> str:
-    """Return what has changed between two sets of parameters, in a line."""
+    """Return the differences between two sets of parameters, in one line."""
     old, new = _flat(old), _flat(new)
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     return ", ".join(f"{name}: {_shortened(old.get(name))} -> {_shortened(new.get(name))}" for name in names)
 
 
 def _flat(tree: object, prefix: str = "") -> dict[str, object]:
-    """Return the values of nested mappings by their dotted keys."""
+    """Return the values of nested mappings by dotted key."""
     if not isinstance(tree, dict):
         return {prefix.rstrip("."): tree}
     return {

@@ -1,4 +1,4 @@
-"""What is refused before the first job: nodes that would miss something, and engines that are not here."""
+"""Checks before the first job: whether nodes have everything they need, and whether the engine is installed."""
 
 import os
 import subprocess
@@ -7,19 +7,19 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.source import in_store
+from tigerbush.planning.source import in_object_store
 
-# rules that ask an object store
-FETCHING = ("stream_product", "download_product")
+# rules that read from an object store
+FETCHING_RULES = ("stream_product", "download_product")
 
 
-def refuse_keyless(what: str, source: Mapping, local_rules: Collection[str]) -> None:
-    """Refuse nodes that would need a key of an object store.
+def refuse_fetching_on_nodes(subject: str, source: Mapping, local_rules: Collection[str]) -> None:
+    """Refuse rules on nodes that would need the keys of an object store.
 
     Parameters
     ----------
-    what : str
-        Needs it; begins the sentence.
+    subject : str
+        What needs the keys; the subject of the sentence.
     source : mapping
         The keys of `source` in the configuration.
     local_rules : collection of str
@@ -29,23 +29,23 @@ def refuse_keyless(what: str, source: Mapping, local_rules: Collection[str]) -> 
     ------
     TigerbushError
     """
-    if set(FETCHING) - set(local_rules) and not source["anonymous"]:
+    if set(FETCHING_RULES) - set(local_rules) and not source["anonymous"]:
         raise TigerbushError(
-            f"{what} needs keys, and nodes get none: everyone with access to the Batch account could read them. Set "
+            f"{subject} needs keys, and nodes get none: everyone with access to the Batch account could read them. Set "
             "run.local_rules: [stream_product, download_product], or source.anonymous: true for a public bucket."
         )
 
 
-def refuse_stored(
+def refuse_product_on_nodes(
     product: str, files: Iterable[Mapping[str, str]], source: Mapping, local_rules: Collection[str]
 ) -> None:
-    """Refuse nodes that would fetch a product from an object store without a key.
+    """Refuse nodes that would have to fetch a product from an object store without keys.
 
     Parameters
     ----------
     product : str
     files : iterable of rows of files.tsv
-        Of the product; what lies on a web server needs no key.
+        Of the product; files on web servers need no keys.
     source : mapping
         The keys of `source` in the configuration.
     local_rules : collection of str
@@ -55,12 +55,14 @@ def refuse_stored(
     ------
     TigerbushError
     """
-    if in_store(files):
-        refuse_keyless(f"{product}, which lies in an object store,", source, local_rules)
+    if in_object_store(files):
+        refuse_fetching_on_nodes(f"{product}, which is in an object store,", source, local_rules)
 
 
 def check_nodes(config: Mapping) -> None:
-    """Refuse what nodes without the disk of this machine would not find; what git tracks travels to them.
+    """Refuse a configuration with files that nodes without the disk of this machine would not find.
+
+    Files that git tracks are sent to them.
 
     Raises
     ------
@@ -68,23 +70,23 @@ def check_nodes(config: Mapping) -> None:
     """
     source, sites = config["source"], config["sites"]
     if source["kind"] == "s3":
-        refuse_keyless("source.kind s3", source, config["run"]["local_rules"])
+        refuse_fetching_on_nodes("source.kind s3", source, config["run"]["local_rules"])
     if source["kind"] == "local" and source["access"] == "stream":
         raise TigerbushError(
-            f"the nodes do not see source.path {source['path']}; set source.access: storage, which copies products to "
-            "the storage first."
+            f"source.path {source['path']} cannot be read from the nodes; set source.access: storage, which "
+            "copies products to the storage first."
         )
     command = ["git", "ls-files", "--error-unmatch", "--", sites]
     tracked = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     if tracked.returncode:
         raise TigerbushError(
-            f"sites: {sites} would not reach the nodes, because git does not track it; run 'git add --force {sites}' "
-            "in the repository where the workflow starts."
+            f"sites: {sites} would not be sent to the nodes, because git does not track it; run "
+            f"'git add --force {sites}' in the repository where the workflow starts."
         )
 
 
 def check_engine(engine: str, worker: Path, *, on_nodes: bool, in_conda: bool) -> None:
-    """Refuse an engine that is not here before the first job instead of in each.
+    """Refuse an engine that is not installed, before the first job rather than in every job.
 
     Parameters
     ----------
@@ -92,9 +94,9 @@ def check_engine(engine: str, worker: Path, *, on_nodes: bool, in_conda: bool) -
     worker : Path
         The program that starts SNAP.
     on_nodes : bool
-        Whether jobs run where the disk of this machine is not seen.
+        Whether jobs run on nodes without the disk of this machine.
     in_conda : bool
-        Whether they run in an environment that conda makes.
+        Whether they run in an environment created by conda.
 
     Raises
     ------
@@ -104,14 +106,14 @@ def check_engine(engine: str, worker: Path, *, on_nodes: bool, in_conda: bool) -
         return
     if on_nodes:
         raise TigerbushError(
-            f"scene.engine {engine}: the nodes do not share the disk of this machine and bring no SNAP; set "
+            f"scene.engine {engine}: the nodes do not share the disk of this machine and have no SNAP; set "
             "scene.engine: rasterio."
         )
     if in_conda:
         home = os.environ.get("SNAP_HOME")
         if engine == "snap" and not (home and Path(home).is_dir()):
             raise TigerbushError(
-                "scene.engine snap: the environment that conda makes needs SNAP; set SNAP_HOME to its folder."
+                "scene.engine snap: the environment created by conda needs SNAP; set SNAP_HOME to its folder."
             )
         return
     command = [sys.executable, "-P", str(worker), "check", engine]

@@ -1,15 +1,15 @@
-"""The periods of a run; each is named by its middle day, its date."""
+"""The periods of a run; each is named by its middle day, the date."""
 
 from calendar import monthrange
 from datetime import date, timedelta
 
 from tigerbush.errors import TigerbushError
 
-MOST_DATES = 5000
+MAX_DATES = 5000
 
 
 def step_from(day: date, step: str) -> date:
-    """Return the day one step later, as pyveg counts: months keep the day where the month has it."""
+    """Return the day one step later, as in pyveg: the day of the month is kept where the month has it."""
     number, unit = int(step[:-1]), step[-1]
     if unit in "dw":
         return day + timedelta(days=number * (7 if unit == "w" else 1))
@@ -19,12 +19,12 @@ def step_from(day: date, step: str) -> date:
 
 
 def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
-    """Return date (middle day) to (start, end) of each period of [start, end); an incomplete last one is dropped.
+    """Return (start, end) of each period of [start, end) by its middle day; an incomplete last one is dropped.
 
     Raises
     ------
     TigerbushError
-        When there is none, or more than MOST_DATES.
+        When there is none, or more than MAX_DATES.
     """
     try:
         day, last = date.fromisoformat(start), date.fromisoformat(end)
@@ -35,7 +35,7 @@ def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
     if day >= last:
         raise TigerbushError(f"period.end {end} must be after period.start {start}.")
     periods: dict[str, tuple[str, str]] = {}
-    while len(periods) <= MOST_DATES:
+    while len(periods) <= MAX_DATES:
         try:
             following = step_from(day, step)
         except (ValueError, OverflowError):
@@ -48,8 +48,8 @@ def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
     cuts = f"period.step {step} cuts {start} to {end} into"
     if not periods:
         raise TigerbushError(f"{cuts} 0 dates; choose a wider period or a shorter step.")
-    if len(periods) > MOST_DATES:
+    if len(periods) > MAX_DATES:
         raise TigerbushError(
-            f"{cuts} more than {MOST_DATES:,} dates; choose a narrower period or a longer step."
+            f"{cuts} more than {MAX_DATES:,} dates; choose a narrower period or a longer step."
         )
     return periods

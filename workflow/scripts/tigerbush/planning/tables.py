@@ -14,7 +14,7 @@ from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
-from tigerbush.planning.addresses import KEY, LONGEST_KEY, is_address
+from tigerbush.planning.addresses import KEY, MAX_KEY_LENGTH, is_address
 from tigerbush.planning.credentials import refuse_credentials, reveals_secret
 from tigerbush.product import ProductName
 from tigerbush.sensors import parse_name, product_pattern, sensors, titles
@@ -23,10 +23,10 @@ from tigerbush.site import METRES_PER_DEGREE
 log = logging.getLogger(__name__)
 
 SITE_COLUMNS = ("site", "longitude", "latitude", "region_size")
-# a folder of the results, which other folders share
+# becomes a folder of the results; RESERVED are the names of other folders there
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RESERVED = ("analysis", "downloads", "fingerprints", "scenes")
-# degrees; the tiles of UTM end at 80 degrees south and 84 degrees north
+# degrees; UTM ends at 80 degrees south and 84 degrees north
 SITE_BOUNDS = {"longitude": (-180, 180), "latitude": (-80, 84), "region_size": (1e-6, 0.5)}
 PRODUCT = product_pattern()
 COLUMNS = (
@@ -42,8 +42,8 @@ COLUMNS = (
     "granule",
     "size_bytes",
 )
-# name: in the product's own layout, relative to it; key: an object of the bucket of the product's url, or a whole
-# https:// address; of a local product the name again
+# name: path within the product; key: object in the bucket of the product's url, or a whole https:// address; for a
+# local product the name again
 FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
 _FILE_CHECKS: dict[str, Callable[[str], object]] = {
     "product": re.compile(PRODUCT).fullmatch,
@@ -54,7 +54,7 @@ _FILE_CHECKS: dict[str, Callable[[str], object]] = {
     "size": re.compile("[0-9]{1,15}").fullmatch,
     "etag": re.compile("[A-Za-z0-9-]{0,200}").fullmatch,
 }
-_REFRESH = "correct it or run ./tigerbush discover to write the table anew"
+_REFRESH = "correct it, or run ./tigerbush discover to write a new table"
 
 Row = dict[str, str]
 
@@ -65,14 +65,14 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
     Parameters
     ----------
     path : Path
-        Or a file of Snakemake's, which fetches it from the storage when it is not here.
+        Or a file object of Snakemake, which fetches it from remote storage if need be.
     columns : tuple of str
-        Those that it has to have.
+        The required ones.
 
     Raises
     ------
     TigerbushError
-        When it is no such table, or holds a key or password.
+        When it is not such a table, or contains a key or password.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -86,7 +86,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
     for line, row in rows:
         if None in row or None in row.values():
             raise TigerbushError(f"{path}, line {line}: expected {len(columns)} fields separated by tabs.")
-        # one look at the whole line: the table of files is long, and every job reads it
+        # the whole line at once: the table of files is long, and every job reads it
         if reveals_secret("\t".join(row.values())):
             for column, text in row.items():
                 refuse_credentials(text, f"{path}, line {line}: {column}")
@@ -94,13 +94,13 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
 
 
 def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
-    """Read the sites by name: site, longitude, latitude and region_size, in degrees.
+    """Read the sites by name, with site, longitude, latitude and region_size, in degrees.
 
     Parameters
     ----------
     path : Path
     side : float
-        Of a sub-image in metres: no site is smaller.
+        Side of a sub-image in metres: a smaller site is refused.
 
     Raises
     ------
@@ -121,12 +121,12 @@ def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
                 f"of {side} m; make it at least {side / METRES_PER_DEGREE:.4f} or subimages.size smaller."
             )
     if not sites:
-        raise TigerbushError(f"{path} names no site; add a line with {', '.join(SITE_COLUMNS)}.")
+        raise TigerbushError(f"{path} contains no sites; add a line with {', '.join(SITE_COLUMNS)}.")
     return sites
 
 
 def _degrees(row: Row, where: str) -> dict[str, float]:
-    """Read the numbers of a site."""
+    """Read the coordinates and size of a site."""
     numbers = {}
     for column, (low, high) in SITE_BOUNDS.items():
         try:
@@ -148,39 +148,39 @@ def read_products(path: Path) -> dict[str, dict[str, Any]]:
     ------
     TigerbushError
     """
-    known = re.compile(PRODUCT)
+    pattern = re.compile(PRODUCT)
     products: dict[str, dict[str, Any]] = {}
     for line, row in read_table(path, COLUMNS):
         name = row["product"]
         where = f"{path}, line {line}"
-        if not known.fullmatch(name):
+        if not pattern.fullmatch(name):
             raise TigerbushError(f"{where}: {name[:80]!r} is not a {titles()} product name; {_REFRESH}.")
         if name in products:
-            raise TigerbushError(f"{where}: product {name} is there twice; {_REFRESH}.")
+            raise TigerbushError(f"{where}: product {name} is listed twice; {_REFRESH}.")
         try:
-            named = _named(parse_name(name))
+            fields = _fields_of_name(parse_name(name))
         except TigerbushError:
-            # all but its time is in order
-            named = {}
-        for column, value in named.items():
+            # only its time is invalid
+            fields = {}
+        for column, value in fields.items():
             if row[column] != value:
                 raise TigerbushError(
                     f"{where}: {column} is {row[column][:40]!r} but the product name says {value!r}; {_REFRESH}."
                 )
-        products[name] = row | {"cloud_percent": _cloud(row, named, where)}
+        products[name] = row | {"cloud_percent": _cloud_percent(row, fields, where)}
     return products
 
 
-def _cloud(row: Row, named: Row, where: str) -> float:
-    """Return the cloud cover of a product whose name says when it was sensed; unknown cover counts as none."""
+def _cloud_percent(row: Row, fields: Row, where: str) -> float:
+    """Return the cloud cover of a product whose name has a valid time; an unknown cover counts as none."""
     try:
-        cloud = float(row["cloud_percent"] or 0) if named else -1
+        cloud = float(row["cloud_percent"] or 0) if fields else -1
     except ValueError:
         cloud = -1
     if not 0 <= cloud <= 100:
         raise TigerbushError(
             f"{where}: cloud_percent {row['cloud_percent'][:40]!r} is not a number from 0 to 100, or "
-            f"sensing_time {row['sensing_time']} is no date; {_REFRESH}."
+            f"sensing_time {row['sensing_time']} is not a date; {_REFRESH}."
         )
     return cloud
 
@@ -195,17 +195,17 @@ def read_files(path: Path) -> dict[str, list[Row]]:
     files: dict[str, list[Row]] = {}
     for line, row in sorted(read_table(path, FILE_COLUMNS), key=lambda item: item[1]["name"]):
         for column, fits in _FILE_CHECKS.items():
-            if len(row[column]) > LONGEST_KEY or not fits(row[column]):
+            if len(row[column]) > MAX_KEY_LENGTH or not fits(row[column]):
                 raise TigerbushError(
-                    f"{path}, line {line}: {column} {row[column][:80]!r} is not one that discovery writes; run "
-                    "./tigerbush discover to write the table anew."
+                    f"{path}, line {line}: {column} {row[column][:80]!r} was not written by discovery; run "
+                    "./tigerbush discover to write a new table."
                 )
         files.setdefault(row["product"], []).append(row)
     return files
 
 
-def _named(name: ProductName) -> Row:
-    """Return the fields of a row that the name of the product says."""
+def _fields_of_name(name: ProductName) -> Row:
+    """Return the fields of a row that the product name contains."""
     return {
         "platform": name.platform,
         "level": name.level,
@@ -218,10 +218,10 @@ def _named(name: ProductName) -> Row:
 def table_row(
     name: ProductName, *, url: str, granule: str, size_bytes: int, cloud_percent: float | None
 ) -> Row:
-    """Return the row of `products.tsv` for a product; an unknown cloud cover is an empty field."""
+    """Return the row of a product in `products.tsv`; an unknown cloud cover is an empty field."""
     row = {
         "product": name.product,
-        **_named(name),
+        **_fields_of_name(name),
         "baseline": name.baseline,
         "cloud_percent": "" if cloud_percent is None else f"{cloud_percent:g}",
         "url": url,
@@ -232,7 +232,7 @@ def table_row(
 
 
 def file_row(product: str, kind: tuple[str, str], name: str, key: str, size: int, etag: str = "") -> Row:
-    """Return the row of `files.tsv` for a file; `kind` is its role and band."""
+    """Return the row of a file in `files.tsv`; `kind` is its role and band."""
     role, band = kind
     return dict(zip(FILE_COLUMNS, (product, role, band, name, key, str(size), etag), strict=True))
 
@@ -240,17 +240,17 @@ def file_row(product: str, kind: tuple[str, str], name: str, key: str, size: int
 def newest_baseline(rows: Iterable[Row]) -> list[Row]:
     """Keep, per platform, sensing time, tile and level, the rows of the newest baseline.
 
-    Several rows of that baseline are parts of one tile from different receiving stations (or a
-    repeated delivery); all are kept and merged when they are composited. Sorted by product name.
+    Several rows of that baseline are parts of one tile from different receiving stations (or a repeated delivery);
+    all are kept, and merged when they are composited. Sorted by product name.
     """
-    takes = defaultdict(list)
+    groups = defaultdict(list)
     for row in rows:
-        takes[row["platform"], row["sensing_time"], row["tile"], row["level"]].append(row)
+        groups[row["platform"], row["sensing_time"], row["tile"], row["level"]].append(row)
     kept = [
         row
-        for take in takes.values()
-        for row in take
-        if row["baseline"] == max(other["baseline"] for other in take)
+        for group in groups.values()
+        for row in group
+        if row["baseline"] == max(other["baseline"] for other in group)
     ]
     return sorted(kept, key=lambda row: row["product"])
 
@@ -261,24 +261,24 @@ def keep_removed_rows(
     belongs: Callable[[Row], bool],
     source: str,
 ) -> list[Row]:
-    """Add the rows of products that a source no longer holds: their results may be all that is left.
+    """Add the rows of products that a source no longer has: their results may be all that is left of them.
 
     Parameters
     ----------
     old, new : rows of products.tsv
     belongs : callable
-        Whether an old row is one of this source and this configuration; others are dropped.
+        Whether an old row belongs to this source and configuration; others are dropped.
     source : str
         Name of the source, for the log.
     """
-    there = {row["product"] for row in new}
-    gone = [row for row in old if row["product"] not in there and belongs(row)]
-    kept = newest_baseline([*new, *gone])
-    names = [row["product"] for row in kept if row["product"] not in there]
+    listed = {row["product"] for row in new}
+    removed = [row for row in old if row["product"] not in listed and belongs(row)]
+    kept = newest_baseline([*new, *removed])
+    names = [row["product"] for row in kept if row["product"] not in listed]
     if names:
         log.warning(
-            "%d products of the table are no longer in %s; they are kept, because of their results. To forget one, "
-            "take its line out of the table: %s",
+            "%d products of the table are no longer in %s; they are kept because of their results. To remove one, "
+            "delete its line from the table: %s",
             len(names),
             source,
             ", ".join(names[:5]) + (" ..." if len(names) > 5 else ""),
@@ -287,7 +287,7 @@ def keep_removed_rows(
 
 
 def is_row(row: Row) -> bool:
-    """Tell whether a row of an old table is one that discovery wrote."""
+    """Whether a row of an old table was written by discovery."""
     try:
         name = parse_name(row["product"])
         return set(row) == set(COLUMNS) and row["baseline"] == name.baseline and row["tile"] == name.tile
@@ -296,7 +296,7 @@ def is_row(row: Row) -> bool:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the rows of a table that discovery wrote; none when there is no readable table."""
+    """Read the rows of a table written by discovery; none if there is no readable table."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
@@ -306,7 +306,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_table(path: Path, rows: Iterable[Row], columns: tuple[str, ...]) -> None:
-    """Write rows as tab-separated values, whole or not at all."""
+    """Write rows as tab-separated values, atomically."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
     writer.writeheader()

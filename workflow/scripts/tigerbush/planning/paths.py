@@ -1,4 +1,4 @@
-"""Files and folders of a run that are refused before anything opens them or a job starts there."""
+"""Checks of the files and folders of a run, before anything opens them or a job starts there."""
 
 import os
 import re
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 
-# quantities of the weather, each of which may have a file of its own
+# weather quantities; each may have its own file
 QUANTITIES = ("precipitation", "temperature")
-# lone surrogates stand for bytes that are no UTF-8
-_NO_TEXT = re.compile(r"[\ud800-\udfff]")
-# what is in braces Snakemake takes for a wildcard of an environment
+# lone surrogates stand for bytes that are not UTF-8
+_NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
+# Snakemake takes names in braces for wildcards
 _WILDCARD = re.compile(r"[{}\ud800-\udfff]")
-# between quotes these still mean something to the shells that a command passes through, or to SLURM in names of logs
+# special even in quotes: for the shells that a command passes through, or for SLURM in names of logs
 _EXPANDED = re.compile(r"[$`\\\x00-\x1f\x7f]|%[%0-9AaJjNnstux]|\{.*\}|'.*\"|\".*'", re.DOTALL)
-# and these to Python's lists of folders, to Snakemake, and to the launchers that pip writes
+# special in Python's search path, for Snakemake, or in the launchers that pip writes
 _NO_CHECKOUT = re.compile(r"[:{}\"$`\\\x00-\x1f\x7f\ud800-\udfff]")
 _NAMES = {"\n": "a line break", "\t": "a tab"}
 _KINDS = {
@@ -29,7 +29,7 @@ _KINDS = {
 
 
 def check_table_of_sites(config: Mapping, directory: Path = Path()) -> None:
-    """Refuse a table of sites that is no file, before it is opened: a device or a pipe would block for ever.
+    """Refuse a table of sites that is not a regular file, before it is opened: a device or pipe would block for ever.
 
     Raises
     ------
@@ -38,13 +38,11 @@ def check_table_of_sites(config: Mapping, directory: Path = Path()) -> None:
     path = directory / config["sites"]
     check_file("sites", path)
     if not path.exists():
-        raise TigerbushError(
-            f"sites: {path} cannot be read as a table, because it is not there; write it or correct sites."
-        )
+        raise TigerbushError(f"sites: {path} does not exist; write this table, or correct sites.")
 
 
 def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path()) -> None:
-    """Refuse tables of products and files of weather that are there and are no files that can be read.
+    """Refuse tables of products and weather files that exist but are not readable regular files.
 
     Parameters
     ----------
@@ -73,7 +71,7 @@ def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path())
 
 
 def check_file(key: str, path: Path) -> None:
-    """Refuse what is there and is no regular file that can be read, without opening it.
+    """Refuse what exists but is not a readable regular file, without opening it.
 
     Raises
     ------
@@ -89,56 +87,57 @@ def check_file(key: str, path: Path) -> None:
         ) from None
     if kind != stat.S_IFREG:
         raise TigerbushError(
-            f"{key}: {path} is {_KINDS.get(kind, 'no file')}, not a file; name a file that can be read."
+            f"{key}: {path} is {_KINDS.get(kind, 'something else')}, not a file; name a readable file."
         )
     if not os.access(path, os.R_OK, effective_ids=True):
-        raise TigerbushError(f"{key}: {path} may not be read by this user; change its permissions.")
+        raise TigerbushError(f"{key}: {path} is not readable for this user; change its permissions.")
 
 
 def check_folders(folder: str, workflow: str, python: str, submitted: bool) -> None:
-    """Refuse places whose names Snakemake, or the shells that start its jobs, take for something else.
+    """Refuse folders whose names Snakemake, or the shells that start its jobs, would misinterpret.
 
     Parameters
     ----------
     folder : str
         The working folder, absolute.
     workflow : str
-        A file of the workflow.
+        Path of a file of the workflow.
     python : str
-        Python's own path.
+        Path of the Python executable.
     submitted : bool
-        Whether jobs are commands that are submitted, as on SLURM, and find these places there.
+        Whether jobs are submitted as commands, as on SLURM, and use these folders.
 
     Raises
     ------
     TigerbushError
     """
-    places = [
-        ("working folder", folder, _NO_TEXT),
+    folders = [
+        ("working folder", folder, _NOT_UTF8),
         ("folder of the workflow", workflow, _WILDCARD),
     ]
     if submitted:
-        places += [
+        folders += [
             ("working folder", folder, _EXPANDED),
             ("folder of the workflow", workflow, _EXPANDED),
             ("folder of Python", python, _EXPANDED),
         ]
     job = "a submitted job" if submitted else "a job"
-    for what, path, pattern in places:
-        if sentence := _refusal(what, path, pattern, f"{job} cannot start"):
+    for name, path, pattern in folders:
+        if sentence := _refusal(name, path, pattern, f"{job} cannot start"):
             raise TigerbushError(sentence)
 
 
 def checkout_refusal(folder: str) -> str | None:
-    """Say why the environment of a checkout cannot be made in a folder; None when it can. `make env` asks."""
+    """Return why the environment of a checkout cannot be created in a folder, for `make env`; None if it can."""
     return _refusal(
         "folder of the checkout", folder, _NO_CHECKOUT, "the environment or its jobs cannot start"
     )
 
 
-def _refusal(what: str, path: str, pattern: re.Pattern, fault: str) -> str | None:
+def _refusal(name: str, path: str, pattern: re.Pattern, fault: str) -> str | None:
+    """Return the sentence for a folder whose path matches a pattern; None if it does not."""
     match = pattern.search(path)
     if match is None:
         return None
     character = _NAMES.get(match[0], ascii(match[0]))
-    return f"the {what} {path!a} has {character} in its path, with which {fault}; rename or move it."
+    return f"the {name} {path!a} has {character} in its path, with which {fault}; rename or move it."
