@@ -271,7 +271,7 @@ def test_the_report_opens_in_a_browser(report, page):
     page.get_by_text("Images", exact=True).first.click()
     row = page.locator("tr", has_text="2021-12-16").filter(has_text="RGB")
     row.locator("[iconname=information-circle]").click()
-    page.get_by_text("stretched to the brightest value").wait_for(timeout=30_000)
+    page.get_by_text("scaled to the brightest value").wait_for(timeout=30_000)
     row.locator("[iconname=eye]").click()
     picture = page.locator("img[src*='rgb.png']")
     picture.wait_for(timeout=30_000)
