@@ -153,12 +153,14 @@ WINDOWS = [month(i) for i in (*range(28, 40), 39, *range(41, 56))]
 def table_of(summary, key, convert=float):
     """The values of a field as lists of dates by sub-images, read the slow way; NaN where there is none."""
     series = summary[VEGETATION_COLLECTION]["time-series-data"]
-    places = sorted({(one["latitude"], one["longitude"]) for parts in series.values() for one in parts or ()})
+    places = sorted(
+        {(part["latitude"], part["longitude"]) for parts in series.values() for part in parts or ()}
+    )
     table = np.full((len(series), len(places)), np.nan)
     for row, parts in zip(table, series.values(), strict=True):
-        for one in parts or ():
-            if key in one:
-                row[places.index((one["latitude"], one["longitude"]))] = convert(one[key])
+        for part in parts or ():
+            if key in part:
+                row[places.index((part["latitude"], part["longitude"]))] = convert(part[key])
     return table
 
 
@@ -169,18 +171,18 @@ def changed(summary, change):
     return other
 
 
-def assert_same(found, expected, rel=1e-9, at=""):
+def assert_same(actual, expected, rel=1e-9, at=""):
     """Two JSON values are the same, floats to a relative tolerance."""
     if isinstance(expected, dict):
-        assert list(found) == list(expected), at
+        assert list(actual) == list(expected), at
         for key in expected:
-            assert_same(found[key], expected[key], rel, f"{at}.{key}")
+            assert_same(actual[key], expected[key], rel, f"{at}.{key}")
     elif isinstance(expected, list | tuple | np.ndarray):
-        assert len(found) == len(expected), at
-        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-            assert_same(one, other, rel, f"{at}[{i}]")
+        assert len(actual) == len(expected), at
+        for i, (item, other) in enumerate(zip(actual, expected, strict=True)):
+            assert_same(item, other, rel, f"{at}[{i}]")
     elif isinstance(expected, float) and np.isfinite(expected):
-        assert found == pytest.approx(expected, rel=rel, abs=1e-12), at
+        assert actual == pytest.approx(expected, rel=rel, abs=1e-12), at
     else:
-        assert found == (None if isinstance(expected, float) else expected), at
-        assert type(found) is type(expected) or isinstance(expected, float), at
+        assert actual == (None if isinstance(expected, float) else expected), at
+        assert type(actual) is type(expected) or isinstance(expected, float), at

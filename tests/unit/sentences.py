@@ -256,7 +256,7 @@ ANALYSIS = {
 
 def report(
     *,
-    found=FOUND,
+    findings=FOUND,
     caveats=CAVEATS,
     parts=(PICTURES_SHOWN, SERIES_SHOWN, COMPLETENESS_SHOWN, WARNING_SHOWN, PATTERN_SHOWN, WEATHER_SHOWN),
     methods=METHODS,
@@ -266,7 +266,7 @@ def report(
     return [
         *HEAD,
         "## Findings",
-        *listed(found),
+        *listed(findings),
         "## Caveats",
         *listed(caveats),
         *(line for part in parts for line in part),

@@ -138,14 +138,14 @@ def test_sub_images_are_those_of_any_measure(summary):
     """A sub-image may have a measure that others lack; and a record may tell no observations."""
 
     def change(vegetation):
-        for k, one in enumerate(vegetation["2016-03-16"]):
-            del one["ndvi_mean"], one["ndvi"]
+        for k, part in enumerate(vegetation["2016-03-16"]):
+            del part["ndvi_mean"], part["ndvi"]
             if k:
-                del one["offset50"]
-                one["ndvi_veg"] = 200.0
+                del part["offset50"]
+                part["ndvi_veg"] = 200.0
         for parts in vegetation.values():
-            for one in parts or ():
-                del one["n_obs"]
+            for part in parts or ():
+                del part["n_obs"]
 
     result = analyse_site(read_series(planted.changed(summary, change), "it"), SETTINGS)
     assert [result["series"][name]["n"][8] for name in ("offset50", "ndvi", "ndvi_veg")] == [1, 0, 4]

@@ -44,13 +44,13 @@ def run(tmp_path, capsys, monkeypatch):
     (tmp_path / "summary.json").write_text(json.dumps(SUMMARY))
 
     def run(warning, *words):
-        found = {"completeness": {"with_data": 2, "dates": 99}, "early_warning": warning}
+        analysis = {"completeness": {"with_data": 2, "dates": 99}, "early_warning": warning}
         given = []
-        monkeypatch.setattr(analyse, "analyse_site", lambda *arguments: given.append(arguments) or found)
+        monkeypatch.setattr(analyse, "analyse_site", lambda *arguments: given.append(arguments) or analysis)
         assert (
             main(["analyse", str(tmp_path / "summary.json"), "--output", str(tmp_path / "out"), *words]) == 0
         )
-        assert json.loads((tmp_path / "out" / "analysis.json").read_text()) == found
+        assert json.loads((tmp_path / "out" / "analysis.json").read_text()) == analysis
         out, err = capsys.readouterr()
         assert err == ""
         return out.splitlines(), *given

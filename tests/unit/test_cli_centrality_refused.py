@@ -91,9 +91,9 @@ def test_absurd_sizes(tmp_path, refused):
 def test_bad_csv(tmp_path, refused, content, sentence):
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    found = refused(path)
-    assert str(path) in found
-    assert sentence in found
+    refusal = refused(path)
+    assert str(path) in refusal
+    assert sentence in refusal
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_full_disk_leaves_whole_files(tmp_path, monkeypatch, capsys):
     path = write_png(tmp_path / "a.png", random_image())
     arguments = ["centrality", str(path), "--output", str(tmp_path / "output")]
     assert main(arguments) == 0
-    before = {found: found.read_bytes() for found in (tmp_path / "output").iterdir()}
+    before = {file: file.read_bytes() for file in (tmp_path / "output").iterdir()}
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -173,4 +173,4 @@ def test_full_disk_leaves_whole_files(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert main([*arguments, "--below"]) == 1
     assert "(No space left on device)" in capsys.readouterr().err
-    assert {found: found.read_bytes() for found in (tmp_path / "output").iterdir()} == before
+    assert {file: file.read_bytes() for file in (tmp_path / "output").iterdir()} == before

@@ -97,12 +97,14 @@ def test_rainfall_of_each_step(tmp_path, simulate, content):
 def test_animation(simulate):
     output, _ = simulate("--size", 30, "--steps", 50, "--every", 20, "--animation")
     assert names(output) == ["random_pattern.csv", "random_pattern.png", "random_pattern.webp"]
-    _, found = cv2.imdecodeanimation(np.frombuffer((output / "random_pattern.webp").read_bytes(), np.uint8))
-    assert list(found.durations) == [100] * 4
+    _, animation = cv2.imdecodeanimation(
+        np.frombuffer((output / "random_pattern.webp").read_bytes(), np.uint8)
+    )
+    assert list(animation.durations) == [100] * 4
     start = start_states(random_pattern((30, 30), 0), 1.0)[0]
     plants = [start, *(evolve(start, 1.0, day)[0] for day in (20, 40, 50))]
     top = np.median([field.max() for field in plants])
-    for frame, field in zip(found.frames, plants, strict=True):
+    for frame, field in zip(animation.frames, plants, strict=True):
         # lossless, and cells of 13 x 13 pixels
         assert frame.shape[:2] == (390, 390)
         difference = frame[6::13, 6::13, 2::-1].astype(int) - picture(field, top)
@@ -113,9 +115,11 @@ def test_animation(simulate):
 
 def test_animation_without_every_has_some_50_frames(simulate):
     output, out = simulate("--size", 8, "--steps", 230, "--animation")
-    _, found = cv2.imdecodeanimation(np.frombuffer((output / "random_pattern.webp").read_bytes(), np.uint8))
+    _, animation = cv2.imdecodeanimation(
+        np.frombuffer((output / "random_pattern.webp").read_bytes(), np.uint8)
+    )
     # WebP joins equal frames, and shows them as long
-    assert sum(found.durations) == 47 * 100
+    assert sum(animation.durations) == 47 * 100
     assert sum(line.split()[:1] == ["230"] for line in out.splitlines()) == 1
 
 
@@ -177,9 +181,9 @@ def test_bad_options(refused, options, sentence):
 def test_bad_start(tmp_path, refused, content, sentence):
     path = tmp_path / "start.csv"
     path.write_text(content)
-    found = refused("--start", path)
-    assert str(path) in found
-    assert sentence in found
+    refusal = refused("--start", path)
+    assert str(path) in refusal
+    assert sentence in refusal
 
 
 @pytest.mark.parametrize(
@@ -194,9 +198,9 @@ def test_bad_start(tmp_path, refused, content, sentence):
 def test_bad_rainfall_file(tmp_path, refused, content, options, sentence):
     path = tmp_path / "rain.csv"
     path.write_text(content)
-    found = refused("--rainfall", path, *options)
-    assert str(path) in found
-    assert sentence in found
+    refusal = refused("--rainfall", path, *options)
+    assert str(path) in refusal
+    assert sentence in refusal
 
 
 def test_full_disk_leaves_whole_files(tmp_path, simulate, monkeypatch, capsys):
@@ -230,8 +234,8 @@ def test_the_script_equals_pyveg(shared_data, tmp_path):
         check=True,
     )
     assert done.stderr == ""
-    found = read_csv(tmp_path / "binary_labyrinths_50_pattern.csv")
+    biomass = read_csv(tmp_path / "binary_labyrinths_50_pattern.csv")
     expected = read_csv(folder / "PG-1mm-100iterations.csv")
     # half of the last of the 6 decimals in the file
-    np.testing.assert_allclose(found, expected, rtol=0, atol=5.001e-7)
-    assert f"{found.mean():.4f}    53.32" in done.stdout
+    np.testing.assert_allclose(biomass, expected, rtol=0, atol=5.001e-7)
+    assert f"{biomass.mean():.4f}    53.32" in done.stdout

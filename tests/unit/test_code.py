@@ -240,7 +240,11 @@ def test_the_imports_of_a_file_are_those_that_python_sees(name):
     modules = modules_by_python(SCRIPTS / name)
     assert set(re.findall(code.IMPORT, text)) == modules
     # a package has nothing to import from: its module would be missed
-    assert [one for one in modules if not (SCRIPTS / f"{one.replace('.', '/')}.py").exists()] in (
+    assert [
+        module_name
+        for module_name in modules
+        if not (SCRIPTS / f"{module_name.replace('.', '/')}.py").exists()
+    ] in (
         [],
         ["tigerbush"],
     )

@@ -139,13 +139,13 @@ def test_defaults_are_valid(name):
 
 
 def test_the_default_configuration_holds_every_key_once():
-    found = list(leaves(yaml.compose((ROOT / "config" / "config.yaml").read_text())))
-    names = [name for name, _ in found]
+    keys = list(leaves(yaml.compose((ROOT / "config" / "config.yaml").read_text())))
+    names = [name for name, _ in keys]
     assert [name for name in set(names) if names.count(name) > 1] == []
     assert set(names) <= set(KEYS)
     # without a default a key may have no value that is valid for every source
     assert [name for name, child in KEYS.items() if "default" in child and name not in names] == []
-    for name, value in found:
+    for name, value in keys:
         if not OWN.fullmatch(name):
             assert value == KEYS[name]["default"], name
 

@@ -136,9 +136,9 @@ OPTIONAL = group("snap")[0]
 def test_an_import_is_a_dependency(module):
     distributions = used()[module]
     files = ", ".join(sorted(imported()[module]))
-    what = " or ".join(sorted(distributions))
+    names = " or ".join(sorted(distributions))
     assert distributions & (DEPENDENCIES | OPTIONAL), (
-        f"{files} imports {module}: add {what} to pyproject.toml"
+        f"{files} imports {module}: add {names} to pyproject.toml"
     )
     if module in imported(jobs_only=True) and not distributions & OPTIONAL:
         conda = {CONDA_NAMES.get(name, name) for name in distributions}

@@ -152,15 +152,15 @@ def test_bands_are_a_standard_deviation_on_either_side(figure):
 
 def test_images_stand_above_each_other(figure):
     axes = figure.subfigs[0].axes
-    assert [one.get_title() for one in axes] == [DAYS[0], DAYS[2], "", ""]
-    assert [one.get_ylabel() for one in axes] == ["RGB", "", "bare ground (white)", ""]
-    assert [int(one.images[0].get_array().flat[0]) for one in axes] == [40, 60, 50, 70]
-    assert [one.images[0].get_array().shape for one in axes] == [(2, 3, 3)] * 2 + [(2, 3)] * 2
-    assert {(one.images[0].get_cmap().name, one.images[0].get_clim()) for one in axes[2:]} == {
+    assert [panel.get_title() for panel in axes] == [DAYS[0], DAYS[2], "", ""]
+    assert [panel.get_ylabel() for panel in axes] == ["RGB", "", "bare ground (white)", ""]
+    assert [int(panel.images[0].get_array().flat[0]) for panel in axes] == [40, 60, 50, 70]
+    assert [panel.images[0].get_array().shape for panel in axes] == [(2, 3, 3)] * 2 + [(2, 3)] * 2
+    assert {(panel.images[0].get_cmap().name, panel.images[0].get_clim()) for panel in axes[2:]} == {
         ("gray", (0, 255))
     }
-    assert all(len(one.get_xticks()) == len(one.get_yticks()) == 0 for one in axes)
-    assert {one.images[0].get_interpolation() for one in axes} == {"nearest"}
+    assert all(len(panel.get_xticks()) == len(panel.get_yticks()) == 0 for panel in axes)
+    assert {panel.images[0].get_interpolation() for panel in axes} == {"nearest"}
     assert figure.get_size_inches().tolist() == [9, 9.5]
     assert isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
     above, below = figure.subfigs

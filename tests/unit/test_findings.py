@@ -39,8 +39,8 @@ def test_everything_that_was_found():
     ]
 
 
-@pytest.mark.parametrize(("present", "mode", "gaps", "told"), sentences.COVERAGES)
-def test_coverage(present, mode, gaps, told):
+@pytest.mark.parametrize(("present", "mode", "gaps", "expected"), sentences.COVERAGES)
+def test_coverage(present, mode, gaps, expected):
     analysis = {
         "completeness": {"with_data": present, "dates": 9},
         "mode": mode,
@@ -51,13 +51,13 @@ def test_coverage(present, mode, gaps, told):
             "c": {"n": [4], "gaps": [{"dates": 70}]},
         },
     }
-    assert coverage(analysis) == told
+    assert coverage(analysis) == expected
     assert coverage(analysis | {"series": {}}) == f"{present} of 9 dates have data."
 
 
-@pytest.mark.parametrize(("unit", "values", "told"), sentences.CHANGES)
-def test_change(unit, values, told):
-    assert change_sentence("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == told
+@pytest.mark.parametrize(("unit", "values", "sentence"), sentences.CHANGES)
+def test_change(unit, values, sentence):
+    assert change_sentence("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == sentence
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_changes_of_the_pattern_are_of_what_has_six_dates():
     assert pattern_change({"cover": few}) == pattern_change({}) == []
 
 
-@pytest.mark.parametrize(("p", "told"), sentences_of_warning.VERDICTS)
-def test_the_verdict_follows_the_probabilities(p, told):
-    one = WARNING["indicators"]["ndvi"]["ar1"] | {"p": dict(zip(("ar1", "phase"), p, strict=True))}
-    assert primary_sentence("ndvi", one) == told
+@pytest.mark.parametrize(("p", "sentence"), sentences_of_warning.VERDICTS)
+def test_the_verdict_follows_the_probabilities(p, sentence):
+    indicator = WARNING["indicators"]["ndvi"]["ar1"] | {"p": dict(zip(("ar1", "phase"), p, strict=True))}
+    assert primary_sentence("ndvi", indicator) == sentence
 
 
 @pytest.mark.parametrize(
@@ -110,26 +110,26 @@ def test_the_verdict_follows_the_probabilities(p, told):
     ],
 )
 def test_nothing_is_tested_without_a_value(primary, indicators):
-    told = early_warning(
+    sentences = early_warning(
         {"early_warning": WARNING | {"primary": primary, "indicators": indicators, "disagreement": {}}}
     )
-    assert told == [sentences_of_warning.NO_VALUE, sentences_of_warning.POWER]
+    assert sentences == [sentences_of_warning.NO_VALUE, sentences_of_warning.POWER]
 
 
 def test_a_variable_without_indicators_may_disagree():
-    told = early_warning({"early_warning": WARNING | {"indicators": {}}})
-    assert told == [
+    sentences = early_warning({"early_warning": WARNING | {"indicators": {}}})
+    assert sentences == [
         sentences_of_warning.NO_VALUE,
         *sentences_of_warning.UNLABELLED,
         sentences_of_warning.POWER,
     ]
 
 
-@pytest.mark.parametrize(("variable", "named", "told"), sentences_of_warning.POINTING)
-def test_where_indicators_point(variable, named, told):
+@pytest.mark.parametrize(("variable", "named", "sentence"), sentences_of_warning.POINTING)
+def test_where_indicators_point(variable, named, sentence):
     groups = dict(zip(("slowing", "opposite", "unclear", "contradictory"), named, strict=True))
     labels = {name: WARNING["indicators"]["ndvi"][name] for name in ("ar1", "rate_ou")}
-    assert disagreement(variable, groups, labels) == told
+    assert disagreement(variable, groups, labels) == sentence
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_caveats(mode, simulated, first):
 
 def test_methods():
     assert methods(ANALYSIS) == sentences_of_methods.METHODS
-    told = [methods(ANALYSIS | {"detrending": how})[2] for how, _ in sentences_of_methods.DETRENDED]
-    assert told == [text for _, text in sentences_of_methods.DETRENDED]
+    sentences = [methods(ANALYSIS | {"detrending": how})[2] for how, _ in sentences_of_methods.DETRENDED]
+    assert sentences == [text for _, text in sentences_of_methods.DETRENDED]
     pyveg = methods(ANALYSIS | {"configuration": ANALYSIS["configuration"] | {"mode": "pyveg"}})
     assert pyveg == [
         text for text in sentences_of_methods.METHODS if text != sentences_of_methods.NOT_INTERPOLATED

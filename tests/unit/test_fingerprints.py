@@ -168,7 +168,7 @@ def test_what_has_changed(old, new, line):
 
 
 @pytest.mark.parametrize(
-    ("found", "line"),
+    ("recorded", "line"),
     [
         ('{"a": 2}', "a: 2 -> 1"),
         ("{", "its fingerprint is damaged"),
@@ -176,9 +176,9 @@ def test_what_has_changed(old, new, line):
         ('{"a":  1}', ""),
     ],
 )
-def test_a_fingerprint_that_is_found(found, line):
-    assert text_differences(found, '{"a": 1}') == line
-    assert text_differences(found, found) is None
+def test_a_fingerprint_that_is_found(recorded, line):
+    assert text_differences(recorded, '{"a": 1}') == line
+    assert text_differences(recorded, recorded) is None
 
 
 def test_values_by_their_keys():

@@ -38,15 +38,15 @@ def test_no_file_is_long():
 
 def test_no_function_is_long():
     """Without its docstring."""
-    found = {}
+    long = {}
     for path in python_files():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 docstring = ast.get_docstring(node, clean=False)
                 lines = node.end_lineno - node.lineno + 1 - (docstring.count("\n") + 1 if docstring else 0)
                 if lines > MOST_LINES_OF_A_FUNCTION:
-                    found[f"{path.relative_to(ROOT)}: {node.name}"] = lines
-    assert found == {}
+                    long[f"{path.relative_to(ROOT)}: {node.name}"] = lines
+    assert long == {}
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(SCRIPTS)))
@@ -57,9 +57,9 @@ def test_names_are_imported_and_never_modules(path):
             assert not node.level, f"line {node.lineno}: a relative import"
             folder = SCRIPTS.joinpath(*node.module.split("."))
             modules = [
-                one.name
-                for one in node.names
-                if (folder / one.name).is_dir() or (folder / f"{one.name}.py").exists()
+                alias.name
+                for alias in node.names
+                if (folder / alias.name).is_dir() or (folder / f"{alias.name}.py").exists()
             ]
             assert modules == [], f"line {node.lineno}"
 
@@ -137,16 +137,16 @@ def test_only_the_folder_of_a_sensor_names_it():
     """But for the sample, which simulates Sentinel-2."""
     folders = {path.parent.name for path in (SCRIPTS / "tigerbush").glob("*/sensor.py")}
     assert folders == {"sentinel2"}
-    found = []
+    naming = []
     for path in [*LIBRARY, *SCRIPTS.glob("*.py"), *(ROOT / "workflow" / "rules").glob("*.smk")]:
         if path.parent.name in {*folders, "sample"}:
             continue
-        found += [
+        naming += [
             f"{path.relative_to(SCRIPTS.parent)}: {folder}"
             for folder in folders
             if f"tigerbush.{folder}" in path.read_text()
         ]
-    assert found == []
+    assert naming == []
 
 
 # what nothing else may know: its bands, files and names

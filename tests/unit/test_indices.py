@@ -69,9 +69,9 @@ def test_msavi_of_integers_does_not_wrap():
 def test_red_and_near_infrared_are_the_last_bands(others):
     red, nir = [0.16, 0.125, np.nan], [0.3, 0.5, 0.5]
     bands = [[0.9, 0.9, 0.9]] * others
-    found = compute_indices(composite(*bands, red, nir), ["ndvi", "msavi"])
-    assert list(found) == ["msavi"]
-    np.testing.assert_allclose(found["msavi"], [[0.2, 0.5, np.nan]], atol=1e-6)
+    indices = compute_indices(composite(*bands, red, nir), ["ndvi", "msavi"])
+    assert list(indices) == ["msavi"]
+    np.testing.assert_allclose(indices["msavi"], [[0.2, 0.5, np.nan]], atol=1e-6)
     assert compute_indices(composite(*bands, red, nir), []) == {}
 
 

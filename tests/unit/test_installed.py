@@ -137,12 +137,12 @@ def test_no_module_imports_snakemake_where_it_is_installed(installed, tmp_path):
 
 
 def check_imported(text, installed):
-    found = json.loads(text)
+    imported = json.loads(text)
     files = [path.relative_to(installed).with_suffix("") for path in (installed / "tigerbush").rglob("*.py")]
     modules = {".".join(path.parts).removesuffix(".__init__") for path in files}
-    assert {"tigerbush", *found["library"]} == modules
-    assert found["file"] == str(installed / "tigerbush" / "__init__.py")
-    assert not {name for name in found["loaded"] if name.partition(".")[0] == "snakemake"}
+    assert {"tigerbush", *imported["library"]} == modules
+    assert imported["file"] == str(installed / "tigerbush" / "__init__.py")
+    assert not {name for name in imported["loaded"] if name.partition(".")[0] == "snakemake"}
 
 
 def third_party(path):

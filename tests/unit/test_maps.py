@@ -45,24 +45,24 @@ def maps_of(values, dates):
 
 
 def test_numbers_are_where_their_sub_images_are(maps):
-    found = maps("offset50")
-    assert (found.metric, found.label, found.dates) == ("offset50", "network centrality (offset50)", DAYS)
-    assert found.values.dtype == np.float32
-    np.testing.assert_array_equal(found.values[2], [[0, -1, -2], [-100, -101, -102]])
-    np.testing.assert_array_equal(found.values[0], [[0, np.nan, -2], [-100, -101, -102]])
-    assert np.isnan(found.values[1]).all()
-    assert found.limits == (-102, 0)
-    assert (found.grid, found.epsg) == (Grid(GRID.x, GRID.y, 50, 3, 2), EPSG)
+    mapped = maps("offset50")
+    assert (mapped.metric, mapped.label, mapped.dates) == ("offset50", "network centrality (offset50)", DAYS)
+    assert mapped.values.dtype == np.float32
+    np.testing.assert_array_equal(mapped.values[2], [[0, -1, -2], [-100, -101, -102]])
+    np.testing.assert_array_equal(mapped.values[0], [[0, np.nan, -2], [-100, -101, -102]])
+    assert np.isnan(mapped.values[1]).all()
+    assert mapped.limits == (-102, 0)
+    assert (mapped.grid, mapped.epsg) == (Grid(GRID.x, GRID.y, 50, 3, 2), EPSG)
     assert (maps("ndvi_veg").values[2] == 1).all()
     # the key is not there at all
     assert maps("ndvi").limits == (0, 1)
 
 
 def test_the_raster_has_a_band_for_each_date_and_lies_on_the_site(maps, tmp_path):
-    found = maps_raster(maps("offset50"))
-    assert found.tags == {"TIGERBUSH_METRIC": "network centrality (offset50)"}
-    assert np.isnan(found.nodata)
-    write_raster(tmp_path / "map.tif", found)
+    maps_of_metric = maps_raster(maps("offset50"))
+    assert maps_of_metric.tags == {"TIGERBUSH_METRIC": "network centrality (offset50)"}
+    assert np.isnan(maps_of_metric.nodata)
+    write_raster(tmp_path / "map.tif", maps_of_metric)
     raster = read_raster(tmp_path / "map.tif")
     assert raster.bands == tuple(DAYS)
     assert raster.grid == Grid(GRID.x, GRID.y, 50, 3, 2)
@@ -137,10 +137,10 @@ def test_the_animation_has_a_frame_for_each_date(animation):
     for frame, layer in zip(frames_of(animation), LAYERS, strict=True):
         assert frame.shape == (500, 400, 3)
         # a third of 376 pixels is the side of a square, and 230 the middle of 380 below 40
-        found = [
+        frames = [
             [tuple(frame[row, column].tolist()) for column in (75, 200, 325)] for row in (230 - 60, 230 + 60)
         ]
-        assert found == [
+        assert frames == [
             [GREY if np.isnan(value) else colour_of(value / 8) for value in row] for row in layer
         ]
 

@@ -84,15 +84,15 @@ def test_an_engine_that_starts(worker):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "sentence"),
     [
         ("print('first'); sys.exit('last of stderr')", "first"),
         ("sys.exit('one\\ntwo\\n')", "two"),
         ("sys.exit(1)", "no message"),
     ],
 )
-def test_an_engine_that_does_not_start(worker, code, said):
-    assert refused(check_engine, "snap", worker(code), **HERE) == f"scene.engine snap: {said}"
+def test_an_engine_that_does_not_start(worker, code, sentence):
+    assert refused(check_engine, "snap", worker(code), **HERE) == f"scene.engine snap: {sentence}"
 
 
 def test_no_engine_on_nodes(worker):

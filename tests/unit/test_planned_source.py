@@ -42,20 +42,24 @@ def test_what_opens_a_store():
 
 
 def test_what_discovery_depends_on():
-    found = discovery_parameters(SOURCE, SITES, PERIODS)
-    assert found == {
+    parameters = discovery_parameters(SOURCE, SITES, PERIODS)
+    assert parameters == {
         "source": STORE | {"level": "L1C", "prefixes": ["p"], "catalogue": None, "collections": []},
         "sites": [
             {"longitude": 1.0, "latitude": 2.0, "region_size": 0.1}, {"longitude": 3.0, "latitude": 4.0, "region_size": 0.2},
         ],
         "period": ["2017-01-01", "2017-03-01"],
     }  # fmt: skip
-    assert list(found["source"]) == [*STORE, "level", "prefixes", "catalogue", "collections"]
+    assert list(parameters["source"]) == [*STORE, "level", "prefixes", "catalogue", "collections"]
 
 
 def test_a_folder_is_listed_for_all_sites_and_dates_alike():
-    found = discovery_parameters(SOURCE | {"kind": "local"}, SITES, PERIODS)
-    assert found == {"source": {"kind": "local", "path": "here", "level": "L1C"}, "sites": [], "period": []}
+    parameters = discovery_parameters(SOURCE | {"kind": "local"}, SITES, PERIODS)
+    assert parameters == {
+        "source": {"kind": "local", "path": "here", "level": "L1C"},
+        "sites": [],
+        "period": [],
+    }
 
 
 PRODUCT = name_of()

@@ -88,7 +88,7 @@ def test_a_row_of_the_table_of_products():
     clouds = [
         table_row(name, url="", granule="", size_bytes=0, cloud_percent=cloud) for cloud in (None, 0.0, 100)
     ]
-    assert [one["cloud_percent"] for one in clouds] == ["", "0", "100"]
+    assert [row["cloud_percent"] for row in clouds] == ["", "0", "100"]
 
 
 def test_a_row_of_the_table_of_files():
@@ -133,9 +133,9 @@ def test_rows_that_a_source_no_longer_holds(caplog, gone):
     new = [named(day) for day in (20, 11)]
     old = [named(day) for day in range(1, gone + 1)] + [named(20, url="old"), named(12, url="other")]
     old.append(named(11, product="older", baseline="02.03"))
-    kept = keep_removed_rows(old, new, lambda one: one["url"] != "other", "the shelf")
+    kept = keep_removed_rows(old, new, lambda row: row["url"] != "other", "the shelf")
     assert kept == [*old[:gone], new[1], new[0]]
-    names = ", ".join(one["product"] for one in old[: min(gone, 5)]) + " ..." * (gone > 5)
+    names = ", ".join(row["product"] for row in old[: min(gone, 5)]) + " ..." * (gone > 5)
     expected = (
         f"{gone} products of the table are no longer in the shelf; they are kept because of their results. To remove "
         f"one, delete its line from the table: {names}"
@@ -197,4 +197,6 @@ def test_resolutions_of_bands():
         20: ["B5", "B6", "B7", "B8A", "B11", "B12"],
         60: ["B1", "B9", "B10"],
     }
-    assert {one: [band for band in BANDS if BANDS[band] == one] for one in by_resolution} == by_resolution
+    assert {
+        resolution: [band for band in BANDS if BANDS[band] == resolution] for resolution in by_resolution
+    } == by_resolution

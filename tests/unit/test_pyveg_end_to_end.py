@@ -90,10 +90,10 @@ def test_images_are_pyvegs_to_the_last_pixel(day):
 
 
 def test_sub_images_are_pyvegs(summary):
-    found = summary["COPERNICUS/S2"]["time-series-data"]
-    assert list(found) == DATES
-    assert [day for day in DATES if not found[day]] == ["2017-11-16"]
-    records = [record for day in DATES for record in found[day] or []]
+    dates = summary["COPERNICUS/S2"]["time-series-data"]
+    assert list(dates) == DATES
+    assert [day for day in DATES if not dates[day]] == ["2017-11-16"]
+    records = [record for day in DATES for record in dates[day] or []]
     expected = [line.split() for line in SUB_IMAGES.splitlines()]
     assert len(records) == len(expected) == 67
     for record, (day, *numbers) in zip(records, expected, strict=True):
@@ -109,8 +109,8 @@ def test_sub_images_are_pyvegs(summary):
 
 
 def test_feature_vectors_are_pyvegs(summary):
-    found = summary["COPERNICUS/S2"]["time-series-data"]["2017-08-16"]
-    vectors = {one["longitude"]: one["feature_vec"] for one in found if one["latitude"] == 11.6}
+    records = summary["COPERNICUS/S2"]["time-series-data"]["2017-08-16"]
+    vectors = {record["longitude"]: record["feature_vec"] for record in records if record["latitude"] == 11.6}
     assert vectors == VECTORS
 
 
@@ -132,16 +132,16 @@ def test_outliers_are_those_that_pyveg_drops(summary):
 
 @pytest.mark.parametrize("variable", ANALYSIS)
 def test_smoothed_means_of_the_sub_images_are_pyvegs(analysis, variable):
-    found, expected = analysis["series"][variable]["mean"], numbers(ANALYSIS[variable]["smooth_mean"])
-    assert [i for i, value in enumerate(found) if value is None] == [10]
+    means, expected = analysis["series"][variable]["mean"], numbers(ANALYSIS[variable]["smooth_mean"])
+    assert [i for i, value in enumerate(means) if value is None] == [10]
     # pyveg counts nanoseconds instead of days
-    np.testing.assert_allclose(found[:10] + found[11:], expected[:10] + expected[11:], rtol=1e-9)
+    np.testing.assert_allclose(means[:10] + means[11:], expected[:10] + expected[11:], rtol=1e-9)
 
 
 @pytest.mark.parametrize("variable", ANALYSIS)
 def test_variances_of_first_differences_and_their_tau_are_pyvegs(analysis, variable):
     """Of windows of half of the 17 differences; AR(1) is defined otherwise (a correlation, pyveg: a slope)."""
-    found = analysis["early_warning"]["indicators"][variable]["variance"]
-    assert found["dates"] == DATES[8:]
-    np.testing.assert_allclose(found["values"], numbers(ANALYSIS[variable]["variance"]), rtol=1e-6)
-    assert found["tau"] == pytest.approx(ANALYSIS[variable]["tau"], abs=1e-9)
+    variance = analysis["early_warning"]["indicators"][variable]["variance"]
+    assert variance["dates"] == DATES[8:]
+    np.testing.assert_allclose(variance["values"], numbers(ANALYSIS[variable]["variance"]), rtol=1e-6)
+    assert variance["tau"] == pytest.approx(ANALYSIS[variable]["tau"], abs=1e-9)

@@ -60,13 +60,13 @@ def test_a_report_shows_every_field():
 def test_a_site_that_is_refused_is_told_as_such():
     refused = ANALYSIS | {"early_warning": REFUSED}
     assert lines_of(report_of(refused)) == report(
-        found=FOUND_REFUSED, parts=with_parts(warning=WARNING_REFUSED)
+        findings=FOUND_REFUSED, parts=with_parts(warning=WARNING_REFUSED)
     )
 
 
 def test_a_site_without_data_is_told_as_such():
-    found = ["0 of 21 dates have data.", FOUND_REFUSED[-1]]
-    assert lines_of(report_of(EMPTY, {}, {})) == report(found=found, parts=sentences.EMPTY_SHOWN)
+    findings = ["0 of 21 dates have data.", FOUND_REFUSED[-1]]
+    assert lines_of(report_of(EMPTY, {}, {})) == report(findings=findings, parts=sentences.EMPTY_SHOWN)
 
 
 def test_a_simulated_site_is_set_against_its_truth():
@@ -180,13 +180,13 @@ def test_the_report_over_sites_names_accepted_and_rejected_refused_and_disagreei
     )
 
 
-@pytest.mark.parametrize(("rows", "found"), sentences_of_sites.FOUND_AMONG)
-def test_signs_among_sites(rows, found):
+@pytest.mark.parametrize(("rows", "findings"), sentences_of_sites.FOUND_AMONG)
+def test_signs_among_sites(rows, findings):
     lines = lines_of(
         sites_report(sentences_of_sites.COMPARISON | {"rows": rows}, sentences_of_sites.ANALYSES, "")
     )
     start, end = lines.index("## Findings"), lines.index("## Caveats")
-    assert lines[start + 1 : end] == sentences.listed(found)
+    assert lines[start + 1 : end] == sentences.listed(findings)
 
 
 def test_releases_are_listed_once_and_in_order():

@@ -29,10 +29,10 @@ class Lock:
         self.renewals = renewals.get("renewals", [])
         self.renewed = threading.Event()
 
-    def note(self, what, mark=None):
-        self.done.append(what)
+    def note(self, operation, mark=None):
+        self.done.append(operation)
         self.marks.append(mark)
-        if self.trouble and what == self.trouble[0]:
+        if self.trouble and operation == self.trouble[0]:
             raise self.trouble[1]
 
     def check_access(self):
@@ -93,9 +93,9 @@ def plugin(name, dry=False):
     return SimpleNamespace(name=name, common_settings=SimpleNamespace(dryrun_exec=dry))
 
 
-def guarded(lock, said=None):
+def guarded(lock, messages=None):
     workflow = Workflow(lock)
-    guard(workflow, lambda: lock, error_type=RefusalError, notify=(said if said is not None else []).append, context=lambda options: context(lock, options))  # fmt: skip
+    guard(workflow, lambda: lock, error_type=RefusalError, notify=(messages if messages is not None else []).append, context=lambda options: context(lock, options))  # fmt: skip
     return workflow
 
 
@@ -109,14 +109,14 @@ def guarded(lock, said=None):
 )
 def test_methods_that_change_results_hold_them(options, executor):
     """The context is left before the lock is released."""
-    lock, said = Lock(), []
-    workflow = guarded(lock, said)
+    lock, messages = Lock(), []
+    workflow = guarded(lock, messages)
     assert workflow.execute(1, **options) == ((1,), options)
     assert lock.done == ["acquire", ("context", sorted(options)), "execute", "out", "release"]
     taken, released = lock.marks[0], lock.marks[-1]
     assert taken == released
     assert (taken.executor, taken.directory, taken.pid) == (executor, str(Path.cwd()), os.getpid())
-    assert said == ["waiting"]
+    assert messages == ["waiting"]
     assert workflow.execute.__name__ == "execute"
     lock.done.clear()
     assert workflow.delete_output(**options) == options
@@ -152,12 +152,12 @@ def test_by_default_there_is_no_context():
 
 
 def test_unlocking_removes_the_mark_and_then_the_lock_of_snakemake():
-    lock, said = Lock(), []
-    assert guarded(lock, said).unlock() == "unlocked"
-    assert (lock.done, said) == (["unlock", "unlock folder"], [])
+    lock, messages = Lock(), []
+    assert guarded(lock, messages).unlock() == "unlocked"
+    assert (lock.done, messages) == (["unlock", "unlock folder"], [])
     lock = Lock(("unlock", TigerbushError("it is alive.")))
-    assert guarded(lock, said).unlock() == "unlocked"
-    assert (lock.done, said) == (["unlock", "unlock folder"], ["it is alive."])
+    assert guarded(lock, messages).unlock() == "unlocked"
+    assert (lock.done, messages) == (["unlock", "unlock folder"], ["it is alive."])
 
 
 def test_what_is_known_later_is_written():
@@ -185,9 +185,9 @@ def test_results_that_may_be_lost_are_not_held(monkeypatch, error):
 
 def test_a_mark_is_renewed_until_the_end(monkeypatch):
     """Whoever has lost the results ends at once, but not after the end; a disk may not answer for a while."""
-    told = []
+    aborts = []
     monkeypatch.setattr(
-        run_guard, "_abort", lambda sentence, unlock: told.append((sentence, unlock)) or ended.set()
+        run_guard, "_abort", lambda sentence, unlock: aborts.append((sentence, unlock)) or ended.set()
     )
     for renewals, expected in (
         ([OSError("x"), LostLockError("it is lost")], True),
@@ -203,14 +203,14 @@ def test_a_mark_is_renewed_until_the_end(monkeypatch):
             ended.set()
         heartbeat.join(5)
         assert not heartbeat.is_alive()
-    assert told == [("it is lost; this run ends here and deletes nothing.", "unlock")]
+    assert aborts == [("it is lost; this run ends here and deletes nothing.", "unlock")]
     lock, ended = (
         Lock(renewals=[LostLockError("late")]),
         SimpleNamespace(wait=lambda seconds: waits.pop(0), is_set=lambda: True),
     )
     waits = [False, True]
     run_guard._send_heartbeats(HeldLock(lock, ELSEWHERE), ended, "unlock")
-    assert (len(told), waits) == (1, [])
+    assert (len(aborts), waits) == (1, [])
 
 
 def test_the_end_of_a_run_that_has_lost_its_results(monkeypatch, capsys):
@@ -246,16 +246,16 @@ def test_sigterm_ends_a_run_like_an_interruption(monkeypatch):
         with exclusive_run(lock, "local", notify=lambda _: None):
             assert signal.getsignal(signal.SIGTERM) is own
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        found = []
+        handlers = []
 
         def elsewhere():
             with run_guard._sigterm_as_interrupt():
-                found.append(signal.getsignal(signal.SIGTERM))
+                handlers.append(signal.getsignal(signal.SIGTERM))
 
         thread = threading.Thread(target=elsewhere)
         thread.start()
         thread.join()
-        assert found == [signal.SIG_DFL]
+        assert handlers == [signal.SIG_DFL]
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -79,9 +79,9 @@ def test_a_run_that_changes_nothing_only_looks(lock, storage):
 
 
 def test_the_first_run_gets_the_lease(lock, storage, mine, takeover):
-    said = []
-    lock.acquire(mine, takeover, said.append)
-    assert (storage.marked, storage.lease, said) == (mine, mine.token, [])
+    messages = []
+    lock.acquire(mine, takeover, messages.append)
+    assert (storage.marked, storage.lease, messages) == (mine, mine.token, [])
     assert storage.requests == ["make", "acquire", "read", "write"]
     lock.update(replace(mine, slurm="x"))
     assert storage.marked == replace(mine, slurm="x")
@@ -94,10 +94,10 @@ def test_the_first_run_gets_the_lease(lock, storage, mine, takeover):
 
 
 def test_a_dead_run_on_this_machine_is_succeeded_at_once(lock, storage, mine, takeover, dead):
-    said = []
+    messages = []
     storage.hold(dead)
-    lock.acquire(mine, takeover, said.append)
-    assert (storage.marked, storage.lease, said) == (mine, mine.token, [])
+    lock.acquire(mine, takeover, messages.append)
+    assert (storage.marked, storage.lease, messages) == (mine, mine.token, [])
     assert [call for call in storage.calls if len(call) > 1] == [("sleep", 0.2)]
 
 
@@ -111,11 +111,11 @@ WAITING = "az://runs/sahel is locked by another run ({}); waiting up to 90 s to 
 
 def test_a_run_elsewhere_is_watched(lock, storage, mine, takeover):
     """For a minute and a half, told once; whoever renews the lease meanwhile is alive."""
-    said = []
+    messages = []
     storage.hold(ELSEWHERE, age=30)
     with pytest.raises(TigerbushError) as error:
-        lock.acquire(mine, takeover, said.append)
-    assert said == [WAITING.format(AGE.format("30 s"))]
+        lock.acquire(mine, takeover, messages.append)
+    assert messages == [WAITING.format(AGE.format("30 s"))]
     assert str(error.value) == AT_WORK.format(AGE.format("2 minutes"))
     assert storage.calls.count(("sleep", 2)) == 46
     storage.calls.clear()
@@ -126,7 +126,7 @@ def test_a_run_elsewhere_is_watched(lock, storage, mine, takeover):
 
     storage.during = renewed
     with pytest.raises(TigerbushError) as error:
-        lock.acquire(mine, takeover, said.append)
+        lock.acquire(mine, takeover, messages.append)
     assert str(error.value) == AT_WORK.format(AGE.format("0 s"))
     assert storage.calls.count(("sleep", 2)) == 3
     assert storage.marked == ELSEWHERE

@@ -102,8 +102,8 @@ def test_a_run_is_judged_by_its_process_where_it_can_be(proc):
     assert liveness(here, 1e6) == "alive"
     assert liveness(replace(here, started="76"), 0) == "dead"
     # hidden from us: by the time, as elsewhere
-    for one in (replace(here, pid=8), replace(here, machine="other"), replace(here, token="")):
-        assert (liveness(one, 599.9), liveness(one, 600)) == ("alive", "silent")
+    for mark in (replace(here, pid=8), replace(here, machine="other"), replace(here, token="")):
+        assert (liveness(mark, 599.9), liveness(mark, 600)) == ("alive", "silent")
 
 
 def test_jobs_that_a_dead_run_has_left(proc):

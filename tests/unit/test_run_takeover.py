@@ -46,12 +46,12 @@ def sentence(takeover, call, other, age=AGE):
 
 def test_a_run_at_work_is_waited_for(tmp_path, dead):
     takeover = Takeover("results", tmp_path)
-    said = AT_WORK.format(4711, tmp_path)
-    assert str(takeover.still_running(dead, AGE)) == f"{said}."
+    beginning = AT_WORK.format(4711, tmp_path)
+    assert str(takeover.still_running(dead, AGE)) == f"{beginning}."
     elsewhere = replace(dead, machine="another")
     assert (
         str(takeover.still_running(elsewhere, AGE))
-        == f"{said}; if its machine is gone, wait until there has been no heartbeat for 10 minutes."
+        == f"{beginning}; if its machine is gone, wait until there has been no heartbeat for 10 minutes."
     )
 
 
@@ -74,24 +74,26 @@ def test_a_process_here_that_is_alive_or_cannot_be_told_is_at_work(tmp_path, dea
 
 @pytest.mark.parametrize("call", ["known_dead", "refuse_unless_ended", "refuse_leftovers"])
 def test_what_a_dead_run_has_left_is_named(tmp_path, dead, monkeypatch, call):
-    said, takeover = DEAD.format(tmp_path), Takeover("results", tmp_path)
+    beginning, takeover = DEAD.format(tmp_path), Takeover("results", tmp_path)
     locked(tmp_path)
-    assert sentence(takeover, call, dead) == f"{said}, and has no jobs left in SLURM or Batch: {UNLOCK}."
+    assert sentence(takeover, call, dead) == f"{beginning}, and has no jobs left in SLURM or Batch: {UNLOCK}."
     azure = replace(dead, executor="azure-batch")
-    assert sentence(takeover, call, azure) == f"{said}: {UNLOCK}, and tasks still in Batch are terminated."
+    assert (
+        sentence(takeover, call, azure) == f"{beginning}: {UNLOCK}, and tasks still in Batch are terminated."
+    )
     # what is locked is for --unlock, and of another folder it is no matter
     for other in (replace(takeover, unlocking=True), Takeover("results", tmp_path / "there")):
         assert getattr(other, call)(dead, AGE) is (True if call == "known_dead" else None)
     monkeypatch.setattr(run_takeover, "slurm_queue", lambda name: ["job"] * 3 if name == "run-7" else [])
     slurm = replace(dead, executor="slurm", slurm="run-7")
-    for one in (takeover, replace(takeover, unlocking=True)):
-        assert sentence(one, call, slurm) == (
-            f"{said}, but 3 of its jobs are still in SLURM: wait until `squeue --name run-7` is empty, or cancel "
+    for case in (takeover, replace(takeover, unlocking=True)):
+        assert sentence(case, call, slurm) == (
+            f"{beginning}, but 3 of its jobs are still in SLURM: wait until `squeue --name run-7` is empty, or cancel "
             "them with `scancel --name run-7`, then start again."
         )
         monkeypatch.setattr(run_takeover, "leftover_processes", lambda mark: [17, 4])
-        assert sentence(one, call, slurm) == (
-            f"{said}, but its jobs are still running here: wait until they end, or kill them (processes 17, 4)."
+        assert sentence(case, call, slurm) == (
+            f"{beginning}, but its jobs are still running here: wait until they end, or kill them (processes 17, 4)."
         )
         monkeypatch.setattr(run_takeover, "leftover_processes", lambda mark: [])
 

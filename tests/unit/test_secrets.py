@@ -113,8 +113,8 @@ def test_secrets_of_the_environment(tmp_path):
         "SHORT_TOKEN": "x",
         "TOKENIZERS_PARALLELISM": "false-or-true",
     }
-    found = credentials.secret_values(ENVIRONMENT | others | {"TAGGED_TOKEN": "source::another-canary"})
-    assert found == ENVIRONMENT | {"TAGGED_TOKEN": "another-canary"}
+    values = credentials.secret_values(ENVIRONMENT | others | {"TAGGED_TOKEN": "source::another-canary"})
+    assert values == ENVIRONMENT | {"TAGGED_TOKEN": "another-canary"}
 
 
 def test_command_lines_are_decoded():

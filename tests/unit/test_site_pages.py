@@ -30,9 +30,9 @@ def site(tmp_path):
 
 
 def script(name, **replaced):
-    found = runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"))["main"]
-    found.__globals__.update(replaced)
-    return found
+    main = runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"))["main"]
+    main.__globals__.update(replaced)
+    return main
 
 
 def images_of(site):

@@ -172,6 +172,6 @@ def test_a_window_is_trimmed_or_padded(monkeypatch):
         if rows:
             part = data[:, rows[0] : rows[1], columns[0] : columns[1]]
             expected[:, rows[2] : rows[2] + part.shape[1], columns[2] : columns[2] + part.shape[2]] = part
-        found = site._on_grid(raster, Grid(x, y, 10, width, height))
-        np.testing.assert_array_equal(found.data, expected)
-        assert found == replace(raster, data=found.data, grid=Grid(x, y, 10, width, height))
+        cropped = site._on_grid(raster, Grid(x, y, 10, width, height))
+        np.testing.assert_array_equal(cropped.data, expected)
+        assert cropped == replace(raster, data=cropped.data, grid=Grid(x, y, 10, width, height))

@@ -92,7 +92,7 @@ def test_markers_of_unfinished_files_are_names_in_base64(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("locked", "alive", "queue", "state", "told"),
+    ("locked", "alive", "queue", "state", "sentence"),
     [
         (True, True, 1, "running", None),
         (True, False, 1, "orphaned", "squeue --name run-7"),
@@ -100,11 +100,11 @@ def test_markers_of_unfinished_files_are_names_in_base64(tmp_path):
         (False, False, 0, "ended", None),
     ],
 )
-def test_the_state_of_a_run(tmp_path, locked, alive, queue, state, told):
+def test_the_state_of_a_run(tmp_path, locked, alive, queue, state, sentence):
     run = Run(tmp_path, {}, "run-7", locked, alive)
     jobs = [QueueJob("1", "RUNNING", "date", "n1")] * queue
     assert run_state(run, jobs) == state
-    assert (told is None and advice(run, jobs, None) is None) or told in advice(run, jobs, None)
+    assert (sentence is None and advice(run, jobs, None) is None) or sentence in advice(run, jobs, None)
 
 
 def test_jobs_in_slurm_are_those_that_may_still_write(tmp_path, monkeypatch):

@@ -89,7 +89,7 @@ def test_summaries_of_dates(dates):
         }
         | common,
     ]
-    assert [list(one) for one in dates] == [
+    assert [list(records) for records in dates] == [
         ["date", "vegetation", "missing", "unused", "weather", "lineage", "units", "software"]
     ] * 3
 
@@ -108,8 +108,8 @@ def test_summaries_of_dates(dates):
 )
 def test_why_a_date_has_no_numbers(lineage, reason):
     unused = [record(GOOD, masked_fraction=1.0, unused="masked fraction 1")]
-    found = summarise_date(GOOD, [], unused, lineage)
-    assert (found["vegetation"], found["missing"], found["unused"]) == (None, reason, unused)
+    summary = summarise_date(GOOD, [], unused, lineage)
+    assert (summary["vegetation"], summary["missing"], summary["unused"]) == (None, reason, unused)
 
 
 SUMMARY = {
@@ -188,20 +188,20 @@ def test_the_summary_of_a_site(dates):
 
 def test_records_of_one_place_and_date_are_merged():
     """Each of latitude, longitude and date tells places apart; what comes later goes before."""
-    one, other = record(GOOD, slope=1, ndvi=2), record(BAD, slope=3)
+    first, other = record(GOOD, slope=1, ndvi=2), record(BAD, slope=3)
     further = [
         record(GOOD, 14.6, n=4),
         record(GOOD, latitude=45.9, n=5),
         record(BAD, n=6),
         record(GOOD, ndvi=7),
     ]
-    assert merge_records([one, other], further) == [
+    assert merge_records([first, other], further) == [
         record(GOOD, slope=1, ndvi=7),
         record(BAD, slope=3, n=6),
         record(GOOD, 14.6, n=4),
         record(GOOD, latitude=45.9, n=5),
     ]
-    assert one == record(GOOD, slope=1, ndvi=2)
+    assert first == record(GOOD, slope=1, ndvi=2)
     assert merge_records() == []
 
 
@@ -227,8 +227,8 @@ def test_numbers_of_a_sub_image_by_loops():
     values = [float(ndvi[place]) for place in on_ground if not np.isnan(ndvi[place])]
     plants = [int(grey[place]) for place in on_ground if split[place] == 0]
     mean = sum(values) / len(values)
-    [found] = ndvi_of_sub_images(ndvi, grey, split, n_obs, covered, [(PART, 0.125)], GOOD)
-    assert found == {
+    [record] = ndvi_of_sub_images(ndvi, grey, split, n_obs, covered, [(PART, 0.125)], GOOD)
+    assert record == {
         "date": GOOD,
         "latitude": 45.8765,
         "longitude": 14.5123,
@@ -241,14 +241,18 @@ def test_numbers_of_a_sub_image_by_loops():
     }
     # the fifth decimal is not 0, so that it is seen to be dropped
     greys = [int(grey[place]) for place in on_ground]
-    for some in (greys, plants):
-        assert round(sum(some) / len(some), 4) != round(sum(some) / len(some), 5)
+    for greys_of_kind in (greys, plants):
+        assert round(sum(greys_of_kind) / len(greys_of_kind), 4) != round(
+            sum(greys_of_kind) / len(greys_of_kind), 5
+        )
 
 
 def test_a_sub_image_without_any_ndvi_has_no_mean_of_it():
     ndvi, grey, split, n_obs, covered = planted()
-    [found] = ndvi_of_sub_images(np.full_like(ndvi, np.nan), grey, split, n_obs, covered, [(PART, 0.0)], GOOD)
-    assert "ndvi_mean" not in found and "ndvi_std" not in found and "ndvi" in found
+    [record] = ndvi_of_sub_images(
+        np.full_like(ndvi, np.nan), grey, split, n_obs, covered, [(PART, 0.0)], GOOD
+    )
+    assert "ndvi_mean" not in record and "ndvi_std" not in record and "ndvi" in record
 
 
 def test_the_network_is_of_bare_ground_alone():
@@ -258,14 +262,14 @@ def test_the_network_is_of_bare_ground_alone():
     split[2, 1:3] = split[4, 7] = split[3, 4] = split[0, 0] = 255
     ground[3, 4] = False
     covered = Coverage(~ground, ground, ground)
-    [found] = centrality_of_sub_images(split, covered, [(PART, 0.0)], GOOD, quantiles=3)
+    [record] = centrality_of_sub_images(split, covered, [(PART, 0.0)], GOOD, quantiles=3)
     # of 3 pixels the first 0, 1 and 2: the pair, which has one edge
-    assert found["feature_vec"] == [0, 1, 1]
-    assert (found["date"], found["latitude"], found["longitude"]) == (GOOD, 45.8765, 14.5123)
+    assert record["feature_vec"] == [0, 1, 1]
+    assert (record["date"], record["latitude"], record["longitude"]) == (GOOD, 45.8765, 14.5123)
     split[3, 3] = 255  # touches one of the pair at a corner only
     for neighbours, vector in ((4, [0, 1, 1, 2]), (8, [0, 1, 1, 1])):
-        [found] = centrality_of_sub_images(split, covered, [(PART, 0.0)], GOOD, neighbours, 4)
-        assert found["feature_vec"] == vector
+        [record] = centrality_of_sub_images(split, covered, [(PART, 0.0)], GOOD, neighbours, 4)
+        assert record["feature_vec"] == vector
 
 
 def test_why_sub_images_are_not_used_at_the_limits():

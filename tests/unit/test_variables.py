@@ -153,12 +153,12 @@ def test_a_new_index_makes_nothing_again_that_does_not_hold_it():
 
 def test_the_table_needs_the_standard_library_alone():
     tree = ast.parse(TABLE.read_text())
-    found = {
+    modules = {
         node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom | ast.Import)
     }
-    assert found == {"collections.abc", "dataclasses", "math"}
+    assert modules == {"collections.abc", "dataclasses", "math"}
 
 
 def strings_by_bracket(text):
@@ -206,7 +206,7 @@ def test_no_other_file_lists_variables():
     suffixes = {".py", ".smk", ".yaml", ".html", ".rst"}
     files = [path for path in WORKFLOW.rglob("*") if path.suffix in suffixes or path.name == "Snakefile"]
     assert len(files) > 150
-    found = {
+    lists = {
         path.relative_to(WORKFLOW).as_posix(): sorted(names)
         for path in files
         if path != TABLE
@@ -214,5 +214,5 @@ def test_no_other_file_lists_variables():
         if len(names := strings & set(VARIABLES)) > 1
     }
     # the record that it writes, see above
-    assert found == {"scripts/tigerbush/weather/read.py": ["temperature", "total_precipitation"]}
+    assert lists == {"scripts/tigerbush/weather/read.py": ["temperature", "total_precipitation"]}
     assert VEGETATION == "vegetation" and variables.NDVI == "ndvi"

@@ -94,8 +94,8 @@ def test_the_records_have_mean_and_standard_deviation(added, day):
             ("mean", [part.mean() for part in parts]),
             ("std", [part.std() for part in parts]),
         ):
-            found = [record[f"{name}_{key}"] for record in records]
-            np.testing.assert_allclose(found, values, atol=1e-6)
+            recorded = [record[f"{name}_{key}"] for record in records]
+            np.testing.assert_allclose(recorded, values, atol=1e-6)
     # in the order of the table, after what was there
     assert list(records[0])[-4:] == ["msavi_mean", "msavi_std", "contrast_mean", "contrast_std"]
 
@@ -119,11 +119,11 @@ def test_series_and_analysis_have_it(added):
     records = run.summary()["COPERNICUS/S2"]["time-series-data"]
     for name in ("msavi", "contrast"):
         means = [np.mean([record[f"{name}_mean"] for record in records[day]]) for day in (JANUARY, FEBRUARY)]
-        for found in (rows, table):
-            told = [
-                float(row["value"]) for row in found if (row["variable"], row["statistic"]) == (name, "mean")
+        for lines in (rows, table):
+            numbers = [
+                float(row["value"]) for row in lines if (row["variable"], row["statistic"]) == (name, "mean")
             ]
-            assert told == pytest.approx(means, rel=1e-12)
+            assert numbers == pytest.approx(means, rel=1e-12)
         series = analysis["series"][name]["mean"]
         assert series == [pytest.approx(means[0]), pytest.approx(means[1]), None]
 

@@ -176,9 +176,8 @@ def test_wavelength_and_patches_are_those_of_the_truth(analysis, finished, truth
     """
     products = [str(name) for name in truth["product"]]
     lineage = finished.summary("niger")["metadata"]["products"]
-    spatial = {
-        name: dict(zip(one["dates"], one["values"], strict=True)) for name, one in analysis["spatial"].items()
-    }
+    measured = analysis["spatial"].items()
+    spatial = {name: dict(zip(row["dates"], row["values"], strict=True)) for name, row in measured}
     areas = []
     for day, tolerance in (("2020-02-15", 0.03), ("2021-06-16", 0.03), ("2023-02-15", 0.17)):
         place = products.index(lineage[day]["products"][0])
@@ -335,11 +334,10 @@ def test_the_report_over_sites_opens_in_a_browser(finished, page):
 def test_the_report_shows_the_truth_of_the_simulation(finished, page):
     analysis = finished.folder / "results" / "niger" / "analysis"
     truth = read_json(analysis / "truth.json")
+    columns = ("dates", "measured", "truth")
     both = {
-        metric: [
-            row for row in zip(one["dates"], one["measured"], one["truth"], strict=True) if None not in row
-        ]
-        for metric, one in truth.items()
+        metric: [row for row in zip(*map(series.get, columns), strict=True) if None not in row]
+        for metric, series in truth.items()
     }
     errors = {
         metric: np.median([abs(measured - true) / true for _, measured, true in rows])
@@ -359,7 +357,7 @@ def test_the_report_shows_the_truth_of_the_simulation(finished, page):
     days, *waves = zip(*both["wavelength"], strict=True)
     days = np.array(days, "datetime64[D]").astype(int)
     early, late = days < days[0] + 365, days > days[-1] - 365
-    expected = [f"{np.mean(one[early]):.0f} → {np.mean(one[late]):.0f}" for one in map(np.array, waves)]
+    expected = [f"{np.mean(wave[early]):.0f} → {np.mean(wave[late]):.0f}" for wave in map(np.array, waves)]
     assert row.locator("td.number").all_inner_texts() == [*expected, f"{100 * errors['wavelength']:.1f} %"]
     assert expected[1] == "111 → 105"
 

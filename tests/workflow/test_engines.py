@@ -17,9 +17,9 @@ DAYS = ("20170110", "20170120", "20170210")
 @pytest.fixture
 def snap(run, tmp_path):
     """Let the run find the stand-ins."""
-    found = Snap(tmp_path)
-    run.variables = found.environment()
-    return found
+    standins = Snap(tmp_path)
+    run.variables = standins.environment()
+    return standins
 
 
 def engine(run, name, **scene):

@@ -41,9 +41,9 @@ def test_secrets_are_inherited_and_shown_nowhere(run):
     assert processes.shown == set()
     assert search.secrets_in(output) == set()
     assert search.files(run.folder) == {}
-    told = (run.folder / "told.txt").read_text()
-    assert told.endswith(ENVIRONMENT["AWS_SESSION_TOKEN"][::-1])
-    assert told.count("--mode\0subprocess") + told.count("--mode subprocess") >= 1
+    reported = (run.folder / "told.txt").read_text()
+    assert reported.endswith(ENVIRONMENT["AWS_SESSION_TOKEN"][::-1])
+    assert reported.count("--mode\0subprocess") + reported.count("--mode subprocess") >= 1
 
 
 def openly(run, *arguments, variables=None):

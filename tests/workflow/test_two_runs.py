@@ -38,9 +38,9 @@ def held(run, *targets):
             process.wait(60)
 
 
-def wait_until(found, process, run, seconds=90):
+def wait_until(condition, process, run, seconds=90):
     end = time.monotonic() + seconds
-    while not found():
+    while not condition():
         assert process.poll() is None, (run.folder / "run.log").read_text()
         assert time.monotonic() < end
         time.sleep(0.05)
