@@ -10,7 +10,7 @@ import yaml
 
 from fabricate import ROOT
 from tigerbush import indices, variables
-from tigerbush.planning.code import closure, imported
+from tigerbush.planning.code import closure, imported_files
 from tigerbush.variables import (
     VARIABLES,
     VEGETATION,
@@ -139,7 +139,7 @@ def test_a_new_index_makes_nothing_again_that_does_not_hold_it():
     """Rows and functions are read by what measures, gathers, analyses and shows indices."""
 
     def reads(script):
-        return closure([script], lambda name: imported((SCRIPTS / name).read_text()))
+        return closure([script], lambda name: imported_files((SCRIPTS / name).read_text()))
 
     readers = {
         path.stem for path in SCRIPTS.glob("*.py") if "tigerbush/variables.py" in reads(f"{path.stem}.py")
