@@ -100,7 +100,7 @@ def test_a_mark_that_cannot_be_filled_is_taken_away(lock, mine, takeover, monkey
     assert list(lock.folder.iterdir()) == []
     if isinstance(error, OSError):
         assert str(raised.value) == (
-            f"{lock.path} cannot be written (No space left on device); mend that and run again."
+            f"{lock.path} cannot be written (No space left on device); fix that and run again."
         )
 
 
@@ -111,7 +111,7 @@ def test_so_often_a_mark_is_tried_for(lock, mine, takeover, monkeypatch):
     monkeypatch.setattr(run_lock_file, "_create", lambda path, mark: bool(tried.append(path)))
     with pytest.raises(WriteError) as error:
         lock.acquire(mine, takeover)
-    assert str(error.value) == f"{lock.path} cannot be written (File exists); mend that and run again."
+    assert str(error.value) == f"{lock.path} cannot be written (File exists); fix that and run again."
     assert tried == [lock.path] * 3
 
 
