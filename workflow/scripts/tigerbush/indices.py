@@ -20,7 +20,7 @@ def compute_indices(composite: Raster, names: Iterable[str]) -> dict[str, np.nda
     composite : Raster
         Reflectance by wavelength, red and near infrared last, then n_obs; NaN where masked.
     names : iterable of str
-        Of `tigerbush.variables`; NDVI, which has an image of its own, is passed over.
+        Of `tigerbush.variables`; NDVI, which has its own image, is skipped.
 
     Returns
     -------
