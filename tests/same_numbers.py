@@ -1,8 +1,8 @@
 """Write workflow/same_numbers.tsv: which of today's code gives the same numbers as that of an earlier commit.
 
 For code that was renamed, moved or rewritten without changing a number: results of that commit then count as up to date.
-The fingerprint of the code of each job of the sample is read from dry runs of both versions, whatever way either computes
-it. Lines that no longer apply are dropped.
+The fingerprints of the code of each job of the sample, and of the templates of reports, are read from dry runs of both
+versions, whatever way either computes them. Lines that no longer apply are dropped.
 """
 
 import argparse
@@ -36,8 +36,8 @@ original = DAG.update_needrun
 async def update_needrun(dag, *args, **options):
     result = await original(dag, *args, **options)
     codes = {
-        str(job.output[0]): (job.rule.name, job.params.library)
-        for job in dag.jobs if "library" in job.params.keys()
+        f"{job.output[0]} {name}": (job.rule.name if name == "library" else name, job.params[name])
+        for job in dag.jobs for name in ("library", "templates") if name in job.params.keys()
     }
     Path("codes.json").write_text(json.dumps(codes))
     return result
@@ -47,12 +47,12 @@ DAG.update_needrun = update_needrun
 
 
 def recorded_codes(checkout: Path) -> dict[str, tuple[str, str]]:
-    """Return the code that each job of the sample records; files are written into the checkout.
+    """Return the code and templates that each job of the sample records; files are written into the checkout.
 
     Returns
     -------
     dict of str to tuple of str
-        Rule and fingerprint by the job's first output.
+        Rule, or "templates", and fingerprint; by the job's first output and the name of the parameter.
     """
     (checkout / "probe.smk").write_text(PROBE)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -26,8 +26,10 @@ wildcard_constraints:
     product=TABLES.PRODUCT,
 
 
-TEMPLATES = fingerprint(
-    source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
+TEMPLATES = recorded_as(
+    fingerprint(
+        source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
+    )
 )
 # No parameter holds the code that lists and fetches products: an edit of it must not make results outdated.
 fetch_imports("discover_products", "download_product", "stream_product", "publish_scene")

@@ -101,6 +101,11 @@ def same_numbers():
     return CODE.read_same_numbers(source("same_numbers.tsv").read_text(encoding="utf-8"))
 
 
+def recorded_as(code):
+    """Return the fingerprint under which results of code are recorded."""
+    return same_numbers().get(code, code)
+
+
 @cache
 def digests():
     return CODE.Digests(SCRIPTS / "tigerbush" / "planning")
@@ -110,8 +115,7 @@ def digests():
 def code_of(*scripts, sensors=()):
     """Return the fingerprint of scripts and their imports, for products of the given sensors."""
     files = with_imports(*(f"{script}.py" for script in scripts), sensors=sensors)
-    code = CODE.fingerprint(digests().of(files))
-    return same_numbers().get(code, code)
+    return recorded_as(CODE.fingerprint(digests().of(files)))
 
 
 def library(*scripts):
