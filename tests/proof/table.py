@@ -245,7 +245,7 @@ REPAIRS = [
         "workflow/rules/store.smk",
         "        call_store(lambda: open_store().size_of(key))\n",
         "        pass\n",
-        "tests/services/test_s3.py -k tried_by_the_library_first",
+        "tests/services/test_s3.py::test_storage_is_first_tried_by_the_library",
     ),
     Repair(
         "a dry run checks login and container",

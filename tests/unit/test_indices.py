@@ -82,5 +82,5 @@ def test_an_index_of_a_band_that_a_sensor_has_not(monkeypatch):
     with pytest.raises(TigerbushError) as error:
         compute_indices(three, ["toy"])
     assert str(error.value) == (
-        "composite.indices: toy needs blue, which the sensor of these products has not; take it out."
+        "composite.indices: toy needs blue, which the sensor of these products lacks; remove it."
     )

@@ -32,17 +32,18 @@ def compute_indices(composite: Raster, names: Iterable[str]) -> dict[str, np.nda
     TigerbushError
         When the composite has no band of a role.
     """
+    names = [name for name in names if name != NDVI]
+    if not names:
+        return {}
     bands = [composite.band(name) for name in composite.bands if name != "n_obs"]
     reflectance = dict(zip(ROLES[-len(bands) :], bands, strict=True))
     indices = {}
     for name in names:
-        if name == NDVI:
-            continue
         roles = VARIABLES[name].bands
         if missing := sorted(set(roles) - set(reflectance)):
             raise TigerbushError(
-                f"composite.indices: {name} needs {', '.join(missing)}, which the sensor of these products has not; "
-                "take it out."
+                f"composite.indices: {name} needs {', '.join(missing)}, which the sensor of these products lacks; "
+                "remove it."
             )
         indices[name] = globals()[name](*(reflectance[role] for role in roles))
     return indices
