@@ -13,7 +13,7 @@ def prefer_library_beside_script(original, script):
     folder = Path(script.local_path if script.is_local else script.cache_path).resolve().parent
     if not (folder / "tigerbush" / "__init__.py").is_file():
         return original(script)
-    return f"import sys; sys.path.insert(0, {str(folder)!r})\n" + original(script)
+    return f"import sys; sys.path.insert(0, {str(folder)!r})\n{original(script)}"
 
 
 @wrap_method(PythonScript, "_execute_cmd")

@@ -48,7 +48,8 @@ def job_log(path: Path) -> Iterator[None]:
 def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
     """Return the job's parameters for the script's main function: all but the fingerprint of the library.
 
-    One that is a key of the configuration (`tigerbush.planning.fingerprints.changed_added_keys`) has the last part of its name.
+    A key of the configuration (`tigerbush.planning.fingerprints.changed_added_keys`) is passed by the last part of its
+    name.
     """
     return {name.rpartition(".")[2]: value for name, value in params.items() if name != "library"}
 

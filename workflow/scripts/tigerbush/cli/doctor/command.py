@@ -1,6 +1,6 @@
 """Check everything a run depends on: keys, endpoints, disk, engines, clusters. Nothing is run.
 
-Each line says ok, or failed and what to do; the exit status is 1 if a check failed. Use the options of the run, for example:
+Each line says ok, or failed and what to do; the exit status is 1 if a check failed. Use the options of the run:
 ./tigerbush doctor --configfile config/cdse.yaml --profile profiles/slurm
 """
 
