@@ -145,7 +145,7 @@ REPAIRS = [
     Repair(
         "scripts import the library beside them",
         "workflow/rules/python.smk",
-        "    return f\"import sys; sys.path.insert(0, {str(folder)!r})\\n\" + original(script)\n",
+        "    return f\"import sys; sys.path.insert(0, {str(folder)!r})\\n{original(script)}\"\n",
         "    return original(script)\n",
         f"{ELSEWHERE}::test_jobs_import_the_library_of_their_checkout",
     ),
