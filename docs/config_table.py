@@ -87,8 +87,8 @@ def table(schema: dict) -> str:
 
 def with_table(text: str, schema: dict) -> str:
     """Replace the table of keys in a text."""
-    new, found = re.subn(re.escape(HEAD) + r"(?:\|.*\n)*", lambda _: table(schema), text)
-    if found != 1:
+    new, replaced = re.subn(re.escape(HEAD) + r"(?:\|.*\n)*", lambda _: table(schema), text)
+    if replaced != 1:
         raise SystemExit(f"config/README.md has no table that begins with: {HEAD.splitlines()[0]}")
     return new
 

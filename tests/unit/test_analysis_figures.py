@@ -13,7 +13,7 @@ GREEN, ORANGE, BLUE, PURPLE, SKY, BLACK = "#009E73", "#D55E00", "#0072B2", "#CC7
 DAYS = [f"2020-{month:02d}-10" for month in range(1, 7)]
 
 
-def one(label, unit, mean, std=None, **others):
+def series_of(label, unit, mean, std=None, **others):
     return {
         "label": label,
         "unit": unit,
@@ -32,16 +32,16 @@ def moving(label, tau, values, days):
 ANALYSIS = {
     "days_per_step": 30,
     "series": {
-        "offset50": one("network centrality (offset50)", "1", [None] * 6),
-        "ndvi": one(
+        "offset50": series_of("network centrality (offset50)", "1", [None] * 6),
+        "ndvi": series_of(
             "NDVI", "1", [0.2, None, 0.35, 0.9, 0.5, 0.6], [0.01, None, 0.02, 0.03, 0.05, 0.07],
             outliers=[DAYS[3], DAYS[5]],
             gaps=[{"start": DAYS[1], "end": DAYS[1]}, {"start": DAYS[4], "end": DAYS[5]}],
         ),
-        "ndvi_veg": one("NDVI of vegetation", "1", [0.7, 0.71, 0.72, 0.73, 0.74, None], [0.1] * 6),
-        "total_precipitation": one("precipitation", "mm", [12, 0, None, 3, 45, 6]),
-        "temperature": one("air temperature", "degC", [24, 25, 27, None, None, 22]),
-        "other": one("another", "1/km2", [1, 2, 3, 4, 5, 7]),
+        "ndvi_veg": series_of("NDVI of vegetation", "1", [0.7, 0.71, 0.72, 0.73, 0.74, None], [0.1] * 6),
+        "total_precipitation": series_of("precipitation", "mm", [12, 0, None, 3, 45, 6]),
+        "temperature": series_of("air temperature", "degC", [24, 25, 27, None, None, 22]),
+        "other": series_of("another", "1/km2", [1, 2, 3, 4, 5, 7]),
     },
     "completeness": {
         "n_sub_images": [4, 3, 0, 2, 1, 5],

@@ -98,7 +98,7 @@ def test_a_bucket_with_products_of_two_sensors(monkeypatch, known):
         (TOY, "metadata", "", "about.json", f"{folder}/about.json", "3", md5(b"7.5")),
         (TOY, "band", "red", "red.tif", f"{folder}/red.tif", "2", md5(b"12")),
     ]
-    assert [one["Prefix"] for one in bucket.listed if one["Delimiter"]] == [
+    assert [request["Prefix"] for request in bucket.listed if request["Delimiter"]] == [
         f"{prefix}2017/02/0{day}/"
         for prefix in ("Sentinel-2/MSI/L2A/", "Sentinel-2/MSI/L2A_N0500/", "Toy/")
         for day in (1, 2)

@@ -130,7 +130,7 @@ def test_a_batch_account_that_does_not_answer(credential, batch, answer, reason)
     assert str(error.value) == f"Batch cannot be queried: {reason}; try again, or run ./tigerbush doctor."
 
 
-def test_nobody_is_logged_in(credential):
+def test_without_a_login(credential):
     credential.error = ClientAuthenticationError("No login. More words.")
     with pytest.raises(TigerbushError) as error:
         azure_queue(PROFILE)

@@ -124,7 +124,7 @@ def test_an_unresponsive_server_is_contacted_once(monkeypatch, caplog):
     files = Files({silent[0]: Response(503, b"", {}, "silent.example"), silent[1]: 9, lacking[1]: 4})
     assets = dict(zip(("blue", "green", "nir", "red"), map(asset, [*silent, *lacking]), strict=True))
     [row], table = rows_of(monkeypatch, [with_assets(assets)], files)
-    assert {one["band"]: one["size"] for one in table} == {"B2": "0", "B3": "0", "B4": "4", "": "0"}
+    assert {file["band"]: file["size"] for file in table} == {"B2": "0", "B3": "0", "B4": "4", "": "0"}
     assert row["size_bytes"] == "4"
     assert [url for _, url, _ in files.asked] == [silent[0], *lacking]
     assert caplog.messages == [
@@ -170,9 +170,9 @@ def test_allowed_addresses_of_assets(monkeypatch, caplog, href, good):
 
 
 def spoilt(change):
-    one = with_assets({"blue": asset(f"{HOST}/b.tif", 3)})
-    change(one)
-    return one
+    item = with_assets({"blue": asset(f"{HOST}/b.tif", 3)})
+    change(item)
+    return item
 
 
 KIND = "its {} is missing or not of the type that STAC requires"
@@ -185,20 +185,20 @@ ELSEWHERE = "it is in a bucket other than source.bucket"
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda one: one.pop("id"), KIND.format("id")),
-        (lambda one: one.update(id=5), KIND.format("id")),
-        (lambda one: one.pop("geometry"), KIND.format("geometry")),
-        (lambda one: one.update(geometry=[]), KIND.format("geometry")),
-        (lambda one: one.update(properties=None), KIND.format("properties")),
-        (lambda one: one.update(assets=[]), KIND.format("assets")),
-        (lambda one: one["properties"].update({"eo:cloud_cover": 100.01}), CLOUD),
-        (lambda one: one["properties"].update({"eo:cloud_cover": "3"}), CLOUD),
-        (lambda one: one["properties"].pop("s2:product_uri"), UNKNOWN),
-        (lambda one: one.update(id="a/../b"), PLAIN),
-        (lambda one: one.update(collection="a b"), PLAIN),
-        (lambda one: one["assets"].update(red=asset(f"s3://elsewhere/{NAME}.SAFE/a.jp2")), ELSEWHERE),
-        (lambda one: one["assets"].update(red=asset(f"s3://eodata-2/{NAME}.SAFE/a.jp2")), ELSEWHERE),
-        (lambda one: one["assets"].update(red=asset(f"s3://eodata/a b/{NAME}.SAFE/a.jp2")), ELSEWHERE),
+        (lambda item: item.pop("id"), KIND.format("id")),
+        (lambda item: item.update(id=5), KIND.format("id")),
+        (lambda item: item.pop("geometry"), KIND.format("geometry")),
+        (lambda item: item.update(geometry=[]), KIND.format("geometry")),
+        (lambda item: item.update(properties=None), KIND.format("properties")),
+        (lambda item: item.update(assets=[]), KIND.format("assets")),
+        (lambda item: item["properties"].update({"eo:cloud_cover": 100.01}), CLOUD),
+        (lambda item: item["properties"].update({"eo:cloud_cover": "3"}), CLOUD),
+        (lambda item: item["properties"].pop("s2:product_uri"), UNKNOWN),
+        (lambda item: item.update(id="a/../b"), PLAIN),
+        (lambda item: item.update(collection="a b"), PLAIN),
+        (lambda item: item["assets"].update(red=asset(f"s3://elsewhere/{NAME}.SAFE/a.jp2")), ELSEWHERE),
+        (lambda item: item["assets"].update(red=asset(f"s3://eodata-2/{NAME}.SAFE/a.jp2")), ELSEWHERE),
+        (lambda item: item["assets"].update(red=asset(f"s3://eodata/a b/{NAME}.SAFE/a.jp2")), ELSEWHERE),
     ],
 )
 def test_items_that_are_skipped(monkeypatch, caplog, change, reason):
@@ -214,8 +214,8 @@ def test_items_that_are_skipped(monkeypatch, caplog, change, reason):
 
 @pytest.mark.parametrize(("cloud", "text"), [(0, "0"), (100, "100"), (3.14159265, "3.14159"), (None, "")])
 def test_cloud_cover_of_an_item(monkeypatch, cloud, text):
-    one = with_assets({}, properties={"eo:cloud_cover": cloud})
-    [row], _ = rows_of(monkeypatch, [one | {"geometry": {"type": "Point"}}])
+    item = with_assets({}, properties={"eo:cloud_cover": cloud})
+    [row], _ = rows_of(monkeypatch, [item | {"geometry": {"type": "Point"}}])
     assert row["cloud_percent"] == text
 
 
@@ -238,15 +238,15 @@ def test_which_assets_make_a_product_of_the_bucket(monkeypatch):
 
 
 def test_known_products_are_not_requested_again(monkeypatch):
-    one = with_assets({"blue": asset(f"{HOST}/b.tif")})
-    rows, table = rows_of(monkeypatch, [one], Files({f"{HOST}/b.tif": 50}))
+    item = with_assets({"blue": asset(f"{HOST}/b.tif")})
+    rows, table = rows_of(monkeypatch, [item], Files({f"{HOST}/b.tif": 50}))
     files = Files({f"{HOST}/b.tif": 51})
-    assert rows_of(monkeypatch, [one], files, old=rows, old_files=table) == (rows, table)
+    assert rows_of(monkeypatch, [item], files, old=rows, old_files=table) == (rows, table)
     assert files.asked == []
     # another item of the same product is another place; of two in one answer the first counts
-    moved = copy.deepcopy(one) | {"id": "other"}
-    again, _ = rows_of(monkeypatch, [moved, one], files, old=rows, old_files=table)
+    moved = copy.deepcopy(item) | {"id": "other"}
+    again, _ = rows_of(monkeypatch, [moved, item], files, old=rows, old_files=table)
     assert [(row["url"], row["size_bytes"]) for row in again] == [(f"{URL}/collections/c/items/other", "51")]
     # and rows without their files are no description
-    again, _ = rows_of(monkeypatch, [one], files, old=rows)
+    again, _ = rows_of(monkeypatch, [item], files, old=rows)
     assert [row["size_bytes"] for row in again] == ["51"]

@@ -28,24 +28,24 @@ def waits(monkeypatch):
 
 
 def test_endless_pages_of_a_stac_api(monkeypatch):
-    one, two = (name_of(f"2017020{i}", level="L2A") for i in (1, 2))
+    first, second = (name_of(f"2017020{i}", level="L2A") for i in (1, 2))
     turned = [{"token": str(i)} for i in range(300)]
-    for found, searches in (
+    for answers, searches in (
         # the same request again; the same items by another request; nothing new among many
-        ([page([item(one)], body=turned[0]), page([item(two)], body=turned[0])], 2),
-        ([page([item(one), item(two)], body=turned[0]), page([item(two)], body=turned[1])], 2),
+        ([page([item(first)], body=turned[0]), page([item(second)], body=turned[0])], 2),
+        ([page([item(first), item(second)], body=turned[0]), page([item(second)], body=turned[1])], 2),
     ):
-        servers = Stac(*found)
+        servers = Stac(*answers)
         with pytest.raises(TigerbushError) as error:
             listed(monkeypatch, servers)
         assert str(error.value) == f"{URL} {REPEATED}"
         assert len(servers.searches) == searches
     # an invalid item may be repeated beside a new one
     servers = Stac(
-        page([item(one), 5], body=turned[0]), page([5, 6], body=turned[1]), page([item(two), 6, [7]])
+        page([item(first), 5], body=turned[0]), page([5, 6], body=turned[1]), page([item(second), 6, [7]])
     )
-    rows, _ = listed(monkeypatch, servers, one, two)
-    assert products(rows) == [one, two]
+    rows, _ = listed(monkeypatch, servers, first, second)
+    assert products(rows) == [first, second]
 
 
 def test_empty_pages_of_an_odata_catalogue(monkeypatch):
@@ -56,7 +56,7 @@ def test_empty_pages_of_an_odata_catalogue(monkeypatch):
             {"value": [entry(name)] * size, "@odata.nextLink": f"{ODATA}/{i}"} for i, size in enumerate(sizes)
         ]
         del documents[-1]["@odata.nextLink"]
-        servers = Servers({None: [encoded(one) for one in documents]})
+        servers = Servers({None: [encoded(document) for document in documents]})
         if asked == 101:
             with pytest.raises(TigerbushError) as error:
                 listed(monkeypatch, servers, address=ODATA)
@@ -68,8 +68,10 @@ def test_empty_pages_of_an_odata_catalogue(monkeypatch):
 
 def test_the_number_of_pages_of_a_catalogue_is_limited(monkeypatch):
     monkeypatch.setattr(pages, "MAX_PAGES", 3)
-    found = [page([item(name_of(f"201702{i:02}", level="L2A"))], body={"token": str(i)}) for i in range(1, 9)]
-    servers = Stac(*found)
+    answers = [
+        page([item(name_of(f"201702{i:02}", level="L2A"))], body={"token": str(i)}) for i in range(1, 9)
+    ]
+    servers = Stac(*answers)
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, servers, collections=["c"])
     assert (str(error.value), len(servers.searches)) == (f"{URL} {REPEATED}", 3)
@@ -78,16 +80,16 @@ def test_the_number_of_pages_of_a_catalogue_is_limited(monkeypatch):
 def test_the_body_of_the_next_page(monkeypatch):
     """It replaces the previous body or is merged into it; a relative address is resolved against the previous page."""
     names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 5)]
-    found = [
+    answers = [
         page([item(names[0])], body={"token": "1"}, merge=True, href="search"),
         page([item(names[1])], body={"token": "2"}, href="./search?a=b"),
         page([item(names[2])], method="GET", href="https://stac.example/other"),
         page([item(names[3])]),
     ]
-    servers = Stac(*found[:2])
+    servers = Stac(*answers[:2])
     servers.answers |= {
-        f"{URL}/search?a=b": encoded(found[2]),
-        "https://stac.example/other": encoded(found[3]),
+        f"{URL}/search?a=b": encoded(answers[2]),
+        "https://stac.example/other": encoded(answers[3]),
     }
     rows, _ = listed(monkeypatch, servers, *names)
     assert products(rows) == names
@@ -105,7 +107,7 @@ BUSY = Response(503, b"", {"retry-after": "7"}, "stac.example")
 
 
 @pytest.mark.parametrize(
-    ("found", "sentence", "waited"),
+    ("answer", "sentence", "waited"),
     [
         (Response(400, b"", {}, "h"), f"{URL} refuses the search (400); check source.catalogue and source.collections, or try again later.", []),
         (Response(300, b"", {}, "h"), f"{URL} refuses the search (300); check source.catalogue and source.collections, or try again later.", []),
@@ -118,8 +120,8 @@ BUSY = Response(503, b"", {"retry-after": "7"}, "stac.example")
         (page([5], body=[1], merge=True), f"{URL} links to its next page by 'POST' with a list; expected GET, or POST with a mapping.", []),
     ],
 )  # fmt: skip
-def test_invalid_pages(monkeypatch, waits, found, sentence, waited):
-    servers = Stac(page([item(name_of("20170201", level="L2A"))], body={"a": 1}), found)
+def test_invalid_pages(monkeypatch, waits, answer, sentence, waited):
+    servers = Stac(page([item(name_of("20170201", level="L2A"))], body={"a": 1}), answer)
     with pytest.raises(TigerbushError) as error:
         listed(monkeypatch, servers)
     assert (str(error.value), waits) == (sentence, waited)
@@ -128,7 +130,7 @@ def test_invalid_pages(monkeypatch, waits, found, sentence, waited):
 @pytest.mark.parametrize("status", [200, 299])
 def test_a_busy_catalogue_is_retried(monkeypatch, waits, status):
     name = name_of("20170201", level="L2A")
-    servers = Stac(*[Response(one, b"", {}, "h") for one in (500, 502, 504)], Response(status, encoded(page([item(name)])), {}, "h"))  # fmt: skip
+    servers = Stac(*[Response(code, b"", {}, "h") for code in (500, 502, 504)], Response(status, encoded(page([item(name)])), {}, "h"))  # fmt: skip
     rows, _ = listed(monkeypatch, servers, name)
     assert (products(rows), waits) == ([name], [0.5, 1.0, 2.0])
 
@@ -145,7 +147,7 @@ def test_the_size_of_a_page_is_limited(monkeypatch, waits):
 
 
 def test_a_catalogue_that_does_not_respond(monkeypatch, waits):
-    for trouble, sentence in (
+    for failure, sentence in (
         (requests.ConnectionError("x"), f"{URL} does not respond (ConnectionError); check source.catalogue, or try again later."),
         (requests.exceptions.SSLError("certificate verify failed: CERTIFICATE_VERIFY_FAILED"),
          f"source.catalogue: the certificate of {URL} is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle."),
@@ -153,7 +155,7 @@ def test_a_catalogue_that_does_not_respond(monkeypatch, waits):
         (TigerbushError("as it is."), "as it is."),
     ):  # fmt: skip
         with pytest.raises(TigerbushError) as error:
-            listed(monkeypatch, Servers({URL: trouble}))
+            listed(monkeypatch, Servers({URL: failure}))
         assert str(error.value) == sentence
     assert len(waits) == 2 * 4
     with pytest.raises(TigerbushError) as error:

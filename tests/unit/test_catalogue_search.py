@@ -57,13 +57,13 @@ def test_level_tile_period_and_baseline(monkeypatch, caplog):
         "tile": name_of("20170210", level="L2A", tile="33TVM"),
         "level": name_of("20170210", level="L1C"),
     }
-    servers = Stac(page([item(one) for one in name.values()]))
+    servers = Stac(page([item(product) for product in name.values()]))
     rows, files = listed(monkeypatch, servers, *name.values())
-    kept = sorted(name[one] for one in ("first", "last", "new", "part"))
+    kept = sorted(name[key] for key in ("first", "last", "new", "part"))
     assert products(rows) == kept
-    assert [row["url"] for row in rows] == [f"s3://eodata/L/{one}.SAFE" for one in kept]
+    assert [row["url"] for row in rows] == [f"s3://eodata/L/{product}.SAFE" for product in kept]
     assert [(row["product"], row["key"]) for row in files] == [
-        (one, f"L/{one}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2") for one in kept
+        (product, f"L/{product}.SAFE/GRANULE/g/IMG_DATA/R10m/T33TVL_x_B04_10m.jp2") for product in kept
     ]
     assert "skipped" not in caplog.text
 
@@ -71,22 +71,22 @@ def test_level_tile_period_and_baseline(monkeypatch, caplog):
 def test_requests_to_a_stac_api(monkeypatch):
     """One search for each bounding box, a hundred items per page, in the level's collection; only known hosts."""
     names = [name_of(f"2017020{i}", level="L2A") for i in range(1, 6)]
-    found = [
+    answers = [
         page([item(names[2]), item(names[0])], body={"token": "1", "merge": True}),
         page([item(names[1])]),
         # the same product again for the other site
         page([item(names[4]), item(names[0])]),
     ]
-    servers = Stac(*found)
+    servers = Stac(*answers)
     south = {"longitude": -70.0, "latitude": -60.0, "region_size": 0.2}
     rows, _ = listed(monkeypatch, servers, *names, sites=[PLACE, south], address=f"{URL}/")
     assert products(rows) == [names[0], names[1], names[2], names[4]]
-    [(hosts, options)] = [one for one in servers.opened if one[1] == {"public": False}]
+    [(hosts, options)] = [call for call in servers.opened if call[1] == {"public": False}]
     assert (hosts, options) == (Hosts(URL, ("a.example",)), {"public": False})
     assert [(method, url) for method, url, _ in servers.asked] == [
         ("GET", URL), ("GET", f"{URL}/collections"), *[("POST", f"{URL}/search")] * 3,
     ]  # fmt: skip
-    assert {one[2]["max_bytes"] for one in servers.asked} == {200_000_000}
+    assert {request[2]["max_bytes"] for request in servers.asked} == {200_000_000}
     first, second, other = servers.searches
     known = {
         "collections": ["sentinel-2-l2a"],
@@ -154,8 +154,8 @@ def assert_asked_for(address, ring):
     query = urlsplit(address).query.replace("+", " ")
     query = dict(unquote(part).split("=", 1) for part in query.split("&"))
     written = query["$filter"].partition("((")[2].partition("))")[0]
-    corners = [[float(one) for one in corner.split()] for corner in written.split(",")]
-    expected = [[float(one) for one in corner.split()] for corner in ring.split(",")]
+    corners = [[float(number) for number in corner.split()] for corner in written.split(",")]
+    expected = [[float(number) for number in corner.split()] for corner in ring.split(",")]
     assert corners == [pytest.approx(corner, abs=1e-12) for corner in expected]
     assert query | {"$filter": query["$filter"].replace(written, "*")} == {
         "$filter": "Collection/Name eq 'SENTINEL-2' and contains(Name,'MSIL2A') and "
@@ -199,7 +199,7 @@ def test_an_odata_catalogue(monkeypatch, caplog):
     assert_asked_for(asked[0][1], "14.0 59.75,15.0 59.75,15.0 60.25,14.0 60.25,14.0 59.75")
     assert_asked_for(asked[2][1], "-70.75 -0.25,-70.25 -0.25,-70.25 0.25,-70.75 0.25,-70.75 -0.25")
     names = [repr(f"{names[3]}.SAFE")] * 3 + ["'x.SAFE'", "5", "'text'"]
-    told = [one.removeprefix(f"{ODATA}: skipped ").partition(": ") for one in caplog.messages[:-1]]
-    assert [name for name, _, _ in told] == names
-    assert [reason for _, _, reason in told][:3] == ["its S3Path is not its folder in source.bucket"] * 3
+    skipped = [message.removeprefix(f"{ODATA}: skipped ").partition(": ") for message in caplog.messages[:-1]]
+    assert [name for name, _, _ in skipped] == names
+    assert [reason for _, _, reason in skipped][:3] == ["its S3Path is not its folder in source.bucket"] * 3
     assert caplog.messages[-1] == f"{ODATA}: skipped 6 item(s)"

@@ -27,13 +27,17 @@ SUMMARY = {
 }
 
 
-def one(tau, p):
+def indicator(tau, p):
     return {"tau": tau, "p": {"ar1": p, "phase": 0.999}}
 
 
 INDICATORS = {
-    "ndvi": {"ar1": one(0.123, 0.0126), "rate_from_variance": one(-0.5, 1), "skewness": one(None, None)},
-    "offset50": {"variance": one(0.996, 0.0004)},
+    "ndvi": {
+        "ar1": indicator(0.123, 0.0126),
+        "rate_from_variance": indicator(-0.5, 1),
+        "skewness": indicator(None, None),
+    },
+    "offset50": {"variance": indicator(0.996, 0.0004)},
 }
 
 

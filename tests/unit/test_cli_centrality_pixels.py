@@ -115,7 +115,7 @@ def test_colour_png_with_equal_channels_is_grey(tmp_path, measure):
 def test_transparent_pixels_are_no_signal(tmp_path, measure):
     grey = np.array([[0, 255, 255, 9]], np.uint8)
     rgba = np.dstack([grey, grey, grey, np.array([[255, 0, 1, 0]], np.uint8)])
-    rgba[0, 3, 0] = 200  # a colour that nobody sees
+    rgba[0, 3, 0] = 200  # a colour that is not visible
     assert [row["column"] for row in measure(write_png(tmp_path / "a.png", rgba))[1]] == ["2"]
 
 

@@ -71,30 +71,30 @@ def test_cpu_disk_and_money():
         Output("subset_product", "here", PRODUCT, pending=True),
         Output("subset_product", "here", PRODUCT.replace("R122", "R022"), pending=False),
     ]
-    found = estimate(outputs, {"composite_date": 1, "subset_product": 1, "all": 1})
+    estimated = estimate(outputs, {"composite_date": 1, "subset_product": 1, "all": 1})
     start = cost.CPU_SECONDS["composite_date"][0] + cost.CPU_SECONDS["subset_product"][0] + cost.OTHER_SECONDS
     # the composite is of both products of its date
     pixels = cost.CPU_SECONDS["composite_date"][1] * 2 + cost.CPU_SECONDS["subset_product"][1]
     hours = (start + pixels * MEGAPIXELS) / 3600
-    assert found["cpu_hours"] == pytest.approx(hours, abs=1e-4)
-    assert (found["products"], found["dates"]) == (1, 1)
-    assert found["disk_bytes"] == round((cost.PRODUCT_BYTES + cost.DATE_BYTES) * MEGAPIXELS)
-    assert found["cost"]["total"] == pytest.approx(hours / 2 * 0.5, abs=1e-4)
-    assert "2 CPUs, all in use, 0.5 EUR/h, prices of 2026-01-01" in cost.report(found)
+    assert estimated["cpu_hours"] == pytest.approx(hours, abs=1e-4)
+    assert (estimated["products"], estimated["dates"]) == (1, 1)
+    assert estimated["disk_bytes"] == round((cost.PRODUCT_BYTES + cost.DATE_BYTES) * MEGAPIXELS)
+    assert estimated["cost"]["total"] == pytest.approx(hours / 2 * 0.5, abs=1e-4)
+    assert "2 CPUs, all in use, 0.5 EUR/h, prices of 2026-01-01" in cost.report(estimated)
 
 
 def test_a_scene_costs_what_its_bands_have_of_pixels():
     outputs = [Output("resample_scene", "", PRODUCT, pending=True)]
-    found = estimate(outputs, {"resample_scene": 1})
+    estimated = estimate(outputs, {"resample_scene": 1})
     megapixels = 10_980**2 / 1e6 + 5_490**2 / 1e6
-    assert found["cpu_hours"] == pytest.approx((0.4 + 0.2 * megapixels) / 3600, abs=1e-4)
-    assert found["disk_bytes"] == round(2 * 5_490**2 * cost.SCENE_BYTES)
+    assert estimated["cpu_hours"] == pytest.approx((0.4 + 0.2 * megapixels) / 3600, abs=1e-4)
+    assert estimated["disk_bytes"] == round(2 * 5_490**2 * cost.SCENE_BYTES)
 
 
 def test_a_virtual_machine_without_a_price():
-    found = cost.estimate(CONFIG | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {})
-    assert found["cost"] == {"vm_size": "other", "total": None}
-    assert "plan.prices has no price for other" in cost.report(found)
+    estimated = cost.estimate(CONFIG | {"plan": {"vm_size": "other", "prices": {}}}, SITES, {}, [], {})
+    assert estimated["cost"] == {"vm_size": "other", "total": None}
+    assert "plan.prices has no price for other" in cost.report(estimated)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_a_virtual_machine_without_a_price():
 def test_a_job_of_a_cluster_holds_the_chains_of_a_group(profile, submitted):
     jobs = {"all": 1, "resample_product": 20, "subset_product": 20, "composite_date": 9, "render_date": 9}
     assert cost.submitted_jobs(jobs, profile) == submitted
-    found = cost.estimate(CONFIG, SITES, {}, [], {}, starts=submitted)
-    assert found["cpu_hours"] == pytest.approx(submitted * cost.START_SECONDS / 3600, abs=1e-4)
+    estimated = cost.estimate(CONFIG, SITES, {}, [], {}, starts=submitted)
+    assert estimated["cpu_hours"] == pytest.approx(submitted * cost.START_SECONDS / 3600, abs=1e-4)
 
 
 def test_what_snakemake_prints():

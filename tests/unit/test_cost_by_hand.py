@@ -83,9 +83,9 @@ def test_scenes(region, megapixels):
     for rule in ("resample_scene", "publish_scene"):
         names = [name_of(made=f"20170116T1100{number:02}") for number in range(50)]
         outputs = [Output(rule, "", name, pending=True) for name in names]
-        found = of(outputs=outputs, config=config)
-        assert found["cpu_hours"] == pytest.approx(50 * 0.2 * megapixels / 1e6 / 3600, abs=6e-5)
-        assert (found["disk_bytes"], found["products"]) == (50 * 3 * 5_490**2 * 1.45, 50)
+        estimated = of(outputs=outputs, config=config)
+        assert estimated["cpu_hours"] == pytest.approx(50 * 0.2 * megapixels / 1e6 / 3600, abs=6e-5)
+        assert (estimated["disk_bytes"], estimated["products"]) == (50 * 3 * 5_490**2 * 1.45, 50)
 
 
 def test_disk():
@@ -93,9 +93,9 @@ def test_disk():
         Output("subset_product", "large", PRODUCTS[0], pending=True), Output("composite_date", "small", "2017-01-16", pending=True),
         Output("render_date", "large", "2017-01-16", pending=True), Output("subset_product", "", PRODUCTS[1], pending=True),
     ]  # fmt: skip
-    found = of(outputs=outputs)
-    assert found["disk_bytes"] == round(5.5e6 * LARGE + 20e6 * SMALL)
-    assert (found["products"], found["dates"]) == (2, 1)
+    estimated = of(outputs=outputs)
+    assert estimated["disk_bytes"] == round(5.5e6 * LARGE + 20e6 * SMALL)
+    assert (estimated["products"], estimated["dates"]) == (2, 1)
 
 
 def row(band, size, role="band"):
@@ -119,8 +119,10 @@ def test_bytes_that_come():
     share = ((side + 10_240) / 109_800) ** 2
     streams = [Output("stream_product", "small", name, pending=True) for name in PRODUCTS]
     streams.append(Output("stream_product", "large", PRODUCTS[1], pending=False))
-    found = of(outputs=streams, files=FILES)
-    assert found["transfer_bytes"] == round((100_000_000 + 90_000_000 + 80_000_000) * share + rest + 3_000)
+    estimated = of(outputs=streams, files=FILES)
+    assert estimated["transfer_bytes"] == round(
+        (100_000_000 + 90_000_000 + 80_000_000) * share + rest + 3_000
+    )
     assert (
         of(outputs=[Output("resample_product", "small", PRODUCTS[0], pending=True)], files=FILES)[
             "transfer_bytes"
@@ -138,9 +140,9 @@ def test_the_share_of_a_window(side, resolution, share):
 
 
 def test_the_price_of_hours():
-    found = of({"another": 9_876})
+    estimated = of({"another": 9_876})
     hours = 9_876 * 0.3 / 3600
-    assert found == {
+    assert estimated == {
         "products": 0, "dates": 0, "jobs": {"another": 9_876}, "transfer_bytes": 0, "cpu_hours": 0.823, "disk_bytes": 0,
         "cost": {
             "vm_size": "a", "vcpus": 4, "per_hour": 0.3, "currency": "EUR", "price_date": "2026-01-01", "vm_hours": round(hours / 4, 4),
@@ -148,7 +150,7 @@ def test_the_price_of_hours():
         },
     }  # fmt: skip
     # four decimals each
-    assert (found["cost"]["vm_hours"], found["cost"]["total"]) == (0.2057, 0.0617)
+    assert (estimated["cost"]["vm_hours"], estimated["cost"]["total"]) == (0.2057, 0.0617)
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,15 @@ def tuples(findings):
 
 
 def test_checks_run_side_by_side():
-    """In their order, whatever breaks; what does not end is said when the time is up."""
+    """In their order, whatever breaks; what does not end is reported when the time is up."""
     both, never = threading.Barrier(2, timeout=5), threading.Event()
 
-    def one():
+    def complete():
         yield Finding("first", True, "a")
         both.wait()
         yield Finding("first", False, "b")
 
-    def two():
+    def failing():
         both.wait()
         yield Finding("second", True, "c")
         raise TigerbushError("wrong.")
@@ -51,9 +51,9 @@ def test_checks_run_side_by_side():
         yield Finding("silent", True, "d")
         never.wait()
 
-    found = run_checks({"one": one, "two": two, "broken": broken, "silent": silent}, 0.3)
+    findings = run_checks({"one": complete, "two": failing, "broken": broken, "silent": silent}, 0.3)
     never.set()
-    assert tuples(found) == [
+    assert tuples(findings) == [
         ("first", True, "a"), ("first", False, "b"), ("second", True, "c"), ("two", False, "wrong."), ("broken", False, "KeyError: 'x'"),
         ("silent", True, "d"), ("silent", False, "no answer within 0.3 s; try again."),
     ]  # fmt: skip
@@ -68,8 +68,8 @@ def test_checks_run_side_by_side():
     ],
 )  # fmt: skip
 def test_checks_that_fit(engine, profile, names):
-    found = checks(SimpleNamespace(directory=None, create=False), {"scene": {"engine": engine}}, profile)
-    assert list(found) == ["sites", "disk", "rasterio", "source", *names]
+    chosen = checks(SimpleNamespace(directory=None, create=False), {"scene": {"engine": engine}}, profile)
+    assert list(chosen) == ["sites", "disk", "rasterio", "source", *names]
 
 
 def test_findings_are_printed(monkeypatch, capsys):
@@ -79,9 +79,12 @@ def test_findings_are_printed(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "refuse_folders", lambda options: None)
     monkeypatch.setattr(doctor, "configuration_files", lambda options: ["a.yaml", "b.yaml"])
     monkeypatch.setenv("MY_TOKEN", "abcd")
-    for found, status in (([Finding("disk", True, "abcd\n free")], 0), ([Finding("disk", False, "none")], 1)):
+    for findings, status in (
+        ([Finding("disk", True, "abcd\n free")], 0),
+        ([Finding("disk", False, "none")], 1),
+    ):
         monkeypatch.setattr(doctor, "checks", lambda *_: "checks")
-        monkeypatch.setattr(doctor, "run_checks", lambda chosen, found=found: found)
+        monkeypatch.setattr(doctor, "run_checks", lambda chosen, findings=findings: findings)
         assert doctor.run(options, []) == status
     assert capsys.readouterr().out == (
         "ok      configuration   a.yaml, b.yaml\nok      disk            <MY_TOKEN> free\nok      configuration   "
@@ -127,21 +130,21 @@ def test_discovery_is_forced(monkeypatch, tmp_path):
 
 
 def test_a_local_folder(tmp_path):
-    def found():
+    def findings():
         return tuples(
             doctor_source.check_source({"source": SOURCE | {"kind": "local"}, "products": "t.tsv"}, tmp_path)
         )
 
     folder = tmp_path / "products"
-    assert found() == [
+    assert findings() == [
         ("source", False, f"{folder} is not a folder; set source.path to the folder of your products")
     ]
     folder.mkdir()
     (folder / "a.txt").touch()
-    assert found() == [("source", False, f"0 products in {folder}; put .SAFE folders or zips there")]
+    assert findings() == [("source", False, f"0 products in {folder}; put .SAFE folders or zips there")]
     (folder / "a.SAFE").mkdir()
     (folder / "b.zip").touch()
-    assert found() == [("source", True, f"2 products in {folder}")]
+    assert findings() == [("source", True, f"2 products in {folder}")]
 
 
 class Session:
@@ -197,9 +200,9 @@ def test_the_clock_of_a_server(monkeypatch, seconds, right):
     server(monkeypatch, date=dated(seconds))
     _, clock = doctor_source.check_server("n", "u", "k")
     assert (clock.name, clock.ok) == ("clock", right)
-    told, _, advice = clock.text.partition(" s from that of u")
-    assert abs(int(told) - seconds) <= 2
-    assert told[0] == ("+" if seconds > 0 else "-")
+    difference, _, advice = clock.text.partition(" s from that of u")
+    assert abs(int(difference) - seconds) <= 2
+    assert difference[0] == ("+" if seconds > 0 else "-")
     assert advice == ("" if right else "; set the clock of this machine")
 
 
@@ -235,8 +238,8 @@ def test_a_bucket(monkeypatch, bucket, tmp_path):
     assert bucket.ranges == [(0, 15)]
     del bucket.objects["p/a"]
     config["source"] = SOURCE | {"region": "here", "kind": "stac"}
-    found = tuples(doctor_source.check_source(config, tmp_path))
-    assert found == [
+    findings = tuples(doctor_source.check_source(config, tmp_path))
+    assert findings == [
         ("catalogue", True, "https://c.example answers (200)"), ("endpoint", True, "https://s3.here.amazonaws.com answers (200)"), listed[1],
         ("reading", True, "1 bytes of s3://eodata/p/b"),
     ]  # fmt: skip
@@ -326,8 +329,11 @@ def test_the_disk(monkeypatch, tmp_path, free, text):
 
 
 def test_the_raster_library(monkeypatch):
-    [found] = doctor_machine.check_gdal()
-    assert (found.ok, found.text.startswith(f"rasterio {doctor_machine.rasterio.__version__}, GDAL ")) == (
+    [finding] = doctor_machine.check_gdal()
+    assert (
+        finding.ok,
+        finding.text.startswith(f"rasterio {doctor_machine.rasterio.__version__}, GDAL "),
+    ) == (
         True,
         True,
     )
@@ -341,9 +347,9 @@ def test_the_raster_library(monkeypatch):
             """Nothing to do."""
 
     monkeypatch.setattr(doctor_machine.rasterio, "Env", Env)
-    [found] = doctor_machine.check_gdal()
-    assert not found.ok
-    assert found.text.endswith(" without COG, JP2OpenJPEG; install the environment again with 'make env'")
+    [finding] = doctor_machine.check_gdal()
+    assert not finding.ok
+    assert finding.text.endswith(" without COG, JP2OpenJPEG; install the environment again with 'make env'")
     asked = []
     monkeypatch.setattr(
         doctor_machine, "check_engine", lambda *given: asked.append(given) or (False, "no SNAP")
@@ -383,7 +389,7 @@ def test_slurm(monkeypatch, answers, resources, findings):
         return answer
 
     monkeypatch.setattr(doctor_machine.subprocess, "run", run)
-    found = doctor_machine.check_slurm({"default-resources": resources} if resources else {})
-    assert tuples(found) == [("slurm", *one) for one in findings]
+    reported = doctor_machine.check_slurm({"default-resources": resources} if resources else {})
+    assert tuples(reported) == [("slurm", *finding) for finding in findings]
     assert asked == [(["scontrol", "ping"], 3), (["sinfo", "--noheader", "--format=%R"], 3)][: len(answers)]
     assert left == []

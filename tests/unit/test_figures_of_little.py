@@ -1,6 +1,6 @@
 """Figures of an analysis that has little or nothing to show."""
 
-from test_analysis_figures import ANALYSIS, DAYS, one
+from test_analysis_figures import ANALYSIS, DAYS, series_of
 from tigerbush.report.figures import FIGURES, analysis_figures
 
 
@@ -22,7 +22,7 @@ def test_two_dates_with_patches_are_both_shown():
 
 
 def test_a_figure_without_anything_to_show_holds_the_reason():
-    none = one("it", "1", [None] * 6)
+    none = series_of("it", "1", [None] * 6)
     warning = ANALYSIS["early_warning"] | {
         "refused": "28 dates have data; more than 36 are needed, and then more than this line of seventy-five holds.",
         "indicators": {},

@@ -174,7 +174,7 @@ def test_a_job_ends_with_a_sentence(tmp_path, capsys, error, text):
     (tmp_path / "a.log").write_text("of an earlier attempt\n")
     with pytest.raises(SystemExit) as end, job_log(tmp_path / "a.log"):
         logging.getLogger("tigerbush.x").info("at work")
-        logging.getLogger("tigerbush.x").debug("not told")
+        logging.getLogger("tigerbush.x").debug("not reported")
         raise error
     assert end.value.code == 1
     assert (tmp_path / "a.log").read_text() == f"INFO: at work\nERROR: {text}\n"

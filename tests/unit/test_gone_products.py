@@ -84,19 +84,19 @@ class Shelf:
 
     bucket = "eodata"
 
-    def __init__(self, *names, trouble=None):
-        self.names, self.trouble, self.listed, self.asked = names, trouble or {}, [], []
+    def __init__(self, *names, errors=None):
+        self.names, self.errors, self.listed, self.asked = names, errors or {}, [], []
 
     def folders(self, prefix):
         self.listed.append(prefix)
-        if prefix in self.trouble:
-            raise self.trouble[prefix]
+        if prefix in self.errors:
+            raise self.errors[prefix]
         return [f"{prefix}{name}.SAFE/" for name in self.names]
 
     def size_of(self, key):
         self.asked.append(key)
-        if key in self.trouble:
-            raise self.trouble[key]
+        if key in self.errors:
+            raise self.errors[key]
         return 1
 
 
@@ -119,13 +119,13 @@ def test_a_bucket_is_listed_once_a_day():
 
 
 def test_a_store_that_does_not_answer_takes_no_product_away_and_is_asked_once():
-    store = Shelf(trouble={"L1C/2017/01/10/": RemoteError("no answer")})
+    store = Shelf(errors={"L1C/2017/01/10/": RemoteError("no answer")})
     assert gone_products([remote_row("20170110"), remote_row("20170120")], {}, lambda: store) == {}
     assert store.listed == ["L1C/2017/01/10/"]
 
 
 def test_a_store_that_refuses_is_no_products_fault():
-    store = Shelf(trouble={"L1C/2017/01/10/": TigerbushError("the keys have expired.")})
+    store = Shelf(errors={"L1C/2017/01/10/": TigerbushError("the keys have expired.")})
     with pytest.raises(TigerbushError) as raised:
         gone_products([remote_row("20170110")], {}, lambda: store)
     assert str(raised.value) == "the keys have expired."
@@ -149,7 +149,7 @@ def test_files_on_web_servers_are_asked_for_one_by_one():
         for day, size in zip(DAYS[:4], ("1", "0", "1", "7"), strict=True)
     }
     gone, other = (f"https://data.example/{day}/B02.tif" for day in DAYS[2:4])
-    store = Shelf(trouble={gone: GoneError("it is not there.")})
+    store = Shelf(errors={gone: GoneError("it is not there.")})
     assert gone_products(rows, files, lambda: store) == {
         name_of(DAYS[2]): "cannot be read any more (it is not there.)",
         name_of(DAYS[3]): f"has 1 bytes of {other}, of which 7 were listed",

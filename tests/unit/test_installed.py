@@ -101,7 +101,7 @@ def declared(installed):
 
 
 def run(code, *arguments, site=False, **options):
-    """Run code in a Python that knows the standard library, and site-packages when it is told so."""
+    """Run code in a Python that knows the standard library, and site-packages on request."""
     command = [sys.executable, "-I", *([] if site else ["-S"]), "-c", code, *map(str, arguments)]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)

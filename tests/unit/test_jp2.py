@@ -75,12 +75,12 @@ def check(content, window=None):
 
 def parts(content):
     """Position, length and tile of each tile-part, from the SOT segments only."""
-    found, position = [], content.index(b"\xff\x90\x00\x0a")
+    tile_parts, position = [], content.index(b"\xff\x90\x00\x0a")
     while content[position : position + 2] == b"\xff\x90":
         tile, length = struct.unpack(">HI", content[position + 4 : position + 10])
-        found.append((position, length, tile))
+        tile_parts.append((position, length, tile))
         position += length
-    return found
+    return tile_parts
 
 
 def changed(content, start, new):
@@ -219,9 +219,9 @@ def test_the_coding_of_a_tile_overrides_that_of_a_component_in_the_main_header(f
 def test_swapped_tiles(files):
     (first, size, _), (second, other, _) = parts(files["PLT"])[:2]
     content = files["PLT"]
-    one, two = content[first : first + size], content[second : second + other]
+    front, back = content[first : first + size], content[second : second + other]
     # a decoder puts them where they belong
-    assert check(content[:first] + two + one + content[second + other :]) == "checked"
+    assert check(content[:first] + back + front + content[second + other :]) == "checked"
     twice = changed(content, second + 4, b"\0\0")
     assert refused(twice) == "part 0 of tile 0 is at the position of another one"
     outside = changed(content, second + 4, b"\0\x09")

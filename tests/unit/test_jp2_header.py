@@ -148,8 +148,8 @@ def test_lengths_of_tile_parts(kind, form, numbered):
     """Tiles without numbers are counted across segments."""
     entries = [(7, 300), (5, 200), (6, 100)]
     parts = []
-    for index, some in enumerate((entries[:2], entries[2:])):
-        packed = b"".join(struct.pack(f">{form}", *(one if numbered else one[1:])) for one in some)
+    for index, chunk in enumerate((entries[:2], entries[2:])):
+        packed = b"".join(struct.pack(f">{form}", *(entry if numbered else entry[1:])) for entry in chunk)
         parts.append(segment(0xFF55, bytes([index, kind]) + packed))
     lengths = header_of(siz(), *parts, cod()).lengths
     assert lengths == (entries if numbered else [(0, 300), (1, 200), (2, 100)])
@@ -176,8 +176,8 @@ def test_styles_at_their_limits():
 
 def test_either_header_announces_markers_in_packets():
     for before, flags, sop, eph in (((0, 0), 2, True, False), ((0, 0), 4, False, True), ((1, 0), 4, True, True), ((0, 1), 0, False, True)):  # fmt: skip
-        found = apply_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
-        assert (found.sop, found.eph, found.layers) == (sop, eph, 3)
+        coding = apply_segment(Coding(*map(bool, before)), 0xFF52, cod(flags=flags, layers=3)[4:], 1)
+        assert (coding.sop, coding.eph, coding.layers) == (sop, eph, 3)
 
 
 @pytest.mark.parametrize(("components", "head"), [(256, b"\x05"), (257, b"\x01\x05")])
@@ -185,9 +185,9 @@ def test_style_of_a_component(components, head):
     """The component number takes two bytes when there are more than 256."""
     before = Coding(layers=4, components={2: Style(0, (4, 4), 0, [(1, 1)])})
     content = head + b"\x01" + style(levels=1, block=(2, 1), modes=1, precincts=b"\x32\x54")
-    found = apply_segment(before, 0xFF53, content, components)
+    coding = apply_segment(before, 0xFF53, content, components)
     number = int.from_bytes(head, "big")
-    assert found == Coding(
+    assert coding == Coding(
         layers=4,
         components={2: Style(0, (4, 4), 0, [(1, 1)]), number: Style(1, (16, 8), 1, [(2, 3), (4, 5)])},
     )
@@ -231,8 +231,8 @@ def test_the_position_of_the_codestream():
 
 def test_marker_segments():
     content = b"xx" + segment(0xFF64, b"abc") + segment(0xFF5C, b"") + SOD
-    found = [(0xFF64, b"abc", 9), (0xFF5C, b"", 13), (0xFF93, b"", 15)]
-    assert list(marker_segments(reader(content), 2, 15, 0xFF93)) == found
+    segments = [(0xFF64, b"abc", 9), (0xFF5C, b"", 13), (0xFF93, b"", 15)]
+    assert list(marker_segments(reader(content), 2, 15, 0xFF93)) == segments
     for wrong, end in (
         (content, 14),
         (b"xx" + segment(0xFEFF, b"abc") + SOD, 11),

@@ -22,13 +22,13 @@ ODD = {
 @pytest.mark.parametrize("image", ODD)
 @pytest.mark.parametrize("way", ["layers", "PLT, precincts", "PLT, raw bits", "SOP, layers in parts", "EPH"])
 def test_no_alarm_for_odd_images(write, image, way):
-    options, found = WAYS[way]
+    options, expected = WAYS[way]
     if "layers" in way:
         options = (
             options | SMALL
         )  # a packet tells of each of thousands of blocks, by a bit, that it adds nothing
     data = ODD[image](*np.mgrid[:HEIGHT, :WIDTH]).astype(np.uint16)
-    assert check(write(data, **options)) == found
+    assert check(write(data, **options)) == expected
 
 
 def longest(content, octet):

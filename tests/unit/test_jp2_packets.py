@@ -162,7 +162,7 @@ def sop(number, data):
 @pytest.mark.parametrize("lengths", [True, False])
 def test_packets_by_their_numbers(numbers, wrong, lengths):
     """A packet may lack its number, but then only lengths or ends of headers reveal the position of all packets."""
-    packets = [b"\x81ab" if one is None else sop(one, b"\x81ab") for one in numbers]
+    packets = [b"\x81ab" if number is None else sop(number, b"\x81ab") for number in numbers]
     head = siz((0, 0, 64, 48), (0, 0, 64, 48)) + cod(flags=2, layers=3)
     content = stream(part(b"".join(packets), plt(*map(len, packets)) if lengths else b""), head=head)
     if wrong is None:

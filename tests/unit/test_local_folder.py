@@ -60,7 +60,7 @@ def zipped(safe):
     """The zip of a product beside its folder."""
     path = safe.with_suffix(".zip")
     with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(one for one in safe.rglob("*") if one.is_file()):
+        for file in sorted(entry for entry in safe.rglob("*") if entry.is_file()):
             archive.write(file, f"{safe.name}/{file.relative_to(safe).as_posix()}")
     return path
 
@@ -101,7 +101,7 @@ def test_names_that_are_skipped_in_a_folder(product, caplog):
         rows, files = list_local(folder, level)
         assert [row["product"][17:19] for row in rows] == list(days)
         assert {row["product"][17:19] for row in files} == set(days)
-        assert [one.partition(": ")[0] for one in caplog.messages] == [f"skipped {folder}/{name}" for name in ("a.SAFE", "b.zip")]  # fmt: skip
+        assert [message.partition(": ")[0] for message in caplog.messages] == [f"skipped {folder}/{name}" for name in ("a.SAFE", "b.zip")]  # fmt: skip
 
 
 def test_an_invalid_zip_is_kept_as_failed(product, caplog):
@@ -175,14 +175,14 @@ def test_the_order_of_a_copy(product, tmp_path):
     whole = tmp_path / "whole" / target.name
     copy_product(safe, whole, None)
     with zipfile.ZipFile(whole) as archive:
-        found = {name: archive.read(name) for name in archive.namelist()}
+        contents = {name: archive.read(name) for name in archive.namelist()}
     inside = {f"{safe.name}/{path.relative_to(safe).as_posix()}": path for path in safe.rglob("*")}
-    assert {name for name in found if not name.endswith("/")} == {
+    assert {name for name in contents if not name.endswith("/")} == {
         name for name, path in inside.items() if path.is_file()
     }
-    assert {name.rstrip("/") for name in found if name.endswith("/")} >= {f"{safe.name}/DATASTRIP"}
+    assert {name.rstrip("/") for name in contents if name.endswith("/")} >= {f"{safe.name}/DATASTRIP"}
     assert all(
-        content == inside[name].read_bytes() for name, content in found.items() if not name.endswith("/")
+        content == inside[name].read_bytes() for name, content in contents.items() if not name.endswith("/")
     )
 
 

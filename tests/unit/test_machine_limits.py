@@ -72,8 +72,8 @@ def files_left(number):
             os.close(held.pop())
         yield
     finally:
-        for one in held:
-            os.close(one)
+        for descriptor in held:
+            os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, old)
 
 

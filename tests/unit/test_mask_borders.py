@@ -153,18 +153,18 @@ def test_which_file_is_the_mask(product):
     safe = product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL, classi=classi, clouds=[]))
     granule = next(safe.glob("GRANULE/*"))
 
-    def found():
+    def chosen():
         name, resolution = open_product(safe).mask_file()
         return name and name.rpartition("/")[2], resolution
 
-    assert found() == ("MSK_CLASSI_B00.jp2", 60)
+    assert chosen() == ("MSK_CLASSI_B00.jp2", 60)
     (granule / "QI_DATA" / "MSK_CLASSI_B00.jp2").unlink()
-    assert found() == ("MSK_CLOUDS_B00.gml", None)
+    assert chosen() == ("MSK_CLOUDS_B00.gml", None)
     older = "S2A_OPER_MSK_CLOUDS_SGS__20160101T000000_A000001_T33TVL_B00_MSIL1C.gml"
     (granule / "QI_DATA" / "MSK_CLOUDS_B00.gml").rename(granule / "QI_DATA" / older)
-    assert found() == (older, None)
+    assert chosen() == (older, None)
     (granule / "QI_DATA" / older).unlink()
-    assert found() == (None, None)
+    assert chosen() == (None, None)
 
 
 def test_which_scene_classification_is_the_mask(product):

@@ -100,7 +100,7 @@ def test_what_is_fine_is_fine(folder):
         ("composite: {max_clouds: 5}", "composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'? See config/README.md."),
         ("scene: {geo_region: 'POLYGON((0 0, 1 0, 1 1, 0 0)'}", "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("scene: {geo_region: ''}", "scene.geo_region '' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
-        # what goes before it does not hide it
+        # a key that takes precedence over it does not hide it
         ("scene: {region: [0, 0, 10, 10], geo_region: 'POLYGON EMPTY'}", "scene.geo_region 'POLYGON EMPTY' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("period: {start: 2003-01-01, step: 1d}", "period.step 1d cuts 2003-01-01 to 2017-04-01 into more than 5,000 dates; choose a narrower period or a longer step."),
         ("period: {start: 2017-03-20}", "period.step 1m cuts 2017-03-20 to 2017-04-01 into 0 dates; choose a wider period or a shorter step."),
@@ -139,7 +139,7 @@ def test_a_profile_may_name_the_configuration(folder):
     (folder / "config.yaml").write_text("configfile: mine.yaml\n")
     (folder / "mine.yaml").write_text(yaml.safe_dump(BASE | {"on_failure": "report"}))
     options = argparse.Namespace(configfile=[], config=[], directory=folder, profile=str(folder))
-    # the file of the profile goes before a configuration of the same name in the working folder
+    # the file of the profile takes precedence over a configuration of the same name in the working folder
     (folder / "config").mkdir()
     assert read_run_configuration(options)["on_failure"] == "report"
     assert options.configfile == [str(folder / "mine.yaml")]

@@ -59,10 +59,12 @@ def same_sentence(run, command=("doctor",)):
     """Return the sentence with which a dry run of snakemake and ./tigerbush refuse the same."""
     output = run.snakemake("--dry-run", status=1)
     text = re.search(r"^WorkflowError[^\n]*:\n(.+)$", output, re.MULTILINE)[1]
-    told = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
+    printed = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
     # the doctor's lines begin with the name of the check
-    assert text in [re.sub(r"^(tigerbush: |failed +\w+ +)", "", line) for line in told.splitlines()], told
-    assert "Traceback" not in output + told
+    assert text in [re.sub(r"^(tigerbush: |failed +\w+ +)", "", line) for line in printed.splitlines()], (
+        printed
+    )
+    assert "Traceback" not in output + printed
     return text
 
 
@@ -98,8 +100,8 @@ def test_a_pipe_does_not_block(run, key, change):
 def test_the_yaml_error_of_a_command_names_the_file(run):
     (run.folder / "config.yaml").write_text("sites: [")
     for command in (["doctor"], ["plan"], ["status"], ["retry"], ["discover"], ["analyse", "summary.json"]):
-        told = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
-        assert "config.yaml cannot be read as YAML: while parsing a flow node" in told, command
+        printed = run.tigerbush(*command, "--configfile", "config.yaml", status=1)
+        assert "config.yaml cannot be read as YAML: while parsing a flow node" in printed, command
 
 
 def test_a_folder_in_which_submitted_jobs_would_not_start(tmp_path):

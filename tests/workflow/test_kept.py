@@ -78,7 +78,7 @@ def move_away(run, day):
 
 
 def sentence(output):
-    """What a run said that ended before its first job."""
+    """The message of a run that ended before its first job."""
     return output.partition("WorkflowError")[2].partition(":\n")[2].splitlines()[0]
 
 
@@ -223,10 +223,10 @@ def test_damage_that_no_listing_tells(finished):
     own = f"results/here/fingerprints/{name_of('20170210')}/resample_product.json"
     february.pop(own)
     assert {name: it for name, it in contents(finished).items() if name in february} == february
-    told = json.loads(finished.tigerbush("status", "--json", "--configfile", "config.yaml", status=1))
-    assert list(told["kept_products"]) == [name_of("20170210")]
-    assert "_B04.jp2 is not a complete JP2 file" in told["kept_products"][name_of("20170210")]
-    assert told["failed_products"] == []
+    status = json.loads(finished.tigerbush("status", "--json", "--configfile", "config.yaml", status=1))
+    assert list(status["kept_products"]) == [name_of("20170210")]
+    assert "_B04.jp2 is not a complete JP2 file" in status["kept_products"][name_of("20170210")]
+    assert status["failed_products"] == []
     changed(finished, {"composite": {"mask_buffer": 1}, "on_gone": "keep"})
     finished.snakemake(SUMMARIES)
     assert {name: it for name, it in contents(finished).items() if name in february} == february
@@ -235,7 +235,7 @@ def test_damage_that_no_listing_tells(finished):
         f"all 1 products left out: the results of an earlier run are kept, because {name_of('20170210')} could not be read again ("
     )
     assert missing.endswith("; ./tigerbush retry tries again)")
-    # mended, it is read again without being asked for
+    # once fixed, it is read again without a request
     band.write_bytes(content)
     changed(finished, {"composite": {"mask_buffer": 1}})
     finished.snakemake(SUMMARIES)

@@ -52,7 +52,7 @@ def test_as_a_module_of_another_workflow(run):
 
 
 def test_as_a_module_of_another_workflow_from_github(run, tmp_path):
-    """A repository on this machine, of which git is told that it is there; another version is on PYTHONPATH."""
+    """A repository on this machine that git is configured to find; another version is on PYTHONPATH."""
     keep_days(run, "20170110")
     hub = commit_all(copy_checkout(tmp_path / "hub" / "o" / "tigerbush", "workflow"))
     subprocess.run(["git", "tag", "v1"], cwd=hub, check=True)

@@ -18,9 +18,9 @@ module vegetation:
     snakefile: "{ROOT}/workflow/Snakefile"
     config: config
 use rule * from vegetation as vegetation_*
-rule told:
+rule parents:
     input: "results/here/2017-01-16/ndvi.tif"
-    output: "told.txt"
+    output: "parents.txt"
     run:
         import os
         parents = [open(f"/proc/{{pid}}/cmdline").read() for pid in (os.getpid(), os.getppid())]
@@ -34,14 +34,14 @@ def test_secrets_are_inherited_and_shown_nowhere(run):
     (run.folder / "Snakefile").write_text(MODULE)
     search = Search(ENVIRONMENT)
     with Processes(search, rf"\S*python\S* {run.folder}/\.snakemake/scripts/") as processes:
-        command = [*SNAKEMAKE, "--cores", "2", "--verbose", "told", "--envvars", "AWS_SECRET_ACCESS_KEY"]
+        command = [*SNAKEMAKE, "--cores", "2", "--verbose", "parents", "--envvars", "AWS_SECRET_ACCESS_KEY"]
         output = run.call(command, variables=ENVIRONMENT)
     assert len(processes.seen) >= 3
     assert processes.inherited == set(ENVIRONMENT)
     assert processes.shown == set()
     assert search.secrets_in(output) == set()
     assert search.files(run.folder) == {}
-    reported = (run.folder / "told.txt").read_text()
+    reported = (run.folder / "parents.txt").read_text()
     assert reported.endswith(ENVIRONMENT["AWS_SESSION_TOKEN"][::-1])
     assert reported.count("--mode\0subprocess") + reported.count("--mode subprocess") >= 1
 
