@@ -100,7 +100,7 @@ def test_what_is_fine_is_fine(folder):
         ("composite: {max_clouds: 5}", "composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'? See config/README.md."),
         ("scene: {geo_region: 'POLYGON((0 0, 1 0, 1 1, 0 0)'}", "scene.geo_region 'POLYGON((0 0, 1 0, 1 1, 0 0)' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("scene: {geo_region: ''}", "scene.geo_region '' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
-        # what goes before it does not hide it
+        # what precedes it does not hide it
         ("scene: {region: [0, 0, 10, 10], geo_region: 'POLYGON EMPTY'}", "scene.geo_region 'POLYGON EMPTY' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("period: {start: 2003-01-01, step: 1d}", "period.step 1d cuts 2003-01-01 to 2017-04-01 into more than 5,000 dates; choose a narrower period or a longer step."),
         ("period: {start: 2017-03-20}", "period.step 1m cuts 2017-03-20 to 2017-04-01 into 0 dates; choose a wider period or a shorter step."),
@@ -114,8 +114,8 @@ def test_aliases_that_make_many_values_of_few(folder):
     letters = "abcdefgh"
     lists = [f"a: &a [{', '.join(9 * ['1'])}]"]
     lists += [f"{b}: &{b} [{', '.join(9 * [f'*{a}'])}]" for a, b in pairwise(letters)]
-    found = sentence(folder, f"plan: {{{', '.join(lists)}}}")
-    assert found.endswith("...: there are more than 100000 values. See config/README.md."), found
+    message = sentence(folder, f"plan: {{{', '.join(lists)}}}")
+    assert message.endswith("...: there are more than 100000 values. See config/README.md."), message
 
 
 def test_single_values_of_the_command_line(folder):
@@ -139,7 +139,7 @@ def test_a_profile_may_name_the_configuration(folder):
     (folder / "config.yaml").write_text("configfile: mine.yaml\n")
     (folder / "mine.yaml").write_text(yaml.safe_dump(BASE | {"on_failure": "report"}))
     options = argparse.Namespace(configfile=[], config=[], directory=folder, profile=str(folder))
-    # the file of the profile goes before a configuration of the same name in the working folder
+    # the file of the profile takes precedence over a configuration of the same name in the working folder
     (folder / "config").mkdir()
     assert read_run_configuration(options)["on_failure"] == "report"
     assert options.configfile == [str(folder / "mine.yaml")]
@@ -162,11 +162,13 @@ def numbers(schema, name=""):
 
 
 def test_every_number_has_both_ends():
-    found = dict(numbers(SCHEMA))
-    assert len(found) > 15
-    assert [name for name, schema in found.items() if "maximum" not in schema] == []
-    assert [name for name, schema in found.items() if not {"minimum", "exclusiveMinimum"} & set(schema)] == []
-    assert sorted(name for name, schema in found.items() if "number" in kinds(schema)) == list(FRACTIONS)
+    schemas = dict(numbers(SCHEMA))
+    assert len(schemas) > 15
+    assert [name for name, schema in schemas.items() if "maximum" not in schema] == []
+    assert [
+        name for name, schema in schemas.items() if not {"minimum", "exclusiveMinimum"} & set(schema)
+    ] == []
+    assert sorted(name for name, schema in schemas.items() if "number" in kinds(schema)) == list(FRACTIONS)
 
 
 def test_so_many_dates_are_enough():
