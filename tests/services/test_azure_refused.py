@@ -68,7 +68,7 @@ def lease(azure, monkeypatch):
     return make_lease
 
 
-def test_nobody_is_logged_in(lease, monkeypatch):
+def test_without_a_login(lease, monkeypatch):
     monkeypatch.delenv("AZURE_CLIENT_SECRET")
     chain = ChainedTokenCredential(ManagedIdentityCredential(), EnvironmentCredential())
     text = f"No access token for Blob storage: not logged in. {LOGIN}"

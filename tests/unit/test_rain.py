@@ -133,7 +133,7 @@ def test_a_cycle_without_a_fall_of_four_months_or_a_fit_has_no_rate():
     # four months are enough
     four = annual_cycle(cycle_of([1.0, 0.5, 0.2, 0.0], np.linspace(0.1, 0.9, 8)), DAYS, DATES)
     assert four["decay_rate"] == pytest.approx(0.8, abs=0.1)
-    # hardly a decay: R2 is told, and no rate
+    # hardly a decay: R2 is reported, but no rate
     wild = [1.0, 0.1, 0.95, 0.1, 0.9, 0.05, 0.9, 0.0]
     result = annual_cycle(cycle_of(wild, [0.5, 0.6, 0.7, 0.8]), DAYS, DATES)
     assert result["decay_rate"] is None

@@ -62,22 +62,22 @@ def raster(**changes):
 def test_a_raster_is_read_back_unchanged(tmp_path):
     written = raster()
     write_raster(tmp_path / "a.tif", written)
-    found = read_raster(tmp_path / "a.tif")
-    np.testing.assert_array_equal(found.data, written.data)
-    assert found.data.dtype == np.uint16
-    assert (found.grid, found.epsg, found.bands, found.nodata) == (GRID, 32633, ("B2", "B8A"), 3)
-    assert (found.scale, found.offset, found.units) == (written.scale, written.offset, written.units)
-    assert {key: found.tags[key] for key in "AB"} == {"A": "x", "B": "y z"}
+    result = read_raster(tmp_path / "a.tif")
+    np.testing.assert_array_equal(result.data, written.data)
+    assert result.data.dtype == np.uint16
+    assert (result.grid, result.epsg, result.bands, result.nodata) == (GRID, 32633, ("B2", "B8A"), 3)
+    assert (result.scale, result.offset, result.units) == (written.scale, written.offset, written.units)
+    assert {key: result.tags[key] for key in "AB"} == {"A": "x", "B": "y z"}
     assert {key: read_tags(tmp_path / "a.tif")[key] for key in "AB"} == {"A": "x", "B": "y z"}
-    np.testing.assert_array_equal(found.band("B8A"), written.data[1])
+    np.testing.assert_array_equal(result.band("B8A"), written.data[1])
     with rasterio.open(tmp_path / "a.tif") as image:
         assert image.transform == GRID.transform == rasterio.Affine(20, 0, 465_180, 0, -20, 5_080_260)
         assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert image.compression.name == "deflate"
     # without scale and units: those of GDAL
     write_raster(tmp_path / "a.tif", raster(scale=(), offset=(), units=(), nodata=0))
-    found = read_raster(tmp_path / "a.tif")
-    assert (found.scale, found.offset, found.units, found.nodata) == ((1, 1), (0, 0), (None, None), 0)
+    result = read_raster(tmp_path / "a.tif")
+    assert (result.scale, result.offset, result.units, result.nodata) == ((1, 1), (0, 0), (None, None), 0)
 
 
 def test_strips_are_put_in_their_place_by_band_and_row(tmp_path):

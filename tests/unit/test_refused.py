@@ -114,8 +114,8 @@ def test_aliases_that_make_many_values_of_few(folder):
     letters = "abcdefgh"
     lists = [f"a: &a [{', '.join(9 * ['1'])}]"]
     lists += [f"{b}: &{b} [{', '.join(9 * [f'*{a}'])}]" for a, b in pairwise(letters)]
-    found = sentence(folder, f"plan: {{{', '.join(lists)}}}")
-    assert found.endswith("...: there are more than 100000 values. See config/README.md."), found
+    message = sentence(folder, f"plan: {{{', '.join(lists)}}}")
+    assert message.endswith("...: there are more than 100000 values. See config/README.md."), message
 
 
 def test_single_values_of_the_command_line(folder):
@@ -162,11 +162,13 @@ def numbers(schema, name=""):
 
 
 def test_every_number_has_both_ends():
-    found = dict(numbers(SCHEMA))
-    assert len(found) > 15
-    assert [name for name, schema in found.items() if "maximum" not in schema] == []
-    assert [name for name, schema in found.items() if not {"minimum", "exclusiveMinimum"} & set(schema)] == []
-    assert sorted(name for name, schema in found.items() if "number" in kinds(schema)) == list(FRACTIONS)
+    schemas = dict(numbers(SCHEMA))
+    assert len(schemas) > 15
+    assert [name for name, schema in schemas.items() if "maximum" not in schema] == []
+    assert [
+        name for name, schema in schemas.items() if not {"minimum", "exclusiveMinimum"} & set(schema)
+    ] == []
+    assert sorted(name for name, schema in schemas.items() if "number" in kinds(schema)) == list(FRACTIONS)
 
 
 def test_so_many_dates_are_enough():

@@ -63,21 +63,21 @@ def test_a_listing_of_several_pages(store, bucket):
         StoredObject("p/b/2", 1, md5(b"x")),
         StoredObject("p/c/1", 0, md5(b"")),
     ]
-    one = {"Bucket": "eodata", "Prefix": "p/", "Delimiter": ""}
-    assert bucket.listed == [one, one | {"ContinuationToken": "2"}]
+    request = {"Bucket": "eodata", "Prefix": "p/", "Delimiter": ""}
+    assert bucket.listed == [request, request | {"ContinuationToken": "2"}]
     bucket.listed.clear()
     bucket.page = 1
     assert store.folders("p/") == ["p/b/", "p/c/"]
-    one |= {"Delimiter": "/"}
-    assert bucket.listed == [one, *(one | {"ContinuationToken": str(i)} for i in (1, 2))]
+    request |= {"Delimiter": "/"}
+    assert bucket.listed == [request, *(request | {"ContinuationToken": str(i)} for i in (1, 2))]
 
 
 def test_the_first_object_takes_one_request(monkeypatch, bucket):
     store = store_of(monkeypatch, bucket, requester_pays=True)
     assert store.first_object("p/b") == StoredObject("p/b/1", 5, md5(b"12345"))
     assert store.first_object("r") is None
-    one = {"Bucket": "eodata", "Delimiter": "", "MaxKeys": 1, "RequestPayer": "requester"}
-    assert bucket.listed == [one | {"Prefix": "p/b"}, one | {"Prefix": "r"}]
+    request = {"Bucket": "eodata", "Delimiter": "", "MaxKeys": 1, "RequestPayer": "requester"}
+    assert bucket.listed == [request | {"Prefix": "p/b"}, request | {"Prefix": "r"}]
 
 
 def page(names, token):
@@ -117,7 +117,7 @@ def test_pages_of_deleted_names_are_skipped(store, bucket):
     """A name resets the count of empty pages; a name that is not the last of its page may be repeated."""
     empty, last = [page([], f"t{i}") for i in range(200)], page(["p/4"], "") | {"IsTruncated": False}
     bucket.answers = [*empty[:100], page(["p/1", "p/2"], "u"), *empty[100:], page(["p/1", "p/3"], "v"), last]
-    names = [one.key for one in store.objects("p/")]
+    names = [stored.key for stored in store.objects("p/")]
     assert names == ["p/1", "p/2", "p/1", "p/3", "p/4"]
     assert len(bucket.listed) == 203
 
@@ -152,15 +152,15 @@ def test_reads_send_the_etag_and_the_payer(monkeypatch, bucket):
     assert store.read_range("p/a", 2, 3, 6, md5(b"abcdef")) == b"cde"
     assert store.read_range("p/a", 0, 6, 6) == b"abcdef"
     assert store.size_of("p/a") == 6
-    one = {"Bucket": "eodata", "RequestPayer": "requester"}
+    request = {"Bucket": "eodata", "RequestPayer": "requester"}
     tag = {"IfMatch": f'"{md5(b"abcdef")}"'}
     assert bucket.read == [
-        one | {"Key": "p/a"} | tag,
-        one | {"Key": "p/b/1"},
-        one | {"Bucket": "other", "Key": "p/b/2"},
-        one | {"Key": "p/a", "Range": "bytes=2-4"} | tag,
-        one | {"Key": "p/a", "Range": "bytes=0-5"},
-        one | {"Key": "p/a", "Range": "bytes=0-0"},
+        request | {"Key": "p/a"} | tag,
+        request | {"Key": "p/b/1"},
+        request | {"Bucket": "other", "Key": "p/b/2"},
+        request | {"Key": "p/a", "Range": "bytes=2-4"} | tag,
+        request | {"Key": "p/a", "Range": "bytes=0-5"},
+        request | {"Key": "p/a", "Range": "bytes=0-0"},
     ]
     assert (store.label("p/a"), store.label("s3://other/a")) == ("s3://eodata/p/a", "s3://other/a")
 
@@ -174,7 +174,7 @@ def part(first, content, total):
     return body(content, ContentRange=f"bytes {first}-{first + len(content) - 1}/{total}")
 
 
-TROUBLE = [
+ERRORS = [
     ("read", ("p/a", 6), body(b"abcde"), "received 5 bytes, expected 6"),
     ("read", ("p/a", 6), body(b"abcdefghij"), "received 7 bytes, expected 6"),
     ("read", ("p/a", None, md5(b"abcdef")), body(b"abcdeF"), "the data received do not match the store's checksum"),
@@ -188,7 +188,7 @@ TROUBLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "arguments", "answer", "sentence"), TROUBLE)
+@pytest.mark.parametrize(("method", "arguments", "answer", "sentence"), ERRORS)
 def test_transient_errors_are_retried(store, bucket, waits, caplog, method, arguments, answer, sentence):
     right = getattr(store, method)(*arguments)
     asked = bucket.listed if method == "objects" else bucket.read

@@ -193,10 +193,10 @@ def test_other_errors_and_errors_that_gdal_ignores(store, bucket, tif):
     file = RemoteFile(store, "b.tif", len(tif[0]), "")
     with pytest.raises(ZeroDivisionError), open_remote(file, "b.tif"):
         1 / 0  # noqa: B018
-    trouble = RemoteError("late")
+    error = RemoteError("late")
     with pytest.raises(RemoteError) as raised, open_remote(file, "b.tif"):
-        file.error = trouble
-    assert raised.value is trouble
+        file.error = error
+    assert raised.value is error
     bucket.objects["c.tif"] = bytes(len(tif[0]))
     with (
         pytest.raises(rasterio.errors.RasterioIOError),

@@ -31,7 +31,7 @@ def run(pixels, source, target, method, dtype=np.uint16, **options):
     return result
 
 
-def one(pixels, source, target, method, dtype=np.uint16, **options):
+def pixel(pixels, source, target, method, dtype=np.uint16, **options):
     """The single pixel of a result."""
     ((value,),) = run(pixels, source, target, method, dtype, **options)
     return value
@@ -159,50 +159,52 @@ def test_indices_are_exact():
 @pytest.mark.parametrize(("method", "expected"), [("Min", 3), ("Max", 10), ("Mean", 6), ("Median", 6)])
 def test_aggregates_of_whole_pixels(method, expected):
     # the mean 6.5 and the median (5 + 8) / 2 are truncated
-    assert one([[3, 10], [8, 5]], grid(10, 2, 2), grid(20, 1, 1), method) == expected
+    assert pixel([[3, 10], [8, 5]], grid(10, 2, 2), grid(20, 1, 1), method) == expected
 
 
 @pytest.mark.parametrize(("method", "expected"), [("Min", 3), ("Max", 9), ("Mean", 5), ("Median", 5)])
 def test_aggregates_of_integers_skip_nodata_even_if_unused(method, expected):
-    assert one([[3, 0], [9, 5]], grid(10, 2, 2), grid(20, 1, 1), method) == expected
+    assert pixel([[3, 0], [9, 5]], grid(10, 2, 2), grid(20, 1, 1), method) == expected
 
 
 @pytest.mark.parametrize("method", AGGREGATES)
 def test_aggregates_skip_masked_pixels(method):
     valid = np.array([[True, False], [False, False]])
     source, target = grid(10, 2, 2), grid(20, 1, 1)
-    assert one([[3, 1], [9, 5]], source, target, method, valid=valid) == 3
-    assert one([[3, 1], [9, 5]], source, target, method, nodata=8, valid=~valid & valid) == 8
+    assert pixel([[3, 1], [9, 5]], source, target, method, valid=valid) == 3
+    assert pixel([[3, 1], [9, 5]], source, target, method, nodata=8, valid=~valid & valid) == 8
 
 
 @pytest.mark.parametrize("method", AGGREGATES)
 def test_aggregates_of_floats(method):
     source, target = grid(10, 2, 2), grid(20, 1, 1)
     nan = np.nan
-    assert one([[0.25, nan], [nan, nan]], source, target, method, np.float32) == 0.25
-    assert np.isnan(one([[nan] * 2] * 2, source, target, method, np.float32))
+    assert pixel([[0.25, nan], [nan, nan]], source, target, method, np.float32) == 0.25
+    assert np.isnan(pixel([[nan] * 2] * 2, source, target, method, np.float32))
     # a declared no-data value is invalid, and stands for an empty result; it need not be exact in float32
     used = {"nodata": -9999.1, "nodata_used": True}
-    assert one([[0.25, -9999.1], [nan, nan]], source, target, method, np.float32, **used) == 0.25
-    assert one([[-9999.1] * 2, [nan] * 2], source, target, method, np.float32, **used) == np.float32(-9999.1)
+    assert pixel([[0.25, -9999.1], [nan, nan]], source, target, method, np.float32, **used) == 0.25
+    assert pixel([[-9999.1] * 2, [nan] * 2], source, target, method, np.float32, **used) == np.float32(
+        -9999.1
+    )
     # an undeclared one is a value
-    zero = one([[0, 0], [0, 8]], source, target, method, np.float32)
+    zero = pixel([[0, 0], [0, 8]], source, target, method, np.float32)
     assert zero == {"Max": 8, "Mean": 2}.get(method, 0)
 
 
 def test_mean_weighs_by_the_covered_share():
     # from 10 to 15 m the second pixel covers half of column 1 and the whole of column 2
     assert (
-        one([[8, 2], [4, 0]], grid(10, 2, 2), grid(15, 1, 1), "Mean", np.float64, nodata=-1)
+        pixel([[8, 2], [4, 0]], grid(10, 2, 2), grid(15, 1, 1), "Mean", np.float64, nodata=-1)
         == (8 + 1 + 2) / 2.25
     )
     window = grid(15, 1, 1, dx=15)
-    assert one([[9, 8, 2]], grid(10, 3, 1), window, "Mean", np.float64) == pytest.approx((8 / 2 + 2) / 1.5)
+    assert pixel([[9, 8, 2]], grid(10, 3, 1), window, "Mean", np.float64) == pytest.approx((8 / 2 + 2) / 1.5)
 
 
 def test_mean_of_integers_truncates_every_weighted_value():
     # 5 + 5 / 2 + 5 / 2 + 5 / 4 = 5 + 2 + 2 + 1 = 10, over 2.25: 4.4, not 5
-    assert one([[5, 5], [5, 5]], grid(10, 2, 2), grid(15, 1, 1), "Mean") == 4
+    assert pixel([[5, 5], [5, 5]], grid(10, 2, 2), grid(15, 1, 1), "Mean") == 4
 
 
 def test_mean_counts_what_lies_before_the_band_for_its_first_pixel():
@@ -217,7 +219,7 @@ def test_mean_counts_what_lies_before_the_band_for_its_first_pixel():
 
 
 def test_median_does_not_weigh():
-    assert one([[1, 2, 30]], grid(10, 3, 1), grid(25, 1, 1), "Median") == 2
+    assert pixel([[1, 2, 30]], grid(10, 3, 1), grid(25, 1, 1), "Median") == 2
 
 
 # Bilinear and Bicubic
@@ -236,7 +238,7 @@ def test_bilinear_integers_mix_with_nodata_at_the_border():
 def test_bilinear_integers_have_8_bit_fractions():
     # the corner of the third pixel lies 1/6 past the first centre: 42/256; the exact answer is 10000
     window = grid(10, 1, 1, dx=40, dy=30)
-    assert one([[0, 60000], [0, 60000]], grid(60, 2, 2), window, "Bilinear") == 9844
+    assert pixel([[0, 60000], [0, 60000]], grid(60, 2, 2), window, "Bilinear") == 9844
 
 
 def test_fractions_are_rounded_down_also_before_the_first_centre():
@@ -273,8 +275,8 @@ def test_bicubic_weights():
     band = np.zeros((5, 4))
     band[2] = [160, 320, 480, 1600]
     expected = -160 / 16 + 320 * 9 / 16 + 480 * 9 / 16 - 1600 / 16
-    assert one(band, grid(20, 4, 5), window, "Bicubic", np.float32) == expected
-    assert one(band, grid(20, 4, 5), window, "Bicubic") == expected
+    assert pixel(band, grid(20, 4, 5), window, "Bicubic", np.float32) == expected
+    assert pixel(band, grid(20, 4, 5), window, "Bicubic") == expected
 
 
 def test_bicubic_clips_overshoot():

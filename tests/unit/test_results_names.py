@@ -42,8 +42,8 @@ def test_names_that_are_taken():
     ]
     long = [f"results/here/{'a' * 1012}"]
     link = [Item("results/here/link", 0, "", left_out="as they are links")]
-    found, left = select_results([*items_of(*good, *none, *bad, *long), *link])
-    assert [item.name for item in found] == good
+    items, left = select_results([*items_of(*good, *none, *bad, *long), *link])
+    assert [item.name for item in items] == good
     assert left == [
         f"left out, because they are not results of a site: 5 ({', '.join(map(repr, none))})",
         "left out, because their names lead elsewhere or contain more than letters, digits and _ . = + - /: 6 "
@@ -65,10 +65,10 @@ def test_names_that_not_every_system_keeps():
         ),
         "may be too long to be unpacked": ([f"{path}", f"{path}c", f"{part}", f"x/{part}"[:241]], [part, f"x/{part}"[:241], f"{path}c"]),
     }  # fmt: skip
-    for reason, (names, found) in cases.items():
-        [line] = [one for one in unportable(names) if one.startswith(reason)]
-        shown = ", ".join(ascii(name[:120]) + "..." * (len(name) > 120) for name in sorted(found)[:5])
-        assert line == f"{reason}: {len(found)} ({shown}{', ...' if len(found) > 5 else ''})"
+    for reason, (names, reported) in cases.items():
+        [line] = [sentence for sentence in unportable(names) if sentence.startswith(reason)]
+        shown = ", ".join(ascii(name[:120]) + "..." * (len(name) > 120) for name in sorted(reported)[:5])
+        assert line == f"{reason}: {len(reported)} ({shown}{', ...' if len(reported) > 5 else ''})"
     assert unportable(["results/here/a.json", "results/here/b/a.json", "results/there/a.json"]) == []
     assert result_names._MAX_PATH == 240
     # of folders that differ in case, what is in them does not count
@@ -142,7 +142,7 @@ def test_what_a_folder_holds(run, tmp_path):
 def test_a_file_that_changes_is_not_taken(run, monkeypatch):
     monkeypatch.setattr(result_storage, "CHUNK", 1000)
     place = Folder(run)
-    item = next(one for one in place.items() if one.name.endswith("rgb.png"))
+    item = next(item for item in place.items() if item.name.endswith("rgb.png"))
     assert [len(piece) for piece in place.pieces(item)] == [1000, 500]
     path = run / item.name
     changed = f"{item.name} has changed meanwhile; start again, files already pulled are kept."
@@ -248,9 +248,9 @@ def test_results_become_a_zip(tmp_path, waits):
     place = Shelf([b"abc", b"def"], [b"12", b"3"])
     pull(place, [ONE, TWO], target, done.append)
     manifest = f"name\tsize\tsha256\n{ONE.name}\t6\t{sha(b'abcdef')}\n{TWO.name}\t3\t{sha(b'123')}\n"
-    found, stored = members(target)
-    assert found == {ONE.name: b"abcdef", TWO.name: b"123", "manifest.tsv": manifest.encode()}
-    assert list(found) == [ONE.name, TWO.name, "manifest.tsv"]
+    contents, stored = members(target)
+    assert contents == {ONE.name: b"abcdef", TWO.name: b"123", "manifest.tsv": manifest.encode()}
+    assert list(contents) == [ONE.name, TWO.name, "manifest.tsv"]
     assert stored == {ONE.name: False, TWO.name: True}
     assert (done, list(tmp_path.iterdir())) == ([ONE, TWO], [target])
 

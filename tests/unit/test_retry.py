@@ -153,9 +153,9 @@ def test_records_of_kept_results(results):
         "downloads/k.zip": "b", "here/products/a.tif": damaged, "here/products/e.tif": damaged,
         "here/products/f.tif": damaged, "scenes/l.tif": "gone.", "there/downloads/j.zip": "5", "there/products/b.tif": "c",
     }  # fmt: skip
-    found = kept_results(results)
-    assert found == {results / named(path): reason for path, reason in expected.items()}
-    assert list(found) == sorted(found)
+    reasons = kept_results(results)
+    assert reasons == {results / named(path): reason for path, reason in expected.items()}
+    assert list(reasons) == sorted(reasons)
 
 
 class Snakemake:

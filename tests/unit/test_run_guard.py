@@ -24,16 +24,16 @@ class Lock:
 
     name, renew_seconds = "the results", 0.01
 
-    def __init__(self, trouble=None, **renewals):
-        self.done, self.trouble, self.marks = [], trouble, []
+    def __init__(self, failure=None, **renewals):
+        self.done, self.failure, self.marks = [], failure, []
         self.renewals = renewals.get("renewals", [])
         self.renewed = threading.Event()
 
     def note(self, operation, mark=None):
         self.done.append(operation)
         self.marks.append(mark)
-        if self.trouble and operation == self.trouble[0]:
-            raise self.trouble[1]
+        if self.failure and operation == self.failure[0]:
+            raise self.failure[1]
 
     def check_access(self):
         self.note("check access")
@@ -132,11 +132,11 @@ def test_a_dry_run_only_looks(options):
 
 @pytest.mark.parametrize("error", [TigerbushError("no."), OSError("no.")])
 def test_results_that_cannot_be_held(error):
-    for trouble, options, done in (
+    for operation, options, done in (
         ("acquire", {}, ["acquire"]),
         ("check access", {"dryrun": True}, ["check access"]),
     ):
-        lock = Lock((trouble, error))
+        lock = Lock((operation, error))
         with pytest.raises(RefusalError, match=r"^no\.$") as raised:
             guarded(lock).execute(**options)
         assert (lock.done, raised.value.__suppress_context__) == (done, True)

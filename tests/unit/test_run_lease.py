@@ -110,7 +110,7 @@ WAITING = "az://runs/sahel is locked by another run ({}); waiting up to 90 s to 
 
 
 def test_a_run_elsewhere_is_watched(lock, storage, mine, takeover):
-    """For a minute and a half, told once; whoever renews the lease meanwhile is alive."""
+    """For a minute and a half, reported once; whoever renews the lease meanwhile is alive."""
     messages = []
     storage.hold(ELSEWHERE, age=30)
     with pytest.raises(TigerbushError) as error:
@@ -252,7 +252,7 @@ def test_a_lease_is_renewed(lock, storage, mine, takeover):
 
 @pytest.mark.parametrize("status", [404, 409, 412])
 def test_a_lease_that_has_ended_is_taken_again(lock, storage, mine, status):
-    """After an interruption, when nobody else has it."""
+    """After an interruption, when no other run has it."""
     storage.content, storage.lease = None if status == 404 else mine.encode(), None
     if status == 412:
         storage.faults["renew"] = refused(412)
@@ -299,7 +299,7 @@ def test_a_token_is_got_before_anything_is_asked(lock, storage, mine, takeover, 
 
     def log_in(service):
         asked.append(service)
-        raise TigerbushError("nobody is logged in")
+        raise TigerbushError("not logged in")
 
     monkeypatch.setattr(run_lease, "log_in", log_in)
     for method in (
@@ -307,7 +307,7 @@ def test_a_token_is_got_before_anything_is_asked(lock, storage, mine, takeover, 
         lambda: lock.acquire(mine, takeover, print),
         lambda: lock.unlock(mine, takeover),
     ):
-        with pytest.raises(TigerbushError, match=r"^nobody is logged in$"):
+        with pytest.raises(TigerbushError, match=r"^not logged in$"):
             method()
     assert (asked, storage.calls) == ([storage] * 3, [])
 

@@ -74,14 +74,14 @@ def test_a_process_is_told_by_its_number_and_its_start(tmp_path, ended):
     assert start_time(2**31 - 1) is None
 
 
-def test_a_process_that_nobody_has_waited_for_is_dead(tmp_path):
+def test_a_process_that_has_not_been_waited_for_is_dead(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
     mark = replace(new_mark("local", tmp_path), pid=process.pid, started=start_time(process.pid))
     assert process.stdout.read() == b""
     end = time.monotonic() + 60
-    while (found := liveness(mark, 0)) == "alive" and time.monotonic() < end:
+    while (state := liveness(mark, 0)) == "alive" and time.monotonic() < end:
         time.sleep(0.01)
-    assert found == "dead"
+    assert state == "dead"
     process.wait()
 
 
@@ -171,9 +171,9 @@ def test_a_locked_folder_needs_unlock(results, ended):
     )
     left(results, replace(dead, executor="azure"), 300)
     assert refused(results).endswith(f": {UNLOCK}, and tasks still in Batch are terminated.")
-    said = []
-    run_guard.unlock(LockFile(results), said.append)
-    assert said == [] and list(results.iterdir()) == []
+    messages = []
+    run_guard.unlock(LockFile(results), messages.append)
+    assert messages == [] and list(results.iterdir()) == []
 
 
 def test_a_run_elsewhere_is_waited_for(results):
@@ -185,9 +185,9 @@ def test_a_run_elsewhere_is_waited_for(results):
     )
     # --unlock does not help
     assert refused(results, unlocking=True) == refused(results)
-    said = []
-    run_guard.unlock(LockFile(results), said.append)
-    assert [sentence.replace(str(results), "results") for sentence in said] == [refused(results)]
+    messages = []
+    run_guard.unlock(LockFile(results), messages.append)
+    assert [sentence.replace(str(results), "results") for sentence in messages] == [refused(results)]
     assert (results / ".run.json").exists()
 
 

@@ -59,9 +59,9 @@ def no_processes(monkeypatch, tmp_path):
 
 
 def test_what_a_run_has_left(folder):
-    found = read_run(folder)
+    run = read_run(folder)
     log = folder / ".snakemake" / "log" / "2026-11-28T120000.000000.snakemake.log"
-    assert found == Run(log, LOG_OF_ERROR, RUN_ID, locked=False, alive=False)
+    assert run == Run(log, LOG_OF_ERROR, RUN_ID, locked=False, alive=False)
     locks = folder / ".snakemake" / "locks"
     locks.mkdir()
     (locks / "0.input.lock").touch()
@@ -70,7 +70,7 @@ def test_what_a_run_has_left(folder):
 
 
 @pytest.mark.parametrize(
-    ("told", "newer", "known"),
+    ("content", "newer", "known"),
     [
         ({"run": RUN_ID}, False, True),
         ({"run": "old"}, True, False),
@@ -80,17 +80,17 @@ def test_what_a_run_has_left(folder):
         (None, True, False),
     ],
 )
-def test_what_slurm_has_said(folder, told, newer, known):
+def test_what_slurm_has_said(folder, content, newer, known):
     reasons = {"failed": {"out of memory": 2}, "refused_for_now": {"busy": 7}}
     path = folder / ".snakemake" / "slurm.json"
-    path.write_text("{" if told is None else json.dumps(told | reasons))
+    path.write_text("{" if content is None else json.dumps(content | reasons))
     log = folder / ".snakemake" / "log" / "2026-11-28T120000.000000.snakemake.log"
     os.utime(path, (log.stat().st_mtime + (10 if newer else -10),) * 2)
-    found = read_run(folder)
-    assert (found.slurm_failed, found.slurm_refused) == (
+    run = read_run(folder)
+    assert (run.slurm_failed, run.slurm_refused) == (
         (reasons["failed"], reasons["refused_for_now"]) if known else ({}, {})
     )
-    if told == {}:
+    if content == {}:
         for log in folder.glob(".snakemake/log/*"):
             log.unlink()
         assert read_run(folder).slurm_failed == reasons["failed"]
@@ -261,18 +261,18 @@ def test_a_status_with_everything_in_it(report, in_trouble):
         f"{RUN_ID}` is empty (or after `scancel --name {RUN_ID}`).",
     ]
     code, text = report("--json", queue=queue)
-    found = json.loads(text)
-    assert found["rules"]["scene"] == {"done": 1, "running": 1}
-    assert (found["failed_products"], found["kept_products"]) == (
+    printed = json.loads(text)
+    assert printed["rules"]["scene"] == {"done": 1, "running": 1}
+    assert (printed["failed_products"], printed["kept_products"]) == (
         [failed, name_of("20170112")],
         {kept: "[red]it is gone."},
     )
-    assert found["queue"] == [{"number": "5", "state": "RUNNING", "name": "date", "place": "[red]n1"}]
-    assert found["slurm"] == SLURM_SAYS
-    # what was begun is not at work when nobody is
+    assert printed["queue"] == [{"number": "5", "state": "RUNNING", "name": "date", "place": "[red]n1"}]
+    assert printed["slurm"] == SLURM_SAYS
+    # what was begun is not at work when no process is
     assert json.loads(report("--json")[1])["rules"]["scene"] == {"done": 1, "waiting": 1}
-    trouble = json.loads(report("--json", queue=TigerbushError("squeue is not here."))[1])
-    assert (trouble["run"], trouble["advice"]) == ("killed", "squeue is not here.")
+    printed = json.loads(report("--json", queue=TigerbushError("squeue is not here."))[1])
+    assert (printed["run"], printed["advice"]) == ("killed", "squeue is not here.")
 
 
 @pytest.mark.parametrize(
@@ -300,12 +300,12 @@ def test_a_status_without_trouble(report, folder):
 
 
 def test_the_first_line_of_a_log_that_tells_of_an_error(folder):
-    for text, told in (
+    for text, error in (
         ("a\n  b Error: c\n", "b Error: c"), ("\n  a  \nb\n", "a"), ("", "the log is empty: see the log of the queue"),
         ("an ERROR " + "x" * 400, "an ERROR " + "x" * 291),
     ):  # fmt: skip
         (folder / "a.log").write_text(text)
-        assert status._failure(folder, "rule", "a.log") == {"rule": "rule", "log": "a.log", "error": told}
+        assert status._failure(folder, "rule", "a.log") == {"rule": "rule", "log": "a.log", "error": error}
 
 
 ONE = QueueJob("1", "RUNNING", "date", "n1")

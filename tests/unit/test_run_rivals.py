@@ -27,7 +27,7 @@ def compete(folder, start, seconds, successes):
         except TigerbushError:
             continue
         exclusive_run = folder / "exclusive_run"
-        # nobody else is between these lines
+        # no other process is between these lines
         handle = os.open(exclusive_run, os.O_CREAT | os.O_EXCL)
         os.close(handle)
         time.sleep(0.001)

@@ -209,10 +209,10 @@ def test_whether_packets_could_be_checked_is_recorded(product):
     assert tags["TIGERBUSH_CODESTREAM"] == "checked"
     opened.read_band("B2", opened.grids[10])
     assert opened.codestream == "unchecked"
-    for bands, found in ((["B4", "B3"], "checked"), (["B4", "B2"], "unchecked")):
+    for bands, codestream in ((["B4", "B3"], "checked"), (["B4", "B2"], "unchecked")):
         target = safe.with_name("a.tif")
         write_scene(safe, target, SceneOptions(bands, 20))
-        assert read_tags(target)["TIGERBUSH_CODESTREAM"] == found
+        assert read_tags(target)["TIGERBUSH_CODESTREAM"] == codestream
 
 
 def test_a_band_of_another_size_is_refused(product):

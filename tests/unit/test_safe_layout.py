@@ -101,7 +101,7 @@ def test_a_zip_is_unpacked_without_names_outside_its_folder(safe, tmp_path):
     assert unpack_product(path, target) == target / f"{NAME}.SAFE"
     assert list_files(target / f"{NAME}.SAFE") == list_files(safe)
     assert list_folders(target / f"{NAME}.SAFE") == list_folders(safe)
-    assert [found.name for found in target.iterdir()] == [f"{NAME}.SAFE"]
+    assert [child.name for child in target.iterdir()] == [f"{NAME}.SAFE"]
     assert not list(tmp_path.rglob("*evil*"))
 
 
@@ -163,10 +163,10 @@ WHOLE = Grid(1000, 5000, 20, 30, 18)
     ],
 )
 def test_pixels_that_a_target_touches(target, margin, part):
-    found = WHOLE.covering(target, margin)
+    covered = WHOLE.covering(target, margin)
     column, row, width, height = part
-    assert found == Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
-    assert WHOLE.pixels(found) == part
+    assert covered == Grid(1000 + 20 * column, 5000 - 20 * row, 20, width, height)
+    assert WHOLE.pixels(covered) == part
 
 
 @pytest.fixture
@@ -314,10 +314,10 @@ def test_attributes_of_the_metadata(tmp_path, level):
     (granule,) = safe.glob("GRANULE/*")
     schema = f"https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-{level[1:]}.xsd"
     assert root.tag == f"{{{schema}}}Level-{level[1:]}_User_Product"
-    found = {element.tag: element.attrib for element in root.iter() if element.attrib}
-    assert found["Datatake"] == {"datatakeIdentifier": "GS2B_20190203T040506_000001_N02.11"}
-    assert found["Query_Options"] == {"completeSingleTile": "true"}
-    assert found["Granule"] == {
+    attributes = {element.tag: element.attrib for element in root.iter() if element.attrib}
+    assert attributes["Datatake"] == {"datatakeIdentifier": "GS2B_20190203T040506_000001_N02.11"}
+    assert attributes["Query_Options"] == {"completeSingleTile": "true"}
+    assert attributes["Granule"] == {
         "granuleIdentifier": f"S2B_OPER_MSI_{level}_TL_TEST__20190203T040506_A000001_T33TVL_N02.11",
         "imageFormat": "JPEG2000",
     }

@@ -41,9 +41,9 @@ def opened(request, tmp_path):
         "B8A": random.integers(1, 9000, (10, 15)).astype(np.uint16),
         "SCL": random.choice(np.uint8([4, 9]), (10, 15)),
     }
-    for name, resolution, found in (("B02", 10, "checked"), ("B8A", 20, "unchecked"), ("SCL", 20, None)):
+    for name, resolution, codestream in (("B02", 10, "checked"), ("B8A", 20, "unchecked"), ("SCL", 20, None)):
         stem = f"T33TVL_20170116T100000_{name}_{resolution}m.tif"
-        tif(safe / FOLDER / f"R{resolution}m" / stem, data[name], resolution, found)
+        tif(safe / FOLDER / f"R{resolution}m" / stem, data[name], resolution, codestream)
     (safe / "stac.json").write_text(json.dumps(ITEM))
     if request.param == "folder":
         return open_product(safe), data

@@ -47,14 +47,14 @@ def aged(path, nanoseconds):
 @pytest.fixture
 def products(tmp_path):
     """Products by name, unsorted, with the same modification time."""
-    found = {}
+    paths = {}
     for name in NAMES[::-1]:
         path = tmp_path / "products" / f"{name}.zip"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
         aged(path, 10**18)
-        found[name] = str(path)
-    return found
+        paths[name] = str(path)
+    return paths
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_outcomes_are_read_from_scenes(folder):
     assert outcome(scene_part(folder, NAMES[3])) == {"status": "failed", "reason": f"{NAMES[3]} is failed"}
 
 
-TROUBLE = {
+ERRORS = {
     NAMES[1]: KeptError("a long sentence", "its reason"),
     NAMES[2]: OSError("reset\n  by peer"),
     NAMES[3]: ValueError("a\tdefect"),
@@ -101,8 +101,8 @@ def maker(monkeypatch):
 
     def make(path, target, product, scene, *, limits, last_attempt):
         calls.append((str(path), target, product, scene, limits, last_attempt))
-        if product in TROUBLE:
-            raise TROUBLE[product]
+        if product in ERRORS:
+            raise ERRORS[product]
         write_scene(target.parent, product, "outside" if product == NAMES[4] else "ok", f"made {product}")
 
     monkeypatch.setattr(scene_ranks, "make_scene", make)
@@ -121,8 +121,8 @@ EXPECTED = {
 @pytest.mark.parametrize("last", [True, False])
 def test_an_error_of_one_product_does_not_stop_the_others(maker, products, tmp_path, last, caplog):
     order = [NAMES[i] for i in (3, 0, 2, 1, 4)]
-    found = process_products(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
-    assert found == EXPECTED and list(found) == order
+    outcomes = process_products(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
+    assert outcomes == EXPECTED and list(outcomes) == order
     assert maker == [(products[name], tmp_path / f"{name}.tif", name, SCENE, LIMITS, last) for name in order]
     # only a bug is logged with its traceback
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
@@ -165,18 +165,18 @@ def test_the_first_rank_distributes_and_collects(job, maker, folder, caplog):
     left = folder / ".half.tif"
     left.write_bytes(b"half")
     others = [{NAMES[2]: {"status": "failed", "reason": "b"}}, {NAMES[5]: {"status": "ok", "reason": ""}}]
-    found = job(Communicator(0, 3, others=others))
+    outcomes = job(Communicator(0, 3, others=others))
     # every third of the five unfinished ones; the outcomes of the others are read
     assert [call[2] for call in maker] == [NAMES[1], NAMES[5]]
     assert [call[4:] for call in maker] == [(LIMITS, True)] * 2
-    assert found == {
+    assert outcomes == {
         NAMES[0]: {"status": "ok", "reason": f"{NAMES[0]} is ok"},
         NAMES[1]: {"status": "kept", "reason": "its reason"},
         NAMES[2]: {"status": "failed", "reason": "b"},
         NAMES[4]: {"status": "outside", "reason": f"{NAMES[4]} is outside"},
         NAMES[5]: {"status": "ok", "reason": ""},
     }
-    assert list(found) == sorted(found)
+    assert list(outcomes) == sorted(outcomes)
     assert not left.exists()
     assert "5 of 7 scenes to make, by 3 ranks" in [record.getMessage() for record in caplog.records]
 

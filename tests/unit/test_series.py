@@ -1,4 +1,4 @@
-"""Series of a site, from our summaries and from pyveg's: how they are read, and what is told of them."""
+"""Series of a site, from our summaries and from pyveg's: how they are read, and what is reported of them."""
 
 import json
 import math

@@ -72,7 +72,7 @@ def test_an_unequal_draw_is_another_record(summary):
 
 @pytest.mark.parametrize("dates", [11, 12])
 def test_a_measure_needs_twelve_values(summary, dates):
-    """Where no measure has as many, that is why nothing is told."""
+    """Where no measure has as many, that is why nothing is reported."""
 
     def few(vegetation):
         for i, parts in enumerate(vegetation.values()):

@@ -31,10 +31,10 @@ ENGINES = ("snap", "gpt")
 
 @pytest.fixture
 def snap(tmp_path, monkeypatch):
-    found = Snap(tmp_path)
-    for name, value in found.environment().items():
+    standin = Snap(tmp_path)
+    for name, value in standin.environment().items():
         monkeypatch.setenv(name, value)
-    return found
+    return standin
 
 
 @pytest.fixture
@@ -200,17 +200,17 @@ def test_an_incomplete_product(snap, product, made, tmp_path, engine):
 
 
 @pytest.mark.parametrize(
-    ("engine", "said"), [("snap", "no reader for this product"), ("gpt", "No appropriate product reader")]
+    ("engine", "reason"), [("snap", "no reader for this product"), ("gpt", "No appropriate product reader")]
 )
 def test_a_product_that_snap_refuses_becomes_a_placeholder(
-    snap, product, tmp_path, monkeypatch, engine, said
+    snap, product, tmp_path, monkeypatch, engine, reason
 ):
     monkeypatch.setenv("SNAP_STANDIN_READS_NOTHING", "1")
     scene = replace(SCENE, engine=engine)
     make_scene(product(), tmp_path / "a.tif", name_of(), scene, limits=LIMITS, last_attempt=False)
     tags = read_tags(tmp_path / "a.tif")
     assert tags[STATUS] == "failed"
-    assert said in tags[REASON] and "set scene.engine: rasterio" in tags[REASON]
+    assert reason in tags[REASON] and "set scene.engine: rasterio" in tags[REASON]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -238,8 +238,8 @@ def test_a_crash_of_the_virtual_machine_affects_nothing_else(snap, product, tmp_
 def test_a_missing_engine_does_not_fail_a_product(snap, product, tmp_path, monkeypatch):
     monkeypatch.setenv("SNAP_STANDIN_BARE", "1")
     monkeypatch.setenv("PATH", "/nowhere")
-    for engine, said in (("snap", "No module named 'jpyutil'"), ("gpt", "gpt is not on the PATH")):
-        with pytest.raises(EngineError, match=said):
+    for engine, message in (("snap", "No module named 'jpyutil'"), ("gpt", "gpt is not on the PATH")):
+        with pytest.raises(EngineError, match=message):
             scene = replace(SCENE, engine=engine)
             make_scene(product(), tmp_path / "a.tif", name_of(), scene, limits=LIMITS, last_attempt=True)
     assert not (tmp_path / "a.tif").exists()

@@ -365,6 +365,6 @@ def test_a_scene_that_fails_leaves_a_placeholder_of_its_bands(monkeypatch, tmp_p
         (tmp_path, target, scene, LIMITS),
         (True, {"source": tmp_path, "result": target}),
     ]
-    found = read_raster(target)
-    assert (found.bands, found.grid.resolution, found.tags[STATUS]) == (("B4", "B2"), 60, "failed")
-    assert (found.tags[REASON], found.tags[PRODUCT]) == ("it is bad", name_of())
+    result = read_raster(target)
+    assert (result.bands, result.grid.resolution, result.tags[STATUS]) == (("B4", "B2"), 60, "failed")
+    assert (result.tags[REASON], result.tags[PRODUCT]) == ("it is bad", name_of())

@@ -63,13 +63,13 @@ def test_a_bucket_is_searched_for_the_tiles_of_all_sites(bucket):
     rows, _ = list_products(SOURCE, [EAST, EDGE], PERIOD, [], [])
     assert products(rows) == [WEST, OVERHANG]
     assert [
-        {name: one[name] for name in ("endpoint_url", "region", "anonymous", "connections")}
-        for one in bucket.opened
+        {name: settings[name] for name in ("endpoint_url", "region", "anonymous", "connections")}
+        for settings in bucket.opened
     ] == [
         {"endpoint_url": "https://s3.example", "region": "here", "anonymous": True, "connections": number}
         for number in (3, 4)
     ]
-    days = [one["Prefix"] for one in bucket.listed if one["Delimiter"]]
+    days = [request["Prefix"] for request in bucket.listed if request["Delimiter"]]
     assert sorted(days) == [f"L/2017/02/{day:02}/" for day in range(1, 29) for _ in range(2)]
 
 
@@ -177,7 +177,7 @@ def test_a_store_of_the_configuration(bucket):
     assert (store.bucket, store.endpoint, store.connections) == ("eodata", "https://s3.example", 7)
     assert store.hosts == Hosts("https://c.example", ("one.example",))
     assert open_store({key: SOURCE[key] for key in sources.STORE_KEYS}).hosts == Hosts(None, ())
-    assert [one["connections"] for one in bucket.opened] == [7, 1]
+    assert [settings["connections"] for settings in bucket.opened] == [7, 1]
     put(bucket, WEST)
     [key] = bucket.objects
     open_store(SOURCE | {"requester_pays": True}).read(key)
@@ -201,7 +201,7 @@ def rows_of(prefix="", etags=True):
 
 def members(path):
     with zipfile.ZipFile(path) as archive:
-        assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -214,8 +214,8 @@ def test_whole_files_are_put_into_a_zip(monkeypatch, tmp_path):
     fetch_product(WEST, rows_of("L/"), target, store=store, bands=("B4",))
     assert members(target) == STORED
     assert list(members(target)) == list(STORED)
-    assert [one["Key"] for one in bucket.read] == [f"L/{name}" for name in FILES]
-    assert all("IfMatch" in one for one in bucket.read)
+    assert [request["Key"] for request in bucket.read] == [f"L/{name}" for name in FILES]
+    assert all("IfMatch" in request for request in bucket.read)
 
 
 def test_files_fetched_before_are_checked(monkeypatch, tmp_path):

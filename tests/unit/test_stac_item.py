@@ -71,8 +71,8 @@ def test_field_names_of_stac_1_1():
         item = changed(["assets"], {"B02_10m": asset | place})
         del item["properties"]["proj:epsg"]
         item["properties"]["proj:code"] = "EPSG:32733"
-        found = read(item)
-        assert (found.epsg, found.offsets) == (32733, {"B2": -1000})
+        metadata = read(item)
+        assert (metadata.epsg, metadata.offsets) == (32733, {"B2": -1000})
 
 
 def test_an_applied_offset_is_not_applied_again():
@@ -113,8 +113,8 @@ def read_band(asset, properties=None, name=NAME):
     ],
 )
 def test_scales(scale, quantification):
-    found = read_band({"raster:bands": [{"scale": scale, "offset": -2 * scale}]})
-    assert (found.quantification, found.offsets) == (quantification, {"B2": -2})
+    metadata = read_band({"raster:bands": [{"scale": scale, "offset": -2 * scale}]})
+    assert (metadata.quantification, metadata.offsets) == (quantification, {"B2": -2})
 
 
 @pytest.mark.parametrize("scale", [1.0001, 1 / 65536, 1 / 65535.6, 0.33333, 0.4, -0.0001, "0.0001", True])
@@ -137,8 +137,8 @@ def test_places_of_scale_and_offset():
         ({"raster:bands": None}, new, (10, -4)),
         ({"raster:bands": [{}]}, {"raster:offset": -0.0007}, (10_000, -7)),
     ):
-        found = read_band(asset, properties)
-        assert (found.quantification, found.offsets) == (expected[0], {"B2": expected[1]})
+        metadata = read_band(asset, properties)
+        assert (metadata.quantification, metadata.offsets) == (expected[0], {"B2": expected[1]})
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_grids_without_an_asset_are_derived_from_that_of_10_m():
     """Sizes are rounded up; the item itself may state the grid, and the transform may have nine numbers."""
     place = {"proj:transform": None, "proj:shape": None}
     at = {"proj:transform": [10.0, 0, 300000, 0, -10, 4000020.0, 0, 0, 1], "proj:shape": [127, 10_980]}
-    found = read_band(place, at)
-    assert found.grids == {
+    metadata = read_band(place, at)
+    assert metadata.grids == {
         10: Grid(300000, 4000020, 10, 10_980, 127),
         20: Grid(300000, 4000020, 20, 5490, 64),
         60: Grid(300000, 4000020, 60, 1830, 22),

@@ -89,8 +89,8 @@ def no_access(code):
     ],
 )  # fmt: skip
 def test_errors_of_a_store(error, kind, sentence):
-    trouble = store_error(error, LABEL, HOST)
-    assert (type(trouble), str(trouble)) == (kind, sentence)
+    converted = store_error(error, LABEL, HOST)
+    assert (type(converted), str(converted)) == (kind, sentence)
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,11 @@ def test_rows_of_a_product(monkeypatch):
             ("metadata", "", "MTD_MSIL1C.xml", xml),
         )
     ]
-    assert [(one["Prefix"], one["Delimiter"]) for one in bucket.listed] == [
+    assert [(request["Prefix"], request["Delimiter"]) for request in bucket.listed] == [
         *((f"L/{day}/", "/") for day in DAYS),
         (f"{folder}/", ""),
     ]
-    assert [(one["Key"], one["IfMatch"]) for one in bucket.read] == [
+    assert [(request["Key"], request["IfMatch"]) for request in bucket.read] == [
         (f"{folder}/MTD_MSIL1C.xml", f'"{md5(xml)}"')
     ]
 
@@ -96,24 +96,24 @@ def test_level_tile_period_and_baseline(monkeypatch):
     old, new = name_of("20170201"), name_of("20170201", baseline="0500", made="20230101T000000")
     part = name_of("20170201", baseline="0500", made="20230102T000000")
     objects = {}
-    for one in (first, last, old, name_of("20170202", tile="33TVM"), name_of("20170202", level="L2A")):
-        objects |= objects_of(one, "Sentinel-2/MSI/L1C/")
+    for name in (first, last, old, name_of("20170202", tile="33TVM"), name_of("20170202", level="L2A")):
+        objects |= objects_of(name, "Sentinel-2/MSI/L1C/")
     # as a take that begins before midnight
-    for one in (name_of("20170128"), name_of("20170205")):
-        objects |= objects_of(one, "Sentinel-2/MSI/L1C/", day="2017/01/30")
-    for one in (new, part):
-        objects |= objects_of(one, "Sentinel-2/MSI/L1C_N0500/")
+    for name in (name_of("20170128"), name_of("20170205")):
+        objects |= objects_of(name, "Sentinel-2/MSI/L1C/", day="2017/01/30")
+    for name in (new, part):
+        objects |= objects_of(name, "Sentinel-2/MSI/L1C_N0500/")
     bucket = Bucket(objects, page=100)
     rows, files = listed(monkeypatch, bucket)
     kept = sorted([first, last, new, part])
     assert products(rows) == kept
-    assert [row["product"] for row in files] == [one for one in kept for _ in range(4)]
-    assert [one["Prefix"] for one in bucket.listed[:14]] == [
+    assert [row["product"] for row in files] == [name for name in kept for _ in range(4)]
+    assert [request["Prefix"] for request in bucket.listed[:14]] == [
         f"Sentinel-2/MSI/{folder}/{day}/" for folder in ("L1C", "L1C_N0500") for day in DAYS
     ]
     assert len(bucket.listed) == 14 + 4
     assert [row["url"].split("/")[5] for row in rows] == [
-        "L1C" if one in (first, last) else "L1C_N0500" for one in kept
+        "L1C" if name in (first, last) else "L1C_N0500" for name in kept
     ]
     # of the same product below two prefixes the first counts
     both = objects_of(first, "A/") | objects_of(first, "B/")
@@ -143,7 +143,7 @@ def test_only_new_products_are_requested(monkeypatch, caplog):
         (row["product"], row["name"]) for row in more_files
     )
     assert [row["product"] for row in more_files[12:]] == [names[3]] * 4
-    assert [one["Prefix"][13:-6] for one in bucket.listed[7:]] == names[1:]
+    assert [request["Prefix"][13:-6] for request in bucket.listed[7:]] == names[1:]
     assert caplog.messages == ["7 of 7 days of L/", "4 products, 3 of them new", "3 of 3 products"]
     # rows of an earlier listing are reused
     kept, _ = listed(monkeypatch, bucket, "L/", old=[rows[0] | {"granule": "as before"}], old_files=files)
@@ -227,7 +227,7 @@ def test_metadata_must_have_the_listed_size(monkeypatch, size):
 
 
 @pytest.mark.parametrize(
-    ("xml", "cloud", "told"),
+    ("xml", "cloud", "messages"),
     [
         (XML % b"7", "7", []),
         (XML % b"101", "", []),
@@ -235,7 +235,7 @@ def test_metadata_must_have_the_listed_size(monkeypatch, size):
         (None, "", []),
     ],
 )
-def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, told):
+def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, messages):
     objects = objects_of(GOOD)
     key = f"L/2017/02/01/{GOOD}.SAFE/MTD_MSIL1C.xml"
     if xml is None:
@@ -247,7 +247,7 @@ def test_a_product_without_cloud_cover_is_kept(monkeypatch, caplog, xml, cloud, 
     assert [file["size"] for file in files if file["name"] == "MTD_MSIL1C.xml"] == (
         [] if xml is None else [str(len(xml))]
     )
-    assert [one.partition(" (")[0].rpartition("/")[2] for one in caplog.messages] == told
+    assert [message.partition(" (")[0].rpartition("/")[2] for message in caplog.messages] == messages
 
 
 def test_metadata_files_that_are_too_large_are_not_read(monkeypatch, caplog):
@@ -292,7 +292,9 @@ def test_the_layout_of_aws(monkeypatch):
     """Files have names in SAFE layout; the size of the product's metadata is known once they are read."""
     bucket = Bucket(tile_of(L2A), page=100)
     # a larger tileInfo.json is not read
-    take_metadata_of(monkeypatch, max(len(one) for key, one in bucket.objects.items() if "tileInfo" in key))
+    take_metadata_of(
+        monkeypatch, max(len(content) for key, content in bucket.objects.items() if "tileInfo" in key)
+    )
     rows, files = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     folder, granule, stem = "L2A/tiles/33/T/VL/2017/2/1/0", "GRANULE/L2A_T33TVL", "T33TVL_20170201T100000"
     xml = XML % b"3"
@@ -318,8 +320,11 @@ def test_the_layout_of_aws(monkeypatch):
             ("metadata", "", "MTD_MSIL2A.xml", f"L2A/products/2017/2/1/{L2A}/metadata.xml", len(xml), None),
         )
     ]  # fmt: skip
-    assert [one["Prefix"] for one in bucket.listed] == ["L2A/tiles/33/T/VL/2017/", "L2A/tiles/33/T/WL/2017/"]
-    assert [(one["Key"][-13:], "IfMatch" in one) for one in bucket.read] == [("tileInfo.json", True), ("/metadata.xml", False)]  # fmt: skip
+    assert [request["Prefix"] for request in bucket.listed] == [
+        "L2A/tiles/33/T/VL/2017/",
+        "L2A/tiles/33/T/WL/2017/",
+    ]
+    assert [(request["Key"][-13:], "IfMatch" in request) for request in bucket.read] == [("tileInfo.json", True), ("/metadata.xml", False)]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -339,7 +344,7 @@ def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
     [row], files = listed(monkeypatch, Bucket(objects, page=100), "L2A/tiles/", level="L2A")
     assert (row["cloud_percent"], row["size_bytes"]) == ("", "33")
     assert [(file["key"], file["size"], file["etag"]) for file in files[-1:]] == [(key, "0", "")]
-    assert [one.partition(" does not exist")[0] for one in caplog.messages] == [f"s3://eodata/{key}"]
+    assert [message.partition(" does not exist")[0] for message in caplog.messages] == [f"s3://eodata/{key}"]
 
 
 @pytest.mark.parametrize(
@@ -353,7 +358,7 @@ def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
 def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
     bucket = Bucket()
     listed(monkeypatch, bucket, "tiles/", tiles=["33TVL", "05HFA"], start=start, end=end)
-    assert [one["Prefix"] for one in bucket.listed] == [
+    assert [request["Prefix"] for request in bucket.listed] == [
         f"tiles/{tile}/{year}/" for tile in ("5/H/FA", "33/T/VL") for year in years
     ]
 

@@ -150,7 +150,7 @@ SUMMARY = {
         "config": CONFIG,
         "units": UNITS,
         "products": {
-            # what the composite says of a product goes before what was known of it before
+            # what the composite says of a product takes precedence over what was known of it before
             GOOD: GOOD_LINEAGE | {"left_out": {"P": "cloudy", "Z": "z"}},
             BAD: BAD_LINEAGE,
             CLOUDY: {"products": [], "left_out": {"T": "late", "S": "cloudy", "R": "late"}},
@@ -187,7 +187,7 @@ def test_the_summary_of_a_site(dates):
 
 
 def test_records_of_one_place_and_date_are_merged():
-    """Each of latitude, longitude and date tells places apart; what comes later goes before."""
+    """Each of latitude, longitude and date tells places apart; a later record takes precedence over an earlier one."""
     first, other = record(GOOD, slope=1, ndvi=2), record(BAD, slope=3)
     further = [
         record(GOOD, 14.6, n=4),

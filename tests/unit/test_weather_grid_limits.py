@@ -25,8 +25,8 @@ def samples(tmp_path):
     return read
 
 
-def first(found):
-    return found[0][0][1]
+def first(result):
+    return result[0][0][1]
 
 
 @pytest.mark.parametrize(("beyond", "inside"), [(-0.00009, True), (0.00009, True), (0.00011, False)])
@@ -96,8 +96,8 @@ def test_times_are_rounded_to_seconds(samples):
     clock = np.array(
         ["2016-01-01T00:00:00.4", "2016-01-01T05:59:59.6", "2016-01-01T12:00:00.499"], "datetime64[ns]"
     )
-    found, step = samples(grid(clock, column([1, 2, 3]), 280))
-    assert [time for time, _ in found] == [datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in (0, 6, 12)]
+    records, step = samples(grid(clock, column([1, 2, 3]), 280))
+    assert [time for time, _ in records] == [datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in (0, 6, 12)]
     assert step == timedelta(hours=6)
 
 
@@ -114,10 +114,10 @@ def test_times_are_rounded_to_seconds(samples):
 )
 def test_the_step_is_the_lower_median(samples, hours, step):
     clock = np.datetime64("2016-01-01", "ns") + np.array(hours) * np.timedelta64(1, "h")
-    found, usual = samples(grid(clock, column(np.arange(len(hours))), 280))
+    records, usual = samples(grid(clock, column(np.arange(len(hours))), 280))
     assert usual == timedelta(hours=step)
     # records in the order of their times
-    assert [value for _, value in found] == [float(i) for i in np.argsort(hours)]
+    assert [value for _, value in records] == [float(i) for i in np.argsort(hours)]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_records_around_the_period(samples, clock, read):
     if step == 36:
         low, high = low - np.timedelta64(12, "h"), high + np.timedelta64(12, "h")
     expected = clock[(clock >= low) & (clock <= high)]
-    found, _ = samples(grid(clock, column(np.ones(len(clock))), 280))
-    assert [np.datetime64(time.replace(tzinfo=None), "ns") for time, _ in found] == list(expected)
+    records, _ = samples(grid(clock, column(np.ones(len(clock))), 280))
+    assert [np.datetime64(time.replace(tzinfo=None), "ns") for time, _ in records] == list(expected)
     assert 0 < len(expected) < len(clock)
 
 
@@ -167,8 +167,8 @@ def test_spellings_of_units(text, unit):
     [("mm s-1", 86_400), ("mm sec-1", 86_400), ("mm per second", 86_400), ("mm/h", 24), ("mm hr-1", 24), ("mm hour-1", 24), ("mm d-1", 1), ("mm/day", 1), ("millimeters/day", 1), ("kg m-2 d-1", 1)],
 )  # fmt: skip
 def test_rates_are_converted_to_daily_ones(samples, units, factor):
-    found = samples(grid(MONTHS, 2.0, 280, units=(units, "K")), unit="mm", kind="mean_rate")
-    assert first(found) == pytest.approx(2 * factor)
+    result = samples(grid(MONTHS, 2.0, 280, units=(units, "K")), unit="mm", kind="mean_rate")
+    assert first(result) == pytest.approx(2 * factor)
 
 
 @pytest.mark.parametrize("units", ["m", "metre", "meter", "meters", "unknown"])

@@ -190,8 +190,8 @@ def test_irrelevant_coordinates_and_dimensions(save):
     data = data.assign_coords(number=0, surface=0.0, expver=("valid_time", ["0001", "0001", "0005"]))
     assert read(save(data), "2016-03-01", "2016-04-01") == approx(3, 280)
     assert read(save(data.drop_vars("expver").expand_dims({"number": 1, "step": 1}))) == approx(1, 280)
-    one = data.drop_vars("expver").isel(latitude=0, longitude=0)
-    assert read(save(one)) == approx(1, 280)
+    point = data.drop_vars("expver").isel(latitude=0, longitude=0)
+    assert read(save(point)) == approx(1, 280)
 
 
 def test_forecasts_by_start_and_step(save):

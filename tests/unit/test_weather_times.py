@@ -83,11 +83,11 @@ def test_accumulation_starts_at_midnight_utc(tmp_path):
     (tmp_path / "warm.csv").write_text("date,warmth\n2015-12-31,0\n2016-01-01,0\n2016-01-02,0\n")
     path = table(tmp_path, *rows)
     warm = COLUMNS["temperature"] | {"path": tmp_path / "warm.csv"}
-    found = [
+    records = [
         read(path, f"2016-01-0{day}" if day else "2015-12-31", f"2016-01-0{day + 1}", precipitation=rain, temperature=warm)
         for day in (0, 1, 2)
     ]  # fmt: skip
-    assert [one and one["total_precipitation"] for one in found] == [
+    assert [record and record["total_precipitation"] for record in records] == [
         pytest.approx(0.009, **EXACT),
         pytest.approx(0.007, **EXACT),
         None,
@@ -103,8 +103,8 @@ def test_a_decrease_of_a_tenth_of_a_millimetre_is_tolerated(tmp_path, unit, fact
     rain = {"kind": "accumulated", "column": "rain", "unit": unit}
     warm = COLUMNS["temperature"] | {"path": tmp_path / "warm.csv"}
     if not refused:
-        found = read(path, "2016-01-01", "2016-01-02", precipitation=rain, temperature=warm)
-        assert found["total_precipitation"] == pytest.approx(0.006, **EXACT)
+        record = read(path, "2016-01-01", "2016-01-02", precipitation=rain, temperature=warm)
+        assert record["total_precipitation"] == pytest.approx(0.006, **EXACT)
         return
     with pytest.raises(TigerbushError) as error:
         read(path, "2016-01-01", "2016-01-02", precipitation=rain, temperature=warm)
@@ -120,9 +120,9 @@ def test_a_decrease_of_a_tenth_of_a_millimetre_is_tolerated(tmp_path, unit, fact
 def test_gaps_up_to_half_a_step_are_bridged(tmp_path, days, covered):
     """Records every second day, and one after 3 or 4 days."""
     path = table(tmp_path, *(f"2016-01-{day:02},{day},{day}" for day in days))
-    found = of(path, "2016-01-05", "2016-01-12")
+    record = of(path, "2016-01-05", "2016-01-12")
     # 5 and 7 stand for 2 and 3 days, 10 for 2
-    assert found == (approx(5 + 7 + 10, (5 * 2 + 7 * 3 + 10 * 2) / 7) if covered else None)
+    assert record == (approx(5 + 7 + 10, (5 * 2 + 7 * 3 + 10 * 2) / 7) if covered else None)
     # the last stands for the usual step
     last = days[-1]
     assert of(path, f"2016-01-{last}", f"2016-01-{last + 2}") == approx(last, last)
@@ -231,7 +231,7 @@ def days(first, step, number=3):
 
 
 @pytest.mark.parametrize(
-    ("length", "middle", "found"),
+    ("length", "middle", "covered"),
     [
         # the middle day of a period from the 1st of March on; a month or more may be a day off
         (10, 6, True),
@@ -246,17 +246,17 @@ def days(first, step, number=3):
         (28, 13, False),
     ],
 )
-def test_the_middle_day_of_a_period(tmp_path, length, middle, found):
+def test_the_middle_day_of_a_period(tmp_path, length, middle, covered):
     path = pyveg(tmp_path, days(f"2017-03-{middle:02}", length))
     end = date(2017, 3, 1) + timedelta(days=length)
-    assert read(path, "2017-03-01", str(end)) == (RECORD | {"total_precipitation": 0.0} if found else None)
+    assert read(path, "2017-03-01", str(end)) == (RECORD | {"total_precipitation": 0.0} if covered else None)
 
 
-@pytest.mark.parametrize(("step", "found"), [(34, False), (35, True), (40, True), (45, True), (46, False)])
-def test_records_of_another_length_do_not_cover_the_period(tmp_path, step, found):
+@pytest.mark.parametrize(("step", "covered"), [(34, False), (35, True), (40, True), (45, True), (46, False)])
+def test_records_of_another_length_do_not_cover_the_period(tmp_path, step, covered):
     """A length of 40 days may differ by an eighth."""
     path = pyveg(tmp_path, days("2017-01-21", step))
-    expected = RECORD | {"total_precipitation": 0.0} if found else None
+    expected = RECORD | {"total_precipitation": 0.0} if covered else None
     assert read(path, "2017-01-01", "2017-02-10") == expected
 
 

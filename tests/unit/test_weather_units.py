@@ -74,7 +74,7 @@ def test_units_of_rainfall(save, units, unit, kind, metres):
 
 
 @pytest.mark.parametrize(
-    ("units", "unit", "kind", "found"),
+    ("units", "unit", "kind", "expected"),
     [
         ("m", "mm", "sum", "weather.precipitation.unit is mm; set it to m."),
         ("mm", "m", "sum", "weather.precipitation.unit is m; set it to mm."),
@@ -97,13 +97,13 @@ def test_units_of_rainfall(save, units, unit, kind, metres):
         ("K", "mm", "sum", "not a known unit of precipitation; convert it to mm."),
     ],
 )
-def test_units_that_contradict_the_configuration(save, units, unit, kind, found):
+def test_units_that_contradict_the_configuration(save, units, unit, kind, expected):
     path = save(grid(MONTHS, 2.0, 280, units=(units, "K")))
     with pytest.raises(TigerbushError) as error:
         read(path, unit=unit, kind=kind)
     sentence = str(error.value)
     assert sentence.startswith(f"{path}: variable tp is in {units!r}")
-    assert sentence.endswith(found)
+    assert sentence.endswith(expected)
 
 
 def test_a_mean_is_not_a_sum(save):

@@ -206,10 +206,10 @@ class Names:
 
     def getaddrinfo(self, host, port, *rest):
         assert (port, rest[1]) == (443, socket.SOCK_STREAM)
-        found = self.hosts[host.partition(".")[0]]
-        if isinstance(found, Exception):
-            raise found
-        return [(2, 1, 6, "", (address, port)) for address in found]
+        addresses = self.hosts[host.partition(".")[0]]
+        if isinstance(addresses, Exception):
+            raise addresses
+        return [(2, 1, 6, "", (address, port)) for address in addresses]
 
     def connect(self, address):
         self.tried.append(address)
@@ -268,7 +268,7 @@ def test_public_hosts_behind_a_proxy_are_checked_where_they_can_be(monkeypatch):
 def test_a_host_that_does_not_respond():
     request = requests.Request("GET", "https://data.example:1/x").prepare()
     cause = SimpleNamespace(reason=KeyError())
-    for error, told in (
+    for error, sentence in (
         (
             requests.ConnectionError(cause, request=request),
             "data.example:1 did not respond, or its response was cut off (KeyError)",
@@ -279,10 +279,10 @@ def test_a_host_that_does_not_respond():
         ),
         (requests.ReadTimeout(), "label.example did not respond, or its response was cut off (ReadTimeout)"),
     ):
-        trouble = request_error(error, "https://label.example/y")
-        assert (type(trouble), str(trouble)) == (RemoteError, f"https://label.example/y: {told}")
-    trouble = request_error(requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED", request=request), "l")
-    assert (type(trouble), str(trouble)) == (
+        converted = request_error(error, "https://label.example/y")
+        assert (type(converted), str(converted)) == (RemoteError, f"https://label.example/y: {sentence}")
+    converted = request_error(requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED", request=request), "l")
+    assert (type(converted), str(converted)) == (
         TigerbushError,
         "l: the certificate of data.example:1 is not trusted on this machine; set REQUESTS_CA_BUNDLE to your authority's CA bundle.",
     )

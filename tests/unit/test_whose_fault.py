@@ -89,8 +89,8 @@ def test_causes_of_an_error(hidden):
 )  # fmt: skip
 def test_files_of_the_product_itself(monkeypatch, path, product, faulty):
     monkeypatch.setattr(errors, "_folder_fault", lambda product: f"folder of {product}")
-    found = machine_fault(of("EACCES", path), Path(product))
-    assert found == (
+    fault = machine_fault(of("EACCES", path), Path(product))
+    assert fault == (
         f"{path}: Permission denied; fix that and run again." if faulty else f"folder of {product}"
     )
     # a full disk is the machine's wherever it is
@@ -166,7 +166,7 @@ def test_messages_of_gdal(monkeypatch, name, text, memory, files, jp2, expected)
     for function, answer in (("_has_memory_left", memory), ("_can_open_files", files), ("_reads_jp2", jp2)):
         monkeypatch.setattr(errors, function, lambda answer=answer: answer)
     assert machine_fault(gdal(name, text)) == expected
-    # of another module it is nobody's
+    # an error of another module is not the machine's fault
     assert machine_fault(gdal(name, text, "elsewhere")) is None
 
 
