@@ -158,7 +158,7 @@ def test_the_queue_shows_why_a_task_failed(small, caller):
     while (queue := {task.name: task for task in azure_queue(profile)})["c"].state != "failed":
         assert time.monotonic() < end
         time.sleep(0.2)
-    assert queue["c"].lock == "boom: the reason of the task"
+    assert queue["c"].place == "boom: the reason of the task"
     assert azure_queue(profile | {"default-storage-prefix": "az://x/another"}) == []
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
