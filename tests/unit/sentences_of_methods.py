@@ -44,8 +44,8 @@ NOT_INTERPOLATED = "Dates without data are left missing; nothing is interpolated
 METHODS = [
     COMPOSITE,
     "Offset50 is defined as in pyveg: bare ground is a network of neighbouring pixels, and offset50 is the Euler "
-    "characteristic of all its pixels minus that of the most central half (subgraph centrality). More negative values "
-    "mean more, and more connected, bare ground (Buxton et al. 2021).",
+    "characteristic of its pixels (with 20 quantiles, of the most central 95 %) minus that of the most central half "
+    "(subgraph centrality). More negative values mean more, and more connected, bare ground (Buxton et al. 2021).",
     GAUSSIAN,
     NOT_INTERPOLATED,
     "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Their trends are tested against "
