@@ -137,7 +137,8 @@ VARIABLES: dict[str, Variable] = {
             subject="Offset50, a measure of the connectivity of bare ground,",
             definition="Offset50 is defined as in pyveg: bare ground is a network of neighbouring pixels, and offset50 "
             "is the Euler characteristic of its pixels (with 20 quantiles, of the most central 95 %) minus that of the "
-            "most central half (subgraph centrality). More negative values mean more, and more connected, bare ground (Buxton et al. 2021).",
+            "most central half (subgraph centrality). More negative values mean more, and more connected, bare ground "
+            "(Buxton et al. 2021).",
         ),
         Variable(
             name=NDVI,
