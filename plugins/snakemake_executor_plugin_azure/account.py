@@ -39,7 +39,10 @@ def make_clients(settings: object) -> tuple[BatchServiceClient, BatchManagementC
 
 
 def _log_in(credential: object) -> None:
-    """Get the tokens in a thread, which is abandoned when there is no answer in time."""
+    """Get the tokens in a thread, which is abandoned when there is no answer in time.
+
+    As `tigerbush.runs.blob_errors` does for Blob storage; the plugin does not import the library.
+    """
     errors: list[Exception] = []
 
     def request_tokens() -> None:

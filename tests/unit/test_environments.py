@@ -1,9 +1,7 @@
 """What the scripts import is in pyproject.toml, in the lock and in the conda environment, at one version."""
 
-import ast
 import importlib.metadata
 import re
-import sys
 import tomllib
 from functools import cache
 
@@ -13,11 +11,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fabricate import ROOT
+from third_party import third_party
 from tigerbush.planning.code import closure, discovered_files, imported_files
 
 WORKFLOW = ROOT / "workflow"
 # what the repository itself brings
-OWN = {"tigerbush", *(path.stem for path in (ROOT / "plugins").iterdir())}
+PLUGINS = {path.stem for path in (ROOT / "plugins").iterdir()}
 ENVIRONMENT = WORKFLOW / "envs" / "tigerbush.yaml"
 # scenes by SNAP, by a job each or by ranks, start with these
 SNAP_ENVIRONMENT = WORKFLOW / "envs" / "snap.yaml"
@@ -52,20 +51,9 @@ def imported(jobs_only=False):
     for path in scripts.rglob("*.py"):
         if jobs_only and {"cli", "runs"} & set(path.relative_to(scripts).parts):
             continue
-        for top in third_party(path):
+        for top in third_party(path) - PLUGINS:
             users.setdefault(top, set()).add(path.name)
     return users
-
-
-def third_party(path):
-    """The top-level modules of others that a file imports."""
-    modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module)
-    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OWN
 
 
 @cache
@@ -103,7 +91,7 @@ def imported_by(script):
         [script],
         lambda name: imported_files((scripts / name).read_text()) | discovered_files(name, of_sensors),
     )
-    return {top for name in files for top in third_party(scripts / name)}
+    return {top for name in files for top in third_party(scripts / name) - PLUGINS}
 
 
 @cache

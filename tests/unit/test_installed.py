@@ -1,6 +1,5 @@
 """`pip install .`: the library as a wheel, which needs what it declares and never Snakemake; docs/python.md shows it."""
 
-import ast
 import importlib.metadata
 import json
 import os
@@ -14,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fabricate import ROOT, name_of, scene_of, write_product
+from third_party import third_party
 from tigerbush.version import __version__
 
 LIBRARY = ROOT / "workflow" / "scripts" / "tigerbush"
@@ -143,17 +143,6 @@ def check_imported(text, installed):
     assert {"tigerbush", *imported["library"]} == modules
     assert imported["file"] == str(installed / "tigerbush" / "__init__.py")
     assert not {name for name in imported["loaded"] if name.partition(".")[0] == "snakemake"}
-
-
-def third_party(path):
-    """The top-level modules of others that a file imports, also within functions."""
-    modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module)
-    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {"tigerbush"}
 
 
 def test_what_is_declared_is_what_is_imported(installed):
