@@ -14,6 +14,7 @@ from tigerbush.images import render
 from tigerbush.raster import Raster
 from tigerbush.sites.composite import Observation, median
 from tigerbush.sites.layout import sub_images
+from tigerbush.sites.lost import CLOUD, OBSERVED
 from tigerbush.sites.subimages import (
     centrality_of_sub_images,
     coverage,
@@ -133,7 +134,8 @@ def composite(small: bool) -> Iterator[Row]:
     random = np.random.default_rng(0)
     observations = [
         Observation(
-            random.integers(1, 4000, (4, side, side)).astype(np.int32), random.random((side, side)) < 0.8
+            random.integers(1, 4000, (4, side, side)).astype(np.int32),
+            np.where(random.random((side, side)) < 0.8, OBSERVED, CLOUD),
         )
         for _ in range(6)
     ]

@@ -100,7 +100,7 @@ def read_by_stream(
     """Read the window of several bands as `source.access: stream` does."""
     store = Store(PUBLIC, endpoint_url=proxy.url, anonymous=True, connections=connections)
     with ThreadPoolExecutor(connections) as pool:
-        return list(pool.map(lambda row: read_remote_window(store, row, grid, window_of(grid)), rows))
+        return list(pool.map(lambda row: read_remote_window(store, row, grid, window_of(grid), 32631), rows))
 
 
 def stream(small: bool) -> Iterator[Row]:

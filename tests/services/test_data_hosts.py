@@ -153,7 +153,7 @@ def test_a_remote_image_cannot_refer_to_other_files(elsewhere, tmp_path):
     with serving(lambda _: (200, {}, content)) as home:
         row = {"name": "B02.tif", "key": f"{home.url}/B02.tif", "size": str(len(content)), "etag": ""}
         with pytest.raises(TigerbushError, match=rf"^{home.url}/B02\.tif cannot be decoded"):
-            read_remote_window(store(catalogue=home.url), row, grid, grid)
+            read_remote_window(store(catalogue=home.url), row, grid, grid, 32631)
     assert elsewhere.requests == []
 
 

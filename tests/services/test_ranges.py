@@ -60,7 +60,7 @@ def store(server, **options):
     [(1300, 1300, 50, 1), (1250, 1250, 100, 4), (0, 0, 10, 1), (2390, 2390, 10, 1)],
 )
 def test_a_window_fetches_its_tiles_only(proxy, row, pixels, x, y, side, tiles):
-    data = read_remote_window(store(proxy), row, GRID, window(x, y, side))
+    data = read_remote_window(store(proxy), row, GRID, window(x, y, side), 32631)
     np.testing.assert_array_equal(data[0], pixels[y : y + side, x : x + side])
     fetched = sum(size for _, _, size in proxy.requests)
     # two headers of 16 kB and 1 kB for each tile before it; no tile is twice as large as another
@@ -74,7 +74,7 @@ def test_windows_of_several_bands_are_fetched_concurrently(proxy, row):
     connected = store(proxy)
     with stream.ThreadPoolExecutor(connected.connections) as pool:
         stream._run_all(
-            pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50)), [row] * 4
+            pool, lambda row: read_remote_window(connected, row, GRID, window(300, 300, 50), 32631), [row] * 4
         )
     assert proxy.max_concurrent == 4
 
@@ -83,17 +83,17 @@ def test_windows_of_several_bands_are_fetched_concurrently(proxy, row):
 def test_faults_in_the_middle_of_a_window(proxy, row, pixels, monkeypatch, fault):
     monkeypatch.setattr(retries, "WAIT_SECONDS", 0.01)
     proxy.fault(fault, "B04", times=2)
-    data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+    data = read_remote_window(store(proxy), row, GRID, window(300, 300, 50), 32631)
     np.testing.assert_array_equal(data[0], pixels[300:350, 300:350])
     proxy.fault(fault, "B04")
     with pytest.raises(RemoteError, match=r"B04\.(jp2|tif): (http://127|received \d+ of \d+ bytes)"):
-        read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+        read_remote_window(store(proxy), row, GRID, window(300, 300, 50), 32631)
 
 
 def test_an_image_that_changes_while_it_is_read(proxy, row):
     """Every request names the ETag of the table: a window never mixes two images."""
     with pytest.raises(TigerbushError, match="has changed since it was listed"):
-        read_remote_window(store(proxy), row | {"etag": "0" * 32}, GRID, window(300, 300, 50))
+        read_remote_window(store(proxy), row | {"etag": "0" * 32}, GRID, window(300, 300, 50), 32631)
 
 
 def test_an_image_of_another_size(proxy, row):
@@ -102,7 +102,7 @@ def test_an_image_of_another_size(proxy, row):
         TigerbushError,
         match=r"has 2400 x 2400 pixels, but MTD_TL\.xml states 2406|does not contain the window",
     ):
-        read_remote_window(store(proxy), row, grid, window(2380, 2380, 26))
+        read_remote_window(store(proxy), row, grid, window(2380, 2380, 26), 32631)
 
 
 def test_an_image_that_is_truncated_in_the_store(seaweedfs, row):
@@ -112,14 +112,14 @@ def test_an_image_that_is_truncated_in_the_store(seaweedfs, row):
     [truncated] = store(seaweedfs).objects("large/cut" + suffix)
     changed = row | {"key": truncated.key, "size": str(truncated.size), "etag": truncated.etag}
     with pytest.raises(TigerbushError, match=r"is not a complete JP2 file|cannot be decoded"):
-        read_remote_window(store(seaweedfs), changed, GRID, window(2300, 2300, 50))
+        read_remote_window(store(seaweedfs), changed, GRID, window(2300, 2300, 50), 32631)
 
 
 def test_damage_that_keeps_the_length(proxy, row, pixels):
     """It may go unnoticed, because JPEG 2000 has no checksum; in a COG the compression reveals it."""
     proxy.fault("corrupt", "B04")
     try:
-        read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
+        read_remote_window(store(proxy), row, GRID, window(300, 300, 50), 32631)
     except (TigerbushError, RemoteError) as error:
         assert "B04" in str(error)
 
@@ -156,8 +156,8 @@ def test_a_tile_that_ends_in_zeros(seaweedfs, proxy, damaged, pixels):
         match=rf"^s3://{PUBLIC}/{row['key']}: the data received are damaged: tile 11 holds 6\d bytes of 0x00 in a row, "
         r"\d+ bytes from its start$",
     ):
-        read_remote_window(store(proxy), row, GRID, window(300, 300, 50))
-    data = read_remote_window(store(proxy), row, GRID, window(560, 300, 50))
+        read_remote_window(store(proxy), row, GRID, window(300, 300, 50), 32631)
+    data = read_remote_window(store(proxy), row, GRID, window(560, 300, 50), 32631)
     np.testing.assert_array_equal(data[0], pixels[300:350, 560:610])
 
 
@@ -168,5 +168,5 @@ def test_a_check_requests_little_more_than_the_decoder(proxy, row):
         image.read(window=((1300, 1350), (1300, 1350)))
     decoder = len(proxy.requests)
     proxy.requests.clear()
-    read_remote_window(store(proxy), row, GRID, window(1300, 1300, 50))
+    read_remote_window(store(proxy), row, GRID, window(1300, 1300, 50), 32631)
     assert decoder <= len(proxy.requests) <= decoder + 2

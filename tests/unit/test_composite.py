@@ -11,6 +11,7 @@ from tigerbush.grid import Grid
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, write_raster
 from tigerbush.sentinel2.names import SITE_BANDS
 from tigerbush.sites.composite import Observation, composite_products, harmonise, median, mosaic
+from tigerbush.sites.lost import CLOUD, OBSERVED
 
 GRID = Grid(465180, 5080260, 10, 3, 2)
 
@@ -43,7 +44,9 @@ def test_unknown_pixels_are_used_but_not_masked_ones():
 def observed(values):
     """One row of one band; None for an unusable pixel."""
     row = np.array([[[0 if value is None else value for value in values]]], np.int32)
-    return Observation(row, np.array([[value is not None for value in values]]))
+    return Observation(
+        row, np.array([[OBSERVED if value is not None else CLOUD for value in values]], np.uint8)
+    )
 
 
 def test_mosaic_takes_each_pixel_once():
@@ -65,7 +68,9 @@ def test_median_equals_nanmedian(n):
     random = np.random.default_rng(n)
     dn = random.integers(-1000, 20000, (n, 4, 17, 13)).astype(np.int32)
     usable = random.random((n, 17, 13)) < 0.5
-    value, count = median([Observation(*pair) for pair in zip(dn, usable, strict=True)])
+    value, count = median(
+        [Observation(*pair) for pair in zip(dn, np.where(usable, OBSERVED, CLOUD), strict=True)]
+    )
     with np.errstate(all="ignore"):
         expected = np.ma.median(np.ma.array(dn, mask=np.broadcast_to(~usable[:, None], dn.shape)), axis=0)
     np.testing.assert_array_equal(value, expected.filled(np.nan))
@@ -83,7 +88,7 @@ def test_products_of_a_period(tmp_path):
         ),
         write_pair(tmp_path, name_of("20170127"), 0, masks.MASK_NODATA, status="outside", reason="elsewhere"),
     ]
-    composite = composite_products(pairs)
+    composite, _ = composite_products(pairs)
     assert composite.bands == ("B2", "B3", "B4", "B8", "n_obs")
     assert composite.data.dtype == np.float32
     np.testing.assert_array_equal(composite.band("n_obs"), [[3, 3, 2], [3, 3, 2]])
@@ -105,7 +110,7 @@ def test_products_of_a_period(tmp_path):
 
 def test_tiles_and_parts_of_one_datatake_count_once(tmp_path):
     left, right = [[1000, 1000, 0]] * 2, [[0, 3000, 3000]] * 2
-    composite = composite_products(
+    composite, _ = composite_products(
         [
             write_pair(tmp_path, name_of(tile="33TVL"), left),
             write_pair(tmp_path, name_of(tile="33TWL"), right),
@@ -119,7 +124,7 @@ def test_tiles_and_parts_of_one_datatake_count_once(tmp_path):
 
 @pytest.mark.parametrize("mode", ["if_present", "required"])
 def test_a_missing_mask_is_recorded(tmp_path, mode):
-    composite = composite_products(
+    composite, _ = composite_products(
         [
             write_pair(tmp_path, name_of("20170110"), 1000),
             write_pair(tmp_path, name_of("20170120"), 3000, masks.UNKNOWN),
@@ -136,7 +141,7 @@ def test_a_missing_mask_is_recorded(tmp_path, mode):
 
 
 def test_a_period_without_any_pixel(tmp_path):
-    composite = composite_products(
+    composite, _ = composite_products(
         [write_pair(tmp_path, name_of(), 0, masks.MASK_NODATA, status="failed", reason="gone")]
     )
     assert np.isnan(composite.data[:4]).all()
@@ -147,7 +152,7 @@ def test_a_period_without_any_pixel(tmp_path):
 def test_a_product_on_another_grid_fails_alone(tmp_path):
     pairs = [write_pair(tmp_path, name_of(f"2017011{day}"), 1000) for day in range(2)]
     odd = write_pair(tmp_path, name_of("20170105"), 3000, grid=Grid(465190, 5080260, 10, 3, 2))
-    composite = composite_products([odd, *pairs])
+    composite, _ = composite_products([odd, *pairs])
     assert (composite.band("n_obs") == 2).all()
     assert composite.grid == GRID
     lineage = json.loads(composite.tags[LINEAGE])
@@ -159,9 +164,9 @@ def test_blocks_of_rows_change_nothing(tmp_path, monkeypatch):
     pairs = [
         write_pair(tmp_path, name_of(f"2017011{day}"), [[day, 2, 3], [4, 5, day * 7]]) for day in range(1, 4)
     ]
-    whole = composite_products(pairs)
+    whole, _ = composite_products(pairs)
     monkeypatch.setattr("tigerbush.sites.composite.ROWS", 1)
-    np.testing.assert_array_equal(composite_products(pairs).data, whole.data)
+    np.testing.assert_array_equal(composite_products(pairs)[0].data, whole.data)
 
 
 def test_the_lineage_records_whose_packets_were_checked(tmp_path):
@@ -172,5 +177,5 @@ def test_the_lineage_records_whose_packets_were_checked(tmp_path):
         status = "failed" if name == names[3] else "ok"
         tags = {CODESTREAM: outcome} if outcome else {}
         pairs.append(write_pair(tmp_path, name, 100, status=status, reason="why", **tags))
-    lineage = json.loads(composite_products(pairs).tags[LINEAGE])
+    lineage = json.loads(composite_products(pairs)[0].tags[LINEAGE])
     assert lineage["codestream"] == {names[0]: "checked", names[1]: "unchecked"}

@@ -20,6 +20,7 @@ from tigerbush.sites.composite import (
     median,
     mosaic,
 )
+from tigerbush.sites.lost import CLOUD, OBSERVED
 from tigerbush.version import __version__
 
 PIXEL = Grid(0, 0, 10, 1, 1)
@@ -47,7 +48,7 @@ def test_placeholders_do_not_decide_the_common_grid(tmp_path, order):
         )
         for name in failed
     ]
-    composite = composite_products([pairs[i] for i in order])
+    composite, _ = composite_products([pairs[i] for i in order])
     assert (composite.grid, composite.epsg) == (GRID, 32633)
     assert lineage_of(composite) == {
         "products": [good],
@@ -82,7 +83,7 @@ def test_grid_zone_and_scale_must_be_those_of_most_products(tmp_path, change):
     names = [name_of(f"2017011{day}") for day in range(4)]
     pairs = [write_pair(tmp_path, name, 1000 * (i + 1)) for i, name in enumerate(names)]
     rewritten(pairs[0], **change)
-    composite = composite_products(pairs)
+    composite, _ = composite_products(pairs)
     lineage = lineage_of(composite)
     assert lineage["failed"] == {names[0]: DIFFERS}
     assert lineage["products"] == names[1:]
@@ -91,7 +92,7 @@ def test_grid_zone_and_scale_must_be_those_of_most_products(tmp_path, change):
 
 
 def test_a_composite_describes_itself(tmp_path):
-    composite = composite_products([write_pair(tmp_path, name_of(), 1000)])
+    composite, _ = composite_products([write_pair(tmp_path, name_of(), 1000)])
     assert composite.bands == ("B2", "B3", "B4", "B8", "n_obs")
     assert composite.units == ("reflectance", "reflectance", "reflectance", "reflectance", "count")
     assert np.isnan(composite.nodata) and composite.data.dtype == np.float32
@@ -106,7 +107,7 @@ def test_the_composite_of_a_period_without_pixels_has_the_grid_of_its_first_prod
         ),
         write_pair(tmp_path, name_of("20170111"), 0, status="failed", reason="gone"),
     ]
-    composite = composite_products(pairs)
+    composite, _ = composite_products(pairs)
     assert composite.grid == GRID_OF_FAILED
     assert np.isnan(composite.data[:4]).all() and not composite.data[4].any()
     assert lineage_of(composite) == {
@@ -135,7 +136,7 @@ def test_datatakes_are_distinguished_by_time_and_platform(tmp_path):
         stamped("20170110T100031", tile="33TWL"),
     ]
     dn = [[[0, 2000, 2000], [2000] * 3], 8000, 4000, 1000]
-    composite = composite_products([write_pair(tmp_path, *pair) for pair in zip(names, dn, strict=True)])
+    composite, _ = composite_products([write_pair(tmp_path, *pair) for pair in zip(names, dn, strict=True)])
     lineage = lineage_of(composite)
     assert lineage["products"] == names
     assert (lineage["n_takes"], lineage["platforms"]) == (3, {"S2A": 2, "S2B": 1})
@@ -144,25 +145,25 @@ def test_datatakes_are_distinguished_by_time_and_platform(tmp_path):
     # medians of 0.1, 0.8, 0.4 and of 0.2, 0.8, 0.4
     np.testing.assert_array_equal(composite.band("B3"), np.full((2, 3), np.float32(0.4)))
     # without the product of 0.4: means of the middle two
-    two = composite_products([(tmp_path / f"{n}.tif", tmp_path / f"{n}_mask.tif") for n in (names[3], names[0], names[1])])  # fmt: skip
+    two, _ = composite_products([(tmp_path / f"{n}.tif", tmp_path / f"{n}_mask.tif") for n in (names[3], names[0], names[1])])  # fmt: skip
     np.testing.assert_allclose(two.band("B3"), np.full((2, 3), 0.45), rtol=1e-7)
-    other = composite_products([(tmp_path / f"{n}.tif", tmp_path / f"{n}_mask.tif") for n in (names[0], names[3], names[1])])  # fmt: skip
+    other, _ = composite_products([(tmp_path / f"{n}.tif", tmp_path / f"{n}_mask.tif") for n in (names[0], names[3], names[1])])  # fmt: skip
     np.testing.assert_allclose(other.band("B3"), [[0.45, 0.5, 0.5], [0.5] * 3], rtol=1e-7)
 
 
 def test_bands_keep_their_own_offsets(tmp_path):
     pair = rewritten(write_pair(tmp_path, name_of(), 1500), offset=(-0.1, 0.0, -0.0501, 0.02))
-    composite = composite_products([pair])
+    composite, _ = composite_products([pair])
     np.testing.assert_array_equal(composite.data[:4, 0, 0], np.float32([0.05, 0.15, 0.0999, 0.17]))
 
 
 def test_a_mask_with_unknown_pixels_counts_as_none(tmp_path):
     partly = [[masks.CLEAR, masks.UNKNOWN, masks.CLEAR], [masks.CLEAR] * 3]
     pairs = [write_pair(tmp_path, name_of(), 1000, partly), write_pair(tmp_path, name_of("20170117"), 3000)]
-    lineage = lineage_of(composite_products(pairs, "required"))
+    lineage = lineage_of(composite_products(pairs, "required")[0])
     assert lineage["left_out"] == {name_of(): "no cloud mask (composite.mask: required)"}
     assert (lineage["products"], lineage["unmasked"]) == ([name_of("20170117")], [])
-    lineage = lineage_of(composite_products(pairs))
+    lineage = lineage_of(composite_products(pairs)[0])
     assert (lineage["products"], lineage["unmasked"]) == ([name_of(), name_of("20170117")], [name_of()])
 
 
@@ -177,7 +178,7 @@ def test_blocks_of_rows_are_assembled(tmp_path, monkeypatch):
     )
     cloud = Raster(np.zeros((1, 5, 2), np.uint8), grid, 32633, ("mask",), masks.MASK_NODATA, tags=tags)
     write_raster(tmp_path / "b.tif", cloud)
-    composite = composite_products([(tmp_path / "a.tif", tmp_path / "b.tif")])
+    composite, _ = composite_products([(tmp_path / "a.tif", tmp_path / "b.tif")])
     np.testing.assert_array_equal(composite.data[:4], (dn * 1e-4).astype(np.float32))
 
 
@@ -188,7 +189,8 @@ def test_the_median_of_every_combination_of_observations(number):
     usable = list(product([True, False], repeat=number))
     dn = np.array([[[values[i]] * len(usable)] for i in range(number)], np.int32)
     observations = [
-        Observation(row[None], np.array([[use[i] for use in usable]])) for i, row in enumerate(dn)
+        Observation(row[None], np.array([[OBSERVED if use[i] else CLOUD for use in usable]]))
+        for i, row in enumerate(dn)
     ]
     medians, count = median(observations)
     expected = [np.median([v for v, used in zip(values, use, strict=True) if used]) if any(use) else np.nan for use in usable]  # fmt: skip
@@ -201,7 +203,9 @@ def test_a_part_fills_only_pixels_that_earlier_parts_lack():
     """With two bands: a pixel comes from the same part in all bands."""
     usable = [[True, False, False, False], [True, True, False, False], [True, True, True, False]]
     parts = [
-        Observation(np.array([[[i + 1] * 4], [[10 * (i + 1)] * 4]], np.int32), np.array([use]))
+        Observation(
+            np.array([[[i + 1] * 4], [[10 * (i + 1)] * 4]], np.int32), np.where([use], OBSERVED, CLOUD)
+        )
         for i, use in enumerate(usable)
     ]
     merged = mosaic(parts)

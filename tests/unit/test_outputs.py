@@ -22,7 +22,7 @@ def files(product, tmp_path):
     image, mask = subset_site(*resample_site(product(baseline="0510", scene=scene), SITE), SITE)
     write_raster(tmp_path / "image.tif", image)
     write_raster(tmp_path / "mask.tif", mask)
-    composite = composite_products([(tmp_path / "image.tif", tmp_path / "mask.tif")])
+    composite, _ = composite_products([(tmp_path / "image.tif", tmp_path / "mask.tif")])
     write_raster(tmp_path / "composite.tif", composite)
     write_raster(tmp_path / "ndvi.tif", render(composite).ndvi)
     return tmp_path

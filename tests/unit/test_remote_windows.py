@@ -68,7 +68,7 @@ def test_a_window_fetches_only_its_tiles(monkeypatch, small_parts, large, x, y, 
     """No byte comes twice; of a JPEG 2000 file also the header, the end, and where each tile begins."""
     bucket = Bucket({"k": large.content})
     store = store_of(monkeypatch, bucket)
-    data = read_remote_window(store, large.row, GRID, window(x, y, width, height))
+    data = read_remote_window(store, large.row, GRID, window(x, y, width, height), 32631)
     np.testing.assert_array_equal(data, large.pixels[None, y : y + height, x : x + width])
     assert {(options["Key"], options["IfMatch"]) for options in bucket.read} == {
         ("k", f'"{md5(large.content)}"')
@@ -86,7 +86,7 @@ def test_a_window_fetches_only_its_tiles(monkeypatch, small_parts, large, x, y, 
 def test_an_unknown_size_is_requested(monkeypatch, small_parts, large):
     bucket = Bucket({"k": large.content})
     store = store_of(monkeypatch, bucket)
-    data = read_remote_window(store, large.row | {"size": "0"}, GRID, window(3, 4, 5, 6))
+    data = read_remote_window(store, large.row | {"size": "0"}, GRID, window(3, 4, 5, 6), 32631)
     np.testing.assert_array_equal(data[0], large.pixels[4:10, 3:8])
     assert bucket.ranges[0] == (0, 0)
 
@@ -100,7 +100,7 @@ def refused(monkeypatch, large, content, place=(290, 290, 10, 10), grid=GRID):
     row = large.row | {"size": str(len(content)), "etag": "x-2"}
     bucket.get_object = lambda get=bucket.get_object, **options: get(**{k: v for k, v in options.items() if k != "IfMatch"})  # fmt: skip
     with pytest.raises((TigerbushError, RemoteError)) as error:
-        read_remote_window(store_of(monkeypatch, bucket, tries=1), row, grid, window(*place))
+        read_remote_window(store_of(monkeypatch, bucket, tries=1), row, grid, window(*place), 32631)
     return error.value
 
 
@@ -120,7 +120,7 @@ def test_damage_of_jpeg_2000(monkeypatch, large):
     assert str(error).startswith("s3://eodata/k: the data received are damaged: tile 8 holds ")
     bucket = Bucket({"k": zeros})
     row = large.row | {"etag": md5(zeros)}
-    data = read_remote_window(store_of(monkeypatch, bucket), row, GRID, window(0, 0, 7, 8))
+    data = read_remote_window(store_of(monkeypatch, bucket), row, GRID, window(0, 0, 7, 8), 32631)
     np.testing.assert_array_equal(data[0], large.pixels[:8, :7])
 
 

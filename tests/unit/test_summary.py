@@ -103,7 +103,7 @@ def test_why_sub_images_are_not_used():
     ndvi[:2, :20] = np.nan
     covered = coverage(ndvi, np.zeros((*ndvi.shape, 3), np.uint8))
     examined = examine_sub_images(PARTS * 2, covered, 0.05, 1)
-    masked = "masked fraction 0.1000 (subimages.max_masked_fraction: 0.05)"
+    masked = "too few pixels: 0.1000 of its pixels lost (subimages.max_masked_fraction: 0.05)"
     assert [reason for _, _, reason in examined] == [masked, "", masked, "enough others (subimages.limit: 1)"]
     assert unused_sub_images(examined[:2], DAY) == [
         {

@@ -282,7 +282,7 @@ def test_why_sub_images_are_not_used_at_the_limits():
     def reasons(*options):
         return [(fraction, reason) for _, fraction, reason in examine_sub_images(parts, covered, *options)]
 
-    masked = (0.1, "masked fraction 0.1000 (subimages.max_masked_fraction: 0.1)")
+    masked = (0.1, "too few pixels: 0.1000 of its pixels lost (subimages.max_masked_fraction: 0.1)")
     grey = (0.0, "no coloured pixel (mode: pyveg)")
     assert reasons(0.1) == [(0.0, ""), grey, masked, (0.0, ""), (0.0, "")]
     assert reasons(0.100001) == [(0.0, ""), grey, (0.1, ""), (0.0, ""), (0.0, "")]

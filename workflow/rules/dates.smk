@@ -6,7 +6,8 @@ rule composite_date:
         images=composited_products("results/{site}/products/{product}.tif"),
         masks=composited_products("results/{site}/products/{product}_mask.tif"),
     output:
-        update("results/{site}/{date}/composite.tif"),
+        composite=update("results/{site}/{date}/composite.tif"),
+        lost=update("results/{site}/{date}/lost.tif"),
         fingerprint="results/{site}/fingerprints/{date}/composite_date.json",
     log:
         "logs/composite_date/{site}/{date}.log",
@@ -20,6 +21,7 @@ rule composite_date:
     params:
         library=library("composite_date"),
         mask=config["composite"]["mask"],
+        mode=config["mode"],
     message:
         "Compositing {wildcards.site} at {wildcards.date}"
     script:
@@ -28,7 +30,7 @@ rule composite_date:
 
 rule render_date:
     input:
-        composite=rules.composite_date.output[0],
+        composite=rules.composite_date.output.composite,
     output:
         fingerprint="results/{site}/fingerprints/{date}/render_date.json",
         ndvi="results/{site}/{date}/ndvi.tif",
@@ -73,7 +75,8 @@ rule render_date:
 
 rule compute_ndvi:
     input:
-        composite=rules.composite_date.output[0],
+        composite=rules.composite_date.output.composite,
+        lost=rules.composite_date.output.lost,
         ndvi=rules.render_date.output.ndvi,
         black_white=rules.render_date.output.black_white,
         rgb=rules.render_date.output.rgb_image,

@@ -116,6 +116,9 @@ rule resample_product:
             "snow": config["composite"]["mask_snow"],
             "buffer": config["composite"]["mask_buffer"],
         },
+        max_negative_fraction=(
+            config["composite"]["max_negative_fraction"] if DATES.MODES[config["mode"]].positive else None
+        ),
         retries=RETRIES,
     message:
         "Resampling {wildcards.product} for {wildcards.site}"

@@ -3,7 +3,7 @@
 
 rule summarise_date:
     input:
-        composite=rules.composite_date.output[0],
+        composite=rules.composite_date.output.composite,
         ndvi=rules.compute_ndvi.output[0],
         centrality=rules.compute_centrality.output[0],
         weather=weather_of(lambda wildcards: wildcards.date),

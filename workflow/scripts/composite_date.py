@@ -24,9 +24,10 @@ def refuse_loss(out: Path, new: Raster, folder: Path) -> None:
         )
 
 
-def main(images: list[Path], masks: list[Path], out: Path, *, mask: str) -> None:
-    composite = composite_products(list(zip(images, masks, strict=True)), mask)
+def main(images: list[Path], masks: list[Path], out: Path, lost: Path, *, mask: str, mode: str) -> None:
+    composite, why_lost = composite_products(list(zip(images, masks, strict=True)), mask, mode)
     refuse_loss(out, composite, images[0].parent)
+    write_raster(lost, why_lost)
     write_raster(out, composite)
 
 
@@ -35,6 +36,8 @@ if __name__ == "__main__":
         main(
             [Path(path) for path in snakemake.input.images],
             [Path(path) for path in snakemake.input.masks],
-            Path(snakemake.output[0]),
+            Path(snakemake.output.composite),
+            Path(snakemake.output.lost),
             mask=snakemake.params.mask,
+            mode=snakemake.params.mode,
         )

@@ -15,6 +15,7 @@ from tigerbush.sites.subimages import index_of_sub_images, ndvi_of_sub_images, u
 
 def main(
     composite: Path,
+    lost: Path,
     ndvi: Path,
     ndvi_image: Path,
     black_white: Path,
@@ -25,7 +26,7 @@ def main(
     indices: Sequence[str] = (),
     **selection,
 ) -> None:
-    images = read_date(ndvi, black_white, rgb, **selection)
+    images = read_date(ndvi, black_white, rgb, lost=lost, **selection)
     bands = read_raster(composite)
     n_obs, used = bands.band("n_obs"), (images.covered, images.parts)
     records = ndvi_of_sub_images(images.ndvi, read_png(ndvi_image), images.black_white, n_obs, *used, date)
@@ -39,6 +40,7 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
             Path(snakemake.input.composite),
+            Path(snakemake.input.lost),
             Path(snakemake.input.ndvi),
             Path(snakemake.input.ndvi_image),
             Path(snakemake.input.black_white),

@@ -11,10 +11,18 @@ from tigerbush.sites.product import resample_site, site_placeholder
 
 
 def main(
-    image: Path, mask: Path, *, product: str, path: str, site: Site, options: MaskOptions, last_attempt: bool
+    image: Path,
+    mask: Path,
+    *,
+    product: str,
+    path: str,
+    site: Site,
+    options: MaskOptions,
+    max_negative_fraction: float | None,
+    last_attempt: bool,
 ) -> None:
     rasters = placeholder_on_failure(
-        lambda: resample_site(Path(path), site, options),
+        lambda: resample_site(Path(path), site, options, max_negative_fraction),
         lambda reason: site_placeholder(product, reason, site),
         last_attempt,
         source=Path(path),
@@ -33,5 +41,6 @@ if __name__ == "__main__":
             path=[*snakemake.input, snakemake.params.path][0],
             site=Site(**snakemake.params.site),
             options=MaskOptions(**snakemake.params.mask_options),
+            max_negative_fraction=snakemake.params.max_negative_fraction,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
         )

@@ -64,6 +64,10 @@ class Product:
         masked = (quality & CLOUD > 0) | ((quality & SNOW > 0) & options.snow)
         return buffered(masked, options.buffer), "quality.tif"
 
+    def read_land(self, target: Grid) -> None:
+        """Return None: the toy sensor does not classify land."""
+        return
+
     def read_bytes(self, name: str) -> bytes:
         """Return the content of a file."""
         return (self.path / name).read_bytes()

@@ -3,6 +3,7 @@
 Products     Products with 50 % cloud or more are left out.
 Pixels       Masks are ignored: in the black/white image a masked pixel becomes what the filters make of mid-grey, and
              it counts as ground. Pixels that are black in the RGB image are lost; an all-grey sub-image is not used.
+             Negative reflectances are used, where NDVI is not defined.
 Coordinates  Centres of sub-images come from pyveg's division of the site's square in degrees.
 Series       Values beyond 3 standard deviations are dropped; LOESS over 4 points; gaps in the site's mean are filled
              by interpolation; first differences instead of detrending; all sub-images of a date, not the same number
@@ -46,6 +47,8 @@ class Mode:
         Percent; products with at least this cloud cover are left out.
     uses_masks : bool
         Whether masked pixels are lost, not ground, and mid-grey in the black/white image; otherwise see `classify_rgb`.
+    positive : bool
+        Whether observations with a band of zero or negative reflectance are left out.
     centres_in_degrees : bool
         Whether the centres of sub-images are computed by `centres`, and not from their pixels.
     fills_gaps : bool
@@ -57,6 +60,7 @@ class Mode:
     name: str
     cloud_limit: float = math.inf
     uses_masks: bool = True
+    positive: bool = True
     centres_in_degrees: bool = False
     fills_gaps: bool = False
     analysis: Mapping[str, object] = field(default_factory=dict)
@@ -78,6 +82,7 @@ MODES = {
             "pyveg",
             cloud_limit=50,
             uses_masks=False,
+            positive=False,
             centres_in_degrees=True,
             fills_gaps=True,
             analysis={"detrending": "none", "minimum_dates": 0, "equal_n": False},

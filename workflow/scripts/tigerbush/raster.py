@@ -225,6 +225,50 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, size_f
     return image.read(window=Window(column, row, source.width, source.height))
 
 
+def check_geotiff(image: DatasetReader, label: str, grid: Grid, epsg: int, *, band: bool) -> None:
+    """Refuse a GeoTIFF that is not the image of a product that it is listed as.
+
+    Parameters
+    ----------
+    image : rasterio.io.DatasetReader
+        Other formats are not checked: their products have metadata of their own.
+    label : str
+        Name of the image in messages.
+    grid : Grid
+        The grid of the whole image.
+    epsg : int
+        EPSG code of the product. A part of the grid, such as windows fetched earlier, may have none.
+    band : bool
+        Whether it is a band, uint16 and alone in its file, or a mask.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    if image.driver != "GTiff":
+        return
+    place, crs = image.transform, image.crs
+    part = image.shape != grid.shape
+    types = {"uint16"} if band else {"uint8", "uint16"}
+    problem = None
+    if not set(image.dtypes) <= types:
+        problem = f"is of type {image.dtypes[0]}, expected {' or '.join(sorted(types))}"
+    elif band and image.count != 1:
+        problem = f"has {image.count} bands, expected 1"
+    elif place.b or place.d or place.a <= 0 or place.a != -place.e:
+        problem = "is rotated, not north-up or not of square pixels"
+    elif not (crs is None and part) and (crs is None or crs.to_epsg() != epsg):
+        found = "no coordinate reference system" if crs is None else f"EPSG:{crs.to_epsg()}"
+        problem = f"has {found}, expected EPSG:{epsg}"
+    elif image.nodata not in (None, 0):
+        problem = f"has the nodata value {image.nodata:g}, expected 0 or none"
+    if problem:
+        raise TigerbushError(
+            f"{label} {problem}; another file than the product's was listed under this name: correct the item of the "
+            "product, or remove the product."
+        )
+
+
 def decode_error(label: str, error: Exception) -> TigerbushError:
     """Return the exception for an image that GDAL cannot decode."""
     return TigerbushError(

@@ -58,6 +58,9 @@ class Product(Protocol):
     def read_mask(self, target: Grid, options: MaskOptions) -> tuple[np.ndarray, str | None]:
         """Return the cloud mask (`tigerbush.masks`; UNKNOWN without one) on a grid, and the file it was read from."""
 
+    def read_land(self, target: Grid) -> np.ndarray | None:
+        """Return the pixels that the product classifies as neither water nor shadow; None without a classification."""
+
     def read_bytes(self, name: str) -> bytes:
         """Return the content of one of the product's files."""
 

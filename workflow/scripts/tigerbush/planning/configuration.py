@@ -28,6 +28,7 @@ FRACTIONS = (
     "analysis.fdr.q",
     "analysis.window",
     "composite.max_cloud_percent",
+    "composite.max_negative_fraction",
     "plan.prices.*.per_hour",
     "subimages.max_masked_fraction",
 )

@@ -15,10 +15,16 @@ UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
 WITHOUT_RESULT = ("plan", "on_gone")
 # Keys that were added after results that must remain valid, with their defaults: a key with its default is neither
 # recorded nor a parameter, so that results from before it are up to date.
-ADDED_KEYS = {"composite.indices": [NDVI]}
+ADDED_KEYS = {"composite.indices": [NDVI], "composite.max_negative_fraction": 0.05}
 # For results without a fingerprint the summary has the configuration: the keys that are parameters of each rule.
 _WINDOW = ["composite.resolution", "subimages.size"]
-_MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
+_PIXELS = [
+    "composite.mask_cirrus",
+    "composite.mask_snow",
+    "composite.mask_buffer",
+    "composite.max_negative_fraction",
+    "mode",
+]
 _CHOICE = [*_WINDOW, "subimages.max_masked_fraction", "subimages.limit", "mode"]
 _DATES = [
     "composite.max_cloud_percent",
@@ -30,9 +36,9 @@ _DATES = [
 _KEYS = {
     "download_product": ["scene.bands"],
     "stream_product": [*_WINDOW, "composite.mask_buffer"],
-    "resample_product": [*_WINDOW, *_MASKS],
+    "resample_product": [*_WINDOW, *_PIXELS],
     # its input was temporary, so that it also stands for resample_product
-    "subset_product": [*_WINDOW, *_MASKS],
+    "subset_product": [*_WINDOW, *_PIXELS],
     "composite_date": ["composite.mask", *_DATES],
     "render_date": ["mode"],
     "compute_ndvi": [*_CHOICE, "composite.indices"],

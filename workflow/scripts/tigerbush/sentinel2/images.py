@@ -11,9 +11,18 @@ from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, ONE_THREAD, decode_error, image_driver, read_part
+from tigerbush.raster import (
+    CODESTREAM,
+    GDAL_ERRORS,
+    ONE_THREAD,
+    check_geotiff,
+    decode_error,
+    image_driver,
+    read_part,
+)
 from tigerbush.resample import halo
 from tigerbush.sentinel2.files import Safe, gdal_path, open_file
+from tigerbush.sentinel2.names import role
 
 
 def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str) -> tuple[np.ndarray, Grid]:
@@ -31,6 +40,7 @@ def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str)
     try:
         path = gdal_path(product.path, name)
         with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
+            check_geotiff(image, label, grid, product.epsg, band=role(name)[0] == "band")
             data = read_part(image, label, grid, source, "MTD_TL.xml")
             if codestream := image.tags().get(CODESTREAM):
                 product.codestreams[name] = codestream

@@ -21,6 +21,8 @@ from tigerbush.sentinel2.metadata import MAX_XML_BYTES, XML_ERRORS
 # L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
 # cloud shadow, medium and high probability clouds; thin cirrus; snow or ice
 SCL_MASKED, SCL_CIRRUS, SCL_SNOW = (0, 1, 3, 8, 9), 10, 11
+# dark areas, most of them in the shadow of mountains; cloud shadow; water
+SCL_DARK_OR_WATER = (2, 3, 6)
 
 
 def read_mask(
@@ -66,6 +68,30 @@ def read_mask(
         opaque, cirrus, snow = (band > 0 for band in bands)
         masked = opaque | (cirrus & options.cirrus) | (snow & options.snow)
     return buffered(masked, options.buffer), name
+
+
+def read_land(product: Product, target: Grid) -> np.ndarray | None:
+    """Return the pixels that the scene classification holds for neither water nor shadow.
+
+    Parameters
+    ----------
+    product : Product
+    target : Grid
+
+    Returns
+    -------
+    (h, w) bool array, or None
+        None when the product has no scene classification.
+
+    Raises
+    ------
+    TigerbushError
+        When the file is damaged.
+    """
+    name, resolution = product.mask_file()
+    if name is None or product.name.level != "L2A":
+        return None
+    return ~np.isin(_classes(product, name, resolution, target)[0], SCL_DARK_OR_WATER)
 
 
 def _scl_masked(classes: np.ndarray, options: MaskOptions) -> np.ndarray:

@@ -13,7 +13,7 @@ from tigerbush.product import NODATA
 from tigerbush.resample import resample
 from tigerbush.sentinel2.files import Safe, find_files, list_files, product_name, read_bytes
 from tigerbush.sentinel2.images import check_tiles, check_whole, read_window
-from tigerbush.sentinel2.masks import read_mask
+from tigerbush.sentinel2.masks import read_land, read_mask
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
 from tigerbush.sentinel2.stac_item import read_item
 from tigerbush.stac import STAC_ITEM
@@ -78,6 +78,10 @@ class Product(Safe, Metadata):
     def read_mask(self, target: Grid, options: MaskOptions = DEFAULTS) -> tuple[np.ndarray, str | None]:
         """Read the cloud mask on a target grid; see `tigerbush.sentinel2.masks.read_mask`."""
         return read_mask(self, target, options)
+
+    def read_land(self, target: Grid) -> np.ndarray | None:
+        """Read what SCL classifies as land; see `tigerbush.sentinel2.masks.read_land`."""
+        return read_land(self, target)
 
 
 def open_product(path: Path) -> Product:

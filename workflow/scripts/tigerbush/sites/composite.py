@@ -13,8 +13,10 @@ import numpy as np
 
 from tigerbush.masks import CLEAR, UNKNOWN
 from tigerbush.product import NODATA, ProductName
+from tigerbush.pyveg import MODES
 from tigerbush.raster import CODESTREAM, LINEAGE, PRODUCT, REASON, STATUS, Raster, read_raster
 from tigerbush.sensors import parse_name, sensor_of
+from tigerbush.sites.lost import CLOUD, NEGATIVE, NOT_OBSERVED, OBSERVED, SATURATED, lost_raster
 from tigerbush.version import __version__
 
 ROWS = 128
@@ -30,15 +32,26 @@ class Observation:
     ----------
     dn : (bands, h, w) int32 array
         DN with the offset added, so that baselines are comparable.
-    usable : (h, w) bool array
-        Neither no-data, saturated nor masked.
+    lost : (h, w) uint8 array
+        Values of `tigerbush.sites.lost`: OBSERVED, or why a pixel is not used.
     """
 
     dn: np.ndarray
-    usable: np.ndarray
+    lost: np.ndarray
+
+    @property
+    def usable(self) -> np.ndarray:
+        """The pixels that are used, (h, w) bool."""
+        return self.lost == OBSERVED
 
 
-def harmonise(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, saturated: int) -> Observation:
+def harmonise(
+    stored: np.ndarray,
+    offset: Sequence[int],
+    mask: np.ndarray,
+    saturated: int,
+    lowest: Sequence[float] | None = None,
+) -> Observation:
     """Harmonise the stored DN of a product.
 
     Parameters
@@ -51,20 +64,42 @@ def harmonise(stored: np.ndarray, offset: Sequence[int], mask: np.ndarray, satur
         Values of `tigerbush.masks`; unknown pixels are used.
     saturated : int
         DN of saturated pixels.
+    lowest : sequence of float, optional
+        Per band, the DN with the offset added whose reflectance is zero; a pixel with a band at or below it is not
+        used. By default any reflectance is.
     """
     dn = stored.astype(np.int32) + np.asarray(offset, np.int32)[:, None, None]
-    complete = ((stored != NODATA) & (stored != saturated)).all(axis=0)
-    return Observation(dn, complete & ((mask == CLEAR) | (mask == UNKNOWN)))
+    lost = np.full(mask.shape, OBSERVED, np.uint8)
+    if lowest is not None:
+        lost[(dn <= np.reshape(lowest, (-1, 1, 1))).any(axis=0)] = NEGATIVE
+    # each overrides the ones before
+    lost[(stored == saturated).any(axis=0)] = SATURATED
+    lost[(mask != CLEAR) & (mask != UNKNOWN)] = CLOUD
+    lost[(stored == NODATA).any(axis=0)] = NOT_OBSERVED
+    return Observation(dn, lost)
 
 
 def mosaic(parts: Sequence[Observation]) -> Observation:
     """Merge tiles and parts of one datatake: each pixel from the first part in which it is usable."""
-    dn, usable = parts[0].dn.copy(), parts[0].usable.copy()
+    dn, usable = parts[0].dn.copy(), parts[0].usable
     for part in parts[1:]:
         new = part.usable & ~usable
         dn[:, new] = part.dn[:, new]
         usable |= new
-    return Observation(dn, usable)
+    return Observation(dn, why_lost(parts))
+
+
+def why_lost(observations: Sequence[Observation]) -> np.ndarray:
+    """Return why each pixel is not used in any of the observations; OBSERVED where it is.
+
+    Of several reasons, the one of the observation that came closest to being used: negative reflectance before
+    saturation, saturation before cloud, cloud before no observation.
+
+    Returns
+    -------
+    (h, w) uint8 array
+    """
+    return np.min([observation.lost for observation in observations], axis=0)
 
 
 def median(observations: Sequence[Observation]) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +126,9 @@ def median(observations: Sequence[Observation]) -> tuple[np.ndarray, np.ndarray]
     return np.where(count > 0, middle.mean(axis=0), np.nan), count
 
 
-def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_present") -> Raster:
+def composite_products(
+    products: Sequence[tuple[Path, Path]], mask: str = "if_present", mode: str = "default"
+) -> tuple[Raster, Raster]:
     """Composite the products of a period.
 
     Products of one platform and sensing time (tiles and parts of one datatake) are mosaicked first
@@ -104,12 +141,16 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
         `{product}.tif` and `{product}_mask.tif`, all on one grid.
     mask : {"required", "if_present"}
         A product without a cloud mask is left out, or used unmasked.
+    mode : str
+        One of `tigerbush.pyveg.MODES`. By default a pixel with a band of zero or negative reflectance is not used.
 
     Returns
     -------
-    Raster
+    composite : Raster
         float32 reflectance per band and `n_obs`, nodata NaN. The JSON tag TIGERBUSH_LINEAGE holds the products that
         were used, and why others were not.
+    lost : Raster
+        uint8, why a pixel has no observation: values of `tigerbush.sites.lost`.
     """
     opened = [(read_raster(image), read_raster(cloud)) for image, cloud in products]
     lineage = {"products": [], "unmasked": [], "codestream": {}, "left_out": {}, "failed": {}}
@@ -120,14 +161,19 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
     lineage |= _acquisition([parse_name(pairs[0][0].tags[PRODUCT]) for pairs in datatakes])
     data = np.full((len(first.data) + 1, *first.data.shape[1:]), np.nan, np.float32)
     data[-1] = 0
+    lost = np.full((1, *first.data.shape[1:]), NOT_OBSERVED, np.uint8)
     scale, remainder = (np.reshape(values, (-1, 1, 1)) for values in (first.scale, _dn_offset(first)[1]))
     # in blocks of rows, so that a year of products fits into memory
     for start in range(0, first.grid.height if datatakes else 0, ROWS):
         rows = slice(start, start + ROWS)
-        dn, n_obs = median([mosaic([_observation(*pair, rows) for pair in pairs]) for pairs in datatakes])
+        observations = [
+            mosaic([_observation(*pair, rows, MODES[mode].positive) for pair in pairs]) for pairs in datatakes
+        ]
+        dn, n_obs = median(observations)
         data[:-1, rows] = (dn + remainder) * scale
         data[-1, rows] = n_obs
-    return Raster(
+        lost[0, rows] = why_lost(observations)
+    composite = Raster(
         data=data,
         grid=first.grid,
         epsg=first.epsg,
@@ -136,6 +182,7 @@ def composite_products(products: Sequence[tuple[Path, Path]], mask: str = "if_pr
         units=(*("reflectance" for _ in first.bands), "count"),
         tags={LINEAGE: json.dumps(lineage), "TIGERBUSH_VERSION": __version__},
     )
+    return composite, lost_raster(lost, composite)
 
 
 def lost_products(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
@@ -215,9 +262,11 @@ def _datatake(pair: tuple[Raster, Raster]) -> tuple[datetime, str]:
     return name.sensing_time, name.platform
 
 
-def _observation(image: Raster, cloud: Raster, rows: slice) -> Observation:
+def _observation(image: Raster, cloud: Raster, rows: slice, positive: bool) -> Observation:
     saturated = sensor_of(image.tags[PRODUCT]).saturated
-    return harmonise(image.data[:, rows], _dn_offset(image)[0], cloud.data[0, rows], saturated)
+    offset, remainder = _dn_offset(image)
+    lowest = [-part for part in remainder] if positive else None
+    return harmonise(image.data[:, rows], offset, cloud.data[0, rows], saturated, lowest)
 
 
 def _dn_offset(image: Raster) -> tuple[list[int], tuple[float, ...]]:

@@ -48,6 +48,7 @@ def read_date(
     max_masked_fraction: float,
     limit: int | None,
     mode: str,
+    lost: Path | None = None,
 ) -> DateImages:
     """Read the images of a date and choose the sub-images that are used.
 
@@ -60,6 +61,8 @@ def read_date(
         See `tigerbush.sites.subimages.examine_sub_images`.
     mode : str
         One of `tigerbush.pyveg.MODES`.
+    lost : Path, optional
+        lost.tif, for the reasons why sub-images are not used.
 
     Raises
     ------
@@ -74,5 +77,7 @@ def read_date(
         black_white=read_png(black_white),
         rgb=colours,
         covered=covered,
-        examined=examine_sub_images(parts, covered, max_masked_fraction, limit),
+        examined=examine_sub_images(
+            parts, covered, max_masked_fraction, limit, read_raster(lost).data[0] if lost else None
+        ),
     )

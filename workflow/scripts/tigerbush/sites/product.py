@@ -19,10 +19,13 @@ from tigerbush.readers import Product, open_product
 from tigerbush.scenes.scene import product_raster, read_bands, scene_grid
 from tigerbush.sensors import parse_name, sensor_of
 from tigerbush.site import Site
+from tigerbush.sites.plausible import check_reflectance
 from tigerbush.sites.windows import read_window, site_grid
 
 
-def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tuple[Raster, Raster]:
+def resample_site(
+    path: Path, site: Site, options: MaskOptions = DEFAULTS, max_negative_fraction: float | None = None
+) -> tuple[Raster, Raster]:
     """Resample the window of a product that a site needs, and its cloud mask.
 
     The window is the extended one of `tigerbush.sites.windows.read_window`; `subset_site` trims it. Bands are resampled
@@ -35,6 +38,8 @@ def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tu
     site : Site
     options : MaskOptions
         What is masked.
+    max_negative_fraction : float, optional
+        Greatest accepted fraction of clear land with zero or negative reflectance; by default any.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tu
     Raises
     ------
     TigerbushError
-        When the product cannot be read.
+        When the product cannot be read, or too many of its reflectances are negative.
     """
     product = open_product(path)
     grid, window = site_window(product, site, options.buffer)
@@ -58,7 +63,17 @@ def resample_site(path: Path, site: Site, options: MaskOptions = DEFAULTS) -> tu
     data = read_bands(product, bands, window)
     classes, name = product.read_mask(window, options)
     image = product_raster(product, bands, window, data)
-    return image, _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
+    mask = _mask_raster(classes, image, {"TIGERBUSH_MASK": name or "none"})
+    if max_negative_fraction is not None:
+        check_reflectance(
+            image,
+            mask,
+            lambda: product.read_land(window),
+            limit=max_negative_fraction,
+            enough=site.size**2,
+            label=str(product.path),
+        )
+    return image, mask
 
 
 def site_window(product: Product, site: Site, buffer: int = 0) -> tuple[Grid, Grid | None]:

@@ -23,7 +23,7 @@ from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
 from tigerbush.masks import mask_method
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, decode_error, read_part
+from tigerbush.raster import CODESTREAM, GDAL_ERRORS, check_geotiff, decode_error, read_part
 from tigerbush.readers import Product, open_product
 from tigerbush.resample import halo
 from tigerbush.sensors import sensor_of
@@ -74,7 +74,7 @@ def stream_product(
         _, window = site_window(opened, site, buffer)
         if window is not None:
             parts = _parts_to_fetch(opened, window)
-            _run_all(pool, lambda part: _fetch(store, rows[part[0]], folder, *part[1:]), parts)
+            _run_all(pool, lambda part: _fetch(store, rows[part[0]], folder, *part[1:], opened.epsg), parts)
     _zip_folder(folder, target)
     shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -118,7 +118,7 @@ def _fetch_whole(store: Store, row: Row, folder: Path) -> None:
         write_bytes(path, store.read(row["key"], int(row["size"]) or None, row["etag"]))
 
 
-def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid | None) -> None:
+def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid | None, epsg: int) -> None:
     """Fetch a window of an image, or a whole file, unless an earlier attempt has."""
     if grid is None:
         _fetch_whole(store, row, folder)
@@ -126,12 +126,12 @@ def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid
     path = (folder / checked_name(row)).with_suffix(".tif")
     if path.exists():
         return
-    data, codestream = _read_window(store, row, grid, source)
+    data, codestream = _read_window(store, row, grid, source, epsg)
     with atomic_write(path) as temporary:
-        _write_window(temporary, data, source, {CODESTREAM: codestream} if codestream else {})
+        _write_window(temporary, data, source, epsg, {CODESTREAM: codestream} if codestream else {})
 
 
-def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.ndarray:
+def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid, epsg: int) -> np.ndarray:
     """Read the part `source` of a remote image on `grid`, fetching little more than the tiles it touches.
 
     Parameters
@@ -139,6 +139,8 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.n
     store : Store
     row : row of files.tsv
     grid, source : Grid
+    epsg : int
+        EPSG code of the product.
 
     Returns
     -------
@@ -151,10 +153,12 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid) -> np.n
     RemoteError
         Also when its tiles are damaged: another attempt may return the right bytes.
     """
-    return _read_window(store, row, grid, source)[0]
+    return _read_window(store, row, grid, source, epsg)[0]
 
 
-def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.ndarray, str | None]:
+def _read_window(
+    store: Store, row: Row, grid: Grid, source: Grid, epsg: int
+) -> tuple[np.ndarray, str | None]:
     """Return the pixels of a window, and the outcome of checking the packets of its tiles."""
     label = store.label(row["key"])
     # 0: the server gave no size when the product was listed
@@ -169,18 +173,20 @@ def _read_window(store: Store, row: Row, grid: Grid, source: Grid) -> tuple[np.n
             raise RemoteError(f"{label}: the data received are damaged: {error}") from error
     try:
         with open_remote(file, name) as image:
+            check_geotiff(image, label, grid, epsg, band=row["role"] == "band")
             return read_part(image, label, grid, source, sensor_of(row["product"]).size_file), codestream
     except GDAL_ERRORS as error:
         raise decode_error(label, error) from error
 
 
-def _write_window(path: Path, data: np.ndarray, grid: Grid, tags: Mapping[str, str]) -> None:
+def _write_window(path: Path, data: np.ndarray, grid: Grid, epsg: int, tags: Mapping[str, str]) -> None:
     profile = {
         "driver": "GTiff",
         "count": len(data),
         "height": grid.height,
         "width": grid.width,
         "dtype": data.dtype.name,
+        "crs": f"EPSG:{epsg}",
         "transform": grid.transform,
         "compress": "DEFLATE",
         "zlevel": 1,

@@ -9,6 +9,7 @@ from tigerbush.centrality import feature_vector, metrics
 from tigerbush.images import BARE, VEGETATION
 from tigerbush.pyveg import MODES, NO_COLOUR, classify_rgb
 from tigerbush.sites.layout import SubImage
+from tigerbush.sites.lost import main_reason
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,11 @@ def coverage(ndvi: np.ndarray, rgb: np.ndarray, mode: str = "default") -> Covera
 
 
 def examine_sub_images(
-    parts: list[SubImage], covered: Coverage, max_masked_fraction: float, limit: int | None = None
+    parts: list[SubImage],
+    covered: Coverage,
+    max_masked_fraction: float,
+    limit: int | None = None,
+    lost: np.ndarray | None = None,
 ) -> list[tuple[SubImage, float, str]]:
     """Tell which sub-images are used, and why the others are not.
 
@@ -60,6 +65,8 @@ def examine_sub_images(
         A sub-image with this fraction of lost pixels or more is left out (pyveg: 0.05).
     limit : int, optional
         Maximum number of sub-images to use.
+    lost : (h, w) uint8 array, optional
+        Why pixels are lost, values of `tigerbush.sites.lost`; the reasons say so.
 
     Returns
     -------
@@ -72,9 +79,9 @@ def examine_sub_images(
         cut = part.rows, part.columns
         fraction = float(covered.lost[cut].mean())
         if fraction >= max_masked_fraction:
-            reason = (
-                f"masked fraction {fraction:.4f} (subimages.max_masked_fraction: {max_masked_fraction:g})"
-            )
+            cause = "too few pixels" if lost is None else main_reason(lost[cut], covered.lost[cut])
+            limit_text = f"subimages.max_masked_fraction: {max_masked_fraction:g}"
+            reason = f"{cause}: {fraction:.4f} of its pixels lost ({limit_text})"
         elif not covered.coloured[cut].any():
             reason = NO_COLOUR
         elif not remaining:
