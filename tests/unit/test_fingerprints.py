@@ -91,7 +91,9 @@ def test_what_is_said_of_a_later_key():
 
 
 WINDOW = ["composite.resolution", "subimages.size"]
-MASKS = ["composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer"]
+PIXELS = [
+    "composite.mask_cirrus", "composite.mask_snow", "composite.mask_buffer", "composite.max_negative_fraction", "mode",
+]  # fmt: skip
 CHOICE = [*WINDOW, "subimages.max_masked_fraction", "subimages.limit", "mode"]
 
 
@@ -102,8 +104,8 @@ def test_keys_of_each_rule():
         "download_product": ["scene.bands"],
         "resample_scene": scene, "resample_scenes": scene, "publish_scene": scene,
         "stream_product": [*WINDOW, "composite.mask_buffer"],
-        "resample_product": [*WINDOW, *MASKS],
-        "subset_product": [*WINDOW, *MASKS],
+        "resample_product": [*WINDOW, *PIXELS],
+        "subset_product": [*WINDOW, *PIXELS],
         "composite_date": [
             "composite.mask", "composite.max_cloud_percent", "composite.relative_orbits", "composite.max_takes", "mode",
             "source.level",

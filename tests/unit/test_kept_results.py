@@ -147,7 +147,7 @@ class Date:
             rasters = site_placeholder(name, "gone.", SITE) if name in failed else self.windows[name]
             for path, raster in zip(paths, rasters, strict=True):
                 write_raster(path, raster)
-        COMPOSITE(images, masks, self.out, mask=mask)
+        COMPOSITE(images, masks, self.out, self.out.with_name("lost.tif"), mask=mask, mode="default")
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def resampled(path, folder, *, last_attempt=True, buffer=0):
         path=str(path),
         site=SITE,
         options=MaskOptions(cirrus=True, snow=False, buffer=buffer),
+        max_negative_fraction=0.05,
         last_attempt=last_attempt,
     )
     return read_raster(image).tags
