@@ -70,6 +70,23 @@ def test_rows_of_an_item(catalogue, item, files):
     assert repeated == rows
 
 
+def test_a_tile_seen_after_midnight_belongs_to_the_day_in_the_name(catalogue, item):
+    """A datatake may start before midnight, and an item has the time of its tile; the period ends on 31 March."""
+
+    def seen(day, start, time):
+        name = name_of(day, level="L2A", baseline="0500").replace("T100000_", f"T{start}_", 1)
+        properties = item["properties"] | {"s2:product_uri": f"{name}.SAFE", "datetime": time}
+        return copy.deepcopy(item) | {"id": f"S2A_{day}_{start}", "properties": properties}
+
+    catalogue.items = [
+        seen("20161231", "235730", "2017-01-01T00:00:12Z"),
+        seen("20170101", "000005", "2017-01-01T00:02:00Z"),
+        seen("20170331", "235730", "2017-04-01T00:00:12Z"),
+        seen("20170401", "000005", "2017-04-01T00:02:00Z"),
+    ]
+    assert listed_days(catalogue, catalogue.url) == ["2017-01-01", "2017-03-31"]
+
+
 @pytest.mark.parametrize(
     "href",
     [

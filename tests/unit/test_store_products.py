@@ -350,9 +350,9 @@ def test_a_tile_without_the_metadata_of_its_product(monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("start", "end", "years"),
     [
-        (date(2016, 12, 31), date(2017, 1, 1), [2016]),
-        (date(2016, 12, 31), date(2017, 1, 2), [2016, 2017]),
-        (date(2017, 1, 1), date(2018, 1, 1), [2017]),
+        (date(2016, 12, 30), date(2016, 12, 31), [2016]),
+        (date(2016, 12, 31), date(2017, 1, 1), [2016, 2017]),
+        (date(2017, 1, 1), date(2017, 12, 31), [2017]),
     ],
 )
 def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
@@ -364,10 +364,10 @@ def test_tiles_are_listed_year_by_year(monkeypatch, start, end, years):
 
 
 @pytest.mark.parametrize(
-    ("day", "there"), [("2017/1/28/0", False), ("2017/1/29/0", True), ("2017/2/4/12", True), ("2017/2/5/0", False), ("2017/2/30/0", False), ("2017/02/04/0", True), ("2017/2/4/1000", False), ("2017/2/4", False)]
+    ("day", "there"), [("2017/1/28/0", False), ("2017/1/29/0", True), ("2017/2/4/12", True), ("2017/2/5/0", True), ("2017/2/6/0", False), ("2017/2/30/0", False), ("2017/02/04/0", True), ("2017/2/4/1000", False), ("2017/2/4", False)]
 )  # fmt: skip
 def test_days_of_the_layout_of_aws(monkeypatch, day, there):
-    """The day of the folder, so that nothing else is read, and that of the product."""
+    """The day of the folder, which may be the one after that of the product, so that nothing else is read."""
     bucket = Bucket(tile_of(L2A, f"L2A/tiles/33/T/VL/{day}"), page=100)
     rows, _ = listed(monkeypatch, bucket, "L2A/tiles/", level="L2A")
     assert products(rows) == [L2A] * there

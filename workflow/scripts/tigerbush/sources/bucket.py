@@ -170,7 +170,7 @@ def _list_tiles(
 ) -> Iterator[ListedProduct]:
     """List the products of each tile and year in a bucket that keeps files by tile."""
     tiles = archive.tiles
-    years = range(query.start.year, (query.end - timedelta(days=1)).year + 1)
+    years = range(query.start.year, query.last_day.year + 1)
     folders = [f"{prefix}{tiles.folder(tile, year)}" for tile in sorted(query.tiles) for year in years]
     for objects in _with_progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
         by_folder: dict[str, dict[str, StoredObject]] = {}
@@ -187,7 +187,7 @@ def _list_tiles(
 
 def _in_period(match: re.Match, query: Query) -> bool:
     try:
-        return query.start <= date(*(int(match[part]) for part in ("year", "month", "day"))) < query.end
+        return query.start <= date(*(int(match[part]) for part in ("year", "month", "day"))) <= query.last_day
     except ValueError:
         return False
 

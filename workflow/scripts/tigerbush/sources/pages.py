@@ -6,7 +6,6 @@ From a link to the next page, only the address and the body of a POST request ar
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from itertools import chain
 from urllib.parse import urljoin
 
@@ -62,13 +61,12 @@ def stac_items(pages: "Pages", query: Query) -> Iterator[object]:
     """
     client = pystac_client.Client.open(pages.catalogue, stac_io=_StacPages(pages))
     collections = query.collections or _collections_of_level(client, pages, query)
-    last = query.end - timedelta(days=1)
     for place in query.sites:
         pages.requested.clear()
         search = client.search(
             collections=list(collections),
             bbox=place.bounding_box,
-            datetime=f"{query.start}/{last}",
+            datetime=f"{query.start}/{query.last_day}",
             limit=PAGE,
         )
         yield from _new_entries(pages.catalogue, (page["features"] for page in search.pages_as_dicts()), "id")
@@ -103,7 +101,7 @@ def _odata_query(place: Place, conditions: Sequence[str], query: Query) -> dict[
         *conditions,
         f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')",
         f"ContentDate/Start ge {query.start}T00:00:00.000Z",
-        f"ContentDate/Start lt {query.end}T00:00:00.000Z",
+        f"ContentDate/Start le {query.last_day}T23:59:59.999Z",
     )
     return {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": str(PAGE)}
 

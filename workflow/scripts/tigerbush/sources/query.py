@@ -37,6 +37,14 @@ class Query:
     old: Collection[Row] = ()
     old_files: Collection[Row] = ()
 
+    @property
+    def last_day(self) -> date:
+        """The last day to search where tiles have times of their own, which may be after midnight.
+
+        The product's name, by which `includes` decides, has the start of the datatake.
+        """
+        return self.end
+
     def includes(self, level: str, tile: str, day: str) -> bool:
         """Tell whether the query includes a product of this level, tile and day (ISO 8601)."""
         return level == self.level and tile in self.tiles and str(self.start) <= day < str(self.end)
