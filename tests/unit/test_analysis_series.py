@@ -177,6 +177,7 @@ def test_a_date_counts_if_it_has_any_measure(summary):
         "sensitivity": {},
         "subsampling": None,
         "disagreement": {},
+        "constant": [],
     }
 
 

@@ -96,7 +96,7 @@ def test_which_variables_are_analysed(warning, summary):
     """There is no NDVI of vegetation; the other ones have the surrogates that were asked for."""
     assert list(warning) == [
         "refused", "power", "primary", "indicators", "ornstein_uhlenbeck", "sensitivity", "subsampling",
-        "disagreement",
+        "disagreement", "constant",
     ]  # fmt: skip
     for key in ("indicators", "ornstein_uhlenbeck", "sensitivity", "disagreement"):
         assert list(warning[key]) == ["offset50", "ndvi"]

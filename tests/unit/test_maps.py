@@ -1,5 +1,7 @@
 """Maps of sub-images: numbers in their places, per date and as an animation."""
 
+from dataclasses import replace
+
 import cv2
 import matplotlib
 import numpy as np
@@ -56,6 +58,17 @@ def test_numbers_are_where_their_sub_images_are(maps):
     assert (maps("ndvi_veg").values[2] == 1).all()
     # the key is not there at all
     assert maps("ndvi").limits == (0, 1)
+
+
+def test_sub_images_of_one_place_have_their_own_cells():
+    parts = [replace(part, latitude=13.2) for part in place_sub_images(GRID, EPSG, SITE, "default")]
+    records = [
+        {"latitude": 13.2, "longitude": part.longitude, "offset50": -part.rows.start - part.columns.start}
+        for part in parts
+    ]
+    summary = {"COPERNICUS/S2": {"type": "vegetation", "time-series-data": {DAYS[0]: records}}}
+    mapped = map_metric(read_series(summary, "it"), "offset50", parts, GRID, EPSG, SIZE)
+    np.testing.assert_array_equal(mapped.values, [[[0, -5, -10], [-5, -10, -15]]])
 
 
 def test_the_raster_has_a_band_for_each_date_and_lies_on_the_site(maps, tmp_path):

@@ -85,6 +85,24 @@ def test_pyvegs_own_summary():
     assert number.tolist() == [1, 0, 2, 1]
 
 
+def test_sub_images_of_one_place_are_all_used():
+    """Two, three and one of them, around another place."""
+    records = {
+        DATES[0]: [part(11.5, DATES[0], offset50=-1), part(11.4, DATES[0], offset50=-9), part(11.5, DATES[0], offset50=-2)],
+        DATES[1]: [part(11.5, DATES[1], offset50=-value) for value in (3, 4, 5)],
+        DATES[2]: [part(11.5, DATES[2], offset50=-6)],
+    }  # fmt: skip
+    collection = {"type": "vegetation", "time-series-data": records}
+    series = read_series(summary(**{"COPERNICUS/S2": collection}), "it")
+    assert series.places == ((11.4, 27.9), (11.5, 27.9), (11.5, 27.9), (11.5, 27.9))
+    nan = math.nan
+    np.testing.assert_array_equal(
+        series.vegetation["offset50"], [[-9, -1, -2, nan], [nan, -3, -4, -5], [nan, -6, nan, nan]]
+    )
+    mean, _, number = site_mean(series.vegetation["offset50"])
+    assert mean.tolist() == [-4, -4, -6] and number.tolist() == [3, 3, 1]
+
+
 def test_numbers_that_are_none_are_left_out():
     contents = summary()
     parts = contents["COPERNICUS/S2"]["time-series-data"][DATES[2]]

@@ -11,6 +11,7 @@ from fabricate import ROOT
 from planted import month
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import analyse_site, patch_size_series, spatial_series, without_nan
+from tigerbush.report.findings import early_warning
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
 QUICK = SETTINGS | {"surrogates": 9, "repetitions": 3}
@@ -92,7 +93,59 @@ def test_a_measure_needs_twelve_values(summary, dates):
             assert warning["indicators"]["ndvi_veg"]["variance"]["surrogates"] == 9
         else:
             assert warning["indicators"] == {}
-            assert warning["refused"] == "no measure of the vegetation has 12 values; compute more dates."
+            assert (
+                warning["refused"]
+                == "no measure of the vegetation has 12 values that vary beyond their season and trend, so there is nothing to test."
+            )
+
+
+CONSTANT = {
+    "the same number": lambda i: 0.3,
+    # three thirds of it, in another order each month
+    "the same number, rounded otherwise": lambda i: 0.3 * (i + 1) / 7 / (i + 1) * 7,
+    "zero": lambda i: 0.0,
+}
+
+
+@pytest.mark.parametrize("kind", CONSTANT)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"equal_n": False}, {"detrending": "stl"}, {"mode": "pyveg"}],
+    ids=["equal", "all", "stl", "pyveg"],
+)
+def test_a_measure_that_does_not_vary_is_not_tested(summary, kind, settings):
+    """Its residuals are rounding, whose memory would rise like any other."""
+
+    random = np.random.default_rng(5)
+
+    def constant(vegetation):
+        for i, parts in enumerate(vegetation.values()):
+            for k, part in enumerate(parts):
+                part |= {"ndvi_mean": CONSTANT[kind](i) + 0.01 * k, "offset50": random.normal()}
+
+    warning = warning_of(planted.changed(summary, constant), **settings)
+    assert list(warning["indicators"]) == ["offset50"]
+    assert warning["constant"] == ["ndvi"]
+    assert list(warning["ornstein_uhlenbeck"]) == [] if settings.get("mode") else ["offset50"]
+    assert warning["refused"] is None
+    analysis = {"early_warning": warning, "mode": settings.get("mode", "default")}
+    assert early_warning(analysis)[0] == (
+        "The pre-specified primary indicator has no value here, so nothing is tested."
+    )
+    assert early_warning(analysis)[-2] == "NDVI does not vary beyond its season and trend, and is not tested."
+
+
+def test_a_measure_that_varies_little_is_tested(summary):
+    """By a millionth, a hundred times what the rounding of a number of four digits would be in a float32."""
+    random = np.random.default_rng(5)
+
+    def little(vegetation):
+        for parts in vegetation.values():
+            for part in parts:
+                part["ndvi_mean"] = 0.3 + 1e-6 * random.normal()
+
+    warning = warning_of(planted.changed(summary, little))
+    assert list(warning["indicators"]) == ["ndvi"] and warning["constant"] == []
 
 
 def test_in_mode_pyveg_a_measure_needs_twelve_dates(summary):

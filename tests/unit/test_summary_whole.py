@@ -205,6 +205,18 @@ def test_records_of_one_place_and_date_are_merged():
     assert merge_records() == []
 
 
+def test_sub_images_of_one_place_stay_apart():
+    """Centres are rounded: the first of each list belong together, the second, and so on."""
+    centrality = [record(GOOD, slope=slope) for slope in (1, 2, 3)]
+    ndvi = [record(GOOD, ndvi=4), record(GOOD, 14.6, ndvi=0), record(GOOD, ndvi=5), record(GOOD, ndvi=6)]
+    assert merge_records(centrality, ndvi) == [
+        record(GOOD, slope=1, ndvi=4),
+        record(GOOD, slope=2, ndvi=5),
+        record(GOOD, slope=3, ndvi=6),
+        record(GOOD, 14.6, ndvi=0),
+    ]
+
+
 # measures, on a site of 6 x 10 pixels of which a 3 x 7 part is measured
 PART = SubImage(slice(2, 5), slice(1, 8), 14.5123, 45.8765)
 

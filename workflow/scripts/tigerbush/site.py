@@ -1,6 +1,8 @@
 """Sites: their position and size, and how they are divided into sub-images."""
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # metres per degree of latitude, pyveg's value
@@ -77,3 +79,23 @@ class Site(Place):
     def sub_images(self) -> int:
         """Number of sub-images per side: floor(region_size x 111320 / (size x resolution)); 0 when none fits."""
         return math.floor(self.metres / (self.size * self.resolution))
+
+
+def numbered(places: Iterable[tuple]) -> list[tuple]:
+    """Append to each place how often it came before: sub-images may share a centre, which is rounded.
+
+    Parameters
+    ----------
+    places : iterable of tuple
+
+    Returns
+    -------
+    list of tuple
+        One element longer; all different.
+    """
+    seen: Counter = Counter()
+    keys = []
+    for place in places:
+        keys.append((*place, seen[place]))
+        seen[place] += 1
+    return keys

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 CHUNK = 1000
 # a tau beyond these shares of its surrogates is called clear
 CLEAR = 0.05
+# relative to their magnitude, variation of numbers that is no more than rounding
+ROUNDING = 1e-9
 # fewer values cannot be analysed at all
 LEAST_DATES = 12
 WINDOWS = (0.25, 0.375, 0.5, 0.625, 0.75)
@@ -198,6 +200,19 @@ def analyse_record(
             "surrogates": len(ar1[name]),
         }
     return results, rate
+
+
+def varies(record: Record, treatment: Treatment, scale: float) -> bool:
+    """Tell whether a record varies once its season and trend are removed, beyond the rounding of its numbers.
+
+    Parameters
+    ----------
+    record : Record
+    treatment : Treatment
+    scale : float
+        Largest magnitude of the numbers that the record was made of.
+    """
+    return bool(np.std(Windows(record, treatment).operator @ record.values) > ROUNDING * scale)
 
 
 def sensitivity(record: Record, treatment: Treatment, names: Sequence[str]) -> dict[str, dict]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tigerbush.analysis.detrend import YEAR
 from tigerbush.errors import MachineError, TigerbushError
 from tigerbush.files import atomic_write
+from tigerbush.site import numbered
 from tigerbush.spreadsheet import escape_cell
 from tigerbush.variables import VEGETATION, WEATHER, in_collection, indices_in, measured, number_in, row_of
 
@@ -52,7 +53,7 @@ class SiteSeries:
     days_per_step : float
         Mean length of a period.
     places : tuple of (latitude, longitude)
-        Of the sub-images.
+        Of the sub-images; several may have the same, because it is rounded.
     vegetation : dict of variable to (n, sub-images) float64 array
     weather : dict of variable to (n,) float64 array
     n_obs : (n, sub-images) float64 array or None
@@ -124,18 +125,22 @@ def _read(contents: Mapping) -> SiteSeries:
     positions = np.concatenate([[0], np.cumsum(np.maximum(np.rint(between / usual), 1))]).astype(int)
     metadata = dict(contents.get("metadata") or {})
     records = [vegetation.get(day) or [] for day in dates]
-    places = tuple(sorted({_place(record) for parts in records for record in parts}))
+    columns = [numbered(map(_place, parts)) for parts in records]
+    places = sorted({place for date_places in columns for place in date_places})
     column = {place: i for i, place in enumerate(places)}
+    columns = [[column[place] for place in date_places] for date_places in columns]
     keys = {*(metadata.get("units") or {}), *(key for parts in records for record in parts for key in record)}
-    fields = {row.name: _table(records, column, row.value_in) for row in measured(indices_in(keys))}
-    n_obs = _table(records, column, lambda record: number_in(record, "n_obs"))
+    fields = {
+        row.name: _table(records, columns, len(places), row.value_in) for row in measured(indices_in(keys))
+    }
+    n_obs = _table(records, columns, len(places), lambda record: number_in(record, "n_obs"))
     return SiteSeries(
         site=str(metadata.get("coords_id") or "site"),
         dates=dates,
         days=_acquired(dates, nominal, metadata.get("products") or {}) - nominal[0],
         positions=positions,
         days_per_step=float((nominal[-1] - nominal[0]) / positions[-1]) if positions[-1] else 1.0,
-        places=places,
+        places=tuple(place[:2] for place in places),
         vegetation=fields,
         weather={
             # None becomes NaN
@@ -160,14 +165,17 @@ def _place(record: Mapping) -> tuple[float, float]:
 
 
 def _table(
-    records: Sequence[Sequence[Mapping]], column: Mapping, value_in: Callable[[Mapping], float | None]
+    records: Sequence[Sequence[Mapping]],
+    columns: Sequence[Sequence[int]],
+    width: int,
+    value_in: Callable[[Mapping], float | None],
 ) -> Array:
-    table = np.full((len(records), len(column)), np.nan)
-    for row, parts in zip(table, records, strict=True):
-        for record in parts:
+    table = np.full((len(records), width), np.nan)
+    for row, date_columns, parts in zip(table, columns, records, strict=True):
+        for column, record in zip(date_columns, parts, strict=True):
             value = value_in(record)
             if value is not None:
-                row[column[_place(record)]] = value
+                row[column] = value
     return table
 
 

@@ -19,6 +19,7 @@ from tigerbush.analysis.early_warning import (
     refusal,
     sensitivity,
     spread_of_draws,
+    varies,
     verdicts,
 )
 from tigerbush.analysis.indicators import INDICATORS
@@ -181,6 +182,7 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
         "sensitivity": {},
         "subsampling": None,
         "disagreement": {},
+        "constant": [],
     }
     if refused:
         return warning
@@ -189,6 +191,9 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
     for variable in series.vegetation:
         record = next(_records(series, variable, settings, 1), None)
         if record is None:
+            continue
+        if not varies(record, treatment, np.nanmax(np.abs(series.vegetation[variable]))):
+            warning["constant"].append(variable)
             continue
         random = _generator(settings["seed"], series.site, variable)
         extra = {primary["indicator"]: primary_surrogates} if variable == primary["variable"] else None
@@ -203,7 +208,10 @@ def _early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: in
         if settings["equal_n"]:
             subsampling[variable] = _subsampling(series, variable, treatment, settings, len(record.values))
     if not warning["indicators"]:
-        warning["refused"] = f"no measure of the vegetation has {LEAST_DATES} values; compute more dates."
+        warning["refused"] = (
+            f"no measure of the vegetation has {LEAST_DATES} values that vary beyond their season and trend, so there "
+            "is nothing to test."
+        )
     if settings["equal_n"]:
         warning["subsampling"] = {"variables": subsampling, "observations": _observations(series)}
     return warning
@@ -223,7 +231,7 @@ def _records(series: SiteSeries, variable: str, settings: Mapping, number: int) 
             continue
         values = equal_n(table, common_number(table), random) if settings["equal_n"] else site_mean(table)[0]
         present = np.isfinite(values)
-        if present.sum() < LEAST_DATES or np.nanstd(values) == 0:
+        if present.sum() < LEAST_DATES:
             return
         weights = None
         if settings["observation_noise"] and series.n_obs is not None:

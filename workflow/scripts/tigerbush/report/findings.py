@@ -157,7 +157,11 @@ def early_warning(analysis: Mapping) -> list[str]:
         disagreement(variable, groups, warning["indicators"].get(variable, {}))
         for variable, groups in warning["disagreement"].items()
     ]
-    return [test, *disagreements, sentence(warning["power"])]
+    constant = [
+        f"{row_of(variable).short} does not vary beyond its season and trend, and is not tested."
+        for variable in warning.get("constant", ())
+    ]
+    return [test, *disagreements, *constant, sentence(warning["power"])]
 
 
 def primary_sentence(variable: str, indicator: Mapping) -> str:

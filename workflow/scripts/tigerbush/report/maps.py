@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tigerbush.analysis.series import SiteSeries
 from tigerbush.grid import Grid
 from tigerbush.raster import Raster
+from tigerbush.site import numbered
 from tigerbush.sites.layout import SubImage
 from tigerbush.variables import row_of
 
@@ -78,12 +79,10 @@ def map_metric(
     size : int
         Side of a sub-image in pixels.
     """
-    places = {
-        (part.latitude, part.longitude): (part.rows.start // size, part.columns.start // size)
-        for part in parts
-    }
+    cells = [(part.rows.start // size, part.columns.start // size) for part in parts]
+    places = dict(zip(numbered((part.latitude, part.longitude) for part in parts), cells, strict=True))
     values = np.full((len(series.dates), grid.height // size, grid.width // size), np.nan, np.float32)
-    for place, numbers in zip(series.places, series.vegetation[metric].T, strict=True):
+    for place, numbers in zip(numbered(series.places), series.vegetation[metric].T, strict=True):
         if place in places:
             values[:, *places[place]] = numbers
     side = grid.resolution * size

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tigerbush.site import numbered
 from tigerbush.variables import indices_in, units_of_vegetation, units_of_weather
 from tigerbush.version import __version__
 
@@ -28,6 +29,8 @@ def units(indices: Iterable[str]) -> dict[str, str]:
 def merge_records(*lists: Sequence[Mapping]) -> list[dict]:
     """Merge dictionaries of one sub-image: equal latitude, longitude and date.
 
+    Of several sub-images at one place, the first of each list belong together, and so on.
+
     Parameters
     ----------
     *lists : sequences of dict
@@ -39,8 +42,8 @@ def merge_records(*lists: Sequence[Mapping]) -> list[dict]:
     """
     merged: dict[tuple, dict] = {}
     for records in lists:
-        for record in records:
-            key = record["latitude"], record["longitude"], record["date"]
+        keys = numbered((record["latitude"], record["longitude"], record["date"]) for record in records)
+        for key, record in zip(keys, records, strict=True):
             merged.setdefault(key, {}).update(record)
     return list(merged.values())
 
