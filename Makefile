@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test mutants prove same-numbers lint docs bench bench-jobs calibrate image lock clean
+.PHONY: help env demo test fuzz mutants prove same-numbers lint docs bench bench-jobs calibrate image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ $(VENV)/.plugins: | $(BIN)/python
 test: $(VENV)/.dev $(VENV)/.plugins ## run every test (those on real data need ../shared/data)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
+fuzz: $(VENV)/.dev $(VENV)/.plugins ## two minutes of random damage to everything that comes from outside (SECONDS=120, SEED, ONLY=zip)
+	PYTHONPATH=tests:tests/unit:workflow/scripts $(BIN)/python -m fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
+
 prove: $(VENV)/.dev $(VENV)/.plugins ## run what takes too long for `make test`: tests without each fix, SLURM with every fault
 	PYTHONPATH=tests:tests/services:tests/standins:workflow/scripts:plugins $(BIN)/python -m proof $(WHAT)
 
@@ -68,8 +71,9 @@ lint: $(VENV)/.dev ## check format and style of Python, Snakefiles and the workf
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
 
-docs: $(VENV)/.runtime ## write the table of config/README.md from the schema
+docs: $(VENV)/.runtime ## write the tables of config/README.md from the schema, and of docs/inputs.md from the tests
 	PYTHONPATH=workflow/scripts $(BIN)/python docs/config_table.py
+	$(BIN)/python docs/inputs_table.py
 
 bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag selects rows)
 	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))

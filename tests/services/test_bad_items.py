@@ -64,6 +64,11 @@ def with_nulls(value):
     return None if value is Null else value
 
 
+@pytest.mark.input(
+    "Hostile input",
+    "a catalogue item with `properties` that are a list, numbers of 400 digits, or no id",
+    "passed over, by name, and counted; the others are found",
+)
 def test_bad_items_are_passed_over_by_name(three_days, caplog):
     good = three_days.items[0]
     bad = []

@@ -70,6 +70,11 @@ def test_rows_of_an_item(catalogue, item, files):
     assert repeated == rows
 
 
+@pytest.mark.input(
+    "Catalogues",
+    "a tile seen after midnight, of a datatake that began before",
+    "found; the name of the product decides to which day it belongs",
+)
 def test_a_tile_seen_after_midnight_belongs_to_the_day_in_the_name(catalogue, item):
     """A datatake may start before midnight, and an item has the time of its tile; the period ends on 31 March."""
 

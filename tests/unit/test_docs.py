@@ -1,6 +1,7 @@
 """What the documentation names exists: links, files, targets of make, subcommands."""
 
 import re
+import runpy
 import subprocess
 from pathlib import PurePosixPath
 
@@ -127,3 +128,12 @@ def test_what_does_not_exist_is_found(tmp_path):
         "test tests/no.py::",
         "test tests/unit/test_docs.py::test_no",
     ]
+
+
+def test_the_tables_of_inputs_are_those_of_the_tests():
+    tables = runpy.run_path(str(ROOT / "docs" / "inputs_table.py"))
+    text = tables["PAGE"].read_text()
+    assert tables["with_tables"](text) == text, "docs/inputs.md is behind the tests: run make docs"
+    assert len(re.findall(r"^\| .* \| .* \| \[.*\]\(.*\) \|$", text, re.MULTILINE)) == len(
+        list(tables["markers"]())
+    )

@@ -67,6 +67,11 @@ def test_the_reason_of_the_observation_that_came_closest():
     assert why_lost(observations[::-1]).tolist() == why_lost(observations).tolist()
 
 
+@pytest.mark.input(
+    "Pixels",
+    "DN 1 at the edge of a swath or in deep shadow",
+    "no observation; the composite is made of the others (mode `pyveg` uses it)",
+)
 @pytest.mark.parametrize(
     ("mode", "n_obs", "red"),
     [
@@ -110,6 +115,11 @@ def test_the_main_reason_of_lost_pixels():
     assert main_reason(lost, np.array([[False] * 5 + [True] * 4])) == "black"
 
 
+@pytest.mark.input(
+    "Pixels",
+    "a sub-image with too few pixels",
+    "`missing.tsv` names the main reason: cloud, negative reflectance, saturated, no data",
+)
 def test_each_sub_image_that_is_not_used_has_its_reason():
     causes = (CLOUD, NEGATIVE, SATURATED, NOT_OBSERVED, OBSERVED)
     parts = [SubImage(slice(0, 4), slice(5 * i, 5 * i + 5), 0.0, 0.0) for i in range(6)]
@@ -207,6 +217,11 @@ def l2a_scene(bands, classes):
 LAKE = {"B2": 1100, "B3": 1060, "B4": 990, "B8": 950}
 
 
+@pytest.mark.input(
+    "Pixels",
+    "a lake or mountain shadow with negative reflectance in L2A",
+    "its pixels are lost, the product is used",
+)
 @pytest.mark.parametrize("classes", [6, 2, 3])
 def test_a_site_with_a_lake_or_shadow_loses_pixels_but_no_product(product, classes):
     path = product(level="L2A", baseline="0500", scene=l2a_scene(LAKE, classes))
@@ -226,6 +241,11 @@ def test_a_lake_without_a_classification_loses_no_product(product):
     assert image.tags[STATUS] == "ok"
 
 
+@pytest.mark.input(
+    "Pixels",
+    "an offset taken off twice, by a catalogue's wrong flag",
+    "the product fails with the share of negative reflectances (`composite.max_negative_fraction`)",
+)
 def test_an_offset_taken_twice_fails_the_product(product):
     """Vegetation with its offset taken off already: 0.03 in the red is DN 300, of which 1000 are taken again."""
     twice = {"B2": 300, "B3": 600, "B4": 400, "B8": 3200}
@@ -263,6 +283,11 @@ def test_geotiffs_of_a_product(tmp_path, options):
     check(tmp_path, **options)
 
 
+@pytest.mark.input(
+    "Pixels",
+    "a STAC item whose GeoTIFF is rotated, in another zone, of another type or nodata value",
+    "the product fails: what the file has, and what was expected",
+)
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -85,6 +85,11 @@ def test_pyvegs_own_summary():
     assert number.tolist() == [1, 0, 2, 1]
 
 
+@pytest.mark.input(
+    "Analysis",
+    "sub-images whose rounded centres are the same",
+    "all are used",
+)
 def test_sub_images_of_one_place_are_all_used():
     """Two, three and one of them, around another place."""
     records = {

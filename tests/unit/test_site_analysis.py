@@ -107,6 +107,11 @@ CONSTANT = {
 }
 
 
+@pytest.mark.input(
+    "Analysis",
+    "a series that does not vary beyond its season and trend",
+    "not tested; the report says so",
+)
 @pytest.mark.parametrize("kind", CONSTANT)
 @pytest.mark.parametrize(
     "settings",

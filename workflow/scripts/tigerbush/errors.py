@@ -33,11 +33,32 @@ _MAX_DECODING_MEMORY = 2**29
 _MAX_OPEN_FILES = 16
 
 
+# longer ones quote something from outside that has no limit
+_LONGEST_SENTENCE = 1200
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_sentence(text: object) -> str:
+    """Return a text without control characters, line breaks and bytes that are not UTF-8, and of limited length."""
+    line = _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], " ".join(str(text).split()))
+    return line if len(line) <= _LONGEST_SENTENCE else f"{line[:_LONGEST_SENTENCE]} ..."
+
+
+def quoted(value: object, limit: int = 120) -> str:
+    """Return the repr of a value from outside, of limited length."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]} ..."
+
+
 class TigerbushError(Exception):
     """A permanent error, usually in the input: a retry would fail again.
 
     The message is one sentence: which file, which field, what was expected, what to do.
     """
+
+    def __str__(self) -> str:
+        """Return the sentence, whatever the texts from outside in it are."""
+        return one_sentence(super().__str__())
 
 
 class KeptError(TigerbushError):
@@ -61,6 +82,10 @@ class GoneError(TigerbushError):
 class MachineError(OSError):
     """A fault of the machine or the configuration, never of a product; the message is one sentence."""
 
+    def __str__(self) -> str:
+        """Return the sentence, whatever the texts from outside in it are."""
+        return one_sentence(super().__str__())
+
 
 class WriteError(MachineError):
     """A result that cannot be written, which is never the product's fault.
@@ -79,6 +104,10 @@ class EngineError(MachineError):
 
 class RemoteError(OSError):
     """A network or server error that may be temporary; the message is one sentence."""
+
+    def __str__(self) -> str:
+        """Return the sentence, whatever the texts from outside in it are."""
+        return one_sentence(super().__str__())
 
 
 def machine_fault(error: BaseException, product: Path | None = None) -> str | None:

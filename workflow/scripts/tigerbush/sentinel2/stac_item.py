@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, quoted
 from tigerbush.files import parse_json
 from tigerbush.grid import Grid
 from tigerbush.product import ProductName
@@ -119,7 +119,9 @@ def _scale(asset: Mapping, properties: Mapping, label: str) -> int:
         value = round(1 / scale)
         if value <= 65535 and math.isclose(value * scale, 1, rel_tol=1e-6):
             return value
-    raise TigerbushError(f"{label}: scale {scale!r} of raster:bands is not 1 / a whole number up to 65535.")
+    raise TigerbushError(
+        f"{label}: scale {quoted(scale)} of raster:bands is not 1 / a whole number up to 65535."
+    )
 
 
 def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str, name: ProductName) -> int:
@@ -132,17 +134,17 @@ def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str
         return 0
     if not is_number(offset) or abs(offset) * quantification > 65535:
         raise TigerbushError(
-            f"{label}: offset {offset!r} of raster:bands is not a number of at most 65535 DN, though baseline "
+            f"{label}: offset {quoted(offset)} of raster:bands is not a number of at most 65535 DN, though baseline "
             f"{name.baseline} has one; choose another collection in source.collections."
         )
     dn = round(offset * quantification)
     if not math.isclose(dn, offset * quantification, abs_tol=1e-3):
-        raise TigerbushError(f"{label}: offset {offset!r} of raster:bands is not a whole number of DN.")
+        raise TigerbushError(f"{label}: offset {quoted(offset)} of raster:bands is not a whole number of DN.")
     if bool(dn) != has_offset:
         # With the offset of another baseline, unchanged vegetation would appear to change.
         raise TigerbushError(
-            f"{label}: offset {offset!r} of raster:bands contradicts baseline {name.baseline}, and the item does not "
-            "say that it was applied; choose another collection in source.collections."
+            f"{label}: offset {quoted(offset)} of raster:bands contradicts baseline {name.baseline}, and the item does "
+            "not say that it was applied; choose another collection in source.collections."
         )
     return dn
 
@@ -156,7 +158,9 @@ def _epsg(properties: Mapping, bands: Mapping[str, Mapping], label: str) -> int:
         code = None
     match = re.fullmatch(r"(?:EPSG:)?(32[67](?:0[1-9]|[1-5]\d|60))", str(code))
     if not match:
-        raise TigerbushError(f"{label}: proj:code or proj:epsg {code!r} is not the EPSG code of a UTM zone.")
+        raise TigerbushError(
+            f"{label}: proj:code or proj:epsg {quoted(code)} is not the EPSG code of a UTM zone."
+        )
     return int(match[1])
 
 
@@ -192,5 +196,6 @@ def _grid(asset: Mapping, label: str) -> Grid:
         if fits and a in RESOLUTIONS and (b, d, e) == (0, 0, -a):
             return Grid(float(x), float(y), int(a), int(width), int(height))
     raise TigerbushError(
-        f"{label}: proj:transform {transform!r} and proj:shape {shape!r} are not the grid of a tile at 10, 20 or 60 m."
+        f"{label}: proj:transform {quoted(transform)} and proj:shape {quoted(shape)} are not the grid of a tile at 10, 20 "
+        "or 60 m."
     )
