@@ -196,6 +196,6 @@ def _grid(asset: Mapping, label: str) -> Grid:
         if fits and a in RESOLUTIONS and (b, d, e) == (0, 0, -a):
             return Grid(float(x), float(y), int(a), int(width), int(height))
     raise TigerbushError(
-        f"{label}: proj:transform {quoted(transform)} and proj:shape {quoted(shape)} are not the grid of a tile at 10, 20 "
-        "or 60 m."
+        f"{label}: proj:transform {quoted(transform)} and proj:shape {quoted(shape)} are not the grid of a tile at "
+        "10, 20 or 60 m."
     )
