@@ -40,7 +40,8 @@ def test_from_products_to_the_summary(run):
     np.testing.assert_array_equal(composite.data[:4], mean)
     date = run.folder / "results" / "here" / "2017-02-15"
     assert {path.name for path in date.iterdir()} == {
-        "composite.tif", "ndvi.tif", "rgb.png", "ndvi.png", "bwndvi.png", "ndvi.json", "centrality.json", "summary.json"
+        "composite.tif", "lost.tif", "ndvi.tif", "rgb.png", "ndvi.png", "bwndvi.png", "ndvi.json", "centrality.json",
+        "summary.json",
     }  # fmt: skip
     assert not list(run.folder.glob("results/here/products/*window*"))
     assert "100%" in output
