@@ -334,7 +334,8 @@ def simulate_products(folder: Path, seed: int = SEED) -> None:
         def write(overpass: Overpass) -> None:
             scene = _scene(overpass, covers[overpass.time.date()], seed)
             safe = write_product(Path(scratch), overpass.product, scene)
-            copy_product(safe, folder / f"{overpass.product}.zip", BANDS)
+            # whole, so that SNAP can read it, too
+            copy_product(safe, folder / f"{overpass.product}.zip", None)
 
         list(threads.map(write, planned))
     write_bytes(folder / "weather.csv", _weather_csv(seed))

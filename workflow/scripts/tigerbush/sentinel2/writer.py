@@ -1,9 +1,12 @@
 """Write small, valid Sentinel-2 products in SAFE format, for simulated scenes and tests.
 
-The products follow the Sentinel-2 Products Specification Document as far as readers need it:
-GDAL's SENTINEL2 driver and `tigerbush.sentinel2.safe` can open them.
+The products follow the Sentinel-2 Products Specification Document as far as their readers need it:
+`tigerbush.sentinel2.safe`, GDAL's SENTINEL2 driver, and ESA SNAP, whose reader refuses a product without DATASTRIP/, or
+without TILE_ID, angles of the sun and masks in MTD_TL.xml.
 """
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,24 @@ from tigerbush.grid import Grid
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.names import BANDS, parse_name
 from tigerbush.sentinel2.writer_manifest import write_manifest
-from tigerbush.sentinel2.writer_metadata import cloud_polygons, product_metadata, tile_metadata, write_xml
+from tigerbush.sentinel2.writer_metadata import (
+    CENTRE,
+    ORBIT,
+    Mask,
+    cloud_polygons,
+    datastrip_metadata,
+    product_metadata,
+    tile_metadata,
+    write_xml,
+)
 from tigerbush.sentinel2.writer_scene import Scene
+
+# resolutions in an image, the full one included, as ESA writes them; SNAP 15 reads no image with only one
+LEVELS = 5
+# one of the twelve detectors, where the scene gives none
+DETECTOR = 7
+# the band of MSK_QUALIT, from 0, that flags lost pixels
+LOST = 5
 
 
 def write_product(folder: Path, product: str, scene: Scene) -> Path:
@@ -41,17 +60,22 @@ def write_product(folder: Path, product: str, scene: Scene) -> Path:
     name = parse_name(product)
     safe = Path(folder) / f"{name.product}.SAFE"
     stamp = f"{name.sensing_time:%Y%m%dT%H%M%S}"
-    granule = safe / "GRANULE" / f"{name.level}_T{name.tile}_A000001_{stamp}"
+    granule = safe / "GRANULE" / f"{name.level}_T{name.tile}_A{ORBIT}_{stamp}"
+    datastrip = safe / "DATASTRIP" / f"DS_{CENTRE}_{stamp}_S{stamp}"
     # a product has all four; SNAP's reader refuses one without DATASTRIP
-    for subfolder in (granule / "IMG_DATA", granule / "QI_DATA", granule / "AUX_DATA", safe / "DATASTRIP"):
+    for subfolder in (granule / "IMG_DATA", granule / "QI_DATA", granule / "AUX_DATA", datastrip):
         subfolder.mkdir(parents=True, exist_ok=True)
     images = [
         _write_band(granule, name, stamp, scene, band, data).relative_to(safe).with_suffix("")
         for band, data in scene.bands.items()
     ]
-    _write_masks(granule, name, stamp, scene)
+    masks = [
+        Mask(kind, path.relative_to(safe).as_posix(), band)
+        for kind, path, band in _write_masks(granule, name, stamp, scene)
+    ]
     write_xml(safe / f"MTD_MSI{name.level}.xml", product_metadata(name, scene, granule.name, images))
-    write_xml(granule / "MTD_TL.xml", tile_metadata(name, scene))
+    write_xml(granule / "MTD_TL.xml", tile_metadata(name, scene, masks))
+    write_xml(datastrip / "MTD_DS.xml", datastrip_metadata(name))
     write_manifest(safe, name)
     return safe
 
@@ -59,9 +83,8 @@ def write_product(folder: Path, product: str, scene: Scene) -> Path:
 def _write_band(
     granule: Path, name: ProductName, stamp: str, scene: Scene, band: str, data: np.ndarray
 ) -> Path:
-    number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
     resolution = BANDS[band]
-    stem = f"T{name.tile}_{stamp}_{number}"
+    stem = f"T{name.tile}_{stamp}_{_number(band)}"
     if name.level == "L2A":
         path = granule / "IMG_DATA" / f"R{resolution}m" / f"{stem}_{resolution}m.jp2"
     else:
@@ -70,18 +93,48 @@ def _write_band(
     return path
 
 
-def _write_masks(granule: Path, name: ProductName, stamp: str, scene: Scene) -> None:
+def _number(band: str) -> str:
+    """Return a band as in the names of files, B02 for B2."""
+    return f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
+
+
+def _write_masks(
+    granule: Path, name: ProductName, stamp: str, scene: Scene
+) -> Iterator[tuple[str, Path, str | None]]:
+    """Write the masks; yield type, path and band of those that MTD_TL.xml lists."""
+    quality = granule / "QI_DATA"
+    if name.baseline >= "04.00":
+        for band in scene.bands:
+            yield from _write_band_masks(quality, scene, band)
     if scene.classi is not None:
-        path = granule / "QI_DATA" / "MSK_CLASSI_B00.jp2"
+        path = quality / "MSK_CLASSI_B00.jp2"
         _write_jp2(path, np.asarray(scene.classi, np.uint8), scene.grid(60), scene.epsg)
+        yield "MSK_CLASSI", path, None
     if scene.clouds is not None:
-        write_xml(granule / "QI_DATA" / "MSK_CLOUDS_B00.gml", cloud_polygons(scene))
+        path = quality / "MSK_CLOUDS_B00.gml"
+        write_xml(path, cloud_polygons(scene))
+        yield "MSK_CLOUDS", path, None
     if scene.scl is not None:
         path = granule / "IMG_DATA" / "R20m" / f"T{name.tile}_{stamp}_SCL_20m.jp2"
         _write_jp2(path, np.asarray(scene.scl, np.uint8)[None], scene.grid(20), scene.epsg)
 
 
-def _write_jp2(path: Path, data: np.ndarray, grid: Grid, epsg: int) -> None:
+def _write_band_masks(quality: Path, scene: Scene, band: str) -> Iterator[tuple[str, Path, str]]:
+    """Write detector footprint and quality of a band; SNAP 14 reads no product with JP2 masks that lacks them."""
+    grid = scene.grid(BANDS[band])
+    footprint = scene.footprints.get(band)
+    if footprint is None:
+        footprint = np.where(np.asarray(scene.bands[band]) > 0, DETECTOR, 0)
+    flags = np.zeros((8, *grid.shape), np.uint8)
+    flags[LOST] = scene.lost.get(band, 0)
+    for kind, data in (("MSK_DETFOO", footprint[None]), ("MSK_QUALIT", flags)):
+        path = quality / f"{kind}_{_number(band)}.jp2"
+        # the size of the position as GML would exceed that of the mask
+        _write_jp2(path, data.astype(np.uint8), grid, scene.epsg, gmljp2="NO")
+        yield kind, path, band
+
+
+def _write_jp2(path: Path, data: np.ndarray, grid: Grid, epsg: int, **options: str) -> None:
     if data.shape[1:] != (grid.height, grid.width):
         raise ValueError(
             f"{path.name} has {data.shape[2]} x {data.shape[1]} pixels, expected {grid.width} x {grid.height}."
@@ -99,5 +152,9 @@ def _write_jp2(path: Path, data: np.ndarray, grid: Grid, epsg: int) -> None:
         "reversible": "YES",
         "ycbcr420": "NO",
     }
-    with rasterio.open(path, "w", **profile) as out:
+    # as many as a small image allows
+    levels = min(math.floor(math.log2(min(grid.shape))), LEVELS)
+    if levels > 1:
+        profile["resolutions"] = levels
+    with rasterio.open(path, "w", **profile | options) as out:
         out.write(data)

@@ -1,6 +1,7 @@
 """The metadata files of a written Sentinel-2 product."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +10,35 @@ from tigerbush.sentinel2.names import BANDS
 from tigerbush.sentinel2.writer_scene import Scene
 
 _NAMESPACE = "https://psd-14.sentinel2.eo.esa.int/PSD/"
+# processing centre and absolute orbit; SNAP expects four and six characters
+CENTRE, ORBIT = "SGS_", "000001"
+# zenith and azimuth in degrees, everywhere in the tile
+_SUN = {"Zenith": 38, "Azimuth": 152}
+# nodes of the grid of angles, 5 km apart
+_NODES = 23
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask that MTD_TL.xml lists: its type, its file within the product, and its band, if it has one."""
+
+    kind: str
+    file: str
+    band: str | None
+
+
+def _identifier(name: ProductName, subject: str, rest: str) -> str:
+    """Return the identifier of a tile (TL) or datastrip (DS)."""
+    stamp = f"{name.sensing_time:%Y%m%dT%H%M%S}"
+    return f"{name.platform}_OPER_MSI_{name.level}_{subject}_{CENTRE}_{stamp}_{rest}_N{name.baseline}"
+
+
+def _tile_id(name: ProductName) -> str:
+    return _identifier(name, "TL", f"A{ORBIT}_T{name.tile}")
+
+
+def _datastrip_id(name: ProductName) -> str:
+    return _identifier(name, "DS", f"S{name.sensing_time:%Y%m%dT%H%M%S}")
 
 
 def product_metadata(
@@ -27,17 +57,22 @@ def product_metadata(
     add(info, "PRODUCT_TYPE", f"S2MSI{name.level[1:]}")
     add(info, "PROCESSING_BASELINE", name.baseline)
     add(info, "GENERATION_TIME", time)
-    datatake = add(info, "Datatake", datatakeIdentifier=f"G{name.platform}_{stamp}_000001_N{name.baseline}")
+    datatake = add(info, "Datatake", datatakeIdentifier=f"G{name.platform}_{stamp}_{ORBIT}_N{name.baseline}")
     add(datatake, "SPACECRAFT_NAME", f"Sentinel-{name.platform[1:]}")
+    add(datatake, "DATATAKE_TYPE", "INS-NOBS")
     add(datatake, "DATATAKE_SENSING_START", time)
     add(datatake, "SENSING_ORBIT_NUMBER", str(name.relative_orbit))
+    add(datatake, "SENSING_ORBIT_DIRECTION", "DESCENDING")
     options = add(info, "Query_Options", completeSingleTile="true")
     add(options, "PRODUCT_FORMAT", "SAFE_COMPACT")
     organisation = add(add(info, "Product_Organisation"), "Granule_List")
-    identifier = (
-        f"{name.platform}_OPER_MSI_{name.level}_TL_TEST__{stamp}_A000001_T{name.tile}_N{name.baseline}"
+    item = add(
+        organisation,
+        "Granule",
+        datastripIdentifier=_datastrip_id(name),
+        granuleIdentifier=_tile_id(name),
+        imageFormat="JPEG2000",
     )
-    item = add(organisation, "Granule", granuleIdentifier=identifier, imageFormat="JPEG2000")
     for image in images:
         add(item, "IMAGE_FILE", image.as_posix())
     _characteristics(add(general, "Product_Image_Characteristics"), name, scene)
@@ -68,13 +103,16 @@ def _characteristics(parent: ElementTree.Element, name: ProductName, scene: Scen
         add(item, "RESOLUTION", str(resolution))
 
 
-def tile_metadata(name: ProductName, scene: Scene) -> ElementTree.Element:
+def tile_metadata(name: ProductName, scene: Scene, masks: Iterable[Mask]) -> ElementTree.Element:
     """Return MTD_TL.xml, the metadata of a tile."""
     level = f"Level-{name.level[1:]}"
     root = _root(f"{level}_Tile_ID", f"S2_PDI_{level}_Tile_Metadata.xsd")
     general = add(root, "n1:General_Info")
+    add(general, "TILE_ID", _tile_id(name))
+    add(general, "DATASTRIP_ID", _datastrip_id(name))
     add(general, "SENSING_TIME", f"{name.sensing_time.isoformat()}.000Z")
-    geocoding = add(add(root, "n1:Geometric_Info"), "Tile_Geocoding")
+    geometry = add(root, "n1:Geometric_Info")
+    geocoding = add(geometry, "Tile_Geocoding")
     hemisphere = "N" if scene.epsg < 32700 else "S"
     add(geocoding, "HORIZONTAL_CS_NAME", f"WGS84 / UTM zone {scene.epsg % 100}{hemisphere}")
     add(geocoding, "HORIZONTAL_CS_CODE", f"EPSG:{scene.epsg}")
@@ -87,8 +125,40 @@ def tile_metadata(name: ProductName, scene: Scene) -> ElementTree.Element:
         position = add(geocoding, "Geoposition", resolution=str(resolution))
         for tag, value in (("ULX", scene.x), ("ULY", scene.y), ("XDIM", resolution), ("YDIM", -resolution)):
             add(position, tag, f"{value:g}" if abs(value) < 1000 else f"{value:.0f}")
-    quality = add(add(root, "n1:Quality_Indicators_Info"), "Image_Content_QI")
-    add(quality, "CLOUDY_PIXEL_PERCENTAGE", f"{scene.cloud_percent:g}")
+    _add_angles(add(geometry, "Tile_Angles"))
+    quality = add(root, "n1:Quality_Indicators_Info")
+    content = add(quality, "Image_Content_QI")
+    add(content, "CLOUDY_PIXEL_PERCENTAGE", f"{scene.cloud_percent:g}")
+    levels = add(quality, "Pixel_Level_QI", geometry="FULL_RESOLUTION")
+    for mask in masks:
+        band = {} if mask.band is None else {"bandId": str(list(BANDS).index(mask.band))}
+        add(levels, "MASK_FILENAME", mask.file, **band, type=mask.kind)
+    return root
+
+
+def _add_angles(parent: ElementTree.Element) -> None:
+    grid = add(parent, "Sun_Angles_Grid")
+    for name, degrees in _SUN.items():
+        angle = add(grid, name)
+        add(angle, "COL_STEP", "5000", unit="m")
+        add(angle, "ROW_STEP", "5000", unit="m")
+        values = add(angle, "Values_List")
+        for _ in range(_NODES):
+            add(values, "VALUES", " ".join([str(degrees)] * _NODES))
+    mean = add(parent, "Mean_Sun_Angle")
+    for name, degrees in _SUN.items():
+        add(mean, f"{name.upper()}_ANGLE", str(degrees), unit="deg")
+
+
+def datastrip_metadata(name: ProductName) -> ElementTree.Element:
+    """Return MTD_DS.xml, the metadata of a datastrip."""
+    level = f"Level-{name.level[1:]}"
+    root = _root(f"{level}_DataStrip_ID", f"S2_PDI_{level}_Datastrip_Metadata.xsd")
+    general = add(root, "n1:General_Info")
+    info = add(general, "Datatake_Info")
+    add(info, "SPACECRAFT_NAME", f"Sentinel-{name.platform[1:]}")
+    add(info, "DATATAKE_SENSING_START", f"{name.sensing_time.isoformat()}.000Z")
+    add(add(general, "Processing_Info"), "PROCESSING_BASELINE", name.baseline)
     return root
 
 

@@ -33,6 +33,11 @@ class Scene:
         Cloud polygons, rings of (x, y) in metres (L1C before baseline 04.00); may be empty.
     scl : (h, w) uint8 array, optional
         Scene classification at 20 m (L2A).
+    footprints : mapping of str to (h, w) uint8 array, optional
+        Per band, the detector that observed each pixel, 1 to 12, or 0 (from baseline 04.00); for other bands, one
+        detector where the DN is above 0.
+    lost : mapping of str to (h, w) bool array, optional
+        Per band, the pixels that MSK_QUALIT flags as no data (from baseline 04.00); for other bands none.
     """
 
     bands: Mapping[str, np.ndarray]
@@ -46,7 +51,9 @@ class Scene:
     cloud_percent: float = 0.0
     classi: np.ndarray | None = None
     clouds: Sequence[Sequence[tuple[float, float]]] | None = None
-    scl: np.ndarray | None = field(default=None)
+    scl: np.ndarray | None = None
+    footprints: Mapping[str, np.ndarray] = field(default_factory=dict)
+    lost: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def grid(self, resolution: int) -> Grid:
         """Return the tile's grid at 10, 20 or 60 m."""
