@@ -26,7 +26,10 @@ from tigerbush.sources.folder import copy_product, list_local, refuse_smaller_co
         ("GRANULE/G/MTD_TL.xml", ("metadata", "")),
         ("GRANULE/G/IMG_DATA/T33TVL_20170116T100000_TCI.jp2", None),
         ("GRANULE/G/IMG_DATA/../../T33TVL_20170116T100000_B04.jp2", None),
-        ("GRANULE/G/QI_DATA/MSK_DETFOO_B04.jp2", None),
+        ("GRANULE/G/QI_DATA/MSK_DETFOO_B04.jp2", ("mask", "B4")),
+        ("GRANULE/G/QI_DATA/MSK_QUALIT_B8A.jp2", ("mask", "B8A")),
+        ("GRANULE/G/QI_DATA/MSK_DETFOO_B04.gml", None),
+        ("GRANULE/G/QI_DATA/MSK_TECQUA_B04.jp2", None),
     ],
 )
 def test_role(name, expected):

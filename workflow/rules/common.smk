@@ -154,7 +154,7 @@ def whole_product(wildcards):
 def stored_files(wildcards):
     """Return the files that Snakemake's storage plugin fetches for a download."""
     products_table()
-    rows = files_of(config["scene"]["bands"])(wildcards)
+    rows = files_of(config["scene"]["bands"], SCENE_MASKS)(wildcards)
     if REMOTE and SNAP:
         # the job itself lists and fetches a whole product
         translate_errors(SOURCE.check_snap_input, wildcards.product, rows)
@@ -167,10 +167,10 @@ def stored_files(wildcards):
     return [storage.source(SOURCE.address_of(row["key"], config["source"]["bucket"])) for row in rows]
 
 
-def files_of(bands):
+def files_of(bands, masks=()):
     """Return a function that gives the rows of a product's files: metadata, masks, the bands of sites, and `bands`.
 
-    Bands are those of the finest resolution.
+    Bands are those of the finest resolution; `masks` are bands of which their own masks are included.
     """
 
     def rows(wildcards):
@@ -180,7 +180,7 @@ def files_of(bands):
             translate_errors(
                 NODES.refuse_product_on_nodes, wildcards.product, files, config["source"], local_rules
             )
-        return SOURCE.select_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands])
+        return SOURCE.select_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands], masks)
 
     return rows
 
@@ -265,6 +265,7 @@ PERIODS = translate_errors(from_library("planning.periods").read_periods, **conf
 # SNAP reads whole products, and Java needs more memory (an estimate, never measured)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
+SCENE_MASKS = config["scene"]["bands"] if config["scene"]["snap_masks"] else []
 SCENE_THREADS, SCENE_MB = (2, 6000) if SNAP else (1, 1000)
 REMOTE = SOURCE.is_remote(config["source"])
 STORE = SOURCE.store_settings(config["source"])

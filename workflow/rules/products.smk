@@ -17,6 +17,7 @@ checkpoint discover_products:
     resources:
         connections=4,
     params:
+        **changed_added_keys("scene.snap_masks"),
         # a function: Snakemake would take a plain string for a prefix of input files
         source=lambda wildcards: DISCOVERY["source"],
         sites=DISCOVERY["sites"],
@@ -48,10 +49,11 @@ rule download_product:
         mem_mb=1000,
         runtime=60,
     params:
+        **changed_added_keys("scene.snap_masks"),
         path=product_url,
         bands=None if SNAP else config["scene"]["bands"],
         store=STORE,
-        files=files_of(config["scene"]["bands"]),
+        files=files_of(config["scene"]["bands"], SCENE_MASKS),
         retries=RETRIES,
     message:
         "Copying {wildcards.product}"

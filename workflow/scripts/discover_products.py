@@ -23,9 +23,12 @@ def main(
     sites: list[dict],
     period: tuple[str, str],
     connections: int,
+    snap_masks: bool,
 ) -> None:
     old = [row for row in read_rows(products) if is_row(row)]
-    rows, file_rows = list_products(source, sites, period, old, read_rows(files), connections, has_results)
+    rows, file_rows = list_products(
+        source, sites, period, old, read_rows(files), connections, has_results, snap_masks
+    )
     # files first, so that a table of products never lacks its table of files
     write_table(files, file_rows, FILE_COLUMNS)
     write_table(products, rows, COLUMNS)
@@ -41,4 +44,5 @@ if __name__ == "__main__":
             sites=snakemake.params.sites,
             period=snakemake.params.period,
             connections=snakemake.resources.connections,
+            snap_masks=snakemake.params.get("scene.snap_masks", False),
         )

@@ -15,6 +15,7 @@ def main(
     *,
     path: str,
     bands: list[str] | None,
+    snap_masks: bool,
     source: dict,
     files: list[dict],
     fetched: list[Path],
@@ -24,7 +25,7 @@ def main(
 
     def copy() -> None:
         if source["kind"] in FOLDERS:
-            copy_product(Path(path), out, wanted)
+            copy_product(Path(path), out, wanted, bands or () if snap_masks else ())
         elif bands is None:
             fetch_whole_product(out.stem, files, out, store=open_store(source))
         else:
@@ -47,6 +48,7 @@ if __name__ == "__main__":
             path=[*snakemake.input.product, snakemake.params.path][0],
             # None: the whole product, which SNAP needs
             bands=snakemake.params.bands,
+            snap_masks=snakemake.params.get("scene.snap_masks", False),
             # allowed hosts do not change results, so they are not a parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,

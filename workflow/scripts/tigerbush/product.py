@@ -81,7 +81,8 @@ class Sensor:
     parse : callable
         Maps a product name to its ProductName; raises TigerbushError when it is not a product name.
     role : callable
-        Maps the name of a file to its role (band, metadata or mask) and band; None when the file is not needed.
+        Maps the name of a file to its role (band, metadata or mask) and band; None when the file is not needed. A
+        mask with a band is needed only with `scene.snap_masks`.
     band_in : callable
         Maps a message about a product to the band that it names; an empty string when it names none.
     reaches : callable

@@ -53,7 +53,10 @@ class Product(Protocol):
     def read_band(
         self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
     ) -> np.ndarray:
-        """Return the stored DN of a band, uint16 with nodata 0, on a window of the product's target grid."""
+        """Return the stored DN of a band, uint16 with nodata 0, on a window of the product's target grid.
+
+        A reader whose products have masks for SNAP 14 takes the keyword `snap_masks`.
+        """
 
     def read_mask(self, target: Grid, options: MaskOptions) -> tuple[np.ndarray, str | None]:
         """Return the cloud mask (`tigerbush.masks`; UNKNOWN without one) on a grid, and the file it was read from."""

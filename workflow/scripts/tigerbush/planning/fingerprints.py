@@ -15,7 +15,13 @@ UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
 WITHOUT_RESULT = ("plan", "on_gone")
 # Keys that were added after results that must remain valid, with their defaults: a key with its default is neither
 # recorded nor a parameter, so that results from before it are up to date.
-ADDED_KEYS = {"composite.indices": [NDVI], "composite.max_negative_fraction": 0.05}
+ADDED_KEYS = {
+    "composite.indices": [NDVI],
+    "composite.max_negative_fraction": 0.05,
+    "scene.snap_masks": False,
+}
+# methods for which valid pixels matter since that key exists
+_INTERPOLATIONS = {"Bilinear", "Bicubic"}
 # For results without a fingerprint the summary has the configuration: the keys that are parameters of each rule.
 _WINDOW = ["composite.resolution", "subimages.size"]
 _PIXELS = [
@@ -53,8 +59,17 @@ _KEYS = {
 
 
 def scene_parameters(config: Mapping) -> dict[str, Any]:
-    """Return the parameters of a scene, whichever rule makes it."""
-    return {key: value for key, value in config["scene"].items() if key != "mpi"}
+    """Return the parameters of a scene, whichever rule makes it.
+
+    The key `snap_masks` is one of them when it changes pixels: if it is set, or for a method that interpolated lost
+    pixels, as if their DN were 0, before the key existed.
+    """
+    scene = {key: value for key, value in config["scene"].items() if key != "mpi"}
+    upsampling = scene.get("upsampling", ())
+    methods = {upsampling} if isinstance(upsampling, str) else set(dict(upsampling).values())
+    if not changed_added_keys(config, "scene.snap_masks") and not methods & _INTERPOLATIONS:
+        scene.pop("snap_masks", None)
+    return scene
 
 
 def keys_of_rules(config: Mapping, discovery: Mapping) -> dict[str, list[str]]:

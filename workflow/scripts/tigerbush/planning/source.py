@@ -1,6 +1,6 @@
 """The source of products in the configuration: where they are, and which of their files are fetched."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tigerbush.errors import TigerbushError
@@ -60,7 +60,7 @@ def in_object_store(rows: Iterable[Row]) -> bool:
     return any(not row["key"].startswith("http") for row in rows)
 
 
-def select_files(rows: Iterable[Row], bands: Sequence[str]) -> list[Row]:
+def select_files(rows: Iterable[Row], bands: Sequence[str], masks: Collection[str] = ()) -> list[Row]:
     """Select the metadata, the masks, and some bands at their finest resolution from the files of a product.
 
     Parameters
@@ -68,11 +68,14 @@ def select_files(rows: Iterable[Row], bands: Sequence[str]) -> list[Row]:
     rows : iterable of rows of files.tsv
         Of one product, sorted by name.
     bands : sequence of str
+    masks : collection of str
+        Bands of which the masks are selected, too.
     """
     others, finest = [], {}
     for row in rows:
         if row["role"] != "band":
-            others.append(row)
+            if not row["band"] or row["band"] in masks:
+                others.append(row)
         elif row["band"] in bands:
             # sorted by name: R10m is before R20m
             finest.setdefault(row["band"], row)

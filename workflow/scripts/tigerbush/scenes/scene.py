@@ -37,6 +37,9 @@ class SceneOptions:
     geo_region : str, optional
         WKT polygon in degrees, like SNAP's `geoRegion`.
     engine : {"rasterio", "snap", "gpt"}
+    snap_masks : bool
+        Whether the engine `rasterio` takes the same pixels for valid as SNAP 14 and later; SNAP itself decides by its
+        version.
     """
 
     bands: Sequence[str]
@@ -46,6 +49,7 @@ class SceneOptions:
     region: Sequence[int] | None = None
     geo_region: str | None = None
     engine: str = "rasterio"
+    snap_masks: bool = False
 
 
 def finest_grid(product: Product) -> Grid:
@@ -84,11 +88,15 @@ def read_bands(
     return np.stack([_read(product, band, grid, upsampling, downsampling) for band in bands])
 
 
-def _read(product: Product, band: str, grid: Grid, upsampling: Methods, downsampling: Methods) -> np.ndarray:
+def _read(
+    product: Product, band: str, grid: Grid, upsampling: Methods, downsampling: Methods, **masks: bool
+) -> np.ndarray:
     def method(choice: Methods, default: str) -> str:
         return choice if isinstance(choice, str) else choice.get(band, default)
 
-    return product.read_band(band, grid, method(upsampling, "Nearest"), method(downsampling, "First"))
+    return product.read_band(
+        band, grid, method(upsampling, "Nearest"), method(downsampling, "First"), **masks
+    )
 
 
 def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
@@ -140,8 +148,10 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
     for band in bands:
         # before decoding, which takes minutes, and because the result is a tag of the file
         product.check_band(band, grid)
+    methods = options.upsampling, options.downsampling
+    masks = {"snap_masks": True} if options.snap_masks else {}
     strips = (
-        (strip, number, _read(product, band, strip, options.upsampling, options.downsampling)[None])
+        (strip, number, _read(product, band, strip, *methods, **masks)[None])
         for strip in _strips(finest_grid(product), grid, sensor_of(product.name.product).strip_metres)
         for number, band in enumerate(bands)
     )

@@ -23,7 +23,7 @@ _TILE_KEY = re.compile(
     r"/[0-9]{1,3})/(?P<file>.+)"
 )
 _TILE_BAND = re.compile(r"(?:(R[126]0m)/)?(B[0-9][0-9A]|SCL)\.jp2")
-_TILE_MASK = re.compile(r"qi/(?:MSK_)?(CLASSI|CLOUDS)_B00\.(jp2|gml)")
+_TILE_MASK = re.compile(r"qi/(?:MSK_)?(?:(CLASSI|CLOUDS)_B00\.(jp2|gml)|(DETFOO|QUALIT)_(B[0-9][0-9A])\.jp2)")
 
 
 def granule(name: ProductName) -> str:
@@ -47,7 +47,9 @@ def tile_file_name(name: ProductName, file: str) -> str | None:
     if file == "metadata.xml":
         return f"{folder}/MTD_TL.xml"
     if match := _TILE_MASK.fullmatch(file):
-        return f"{folder}/QI_DATA/MSK_{match[1]}_B00.{match[2]}"
+        if match[1]:
+            return f"{folder}/QI_DATA/MSK_{match[1]}_B00.{match[2]}"
+        return f"{folder}/QI_DATA/MSK_{match[3]}_{match[4]}.jp2"
     if match := _TILE_BAND.fullmatch(file):
         subfolder, suffix = (f"{match[1]}/", f"_{match[1][1:]}") if match[1] else ("", "")
         return f"{folder}/IMG_DATA/{subfolder}{_stem(name)}_{match[2]}{suffix}.jp2"

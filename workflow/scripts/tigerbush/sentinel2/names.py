@@ -24,6 +24,8 @@ _MASK = re.compile(
 )
 # how messages about a product name a band: as "band B4", or by its file
 _NAMED_BAND = re.compile(r"\bband (B1?[0-9]A?)\b|_B([01][0-9]|8A)(?:_[0-9]{2}m)?\.(?:jp2|tif)")
+# masks of one band, which only SNAP 14 and later uses
+_BAND_MASK = re.compile(r"GRANULE/[^/]+/QI_DATA/MSK_(?:DETFOO|QUALIT)_(B\d[\dA])\.jp2")
 _METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
 # side of a tile in metres
 TILE_METRES = 109_800
@@ -64,14 +66,20 @@ def parse_name(name: str) -> ProductName:
 
 def role(name: str) -> tuple[str, str] | None:
     """Return the role (band, metadata, mask) and the band of a product's file, or None when it is not needed."""
-    if match := _BAND.fullmatch(name):
-        number = match[1][1:]
-        return "band", "B" + (number if number == "8A" else str(int(number)))
+    for kind, pattern in (("band", _BAND), ("mask", _BAND_MASK)):
+        if match := pattern.fullmatch(name):
+            number = match[1][1:]
+            return kind, "B" + (number if number == "8A" else str(int(number)))
     if _MASK.fullmatch(name):
         return "mask", ""
     if _METADATA.fullmatch(name):
         return "metadata", ""
     return None
+
+
+def band_number(band: str) -> str:
+    """Return a band as in the names of files: B02 for B2, B8A for B8A."""
+    return f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
 
 
 def band_in(sentence: str) -> str:

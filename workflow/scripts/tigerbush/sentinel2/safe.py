@@ -15,8 +15,12 @@ from tigerbush.sentinel2.files import Safe, find_files, list_files, product_name
 from tigerbush.sentinel2.images import check_tiles, check_whole, read_window
 from tigerbush.sentinel2.masks import read_land, read_mask
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
+from tigerbush.sentinel2.snap_masks import read_valid
 from tigerbush.sentinel2.stac_item import read_item
 from tigerbush.stac import STAC_ITEM
+
+# methods that copy pixels: one that is not valid is 0 anyway
+COPYING = ("First", "Nearest")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,12 @@ class Product(Safe, Metadata):
         return 1 / self.quantification, self.offsets[band] / self.quantification
 
     def read_band(
-        self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"
+        self,
+        band: str,
+        target: Grid,
+        upsampling: str = "Nearest",
+        downsampling: str = "First",
+        snap_masks: bool = False,
     ) -> np.ndarray:
         """Read the window of a band that a target grid needs, and resample it as SNAP does.
 
@@ -40,6 +49,9 @@ class Product(Safe, Metadata):
             The scene's target grid, or a window of it.
         upsampling, downsampling : str
             Methods of `tigerbush.resample`, for bands coarser and finer than the target.
+        snap_masks : bool
+            Whether the pixels of a band that is resampled are valid by its masks, as for SNAP 14 and later
+            (`tigerbush.sentinel2.snap_masks`), and not by a DN above 0, as for SNAP up to 13.
 
         Returns
         -------
@@ -55,7 +67,12 @@ class Product(Safe, Metadata):
         name, resolution = self.band_file(band)
         method = downsampling if target.resolution > resolution else upsampling
         data, source = read_window(self, name, self.grids[resolution], target, method)
-        return resample(data[0], source, target, method, nodata=NODATA)
+        valid = None
+        if snap_masks and target.resolution != resolution:
+            valid = read_valid(self, band, source)
+        if valid is None and method not in COPYING:
+            valid = data[0] > NODATA
+        return resample(data[0], source, target, method, nodata=NODATA, valid=valid)
 
     def check_band(self, band: str, target: Grid | None = None) -> None:
         """Refuse a product when the file of a band is missing, truncated or damaged; nothing is decoded.

@@ -14,7 +14,8 @@ import rasterio
 
 from tigerbush.grid import Grid
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.names import BANDS, parse_name
+from tigerbush.sentinel2.names import BANDS, band_number, parse_name
+from tigerbush.sentinel2.snap_masks import FLAGS, LOST
 from tigerbush.sentinel2.writer_manifest import write_manifest
 from tigerbush.sentinel2.writer_metadata import (
     CENTRE,
@@ -32,8 +33,6 @@ from tigerbush.sentinel2.writer_scene import Scene
 LEVELS = 5
 # one of the twelve detectors, where the scene gives none
 DETECTOR = 7
-# the band of MSK_QUALIT, from 0, that flags lost pixels
-LOST = 5
 
 
 def write_product(folder: Path, product: str, scene: Scene) -> Path:
@@ -84,18 +83,13 @@ def _write_band(
     granule: Path, name: ProductName, stamp: str, scene: Scene, band: str, data: np.ndarray
 ) -> Path:
     resolution = BANDS[band]
-    stem = f"T{name.tile}_{stamp}_{_number(band)}"
+    stem = f"T{name.tile}_{stamp}_{band_number(band)}"
     if name.level == "L2A":
         path = granule / "IMG_DATA" / f"R{resolution}m" / f"{stem}_{resolution}m.jp2"
     else:
         path = granule / "IMG_DATA" / f"{stem}.jp2"
     _write_jp2(path, np.asarray(data, np.uint16)[None], scene.grid(resolution), scene.epsg)
     return path
-
-
-def _number(band: str) -> str:
-    """Return a band as in the names of files, B02 for B2."""
-    return f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
 
 
 def _write_masks(
@@ -125,10 +119,10 @@ def _write_band_masks(quality: Path, scene: Scene, band: str) -> Iterator[tuple[
     footprint = scene.footprints.get(band)
     if footprint is None:
         footprint = np.where(np.asarray(scene.bands[band]) > 0, DETECTOR, 0)
-    flags = np.zeros((8, *grid.shape), np.uint8)
+    flags = np.zeros((FLAGS, *grid.shape), np.uint8)
     flags[LOST] = scene.lost.get(band, 0)
     for kind, data in (("MSK_DETFOO", footprint[None]), ("MSK_QUALIT", flags)):
-        path = quality / f"{kind}_{_number(band)}.jp2"
+        path = quality / f"{kind}_{band_number(band)}.jp2"
         # the size of the position as GML would exceed that of the mask
         _write_jp2(path, data.astype(np.uint8), grid, scene.epsg, gmljp2="NO")
         yield kind, path, band

@@ -19,7 +19,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
-from tigerbush.sources.query import Query, Row
+from tigerbush.sources.query import Query, Row, is_band_mask
 from tigerbush.sources.store import Store, StoredObject
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,11 @@ def describe_products(
     describe = describe or describe_stored
     with ThreadPoolExecutor(store.connections) as pool:
         newest = {row["product"] for row in newest_baseline(map(_minimal_row, products.values()))}
-        with_files = {row["product"] for row in query.old_files}
+        with_files = {
+            row["product"]
+            for row in query.old_files
+            if is_band_mask(row["role"], row["band"]) or not query.masks
+        }
         reused = {
             row["product"]: row
             for row in query.old
@@ -138,7 +142,12 @@ def describe_products(
         )
     files = [row for row in query.old_files if row["product"] in reused]
     rows = [*reused.values(), *(row for row, _ in described)]
-    files += [row for _, file_rows in described for row in file_rows]
+    files += [
+        row
+        for _, file_rows in described
+        for row in file_rows
+        if query.masks or not is_band_mask(row["role"], row["band"])
+    ]
     return sorted(rows, key=lambda row: row["product"]), sorted(
         files, key=lambda row: (row["product"], row["name"])
     )
@@ -179,7 +188,9 @@ def _list_tiles(
             if match and is_address(stored.key) and _in_period(match, query):
                 by_folder.setdefault(match["folder"], {})[match["file"]] = stored
         for product in _map(
-            pool, lambda files: _tile_product(store, prefix, archive, *files), sorted(by_folder.items())
+            pool,
+            lambda files: _tile_product(store, prefix, archive, query.masks, *files),
+            sorted(by_folder.items()),
         ):
             if product:
                 yield product
@@ -193,7 +204,7 @@ def _in_period(match: re.Match, query: Query) -> bool:
 
 
 def _tile_product(
-    store: Store, prefix: str, archive: Archive, folder: str, objects: dict[str, StoredObject]
+    store: Store, prefix: str, archive: Archive, masks: bool, folder: str, objects: dict[str, StoredObject]
 ) -> ListedProduct | None:
     """Return the product to which a tile's folder belongs, as named in its info file."""
     tiles = archive.tiles
@@ -216,7 +227,11 @@ def _tile_product(
     named = [(tiles.file_name(name, file), stored) for file, stored in objects.items()]
     # its size is known once it has been read
     named.append((archive.metadata(name), StoredObject(metadata, -1, "")))
-    files = [(file_name, stored) for file_name, stored in named if file_name]
+    files = [
+        (file_name, stored)
+        for file_name, stored in named
+        if file_name and (masks or not is_band_mask(*archive.sensor.role(file_name)))
+    ]
     return ListedProduct(name, f"s3://{store.bucket}/{folder}", files)
 
 

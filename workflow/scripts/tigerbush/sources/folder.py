@@ -10,11 +10,14 @@ from tigerbush.files import atomic_write
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
 from tigerbush.readers import Product, list_files, list_folders, open_product
 from tigerbush.sensors import ends_like_product, name_at, sensor_of, short_forms, suffixes
+from tigerbush.sources.query import is_band_mask
 
 log = logging.getLogger(__name__)
 
 
-def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+def list_local(
+    folder: Path, level: str | None = None, masks: bool = False
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """List the products of a folder: product folders as delivered, and zips of them.
 
     Names that are not product names are skipped with a warning. A product whose metadata cannot be
@@ -25,6 +28,8 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
     folder : Path
     level : {"L1C", "L2A"}, optional
         Keep only this level.
+    masks : bool
+        Whether to list the masks of single bands.
 
     Returns
     -------
@@ -62,7 +67,8 @@ def list_local(folder: Path, level: str | None = None) -> tuple[list[dict[str, s
             "and source.level."
         )
     rows = newest_baseline(_local_row(path) for path in paths.values())
-    return rows, [file for row in rows for file in _file_rows(row["product"], paths[row["product"]])]
+    files = [file for row in rows for file in _file_rows(row["product"], paths[row["product"]])]
+    return rows, [file for file in files if masks or not is_band_mask(file["role"], file["band"])]
 
 
 def _local_row(path: Path) -> dict[str, str]:
@@ -91,7 +97,7 @@ def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
     return [file_row(product, roles[name], name, name, size) for name, size in files.items() if roles[name]]
 
 
-def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
+def copy_product(path: Path, target: Path, bands: Iterable[str] | None, masks: Collection[str] = ()) -> None:
     """Copy the files of a product that the workflow needs into one uncompressed zip, in the product's own layout.
 
     Parameters
@@ -103,6 +109,8 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
     bands : iterable of str, optional
         Bands to copy, each at its finest resolution, as far as the product has them; metadata and masks
         are always copied. None copies the whole product, with all files and folders.
+    masks : collection of str
+        Bands of which the masks are copied, too.
 
     Raises
     ------
@@ -112,7 +120,7 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None) -> None:
     product = open_product(path)
     bands = None if bands is None else tuple(bands)
     refuse_smaller_copy(target, product.files, bands)
-    names = list(product.files) if bands is None else _needed(product, bands)
+    names = list(product.files) if bands is None else _needed(product, bands, masks)
     folder = f"{product.name.product}{sensor_of(product.name.product).suffix}"
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
@@ -153,11 +161,13 @@ def refuse_smaller_copy(target: Path, names: Iterable[str], bands: Collection[st
             )
 
 
-def _needed(product: Product, bands: Sequence[str]) -> list[str]:
+def _needed(product: Product, bands: Sequence[str], masks: Collection[str]) -> list[str]:
     """Return the names of the files to copy; a missing band is reported later, when it is read."""
     role = sensor_of(product.name.product).role
     roles = {name: role(name) for name in product.files}
-    available = {file_role[1] for file_role in roles.values() if file_role}
-    return [name for name, file_role in roles.items() if file_role and file_role[0] != "band"] + [
-        product.band_file(band)[0] for band in bands if band in available
-    ]
+    available = {file_role[1] for file_role in roles.values() if file_role and file_role[0] == "band"}
+    return [
+        name
+        for name, file_role in roles.items()
+        if file_role and file_role[0] != "band" and (not file_role[1] or file_role[1] in masks)
+    ] + [product.band_file(band)[0] for band in bands if band in available]

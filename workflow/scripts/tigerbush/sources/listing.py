@@ -29,6 +29,7 @@ def list_products(
     old_files: Sequence[Row],
     connections: int = 4,
     finished: Callable[[str], bool] = lambda product: False,
+    masks: bool = False,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, including those of an earlier listing that it no longer has.
 
@@ -46,6 +47,8 @@ def list_products(
         Number of simultaneous connections to an object store.
     finished : callable
         Tells whether a product has results, in which case it stays in the table even if the source has changed.
+    masks : bool
+        Whether to list the masks of single bands.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def list_products(
     level = source["level"]
     if source["kind"] in FOLDERS:
         folder = Path(source["path"])
-        listed, files = list_local(folder, level)
+        listed, files = list_local(folder, level, masks)
         where = str(folder)
 
         def belongs(row: Row) -> bool:
@@ -74,6 +77,7 @@ def list_products(
             source["collections"],
             old,
             old_files,
+            masks,
         )
         store = open_store(source, connections=connections)
         bucket = f"s3://{store.bucket}/"

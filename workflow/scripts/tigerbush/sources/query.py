@@ -26,6 +26,8 @@ class Query:
         Collections of a STAC API; None selects the known ones for the level (`tigerbush.archives`).
     old, old_files : rows of products.tsv and files.tsv
         From an earlier listing; products that they describe are not requested again.
+    masks : bool
+        Whether to list the masks of single bands.
     """
 
     level: str
@@ -36,6 +38,7 @@ class Query:
     collections: Sequence[str] | None = None
     old: Collection[Row] = ()
     old_files: Collection[Row] = ()
+    masks: bool = False
 
     @property
     def last_day(self) -> date:
@@ -48,3 +51,8 @@ class Query:
     def includes(self, level: str, tile: str, day: str) -> bool:
         """Tell whether the query includes a product of this level, tile and day (ISO 8601)."""
         return level == self.level and tile in self.tiles and str(self.start) <= day < str(self.end)
+
+
+def is_band_mask(role: str, band: str) -> bool:
+    """Tell whether a file of this role and band is the mask of a single band."""
+    return role == "mask" and band != ""

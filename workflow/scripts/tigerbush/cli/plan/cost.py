@@ -211,7 +211,7 @@ def _bytes(
         size = int(row["size"])
         if row["role"] == "band":
             largest[row["band"]] = max(largest.get(row["band"], 0), size)
-        else:
+        elif not row["band"]:
             rest += size
     return rest + sum(
         size * (1 if side == 1 else window_share(sensor, side, sensor.bands[band]))
