@@ -33,6 +33,36 @@ def test_what_a_scene_is_made_with():
     assert scene_parameters(CONFIG) == {"engine": "rasterio", "bands": ["B2"]}
 
 
+def scene_with(**keys):
+    scene = {"engine": "rasterio", "upsampling": "Nearest", "geo_region": None, "snap_masks": False} | keys
+    return CONFIG | {"scene": scene}
+
+
+@pytest.mark.parametrize(
+    ("keys", "listed"),
+    [
+        ({}, False),
+        ({"snap_masks": True}, True),
+        ({"upsampling": "Bilinear"}, True),
+        ({"upsampling": {"B1": "Bicubic", "B5": "Nearest"}}, True),
+        ({"upsampling": {"B1": "Nearest"}}, False),
+        ({"downsampling": "Mean"}, False),
+        ({"geo_region": "POLYGON((1 1, 2 1, 2 2, 1 1))"}, True),
+        ({"engine": "gpt", "upsampling": "Bilinear"}, False),
+        ({"engine": "snap", "geo_region": "POLYGON((1 1, 2 1, 2 2, 1 1))"}, False),
+        ({"engine": "gpt", "snap_masks": True}, True),
+    ],
+)
+def test_scenes_whose_pixels_changed_with_the_key_of_the_masks(keys, listed):
+    """Other results from before it have the same parameters."""
+    config = scene_with(**keys)
+    scene = dict(config["scene"])
+    if not listed:
+        del scene["snap_masks"]
+    assert scene_parameters(config) == scene
+    assert config["scene"]["snap_masks"] is keys.get("snap_masks", False)
+
+
 def test_what_a_summary_records():
     assert recorded(CONFIG) == {
         "sites": "s.tsv", "mode": "default", "source": {"kind": "s3", "level": None},

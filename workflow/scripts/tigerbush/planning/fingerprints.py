@@ -20,8 +20,6 @@ ADDED_KEYS = {
     "composite.max_negative_fraction": 0.05,
     "scene.snap_masks": False,
 }
-# methods for which valid pixels matter since that key exists
-_INTERPOLATIONS = {"Bilinear", "Bicubic"}
 # For results without a fingerprint the summary has the configuration: the keys that are parameters of each rule.
 _WINDOW = ["composite.resolution", "subimages.size"]
 _PIXELS = [
@@ -61,13 +59,16 @@ _KEYS = {
 def scene_parameters(config: Mapping) -> dict[str, Any]:
     """Return the parameters of a scene, whichever rule makes it.
 
-    The key `snap_masks` is one of them when it changes pixels: if it is set, or for a method that interpolated lost
-    pixels, as if their DN were 0, before the key existed.
+    The key `snap_masks` is one of them when it is set. With its default, it also tells results of the release that added
+    it from earlier ones, where pixels differ: those interpolated from lost pixels, and of a polygon over the edge of a
+    product.
     """
     scene = {key: value for key, value in config["scene"].items() if key != "mpi"}
     upsampling = scene.get("upsampling", ())
     methods = {upsampling} if isinstance(upsampling, str) else set(dict(upsampling).values())
-    if not changed_added_keys(config, "scene.snap_masks") and not methods & _INTERPOLATIONS:
+    differs = methods & {"Bilinear", "Bicubic"} or scene.get("geo_region")
+    by_arrays = scene["engine"] == "rasterio"
+    if not changed_added_keys(config, "scene.snap_masks") and not (by_arrays and differs):
         scene.pop("snap_masks", None)
     return scene
 

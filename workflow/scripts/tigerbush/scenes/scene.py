@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rasterio.warp import transform
 
 from tigerbush.errors import ConfigurationError
 from tigerbush.grid import Grid
 from tigerbush.placeholder import placeholder_raster, product_tags, raise_if_scene_has_pixels
 from tigerbush.polygon import Corner, read_polygon
 from tigerbush.product import NODATA
-from tigerbush.raster import CODESTREAM, GDAL_ERRORS, REASON, Raster, write_raster, write_strips
+from tigerbush.raster import CODESTREAM, REASON, Raster, write_raster, write_strips
 from tigerbush.readers import Product, open_product
 from tigerbush.resample import target_grid
+from tigerbush.scenes.outline import pixels_in_polygon
 from tigerbush.sensors import sensor_of
 
 Methods = str | Mapping[str, str]
@@ -172,8 +172,8 @@ def scene_region(
     region : (x, y, width, height), optional
         In pixels, clipped to the grid.
     geo_region : str, optional
-        WKT polygon in degrees (longitude first); the bounding box of its corners is kept, rounded outward to whole
-        pixels.
+        WKT polygon in degrees (longitude first); the bounding box of its part within the outline of the grid is kept,
+        rounded outward to whole pixels (`tigerbush.scenes.outline`).
 
     Raises
     ------
@@ -185,16 +185,12 @@ def scene_region(
         x, y, width, height = region
         left, top, right, bottom = x, y, x + width, y + height
     elif geo_region is not None:
-        corners = _corners(geo_region)
-        try:
-            xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", *zip(*corners, strict=True))
-        except GDAL_ERRORS:
-            # too far from the central meridian of the tile's zone to be projected
+        part = pixels_in_polygon(_corners(geo_region), grid, epsg)
+        if part is None:
             return None
-        left = math.floor((min(xs) - grid.x) / grid.resolution)
-        right = math.ceil((max(xs) - grid.x) / grid.resolution)
-        top = math.floor((grid.y - max(ys)) / grid.resolution)
-        bottom = math.ceil((grid.y - min(ys)) / grid.resolution)
+        columns, rows = part
+        left, right = math.floor(columns.min()), math.ceil(columns.max())
+        top, bottom = math.floor(rows.min()), math.ceil(rows.max())
     left, top = max(left, 0), max(top, 0)
     right, bottom = min(right, grid.width), min(bottom, grid.height)
     if left >= right or top >= bottom:

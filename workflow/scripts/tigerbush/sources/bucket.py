@@ -230,7 +230,7 @@ def _tile_product(
     files = [
         (file_name, stored)
         for file_name, stored in named
-        if file_name and (masks or not is_band_mask(*archive.sensor.role(file_name)))
+        if file_name and (masks or not is_band_mask(*(archive.sensor.role(file_name) or ("", ""))))
     ]
     return ListedProduct(name, f"s3://{store.bucket}/{folder}", files)
 
