@@ -256,6 +256,10 @@ SNAP_SAYS = {
     "files (TMPDIR) (Error: Disk quota exceeded).",
     "echo 'Error: Could not create the Java Virtual Machine.'; exit 1": "{path}: SNAP does not start or is incomplete; "
     "check mem_mb of the rule and the installation (docs/snap.md) (Error: Could not create the Java Virtual Machine.).",
+    "echo 'Error: Cannot construct DataBuffer.'; exit 1": "{path}: SNAP ran out of memory; the next attempt gets more, or "
+    "raise mem_mb of the rule (Error: Cannot construct DataBuffer.).",
+    "echo '22%45%67%'": "gpt ended without an error and without a file, as it may with too little memory; run again, with "
+    "more mem_mb of the rule if it happens again.",
     "exit 127": "gpt cannot be started (exit status 127, no message); docs/snap.md explains how to install it.",
     "exit 137": "gpt was ended by signal 9; run again.",
     "kill -9 $$": "gpt was ended by signal 9; run again.",

@@ -34,6 +34,8 @@ def test_limits():
         "-Djava.io.tmpdir=/job",
         "-Dsnap.jai.tileCacheSize=1500",
         "-Dsnap.parallelism=3",
+        "-Dsnap.log.level=WARNING",
+        "-Dsnap.versionCheck.interval=NEVER",
     ]
 
 
@@ -41,6 +43,7 @@ def test_commands_and_configuration():
     folder = Path("/50%")
     options = (
         "-Dsnap.userdir=/50%/user|-Djava.io.tmpdir=/50%|-Dsnap.jai.tileCacheSize=1500|-Dsnap.parallelism=3"
+        "|-Dsnap.log.level=WARNING|-Dsnap.versionCheck.interval=NEVER"
     )
     assert snappy_ini(folder, LIMITS) == (
         f"[DEFAULT]\njava_max_mem = 3000M\njava_options = {options.replace('%', '%%')}\n"
@@ -100,9 +103,6 @@ def test_the_complete_graph():
 @pytest.fixture
 def safe(product):
     return product(baseline="0400", scene=scene_of(offset=-1000, place=SMALL))
-
-
-# messages of SNAP
 
 
 @pytest.fixture
@@ -178,6 +178,11 @@ def test_a_region_is_clipped_before_snap_sees_it(monkeypatch, child, safe, tmp_p
     assert len(asked) == 3 and read_tags(target)[STATUS] == "outside"
 
 
+MEMORY = "ran out of memory; the next attempt gets more, or raise mem_mb of the rule"
+NO_FILE = (
+    "gpt ended without an error and without a file, as it may with too little memory; run again, with more mem_mb of the "
+    "rule if it happens again."
+)
 ADVICE = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
 
 
@@ -202,8 +207,16 @@ def refusal(safe, tmp_path, engine, kind):
         ({"error": FileNotFoundError()}, EngineError, "gpt is not on the PATH; docs/snap.md explains how to install ESA SNAP."),
         ({"code": 128, "out": "INFO\n Error: it is bad\nError: more\nend"}, TigerbushError, "{}: SNAP failed (Error: it is bad); {}"),
         ({"code": 1, "out": "INFO\nat the end \n\n"}, TigerbushError, "{}: SNAP failed (at the end); {}"),
-        ({"code": 0, "writes": False}, TigerbushError, "{}: SNAP failed (exit status 0, no message); {}"),
+        ({"code": 0, "writes": False}, EngineError, NO_FILE),
+        ({"code": 0, "writes": False, "out": "Executing processing graph\n22%45%67%90% done.\n"}, EngineError, NO_FILE),
+        ({"code": 0, "writes": False, "out": "....11%....22%\n"}, EngineError, NO_FILE),
+        ({"code": 0, "writes": False, "out": "22%45%Error: [NodeId: Write] it is bad\n 67%"}, TigerbushError, "{}: SNAP failed (Error: [NodeId: Write] it is bad); {}"),
+        ({"code": 1, "out": "the reason\n22%45%...\n"}, TigerbushError, "{}: SNAP failed (the reason); {}"),
+        ({"code": 1, "out": "22%45%...\n"}, TigerbushError, "{}: SNAP failed (exit status 1, no message); {}"),
         ({"code": 2}, TigerbushError, "{}: SNAP failed (exit status 2, no message); {}"),
+        ({"code": 1, "out": "Error: Cannot construct DataBuffer."}, EngineError, "{}: SNAP " + MEMORY + " (Error: Cannot construct DataBuffer.)."),
+        ({"code": 1, "out": "Error: [NodeId: Write] null\nCaused by: java.lang.OutOfMemoryError: Java heap space"}, EngineError, "{}: SNAP " + MEMORY + " (Caused by: java.lang.OutOfMemoryError: Java heap space)."),
+        ({"code": 0, "writes": False, "out": "SEVERE: Cannot construct DataBuffer.\n45%"}, EngineError, "{}: SNAP " + MEMORY + " (SEVERE: Cannot construct DataBuffer.)."),
     ],
 )  # fmt: skip
 def test_results_of_gpt(child, safe, tmp_path, answer, kind, sentence):
@@ -224,7 +237,6 @@ def test_results_of_esa_snappy(child, safe, tmp_path, answer, kind, sentence):
     assert refusal(safe, tmp_path, "snap", kind) == sentence.format(safe, ADVICE)
 
 
-MEMORY = "ran out of memory; the next attempt gets more, or raise mem_mb of the rule"
 DISK = "found the disk full; free space in the folder for temporary files (TMPDIR)"
 LOST = "lost a file system; mount it again"
 START = "does not start or is incomplete; check mem_mb of the rule and the installation (docs/snap.md)"
@@ -235,6 +247,7 @@ SIGNS = {
     "GC overhead limit exceeded": MEMORY,
     "Cannot allocate memory": MEMORY,
     "There is insufficient memory": MEMORY,
+    "java.lang.IllegalArgumentException: Cannot construct DataBuffer.": MEMORY,
     "No space left on device": DISK,
     "Disk quota exceeded": DISK,
     "File too large": DISK,
@@ -269,6 +282,21 @@ def test_output_of_a_program_is_logged_line_by_line(tmp_path, caplog):
     assert sorted(record.getMessage() for record in caplog.records) == sorted(
         [f"SNAP: {tmp_path.resolve()}", "SNAP: b", "SNAP: \ufffd"]
     )
+
+
+def test_progress_is_not_logged(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    lines = [
+        "Executing processing graph",
+        "",
+        "....10%....20%",
+        "22%45%67%90% done.",
+        " done.",
+        "12%WARNING: odd",
+        "... so",
+    ]
+    snap._run([sys.executable, "-c", f"print({chr(10).join(lines)!r})"], tmp_path)
+    assert [record.getMessage() for record in caplog.records] == ["SNAP: WARNING: odd", "SNAP: ... so"]
 
 
 def test_products_that_snap_cannot_read(child, safe, tmp_path):

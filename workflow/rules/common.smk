@@ -185,6 +185,11 @@ def files_of(bands, masks=()):
     return rows
 
 
+def scene_memory(wildcards, attempt):
+    """Return the memory of a scene in MB: for SNAP more in each attempt, since its heap is limited to a share of it."""
+    return SCENE_MB * attempt if SNAP else SCENE_MB
+
+
 def files_table():
     """Return the rows of the table of files by product."""
     return _files_table(*_path_and_time(checkpoints.discover_products.get().output.files))
@@ -262,7 +267,7 @@ if is_main_process():
     # the table of products and the weather files
     translate_errors(PATHS.check_files, config, SITES)
 PERIODS = translate_errors(from_library("planning.periods").read_periods, **config["period"])
-# SNAP reads whole products, and Java needs more memory (an estimate, never measured)
+# SNAP reads whole products, and Java keeps images in as much memory as it gets (docs/snap.md)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
 SCENE_MASKS = config["scene"]["bands"] if config["scene"]["snap_masks"] else []

@@ -18,7 +18,7 @@ rule resample_scene:
     threads: SCENE_THREADS
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=SCENE_MB,
+        mem_mb=scene_memory,
         runtime=60,
     params:
         library=library("resample_scene"),

@@ -53,7 +53,7 @@ rule resample_scenes:
         mpi="mpirun",
         tasks=RANKS,
         # memory of a node: all ranks may be on one
-        mem_mb=SCENE_MB * RANKS,
+        mem_mb=lambda wildcards, attempt: RANKS * scene_memory(wildcards, attempt),
         # a scene of three bands takes a minute
         runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
     params:

@@ -59,9 +59,9 @@ _KEYS = {
 def scene_parameters(config: Mapping) -> dict[str, Any]:
     """Return the parameters of a scene, whichever rule makes it.
 
-    The key `snap_masks` is one of them when it is set. With its default, it also tells results of the release that added
-    it from earlier ones, where pixels differ: those interpolated from lost pixels, and of a polygon over the edge of a
-    product.
+    The key `snap_masks` is one of them when it is set. With its default, it also sets results of the release that added
+    it apart from earlier ones where pixels differ: those interpolated from lost pixels, and those of a polygon over the
+    edge of a product.
     """
     scene = {key: value for key, value in config["scene"].items() if key != "mpi"}
     upsampling = scene.get("upsampling", ())

@@ -6,6 +6,7 @@ plain GeoTIFF, which `tigerbush.scenes.snap_output` rewrites as the file that th
 """
 
 import logging
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,16 +29,22 @@ log = logging.getLogger(__name__)
 WORKER = Path(_worker)
 # exit status of a shell for a command that is not executable, and for one that is not found
 _NOT_STARTED = (126, 127)
+# what gpt prints while it runs, such as 22%45%67%90% done., without ending the line before a message
+_PROGRESS = re.compile(r"[.\s]*(?:\d{1,3}%[.\s]*)+(?:done\.?)?")
+_NO_MESSAGES = ("", "Executing processing graph", "done.")
+_OUT_OF_MEMORY = (
+    "OutOfMemoryError",
+    "MemoryError",
+    "Java heap space",
+    "GC overhead limit",
+    "Cannot allocate memory",
+    "insufficient memory",
+    # by the image library, which drops the cause
+    "Cannot construct DataBuffer",
+)
 # sentences for errors that are the machine's fault, and the messages of SNAP that indicate them
 _MACHINE = {
-    "ran out of memory; the next attempt gets more, or raise mem_mb of the rule": (
-        "OutOfMemoryError",
-        "MemoryError",
-        "Java heap space",
-        "GC overhead limit",
-        "Cannot allocate memory",
-        "insufficient memory",
-    ),
+    "ran out of memory; the next attempt gets more, or raise mem_mb of the rule": _OUT_OF_MEMORY,
     "found the disk full; free space in the folder for temporary files (TMPDIR)": (
         "No space left on device",
         "Disk quota exceeded",
@@ -87,12 +94,17 @@ class Limits:
         return self.heap_mb // 2
 
     def java_options(self, folder: Path) -> list[str]:
-        """Return the options for folders and limits, which can only be set when Java starts."""
+        """Return the options that can only be set when Java starts: folders and limits, and no more than warnings.
+
+        Without the last one every new user directory asks ESA's server for the newest version.
+        """
         return [
             f"-Dsnap.userdir={folder / 'user'}",
             f"-Djava.io.tmpdir={folder}",
             f"-Dsnap.jai.tileCacheSize={self.cache_mb}",
             f"-Dsnap.parallelism={self.threads}",
+            "-Dsnap.log.level=WARNING",
+            "-Dsnap.versionCheck.interval=NEVER",
         ]
 
 
@@ -210,8 +222,18 @@ def _run_gpt(safe: Path, plain: Path, steps: Sequence[Step], folder: Path, limit
         )
     if process.returncode == 0 and plain.exists():
         return None
-    lines = [line for line in process.stdout.splitlines() if "Error" in line]
-    return lines[0].strip() if lines else _last_line(process)
+    lines = _messages(process)
+    # a lack of memory may be reported after errors that follow from it
+    for signs in (_OUT_OF_MEMORY, ("Error",)):
+        for line in lines:
+            if any(sign in line for sign in signs):
+                return line
+    if process.returncode == 0:
+        raise EngineError(
+            "gpt ended without an error and without a file, as it may with too little memory; run again, with more "
+            "mem_mb of the rule if it happens again."
+        )
+    return _last_line(process)
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
@@ -225,14 +247,21 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
         errors="replace",
         check=False,
     )
-    for line in process.stdout.splitlines():
+    for line in _messages(process):
         log.info("SNAP: %s", line)
     return process
 
 
+def _messages(process: subprocess.CompletedProcess) -> list[str]:
+    """Return the lines that a program printed, without its progress."""
+    lines = (line.strip() for line in process.stdout.splitlines())
+    messages = (line[match.end() :].strip() if (match := _PROGRESS.match(line)) else line for line in lines)
+    return [message for message in messages if message not in _NO_MESSAGES]
+
+
 def _last_line(process: subprocess.CompletedProcess) -> str:
-    lines = process.stdout.strip().splitlines()
-    return lines[-1].strip() if lines else f"exit status {process.returncode}, no message"
+    lines = _messages(process)
+    return lines[-1] if lines else f"exit status {process.returncode}, no message"
 
 
 def _snap_error(product: Product, reason: str) -> Exception:
