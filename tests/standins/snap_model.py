@@ -73,15 +73,15 @@ def read_product(path):
         if int(version().split(".")[0]) >= 14:
             # the offset is metadata, so every DN is above -0.1; the masks that exist make pixels invalid
             masks = {
-                f"B_detector_footprint_{name}": ("DETFOO", lambda mask: mask == 0),
-                f"B_nodata_{name}": ("QUALIT", lambda mask: mask != 0),
+                f"B_detector_footprint_{name}": ("DETFOO", 1, lambda mask: mask == 0),
+                f"B_nodata_{name}": ("QUALIT", 6, lambda mask: mask != 0),
             }
             mask_arrays = {}
             valid = np.ones(pixels.shape, bool)
-            for mask, (kind, invalid) in masks.items():
+            for mask, (kind, layer, invalid) in masks.items():
                 for file_of_mask in path.glob(f"GRANULE/*/QI_DATA/MSK_{kind}_{number}.jp2"):
                     with rasterio.open(file_of_mask) as image:
-                        mask_arrays[mask] = image.read(1)
+                        mask_arrays[mask] = image.read(layer)
                     valid &= ~invalid(mask_arrays[mask])
             bands[name] = Band(pixels, round(place.a), valid, tuple(mask_arrays))
             bands |= {mask: Band(array, round(place.a)) for mask, array in mask_arrays.items()}

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 from defusedxml import ElementTree
 
-from fabricate import CORNER, name_of, scene_of
+from fabricate import name_of, scene_of
 from snap_standins import Snap
 from tigerbush.errors import EngineError, TigerbushError
 from tigerbush.raster import REASON, STATUS, read_raster, read_tags
@@ -109,22 +109,17 @@ def test_output_of_real_snap_is_rewritten(shared_data, product, tmp_path):
         assert (ours.descriptions, ours.nodata, ours.transform) == (("B4", "B2"), 0, image.transform)
 
 
-def write_masks(safe, **masks):
-    """Write masks of B2 as baselines from 04.00 have them."""
-    profile = {"driver": "JP2OpenJPEG", "width": 126, "height": 126, "count": 1, "dtype": "uint8", "quality": 100, "reversible": "YES"}  # fmt: skip
-    for name, mask in masks.items():
-        path = next(safe.glob("GRANULE/*/QI_DATA")) / f"MSK_{name}_B02.jp2"
-        with rasterio.open(path, "w", crs="EPSG:32633", transform=rasterio.Affine(10, 0, CORNER["x"], 0, -10, CORNER["y"]), **profile) as out:  # fmt: skip
-            out.write(mask, 1)
+def masked_scene():
+    """A scene with holes in the masks of B2, which SNAP 14 uses."""
+    footprint, lost = np.full((126, 126), 5, np.uint8), np.zeros((126, 126), bool)
+    footprint[:, :40], lost[100:, :] = 0, True
+    return scene_of(4, offset=-1000, footprints={"B2": footprint}, lost={"B2": lost})
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_snap_14_masks_and_adds_bands(snap, product, made, engine, monkeypatch):
-    scene = scene_of(4, offset=-1000)
+    scene = masked_scene()
     safe = product(baseline="0400", scene=scene)
-    footprint, nodata = np.full((126, 126), 5, np.uint8), np.zeros((126, 126), np.uint8)
-    footprint[:, :40], nodata[100:, :] = 0, 1
-    write_masks(safe, DETFOO=footprint, QUALIT=nodata)
     monkeypatch.setenv("SNAP_STANDIN_VERSION", "14.0.0")
     raster = read_raster(made(safe, engine))
     assert raster.bands == ("B2", "B3", "B4")
@@ -135,6 +130,20 @@ def test_snap_14_masks_and_adds_bands(snap, product, made, engine, monkeypatch):
     # a band on the target grid already is copied, unmasked
     raster = read_raster(made(safe, engine, resolution=10))
     np.testing.assert_array_equal(raster.data[0], scene.bands["B2"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"resolution": 10}, {"resolution": 60, "downsampling": "Mean"}, {"region": [10, 40, 30, 20]}],
+)
+def test_the_masks_of_snap_14_without_snap(snap, product, made, options, monkeypatch):
+    safe = product(baseline="0400", scene=masked_scene())
+    monkeypatch.setenv("SNAP_STANDIN_VERSION", "14.0.0")
+    by_snap = read_raster(made(safe, "gpt", **options)).data
+    ours = read_raster(made(safe, "rasterio", snap_masks=True, **options)).data
+    np.testing.assert_array_equal(ours, by_snap)
+    without = read_raster(made(safe, "rasterio", **options)).data
+    assert np.array_equal(ours, without) == (options.get("resolution") == 10)
 
 
 def test_esa_snappy_is_called_within_limits_and_left_clean(snap, product, made):
