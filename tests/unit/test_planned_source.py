@@ -88,6 +88,15 @@ def test_files_of_a_product():
     assert select_files([], ["B2"]) == []
 
 
+def test_masks_of_single_bands():
+    """The mask of a band is fetched only on request; that of all bands always."""
+    masks = [row("mask", band, f"QI/MSK_{kind}_{band}.jp2") for band in ("B1", "B2") for kind in ("A", "B")]
+    rows = [XML, CLOUDS, *masks, FINE, OTHER]
+    assert select_files(rows, ["B2", "B1"]) == [XML, CLOUDS, FINE, OTHER]
+    assert select_files(rows, ["B2", "B1"], ["B2"]) == [XML, CLOUDS, *masks[2:], FINE, OTHER]
+    assert select_files(rows, ["B1"], ["B4", "B2", "B1"]) == [XML, CLOUDS, *masks, OTHER]
+
+
 @pytest.mark.parametrize(
     ("keys", "web", "store"),
     [
