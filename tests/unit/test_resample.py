@@ -314,3 +314,75 @@ def test_wrong_arguments():
     for nodata in (-1, 70000, np.nan):
         with pytest.raises(ValueError, match="does not fit uint16"):
             run(np.ones((4, 4)), source, target, "First", nodata=nodata)
+
+
+# Rounding errors of SNAP, which show because it truncates
+
+
+def mean_by_pixels(band, ratio, masked):
+    """The means of target pixels that begin with the band, computed pixel by pixel in binary floats."""
+    size = floor(len(band) / ratio)
+    out = np.zeros((size, size), int)
+    for row, column in np.ndindex(out.shape):
+        total = weight = 0.0
+        for y, height in covered(row * ratio, ratio):
+            for x, width in covered(column * ratio, ratio):
+                total += height * width * int(band[y, x])
+                total = total if masked else float(int(total))
+                weight += height * width
+        out[row, column] = int(total / weight)
+    return out
+
+
+def covered(begin, length):
+    """Pixels from `begin` on and the shares that are covered; the last share is that of the end, without rounding off."""
+    end = begin + length
+    last, share = int(end), end - int(end)
+    if share < 1e-10:
+        last, share = last - 1, 1.0
+    return [
+        (i, 1 - (begin - i) if i == int(begin) else share if i == last else 1.0)
+        for i in range(int(begin), last + 1)
+    ]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("fine", "coarse"), [(60, 100), (10, 15), (20, 30), (10, 25), (30, 70), (10, 12.5)])
+def test_mean_with_shares_in_binary_floats(fine, coarse, masked):
+    ratio = coarse * (1 / fine)
+    # the shares repeat where the corners of pixels meet again
+    size = Fraction(coarse) / fine
+    width = int(size * size.denominator)
+    band = np.random.default_rng(width).integers(1, 9, (width, width)).astype(np.uint8)
+    target = grid(coarse, size.denominator, size.denominator)
+    valid = np.ones(band.shape, bool) if masked else None
+    ours = run(band, grid(fine, width, width), target, "Mean", np.uint8, valid=valid)
+    np.testing.assert_array_equal(ours, mean_by_pixels(band, ratio, masked))
+
+
+@pytest.mark.parametrize(
+    ("share", "steps"), [(Fraction(1, 6), 42), (Fraction(1, 2), 128), (Fraction(5, 6), 213)]
+)
+def test_bicubic_weights_are_rounded_to_float32(share, steps):
+    """Keys' kernel in steps of 1/256 pixel, each operation rounded to 24 bits, on masked integers."""
+    f = np.float32
+
+    def near(x):
+        return f(f(f(f(f(1.5) * x) - f(2.5)) * x) * x) + f(1)
+
+    def far(x):
+        return f(f(f(f(f(f(-0.5) * x) + f(2.5)) * x) - f(4)) * x) + f(2)
+
+    x = f(steps / 256)
+    weights = [float(w) for w in (far(f(1) + x), near(x), near(f(1) - x), far(f(2) - x))]
+    rows = np.random.default_rng(steps).integers(20000, 40000, (40, 4))
+    # the rounded weights of equal pixels may add up to less than 1
+    rows[:20] = rows[:20, :1]
+    # target pixels of 1/6 of a pixel: the one at 1 + 1/2 + share is between the second and the third pixel
+    place = grid(10, 1, 1, dx=int((Fraction(3, 2) + share) * 60), dy=90)
+    for row in rows:
+        # all rows alike: down the columns the weights at distance 0 are 0, 1, 0, 0
+        ours = pixel([row] * 4, grid(60, 4, 4), place, "Bicubic", valid=np.ones((4, 4), bool))
+        assert ours == int(
+            sum(weight * value for weight, value in zip(weights, map(float, row), strict=True))
+        )

@@ -14,9 +14,10 @@ from tigerbush.grid import Grid
 from tigerbush.placeholder import failed_outputs, placeholder_on_failure, write_placeholder_zip
 from tigerbush.raster import PRODUCT, REASON, STATUS, read_raster, write_raster
 from tigerbush.scenes.engines import make_scene
-from tigerbush.scenes.scene import SceneOptions, scene_placeholder, scene_region, write_scene
+from tigerbush.scenes.scene import SceneOptions, scene_grid, scene_placeholder, scene_region, write_scene
 from tigerbush.scenes.snap import Limits
 from tigerbush.sentinel2.names import SITE_BANDS
+from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.sensor import SENSOR
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site, site_placeholder, subset_site
@@ -257,3 +258,20 @@ def test_mask_values_are_named(product):
     _, mask = resample_site(product(), SITE)
     assert json.loads(mask.tags["TIGERBUSH_MASK_VALUES"]) == {"0": "clear", "1": "masked", "2": "unknown"}
     assert mask.tags["TIGERBUSH_MASK"] == "none"
+
+
+def test_a_reduced_read_returns_other_pixels(product):
+    """Why scenes are decoded in full: GDAL's read at half the size returns a level of the wavelet transform."""
+    scene = scene_of(place=CORNER | {"width": 252, "height": 252})
+    safe = product(scene=scene)
+    band = scene.bands["B4"]
+    with rasterio.open(next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))) as image:
+        assert image.overviews(1) == [2]
+        reduced = image.read(1, out_shape=(126, 126)).astype(int)
+    opened = open_product(safe)
+    first = opened.read_band("B4", scene_grid(opened, 20))
+    np.testing.assert_array_equal(first, band[::2, ::2])
+    mean = band.reshape(126, 2, 126, 2).mean(axis=(1, 3))
+    for other in (first, mean.astype(int), *(band[i::2, j::2] for i, j in ((0, 1), (1, 0), (1, 1)))):
+        # hardly a pixel is the same
+        assert np.mean(reduced == other) < 0.01
