@@ -192,10 +192,10 @@ def test_a_product_without_its_masks_is_refused(tmp_path, kind):
         assert read_raster(tmp_path / "a.tif").tags[STATUS] == "ok"
 
 
-@pytest.mark.parametrize(("kind", "expected", "count"), [("DETFOO", 1, 2), ("QUALIT", 8, 1)])
-def test_masks_of_another_form_are_refused(tmp_path, kind, expected, count):
+@pytest.mark.parametrize("count", [1, 5])
+def test_masks_of_another_form_are_refused(tmp_path, count):
     safe = written(tmp_path, scene_of(offset=-1000), baseline="0400")
-    (path,) = safe.glob(f"GRANULE/*/QI_DATA/MSK_{kind}_B02.jp2")
+    (path,) = safe.glob("GRANULE/*/QI_DATA/MSK_QUALIT_B02.jp2")
     path.unlink()
     with rasterio.open(
         path, "w", driver="JP2OpenJPEG", width=126, height=126, count=count, dtype="uint8"
@@ -204,7 +204,7 @@ def test_masks_of_another_form_are_refused(tmp_path, kind, expected, count):
     product = open_product(safe)
     with pytest.raises(TigerbushError) as error:
         product.read_band("B2", scene_grid(product, 20), snap_masks=True)
-    assert str(error.value) == f"{path} has {count} bands, expected {expected}; set scene.snap_masks: false."
+    assert str(error.value) == f"{path} has {count} bands, expected at least 6; set scene.snap_masks: false."
 
 
 def test_a_truncated_mask_is_refused(tmp_path):

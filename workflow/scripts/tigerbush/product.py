@@ -91,6 +91,8 @@ class Sensor:
         Maps longitude, latitude and region_size of a Place to the names of the tiles that reach it.
     epsg : callable
         Maps the name of a tile to the EPSG code of its UTM zone.
+    snap_masks : bool
+        Whether the reader's `read_band` takes the keyword `snap_masks`: the products have masks that SNAP 14 uses.
     """
 
     package: str
@@ -114,3 +116,4 @@ class Sensor:
     reaches: Callable[[Place, str], bool]
     site_tiles: Callable[[float, float, float], set[str]]
     epsg: Callable[[str], int]
+    snap_masks: bool = False

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -186,7 +186,14 @@ def read_tags(path: Path) -> Mapping[str, str]:
         return source.tags()
 
 
-def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, size_file: str) -> np.ndarray:
+def read_part(
+    image: DatasetReader,
+    label: str,
+    grid: Grid,
+    source: Grid,
+    size_file: str,
+    layers: Sequence[int] | None = None,
+) -> np.ndarray:
     """Read the window `source` of an image on `grid`; a GeoTIFF may cover only a part of `grid`.
 
     Parameters
@@ -197,6 +204,8 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, size_f
     grid, source : Grid
     size_file : str
         The metadata file that states the size of the image, for messages.
+    layers : sequence of int, optional
+        Bands of the image to read, from 1; by default all.
 
     Returns
     -------
@@ -222,7 +231,7 @@ def read_part(image: DatasetReader, label: str, grid: Grid, source: Grid, size_f
         raise TigerbushError(
             f"{label} does not contain the window needed; fetch the product again, then run ./tigerbush retry."
         )
-    return image.read(window=Window(column, row, source.width, source.height))
+    return image.read(layers, window=Window(column, row, source.width, source.height))
 
 
 def check_geotiff(image: DatasetReader, label: str, grid: Grid, epsg: int, *, band: bool) -> None:

@@ -55,7 +55,7 @@ class Product(Protocol):
     ) -> np.ndarray:
         """Return the stored DN of a band, uint16 with nodata 0, on a window of the product's target grid.
 
-        A reader whose products have masks for SNAP 14 takes the keyword `snap_masks`.
+        With the keyword `snap_masks` also, if the sensor has it (`tigerbush.product.Sensor`).
         """
 
     def read_mask(self, target: Grid, options: MaskOptions) -> tuple[np.ndarray, str | None]:

@@ -137,7 +137,7 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
         When the product does not reach the region, and `target` has pixels.
     """
     product = open_product(path)
-    bands = options.bands
+    bands, sensor = options.bands, sensor_of(product.name.product)
     whole = scene_grid(product, options.resolution)
     grid = scene_region(whole, product.epsg, options.region, options.geo_region)
     if grid is None:
@@ -149,10 +149,10 @@ def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
         # before decoding, which takes minutes, and because the result is a tag of the file
         product.check_band(band, grid)
     methods = options.upsampling, options.downsampling
-    masks = {"snap_masks": True} if options.snap_masks else {}
+    masks = {"snap_masks": True} if options.snap_masks and sensor.snap_masks else {}
     strips = (
         (strip, number, _read(product, band, strip, *methods, **masks)[None])
-        for strip in _strips(finest_grid(product), grid, sensor_of(product.name.product).strip_metres)
+        for strip in _strips(finest_grid(product), grid, sensor.strip_metres)
         for number, band in enumerate(bands)
     )
     empty = np.empty((len(bands), 0, 0), np.uint16)

@@ -25,8 +25,10 @@ from tigerbush.sentinel2.files import Safe, gdal_path, open_file
 from tigerbush.sentinel2.names import role
 
 
-def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str) -> tuple[np.ndarray, Grid]:
-    """Read the window of an image that `target` needs, with the halo of `method`.
+def read_window(
+    product: Safe, name: str, grid: Grid, target: Grid, method: str, layer: int | None = None
+) -> tuple[np.ndarray, Grid]:
+    """Read the window of an image that `target` needs, with the halo of `method`: all its bands, or one of them.
 
     Returns
     -------
@@ -41,7 +43,11 @@ def read_window(product: Safe, name: str, grid: Grid, target: Grid, method: str)
         path = gdal_path(product.path, name)
         with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
             check_geotiff(image, label, grid, product.epsg, band=role(name)[0] == "band")
-            data = read_part(image, label, grid, source, "MTD_TL.xml")
+            if layer is not None and layer > image.count:
+                raise TigerbushError(
+                    f"{label} has {image.count} bands, expected at least {layer}; set scene.snap_masks: false."
+                )
+            data = read_part(image, label, grid, source, "MTD_TL.xml", None if layer is None else [layer])
             if codestream := image.tags().get(CODESTREAM):
                 product.codestreams[name] = codestream
     except GDAL_ERRORS as error:

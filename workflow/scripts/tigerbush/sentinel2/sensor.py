@@ -32,4 +32,5 @@ SENSOR = Sensor(
     reaches=reaches,
     site_tiles=site_tiles,
     epsg=tile_epsg,
+    snap_masks=True,
 )

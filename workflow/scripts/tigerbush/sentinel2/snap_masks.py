@@ -10,8 +10,8 @@ from tigerbush.sentinel2.files import find_files
 from tigerbush.sentinel2.images import read_window
 from tigerbush.sentinel2.names import BANDS, band_number
 
-# bands of MSK_QUALIT; the one that flags lost pixels, from 0 (Products Specification Document, from baseline 04.00)
-FLAGS, LOST = 8, 5
+# bands of MSK_QUALIT, and the one that flags lost pixels, from 1 (Products Specification Document, from baseline 04.00)
+FLAGS, LOST = 8, 6
 _MASK = r"GRANULE/[^/]+/QI_DATA/MSK_(?:DETFOO|QUALIT)_{}\.jp2"
 
 
@@ -45,16 +45,13 @@ def read_valid(product: Product, band: str, source: Grid) -> np.ndarray | None:
             f"{product.path}: MSK_DETFOO_{number}.jp2 or MSK_QUALIT_{number}.jp2 is missing, which scene.snap_masks "
             "needs; use the whole product, then run ./tigerbush retry, or set scene.snap_masks: false."
         )
-    # sorted by name
-    detector, flags = names
-    (footprint,) = _read(product, detector, band, source, 1)
-    return (footprint > 0) & (_read(product, flags, band, source, FLAGS)[LOST] == 0)
+    # sorted by name: the detector of each pixel, and flags
+    detector, lost = (
+        _read(product, name, band, source, layer) for name, layer in zip(names, (1, LOST), strict=True)
+    )
+    return (detector > 0) & (lost == 0)
 
 
-def _read(product: Product, name: str, band: str, source: Grid, count: int) -> list[np.ndarray]:
-    layers, window = read_window(product, name, product.grids[BANDS[band]], source, "Nearest")
-    if len(layers) != count:
-        raise TigerbushError(
-            f"{product.path}/{name} has {len(layers)} bands, expected {count}; set scene.snap_masks: false."
-        )
-    return [resample(layer, window, source, "Nearest") for layer in layers]
+def _read(product: Product, name: str, band: str, source: Grid, layer: int) -> np.ndarray:
+    (mask,), window = read_window(product, name, product.grids[BANDS[band]], source, "Nearest", layer)
+    return resample(mask, window, source, "Nearest")

@@ -120,7 +120,7 @@ def _write_band_masks(quality: Path, scene: Scene, band: str) -> Iterator[tuple[
     if footprint is None:
         footprint = np.where(np.asarray(scene.bands[band]) > 0, DETECTOR, 0)
     flags = np.zeros((FLAGS, *grid.shape), np.uint8)
-    flags[LOST] = scene.lost.get(band, 0)
+    flags[LOST - 1] = scene.lost.get(band, 0)
     for kind, data in (("MSK_DETFOO", footprint[None]), ("MSK_QUALIT", flags)):
         path = quality / f"{kind}_{band_number(band)}.jp2"
         # the size of the position as GML would exceed that of the mask
