@@ -8,7 +8,7 @@ import pytest
 
 from test_weather_grids import MONTHS, SITE, T2M, TP, column, grid, times
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.grids import _parse_units, read_grid
+from tigerbush.weather.units import parse_units as _parse_units
 
 JANUARY = datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC)
 
