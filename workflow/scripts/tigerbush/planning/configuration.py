@@ -15,6 +15,7 @@ from tigerbush.planning.periods import read_periods
 from tigerbush.polygon import read_polygon
 from tigerbush.sensors import sensors, suffixes
 from tigerbush.variables import NDVI, VEGETATION, in_collection, index_names, measured
+from tigerbush.weather_suffixes import GRIB, format_by_suffix
 
 # keys of source that a kind requires
 NEEDED = {"s3": ("bucket", "level"), "stac": ("catalogue", "level")}
@@ -106,6 +107,7 @@ def resolve(config: dict) -> None:
     """
     fill_in_kind(config)
     fill_in_mode(config)
+    fill_in_rain(config["weather"])
     check_values(config)
     check_sensors(config)
     check_variables(config)
@@ -216,6 +218,18 @@ def fill_in_kind(config: dict) -> None:
 def fill_in_mode(config: dict) -> None:
     """Let the analysis use the mode of the run, unless it has its own."""
     config["analysis"]["mode"] = config["analysis"]["mode"] or config["mode"]
+
+
+def fill_in_rain(weather: dict) -> None:
+    """Take rainfall for sums unless its kind is given; refuse GRIB without, which need not say what it holds."""
+    rain = weather["precipitation"]
+    path = rain["path"] or weather["path"]
+    if rain["kind"] is None and path and format_by_suffix(path) == GRIB:
+        raise TigerbushError(
+            "weather.precipitation.kind is not set, but GRIB does not always say whether rainfall is a sum, a mean or "
+            "accumulated; set it to sum, mean_rate or accumulated. See config/README.md."
+        )
+    rain["kind"] = rain["kind"] or "sum"
 
 
 def check_source(source: Mapping) -> None:

@@ -6,11 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError, machine_fault
+from tigerbush.weather_suffixes import GRIB, JSON, NETCDF, SUFFIXES, TABLE, format_by_suffix
 
-NETCDF, GRIB, JSON, TABLE = "NetCDF", "GRIB", "JSON", "CSV"
-SUFFIXES = {
-    ".nc": NETCDF, ".nc4": NETCDF, ".grib": GRIB, ".grib2": GRIB, ".grb": GRIB, ".grb2": GRIB, ".json": JSON,
-}  # fmt: skip
 BEGINNING = 512  # bytes
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -47,14 +44,14 @@ _PAGE = (
 def format_of(path: Path) -> str:
     """Return the format of a file: `NetCDF`, `GRIB`, `JSON` or `CSV`.
 
-    The suffix says what a file should be (CSV, if it is none of the others); its first bytes must agree.
+    The suffix says what a file should be; its first bytes must agree.
 
     Raises
     ------
     TigerbushError
         When it is something else: the sentence says what, and what to do.
     """
-    expected = SUFFIXES.get(path.suffix.lower(), TABLE)
+    expected = format_by_suffix(path)
     with path.open("rb") as file:
         beginning = file.read(BEGINNING)
     if not beginning:

@@ -10,10 +10,11 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.formats import GRIB, decoding
+from tigerbush.weather.formats import decoding
 from tigerbush.weather.grib_messages import check_messages
 from tigerbush.weather.grids import Grid, site_series
 from tigerbush.weather.records import Period, Series
+from tigerbush.weather_suffixes import GRIB
 
 # rain of ECMWF in GRIB2 (discipline, category, number), of which GDAL knows neither name nor unit
 ECMWF_RAIN, ECMWF_RAIN_UNIT = (0, 1, 193), "m"
@@ -130,10 +131,10 @@ def _read(
     dataset: DatasetReader, bands: np.ndarray, records: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Read some messages, rows and columns; NaN where the bitmap says that there is no value."""
+    if not records.size:
+        return np.zeros((0, rows.size, columns.size))
     top, left = rows.min(), columns.min()
     window = Window(left, top, columns.max() - left + 1, rows.max() - top + 1)
-    values = [
-        dataset.read(band, window=window, masked=True)[np.ix_(rows - top, columns - left)].filled(np.nan)
-        for band in bands[records].tolist()
-    ]
-    return np.array(values).reshape(-1, rows.size, columns.size)
+    # all at once: with each call rasterio looks at the masks of all bands
+    values = dataset.read(bands[records].tolist(), window=window, masked=True).filled(np.nan)
+    return values[:, rows - top][:, :, columns - left].astype(float)

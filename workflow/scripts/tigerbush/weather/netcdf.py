@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cftime
 import netCDF4
 import numpy as np
 
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.formats import NETCDF, decoding, refuse_cut_file
+from tigerbush.weather.formats import decoding, refuse_cut_file
 from tigerbush.weather.grids import Grid, site_series
 from tigerbush.weather.netcdf_size import needed_size
 from tigerbush.weather.records import Period, Series
+from tigerbush.weather_suffixes import NETCDF
 
 LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
 TIMES = ("valid_time", "time")
@@ -168,7 +168,7 @@ def _decoded_times(path: Path, variable: netCDF4.Variable) -> np.ndarray:
         return result
     # counted from the first time, because days before 1582 in a reference date depend on the calendar
     first = values[valid][0]
-    anchor = cftime.num2date(first, f"{unit} since {reference}", calendar)
+    anchor = netCDF4.num2date(first, f"{unit} since {reference}", calendar)
     origin = np.datetime64(f"{anchor.year:04}-{anchor.month:02}-{anchor.day:02}", "s")
     since_midnight = anchor.hour * 3600 + anchor.minute * 60 + anchor.second + anchor.microsecond / 1e6
     rounded = np.floor((values[valid] - first) * seconds + since_midnight + 0.5)

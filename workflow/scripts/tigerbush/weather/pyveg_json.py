@@ -47,15 +47,15 @@ def read_pyveg(path: Path, quantities: Mapping, period: Period) -> dict[str, flo
     nearest = min(days, key=lambda day: abs(day - middle), default=None)
     step = min((later - earlier for earlier, later in pairwise(sorted(days))), default=length)
     if nearest is None or abs(nearest - middle) > DAY * (length >= MONTH) or abs(step - length) > length / 8:
+        values = dict.fromkeys(quantities)
+    else:
+        values = {name: _value(path, days[nearest], table, name, length) for name in quantities}
+    if None in values.values():
         log.warning(
-            "%s does not cover the period from %s to %s: it has no record of %s; the weather is null",
+            "%s does not cover the period from %s to %s: it has no value for %s; the weather is null",
             path,
             *(f"{day:%Y-%m-%d}" for day in (*period, middle)),
         )
-        return dict.fromkeys(quantities)
-    values = {name: _value(path, days[nearest], table, name, length) for name in quantities}
-    if None in values.values():
-        log.warning("%s has no value for %s; the weather is null", path, days[nearest])
     return values
 
 

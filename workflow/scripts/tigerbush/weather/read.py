@@ -6,11 +6,12 @@ from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.weather.accumulations import refuse_accumulations
-from tigerbush.weather.formats import GRIB, JSON, NETCDF, format_of
+from tigerbush.weather.formats import format_of
 from tigerbush.weather.plausible import NAMES
 from tigerbush.weather.pyveg_json import read_pyveg
 from tigerbush.weather.records import Period, Series, total_or_mean
 from tigerbush.weather.table import read_table
+from tigerbush.weather_suffixes import GRIB, JSON, NETCDF
 
 Quantities = Mapping[str, Mapping[str, str]]
 
