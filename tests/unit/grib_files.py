@@ -14,9 +14,9 @@ NORTH, WEST, STEP = 60.25, 9.75, 0.25
 
 
 def message(name, start, values, *, hours=0, edition=1, north=NORTH, west=WEST, step=STEP, **details):
-    """Return a message of a field (rows from north to south, NaN is missing) that ends `hours` after `start`.
+    """A field (rows from north to south, NaN is missing) that ends `hours` after `start`.
 
-    `details`: `mean` (of GRIB2), `south_first`, `level` (2 metres instead of the surface) and `grid_type`.
+    `details`: `mean` (of GRIB2), `south_first`, `level` (of GRIB2: 2 metres instead of the surface) and `grid_type`.
     """
     values = np.atleast_2d(np.asarray(values, float))
     if details.get("south_first"):
@@ -27,14 +27,14 @@ def message(name, start, values, *, hours=0, edition=1, north=NORTH, west=WEST, 
 
 
 def _packed(name, values):
-    """Return the bitmap (None without gaps) and the packed values, in steps of a power of two from 0."""
+    """The bitmap (None without gaps) and the packed values, in steps of a power of two from 0."""
     valid = ~np.isnan(values).ravel()
     steps = np.rint(values.ravel()[valid] / 2.0 ** EXPONENTS[name]).astype(">u4")
     return None if valid.all() else np.packbits(valid).tobytes(), steps.tobytes()
 
 
 def _signed(number, size):
-    """Return a number with its sign in the first bit."""
+    """A number with its sign in the first bit."""
     return (abs(number) | (number < 0) << (8 * size - 1)).to_bytes(size, "big")
 
 
@@ -51,7 +51,9 @@ def _grib1(name, start, values, hours, area, details):
     grid = struct.pack(">BBBHH", 0, 255, details.get("grid_type", 0), columns, rows)
     grid += _signed(round(first * 1000), 3) + _signed(round(west * 1000), 3) + b"\x80"
     grid += _signed(round(last * 1000), 3) + _signed(round(east * 1000), 3)
-    grid += struct.pack(">HHB4x", round(step * 1000), round(step * 1000), 64 if details.get("south_first") else 0)
+    grid += struct.pack(
+        ">HHB4x", round(step * 1000), round(step * 1000), 64 if details.get("south_first") else 0
+    )
     data = b"\0" + _signed(EXPONENTS[name], 2) + bytes(4) + bytes([BITS]) + packed
     sections = [product + bytes(2), grid]
     if bitmap:
@@ -79,8 +81,8 @@ def _grib2(name, start, values, hours, area, details):
         statistic = 0 if details.get("mean") else 1
         product += _time(start + timedelta(hours=hours)) + struct.pack(">BI", 1, 0)
         product += struct.pack(">BBBIBI", statistic, 2, 1, hours, 255, 0)
-    packing = struct.pack(">IHfH", len(packed) // 4, 0, 0.0, 0)[:10]
-    packing += _signed(EXPONENTS[name], 2) + bytes(2) + bytes([BITS, 0])
+    packing = struct.pack(">IHf", len(packed) // 4, 0, 0.0)
+    packing += _signed(EXPONENTS[name], 2) + bytes([0, 0, BITS, 0])
     bits = b"\0" + bitmap if bitmap else b"\xff"
     sections = {1: identification, 3: grid, 4: product, 5: packing, 6: bits, 7: packed}
     content = b"".join(struct.pack(">IB", len(part) + 5, number) + part for number, part in sections.items())

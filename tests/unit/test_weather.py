@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from itertools import pairwise
 
 import pytest
@@ -94,9 +93,8 @@ def test_a_period_without_full_coverage_has_no_weather(tmp_path, rows, caplog):
     [
         (["2016-01,1,1"], "date,rain,t", "has no column 'warmth'"),
         (["2016-13,1,1"], "date,rain,warmth", "line 2: '2016-13' is not a date"),
-        (["2016-01,1,1", "2016-02,,1"], "date,rain,warmth", "line 3: '' is not a number"),
-        (["2016-01,nan,1"], "date,rain,warmth", "line 2: 'nan' is not a number"),
-        (["2016-01,1"], "date,rain,warmth", "line 2: None is not a number"),
+        (["2016-01,1,1", "2016-02,dry,1"], "date,rain,warmth", "line 3: 'dry' is not a number"),
+        (["2016-01,1"], "date,rain,warmth", "line 2 has 2 values for 3 columns"),
         (["2016-01,1,1", "2016-01-01,1,1"], "date,rain,warmth", "two records for one date"),
         (
             ["2016-01,1,1", "2016-01-20,1,1"],
@@ -114,10 +112,12 @@ def test_bad_tables(tmp_path, rows, header, sentence):
         read(table(tmp_path, *rows, header=header), "2016-01-01", "2016-02-01")
 
 
-@pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n\xff\xfe", "date,rain,wärmth\n".encode("latin-1")])
-def test_a_table_that_is_not_text(tmp_path, content):
+@pytest.mark.parametrize("content", ["date,rain,wärmth\n".encode("latin-1"), b"date,rain\x80,warmth\n"])
+def test_a_table_that_is_not_in_utf8(tmp_path, content):
     (tmp_path / "weather.csv").write_bytes(content)
-    with pytest.raises(TigerbushError, match="is not a CSV file in UTF-8"):
+    with pytest.raises(
+        TigerbushError, match=r"is not a CSV file in UTF-8 \(.*\); save it as CSV in UTF-8\.$"
+    ):
         read(tmp_path / "weather.csv", "2016-01-01", "2016-02-01")
 
 
@@ -152,7 +152,7 @@ def test_accumulated(tmp_path):
     assert rain(path, "2016-01-03", "2016-01-04", kind="accumulated") is None
     # a missing record is bridged: the next one contains its rainfall
     path = table(tmp_path, *(row for row in rows if "2016-01-02T05" not in row))
-    assert rain(path, "2016-01-02", "2016-01-03", kind="accumulated", unit="m") == pytest.approx(48_000)
+    assert rain(path, "2016-01-02", "2016-01-03", kind="accumulated") == pytest.approx(48, rel=1e-12)
 
 
 def test_accumulated_of_whole_days(tmp_path):
@@ -176,9 +176,8 @@ def test_two_files(tmp_path):
     (tmp_path / "warm.csv").write_text("date,t\n2016-01,280\n")
     temperature = {"column": "t", "unit": "K", "path": str(tmp_path / "warm.csv")}
     assert read(path, "2016-01-01", "2016-02-01", temperature=temperature) == approx(0.030, 280)
-    assert read(
-        path, "2016-01-01", "2016-02-01", temperature=temperature | {"path": None, "column": "warmth"}
-    ) == (approx(0.030, 1))
+    own = {"column": "warmth", "unit": "degC", "path": None}
+    assert read(path, "2016-01-01", "2016-02-01", temperature=own) == approx(0.030, 274.15)
 
 
 def pyveg(tmp_path, data):
@@ -227,10 +226,6 @@ def test_a_record_of_pyveg_belongs_to_one_period(tmp_path):
         ({"E": {"type": "weather"}}, "is not pyveg's weather"),
         ({"E": {"type": "weather"}, "F": {"type": "weather"}}, "one collection of type weather"),
         ({"2017-01-16": {"total_precipitation": 1}}, "mean_2m_air_temperature of 2017-01-16 is not a number"),
-        (
-            {"2017-01-16": RECORD | {"total_precipitation": math.nan}},
-            "total_precipitation of 2017-01-16 is not",
-        ),
         ({"2017-01-16": 5}, "of 2017-01-16 is not a number"),
     ],
 )

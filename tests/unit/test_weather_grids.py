@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.grids import read_grid
+from tigerbush.weather.netcdf import read_netcdf
 from tigerbush.weather.read import read_weather
 
 SITE = {"site": "here", "longitude": 10.0, "latitude": 60.0, "region_size": 0.5}
@@ -129,10 +129,11 @@ def test_longitudes(save, first, longitude, around):
     data = grid(
         MONTHS, degrees, 280, latitude=[0.25, 0, -0.25], longitude=np.sort((degrees - first) % 360 + first)
     )
-    data["tp"] = data.tp.copy(data=np.broadcast_to(data.longitude.values % 360, data.tp.shape))
+    # a possible rainfall
+    data["tp"] = data.tp.copy(data=np.broadcast_to(data.longitude.values % 360 / 36, data.tp.shape))
     place = {"longitude": longitude, "latitude": 0.0, "region_size": 0.72}
     half = np.abs((degrees - longitude + 180) % 360 - 180) < 0.36
-    expected = degrees[half].mean()
+    expected = degrees[half].mean() / 36
     assert set(around) <= set(degrees[half])
     data.tp.attrs["units"] = "m"
     assert read(save(data), site=place) == approx(expected, 280)
@@ -233,7 +234,7 @@ def test_months_dated_by_their_middle(save):
 def test_only_the_records_of_the_period_are_read(save):
     path = save(grid(times("2016-01-01", 366 * 24), 0.001, 280))
     period = (datetime(2016, 6, 1, tzinfo=UTC), datetime(2016, 6, 11, tzinfo=UTC))
-    samples, step = read_grid(path, {"precipitation": TP}, period, SITE)["precipitation"]
+    samples, step = read_netcdf(path, {"precipitation": TP}, period, SITE)["precipitation"]
     assert (len(samples), step.total_seconds()) == (12 * 24 + 1, 3600)
 
 
@@ -269,16 +270,10 @@ def without_dates(data):
     return data.assign_coords(valid_time=[0, 1, 2])
 
 
-def without_calendar(data):
-    clock = xr.Variable("valid_time", [0, 1, 2], {"units": "days since 2016-01-01", "calendar": "360_day"})
-    return data.assign_coords(valid_time=clock)
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (without_dates, r"needs dates \(valid_time or time\)"),
-        (without_calendar, r"needs dates \(valid_time or time\)"),
         (lambda data: data.rename(tp="rain"), "has no variable 'tp'; its variables are 'rain', 't2m'"),
         (
             lambda data: data.rename(latitude="y"),
@@ -296,21 +291,92 @@ def test_unusable_files(save, change, sentence):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("units", "calendar", "sentence"),
+    [
+        *(
+            (
+                "days since 2016-01-01",
+                calendar,
+                f"its times are in the calendar {calendar!r}, in which days are not those of satellite images; convert the "
+                "file to the standard calendar.",
+            )
+            for calendar in ("noleap", "365_day", "360_day", "julian", "all_leap")
+        ),
+        *(
+            (
+                units,
+                "standard",
+                f"its times are in {units!r}; expected days, hours, minutes or seconds since a date: convert them.",
+            )
+            for units in ("months since 2016-01-01", "years since 2000-01-01", "fortnights since 2016-01-01")
+        ),
+    ],
+)
+def test_times_that_are_not_those_of_a_clock(save, units, calendar, sentence):
+    clock = xr.Variable("valid_time", [0, 1, 2], {"units": units, "calendar": calendar})
+    path = save(grid(MONTHS, 1, 280).assign_coords(valid_time=clock))
+    with pytest.raises(TigerbushError) as error:
+        read(path)
+    assert str(error.value) == f"{path}: {sentence}"
+
+
+@pytest.mark.parametrize("calendar", ["standard", "gregorian", "proleptic_gregorian", "Standard", None])
+@pytest.mark.parametrize(
+    ("units", "values"),
+    [
+        ("days since 2016-01-01", [0, 31, 60]),
+        ("hours since 1900-01-01 00:00:00.0", [1016832, 1016832 + 744, 1016832 + 1440]),
+        ("seconds since 1970-01-01", [1451606400, 1454284800, 1456790400]),
+        ("minutes since 2016-01-01T00:00:00", [0, 44640, 86400]),
+        # midnight at +06:00 is 18:00 UTC of the day before
+        ("hours since 2016-01-01 06:00 +6:00", [0, 744, 1440]),
+    ],
+)
+def test_times_by_their_units(save, calendar, units, values):
+    attributes = {"units": units} | ({"calendar": calendar} if calendar else {})
+    data = grid(MONTHS, column([1, 2, 3]), 280)
+    path = save(data.assign_coords(valid_time=xr.Variable("valid_time", values, attributes)))
+    assert read(path, "2016-02-01", "2016-03-01") == approx(2, 280)
+
+
+def test_a_reference_date_before_the_gregorian_calendar(save):
+    """2016-01-01 is 735965 days after 0001-01-01 by the calendar that was then in force, two fewer by today's."""
+    for calendar, days in (("standard", 735965), ("proleptic_gregorian", 735963)):
+        attributes = {"units": "days since 0001-01-01", "calendar": calendar}
+        clock = xr.Variable("valid_time", np.array([0, 31, 60]) + days, attributes)
+        path = save(grid(MONTHS, column([1, 2, 3]), 280).assign_coords(valid_time=clock))
+        assert read(path) == approx(1, 280)
+
+
 def test_undecodable_times(save):
     clock = xr.Variable("valid_time", [0, 1, 2], {"units": "days since the flood"})
     path = save(grid(MONTHS, 1, 280).assign_coords(valid_time=clock))
-    with pytest.raises(TigerbushError, match="cannot be read"):
+    with pytest.raises(
+        TigerbushError, match=r"cannot be read as NetCDF .*; it may be damaged: compare its size"
+    ):
         read(path)
 
 
-@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4"])
+@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF3_64BIT_DATA", "NETCDF4"])
 @pytest.mark.parametrize("unlimited", [[], ["valid_time"]])
-def test_damaged_netcdf(save, format, unlimited):
-    """The missing end of a NetCDF-3 file would be read as zeros."""
+def test_cut_netcdf(save, format, unlimited):
+    """The library reads the missing end of a classic file as zeros."""
     data = grid(MONTHS, np.ones((3, 3, 3)), 280, latitude=[61, 60, 59], longitude=[9, 10, 11])
     path = save(data, format=format, unlimited_dims=unlimited)
     content = path.read_bytes()
-    for size in (0, 3, 100, len(content) // 2, len(content) - 200, len(content) - 12):
+    assert read(path) == approx(1, 280)
+    for size in (len(content) - 200, len(content) - 12, len(content) - 1):
         path.write_bytes(content[:size])
-        with pytest.raises(TigerbushError, match=r"(cannot be read|ends before its data).*download it again"):
+        with pytest.raises(TigerbushError) as error:
+            read(path)
+        assert str(error.value) == (
+            f"{path} is cut after {size} of at least {len(content)} bytes; download it again."
+        )
+    # within the header
+    for size in (100, 10):
+        path.write_bytes(content[:size])
+        with pytest.raises(
+            TigerbushError, match=rf"is cut after {size} of at least \d+ bytes|cannot be read as NetCDF"
+        ):
             read(path)

@@ -10,7 +10,7 @@ import xarray as xr
 from test_weather_grids import MONTHS, SITE, TOLERANCE, TP, approx, column, grid, read, times
 from test_weather_grids import save as save
 from tigerbush.errors import TigerbushError
-from tigerbush.weather.grids import read_grid
+from tigerbush.weather.netcdf import read_netcdf
 from tigerbush.weather.read import read_weather
 
 
@@ -64,13 +64,14 @@ def test_accumulated(save):
     ],
 )
 def test_units_of_rainfall(save, units, unit, kind, metres):
-    """A day whose (mean) rainfall is stored as 2."""
+    """A day whose (mean) rainfall is stored as 2; of a rate per second as 2 in a million."""
+    stored = 2e-6 if re.search(r"/s|s\*?\*?-1", units) else 2.0
     clock = times("2016-01-02", 48, 24) if kind == "accumulated" else times("2016-01-01", 48, 24)
-    path = save(grid(clock, 2.0, 280, units=(units, "K")))
+    path = save(grid(clock, stored, 280, units=(units, "K")))
     quantity = {"precipitation": TP | {"unit": unit, "kind": kind}}
     period = (datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 1, 2, tzinfo=UTC))
-    samples, _ = read_grid(path, quantity, period, SITE)["precipitation"]
-    assert samples[0][1] * {"m": 1, "mm": 0.001}[unit] == pytest.approx(metres, **TOLERANCE)
+    samples, _ = read_netcdf(path, quantity, period, SITE)["precipitation"]
+    assert samples[0].value * {"m": 1, "mm": 0.001}[unit] == pytest.approx(metres * stored / 2, **TOLERANCE)
 
 
 @pytest.mark.parametrize(

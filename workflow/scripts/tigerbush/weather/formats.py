@@ -152,4 +152,4 @@ def refuse_cut_file(path: Path, needed: int | None) -> None:
     """
     size = path.stat().st_size
     if needed is not None and size < needed:
-        raise TigerbushError(f"{path} is cut: it has {size} bytes instead of {needed}; download it again.")
+        raise TigerbushError(f"{path} is cut after {size} of at least {needed} bytes; download it again.")

@@ -85,15 +85,14 @@ def _grid(path: Path, dataset: DatasetReader, tags: list[dict[str, str]], column
             f"{path} has {column} at more than one level ({', '.join(levels)[:80]}); keep one."
         )
     units = first.get("GRIB_UNIT", "").strip("[]-")
-    # centre of the first pixel
-    west, north = dataset.transform * (0.5, 0.5)
+    lattice = dataset.transform
     return Grid(
         name=column,
         units=ECMWF_RAIN_UNIT if _parameter(first) == ECMWF_RAIN else units,
         is_mean=_is_mean(first),
         packing_step=0.0,
-        latitudes=north + dataset.transform.e * np.arange(dataset.height),
-        longitudes=west + dataset.transform.a * np.arange(dataset.width),
+        latitudes=lattice.f + lattice.e * (np.arange(dataset.height) + 0.5),
+        longitudes=lattice.c + lattice.a * (np.arange(dataset.width) + 0.5),
         times=np.array([int(tags[band - 1]["GRIB_VALID_TIME"]) for band in bands]).astype("M8[s]"),
         read=partial(_read, dataset, np.array(bands)),
     )

@@ -116,7 +116,7 @@ def _points(path: Path, grid: Grid, site: Mapping) -> tuple[np.ndarray, np.ndarr
         spacing = np.median(steps) if steps.size else SPACING
         if not np.abs(distances).min(initial=np.inf) <= spacing + TOLERANCE:
             covered = (
-                f"{axis} {degrees.min().round(4)} to {degrees.max().round(4)}"
+                f"{axis} {degrees.min().round(5)} to {degrees.max().round(5)}"
                 if degrees.size
                 else "no grid points"
             )

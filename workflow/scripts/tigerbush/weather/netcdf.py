@@ -153,8 +153,8 @@ def _decoded_times(path: Path, variable: netCDF4.Variable) -> np.ndarray:
     seconds = SECONDS.get(re.sub("(?<=..)s$", "", unit.strip().lower()))
     if calendar not in CALENDARS:
         raise TigerbushError(
-            f"{path}: its times are in the calendar {calendar[:40]!r}, not in the standard one; convert them (in CDO, "
-            "setcalendar,standard)."
+            f"{path}: its times are in the calendar {calendar[:40]!r}, in which days are not those of satellite "
+            "images; convert the file to the standard calendar."
         )
     if seconds is None:
         raise TigerbushError(

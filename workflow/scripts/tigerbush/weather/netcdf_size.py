@@ -31,7 +31,10 @@ def needed_size(path: Path) -> int | None:
         if magic[:4] not in CLASSIC:
             return None
         file.seek(4)
-        return _ClassicHeader(file, version=magic[3]).end()
+        try:
+            return _ClassicHeader(file, version=magic[3]).end()
+        except _CutHeaderError as error:
+            return error.args[0]
 
 
 def _end_of_hdf5(superblock: bytes) -> int | None:
@@ -43,6 +46,10 @@ def _end_of_hdf5(superblock: bytes) -> int | None:
     if superblock[5 if version < 2 else 1] != 8:
         return None
     return struct.unpack_from("<Q", superblock, position)[0]
+
+
+class _CutHeaderError(Exception):
+    """The header is not whole; the argument is the size in bytes that is needed to read on."""
 
 
 class _ClassicHeader:
@@ -81,7 +88,7 @@ class _ClassicHeader:
     def _integer(self, size: int) -> int:
         content = self.file.read(size)
         if len(content) < size:
-            raise ValueError("its header is cut")
+            raise _CutHeaderError(self.file.tell() + size - len(content))
         return int.from_bytes(content, "big")
 
     def _count(self) -> int:

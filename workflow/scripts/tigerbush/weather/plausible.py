@@ -70,7 +70,7 @@ def limits_of(name: str, quantity: Mapping[str, str], length: timedelta, packing
     unit = quantity["unit"]
     if name == "temperature":
         offset = KELVIN_OFFSET[unit]
-        return Limits(name, unit, COLDEST - offset, WARMEST - offset)
+        return Limits(name, unit, round(COLDEST - offset, 2), round(WARMEST - offset, 2))
     # a rate is per day, and an accumulation ends after a day
     days = length / DAY if quantity["kind"] == "sum" else 1.0
     most = min(MAX_DAY * max(days, 1.0), MAX_MONTH * max(length / MONTH, 1.0))

@@ -160,10 +160,12 @@ def _gap_sentence(
     begin, end = _first_gap(records, period)
     empty = next((sample for sample in samples if sample.value is None and sample.time == begin), None)
     where = "" if empty is None else f" ({_place(empty)} no value, or a fill value)"
+    # grids are in UTC
+    is_table = bool(samples) and samples[0].line is not None
     return (
         f"{path} does not cover the period from {period[0]:%Y-%m-%d} to {period[1]:%Y-%m-%d}: {LABELS[name]} is first "
-        f"missing from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC{where}; times without a UTC offset are taken "
-        "for UTC; the weather is null"
+        f"missing from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC{where}"
+        f"{'; times without a UTC offset are taken for UTC' if is_table else ''}; the weather is null"
     )
 
 
