@@ -1,8 +1,8 @@
 """Accumulated rainfall that is taken for sums: it falls at one hour of the day alone."""
 
-from collections import Counter
+import math
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LONGEST_STEP = timedelta(hours=6)
 # m; a decrease by less may be rounding of packed numbers
 NOISE = 1e-5
 # so many days on which an accumulation starts anew, and so many records in which rain has not decreased since
-MIN_RESTARTS, MIN_KEPT = 2, 6
+MIN_RESTARTS, MIN_KEPT = 2, 12
 
 
 def refuse_accumulations(
@@ -24,7 +24,7 @@ def refuse_accumulations(
     """Refuse rainfall that looks accumulated over the day, while the configuration takes it for sums or rates.
 
     Sums by the hour fall whenever rain ends; an accumulation falls only when it starts anew, at the same time every
-    day. It is recognised by two restarts and six further records with rain, none of them lower than the one before.
+    day. It is recognised by two restarts and twelve further records after rain, none of them lower than the one before.
 
     Parameters
     ----------
@@ -46,24 +46,30 @@ def refuse_accumulations(
     if step > LONGEST_STEP:
         return
     noise = NOISE / TO_METRES[unit]
-    restarts, kept = Counter(), Counter()
+    falls, rises = [], []
     for earlier, later in pairwise(sample for sample in samples if sample.value is not None):
-        if earlier.value <= noise or later.time - earlier.time > 1.5 * step:
-            continue
-        hour = earlier.time.astimezone(UTC).time()
-        falls = later.value < earlier.value - noise
-        (restarts if falls else kept)[hour] += 1
-    if len(restarts) != 1:
+        if earlier.value > noise:
+            (falls if later.value < earlier.value - noise else rises).append(_hours(earlier.time, later.time))
+    restarts = set(range(24)).intersection(*falls)
+    if not restarts:
         return
-    [(hour, number)] = restarts.items()
-    if number < max(MIN_RESTARTS, kept.pop(hour, 0)) or kept.total() < MIN_KEPT:
+    hour = min(restarts)
+    kept = sum(hour not in hours for hours in rises)
+    if len(falls) < MIN_RESTARTS or len(falls) <= len(rises) - kept or kept < MIN_KEPT:
         return
     advice = (
-        "set weather.precipitation.kind: accumulated"
-        if hour.hour == hour.minute == 0
-        else "take the differences, because only what is accumulated from 00 UTC (kind: accumulated) can be read"
+        "take the differences, because only what is accumulated from 00 UTC (kind: accumulated) can be read"
+        if hour
+        else "set weather.precipitation.kind: accumulated"
     )
     raise TigerbushError(
-        f"{path}: rainfall never decreases but after {hour:%H:%M} UTC, so it looks accumulated over the day, while "
+        f"{path}: rainfall never decreases but after {hour:02}:00 UTC, so it looks accumulated over the day, while "
         f"weather.precipitation.kind is {kind}; {advice}."
     )
+
+
+def _hours(begin: datetime, end: datetime) -> set[int]:
+    """Return the hours of the day (UTC) that strike from `begin` on and before `end`."""
+    first = math.ceil(begin.timestamp() / 3600)
+    last = math.ceil(end.timestamp() / 3600)
+    return {hour % 24 for hour in range(first, min(last, first + 24))}

@@ -14,7 +14,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.weather.plausible import DAY, Limits, limits_of, possible_value
 from tigerbush.weather.records import MONTH, Period, Sample, Series, overlap
 
-SEPARATORS = {"\t": "a tab", ";": "';'", ",": "','", " ": "blanks"}
+SEPARATORS = {"\t": "tabs", ";": "';'", ",": "','", "|": "'|'", " ": "blanks"}
 # rows in which the names of columns may stand, after titles and remarks
 HEADER_ROWS = 100
 # how makers say that there is no value; numbers such as -999 are plausible.FILL_VALUES
@@ -116,12 +116,14 @@ def _rows(path: Path, columns: Sequence[str]) -> tuple[list[Row], str]:
         reader = csv.reader(file, delimiter=header.separator, skipinitialspace=True)
         rows = []
         for fields in reader:
+            if not any(map(str.strip, fields)):
+                continue
+            line = lines + reader.line_num
             if len(fields) != header.width:
-                fields = _fitted(path, lines + reader.line_num, fields, header)
-            if fields:
-                text, *values = [fields[i] for i in header.fields]
-                month, time = _time(path, lines + reader.line_num, text)
-                rows.append(Row(time, lines + reader.line_num, month, tuple(values)))
+                _check_width(path, line, fields, header)
+            text, *values = [fields[i] for i in header.fields]
+            month, time = _time(path, line, text)
+            rows.append(Row(time, line, month, tuple(values)))
     return rows, header.separator
 
 
@@ -137,7 +139,7 @@ def _header(path: Path, file: Iterable[str], columns: Sequence[str]) -> tuple[La
         if not nearest or len(wanted & set(names)) > len(wanted & set(nearest)):
             nearest = names
     missing = next(column for column in columns if column not in nearest)
-    listed = ", ".join(map(repr, nearest))[:200] or "none"
+    listed = ", ".join(repr(name) for name in nearest if name)[:200] or "none"
     raise TigerbushError(
         f"{path} has no column {missing!r}; its columns are {listed}: correct the names under weather in the "
         "configuration."
@@ -156,16 +158,13 @@ def _layout(path: Path, names: Sequence[str], columns: Sequence[str], separator:
     return Layout(separator, tuple(names.index(column) for column in columns), len(names))
 
 
-def _fitted(path: Path, line: int, fields: Sequence[str], layout: Layout) -> Sequence[str]:
-    """Return the fields of a row that has more or fewer than the header; none of an empty row."""
-    if not any(field.strip() for field in fields):
-        return []
-    if len(fields) > layout.width and not any(field.strip() for field in fields[layout.width :]):
-        return fields
-    raise TigerbushError(
-        f"{path}, line {line} has {len(fields)} values for {layout.width} columns, separated by "
-        f"{SEPARATORS[layout.separator]}; correct the line (decimal commas need columns separated by ';' or tabs)."
-    )
+def _check_width(path: Path, line: int, fields: Sequence[str], layout: Layout) -> None:
+    """Refuse a row that has more or fewer values than there are columns; blanks at its end do not count."""
+    if len(fields) < layout.width or any(map(str.strip, fields[layout.width :])):
+        raise TigerbushError(
+            f"{path}, line {line} has {len(fields)} values for {layout.width} columns, separated by "
+            f"{SEPARATORS[layout.separator]}; correct the line (decimal commas need columns separated by ';' or tabs)."
+        )
 
 
 def _time(path: Path, line: int, text: str) -> tuple[bool, datetime]:

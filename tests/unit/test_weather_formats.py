@@ -1,0 +1,141 @@
+"""Weather files that are not what their suffix says: the sentence says what they are, and what to do."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+import rasterio
+
+from grib_files import message
+from test_weather import read as read_table
+from test_weather_grids import MONTHS, grid
+from test_weather_grids import read as read_grid
+from tigerbush.errors import TigerbushError
+
+UNPACK = "unpack it, and give its files under weather.path, weather.precipitation.path or weather.temperature.path."
+PAGE = "open it in a browser to see what the server answered (often that you have to log in), and save the data themselves."
+RASTER = "write its values at the site to a CSV file, with one row per date."
+TEXT = b"date,rain,warmth\n2016-01,12.5,20.25\n"
+FORMATS = {".nc": "NetCDF", ".nc4": "NetCDF", ".grib": "GRIB", ".GRB2": "GRIB", ".csv": "CSV", ".txt": "CSV", "": "CSV", ".json": "JSON"}  # fmt: skip
+
+
+def zipped(*names):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in names:
+            file.writestr(name, b"CDF\x01" + bytes(50))
+    return archive.getvalue()
+
+
+def tarred():
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as file:
+        file.addfile(tarfile.TarInfo("a.nc"))
+    return archive.getvalue()
+
+
+def refusal(path):
+    with pytest.raises(TigerbushError) as error:
+        (read_grid if path.suffix in (".nc", ".grib") else read_table)(path, "2016-01-01", "2016-02-01")
+    assert list(path.parent.iterdir()) == [path]
+    return str(error.value)
+
+
+OTHERS = [
+    (zipped("data_avgua.nc", "data_avgad.nc"), "a zip archive (of 'data_avgua.nc', 'data_avgad.nc')", UNPACK),
+    (zipped("a/", "a/1.nc", "a/2.nc", "a/3.nc", "a/4.nc"), "a zip archive (of 'a/1.nc', 'a/2.nc', 'a/3.nc')", UNPACK),
+    (zipped("x" * 200 + ".nc"), f"a zip archive (of {'x' * 77 + '.nc'!r})", UNPACK),
+    (zipped("a.nc")[:40], "a zip archive", UNPACK),
+    (zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook", "save it as CSV."),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "an Excel workbook", "save it as CSV."),
+    (gzip.compress(TEXT), "compressed with gzip", UNPACK),
+    (bz2.compress(TEXT), "compressed with bzip2", UNPACK),
+    (lzma.compress(TEXT), "compressed with xz", UNPACK),
+    (tarred(), "a tar archive", UNPACK),
+    (b"\n<!DOCTYPE html>\n<html><body>Please log in</body></html>", "a web page or XML", PAGE),
+    (b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "a web page or XML", PAGE),
+    (b"\x0e\x03\x13\x01" + bytes(99), "an HDF4 file", "convert it to NetCDF."),
+    (b"PAR1" + bytes(99), "a Parquet file", "save it as CSV."),
+    (b"II*\0\x08\0\0\0", "a GeoTIFF", RASTER),
+    (b"MM\0*\0\0\0\x08", "a GeoTIFF", RASTER),
+    (b"II+\0\x08\0\0\0", "a GeoTIFF", RASTER),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(("content", "what", "advice"), OTHERS, ids=range(len(OTHERS)))
+def test_files_that_cannot_be_read(tmp_path, suffix, content, what, advice):
+    path = tmp_path / f"weather{suffix}"
+    path.write_bytes(content)
+    assert refusal(path) == f"{path} is {what}, not {FORMATS[suffix]}; {advice}"
+
+
+def test_a_real_geotiff(tmp_path):
+    path = tmp_path / "chirps.nc"
+    with rasterio.open(path, "w", driver="GTiff", width=2, height=2, count=1, dtype="float32") as file:
+        file.write(np.ones((1, 2, 2), "float32"))
+    assert refusal(path) == f"{path} is a GeoTIFF, not NetCDF; {RASTER}"
+
+
+def netcdf(tmp_path, format):
+    path = tmp_path / "written.nc"
+    grid(MONTHS, 1, 280).to_netcdf(path, format=format, engine="netcdf4")
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format", "found", "right"),
+    [
+        *(
+            (suffix, format, "NetCDF", ".nc")
+            for format in ("NETCDF3_64BIT", "NETCDF3_64BIT_DATA", "NETCDF4")
+            for suffix in ("", ".csv", ".grib", ".json")
+        ),
+        *((suffix, "GRIB", "GRIB", ".grib") for suffix in ("", ".txt", ".nc", ".json")),
+        *((suffix, "CSV", "text", ".csv") for suffix in (".nc", ".grb")),
+        *((suffix, "JSON", "JSON", ".json") for suffix in (".nc", ".grb", "", ".csv")),
+    ],
+)
+def test_files_with_the_suffix_of_another_format(tmp_path, suffix, format, found, right):
+    contents = {
+        "GRIB": message("2t", "2016-01-01", [[280]]),
+        "CSV": TEXT,
+        "JSON": b' {"2016-01-16": {"total_precipitation": 1}}',
+    }
+    content = contents.get(format) or netcdf(tmp_path, format)
+    path = tmp_path / f"weather{suffix}"
+    path.write_bytes(content)
+    assert refusal(path) == (
+        f"{path} is {found}, not {FORMATS.get(suffix, 'GRIB')}; give its name the suffix {right}."
+    )
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".grib", ".csv", ".json", ""])
+def test_files_that_are_nothing_known(tmp_path, suffix):
+    path = tmp_path / f"weather{suffix}"
+    path.write_bytes(b"")
+    assert refusal(path) == f"{path} is empty; replace it by the file with the data."
+    path.write_bytes(b"\x00\x01\x02\x03\x04\x05\x06\x07 and so on")
+    assert refusal(path) == (
+        f"{path} is neither {FORMATS[suffix]} nor another known format (it begins with "
+        r"b'\x00\x01\x02\x03\x04\x05\x06\x07'); convert it to CSV, NetCDF or GRIB, or correct its suffix."
+    )
+
+
+def test_hdf5_without_the_variable(tmp_path):
+    """Read as NetCDF 4, as which many write it."""
+    path = tmp_path / "weather.nc"
+    path.write_bytes(netcdf(tmp_path, "NETCDF4"))
+    with pytest.raises(TigerbushError) as error:
+        read_grid(path, column="rain")
+    assert str(error.value) == (
+        f"{path} has no variable 'rain'; its variables are 'tp', 't2m': correct the names under weather in the "
+        "configuration."
+    )
