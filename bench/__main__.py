@@ -22,6 +22,7 @@ ROWS = {
     "stream": ("stream", "stream"),
     "damage": ("damage", "damage"),
     "analysis": ("analysis", "analysis"),
+    "weather": ("weather", "weather"),
 }
 
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 SQUARES = [(row, column) for row in range(11, 40) for column in range(2, 7)]
 # the preamble that Snakemake adds to each script
 PREAMBLE = "import pickle; from snakemake.logging import logger; from snakemake.iocontainers import Snakemake"
-LIBRARIES = ("numpy", "rasterio", "cv2", "botocore", "matplotlib", "networkx", "pandas", "scipy", "xarray")
+LIBRARIES = ("numpy", "rasterio", "cv2", "botocore", "matplotlib", "networkx", "pandas", "scipy", "netCDF4")
 
 
 def snakemake(folder: Path, *arguments: str) -> None:

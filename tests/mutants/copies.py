@@ -15,7 +15,7 @@ from fabricate import ROOT
 
 # modules that unit tests import, besides the project's
 IMPORTED = (
-    "botocore.session", "cv2", "hypothesis", "matplotlib.pyplot", "networkx", "numpy", "pandas", "pyarrow.parquet",
+    "botocore.session", "cv2", "hypothesis", "matplotlib.pyplot", "netCDF4", "networkx", "numpy", "pandas", "pyarrow.parquet",
     "pystac_client", "pytest", "rasterio", "requests", "scipy.optimize", "scipy.stats", "snakemake.workflow",
     "statsmodels.api", "statsmodels.tsa.api", "xarray", "yaml",
 )  # fmt: skip

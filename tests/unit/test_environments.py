@@ -28,11 +28,12 @@ PROJECT = PYPROJECT["project"]
 # the names that conda-forge gives to distributions
 CONDA_NAMES = {
     "opencv-python-headless": "py-opencv",
-    "eccodes": "python-eccodes",
     "matplotlib": "matplotlib-base",
 }
 # never imported here, but by the package that is named as soon as it is used as we use it
-BEHIND = {"eccodes": "cfgrib", "netcdf4": "xarray", "scipy": "networkx"}
+BEHIND = {"scipy": "networkx"}
+# what conda-forge divides into packages of their own, and the package whose wheel contains them
+DIVIDED = {"libgdal-grib": "rasterio"}
 
 
 def names(requirements):
@@ -138,6 +139,7 @@ def test_an_import_is_a_dependency(module):
 def test_the_conda_environment_holds_nothing_else():
     needed = set().union(*used(jobs_only=True).values())
     needed |= {name for name, user in BEHIND.items() if user in needed}
+    needed |= {name for name, user in DIVIDED.items() if user in needed}
     conda = {CONDA_NAMES.get(name, name) for name in needed} | {"python"}
     assert set(conda_environment()) <= conda, f"nothing imports these: {set(conda_environment()) - conda}"
 

@@ -22,7 +22,7 @@ FREQUENT = (
     "subset_product",
     "summarise_date",
 )
-HEAVY = {"botocore", "matplotlib", "networkx", "pandas", "scipy", "xarray"}
+HEAVY = {"botocore", "matplotlib", "netCDF4", "networkx", "pandas", "scipy"}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -80,7 +80,10 @@ def test_planning_loads_nothing_heavy(module):
 
 # imported in functions, when they are needed
 LATE = {
-    "read_weather.py": {"tigerbush/weather/grids.py"},
+    "read_weather.py": {
+        f"tigerbush/weather/{name}.py"
+        for name in ("grib", "grib_messages", "grids", "netcdf", "netcdf_size", "units")
+    },
     "summarise_site.py": {"tigerbush/sensors.py", "tigerbush/product.py", "tigerbush/site.py"},
 }
 # a fork for each script, of a process that has loaded what is not of this project

@@ -136,8 +136,9 @@ def _points(path: Path, grid: Grid, site: Mapping) -> tuple[np.ndarray, np.ndarr
 
 def _median_step(times: np.ndarray) -> timedelta:
     """Return the lower median of the times between records; a day for a single one."""
-    steps = np.diff(np.unique(times))
-    steps = np.sort(steps[~np.isnat(steps)])
+    steps = np.diff(np.sort(times))
+    # neither of NaT, whose comparison is false, nor of two versions of a record
+    steps = np.sort(steps[steps > np.timedelta64(0)])
     return steps[(steps.size - 1) // 2].item() if steps.size else DAY
 
 
