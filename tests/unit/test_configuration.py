@@ -22,6 +22,7 @@ from tigerbush.planning.configuration import (
     check_weather,
     dotted_values,
     fill_in_kind,
+    fill_in_rain,
     prepare,
     schema_sentence,
 )
@@ -249,6 +250,34 @@ def test_weather_of_one_quantity():
         assert refused(check_weather, WEATHER | {quantity: {"path": "b"}}) == (
             f"weather.{quantity}.path is set but weather.path is null, which means no weather; set weather.path too."
         )
+
+
+@pytest.mark.parametrize("suffix", [".grib", ".grib2", ".grb", ".grb2", ".GRIB", ".csv", ".nc", ".json", ""])
+@pytest.mark.parametrize("kind", [None, "sum", "mean_rate", "accumulated"])
+@pytest.mark.parametrize("key", ["path", "precipitation", "temperature"])
+def test_the_kind_of_rain(suffix, kind, key):
+    """A sum if it is not given, as results have recorded it; of GRIB it must be."""
+    file = f"data/{{site}}{suffix}"
+    rain = {"path": file if key == "precipitation" else None, "kind": kind}
+    weather = {
+        "path": file if key == "path" else "data/other.csv",
+        "precipitation": rain,
+        "temperature": {"path": file if key == "temperature" else None},
+    }
+    if kind is None and suffix.lower().startswith(".gr") and key != "temperature":
+        assert refused(fill_in_rain, weather) == (
+            "weather.precipitation.kind is not set, but GRIB does not always say whether rainfall is a sum, a mean or "
+            "accumulated; set it to sum, mean_rate or accumulated. See config/README.md."
+        )
+        return
+    fill_in_rain(weather)
+    assert weather["precipitation"]["kind"] == (kind or "sum")
+
+
+def test_no_weather_has_a_kind_of_rain():
+    weather = {"path": None, "precipitation": {"path": None, "kind": None}, "temperature": {"path": None}}
+    fill_in_rain(weather)
+    assert weather["precipitation"]["kind"] == "sum"
 
 
 def test_a_region_that_is_none(monkeypatch):

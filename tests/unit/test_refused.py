@@ -95,6 +95,7 @@ def test_what_is_fine_is_fine(folder):
         ("scene: &a {b: *a}", f"scene{21 * '.b'}"[:40] + "...: the values are nested too deeply. See config/README.md."),
         ("source: {kind: s3, level: L1C}", "source.bucket is not set, but source.kind s3 requires it; see config/README.md."),
         ("weather: {precipitation: {path: x.csv}}", "weather.precipitation.path is set but weather.path is null, which means no weather; set weather.path too."),
+        ("weather: {path: era5.grib}", "weather.precipitation.kind is not set, but GRIB does not always say whether rainfall is a sum, a mean or accumulated; set it to sum, mean_rate or accumulated. See config/README.md."),
         ("scene: {engine: gpt, upsampling: {B11: Bicubic}}", "scene.upsampling sets methods per band, but scene.engine gpt uses one for all; set one, or set scene.engine: rasterio."),
         ("plan: {prices_of: '2026-01-01'}", "plan.prices_of is now plan.price_date; rename the key (docs/migrating.md)."),
         ("composite: {max_clouds: 5}", "composite: 'max_clouds' is not a key, did you mean 'max_cloud_percent'? See config/README.md."),
@@ -228,6 +229,13 @@ def test_the_weather_of_every_site_is_looked_at(folder):
     (folder / "there.csv").unlink()
     (folder / "there.csv").symlink_to("here.csv")
     assert read(folder, weather)["weather"]["path"] == "{site}.csv"
+
+
+def test_rain_is_a_sum_if_nothing_else_is_said(folder):
+    """As in results of earlier versions, which have recorded it."""
+    assert read(folder, "weather: {path: rain.csv}")["weather"]["precipitation"]["kind"] == "sum"
+    rain = "weather: {path: rain.grib, precipitation: {kind: mean_rate}}"
+    assert read(folder, rain)["weather"]["precipitation"]["kind"] == "mean_rate"
 
 
 def test_a_file_that_may_not_be_read():

@@ -171,6 +171,16 @@ def test_sums_are_not_taken_for_accumulations(tmp_path):
     assert rain(path, "2016-01-01", "2016-01-02", kind="accumulated") == pytest.approx(6, rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", [None, "total"])
+def test_a_kind_that_there_is_not(tmp_path, kind):
+    path = table(tmp_path, "2016-01,30,1")
+    with pytest.raises(TigerbushError) as error:
+        rain(path, "2016-01-01", "2016-02-01", kind=kind)
+    assert str(error.value) == (
+        f"weather.precipitation.kind is {kind!r}; set it to sum, mean_rate, accumulated: what the file has."
+    )
+
+
 def test_two_files(tmp_path):
     path = table(tmp_path, "2016-01,30,1")
     (tmp_path / "warm.csv").write_text("date,t\n2016-01,280\n")

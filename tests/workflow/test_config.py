@@ -78,6 +78,7 @@ def same_sentence(run, command=("doctor",)):
         ({"plan": {"prices_of": "2026-01-01"}}, ["plan"], "plan.prices_of is now plan.price_date; rename the key (docs/migrating.md)."),
         ({"analysis": {"seed": 1e308}}, ["retry"], "analysis.seed: 1e+308 is greater than the maximum"),
         ({"period": {"start": "2000-01-01", "end": "2017-04-01", "step": "1d"}}, ["discover"], "period.step 1d cuts"),
+        ({"weather": {"path": "era5.grib"}}, ["doctor"], "weather.precipitation.kind is not set, but GRIB does not always say"),
         ({"sites": "/dev/zero"}, ["doctor"], "sites: /dev/zero is a device, not a file;"),
         ({"sitez": "sites.tsv"}, ["analyse", "summary.json"], "the configuration: 'sitez' is not a key, did you mean 'sites'?"),
     ],

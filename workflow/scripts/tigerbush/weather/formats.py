@@ -130,8 +130,7 @@ def decoding(path: Path, format: str) -> Iterator[None]:
     except TigerbushError:
         raise
     except Exception as error:
-        # the NetCDF library's own error numbers are negative
-        if machine_fault(error, path) or (isinstance(error, OSError) and (error.errno or 0) > 0):
+        if machine_fault(error, path) or isinstance(error, FileNotFoundError | PermissionError):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise TigerbushError(

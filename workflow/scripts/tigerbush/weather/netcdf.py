@@ -22,6 +22,8 @@ TIMES = ("valid_time", "time")
 VERSION = "expver"
 # in the others, days are not those of the records of satellites
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+# 3,000 years
+MAX_SECONDS = 1e11
 SECONDS = {
     "day": 86400, "d": 86400, "hour": 3600, "hr": 3600, "h": 3600, "minute": 60, "min": 60, "second": 1, "sec": 1,
     "s": 1, "millisecond": 1e-3, "msec": 1e-3, "ms": 1e-3, "microsecond": 1e-6,
@@ -171,8 +173,10 @@ def _decoded_times(path: Path, variable: netCDF4.Variable) -> np.ndarray:
     anchor = netCDF4.num2date(first, f"{unit} since {reference}", calendar)
     origin = np.datetime64(f"{anchor.year:04}-{anchor.month:02}-{anchor.day:02}", "s")
     since_midnight = anchor.hour * 3600 + anchor.minute * 60 + anchor.second + anchor.microsecond / 1e6
-    rounded = np.floor((values[valid] - first) * seconds + since_midnight + 0.5)
-    result[valid] = origin + rounded.astype(int)
+    rounded = np.floor((values - first) * seconds + since_midnight + 0.5)
+    # beyond these there are no dates; a comparison with NaN is false
+    valid = np.abs(rounded) < MAX_SECONDS
+    result[valid] = origin + rounded[valid].astype(int)
     return result
 
 
