@@ -15,6 +15,7 @@ import planted
 from catalogues_in_memory import Stac, item, listed, page
 from fabricate import ROOT, name_of, scene_of
 from fuzz.mutations import mutated_bytes, mutated_tree, mutated_xml
+from fuzz.weather_files import HOURLY, PYVEG, TABLE, grib, netcdf, read_january
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import analyse_site
 from tigerbush.cli.configuration import read_configuration
@@ -211,6 +212,13 @@ def zipped_product(folder: Path) -> bytes:
     return (folder / f"{L1C}.zip").read_bytes()
 
 
+def read_weather_json(folder: Path, tree: object) -> None:
+    """Read pyveg's weather."""
+    path = folder / "weather.json"
+    path.write_text(json.dumps(tree))
+    read_january(path)
+
+
 SETTINGS = configuration()["analysis"] | {"mode": "default", "surrogates": 99, "repetitions": 1}
 
 
@@ -237,5 +245,12 @@ TARGETS = {
     "XML of L2A": of_product("L2A", "*.xml", mutated_xml),
     "images of a product": of_product("L2A", "*.jp2", mutated_bytes),
     "zip": of_bytes(zipped_product, read_product, f"zips/{L1C}.zip"),
+    "weather in CSV": of_table(lambda _: TABLE.encode(), read_january, "weather.csv", ","),
+    "weather by the hour": of_table(lambda _: HOURLY.encode(), read_january, "hours.csv", ";"),
+    "weather of pyveg": of_tree(lambda: PYVEG, read_weather_json),
+    "weather in NetCDF 3": of_bytes(lambda folder: netcdf(folder, "NETCDF3_64BIT"), read_january, "3.nc"),
+    "weather in NetCDF 4": of_bytes(lambda folder: netcdf(folder, "NETCDF4"), read_january, "4.nc"),
+    "weather in GRIB 1": of_bytes(lambda _: grib(1), read_january, "1.grib"),
+    "weather in GRIB 2": of_bytes(lambda _: grib(2), read_january, "2.grib"),
     "summary of a site": of_tree(planted.long_summary, read_summary),
 }

@@ -252,6 +252,11 @@ def test_weather_of_one_quantity():
         )
 
 
+@pytest.mark.input(
+    "Weather",
+    "GRIB whose rain may be a sum, a mean or accumulated",
+    "refused before the first job unless `weather.precipitation.kind` says which",
+)
 @pytest.mark.parametrize("suffix", [".grib", ".grib2", ".grb", ".grb2", ".GRIB", ".csv", ".nc", ".json", ""])
 @pytest.mark.parametrize("kind", [None, "sum", "mean_rate", "accumulated"])
 @pytest.mark.parametrize("key", ["path", "precipitation", "temperature"])

@@ -56,6 +56,11 @@ def sentence(path, kind="sum"):
     )
 
 
+@pytest.mark.input(
+    "Weather",
+    "hours of accumulated rain that the configuration takes for sums",
+    "refused: set `weather.precipitation.kind: accumulated`",
+)
 @pytest.mark.parametrize("kind", ["sum", "mean_rate"])
 @pytest.mark.parametrize("wet", [3, 6, 20])
 def test_accumulated_hours_in_a_table(tmp_path, kind, wet):
@@ -98,6 +103,11 @@ def test_rain_accumulated_since_another_hour(tmp_path):
     )
 
 
+@pytest.mark.input(
+    "Weather",
+    "the same in ERA5-Land's NetCDF or GRIB",
+    "refused",
+)
 def test_accumulated_hours_in_netcdf(save):
     clock = times("2016-01-01T01:00", 24 * 20)
     _, rain = hourly()

@@ -67,6 +67,11 @@ OTHERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.input(
+    "Weather",
+    "a zip named .nc, a compressed file, a web page, a GeoTIFF, an Excel workbook, whatever its suffix",
+    "what it is, and what to do",
+)
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize(("content", "what", "advice"), OTHERS, ids=range(len(OTHERS)))
 def test_files_that_cannot_be_read(tmp_path, suffix, content, what, advice):
@@ -90,6 +95,11 @@ def netcdf(tmp_path, format):
     return content
 
 
+@pytest.mark.input(
+    "Weather",
+    "NetCDF or GRIB without a suffix, or with another one",
+    "what it is, and the suffix to give it",
+)
 @pytest.mark.parametrize(
     ("suffix", "format", "found", "right"),
     [

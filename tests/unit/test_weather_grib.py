@@ -78,6 +78,11 @@ def months(edition, **details):
     ]
 
 
+@pytest.mark.input(
+    "Weather",
+    "GRIB 1 and 2 of ECMWF",
+    "read by the GDAL of rasterio",
+)
 @pytest.mark.parametrize("suffix", [".grb", ".grib", ".grb2", ".GRIB2"])
 def test_monthly_grib(save, edition, suffix):
     path = save(*months(edition), name=f"months{suffix}")
@@ -177,6 +182,11 @@ def test_two_fields_of_one_time(save, edition):
     )
 
 
+@pytest.mark.input(
+    "Weather",
+    "GRIB on a Gaussian or rotated grid",
+    "refused, with the kind of grid",
+)
 @pytest.mark.parametrize(
     ("edition", "grid_type", "name"),
     [(1, 4, "Gaussian"), (1, 10, "rotated"), (1, 3, "of type 3"), (2, 40, "Gaussian"), (2, 1, "rotated"), (2, 30, "of type 30")],
@@ -192,6 +202,11 @@ def test_messages_on_several_grids(save, edition):
     assert refusal(path) == f"{path} has messages on 2 different grids; keep those of one grid."
 
 
+@pytest.mark.input(
+    "Weather",
+    "GRIB that was cut, or whose messages are damaged",
+    "refused, with the place",
+)
 def test_cut_and_damaged_grib(save, edition):
     content = b"".join(months(edition))
     length = len(content) // 6

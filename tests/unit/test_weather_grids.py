@@ -118,6 +118,11 @@ def test_the_nearest_point_when_none_is_inside(save):
     assert read(save(data), site=place | {"latitude": 59.0}) == approx(7, 280)
 
 
+@pytest.mark.input(
+    "Weather",
+    "longitudes from 0 to 360, across Greenwich and the date line",
+    "read",
+)
 @pytest.mark.parametrize("first", [0, -180])
 @pytest.mark.parametrize(
     ("longitude", "around"),
@@ -167,6 +172,11 @@ def test_a_record_without_a_value_is_a_gap(save):
     assert read(path, "2016-01-01", "2016-03-01") is None
 
 
+@pytest.mark.input(
+    "Weather",
+    "ERA5 with the preliminary ERA5T, as a dimension `expver`",
+    "read, ERA5 first",
+)
 @pytest.mark.parametrize("versions", [[1, 5], [5, 1], ["0001", "0005"]])
 def test_era5_and_era5t_as_a_dimension(save, versions):
     """The first of the two with a value is used, ERA5 before ERA5T."""
@@ -185,6 +195,11 @@ def test_era5_and_era5t_as_a_dimension(save, versions):
         assert read(path, start, end) == approx(expected, 280)
 
 
+@pytest.mark.input(
+    "Weather",
+    "NetCDF of a single point",
+    "read",
+)
 def test_irrelevant_coordinates_and_dimensions(save):
     """The CDS since 2024: number and surface as scalars, expver along time; or dimensions of length 1."""
     data = grid(MONTHS, column([1, 2, 3]), 280)
@@ -291,73 +306,11 @@ def test_unusable_files(save, change, sentence):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("units", "calendar", "sentence"),
-    [
-        *(
-            (
-                "days since 2016-01-01",
-                calendar,
-                f"its times are in the calendar {calendar!r}, in which days are not those of satellite images; convert the "
-                "file to the standard calendar.",
-            )
-            for calendar in ("noleap", "365_day", "360_day", "julian", "all_leap")
-        ),
-        *(
-            (
-                units,
-                "standard",
-                f"its times are in {units!r}; expected days, hours, minutes or seconds since a date: convert them.",
-            )
-            for units in ("months since 2016-01-01", "years since 2000-01-01", "fortnights since 2016-01-01")
-        ),
-    ],
+@pytest.mark.input(
+    "Weather",
+    "NetCDF that was cut while it was copied",
+    "refused, with both sizes",
 )
-def test_times_that_are_not_those_of_a_clock(save, units, calendar, sentence):
-    clock = xr.Variable("valid_time", [0, 1, 2], {"units": units, "calendar": calendar})
-    path = save(grid(MONTHS, 1, 280).assign_coords(valid_time=clock))
-    with pytest.raises(TigerbushError) as error:
-        read(path)
-    assert str(error.value) == f"{path}: {sentence}"
-
-
-@pytest.mark.parametrize("calendar", ["standard", "gregorian", "proleptic_gregorian", "Standard", None])
-@pytest.mark.parametrize(
-    ("units", "values"),
-    [
-        ("days since 2016-01-01", [0, 31, 60]),
-        ("hours since 1900-01-01 00:00:00.0", [1016832, 1016832 + 744, 1016832 + 1440]),
-        ("seconds since 1970-01-01", [1451606400, 1454284800, 1456790400]),
-        ("minutes since 2016-01-01T00:00:00", [0, 44640, 86400]),
-        # midnight at +06:00 is 18:00 UTC of the day before
-        ("hours since 2016-01-01 06:00 +6:00", [0, 744, 1440]),
-    ],
-)
-def test_times_by_their_units(save, calendar, units, values):
-    attributes = {"units": units} | ({"calendar": calendar} if calendar else {})
-    data = grid(MONTHS, column([1, 2, 3]), 280)
-    path = save(data.assign_coords(valid_time=xr.Variable("valid_time", values, attributes)))
-    assert read(path, "2016-02-01", "2016-03-01") == approx(2, 280)
-
-
-def test_a_reference_date_before_the_gregorian_calendar(save):
-    """2016-01-01 is 735965 days after 0001-01-01 by the calendar that was then in force, two fewer by today's."""
-    for calendar, days in (("standard", 735965), ("proleptic_gregorian", 735963)):
-        attributes = {"units": "days since 0001-01-01", "calendar": calendar}
-        clock = xr.Variable("valid_time", np.array([0, 31, 60]) + days, attributes)
-        path = save(grid(MONTHS, column([1, 2, 3]), 280).assign_coords(valid_time=clock))
-        assert read(path) == approx(1, 280)
-
-
-def test_undecodable_times(save):
-    clock = xr.Variable("valid_time", [0, 1, 2], {"units": "days since the flood"})
-    path = save(grid(MONTHS, 1, 280).assign_coords(valid_time=clock))
-    with pytest.raises(
-        TigerbushError, match=r"cannot be read as NetCDF .*; it may be damaged: compare its size"
-    ):
-        read(path)
-
-
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF3_64BIT_DATA", "NETCDF4"])
 @pytest.mark.parametrize("unlimited", [[], ["valid_time"]])
 def test_cut_netcdf(save, format, unlimited):

@@ -22,6 +22,11 @@ def refusal(path, period=JANUARY):
     return str(error.value)
 
 
+@pytest.mark.input(
+    "Weather",
+    "CSV with semicolons, tabs, blanks around names, decimal commas, titles above them, or in UTF-16",
+    "read",
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -50,6 +55,11 @@ def test_layouts_of_tables(tmp_path, text, encoding):
     assert read(save(tmp_path, text, encoding), *JANUARY) == EXPECTED
 
 
+@pytest.mark.input(
+    "Weather",
+    "decimal commas in a CSV whose columns are separated by commas, or a cut row",
+    "refused, with the line",
+)
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
@@ -106,6 +116,11 @@ def test_a_column_that_there_is_twice(tmp_path):
     assert refusal(path) == f"{path} has more than one column 'rain'; rename all but one of them."
 
 
+@pytest.mark.input(
+    "Weather",
+    "-999, -9999, NA or nothing where a value is missing",
+    "missing: dates that need it have no weather, and the log of their job names the line",
+)
 @pytest.mark.parametrize(
     "text", ["", " ", "NA", "nan", "NaN", "null", "None", "n/a", "--", "-999", "-9999", "-99.9", "-999.0", "-9999.90", "1e20", "-3.4e38", "99999", "-32768", "inf"]
 )  # fmt: skip
@@ -136,6 +151,11 @@ def test_more_gaps_than_values(tmp_path, caplog):
     assert "temperature" not in record.getMessage()
 
 
+@pytest.mark.input(
+    "Weather",
+    "hours in local time, one of which is missing in spring and double in autumn",
+    "the first missing record is named, the double one refused; times are taken for UTC",
+)
 def test_an_hour_that_local_time_does_not_have(tmp_path, caplog):
     hours = [f"2017-03-{day:02}T{hour:02}:00" for day in range(20, 32) for hour in range(24)]
     rows = [f"{hour},0.1,10" for hour in hours if hour != "2017-03-26T02:00"]

@@ -95,6 +95,11 @@ def refusal(read_it, *arguments, **options):
     return str(error.value)
 
 
+@pytest.mark.input(
+    "Weather",
+    "rain below zero or above 2 m a day, temperatures below 180 K or above 340 K, in a table",
+    "refused, with the line",
+)
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -130,6 +135,11 @@ def test_rain_of_a_period_beyond_what_is_possible(tmp_path):
     )
 
 
+@pytest.mark.input(
+    "Weather",
+    "the same in NetCDF or GRIB",
+    "refused, with the time",
+)
 @pytest.mark.parametrize(
     ("tp", "t2m", "reason"),
     [
@@ -146,6 +156,11 @@ def test_impossible_values_of_grids(save, tp, t2m, reason):
     )
 
 
+@pytest.mark.input(
+    "Weather",
+    "a grid with -9999 or 1e20 that it does not declare as fill values",
+    "these points are missing",
+)
 @pytest.mark.parametrize("fill", [-999, -9999, -32768, 9.96921e36, 1e20])
 def test_undeclared_fill_values_of_grids(save, fill, caplog):
     """At a point it is left out, in all of them the record is missing; also where rates are converted."""
@@ -161,6 +176,11 @@ def test_undeclared_fill_values_of_grids(save, fill, caplog):
     ]
 
 
+@pytest.mark.input(
+    "Weather",
+    "tiny negative rain of packed numbers",
+    "0",
+)
 def test_noise_of_packed_grids_is_no_rain(save):
     data = grid(times("2016-01-01", 48, 24), column([-4e-7, 0.01]), 280)
     assert read_grid(save(data), "2016-01-01", "2016-01-02")["total_precipitation"] == 0
