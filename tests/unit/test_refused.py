@@ -104,7 +104,7 @@ def test_what_is_fine_is_fine(folder):
         # a key that takes precedence over it does not hide it
         ("scene: {region: [0, 0, 10, 10], geo_region: 'POLYGON EMPTY'}", "scene.geo_region 'POLYGON EMPTY' is not POLYGON((longitude latitude, ...)) with one ring; expected a polygon such as POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8)). See config/README.md."),
         ("period: {start: 2003-01-01, step: 1d}", "period.step 1d cuts 2003-01-01 to 2017-04-01 into more than 5,000 dates; choose a narrower period or a longer step."),
-        ("period: {start: 2017-03-20}", "period.step 1m cuts 2017-03-20 to 2017-04-01 into 0 dates; choose a wider period or a shorter step."),
+        ("period: {start: 2017-03-20}", "period.step 1m cuts 2017-03-20 to 2017-04-01 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
     ],
 )  # fmt: skip
 def test_values(folder, text, expected):

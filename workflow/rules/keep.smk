@@ -6,7 +6,6 @@ complete: here it stays in place with a second hard link as a backup, and all ou
 the job fails. Every process of a run reads this file, since jobs on other machines prepare themselves.
 """
 
-import functools
 import os
 import shutil
 from pathlib import Path
@@ -20,24 +19,6 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 # also where the workflow is used as a module
 RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 DISCOVER_PRODUCTS = workflow.modifier.modify_rulename("discover_products")
-
-
-def wrap_method(owner, name):
-    """Wrap a method of Snakemake in a function, which gets the original first; never twice, however often this is read."""
-
-    def decorate(function):
-        original = getattr(owner, name)
-        original = getattr(original, "of_snakemake", original)
-
-        @functools.wraps(original)
-        def method(*args, **options):
-            return function(original, *args, **options)
-
-        method.of_snakemake = original
-        setattr(owner, name, method)
-        return function
-
-    return decorate
 
 
 def is_own_job(job):
@@ -134,14 +115,16 @@ async def finish_job(original, job, *args, error=False, **options):
     """At the end of a job, write its fingerprint and drop the backups, or upload the records of a failed one."""
     if not is_own_job(job):
         return await original(job, *args, error=error, **options)
-    failed = vars(job.dag.workflow.persistence).setdefault("failed", set())
-    failed.discard(job)
+    # in the order of their first failures
+    failed = vars(job.dag.workflow.persistence).setdefault("failed", {})
     if error:
-        failed.add(job)
+        failed[job] = None
         if runs_here(job):
             upload_records(job)
-    elif runs_here(job):
-        write_fingerprint(job)
+    else:
+        failed.pop(job, None)
+        if runs_here(job):
+            write_fingerprint(job)
     await original(job, *args, error=error, **options)
     if not error and runs_here(job):
         for file in job.output:

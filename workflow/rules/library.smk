@@ -1,5 +1,6 @@
 """The library, and for each rule a fingerprint of the library code that it runs. Imports are followed; no list is kept."""
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -143,3 +144,21 @@ def fetch_imports(*scripts):
 def fingerprint(paths):
     """Return the fingerprint of the contents of files."""
     return hashlib.sha256(b"".join(Path(str(path)).read_bytes() for path in paths)).hexdigest()[:16]
+
+
+def wrap_method(owner, name):
+    """Wrap a method or function of Snakemake in one that gets the original first; never twice, however often this is read."""
+
+    def decorate(function):
+        original = getattr(owner, name)
+        original = getattr(original, "of_snakemake", original)
+
+        @functools.wraps(original)
+        def method(*args, **options):
+            return function(original, *args, **options)
+
+        method.of_snakemake = original
+        setattr(owner, name, method)
+        return function
+
+    return decorate

@@ -34,9 +34,11 @@ def read_snakemake(arguments: list[str], program: tuple[str, ...] = ("-m", "snak
     """
     done = _run(arguments, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        if sentence := re.search(r"^WorkflowError[^\n]*:\n(?P<text>\S.+)$", done.stderr, re.MULTILINE):
+        # a dry run logs to standard output
+        output = done.stdout + done.stderr
+        if sentence := re.search(r"^ *WorkflowError[^\n]*:\n *(?P<text>\S.+)$", output, re.MULTILINE):
             raise TigerbushError(sentence["text"])
-        print(*(done.stdout + done.stderr).splitlines()[-15:], sep="\n", file=sys.stderr)
+        print(*output.splitlines()[-15:], sep="\n", file=sys.stderr)
         raise TigerbushError("snakemake cannot plan this run; see above.")
     return done.stdout
 

@@ -1,6 +1,7 @@
 """The periods of a run; each is named by its middle day, the date."""
 
 from calendar import monthrange
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from tigerbush.errors import TigerbushError
@@ -47,9 +48,66 @@ def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
         day = following
     cuts = f"period.step {step} cuts {start} to {end} into"
     if not periods:
-        raise TigerbushError(f"{cuts} 0 dates; choose a wider period or a shorter step.")
+        raise TigerbushError(
+            f"{cuts} 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."
+        )
     if len(periods) > MAX_DATES:
         raise TigerbushError(
             f"{cuts} more than {MAX_DATES:,} dates; choose a narrower period or a longer step."
         )
     return periods
+
+
+def dropped_period(start: str, end: str, step: str) -> tuple[str, str] | None:
+    """Return the first day of the incomplete last period, and the day after it; None when the last one is complete.
+
+    Raises
+    ------
+    TigerbushError
+        As `read_periods`.
+    """
+    first = max(read_periods(start, end, step).values())[1]
+    if first == end:
+        return None
+    try:
+        return first, step_from(date.fromisoformat(first), step).isoformat()
+    except (ValueError, OverflowError):
+        # the calendar of Python ends before it does
+        return None
+
+
+def period_warning(start: str, end: str, step: str, days: Iterable[str] = ()) -> str | None:
+    """Return a warning about an incomplete last period, which is dropped; None where nobody would expect it.
+
+    It is expected when products lie in it, and when the end looks like the last day instead of the day after it.
+
+    Parameters
+    ----------
+    start, end, step : str
+        `period` of the configuration.
+    days : iterable of str
+        Days of the products, YYYY-MM-DD.
+
+    Raises
+    ------
+    TigerbushError
+        As `read_periods`.
+    """
+    dropped = dropped_period(start, end, step)
+    if dropped is None:
+        return None
+    first, following = dropped
+    count = sum(first <= day < end for day in days)
+    if not (count or _is_last_day(date.fromisoformat(end), following, step)):
+        return None
+    products = f" with {count} product{'s' * (count > 1)}" if count else ""
+    return (
+        f"period.end {end} is not the last day but the day after it: the last period ({first} to {following}) is "
+        f"incomplete and dropped{products}; set period.end: {following} to use it, or {first} to leave it out."
+    )
+
+
+def _is_last_day(end: date, following: str, step: str) -> bool:
+    """Tell whether an end looks like the last day of a period, or that of a month where periods are months or years."""
+    tomorrow = end + timedelta(days=1)
+    return tomorrow.isoformat() == following or (step[-1] in "my" and tomorrow.day == 1)
