@@ -13,7 +13,7 @@ from snakemake.settings.types import RerunTrigger
 
 # Not an output of discovery: a table made by a release without fingerprints would then count as not yet discovered.
 TABLE_FINGERPRINT = workflow.modifier.path_modifier.replace_prefix(
-    str(Path(config["products"]).with_name("fingerprints") / "discover_products.json")
+    str(FINGERPRINTS.table_fingerprint(Path(config["products"])))
 )
 SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
 # rules by the names they have when the workflow is used as a module

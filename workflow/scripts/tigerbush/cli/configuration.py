@@ -11,11 +11,14 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
-from tigerbush.cli.snakemake import SNAKEFILE
+from tigerbush.cli.snakemake import CHECKOUT, SNAKEFILE
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.configuration import check_depth, prepare, resolve, schema_sentence
 from tigerbush.planning.credentials import refuse_credentials
+from tigerbush.planning.fingerprints import stale_table_sentence
 from tigerbush.planning.paths import check_file, check_files, check_folders, check_table_of_sites
+from tigerbush.planning.periods import read_periods
+from tigerbush.planning.source import discovery_parameters
 from tigerbush.planning.tables import read_sites
 
 DEFAULT = Path("config/config.yaml")
@@ -48,7 +51,12 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
         default=Path(),
         help="working directory of the run (default: the current folder)",
     )
-    command.add_argument("--profile", metavar="FOLDER", help="profile of the run, for example profiles/slurm")
+    command.add_argument(
+        "--profile",
+        type=_profile_folder,
+        metavar="FOLDER",
+        help="profile of the run, for example profiles/slurm, which is also found in the checkout",
+    )
 
 
 def snakemake_arguments(options: argparse.Namespace) -> list[str]:
@@ -74,11 +82,9 @@ def read_configuration(options: argparse.Namespace) -> dict:
         When a file is missing, a URL contains a password, or the workflow would refuse the configuration.
     """
     _apply_profile(options)
-    default = options.directory / DEFAULT
-    paths = [default] if default.exists() or not options.configfile else []
     config: dict = {}
     try:
-        for path in [*paths, *map(Path, options.configfile)]:
+        for path in map(Path, configuration_files(options)):
             mapping = _read_mapping(path)
             check_depth(mapping)
             update_config(config, mapping)
@@ -101,10 +107,26 @@ def read_run_configuration(options: argparse.Namespace) -> dict:
     ------
     TigerbushError
     """
+    refuse_missing_configuration(options)
     config = read_configuration(options)
     refuse_folders(options)
     sites_of(config, options.directory)
     return config
+
+
+def refuse_missing_configuration(options: argparse.Namespace) -> None:
+    """Refuse a run without a configuration: paths of the default one start in the checkout.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    _apply_profile(options)
+    if not (options.configfile or (options.directory / DEFAULT).exists()):
+        raise TigerbushError(
+            f"{options.directory.absolute()} has no {DEFAULT}; name your configuration with --configfile, or start in "
+            f"{CHECKOUT}."
+        )
 
 
 def refuse_folders(options: argparse.Namespace) -> None:
@@ -132,6 +154,12 @@ def sites_of(config: dict, directory: Path) -> dict[str, dict]:
     sites = read_sites(directory / config["sites"], side)
     check_files(config, sites, directory)
     return sites
+
+
+def stale_table(config: dict, sites: dict[str, dict], directory: Path) -> str | None:
+    """Return why the table of products is not that of the configuration, as far as discovery has recorded it."""
+    discovery = discovery_parameters(config["source"], sites, read_periods(**config["period"]))
+    return stale_table_sentence(directory / config["products"], discovery, config["source"]["path"])
 
 
 def read_profile(folder: str | None) -> dict:
@@ -163,9 +191,16 @@ def read_profile(folder: str | None) -> dict:
 
 
 def configuration_files(options: argparse.Namespace) -> Sequence[str]:
-    """Return the files that the configuration is read from."""
-    default = [str(DEFAULT)] if (options.directory / DEFAULT).exists() else []
-    return [*default, *options.configfile]
+    """Return the files that the configuration is read from: that of the checkout where there is no other."""
+    default = options.directory / DEFAULT
+    if default.exists():
+        return [str(default), *options.configfile]
+    return options.configfile or [str(CHECKOUT / DEFAULT)]
+
+
+def _profile_folder(name: str) -> str:
+    """Return the folder of a profile; snakemake looks up what is neither here nor in the checkout."""
+    return name if Path(name).exists() or not (CHECKOUT / name).is_dir() else str(CHECKOUT / name)
 
 
 def _apply_profile(options: argparse.Namespace) -> None:

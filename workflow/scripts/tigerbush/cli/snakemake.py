@@ -9,6 +9,9 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 
 SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
+CHECKOUT = SNAKEFILE.parents[1]
+# snakemake reads it by itself where it starts at the root of the checkout
+_WORKFLOW_PROFILE = Path("profiles/default")
 _CORES = ("-c", "--cores", "-j", "--jobs", "--profile", "--executor", "-e")
 
 
@@ -46,7 +49,9 @@ def read_snakemake(arguments: list[str], program: tuple[str, ...] = ("-m", "snak
 def _run(
     arguments: list[str], program: tuple[str, ...] = ("-m", "snakemake"), **options: object
 ) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-P", *program, "--snakefile", str(SNAKEFILE), *arguments]
+    known = _WORKFLOW_PROFILE.exists() or "--workflow-profile" in arguments
+    profile = [] if known else ["--workflow-profile", str(CHECKOUT / _WORKFLOW_PROFILE)]
+    command = [sys.executable, "-P", *program, "--snakefile", str(SNAKEFILE), *profile, *arguments]
     # an argument list, never a shell: file names are data
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(command, env=environment, check=False, **options)  # noqa: S603

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.tables import SITE_COLUMNS
+from tigerbush.planning.tables import SITE_BOUNDS, SITE_COLUMNS
 from tigerbush.pyveg import MODES
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
@@ -37,23 +37,33 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
     level = config["source"]["level"]
     # many products share few tiles
     covers = cache(lambda sensor, tile: sensor.reaches(place, tile))
-    rows = [
-        row
-        for row in products.values()
-        if level in (None, row["level"]) and covers(sensor_of(row["product"]), row["tile"])
-    ]
+    at_level = [row for row in products.values() if level in (None, row["level"])]
+    rows = [row for row in at_level if covers(sensor_of(row["product"]), row["tile"])]
     if not rows:
-        raise TigerbushError(
-            f"site {site['site']} at {place.longitude:g}, {place.latitude:g} lies outside every tile of "
-            f"{config['products']}; correct it in {config['sites']}, or add products that cover it and run "
-            "./tigerbush discover."
-        )
+        raise TigerbushError(_outside(site["site"], place, at_level, config))
     if len({row["level"] for row in rows}) > 1:
         raise TigerbushError(
             f"site {site['site']} has products of two levels (L1C and L2A) in {config['products']}; set source.level "
             "to the one to use."
         )
     return rows
+
+
+def _outside(site: str, place: Place, products: Iterable[Product], config: Mapping) -> str:
+    """Return the sentence for a site outside every tile of the products."""
+    subject = (
+        f"site {site} at {place.longitude:g}, {place.latitude:g} lies outside every tile of {config['products']}"
+    )
+    low, high = SITE_BOUNDS["latitude"]
+    if low <= place.longitude <= high:
+        exchanged = Place(place.latitude, place.longitude, place.region_size)
+        if any(sensor_of(row["product"]).reaches(exchanged, row["tile"]) for row in products):
+            return (
+                f"{subject}, and inside with longitude and latitude exchanged; correct them in {config['sites']}."
+            )
+    return (
+        f"{subject}; correct it in {config['sites']}, or add products that cover it and run ./tigerbush discover."
+    )
 
 
 def plan_dates(

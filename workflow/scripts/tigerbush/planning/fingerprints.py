@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tigerbush.planning.tables import PRODUCT, SITE_COLUMNS
@@ -150,6 +151,33 @@ def text_differences(old: str, new: str) -> str | None:
         return differences(json.loads(old), json.loads(new))
     except (ValueError, AttributeError):
         return "its fingerprint is damaged"
+
+
+def table_fingerprint(products: Path) -> Path:
+    """Return where discovery records the settings that it has listed products with, beside their table."""
+    return products.with_name("fingerprints") / "discover_products.json"
+
+
+def stale_table_sentence(products: Path, discovery: Mapping, folder: object) -> str | None:
+    """Return why a table of products is not that of a configuration; None if it is, or if there is no record.
+
+    Parameters
+    ----------
+    products : Path
+        The table.
+    discovery : mapping
+        What `tigerbush.planning.source.discovery_parameters` returns.
+    folder : object
+        `source.path` of the configuration.
+    """
+    try:
+        recorded = table_fingerprint(products).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    changes = text_differences(recorded, text_of(parameters_of(discovery, [], folder)))
+    return changes and (
+        f"{products} was made with other settings ({changes}); run ./tigerbush discover with the same options first."
+    )
 
 
 def summary_differences(keys: Iterable[str], summary: Mapping, config: Mapping, site: Mapping) -> str | None:

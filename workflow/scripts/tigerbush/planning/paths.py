@@ -42,7 +42,9 @@ def check_table_of_sites(config: Mapping, directory: Path = Path()) -> None:
 
 
 def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path()) -> None:
-    """Refuse tables of products and weather files that exist but are not readable regular files.
+    """Refuse tables of products and weather files that are not readable regular files, and weather that does not exist.
+
+    The table of products is written by discovery. Weather that was read in an earlier run outlives its file.
 
     Parameters
     ----------
@@ -67,7 +69,11 @@ def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path())
     ):
         names = sites if path and "{site}" in path else [""]
         for site in names if path else ():
-            check_file(key, directory / path.replace("{site}", site))
+            file = directory / path.replace("{site}", site)
+            check_file(key, file)
+            known = (directory / "results").glob(f"{site or '*'}/*/weather.json")
+            if config["source"]["kind"] != "sample" and not file.exists() and not any(known):
+                raise TigerbushError(f"{key}: {file} does not exist; correct {key}, or set it to null.")
 
 
 def check_file(key: str, path: Path) -> None:

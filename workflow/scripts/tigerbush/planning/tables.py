@@ -77,11 +77,13 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t")
-            for column in columns:
-                if column not in (reader.fieldnames or ()):
-                    raise TigerbushError(f"{path} has no column {column!r}; expected {', '.join(columns)}.")
+            _check_header(path, list(reader.fieldnames or ()), columns)
             rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise TigerbushError(
+            f"{path} is not text in UTF-8; save it as UTF-8, with fields separated by tabs."
+        ) from None
+    except (OSError, csv.Error) as error:
         raise TigerbushError(f"{path} cannot be read as a table: {error}.") from None
     for line, row in rows:
         if None in row or None in row.values():
@@ -91,6 +93,14 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
             for column, text in row.items():
                 refuse_credentials(text, f"{path}, line {line}: {column}")
     return rows
+
+
+def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse a table in which a column is missing, or is there twice."""
+    for column in columns:
+        if header.count(column) != 1:
+            fault = "has two columns" if column in header else "has no column"
+            raise TigerbushError(f"{path} {fault} {column!r}; expected {', '.join(columns)}, separated by tabs.")
 
 
 def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
@@ -134,11 +144,19 @@ def _degrees(row: Row, where: str) -> dict[str, float]:
         except ValueError:
             numbers[column] = float("nan")
         if not low <= numbers[column] <= high:
+            exchanged = column == "latitude" and _are_exchanged(numbers["longitude"], numbers["latitude"])
+            advice = "longitude and latitude seem to be exchanged" if exchanged else "correct it"
             raise TigerbushError(
                 f"{where}: {column} {row[column][:40]!r} of site {row['site']} is not a number from "
-                f"{low:g} to {high:g}; correct it."
+                f"{low:g} to {high:g}; {advice}."
             )
     return numbers
+
+
+def _are_exchanged(longitude: float, latitude: float) -> bool:
+    """Tell whether two numbers are in bounds as latitude and longitude."""
+    bounds = zip((longitude, latitude), (SITE_BOUNDS["latitude"], SITE_BOUNDS["longitude"]), strict=True)
+    return all(low <= value <= high for value, (low, high) in bounds)
 
 
 def read_products(path: Path) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Check everything a run depends on: keys, endpoints, disk, engines, clusters. Nothing is run.
+"""Check everything a run depends on: tables, weather, keys, endpoints, disk, engines, clusters. Nothing is run.
 
-Each line says ok, or failed and what to do; the exit status is 1 if a check failed. Use the options of the run:
+Each line says ok, warning, or failed and what to do; the exit status is 1 if a check failed. Use the options of the run:
 ./tigerbush doctor --configfile config/cdse.yaml --profile profiles/slurm
 """
 
@@ -17,11 +17,13 @@ from tigerbush.cli.configuration import (
     read_configuration,
     read_profile,
     refuse_folders,
+    refuse_missing_configuration,
 )
 from tigerbush.cli.doctor.azure import check_azure
 from tigerbush.cli.doctor.finding import Finding
-from tigerbush.cli.doctor.machine import check_disk, check_gdal, check_slurm, check_snap, check_tables
+from tigerbush.cli.doctor.machine import check_disk, check_gdal, check_slurm, check_snap
 from tigerbush.cli.doctor.source import check_source
+from tigerbush.cli.doctor.tables import check_tables
 from tigerbush.errors import TigerbushError
 
 # for all checks together; one that has not ended by then has failed
@@ -44,16 +46,17 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if rest:
         raise TigerbushError(f"doctor does not know {' '.join(rest)!r}; see ./tigerbush doctor --help.")
     try:
+        refuse_missing_configuration(options)
         config = read_configuration(options)
         profile = read_profile(options.profile)
         refuse_folders(options)
     except TigerbushError as error:
         findings = [Finding("configuration", False, str(error))]
     else:
-        files = ", ".join(configuration_files(options)) or "values of the command line"
+        files = ", ".join(configuration_files(options))
         findings = [Finding("configuration", True, files), *run_checks(checks(options, config, profile))]
     for finding in findings:
-        print(f"{'ok' if finding.ok else 'failed':7} {finding.name:15} {redacted(finding.text)}", flush=True)
+        print(f"{finding.state:7} {finding.name:15} {redacted(finding.text)}", flush=True)
     return int(not all(finding.ok for finding in findings))
 
 

@@ -14,8 +14,16 @@ class Finding:
     ok : bool
     text : str
         The state, or what to do.
+    warning : bool
+        Whether what works may not be what is meant.
     """
 
     name: str
     ok: bool
     text: str
+    warning: bool = False
+
+    @property
+    def state(self) -> str:
+        """The word at the beginning of the line."""
+        return "failed" if not self.ok else "warning" if self.warning else "ok"

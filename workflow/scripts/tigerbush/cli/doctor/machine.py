@@ -1,4 +1,4 @@
-"""Checks of the machine: tables, disk, engines, SLURM."""
+"""Checks of the machine: disk, engines, SLURM."""
 
 import shutil
 import subprocess
@@ -8,7 +8,6 @@ from pathlib import Path
 import rasterio
 from rasterio.env import GDALVersion
 
-from tigerbush.cli.configuration import sites_of
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.scenes.snap import check_engine
 
@@ -17,19 +16,11 @@ MIN_FREE_BYTES = 5e9
 SECONDS = 3
 
 
-def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
-    """Read the table of sites, and look for that of products."""
-    yield Finding("sites", True, f"{len(sites_of(config, directory))} in {directory / config['sites']}")
-    table = directory / config["products"]
-    state = "exists" if table.exists() else "will be written by the first run"
-    yield Finding("products", True, f"{table} {state}")
-
-
 def check_disk(directory: Path) -> Iterator[Finding]:
     """Measure the free disk space for results."""
-    folder = next(
-        path for path in ((directory / "results").absolute(), directory.absolute()) if path.exists()
-    )
+    # the first run creates them
+    results = (directory / "results").absolute()
+    folder = next(path for path in (results, *results.parents) if path.exists())
     free = shutil.disk_usage(folder).free
     enough = free >= MIN_FREE_BYTES
     advice = (

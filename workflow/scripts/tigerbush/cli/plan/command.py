@@ -8,6 +8,7 @@ prices are those of `plan` in the configuration. Targets are named as for snakem
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 
 from tigerbush.cli.configuration import (
@@ -16,10 +17,12 @@ from tigerbush.cli.configuration import (
     read_run_configuration,
     sites_of,
     snakemake_arguments,
+    stale_table,
 )
 from tigerbush.cli.plan.cost import Output, estimate, report, submitted_jobs
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.periods import period_warning
 from tigerbush.planning.tables import PRODUCT, read_rows
 
 # a profile makes no difference here, and its logger would change the output that is parsed
@@ -48,14 +51,19 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         raise TigerbushError(
             f"{table} does not exist yet; run ./tigerbush discover with the same options first."
         )
+    sites = sites_of(config, options.directory)
+    if stale := stale_table(config, sites, options.directory):
+        raise TigerbushError(stale)
     arguments = [*options.targets, *_QUIET, *snakemake_arguments(options)]
     jobs = jobs_of(read_snakemake(["--dry-run", *arguments]))
     outputs = outputs_of(read_snakemake(["--summary", *arguments]))
     profile = read_profile(options.profile)
     starts = submitted_jobs(jobs, profile) if profile.get("executor", "local") != "local" else 0
-    sites = sites_of(config, options.directory)
     total = estimate(config, sites, jobs, outputs, file_sizes(table), starts=starts)
     print(json.dumps(total, indent=1) if options.json else report(total))
+    days = [row["sensing_time"][:10] for row in read_rows(table)]
+    if warning := period_warning(**config["period"], days=days):
+        print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 

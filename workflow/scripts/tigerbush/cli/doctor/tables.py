@@ -1,0 +1,120 @@
+"""Checks of the tables of sites and products, of weather files, and of the tiles of products against the sites."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tigerbush.cli.configuration import sites_of, stale_table
+from tigerbush.cli.doctor.finding import Finding
+from tigerbush.errors import TigerbushError
+from tigerbush.planning.dates import products_of
+from tigerbush.planning.paths import QUANTITIES
+from tigerbush.planning.periods import period_warning, read_periods
+from tigerbush.planning.tables import SITE_BOUNDS, SITE_COLUMNS, read_files, read_products
+from tigerbush.sensors import ends_like_product, name_at, sensor_of
+from tigerbush.site import Place
+from tigerbush.weather.read import read_weather
+
+Rows = dict[str, dict[str, Any]]
+
+
+def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
+    """Read the tables and the weather as a run does, and compare them with each other."""
+    sites = sites_of(config, directory)
+    yield Finding("sites", True, f"{len(sites)} in {directory / config['sites']}")
+    yield from check_weather(config, sites, directory)
+    table = directory / config["products"]
+    stale = stale_table(config, sites, directory)
+    products: Rows = {}
+    if table.exists():
+        products = read_products(table)
+        if table.with_name("files.tsv").exists():
+            read_files(table.with_name("files.tsv"))
+        yield Finding("products", True, stale or f"{len(products)} in {table}", warning=bool(stale))
+    else:
+        yield Finding("products", True, f"{table} will be written by ./tigerbush discover")
+    days = [row["sensing_time"][:10] for row in products.values()]
+    if warning := period_warning(**config["period"], days=days):
+        yield Finding("period", True, warning, warning=True)
+    place = config["products"]
+    if config["source"]["kind"] == "local" and (stale or not products):
+        products, place = products_in(directory / config["source"]["path"]), config["source"]["path"]
+    if products:
+        yield from check_tiles(config | {"products": place}, sites, products)
+
+
+def check_weather(config: Mapping, sites: Mapping[str, Mapping], directory: Path) -> Iterator[Finding]:
+    """Read the weather of the first period from each file, with the reader of the run."""
+    weather = config["weather"]
+    if not weather["path"] or config["source"]["kind"] == "sample":
+        return
+    first = next(iter(read_periods(**config["period"]).values()))
+    readable = set()
+    for name, site in sites.items():
+        files = tuple(
+            directory / (weather[quantity]["path"] or weather["path"]).replace("{site}", name)
+            for quantity in QUANTITIES
+        )
+        # those of earlier results may be gone
+        if files in readable or not all(file.exists() for file in files):
+            continue
+        quantities = {
+            quantity: weather[quantity] | {"path": file}
+            for quantity, file in zip(QUANTITIES, files, strict=True)
+        }
+        try:
+            covered = read_weather(files[0], *first, site=site, date=weather["date"], **quantities)
+        except TigerbushError as error:
+            yield Finding("weather", False, str(error))
+            continue
+        readable.add(files)
+        if covered is None:
+            text = f"{files[0]} does not cover the first period, {first[0]} to {first[1]}, whose weather is null"
+            yield Finding("weather", True, text, warning=True)
+    if readable:
+        yield Finding("weather", True, f"{len(readable)} file(s) can be read")
+
+
+def products_in(folder: Path) -> Rows:
+    """Return what the names of the products in a folder say, as far as the plan of a site needs it."""
+    rows: Rows = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        try:
+            name = name_at(path)
+        except TigerbushError:
+            continue
+        if ends_like_product(path):
+            rows[name.product] = {"product": name.product, "level": name.level, "tile": name.tile}
+    return rows
+
+
+def check_tiles(config: Mapping, sites: Mapping[str, Mapping], products: Rows) -> Iterator[Finding]:
+    """Compare each site with the tiles of the products: outside all of them, or only partly inside."""
+    inside = 0
+    for name, site in sites.items():
+        try:
+            rows = products_of(site, products, config)
+        except TigerbushError as error:
+            yield Finding("tiles", False, str(error))
+            continue
+        inside += 1
+        if is_partly_outside(site, rows):
+            text = (
+                f"site {name} lies only partly in the tiles of {config['products']}: its sub-images without data are "
+                "never used; add products of the missing tiles, move the site or make it smaller."
+            )
+            yield Finding("tiles", True, text, warning=True)
+    if inside:
+        yield Finding("tiles", True, f"{inside} of {len(sites)} sites lie in tiles of {config['products']}")
+
+
+def is_partly_outside(site: Mapping[str, Any], products: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether a corner of a site lies in none of the tiles of products that reach the site."""
+    tiles = {(sensor_of(row["product"]), row["tile"]) for row in products}
+    west, south, east, north = Place(*(site[column] for column in SITE_COLUMNS[1:])).bounding_box
+    corners = [
+        Place(longitude, latitude, SITE_BOUNDS["region_size"][0])
+        for longitude in (west, east)
+        for latitude in (south, north)
+    ]
+    return not all(any(sensor.reaches(corner, tile) for sensor, tile in tiles) for corner in corners)
