@@ -171,14 +171,16 @@ def planned(monkeypatch, tmp_path):
         run.estimated.append((given, options))
         return {"a": 1}
 
-    run.asked, run.estimated = [], []
+    run.asked, run.estimated, run.stale = [], [], None
     run.answers = [
         "Job stats:\njob  count\ndate  2\n\n",
         f"{SUMMARY}results/here/2017-01-16/a\t-\tdate\t-\tok\tupdate pending\n",
     ]
-    config = {"products": "table.tsv", "sites": "sites.tsv"}
+    period = {"start": "2017-01-01", "end": "2017-03-01", "step": "1m"}
+    config = {"products": "table.tsv", "sites": "sites.tsv", "period": period}
     monkeypatch.setattr(plan, "read_run_configuration", lambda options: config)
     monkeypatch.setattr(plan, "sites_of", lambda config, directory: {"here": directory / config["sites"]})
+    monkeypatch.setattr(plan, "stale_table", lambda config, sites, directory: run.stale)
     monkeypatch.setattr(plan, "read_snakemake", read_snakemake)
     monkeypatch.setattr(plan, "estimate", estimate)
     monkeypatch.setattr(plan, "report", lambda estimate: f"report of {estimate}")
@@ -233,6 +235,13 @@ def test_a_plan_without_a_table(planned, tmp_path):
     assert str(error.value) == (
         f"{tmp_path}/table.tsv does not exist yet; run ./tigerbush discover with the same options first."
     )
+
+
+def test_a_stale_table_is_refused_before_anything_is_planned(planned):
+    planned.stale = "table.tsv is of other settings."
+    with pytest.raises(TigerbushError, match=r"^table\.tsv is of other settings\.$"):
+        planned()
+    assert planned.asked == []
 
 
 @pytest.mark.parametrize("answer", ["", "no table " + "x" * 300])

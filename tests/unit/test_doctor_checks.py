@@ -77,22 +77,21 @@ def test_findings_are_printed(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "read_configuration", lambda options: {"scene": {"engine": "rasterio"}})
     monkeypatch.setattr(doctor, "read_profile", lambda name: {})
     monkeypatch.setattr(doctor, "refuse_folders", lambda options: None)
+    monkeypatch.setattr(doctor, "refuse_missing_configuration", lambda options: None)
     monkeypatch.setattr(doctor, "configuration_files", lambda options: ["a.yaml", "b.yaml"])
     monkeypatch.setenv("MY_TOKEN", "abcd")
     for findings, status in (
         ([Finding("disk", True, "abcd\n free")], 0),
         ([Finding("disk", False, "none")], 1),
+        ([Finding("period", True, "odd", warning=True)], 0),
     ):
         monkeypatch.setattr(doctor, "checks", lambda *_: "checks")
         monkeypatch.setattr(doctor, "run_checks", lambda chosen, findings=findings: findings)
         assert doctor.run(options, []) == status
     assert capsys.readouterr().out == (
         "ok      configuration   a.yaml, b.yaml\nok      disk            <MY_TOKEN> free\nok      configuration   "
-        "a.yaml, b.yaml\nfailed  disk            none\n"
+        "a.yaml, b.yaml\nfailed  disk            none\nok      configuration   a.yaml, b.yaml\nwarning period          odd\n"
     )
-    monkeypatch.setattr(doctor, "configuration_files", lambda options: [])
-    assert doctor.run(options, []) == 1
-    assert capsys.readouterr().out.startswith("ok      configuration   values of the command line\n")
 
     def refuse(options):
         raise TigerbushError("it is wrong.")
@@ -275,38 +274,6 @@ def test_a_file_of_a_web_server(monkeypatch, bucket, tmp_path):
     monkeypatch.setattr(Servers, "request", lambda *_, **__: Response(404, b"", {}, "h"))
     assert tuples(doctor_source.check_source(config, tmp_path))[1:] == [
         ("reading", False, "https://d.example/c.tif does not exist (any more); run ./tigerbush discover, then ./tigerbush retry.")
-    ]  # fmt: skip
-
-
-def test_the_tables(tmp_path):
-    config = {
-        "sites": "sites.tsv", "products": "products.tsv", "subimages": {"size": 50}, "composite": {"resolution": 10},
-        "weather": {"path": None, "precipitation": {"path": None}, "temperature": {"path": None}},
-    }  # fmt: skip
-    path, table = tmp_path / "sites.tsv", tmp_path / "products.tsv"
-
-    def refused():
-        """By the sentences of the workflow, which the doctor shows."""
-        [finding] = run_checks({"sites": lambda: doctor_machine.check_tables(config, tmp_path)})
-        assert (finding.name, finding.ok) == ("sites", False)
-        return finding.text
-
-    head = "site\tlongitude\tlatitude\tregion_size\n"
-    assert refused() == (f"sites: {path} does not exist; write this table, or correct sites.")
-    path.write_text("site\n")
-    assert refused() == (
-        f"{path} has no column 'longitude'; expected site, longitude, latitude, region_size."
-    )
-    path.write_text(head)
-    assert refused() == f"{path} contains no sites; add a line with site, longitude, latitude, region_size."
-    path.write_text(f"{head}a\t14.5\t45.8\t0.1\n")
-    assert tuples(doctor_machine.check_tables(config, tmp_path)) == [
-        ("sites", True, f"1 in {path}"), ("products", True, f"{table} will be written by the first run"),
-    ]  # fmt: skip
-    path.write_text(f"{head}a\t14.5\t45.8\t0.1\nb\t14.5\t45.8\t0.1\n")
-    table.touch()
-    assert tuples(doctor_machine.check_tables(config, tmp_path)) == [
-        ("sites", True, f"2 in {path}"), ("products", True, f"{table} exists"),
     ]  # fmt: skip
 
 

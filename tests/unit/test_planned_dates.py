@@ -64,6 +64,29 @@ def test_a_site_without_products():
         assert str(error.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "exchanged"),
+    [
+        (45.87, 14.56, True),
+        (45.9, 15.05, True),
+        (45.87, 20.0, False),
+        (-14.56, 45.87, False),
+        (145.87, 14.56, False),
+    ],
+)
+def test_a_site_whose_coordinates_are_exchanged(longitude, latitude, exchanged):
+    """As its latitude, 145.87 would not be on the earth."""
+    site = {"site": "middle", "longitude": longitude, "latitude": latitude, "region_size": 0.01}
+    with pytest.raises(TigerbushError) as error:
+        products_of(site, products(FIRST), config())
+    subject = f"site middle at {longitude:g}, {latitude:g} lies outside every tile of p.tsv"
+    assert str(error.value) == (
+        f"{subject}, and inside with longitude and latitude exchanged; correct them in s.tsv."
+        if exchanged
+        else f"{subject}; correct it in s.tsv, or add products that cover it and run ./tigerbush discover."
+    )
+
+
 def test_two_levels():
     with pytest.raises(TigerbushError) as error:
         products_of(MIDDLE, products(FIRST, CORRECTED), config())

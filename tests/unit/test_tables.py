@@ -41,21 +41,26 @@ def test_rows_and_their_lines(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"a\n1\n", " has no column 'b'; expected a, b."),
-        (b"", " has no column 'a'; expected a, b."),
+        (b"a\n1\n", " has no column 'b'; expected a, b, separated by tabs."),
+        (b"a,b\n1,2\n", " has no column 'a'; expected a, b, separated by tabs."),
+        (b"a  b\n1  2\n", " has no column 'a'; expected a, b, separated by tabs."),
+        (b"# mine\na\tb\n1\t2\n", " has no column 'a'; expected a, b, separated by tabs."),
+        (b"A\tb\n1\t2\n", " has no column 'a'; expected a, b, separated by tabs."),
+        (b"", " has no column 'a'; expected a, b, separated by tabs."),
+        (b"\n\n", " has no column 'a'; expected a, b, separated by tabs."),
+        (b"a\tb\tb\n1\t2\t3\n", " has two columns 'b'; expected a, b, separated by tabs."),
         (b"a\tb\n1\t2\t3\n", ", line 2: expected 2 fields separated by tabs."),
         (b"a\tb\n1\t2\n1\n", ", line 3: expected 2 fields separated by tabs."),
-        (
-            b"\xff",
-            " cannot be read as a table: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte.",
-        ),
+        *((content, " is not text in UTF-8; save it as UTF-8, with fields separated by tabs.") for content in (
+            "a\tb\nS\xe9n\xe9gal\t2\n".encode("latin-1"), "a\tb\n1\t2\n".encode("utf-16"), b"PK\x03\x04\xfe\xff",
+        )),
         (
             b"a\tb\n1\thttps://user:secret@host\n",
             ", line 2: b contains a user, password, key or signature in a URL, which everyone can see who reads a "
             "configuration, log or result; remove it, and set keys in the environment (docs/sources.md).",
         ),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_table(tmp_path, content, sentence):
     path = tmp_path / "t.tsv"
     path.write_bytes(content)
@@ -98,8 +103,14 @@ NAME = "is reserved, used twice or not made of letters, digits, - and _; choose 
         (("a" * 90, "1", "2", "0.1"), f"site name '{'a' * 80}' {NAME}"),
         (("a", "180.1", "2", "0.1"), "longitude '180.1' of site a is not a number from -180 to 180; correct it."),
         (("a", "nan", "2", "0.1"), "longitude 'nan' of site a is not a number from -180 to 180; correct it."),
-        (("a", "1", "84.1", "0.1"), "latitude '84.1' of site a is not a number from -80 to 84; correct it."),
-        (("a", "1", "-80.1", "0.1"), "latitude '-80.1' of site a is not a number from -80 to 84; correct it."),
+        (("a", "1", "84.1", "0.1"), "latitude '84.1' of site a is not a number from -80 to 84; correct it (are longitude and latitude exchanged?)."),
+        (("a", "-11.5", "-142.3", "0.1"), "latitude '-142.3' of site a is not a number from -80 to 84; correct it (are longitude and latitude exchanged?)."),
+        # no degree of latitude either
+        (("a", "100", "-80.1", "0.1"), "latitude '-80.1' of site a is not a number from -80 to 84; correct it."),
+        (("a", "1", "181", "0.1"), "latitude '181' of site a is not a number from -80 to 84; correct it."),
+        (("a", "14,5593", "45,8694", "0,0037"), "longitude '14,5593' of site a is not a number from -180 to 180; correct it."),
+        (("a", "inf", "2", "0.1"), "longitude 'inf' of site a is not a number from -180 to 180; correct it."),
+        (("site", "longitude", "latitude", "region_size"), "longitude 'longitude' of site site is not a number from -180 to 180; correct it."),
         (("a", "1", "x" * 50, "0.1"), f"latitude '{'x' * 40}' of site a is not a number from -80 to 84; correct it."),
         (("a", "1", "2", "0.51"), "region_size '0.51' of site a is not a number from 1e-06 to 0.5; correct it."),
         (("a", "1", "2", "0"), "region_size '0' of site a is not a number from 1e-06 to 0.5; correct it."),

@@ -51,19 +51,13 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
 
 def _outside(site: str, place: Place, products: Iterable[Product], config: Mapping) -> str:
     """Return the sentence for a site outside every tile of the products."""
-    subject = (
-        f"site {site} at {place.longitude:g}, {place.latitude:g} lies outside every tile of {config['products']}"
-    )
+    subject = f"site {site} at {place.longitude:g}, {place.latitude:g} lies outside every tile of {config['products']}"
     low, high = SITE_BOUNDS["latitude"]
     if low <= place.longitude <= high:
         exchanged = Place(place.latitude, place.longitude, place.region_size)
         if any(sensor_of(row["product"]).reaches(exchanged, row["tile"]) for row in products):
-            return (
-                f"{subject}, and inside with longitude and latitude exchanged; correct them in {config['sites']}."
-            )
-    return (
-        f"{subject}; correct it in {config['sites']}, or add products that cover it and run ./tigerbush discover."
-    )
+            return f"{subject}, and inside with longitude and latitude exchanged; correct them in {config['sites']}."
+    return f"{subject}; correct it in {config['sites']}, or add products that cover it and run ./tigerbush discover."
 
 
 def plan_dates(

@@ -63,17 +63,35 @@ def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path())
     check_file("products", table)
     check_file("products", table.with_name("files.tsv"))
     weather = config["weather"]
-    for key, path in (
-        ("weather.path", weather["path"]),
-        *((f"weather.{quantity}.path", weather[quantity]["path"]) for quantity in QUANTITIES),
-    ):
-        names = sites if path and "{site}" in path else [""]
-        for site in names if path else ():
-            file = directory / path.replace("{site}", site)
-            check_file(key, file)
-            known = (directory / "results").glob(f"{site or '*'}/*/weather.json")
-            if config["source"]["kind"] != "sample" and not file.exists() and not any(known):
-                raise TigerbushError(f"{key}: {file} does not exist; correct {key}, or set it to null.")
+    keys = {"weather.path": weather["path"]}
+    keys |= {f"weather.{quantity}.path": weather[quantity]["path"] for quantity in QUANTITIES}
+    for key, path in keys.items():
+        for site in _sites_with_file(path, sites):
+            check_file(key, directory / path.replace("{site}", site))
+    if weather["path"] and config["source"]["kind"] != "sample":
+        for quantity in QUANTITIES:
+            key = f"weather.{quantity}.path" if weather[quantity]["path"] else "weather.path"
+            check_weather_exists(key, keys[key], sites, directory)
+
+
+def check_weather_exists(key: str, path: str, sites: Iterable[str], directory: Path) -> None:
+    """Refuse a weather file that does not exist, unless weather of its sites was read in an earlier run.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    for site in _sites_with_file(path, sites):
+        file = directory / path.replace("{site}", site)
+        if not file.exists() and not any((directory / "results").glob(f"{site or '*'}/*/weather.json")):
+            raise TigerbushError(f"{key}: {file} does not exist; correct {key}, or set it to null.")
+
+
+def _sites_with_file(path: str | None, sites: Iterable[str]) -> Iterable[str]:
+    """Return the sites that have a weather file of their own; one without name when all have the same."""
+    if not path:
+        return ()
+    return sites if "{site}" in path else ("",)
 
 
 def check_file(key: str, path: Path) -> None:

@@ -100,7 +100,9 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
     for column in columns:
         if header.count(column) != 1:
             fault = "has two columns" if column in header else "has no column"
-            raise TigerbushError(f"{path} {fault} {column!r}; expected {', '.join(columns)}, separated by tabs.")
+            raise TigerbushError(
+                f"{path} {fault} {column!r}; expected {', '.join(columns)}, separated by tabs."
+            )
 
 
 def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
@@ -144,8 +146,8 @@ def _degrees(row: Row, where: str) -> dict[str, float]:
         except ValueError:
             numbers[column] = float("nan")
         if not low <= numbers[column] <= high:
-            exchanged = column == "latitude" and _are_exchanged(numbers["longitude"], numbers["latitude"])
-            advice = "longitude and latitude seem to be exchanged" if exchanged else "correct it"
+            exchanged = column == "latitude" and _may_be_exchanged(numbers["longitude"], numbers["latitude"])
+            advice = "correct it" + " (are longitude and latitude exchanged?)" * exchanged
             raise TigerbushError(
                 f"{where}: {column} {row[column][:40]!r} of site {row['site']} is not a number from "
                 f"{low:g} to {high:g}; {advice}."
@@ -153,7 +155,7 @@ def _degrees(row: Row, where: str) -> dict[str, float]:
     return numbers
 
 
-def _are_exchanged(longitude: float, latitude: float) -> bool:
+def _may_be_exchanged(longitude: float, latitude: float) -> bool:
     """Tell whether two numbers are in bounds as latitude and longitude."""
     bounds = zip((longitude, latitude), (SITE_BOUNDS["latitude"], SITE_BOUNDS["longitude"]), strict=True)
     return all(low <= value <= high for value, (low, high) in bounds)

@@ -1,6 +1,7 @@
 """Check everything a run depends on: tables, weather, keys, endpoints, disk, engines, clusters. Nothing is run.
 
-Each line says ok, warning, or failed and what to do; the exit status is 1 if a check failed. Use the options of the run:
+Each line says ok, warning or failed, and what to do; the exit status is 1 if a check failed. Use the options of the
+run:
 ./tigerbush doctor --configfile config/cdse.yaml --profile profiles/slurm
 """
 

@@ -69,7 +69,9 @@ def check_weather(config: Mapping, sites: Mapping[str, Mapping], directory: Path
             continue
         readable.add(files)
         if covered is None:
-            text = f"{files[0]} does not cover the first period, {first[0]} to {first[1]}, whose weather is null"
+            text = (
+                f"{files[0]} does not cover the first period, {first[0]} to {first[1]}, whose weather is null"
+            )
             yield Finding("weather", True, text, warning=True)
     if readable:
         yield Finding("weather", True, f"{len(readable)} file(s) can be read")

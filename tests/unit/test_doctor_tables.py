@@ -1,0 +1,208 @@
+"""What doctor finds in tables, weather and tiles: the sentences of a run, on real files."""
+
+import argparse
+
+import pytest
+import yaml
+
+from fabricate import name_of
+from runs import BASE, SITE
+from tigerbush.cli.__main__ import main
+from tigerbush.cli.configuration import read_configuration
+from tigerbush.cli.doctor.tables import check_tables
+from tigerbush.errors import TigerbushError
+from tigerbush.planning.fingerprints import parameters_of, table_fingerprint, text_of
+from tigerbush.planning.source import discovery_parameters
+from tigerbush.planning.tables import COLUMNS, parse_name, read_sites, table_row, write_table
+
+HEAD = "site\tlongitude\tlatitude\tregion_size\n"
+ROW = "\t".join(map(str, SITE)) + "\n"
+COLUMNS_OF_SITES = "expected site, longitude, latitude, region_size, separated by tabs."
+NAME = "is reserved, used twice or not made of letters, digits, - and _; choose another."
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run of a folder with two products of one tile, which are only named."""
+    (tmp_path / "sites.tsv").write_text(HEAD + ROW)
+    for day in ("20170110", "20170210"):
+        (tmp_path / "products" / f"{name_of(day)}.SAFE").mkdir(parents=True)
+    return tmp_path
+
+
+def settings(folder, **changes):
+    base = BASE | {"source": {"kind": "local", "path": "products"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(base | changes))
+    options = argparse.Namespace(
+        configfile=[str(folder / "config.yaml")], config=[], directory=folder, profile=None
+    )
+    return read_configuration(options)
+
+
+def findings(folder, **changes):
+    """State, name and text of each finding, without the name of the folder."""
+    found = check_tables(settings(folder, **changes), folder)
+    return [(line.state, line.name, line.text.replace(f"{folder}/", "")) for line in found]
+
+
+def write_products(folder, *names, **changes):
+    """Write the table of products as discovery does, with the fingerprint of a configuration."""
+    rows = [table_row(parse_name(name), url=f"products/{name}.SAFE", granule="g", size_bytes=1, cloud_percent=5) for name in names]  # fmt: skip
+    write_table(folder / "results" / "products.tsv", rows, COLUMNS)
+    config = settings(folder, **changes)
+    sites = read_sites(folder / "sites.tsv", 200)
+    discovery = discovery_parameters(config["source"], sites, {"2017-01-16": ("2017-01-01", "2017-04-01")})
+    record = table_fingerprint(folder / "results" / "products.tsv")
+    record.parent.mkdir()
+    record.write_text(text_of(parameters_of(discovery, [], config["source"]["path"])))
+
+
+FINE = [
+    ("ok", "sites", "1 in sites.tsv"),
+    ("ok", "products", "results/products.tsv will be written by ./tigerbush discover"),
+    ("ok", "tiles", "1 of 1 sites lie in tiles of products"),
+]
+
+
+@pytest.mark.parametrize("content", [HEAD + ROW, "\ufeff" + HEAD + ROW, (HEAD + ROW).replace("\n", "\r\n"), HEAD + "\n" + ROW])  # fmt: skip
+def test_a_table_that_a_run_reads(folder, content):
+    (folder / "sites.tsv").write_bytes(content.encode())
+    assert findings(folder) == FINE
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", f"sites.tsv has no column 'site'; {COLUMNS_OF_SITES}"),
+        ("\n \n", f"sites.tsv has no column 'site'; {COLUMNS_OF_SITES}"),
+        ("site\tlongitude\tlatitude\nhere\t14.5593\t45.8694\n", f"sites.tsv has no column 'region_size'; {COLUMNS_OF_SITES}"),
+        ((HEAD + ROW).replace("\t", ","), f"sites.tsv has no column 'site'; {COLUMNS_OF_SITES}"),
+        ((HEAD + ROW).replace("\t", ";"), f"sites.tsv has no column 'site'; {COLUMNS_OF_SITES}"),
+        (HEAD.upper() + ROW, f"sites.tsv has no column 'site'; {COLUMNS_OF_SITES}"),
+        (HEAD.replace("\n", "\tsite\n") + ROW.replace("\n", "\thei\n"), f"sites.tsv has two columns 'site'; {COLUMNS_OF_SITES}"),
+        (HEAD, "sites.tsv contains no sites; add a line with site, longitude, latitude, region_size."),
+        (HEAD + HEAD + ROW, "sites.tsv, line 2: longitude 'longitude' of site site is not a number from -180 to 180; correct it."),
+        (HEAD + ROW + ROW, f"sites.tsv, line 3: site name 'here' {NAME}"),
+        (HEAD + ROW.replace("here", "scenes"), f"sites.tsv, line 2: site name 'scenes' {NAME}"),
+        (HEAD + ROW.replace("here", "my site"), f"sites.tsv, line 2: site name 'my site' {NAME}"),
+        (HEAD + ROW.replace("here", "he\x07re"), f"sites.tsv, line 2: site name 'he\\x07re' {NAME}"),
+        (HEAD + ROW.replace("\n", "\t\n"), "sites.tsv, line 2: expected 4 fields separated by tabs."),
+        (HEAD + ROW.replace(".", ","), "sites.tsv, line 2: longitude '14,5593' of site here is not a number from -180 to 180; correct it."),
+        (HEAD + ROW.replace("45.8694", "nan"), "sites.tsv, line 2: latitude 'nan' of site here is not a number from -80 to 84; correct it."),
+        (HEAD + ROW.replace("45.8694", "95.8694"), "sites.tsv, line 2: latitude '95.8694' of site here is not a number from -80 to 84; correct it (are longitude and latitude exchanged?)."),
+        (HEAD + ROW.replace("0.0037", "400"), "sites.tsv, line 2: region_size '400' of site here is not a number from 1e-06 to 0.5; correct it."),
+        (HEAD + ROW.replace("0.0037", "0.0001"), "sites.tsv, line 2: site here of 0.0001 degrees is smaller than one sub-image of 200 m; make it at least 0.0018 or subimages.size smaller."),
+    ],
+)  # fmt: skip
+def test_a_table_that_a_run_refuses(folder, content, sentence, capsys):
+    """Doctor prints it, and its exit status says so."""
+    (folder / "sites.tsv").write_text(content)
+    with pytest.raises(TigerbushError) as error:
+        findings(folder)
+    assert str(error.value).replace(f"{folder}/", "") == sentence
+    words = ["--configfile", str(folder / "config.yaml"), "--directory", str(folder)]
+    assert main(["doctor", *words]) == 1
+    lines = capsys.readouterr().out.replace(f"{folder}/", "").splitlines()
+    assert f"failed  sites           {sentence}" in lines
+
+
+@pytest.mark.parametrize("content", ["Sénégal\t1\n".encode("latin-1"), (HEAD + ROW).encode("utf-16")])
+def test_a_table_that_is_not_utf_8(folder, content):
+    (folder / "sites.tsv").write_bytes(content)
+    with pytest.raises(TigerbushError) as error:
+        findings(folder)
+    assert str(error.value).removeprefix(f"{folder}/") == (
+        "sites.tsv is not text in UTF-8; save it as UTF-8, with fields separated by tabs."
+    )
+
+
+def test_coordinates_that_are_exchanged(folder):
+    """Before discovery by the names in the folder, after it by the table; whether values or columns are exchanged."""
+    exchanged = "site here at 45.8694, 14.5593 lies outside every tile of {}, and inside with longitude and latitude exchanged; correct them in sites.tsv."  # fmt: skip
+    for content in (
+        HEAD + "here\t45.8694\t14.5593\t0.0037\n",
+        "site\tlatitude\tlongitude\tregion_size\n" + ROW,
+    ):
+        (folder / "sites.tsv").write_text(content)
+        assert findings(folder)[-1] == ("failed", "tiles", exchanged.format("products"))
+    write_products(folder, name_of("20170110"))
+    assert findings(folder)[-1] == ("failed", "tiles", exchanged.format("results/products.tsv"))
+
+
+def test_more_sites_outside_than_inside(folder):
+    """33TVL covers 399960 to 509760 m east, 4990200 to 5100000 m north of zone 33; partly is not outside."""
+    rows = [
+        ("a", 14.5593, 45.8694, 0.01),
+        ("b", 20, 45.9, 0.01),
+        ("c", 14.56, 50, 0.01),
+        ("d", 15.12, 45.5, 0.05),
+    ]
+    (folder / "sites.tsv").write_text(HEAD + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    outside = "lies outside every tile of products; correct it in sites.tsv, or add products that cover it and run ./tigerbush discover."  # fmt: skip
+    assert findings(folder)[2:] == [
+        ("failed", "tiles", f"site b at 20, 45.9 {outside}"),
+        ("failed", "tiles", f"site c at 14.56, 50 {outside}"),
+        ("warning", "tiles", "site d lies only partly in the tiles of products: its sub-images without data are never used; add products of the missing tiles, move the site or make it smaller."),
+        ("ok", "tiles", "2 of 4 sites lie in tiles of products"),
+    ]  # fmt: skip
+    # the neighbour to the east covers the rest
+    (folder / "products" / f"{name_of(tile='33TWL')}.SAFE").mkdir()
+    assert [line[:2] for line in findings(folder)[2:]] == [
+        ("failed", "tiles"),
+        ("failed", "tiles"),
+        ("ok", "tiles"),
+    ]
+
+
+def test_the_table_of_products(folder):
+    write_products(folder, name_of("20170110"), name_of("20170210"))
+    assert findings(folder) == [
+        ("ok", "sites", "1 in sites.tsv"),
+        ("ok", "products", "2 in results/products.tsv"),
+        ("ok", "tiles", "1 of 1 sites lie in tiles of results/products.tsv"),
+    ]
+    # of another folder, or level: a run lists the source again
+    stale = 'results/products.tsv was made with other settings (source.level: null -> "L2A"); run ./tigerbush discover with the same options first.'  # fmt: skip
+    changed = {"source": {"kind": "local", "path": "products", "level": "L2A"}}
+    assert findings(folder, **changed)[1] == ("warning", "products", stale)
+    # a table of an early release has no record
+    table_fingerprint(folder / "results" / "products.tsv").unlink()
+    assert findings(folder)[1] == ("ok", "products", "2 in results/products.tsv")
+    (folder / "results" / "products.tsv").write_text("")
+    with pytest.raises(
+        TigerbushError, match=r"products\.tsv has no column 'product'; expected product, platform, "
+    ):
+        findings(folder)
+
+
+def test_the_last_period(folder):
+    """Its product is counted once the table is there."""
+    period = {"start": "2017-01-01", "end": "2017-02-28", "step": "1m"}
+    head = "period.end 2017-02-28 is not the last day but the day after it: the last period (2017-02-01 to 2017-03-01) is incomplete and dropped"  # fmt: skip
+    advice = "set period.end: 2017-03-01 to use it, or 2017-02-01 to leave it out."
+    assert ("warning", "period", f"{head}; {advice}") in findings(folder, period=period)
+    write_products(folder, name_of("20170110"), name_of("20170210"))
+    assert ("warning", "period", f"{head} with 1 product; {advice}") in findings(folder, period=period)
+    assert "period" not in [name for _, name, _ in findings(folder)]
+
+
+def test_the_weather(folder):
+    weather = {"path": "{site}.csv"}
+    with pytest.raises(TigerbushError) as error:
+        findings(folder, weather=weather)
+    assert str(error.value) == (
+        f"weather.path: {folder}/here.csv does not exist; correct weather.path, or set it to null."
+    )
+    days = [f"2017-{month:02},3.5,20\n" for month in range(1, 5)]
+    (folder / "here.csv").write_text("date,precipitation,temperature\n" + "".join(days))
+    assert ("ok", "weather", "1 file(s) can be read") in findings(folder, weather=weather)
+    # the first period is not in it
+    (folder / "here.csv").write_text("date,precipitation,temperature\n" + "".join(days[1:]))
+    assert findings(folder, weather=weather)[1:3] == [
+        ("warning", "weather", "here.csv does not cover the first period, 2017-01-01 to 2017-02-01, whose weather is null"),
+        ("ok", "weather", "1 file(s) can be read"),
+    ]  # fmt: skip
+    (folder / "here.csv").write_text("date,rain\n2017-01,3.5\n")
+    state, name, text = findings(folder, weather=weather)[1]
+    assert (state, name) == ("failed", "weather")
+    assert text.startswith("here.csv has no column ")
