@@ -40,10 +40,8 @@ def failure_sentence(jobs: Sequence[FailedJob]) -> str:
     wildcards = ", ".join(f"{name} {value}" for name, value in job.wildcards.items())
     name = f"{job.rule} ({wildcards})" if wildcards else job.rule
     subject = f"{name} failed" if len(jobs) == 1 else f"{len(jobs)} jobs failed, the first is {name}"
-    if error:
-        reason = f"{error} Its log is {job.log}."
-    else:
-        reason = "its log holds no error, so it was killed or never began."
+    killed = "its log holds no error, so it was killed or never began."
+    reason = f"{error} Its log is {job.log}." if error else killed
     return (
         f"{subject}: {reason} ./tigerbush status, with the options of this run, lists what failed; the next run "
         "continues where this one ended."
