@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tigerbush.cli.status.command import advice, classify, run_state
+from fabricate import name_of
+from tigerbush.cli.status.command import advice, classify, results_of_failures, run_state
 from tigerbush.cli.status.records import Job, Run, failures, read_jobs, unfinished
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
@@ -124,3 +125,35 @@ def test_jobs_in_slurm_are_those_that_may_still_write(tmp_path, monkeypatch):
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert slurm_queue("run-7") == [QueueJob(str(i), states[i], "date", "(held)") for i in range(4)]
+
+
+def test_what_other_configurations_have_left_is_not_counted(tmp_path):
+    """A site that is not in the table any more, a date outside the period, a scene of another source."""
+    wanted, early, other = (name_of(day) for day in ("20170110", "20160110", "20180110"))
+    results = tmp_path / "results"
+    left = [
+        "here/products/{}.tif",
+        "gone/products/{}.tif",
+        "scenes/{}.tif",
+        "downloads/{}.zip",
+        "gone/downloads/{}.zip",
+    ]
+    for name in (wanted, early, other):
+        for pattern in left:
+            path = results / pattern.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # damaged, so that it has failed
+            path.write_bytes(b"")
+            path.with_name(f"{name}.unreadable.json").write_text('{"reason": "gone"}')
+    (results / "products.tsv").write_text(f"product\n{wanted}\n{early}\n")
+    jobs = [Job("subset_product", set(), {f"results/here/products/{wanted}.tif"}), Job("all", {"x"}, set())]
+    failed, kept = results_of_failures(tmp_path, {"products": "results/products.tsv"}, jobs)
+    expected = [
+        *(results / "downloads" / f"{name}.zip" for name in sorted((wanted, early))),
+        results / "here" / "products" / f"{wanted}.tif",
+        *(results / "scenes" / f"{name}.tif" for name in sorted((wanted, early))),
+    ]
+    assert failed == expected
+    assert kept == dict.fromkeys(expected, "gone")
+    # nothing is wanted before the source has been listed
+    assert results_of_failures(tmp_path, {"products": "results/other.tsv"}, []) == ([], {})

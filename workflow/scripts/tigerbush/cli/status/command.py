@@ -27,7 +27,7 @@ from tigerbush.cli.status.queue_azure import azure_queue
 from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results
-from tigerbush.planning.tables import RESERVED
+from tigerbush.planning.tables import RESERVED, read_rows
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
 # prints Snakemake's plan as JSON; a separate program, because it changes Snakemake in memory
@@ -59,8 +59,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     queue, queue_error = _queue(latest, profile)
     active = latest.alive or any(job.state not in ENDED for job in queue)
     states = classify(jobs, latest.failed, unfinished(options.directory) if active else set())
-    results = options.directory / "results"
-    kept = kept_results(results)
+    failed, kept = results_of_failures(options.directory, config, jobs)
     report = {
         "run": run_state(latest, queue),
         "discovered": (options.directory / config["products"]).exists(),
@@ -71,9 +70,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             for job, state in zip(jobs, states, strict=True)
             if state == "failed"
         ],
-        "failed_products": sorted(
-            {path.stem for path in failed_outputs(results)} - {path.stem for path in kept}
-        ),
+        "failed_products": sorted({path.stem for path in failed} - {path.stem for path in kept}),
         "kept_products": {path.stem: reason for path, reason in kept.items()},
         "queue": [asdict(job) for job in queue],
         "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
@@ -81,6 +78,27 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     }
     print(json.dumps(report, indent=1)) if options.json else _print(report)
     return 1 if any(report[key] for key in ("failed", "failed_products", "kept_products")) else 0
+
+
+def results_of_failures(
+    directory: Path, config: Mapping, jobs: Iterable[Job]
+) -> tuple[list[Path], dict[Path, str]]:
+    """Return the results of failed products, and those that were kept, with reasons, as far as they are still wanted.
+
+    Those of a site are wanted if a job makes them, scenes and copies if the table has their product; others were left by
+    other configurations.
+    """
+    results = directory / "results"
+    outputs = {output for job in jobs for output in job.outputs}
+    products = {row["product"] for row in read_rows(directory / config["products"])}
+
+    def is_wanted(path: Path) -> bool:
+        if path.relative_to(results).parts[0] in RESERVED:
+            return path.stem in products
+        return str(path.relative_to(directory)) in outputs
+
+    kept = {path: reason for path, reason in kept_results(results).items() if is_wanted(path)}
+    return list(filter(is_wanted, failed_outputs(results))), kept
 
 
 def classify(jobs: list[Job], failed: Iterable[str], unfinished: set[str]) -> list[str]:
