@@ -224,8 +224,10 @@ def in_trouble(folder):
     (folder / ".snakemake" / "slurm.json").write_text(json.dumps({"run": RUN_ID, **SLURM_SAYS}))
     scenes = folder / "results" / "scenes"
     scenes.mkdir(parents=True)
-    for day in ("20170110", "20170111", "20170112"):
-        (scenes / f"{name_of(day)}.tif").touch()
+    names = [name_of(day) for day in ("20170110", "20170111", "20170112")]
+    (folder / "table.tsv").write_text("\n".join(["product", *names]) + "\n")
+    for name in names:
+        (scenes / f"{name}.tif").touch()
     record_path(scenes / f"{name_of('20170110')}.tif").write_text('{"reason": "[red]it is gone."}')
     incomplete = folder / ".snakemake" / "incomplete"
     incomplete.mkdir()
@@ -239,11 +241,7 @@ def test_a_status_with_everything_in_it(report, in_trouble):
     code, text = report(queue=queue)
     kept, failed = name_of("20170110"), name_of("20170111")
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-    assert (code, lines[0], lines[1]) == (
-        1,
-        "run: orphaned",
-        "The products have not been listed yet; the jobs will be known after the first run or ./tigerbush discover.",
-    )
+    assert (code, lines[0]) == (1, "run: orphaned")
     assert [line for line in lines if line.startswith(("rule", "date", "scene", "here", "all"))] == [
         "rule done running waiting failed cannot run", "date 1 1 1", "scene 1 1", "here 1 1", "scenes 1 1", "all 5",
     ]  # fmt: skip
@@ -290,6 +288,17 @@ def test_words_of_commands(monkeypatch, words, expected):
     monkeypatch.setattr(module_of(words[0]), "run", lambda options, rest: given.append(vars(options)) or 5)
     assert tigerbush(words) == 5
     assert given[0] == given[0] | expected
+
+
+def test_a_status_before_the_products_are_listed(report, in_trouble):
+    """What is there was left by others."""
+    (in_trouble / "table.tsv").unlink()
+    _, text = report()
+    assert text.splitlines()[1] == (
+        "The products have not been listed yet; the jobs will be known after the first run or ./tigerbush discover."
+    )
+    printed = json.loads(report("--json")[1])
+    assert (printed["failed_products"], printed["kept_products"]) == ([], {})
 
 
 def test_a_status_without_trouble(report, folder):

@@ -85,8 +85,8 @@ def results_of_failures(
 ) -> tuple[list[Path], dict[Path, str]]:
     """Return the results of failed products, and those that were kept, with reasons, as far as they are still wanted.
 
-    Those of a site are wanted if a job makes them, scenes and copies if the table has their product; others were left by
-    other configurations.
+    Those of a site are wanted if a job makes them, scenes and copies if the table has their product; others were left
+    by other configurations.
     """
     results = directory / "results"
     outputs = {output for job in jobs for output in job.outputs}
