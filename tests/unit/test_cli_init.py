@@ -169,6 +169,10 @@ def test_no_terminal_and_an_end_of_input_are_no_answers(monkeypatch):
     assert init._ask(init.QUESTIONS[3], {}) == 0.08
 
 
+@pytest.mark.input(
+    "Commands", "folders with spaces, quotes, `~` or variables",
+    "`init` writes them as absolute paths, and quotes them in the commands that it prints",
+)  # fmt: skip
 def test_paths_are_quoted_and_absolute(written, tmp_path, monkeypatch):
     """Spaces, quotes and what a shell would replace; ~ and variables in answers are replaced as by a shell."""
     for name in ("it's data", "my $conf"):
@@ -207,6 +211,10 @@ def test_in_the_checkout_commands_are_short(tmp_path, monkeypatch, capsys, no_ch
     ]
 
 
+@pytest.mark.input(
+    "Commands", "two configurations of `init`",
+    "each has its own working directory, with its table of products and its results",
+)  # fmt: skip
 def test_two_configurations_share_no_working_directory(written, tmp_path, capsys):
     written(site="a")
     written(site="b")
@@ -225,6 +233,10 @@ def test_two_configurations_share_no_working_directory(written, tmp_path, capsys
 PLACE = ["--longitude", "19.5", "--latitude", "13.2"]
 
 
+@pytest.mark.input(
+    "Commands", "another site for a configuration",
+    "`init --add` appends a row to its table; a site that is there already is refused",
+)  # fmt: skip
 def test_a_site_is_added_to_a_configuration(written, tmp_path, capsys):
     written(site="a")
     config = (tmp_path / "config" / "a.yaml").read_text()

@@ -64,12 +64,20 @@ FINE = [
 ]
 
 
+@pytest.mark.input(
+    "Tables of sites", "a table of sites with a byte order mark, Windows line ends or blank lines",
+    "read",
+)  # fmt: skip
 @pytest.mark.parametrize("content", [HEAD + ROW, "\ufeff" + HEAD + ROW, (HEAD + ROW).replace("\n", "\r\n"), HEAD + "\n" + ROW])  # fmt: skip
 def test_a_table_that_a_run_reads(folder, content):
     (folder / "sites.tsv").write_bytes(content.encode())
     assert findings(folder) == FINE
 
 
+@pytest.mark.input(
+    "Tables of sites", "a table of sites without a column, with a column or site twice, with commas, decimal commas, NaN, control characters, numbers out of bounds, or without rows",
+    "`doctor` and the run refuse it in the same sentence: line, field, what was expected",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -106,6 +114,10 @@ def test_a_table_that_a_run_refuses(folder, content, sentence, capsys):
     assert f"failed  sites           {sentence}" in lines
 
 
+@pytest.mark.input(
+    "Tables of sites", "a table of sites in Latin-1 or UTF-16, or a spreadsheet",
+    "refused: save it as UTF-8",
+)  # fmt: skip
 @pytest.mark.parametrize("content", ["Sénégal\t1\n".encode("latin-1"), (HEAD + ROW).encode("utf-16")])
 def test_a_table_that_is_not_utf_8(folder, content):
     (folder / "sites.tsv").write_bytes(content)
@@ -116,6 +128,10 @@ def test_a_table_that_is_not_utf_8(folder, content):
     )
 
 
+@pytest.mark.input(
+    "Tables of sites", "longitude and latitude in each other’s place",
+    "`doctor` and the run say so, from the tiles of the products",
+)  # fmt: skip
 def test_coordinates_that_are_exchanged(folder):
     """Before discovery by the names in the folder, after it by the table; whether values or columns are exchanged."""
     exchanged = "site here at 45.8694, 14.5593 lies outside every tile of {}, and inside with longitude and latitude exchanged; correct them in sites.tsv."  # fmt: skip
@@ -129,6 +145,10 @@ def test_coordinates_that_are_exchanged(folder):
     assert findings(folder)[-1] == ("failed", "tiles", exchanged.format("results/products.tsv"))
 
 
+@pytest.mark.input(
+    "Tables of sites", "sites outside every tile of the products, or partly",
+    "`doctor` names each: a failure, or a warning",
+)  # fmt: skip
 def test_more_sites_outside_than_inside(folder):
     """33TVL covers 399960 to 509760 m east, 4990200 to 5100000 m north of zone 33; partly is not outside."""
     rows = [
@@ -154,6 +174,10 @@ def test_more_sites_outside_than_inside(folder):
     ]
 
 
+@pytest.mark.input(
+    "Commands", "a table of products of another folder, level or prefix",
+    "`plan` refuses it: run `./tigerbush discover`; `doctor` warns",
+)  # fmt: skip
 def test_the_table_of_products(folder):
     write_products(folder, name_of("20170110"), name_of("20170210"))
     assert findings(folder) == [

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,11 @@ def test_what_nodes_would_miss():
     assert refused(check_nodes, config(sites="--others.tsv")) == (
         "sites: --others.tsv would not be sent to the nodes, because git does not track it; run 'git add --force "
         "--others.tsv' in the repository where the workflow starts."
+    )
+    # though git tracks it
+    path = Path("sites.tsv").absolute()
+    assert refused(check_nodes, config(sites=str(path))) == (
+        f"sites: the nodes have no {path}; write the path from the folder in which the workflow starts."
     )
 
 

@@ -127,6 +127,10 @@ def test_jobs_in_slurm_are_those_that_may_still_write(tmp_path, monkeypatch):
     assert slurm_queue("run-7") == [QueueJob(str(i), states[i], "date", "(held)") for i in range(4)]
 
 
+@pytest.mark.input(
+    "Commands", "failed products of sites, dates or sources that the configuration does not have any more",
+    "`status` does not count them",
+)  # fmt: skip
 def test_what_other_configurations_have_left_is_not_counted(tmp_path):
     """A site that is not in the table any more, a date outside the period, a scene of another source."""
     wanted, early, other = (name_of(day) for day in ("20170110", "20160110", "20180110"))

@@ -13,6 +13,10 @@ def check(folder, kind="local", **weather):
     check_files(config, ["here", "there"], folder)
 
 
+@pytest.mark.input(
+    "Commands", "`weather.path` of a file that does not exist",
+    "refused before the first job, unless weather was read from it before",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("weather", "key", "file"),
     [

@@ -76,6 +76,10 @@ def test_each_line_of_the_recipe_works_in_a_clean_checkout(run, tmp_path):
     assert "here" not in shell(f"{again[0].replace('doctor', 'status')} --json", checkout)
 
 
+@pytest.mark.input(
+    "Commands", "`./tigerbush` started by its path from the folder of the data",
+    "it works; relative paths start there",
+)  # fmt: skip
 def test_every_command_works_in_the_folder_of_the_data(run):
     """Started by its path; relative paths are those of the folder."""
     keep_days(run, "20170110")
@@ -135,6 +139,10 @@ def test_a_run_with_a_failed_product_ends_with_our_sentence(run):
     assert last_line(retried) == last_line(output)
 
 
+@pytest.mark.input(
+    "Commands", "a run that fails",
+    "its last line says what failed first, its log, and what to do",
+)  # fmt: skip
 def test_a_run_with_failed_jobs_ends_with_the_first_of_them(run):
     """More bad than good: both dates fail, and nothing after them can run."""
     masks = [f"results/here/products/{name_of(day)}_mask.tif" for day in ("20170120", "20170210")]
@@ -157,6 +165,10 @@ def test_a_run_that_is_refused_ends_with_our_sentence(run):
         assert last_line(run.snakemake(SUMMARIES, *arguments, status=1)) == sentence
 
 
+@pytest.mark.input(
+    "Commands", "`period.end` on the last day of a month, or products in an incomplete last period",
+    "the run, `doctor` and `plan` name the dropped period and the end to set",
+)  # fmt: skip
 def test_the_last_period_and_a_stale_table(run):
     """The run warns of a dropped period, and plan names it; plan refuses the table of other settings."""
     keep_days(run, "20170110", "20170210")

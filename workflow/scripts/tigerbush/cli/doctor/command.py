@@ -26,6 +26,7 @@ from tigerbush.cli.doctor.machine import check_disk, check_gdal, check_slurm, ch
 from tigerbush.cli.doctor.source import check_source
 from tigerbush.cli.doctor.tables import check_tables
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.nodes import check_nodes
 
 # for all checks together; one that has not ended by then has failed
 SECONDS = 10
@@ -69,6 +70,8 @@ def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str
         "rasterio": check_gdal,
         "source": lambda: check_source(config, options.directory),
     }
+    if "sources" not in (profile.get("shared-fs-usage") or "sources"):
+        chosen["nodes"] = lambda: check_files_of_nodes(config)
     if config["scene"]["engine"] != "rasterio":
         chosen["engine"] = lambda: check_snap(config["scene"]["engine"])
     if profile.get("executor") in ("slurm", "slurm-batch"):
@@ -76,6 +79,12 @@ def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str
     if "azure" in f"{profile.get('executor')} {profile.get('default-storage-provider')}":
         chosen["azure"] = lambda: check_azure(profile, options.create)
     return chosen
+
+
+def check_files_of_nodes(config: dict) -> Iterable[Finding]:
+    """Check that nodes without the disk of this machine get what they need, as a run does."""
+    check_nodes(config)
+    yield Finding("nodes", True, f"they get {config['sites']}, and need no keys")
 
 
 def run_checks(chosen: dict[str, Check], seconds: float = SECONDS) -> list[Finding]:
