@@ -319,6 +319,14 @@ def test_refused_jobs_take_no_result_of_an_earlier_run_away(cluster, tmp_path):
     failure = "The job could not be submitted: invalid partition specified: nowhere; Batch job submission failed: Invalid partition name specified"
     assert failure in output
     assert f"job(s) failed in SLURM: {failure}" in output
+    # jobs that never began have no logs
+    last = output.rstrip().rpartition("\n")[2]
+    assert re.fullmatch(
+        r"\d+ jobs failed, the first is \w+ \(.+\): its log holds no error, so it was killed or never began\. "
+        r"\./tigerbush status, with the options of this run, lists what failed; the next run continues where this one "
+        r"ended\.",
+        last,
+    ), last
     # no result is recorded as made with the new parameters
     expected = {"resample_product": 4, "subset_product": 4, "composite_date": 2, "render_date": 2}
     assert expected.items() <= dict(run.planned(SUMMARIES)).items()

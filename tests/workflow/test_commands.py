@@ -70,7 +70,7 @@ def test_each_line_of_the_recipe_works_in_a_clean_checkout(run, tmp_path):
     ]
     # an added site needs no other files, and the recipe is that of its configuration
     again = recipe(shell(init("./tigerbush", "c", "--add", "config/a.yaml"), checkout))
-    assert again == [line.replace("/b", "/a").replace("b.yaml", "a.yaml") for line in lines]
+    assert again == [line.replace("config/b", "config/a").replace("runs/b", "runs/a") for line in lines]
     plan = json.loads(shell(f"{again[2]} --json", checkout))
     assert plan["dates"] == 1 and "composite_date" in plan["jobs"]
     assert "here" not in shell(f"{again[0].replace('doctor', 'status')} --json", checkout)
@@ -163,6 +163,20 @@ def test_a_run_that_is_refused_ends_with_our_sentence(run):
     ):  # fmt: skip
         run.write_sites(*sites)
         assert last_line(run.snakemake(SUMMARIES, *arguments, status=1)) == sentence
+
+
+def test_a_run_that_snakemake_ends_says_where_to_look(run):
+    """A typing error in a target; a run was killed before."""
+    advice = (
+        "The run ended with the error of Snakemake above. With the same options, ./tigerbush doctor checks what a run "
+        "depends on, and ./tigerbush status says what to do after a run that was killed."
+    )
+    assert last_line(run.snakemake("results/here/sumary.json", status=1)) == advice
+    locks = run.folder / ".snakemake" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text("results/products_checked.txt\n")
+    output = run.snakemake(SUMMARIES, status=1)
+    assert "--unlock" in output and last_line(output) == advice
 
 
 @pytest.mark.input(
