@@ -230,6 +230,25 @@ def test_two_configurations_share_no_working_directory(written, tmp_path, capsys
     assert (tmp_path / "runs" / "a2").is_dir()
 
 
+def test_a_working_directory_that_cannot_be_created(tmp_path, monkeypatch, capsys, no_check):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").touch()
+    assert main(["init", *flags()]) == 1
+    assert capsys.readouterr().err == (
+        "tigerbush: runs/dry-1 cannot be created (Not a directory); choose another --directory.\n"
+    )
+    assert not (tmp_path / "config").exists()
+
+
+def test_an_end_that_looks_like_the_last_day_is_warned_of(tmp_path, monkeypatch, capsys, no_check):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", *flags(end="2019-12-31")]) == 0
+    assert capsys.readouterr().err == (
+        "warning: period.end 2019-12-31 is not the last day but the day after it: the last period (2019-12-01 to "
+        "2020-01-01) is incomplete and dropped; set period.end: 2020-01-01 to use it, or 2019-12-01 to leave it out.\n"
+    )
+
+
 PLACE = ["--longitude", "19.5", "--latitude", "13.2"]
 
 

@@ -28,6 +28,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
 from tigerbush.planning.configuration import check_values
 from tigerbush.planning.paths import check_table_of_sites
+from tigerbush.planning.periods import period_warning
 from tigerbush.planning.tables import SITE, SITE_BOUNDS, SITE_COLUMNS
 from tigerbush.sensors import suffixes
 
@@ -179,9 +180,11 @@ def _write(options: argparse.Namespace, given: dict[str, object]) -> int:
     _refuse_existing(table, config, directory)
     check_values({"--output": str(config.absolute()), "--directory": str(directory.absolute())})
     _check(answers, table)
+    _create(directory)
     write_bytes(table, table_of(answers).encode())
     write_bytes(config, config_of(answers, table, config, directory).encode())
-    directory.mkdir(parents=True, exist_ok=True)
+    if warning := period_warning(answers["start"], answers["end"], answers["step"]):
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"Written: {table} and {config}; results will be in {directory / 'results'}. Check, plan and run:")
     print(*(f"  {command}" for command in commands_of_run(config, directory)), sep="\n")
     return 0
@@ -193,9 +196,8 @@ def _add(options: argparse.Namespace, given: dict[str, object]) -> int:
     for name in (*given, *(["output"] if options.output else [])):
         if name not in allowed:
             raise TigerbushError(f"--{name} is not for --add; change it in {options.add}.")
-    directory = options.directory or RUNS / options.add.stem
-    if not directory.is_dir():
-        directory = Path()
+    usual = RUNS / options.add.stem
+    directory = options.directory or (usual if usual.is_dir() else Path())
     config = read_configuration(
         argparse.Namespace(configfile=[str(options.add)], config=[], directory=directory)
     )
@@ -206,6 +208,16 @@ def _add(options: argparse.Namespace, given: dict[str, object]) -> int:
     print(f"Added: {site['site']} to {table}. Check, list the products of the new site, plan and run:")
     print(*(f"  {command}" for command in commands_of_run(options.add, directory)), sep="\n")
     return 0
+
+
+def _create(directory: Path) -> None:
+    """Create a working directory."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TigerbushError(
+            f"{directory} cannot be created ({error.strerror}); choose another --directory."
+        ) from None
 
 
 def _refuse_existing(table: Path, config: Path, directory: Path) -> None:
