@@ -225,6 +225,17 @@ def test_cut_and_damaged_grib(save, edition):
     assert read(path, "2016-02-01", "2016-03-01", kind="mean_rate") == approx(0.002 * 29, 272)
 
 
+def test_a_date_that_gdal_does_not_read(save):
+    """Monthly means of old archives have day 0."""
+    content = bytearray(message("2t", "2016-02-01", 280 * SQUARE))
+    content[22] = 0
+    path = save(bytes(content))
+    assert refusal(path) == (
+        f"{path} cannot be read as GRIB ({path} is a grib file, but no raster dataset was successfully identified); "
+        "compare its size with that of the original, and if it is whole, convert it to CSV."
+    )
+
+
 def test_an_index_beside_the_file_is_not_used(save, edition):
     """One of wgrib2, of another file of this name."""
     path = save(*months(edition))

@@ -132,10 +132,10 @@ def decoding(path: Path, format: str) -> Iterator[None]:
     except Exception as error:
         if machine_fault(error, path) or isinstance(error, FileNotFoundError | PermissionError):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise TigerbushError(
-            f"{path} cannot be read as {format} ({reason}); it may be damaged: compare its size with that of the "
-            "original."
+            f"{path} cannot be read as {format} ({reason}); compare its size with that of the original, and if it is "
+            "whole, convert it to CSV."
         ) from error
 
 
