@@ -30,6 +30,8 @@ from tigerbush.sources.folder import copy_product, list_local, refuse_smaller_co
         ("GRANULE/G/QI_DATA/MSK_QUALIT_B8A.jp2", ("mask", "B8A")),
         ("GRANULE/G/QI_DATA/MSK_DETFOO_B04.gml", None),
         ("GRANULE/G/QI_DATA/MSK_TECQUA_B04.jp2", None),
+        ("GRANULE/G/QI_DATA/MSK_CLASSI_B00.jp2.aux.xml", None),
+        ("GRANULE/G/IMG_DATA/T33TVL_20170116T100000_B04.jp2.ovr", None),
     ],
 )
 def test_role(name, expected):
@@ -84,7 +86,7 @@ def test_rows_of_a_folder(product):
         }
     ]  # fmt: skip
     inside = [path.relative_to(safe).as_posix() for path in safe.rglob("*") if path.is_file()]
-    needed = sorted(name for name in inside if not name.endswith((".txt", ".safe", "MTD_DS.xml")))
+    needed = sorted(name for name in inside if not name.endswith((".txt", ".safe", "MTD_DS.xml", ".ovr")))
     assert len(needed) == 13 + 2 + 1
     assert sorted(tuple(row.values()) for row in files) == sorted(
         (name_of(), *role(name), name, name, str((safe / name).stat().st_size), "") for name in needed

@@ -53,7 +53,7 @@ def test_files_and_folders_are_those_of_the_product(safe):
         file.relative_to(safe).as_posix(): file.stat().st_size for file in safe.rglob("*") if file.is_file()
     }
     folders = sorted(folder.relative_to(safe).as_posix() for folder in safe.rglob("*") if folder.is_dir())
-    assert len(files) == 17 and f"GRANULE/{GRANULE}/QI_DATA" in folders
+    assert len(files) == 26 and f"GRANULE/{GRANULE}/QI_DATA" in folders
     assert list_files(safe) == files and list(list_files(safe)) == sorted(files)
     assert list_folders(safe) == folders
     path = zipped(safe, *EVIL)

@@ -20,7 +20,7 @@ FORM = "S2A_MSIL1C_<time>_N<baseline>_R<orbit>_T<tile>_<time>"
 
 _BAND = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_(B\d[\dA])(?:_\d\dm)?\.(?:jp2|tif)")
 _MASK = re.compile(
-    r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
+    r"GRANULE/[^/]+/(?:QI_DATA/[^/]*MSK_(?:CLASSI|CLOUDS)[^/]*\.(?:jp2|gml|tif)|IMG_DATA/R\d\dm/[^/]+_SCL_\d\dm\.(?:jp2|tif))"
 )
 # how messages about a product name a band: as "band B4", or by its file
 _NAMED_BAND = re.compile(r"\bband (B1?[0-9]A?)\b|_B([01][0-9]|8A)(?:_[0-9]{2}m)?\.(?:jp2|tif)")

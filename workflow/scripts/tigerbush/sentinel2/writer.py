@@ -31,6 +31,8 @@ from tigerbush.sentinel2.writer_scene import Scene
 
 # resolutions in an image, the full one included, as ESA writes them; SNAP 15 reads no image with only one
 LEVELS = 5
+# factor of the overview of a small image
+COARSE = 16
 # one of the twelve detectors, where the scene gives none
 DETECTOR = 7
 
@@ -152,3 +154,26 @@ def _write_jp2(path: Path, data: np.ndarray, grid: Grid, epsg: int, **options: s
         profile["resolutions"] = levels
     with rasterio.open(path, "w", **profile | options) as out:
         out.write(data)
+    _write_overview(path, data, grid, profile["crs"])
+
+
+def _write_overview(path: Path, data: np.ndarray, grid: Grid, crs: str) -> None:
+    """Write an overview beside an image of which GDAL shows none, because it is small: SNAP 15 reads none without."""
+    overview = path.with_name(f"{path.name}.ovr")
+    overview.unlink(missing_ok=True)
+    with rasterio.open(path) as image:
+        if image.overviews(1):
+            return
+    coarse = data[:, ::COARSE, ::COARSE]
+    count, height, width = coarse.shape
+    profile = {
+        "driver": "GTiff",
+        "width": width,
+        "height": height,
+        "count": count,
+        "dtype": coarse.dtype.name,
+        "crs": crs,
+        "transform": Grid(grid.x, grid.y, grid.resolution * COARSE, width, height).transform,
+    }
+    with rasterio.open(overview, "w", **profile) as out:
+        out.write(coarse)
