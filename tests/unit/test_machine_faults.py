@@ -266,6 +266,11 @@ SNAP_SAYS = {
 }
 
 
+@pytest.mark.input(
+    "Scenes",
+    "SNAP without enough memory or disk, however it words it",
+    "the job is retried; never the fault of the product",
+)
 @pytest.mark.parametrize("script", SNAP_SAYS)
 def test_messages_of_snap_about_the_machine(place, monkeypatch, script):
     (place / "gpt").write_text(f"#!/bin/sh\n{script}\n")

@@ -119,6 +119,11 @@ def test_a_corner_outside_does_not_count():
     assert region(SMALL, corners) == (50, 12, 13, 16)
 
 
+@pytest.mark.input(
+    "Scenes",
+    "`scene.geo_region` over the edge of a product",
+    "the rectangle around the part within it, as in SNAP; less than half a pixel is outside",
+)
 @pytest.mark.parametrize(
     ("corners", "expected"),
     [

@@ -31,6 +31,11 @@ def ramp(hole=None):
     return scene
 
 
+@pytest.mark.input(
+    "Scenes",
+    "lost pixels (DN 0) in a band that is interpolated",
+    "0 around them, as in SNAP; they are not mixed into their neighbours",
+)
 def test_bilinear_of_a_real_product_is_not_mixed_with_lost_pixels(tmp_path):
     product = open_product(written(tmp_path, ramp(hole=(20, 30))))
     ours = product.read_band("B5", GRID, "Bilinear")
@@ -165,6 +170,11 @@ def test_a_band_finer_than_its_masks_takes_the_nearest(tmp_path):
     np.testing.assert_array_equal(product.read_band("B1", GRID, snap_masks=True), expected)
 
 
+@pytest.mark.input(
+    "Scenes",
+    "`scene.snap_masks` and a product from before baseline 04.00",
+    "its pixels are valid by their DN",
+)
 def test_products_from_before_the_masks_are_not_masked(tmp_path):
     scene = ramp(hole=(20, 30))
     product = open_product(written(tmp_path, scene, baseline="0301"))
@@ -174,6 +184,11 @@ def test_products_from_before_the_masks_are_not_masked(tmp_path):
         )
 
 
+@pytest.mark.input(
+    "Scenes",
+    "`scene.snap_masks` and a later product without its masks",
+    "the product fails: which file, and what to do",
+)
 @pytest.mark.parametrize("kind", ["DETFOO", "QUALIT"])
 def test_a_product_without_its_masks_is_refused(tmp_path, kind):
     safe = written(tmp_path, scene_of(offset=-1000), baseline="0400")
