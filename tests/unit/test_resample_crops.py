@@ -48,7 +48,7 @@ def windows(draw):
     """A band, the target grid of its product, and a window of that."""
     method = draw(st.sampled_from(METHODS))
     resolution = draw(st.sampled_from([10, 20, 60]))
-    wanted = [10, 12.5, 15, 20, 25, 30, 40, 60, 90]
+    wanted = [10, 12.5, 15, 20, 25, 30, 40, 60, 70, 90, 100]
     if method in AGGREGATES:
         wanted = [r for r in wanted if r >= resolution]
     if method in INTERPOLATIONS:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tigerbush.archives import Archive, Level, TileLayout
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
-from tigerbush.sentinel2.names import BANDS
+from tigerbush.sentinel2.names import BANDS, band_number
 from tigerbush.sentinel2.sensor import SENSOR
 from tigerbush.sentinel2.stac_item import PRODUCT_FIELD, band_of, product_of, resolution_of
 
@@ -65,9 +65,8 @@ def asset_name(name: ProductName, key: str, asset: Mapping) -> str | None:
     if suffix not in {".jp2", ".tif"}:
         return None
     resolution = resolution_of(key, asset, BANDS.get(band, 20))
-    number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
     folder = f"GRANULE/{granule(name)}/IMG_DATA/R{resolution}m"
-    return f"{folder}/{_stem(name)}_{number}_{resolution}m{suffix}"
+    return f"{folder}/{_stem(name)}_{band_number(band)}_{resolution}m{suffix}"
 
 
 def _stem(name: ProductName) -> str:

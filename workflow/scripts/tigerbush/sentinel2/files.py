@@ -14,7 +14,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.jp2 import CHECKED, UNCHECKED
 from tigerbush.placeholder import FAILED, ZIP_ERRORS
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.names import BANDS, parse_name
+from tigerbush.sentinel2.names import BANDS, band_number, parse_name
 
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 _CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
@@ -67,8 +67,7 @@ class Safe:
         TigerbushError
             When the product has no file of the band.
         """
-        number = f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
-        matches = find_files(self.files, _BAND_FILE.format(re.escape(number)))
+        matches = find_files(self.files, _BAND_FILE.format(re.escape(band_number(band))))
         if not matches:
             raise TigerbushError(
                 f"{self.path}: the file of band {band} is missing; fetch the product again, then run "
