@@ -126,7 +126,7 @@ def put_tile(seaweedfs, safe, level="L1C"):
         base = file.rpartition("/")[2]
         if base == "MTD_TL.xml":
             seaweedfs.put(PUBLIC, folder + "metadata.xml", content)
-        elif "/IMG_DATA/" in file:
+        elif "/IMG_DATA/" in file and base.endswith(".jp2"):
             stem = base.removesuffix(".jp2").split("_")[2:]
             seaweedfs.put(
                 PUBLIC, folder + ("R" + stem[1] + "/" if stem[1:] else "") + stem[0] + ".jp2", content
