@@ -74,7 +74,7 @@ def test_eodata_by_level_tile_period_and_baseline(proxy, seaweedfs, tmp_path, mo
     ]
 
 
-def test_only_new_products_are_requested(proxy, seaweedfs, three_products, tmp_path, caplog):
+def test_only_new_products_are_read(proxy, seaweedfs, three_products, tmp_path, caplog):
     for safe in three_products.iterdir():
         seaweedfs.put_product(PUBLIC, safe, "again/")
     rows, files = discover(proxy, "again/")
@@ -87,8 +87,8 @@ def test_only_new_products_are_requested(proxy, seaweedfs, three_products, tmp_p
     )
     assert [row for row in more if row["product"] != name_of("20170111")] == rows
     assert len(more_files) == len(files) + 15
-    # a listing for each day, one of the new product, and its main metadata
-    assert len(proxy.requests) == 59 + 2
+    # a listing for each day and each product, and the main metadata of the new one
+    assert len(proxy.requests) == 59 + 4 + 1
     assert "59 of 59 days of again/" in caplog.text
     assert "4 products, 1 of them new" in caplog.text
 

@@ -108,6 +108,25 @@ def test_retry_makes_only_what_failed(products, tmp_path):
     assert "Nothing to be done" in run.snakemake("scenes")
 
 
+def test_a_replaced_product_is_the_only_one_made_again(products, tmp_path):
+    copied = shutil.copytree(products, tmp_path / "products")
+    run = configure_run(tmp_path / "work", copied, 2)
+    run.snakemake("scenes", status=1)
+    before = scenes(run)
+    replaced = name_of("20170105")
+    band = next((copied / f"{replaced}.SAFE").glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
+    other = write_product(tmp_path, replaced, scene_of(9, clouds=[]))
+    # in place: the time of the product's folder stays
+    shutil.copy(next(other.glob("GRANULE/*/IMG_DATA/*_B03.jp2")), band)
+    run.tigerbush("discover", "--configfile", "config.yaml")
+    run.snakemake("scenes", status=1)
+    changed = {name for name, digest in scenes(run).items() if before[name] != digest}
+    assert changed == {f"{replaced}.tif"}
+    # with the one that failed
+    assert "2 of 6 scenes to make" in (run.folder / "logs" / "resample_scenes.log").read_text()
+    assert run.planned("scenes") == {"scenes": 1, "check_scenes": 1}
+
+
 def test_a_lost_rank_loses_no_finished_scene(products, tmp_path):
     """A rank that is killed ends the whole job; the next run makes what is missing, and nothing else."""
     run = configure_run(tmp_path / "work", products, 2, SlurmRun)

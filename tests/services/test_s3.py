@@ -85,6 +85,7 @@ def faulty(proxy, seaweedfs, three_products, tmp_path):
     return configure
 
 
+DISCOVER = ("discover", "--configfile", "config.yaml")
 ONE, TWO, THREE = ("20170110", "20170120", "20170210")
 
 
@@ -233,6 +234,38 @@ def test_a_discovery_that_fails_keeps_the_table(seaweedfs, three_products, tmp_p
     assert all(sentence in output for sentence in sentences)
     assert "Traceback" not in output
     assert tables == [(run.folder / "results" / name).read_bytes() for name in ("products.tsv", "files.tsv")]
+
+
+@pytest.mark.input(
+    "Changes",
+    "the same in a bucket, with the same size",
+    "noticed by the ETag; the same",
+)
+@pytest.mark.parametrize("access", ["stream", "storage"])
+def test_a_product_that_is_replaced_in_the_bucket(seaweedfs, three_products, tmp_path, access):
+    """Another image under the same name has another ETag: what depends on it is made again, and nothing else."""
+    root = f"replaced-{access}/"
+    for safe in three_products.iterdir():
+        seaweedfs.put_product(PUBLIC, safe, root)
+    run = configure_run(tmp_path / "s3", seaweedfs, PUBLIC, root, access=access)
+    run.snakemake(SUMMARIES)
+    assert "Products: 0 new, 0 replaced, 0 gone, 3 unchanged." in run.tigerbush(*DISCOVER)
+    assert run.planned(SUMMARIES) == {}
+    # of the same size
+    folder = f"{root}{THREE[:4]}/{THREE[4:6]}/{THREE[6:]}"
+    old = next(three_products.glob(f"*{THREE}T*/GRANULE/*/IMG_DATA/*_B04.jp2"))
+    name = old.relative_to(three_products).as_posix()
+    changed = bytearray(old.read_bytes())
+    changed[-20:-10] = bytes(10)
+    seaweedfs.put(PUBLIC, f"{folder}/{name}", bytes(changed))
+    output = run.tigerbush(*DISCOVER)
+    file = name.partition("/")[2]
+    assert f"replaced: {name_of(THREE)} ({file} has another content)" in output
+    assert "Products: 0 new, 1 replaced, 0 gone, 2 unchanged." in output
+    fetched = "stream_product" if access == "stream" else "download_product"
+    jobs = (fetched, "resample_product", "subset_product", "composite_date", "render_date", "compute_ndvi")
+    jobs += ("compute_centrality", "summarise_date", "summarise_site", "check_products")
+    assert run.planned(SUMMARIES) == dict.fromkeys(jobs, 1)
 
 
 REAL = ("ljubljana", 14.5579, 45.8704, 0.009)

@@ -7,6 +7,7 @@ import pytest
 from catalogues_in_memory import URL, Stac, item, listed, page
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
+from tigerbush.sources.changes import record_versions
 from tigerbush.sources.web import Response
 
 NAME = name_of("20170201", level="L2A", baseline="0500")
@@ -250,3 +251,34 @@ def test_known_products_are_not_requested_again(monkeypatch):
     # and rows without their files are no description
     again, _ = rows_of(monkeypatch, [item], files, old=rows)
     assert [row["size_bytes"] for row in again] == ["51"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "size"),
+    [
+        # another size; another checksum; the same
+        ({"file:size": 50}, {"file:size": 51}, "51"),
+        ({"file:checksum": "1220aa"}, {"file:checksum": "1220bb"}, "60"),
+        ({"file:size": 50, "file:checksum": "1220aa"}, {"file:size": 50, "file:checksum": "1220bb"}, "50"),
+        ({"file:size": 50, "file:checksum": "1220aa"}, {"file:size": 50, "file:checksum": "1220aa"}, None),
+        # a size that is stated from now on
+        ({}, {"file:size": 60}, None),
+        ({}, {}, None),
+    ],
+)
+def test_an_item_whose_files_were_replaced(monkeypatch, before, after, size):
+    """An item states sizes and checksums; without them no file is requested again."""
+    href, files = f"{HOST}/b.tif", Files({f"{HOST}/b.tif": 60})
+    old, old_files = rows_of(monkeypatch, [with_assets({"blue": asset(href, **before)})], files)
+    old = record_versions(old, old_files, [], [])
+    files.asked.clear()
+    rows, table = rows_of(
+        monkeypatch, [with_assets({"blue": asset(href, **after)})], files, old=old, old_files=old_files
+    )
+    rows = record_versions(rows, table, old, old_files)
+    assert (rows[0]["etag"] == old[0]["etag"]) is (size is None)
+    assert rows[0]["first_etag"] == old[0]["etag"]
+    if size is None:
+        assert (rows, table, files.asked) == (old, old_files, [])
+    else:
+        assert [row["size"] for row in table if row["role"] == "band"] == [size]

@@ -210,7 +210,8 @@ def test_retry_forces_what_was_kept_and_removes_the_records(records, monkeypatch
     monkeypatch.setattr("tigerbush.cli.retry.snakemake", lambda words: calls.append(words) or 0)
     config = records / "config.yaml"
     whole = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    sites = {"sites": str(ROOT / "config" / "sample" / "sites.tsv")}
+    sites = {"sites": "sites.tsv"}
+    (records / "sites.tsv").write_text("site\tlongitude\tlatitude\tregion_size\nhere\t14.5\t45.8\t0.1\n")
     config.write_text(yaml.safe_dump(whole | sites | {"products": "products.tsv"}))
     (records / "products.tsv").write_text(f"product\n{NAME}\n")
     assert tigerbush(["retry", "--directory", str(records), "--configfile", str(config)]) == 0

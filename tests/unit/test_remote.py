@@ -12,10 +12,7 @@ from tigerbush.sources import store as remote
 from tigerbush.sources.store import StoredObject, check_content, is_checksum
 from tigerbush.sources.web import Hosts, Response
 
-CHANGED = (
-    "has changed since it was listed; delete the product's line from the product table, run ./tigerbush discover, "
-    "then ./tigerbush retry."
-)
+CHANGED = "has changed since it was listed; run ./tigerbush discover, then ./tigerbush retry."
 ENDLESS = (
     "s3://eodata/p/: AWS announces more pages of the listing, but returns the same page again or none; try again later, "
     "or ask the operator of the server."

@@ -174,14 +174,16 @@ def again(results, monkeypatch):
     """`again(letters)` retries with a table of these products; returns the exit status and the arguments for snakemake."""
     folder = results.parent
     # with the configuration itself: test_kept_results.py
-    monkeypatch.setattr(retry, "read_run_configuration", lambda options: {"products": "table.tsv"})
+    config = {"products": "table.tsv", "sites": "sites.tsv"}
+    monkeypatch.setattr(retry, "read_run_configuration", lambda options: config)
+    monkeypatch.setattr(retry, "sites_of", lambda config, directory: {"here": {}, "there": {}})
     words = ["--directory", str(folder), "--configfile", "mine.yaml"]
 
-    def run(letters, *rest):
+    def run(letters, *rest, first=()):
         (folder / "table.tsv").write_text("product\n" + "".join(f"{NAMES[letter]}\n" for letter in letters))
         snakemake = Snakemake()
         monkeypatch.setattr(retry, "snakemake", snakemake)
-        return tigerbush(["retry", *words, *rest]), *snakemake.called
+        return tigerbush(["retry", *first, *words, *rest]), *snakemake.called
 
     run.words = words
     run.folder = folder
@@ -233,6 +235,34 @@ def test_only_dependent_outputs_are_requested(again, results, letters, targets, 
         7,
         [*targets, "--forcerun", *forced(paths), *more, "--rerun-incomplete", *again.words],
     )
+
+
+@pytest.mark.parametrize(
+    ("rest", "given"),
+    [
+        (["results/x.json"], True),
+        (["scenes", "--cores", "4"], True),
+        (["--keep-going", "--cores", "4", "all"], True),
+        # the value of an option
+        (["--until", "all"], False),
+        (["--cores", "4"], False),
+    ],
+)
+def test_targets_take_the_place_of_everything(again, rest, given):
+    words = ["--forcerun", *forced(["scenes/g.tif"]), "--rerun-incomplete", *again.words]
+    assert again("g", first=rest) == (7, [*rest, *words] if given else ["scenes", *words, *rest])
+
+
+def test_sites_that_are_not_in_the_table_are_passed_over(again, monkeypatch, capsys):
+    monkeypatch.setattr(retry, "sites_of", lambda config, directory: {"there": {}})
+    paths = ["downloads/b.zip", "there/downloads/c.zip"]
+    others = forced(["here/products/b.tif", "here/products/c.tif"])
+    assert again("bc") == (7, ["all", "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
+    passed_over = [
+        "Passed over 2 result(s) of sites that sites.tsv does not have:",
+        *(f"  {name}" for name in others),
+    ]
+    assert capsys.readouterr().out.splitlines()[:3] == passed_over
 
 
 def test_there_may_be_nothing_to_retry(again, capsys):

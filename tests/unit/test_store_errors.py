@@ -23,10 +23,7 @@ RENEW = "renew the keys in the environment, then run ./tigerbush retry."
 ELSEWHERE = "which is not followed; check source.endpoint_url and source.region."
 REGION = f"{LABEL}: the bucket is in another region; set source.region."
 NOT_THERE = f"{LABEL} does not exist (any more); check source.bucket, run ./tigerbush discover, then ./tigerbush retry."
-CHANGED = (
-    f"{LABEL} has changed since it was listed; delete the product's line from the product table, run "
-    "./tigerbush discover, then ./tigerbush retry."
-)
+CHANGED = f"{LABEL} has changed since it was listed; run ./tigerbush discover, then ./tigerbush retry."
 HERE = {"x-amz-bucket-region": "there"}
 
 

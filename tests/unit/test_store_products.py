@@ -121,7 +121,8 @@ def test_level_tile_period_and_baseline(monkeypatch):
     assert row["url"] == f"s3://eodata/B/2017/01/29/{first}.SAFE"
 
 
-def test_only_new_products_are_requested(monkeypatch, caplog):
+def test_only_new_products_are_read(monkeypatch, caplog):
+    """The files of known ones are listed, because they may have been replaced."""
     names = [name_of(f"2017020{i}") for i in (1, 2, 3, 4)]
     bucket = Bucket(
         {key: content for name in names[:3] for key, content in objects_of(name).items()}, page=100
@@ -143,8 +144,9 @@ def test_only_new_products_are_requested(monkeypatch, caplog):
         (row["product"], row["name"]) for row in more_files
     )
     assert [row["product"] for row in more_files[12:]] == [names[3]] * 4
-    assert [request["Prefix"][13:-6] for request in bucket.listed[7:]] == names[1:]
-    assert caplog.messages == ["7 of 7 days of L/", "4 products, 3 of them new", "3 of 3 products"]
+    assert [request["Prefix"][13:-6] for request in bucket.listed[7:]] == names
+    assert {request["Key"].split("/")[4].removesuffix(".SAFE") for request in bucket.read} == set(names[1:])
+    assert caplog.messages == ["7 of 7 days of L/", "4 products, 3 of them new", "4 of 4 products"]
     # rows of an earlier listing are reused
     kept, _ = listed(monkeypatch, bucket, "L/", old=[rows[0] | {"granule": "as before"}], old_files=files)
     assert [row["granule"] for row in kept] == ["as before", "g1", "g1", "g1"]

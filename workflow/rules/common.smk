@@ -6,9 +6,13 @@ Every job reads this file, so nothing heavier than numpy (through utm) is import
 from functools import lru_cache
 from pathlib import Path
 
+from snakemake.exceptions import IncompleteCheckpointException
+from snakemake.logging import logger
+
 SENSOR_OF = from_library("sensors").sensor_of
 TABLES = from_library("planning.tables")
 DATES = from_library("planning.dates")
+ZONES = from_library("planning.zones")
 SOURCE = from_library("planning.source")
 FINGERPRINTS = from_library("planning.fingerprints")
 VARIABLES = from_library("variables")
@@ -33,6 +37,17 @@ TEMPLATES = recorded_as(
 )
 # No parameter holds the code that lists and fetches products: an edit of it must not make results outdated.
 fetch_imports("discover_products", "download_product", "stream_product", "publish_scene")
+
+
+class Wanted(dict):
+    """What the configuration wants, by name; any other name, of which results may be left over, is refused."""
+
+    def __init__(self, items, sentence):
+        super().__init__(items)
+        self.sentence = sentence
+
+    def __missing__(self, name):
+        raise WorkflowError(self.sentence.format(name))
 
 
 def scene_parameters():
@@ -65,7 +80,9 @@ def _path_and_time(path):
 
 @lru_cache(maxsize=1)
 def _products_table(path, _):
-    return translate_errors(TABLES.read_products, path)
+    products = translate_errors(TABLES.read_products, path)
+    translate_errors(SOURCE.check_table, path, products, config["source"])
+    return Wanted(products, f"{path} has no product {{}}; run ./tigerbush discover, or name another target.")
 
 
 def plan(site):
@@ -75,9 +92,56 @@ def plan(site):
 
 @lru_cache(maxsize=None)
 def _plan(site, path, time):
-    rows = translate_errors(DATES.products_of, SITES[site], _products_table(path, time), config)
+    rows = products_of_site(site, path, time)
+    warn_of_uncovered(site, frozenset(ZONES.tiles_of(rows)))
     kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
     return DATES.plan_dates(rows, PERIODS, config, kept)
+
+
+@lru_cache(maxsize=None)
+def products_of_site(site, path, time):
+    """Return the rows of the products that cover a site in its zone."""
+    return translate_errors(
+        DATES.products_of, SITES[site] | {"zone": zone_of(site)}, _products_table(path, time), config
+    )
+
+
+def zone_of(site):
+    """Return the UTM zone (EPSG code) of a site: that of the table of sites, or the one decided by discovery.
+
+    None for that of the site's centre.
+    """
+    try:
+        zone = _zone(site, *_path_and_time(products_path()))
+    except IncompleteCheckpointException:
+        # the jobs that are planned before discovery are planned again after it
+        zone = SITES[site].get(TABLES.ZONE)
+    return None if zone == ZONES.place_of(SITES[site]).epsg else zone
+
+
+@lru_cache(maxsize=None)
+def _zone(site, path, time):
+    return ZONES.zones_of({site: SITES[site]}, *_zones_and_tiles(path, time)).get(site)
+
+
+@lru_cache(maxsize=1)
+def _zones_and_tiles(path, time):
+    return ZONES.read_zones(path), ZONES.tiles_of(_products_table(path, time).values())
+
+
+@lru_cache(maxsize=None)
+def warn_of_uncovered(site, tiles):
+    """Name a site with sub-images that no tile of its zone covers, once."""
+    if not is_main_process():
+        return
+    place = from_library("site").Site(**window_of(site))
+    limit = config["subimages"]["max_masked_fraction"]
+    if uncovered := ZONES.count_uncovered(place, tiles, limit):
+        logger.warning(
+            f"Site {site}: no tile of EPSG:{place.epsg} in {config['products']} covers {uncovered} of its "
+            f"{place.sub_images**2} sub-images, which are never used; add products of the missing tiles, or choose "
+            f"another zone in the column `zone` of {config['sites']}."
+        )
 
 
 def scenes():
@@ -91,11 +155,31 @@ def dates_with_products(site):
 
 def site_window(wildcards):
     """Return the keyword arguments of `tigerbush.site.Site`."""
-    site = SITES[wildcards.site]
-    return {key: site[key] for key in TABLES.SITE_COLUMNS[1:]} | {
-        "size": config["subimages"]["size"],
-        "resolution": config["composite"]["resolution"],
-    }
+    return window_of(wildcards.site)
+
+
+def tiles_of_site(wildcards, input):
+    """Return the tiles that cover a site at any date, each with one of its products.
+
+    With the argument `input` Snakemake does not compare it with that of earlier results, whose numbers it does not change.
+    """
+    rows = products_of_site(wildcards.site, *_path_and_time(products_path()))
+    return {row["tile"]: row["product"] for row in rows}
+
+
+def window_of(site):
+    """Return the keyword arguments of `tigerbush.site.Site`; `zone` only if it is not that of the site's centre."""
+    zone = zone_of(site)
+    return (
+        {key: SITES[site][key] for key in TABLES.SITE_COLUMNS[1:]}
+        | {"size": config["subimages"]["size"], "resolution": config["composite"]["resolution"]}
+        | ({"zone": zone} if zone else {})
+    )
+
+
+def site_row(wildcards):
+    """Return the required columns of a site."""
+    return {key: SITES[wildcards.site][key] for key in TABLES.SITE_COLUMNS}
 
 
 def product_url(wildcards):
@@ -258,15 +342,21 @@ translate_errors(CONFIGURATION.check_depth, config)
 check_secrets()
 check_config()
 check_nodes()
-SITES = translate_errors(
-    TABLES.read_sites,
-    Path(config["sites"]),
-    config["subimages"]["size"] * config["composite"]["resolution"],
+SITES = Wanted(
+    translate_errors(
+        TABLES.read_sites,
+        Path(config["sites"]),
+        config["subimages"]["size"] * config["composite"]["resolution"],
+    ),
+    f"{config['sites']} has no site {{}}; add it, or name another target.",
 )
 if is_main_process():
     # the table of products and the weather files
     translate_errors(PATHS.check_files, config, SITES)
-PERIODS = translate_errors(from_library("planning.periods").read_periods, **config["period"])
+PERIODS = Wanted(
+    translate_errors(from_library("planning.periods").read_periods, **config["period"]),
+    "no period of the configuration has the date {}; correct period, or name another target.",
+)
 # SNAP reads whole products, and Java keeps images in as much memory as it gets (docs/snap.md)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"

@@ -96,6 +96,7 @@ rule compute_ndvi:
     params:
         **SUBIMAGES,
         **changed_added_keys("composite.indices"),
+        tiles=tiles_of_site,
         library=library("compute_ndvi"),
     message:
         "Computing the NDVI of the sub-images of {wildcards.site} at {wildcards.date}"

@@ -27,7 +27,12 @@ def fingerprint_of(job):
     """Return the content of a job's fingerprint."""
     inputs = [address_in_results(file) for file in job.input]
     made_with = FINGERPRINTS.parameters_of(dict(job.params.items()), inputs, config["source"]["path"])
-    return FINGERPRINTS.text_of(made_with)
+    return FINGERPRINTS.text_of(FINGERPRINTS.with_versions(made_with, rows_read(job)))
+
+
+def rows_read(job):
+    """Return the rows of the products that a job reads from a folder. In a store `files` of the job have their ETags."""
+    return {} if REMOTE else {name: products_table()[name] for name in products_read(job)}
 
 
 def write_fingerprint(job):
@@ -54,9 +59,10 @@ async def why_outdated(job):
                 await job.output.fingerprint.retrieve_from_storage()
             recorded = Path(job.output.fingerprint).read_text()
     except (FileNotFoundError, KeyError):
-        return summary_differences(job)
+        return summary_differences(job) or FINGERPRINTS.replaced_products(rows_read(job))
     except (OSError, UnicodeDecodeError) as error:
         return f"its fingerprint cannot be read ({error})"
+    recorded = FINGERPRINTS.with_first_versions(recorded, today, rows_read(job))
     return FINGERPRINTS.text_differences(recorded, today)
 
 

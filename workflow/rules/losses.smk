@@ -29,7 +29,10 @@ def makes_results():
 def keep_irreproducible_results(original, self):
     """Plan the run; where products are gone, end it or plan again without the results made of them (on_gone)."""
     if not makes_results():
-        return original(self)
+        original(self)
+        if workflow.dryrun and workflow.exec_mode == ExecMode.DEFAULT:
+            warn_of_changes(self.dag)
+        return
     refuse_what_cannot_run()
     if not self.persistence.locked:
         restore_interrupted()
@@ -45,6 +48,7 @@ def keep_irreproducible_results(original, self):
         plan_again(self)
         original(self)
     vars(self.dag)["planned"] = True
+    warn_of_changes(self.dag)
 
 
 def plan_again(self):

@@ -61,6 +61,10 @@ rule resample_scenes:
         products=lambda wildcards: scenes_paths(),
         folder=lambda wildcards: ranks_folder(),
         scene=scene_parameters(),
+        # with `input` Snakemake does not compare it; the fingerprint does
+        versions=lambda wildcards, input: {
+            name: (row["first_etag"], row["etag"]) for name, row in products_table().items() if row.get("etag")
+        },
         retries=RETRIES,
     message:
         "Resampling all products with {resources.tasks} MPI ranks"

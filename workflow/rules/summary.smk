@@ -59,7 +59,7 @@ rule summarise_site:
         "../envs/tigerbush.yaml"
     params:
         library=library("summarise_site"),
-        site=lambda wildcards: SITES[wildcards.site],
+        site=site_row,
         periods=list(PERIODS),
         left_out=lambda wildcards: {
             day: planned["left_out"] for day, planned in plan(wildcards.site).items() if planned["left_out"]

@@ -21,7 +21,7 @@ rule read_weather:
         **{key: config["weather"][key] for key in ("date", "precipitation", "temperature")},
         library=library("read_weather"),
         period=lambda wildcards: PERIODS[wildcards.date],
-        site=lambda wildcards: SITES[wildcards.site],
+        site=site_row,
     message:
         "Reading the weather of {wildcards.site} at {wildcards.date}"
     script:

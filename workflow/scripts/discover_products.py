@@ -1,18 +1,32 @@
 """List the products of the source and write products.tsv and files.tsv."""
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from tigerbush.job import job_log
-from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, is_row, read_rows, write_table
+from tigerbush.planning.source import FOLDERS
+from tigerbush.planning.tables import (
+    CHANGE_COLUMNS,
+    COLUMNS,
+    FILE_COLUMNS,
+    ZONE,
+    is_row,
+    read_rows,
+    read_sites,
+    write_table,
+)
+from tigerbush.planning.zones import read_zones, rejected_tiles, sites_in_zones, tiles_of, zones_of
+from tigerbush.sources.changes import change_lines
 from tigerbush.sources.listing import list_products
 
+log = logging.getLogger(__name__)
 
-def has_results(product: str) -> bool:
-    """Tell whether an earlier run has left results of a product on this disk."""
-    return (
-        any(Path("results").glob(f"*/products/{product}.tif"))
-        or Path(f"results/scenes/{product}.tif").exists()
-    )
+
+def results_of(product: str) -> list[Path]:
+    """Return the results of a product that an earlier run has left on this disk."""
+    scene = Path(f"results/scenes/{product}.tif")
+    return [*sorted(Path("results").glob(f"*/products/{product}.tif")), *([scene] if scene.exists() else [])]
 
 
 def main(
@@ -20,28 +34,47 @@ def main(
     files: Path,
     *,
     source: dict,
-    sites: list[dict],
+    sites: Mapping[str, Mapping],
     period: tuple[str, str],
     connections: int,
     snap_masks: bool,
 ) -> None:
-    old = [row for row in read_rows(products) if is_row(row)]
+    old, old_files = [row for row in read_rows(products) if is_row(row)], read_rows(files)
+    undecided = {name: site for name, site in sites.items() if ZONE not in site}
+    zones = read_zones(products)
+    if zones is None or source["kind"] in FOLDERS:
+        # sites without a record have been planned with the products of the table
+        zones = (zones or {}) | zones_of(undecided, zones, tiles_of(old))
+    places = sites_in_zones(sites, zones)
     rows, file_rows = list_products(
-        source, sites, period, old, read_rows(files), connections, has_results, snap_masks
+        source, places, period, old, old_files, connections, results_of, snap_masks
     )
+    zones |= zones_of(undecided, zones, tiles_of(rows))
+    rejected = {tile for _, tile in rejected_tiles(tiles_of(rows), sites, zones)}
+    known = {row["product"] for row in old}
+    if source["kind"] not in FOLDERS:
+        rows = [row for row in rows if row["product"] in known or row["tile"] not in rejected]
+        listed = {row["product"] for row in rows}
+        file_rows = [row for row in file_rows if row["product"] in listed]
+    for line in change_lines(old, old_files, rows, file_rows, results_of):
+        log.info("%s", line)
     # files first, so that a table of products never lacks its table of files
     write_table(files, file_rows, FILE_COLUMNS)
-    write_table(products, rows, COLUMNS)
+    write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), zones)
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
+        config = snakemake.config
         main(
             Path(snakemake.output.products),
             Path(snakemake.output.files),
             # allowed hosts do not change results, so they are not a parameter
-            source=snakemake.config["source"] | snakemake.params.source,
-            sites=snakemake.params.sites,
+            source=config["source"] | snakemake.params.source,
+            # with their names, which do not change the table
+            sites=read_sites(
+                Path(config["sites"]), config["subimages"]["size"] * config["composite"]["resolution"]
+            ),
             period=snakemake.params.period,
             connections=snakemake.resources.connections,
             snap_masks=snakemake.params.get("scene.snap_masks", False),

@@ -8,12 +8,22 @@ from pathlib import Path
 from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_json
 from tigerbush.job import job_log
-from tigerbush.scenes.ranks import check_outcomes, start_command
+from tigerbush.scenes.ranks import check_outcomes, forget_replaced, start_command
 
 RANK = "resample_scenes_rank.py"
 
 
-def main(manifest: Path, log: Path, scripts: Path, *, order: dict, launcher: list[str], ranks: int) -> None:
+def main(
+    manifest: Path,
+    log: Path,
+    scripts: Path,
+    *,
+    order: dict,
+    versions: dict[str, tuple[str, str]],
+    launcher: list[str],
+    ranks: int,
+) -> None:
+    forget_replaced(Path(order["folder"]), versions)
     # beside the manifest: nodes share the results, not their folders of temporary files
     manifest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".job-", dir=manifest.parent) as folder:
@@ -51,6 +61,7 @@ if __name__ == "__main__":
                 "memory_mb": snakemake.resources.mem_mb // snakemake.resources.tasks,
                 "last_attempt": snakemake.resources.attempt > snakemake.params.retries,
             },
+            versions=snakemake.params.versions,
             launcher=shlex.split(snakemake.resources.mpi),
             ranks=snakemake.resources.tasks,
         )

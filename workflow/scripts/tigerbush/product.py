@@ -88,11 +88,15 @@ class Sensor:
     reaches : callable
         Tells whether a tile reaches a Place.
     site_tiles : callable
-        Maps longitude, latitude and region_size of a Place to the names of the tiles that reach it.
+        Maps longitude, latitude and region_size of a Place, and `zone` if it has one, to the names of the tiles that
+        reach it.
     epsg : callable
         Maps the name of a tile to the EPSG code of its UTM zone.
     snap_masks : bool
         Whether the reader's `read_band` takes the keyword `snap_masks`: the products have masks that SNAP 14 uses.
+    square : callable, optional
+        Maps the name of a tile to its west, south, east and north, in metres of that zone; None if each tile counts as
+        covering all of a site that it reaches.
     """
 
     package: str
@@ -114,6 +118,7 @@ class Sensor:
     role: Callable[[str], tuple[str, str] | None]
     band_in: Callable[[str], str]
     reaches: Callable[[Place, str], bool]
-    site_tiles: Callable[[float, float, float], set[str]]
+    site_tiles: Callable[..., set[str]]
     epsg: Callable[[str], int]
     snap_masks: bool = False
+    square: Callable[[str], tuple[float, float, float, float]] | None = None

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # metres per degree of latitude, pyveg's value
 METRES_PER_DEGREE = 111_320
@@ -19,11 +19,14 @@ class Place:
         Centre in degrees, WGS 84.
     region_size : float
         Side in degrees of latitude.
+    zone : int, optional
+        EPSG code of the UTM zone in which the place is measured; None for that of its centre.
     """
 
     longitude: float
     latitude: float
     region_size: float
+    zone: int | None = field(default=None, kw_only=True)
 
     @property
     def metres(self) -> float:
@@ -32,7 +35,12 @@ class Place:
 
     @property
     def epsg(self) -> int:
-        """EPSG code of the UTM zone of the centre (with the MGRS exceptions of Norway)."""
+        """EPSG code of the UTM zone: the given one, or that of the centre."""
+        return self.zone or self.zone_of_centre
+
+    @property
+    def zone_of_centre(self) -> int:
+        """EPSG code of the UTM zone of the centre (with the MGRS exceptions of Norway and Svalbard)."""
         import utm  # not needed for scenes
 
         zone = utm.latlon_to_zone_number(self.latitude, self.longitude)
@@ -40,10 +48,15 @@ class Place:
 
     @property
     def easting_northing(self) -> tuple[float, float]:
-        """Centre in metres, in its own UTM zone."""
+        """Centre in metres, in the UTM zone of the place."""
         import utm
 
-        easting, northing, _, _ = utm.from_latlon(self.latitude, self.longitude)
+        easting, northing, _, _ = utm.from_latlon(
+            self.latitude,
+            self.longitude,
+            force_zone_number=self.epsg % 100,
+            force_northern=self.epsg < 32700,
+        )
         return float(easting), float(northing)
 
     @property

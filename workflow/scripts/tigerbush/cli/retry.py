@@ -1,14 +1,18 @@
 """Process failed products again, and the results that depend on them; nothing else.
 
-This includes products whose earlier results were kept because they could not be read again. Other options are passed
-on to snakemake; use those of the run. For example:
+This includes products whose earlier results were kept because they could not be read again. Results of sites that are
+not in the table of sites are passed over. Other options are passed on to snakemake, and so are targets, which come
+first; use those of the run. For example:
 ./tigerbush retry --profile profiles/local --configfile config/local.yaml
 """
 
 import argparse
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments
+from snakemake.cli import get_argument_parser
+
+from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments, sites_of
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results, record_path
@@ -22,17 +26,26 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Force the placeholders of failed products, and the kept results of those that could not be read again."""
-    table = options.directory / read_run_configuration(options)["products"]
+    config = read_run_configuration(options)
+    table = options.directory / config["products"]
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
     known = {row["product"] for row in read_rows(table)}
     # a product that was replaced by one of a newer baseline is not part of the run
     results = options.directory / "results"
     failed = [path.relative_to(options.directory) for path in failed_outputs(results) if path.stem in known]
+    others = of_other_sites(failed, sites_of(config, options.directory))
+    if others:
+        print(
+            f"Passed over {len(others)} result(s) of sites that {config['sites']} does not have:",
+            *others,
+            sep="\n  ",
+        )
+    failed = [path for path in failed if path not in others]
     if not failed:
         print(f"No product of {table} failed.")
         return 0
-    kept = [path for path in kept_results(results) if path.stem in known]
+    kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
     placeholders = [path for path in failed if options.directory / path not in kept]
     if placeholders:
         print(f"{len(placeholders)} placeholder(s) of failed products:", *placeholders, sep="\n  ")
@@ -56,4 +69,11 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "--rerun-incomplete",
         *run_arguments(options),
     ]
+    if rest and get_argument_parser().parse_known_args(rest)[0].targets:
+        return snakemake([*rest, *forced])
     return snakemake([*targets, *forced, *rest])
+
+
+def of_other_sites(results: Iterable[Path], sites: Collection[str]) -> list[Path]:
+    """Return the results of products, such as `results/here/products/X.tif`, that belong to none of the sites."""
+    return [path for path in results if len(path.parts) == 4 and path.parts[1] not in sites]

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.tables import SITE_BOUNDS, SITE_COLUMNS
+from tigerbush.planning.tables import SITE_BOUNDS
+from tigerbush.planning.zones import place_of
 from tigerbush.pyveg import MODES
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
@@ -22,7 +23,7 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
     Parameters
     ----------
     site : mapping
-        As `read_sites` returns it.
+        As `read_sites` returns it, with the zone that it is measured in if that is not the one of its centre.
     products : mapping
         As `read_products` returns them.
     config : mapping
@@ -33,7 +34,7 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
     TigerbushError
         When there are none, or products of two levels.
     """
-    place = Place(**{column: site[column] for column in SITE_COLUMNS[1:]})
+    place = place_of(site, site.get("zone"))
     level = config["source"]["level"]
     # many products share few tiles
     covers = cache(lambda sensor, tile: sensor.reaches(place, tile))

@@ -10,8 +10,11 @@ from typing import Any
 from tigerbush.planning.tables import PRODUCT, SITE_COLUMNS
 from tigerbush.variables import NDVI
 
-# Parameters that do not change a result: code has its own fingerprint; the others say where and how data are read.
-UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder"}
+# Parameters that do not change a result: code and products have their own fingerprints, tiles only explain why numbers
+# are missing; the others say where and how data are read.
+UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder", "tiles", "versions"}
+# key of the versions of the products that a job has read
+VERSIONS = "versions"
 # sections of the configuration that change no result: prices, and what happens when products are gone
 WITHOUT_RESULT = ("plan", "on_gone")
 # Keys that were added after results that must remain valid, with their defaults: a key with its default is neither
@@ -136,6 +139,44 @@ def parameters_of(params: Mapping, inputs: Iterable[str], folder: object) -> dic
     read = [name for name in inputs if "://" not in name and not product.fullmatch(name)]
     values = {name: value for name, value in params.items() if name not in UNIMPORTANT}
     return values | {"inputs": hashlib.sha256("\n".join(sorted(read)).encode()).hexdigest()[:16]}
+
+
+def with_versions(made_with: Mapping, products: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a job depends on with the versions of the products that it reads, as far as they are known.
+
+    Parameters
+    ----------
+    made_with : mapping
+        From `parameters_of`.
+    products : mapping of str to row of products.tsv
+    """
+    versions = {name: row["etag"] for name, row in products.items() if row.get("etag")}
+    return {**made_with, **({VERSIONS: versions} if versions else {})}
+
+
+def with_first_versions(old: str, new: str, products: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the content of the file that a job has written, completed by versions that it does not record.
+
+    Parameters
+    ----------
+    old, new : str
+        The content of the file, and what a job would write now.
+    products : mapping of str to row of products.tsv
+        Those that the job reads. Results without a record were made of the version that was recorded first.
+    """
+    try:
+        recorded, today = json.loads(old), json.loads(new)
+        known = recorded.pop(VERSIONS, {})
+        versions = {name: known.get(name, products[name]["first_etag"]) for name in today.get(VERSIONS, {})}
+    except (ValueError, AttributeError, TypeError):
+        return old
+    return text_of(recorded | ({VERSIONS: versions} if versions else {}))
+
+
+def replaced_products(products: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return which products were replaced since versions were recorded, in one line; None if none of these were."""
+    replaced = [name for name, row in products.items() if row.get("etag") != row.get("first_etag")]
+    return f"replaced: {', '.join(replaced)}" if replaced else None
 
 
 def text_of(parameters: Mapping) -> str:

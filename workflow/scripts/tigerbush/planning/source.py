@@ -1,10 +1,11 @@
 """The source of products in the configuration: where they are, and which of their files are fetched."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.tables import SITE_COLUMNS, Row
+from tigerbush.planning.tables import SITE_COLUMNS, ZONE, Row
 from tigerbush.sensors import sensor_of
 
 # kinds of sources that are a folder on this machine
@@ -40,9 +41,51 @@ def discovery_parameters(
         return {"source": {key: source[key] for key in _FOLDER_KEYS}, "sites": [], "period": []}
     return {
         "source": store_settings(source) | {key: source[key] for key in _LISTED_KEYS},
-        "sites": [{key: site[key] for key in SITE_COLUMNS[1:]} for site in sites.values()],
+        "sites": [
+            {key: site[key] for key in (*SITE_COLUMNS[1:], ZONE) if key in site} for site in sites.values()
+        ],
         "period": [min(periods.values())[0], max(periods.values())[1]],
     }
+
+
+def check_table(path: object, products: Mapping[str, Row], source: Mapping) -> None:
+    """Refuse a table of products that was made of another source.
+
+    A table of this source may have some products of another one, whose results are kept.
+
+    Parameters
+    ----------
+    path : path of the table
+    products : mapping of product to row of products.tsv
+    source : mapping
+        The keys of `source` in the configuration.
+
+    Raises
+    ------
+    TigerbushError
+        When no product is in the configured source.
+    """
+    urls = [row["url"] for row in products.values()]
+    other = urls[0].rpartition("/")[0][:200] or "." if urls else ""
+    if urls and source["kind"] != "sample" and not any(_is_in_source(url, source) for url in urls):
+        raise TigerbushError(
+            f"{path} was made of another source: its products are in {other}, and the source is "
+            f"{' or '.join(_places(source))}; run ./tigerbush discover to list that, or set products to another table."
+        )
+
+
+def _places(source: Mapping) -> list[str]:
+    """Return where the products of a source are: its folder, bucket or catalogue."""
+    if source["kind"] in FOLDERS:
+        return [str(source["path"])]
+    bucket = [f"s3://{source['bucket']}"] if source["bucket"] else []
+    return bucket if source["kind"] == "s3" else [source["catalogue"].rstrip("/"), *bucket]
+
+
+def _is_in_source(url: str, source: Mapping) -> bool:
+    if source["kind"] in FOLDERS:
+        return "://" not in url and Path(url).is_relative_to(source["path"])
+    return url.startswith(tuple(f"{place}/" for place in _places(source)))
 
 
 def address_of(key: str, bucket: str) -> str:

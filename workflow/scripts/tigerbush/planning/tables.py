@@ -8,14 +8,16 @@ import io
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
 from tigerbush.planning.addresses import KEY, MAX_KEY_LENGTH, is_address
 from tigerbush.planning.credentials import refuse_credentials, reveals_secret
+from tigerbush.planning.zones import ZONE_LINE, place_of, read_zone, zone_name
 from tigerbush.product import ProductName
 from tigerbush.sensors import parse_name, product_pattern, sensors, titles
 from tigerbush.site import METRES_PER_DEGREE
@@ -23,6 +25,8 @@ from tigerbush.site import METRES_PER_DEGREE
 log = logging.getLogger(__name__)
 
 SITE_COLUMNS = ("site", "longitude", "latitude", "region_size")
+# a column of the sites that may be left out
+ZONE = "zone"
 # becomes a folder of the results; RESERVED are the names of other folders there
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 RESERVED = ("analysis", "downloads", "fingerprints", "scenes")
@@ -42,6 +46,9 @@ COLUMNS = (
     "granule",
     "size_bytes",
 )
+# when and as what a product was found: the time it was changed last, its version (`tigerbush.sources.changes`), that
+# when versions were first recorded, and the day since when the source lacks it; tables of earlier releases have none
+CHANGE_COLUMNS = ("time", "etag", "first_etag", "gone")
 # name: path within the product; key: object in the bucket of the product's url, or a whole https:// address; for a
 # local product the name again
 FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
@@ -78,7 +85,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t")
             _check_header(path, list(reader.fieldnames or ()), columns)
-            rows = [(reader.line_num, row) for row in reader]
+            rows = [(reader.line_num, row) for row in reader if row[columns[0]] != ZONE_LINE]
     except UnicodeDecodeError:
         raise TigerbushError(
             f"{path} is not text in UTF-8; save it as UTF-8, with fields separated by tabs."
@@ -108,6 +115,8 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
 def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
     """Read the sites by name, with site, longitude, latitude and region_size, in degrees.
 
+    A site has `zone`, the EPSG code of a UTM zone, if the table gives one.
+
     Parameters
     ----------
     path : Path
@@ -126,7 +135,10 @@ def read_sites(path: Path, side: float) -> dict[str, dict[str, Any]]:
                 f"{path}, line {line}: site name {name[:80]!r} is reserved, used twice or not made of letters, "
                 "digits, - and _; choose another."
             )
-        sites[name] = {"site": name} | _degrees(row, f"{path}, line {line}")
+        where = f"{path}, line {line}"
+        sites[name] = {"site": name} | _degrees(row, where)
+        if zone := row.get(ZONE):
+            sites[name][ZONE] = read_zone(zone, place_of(sites[name]), f"{where}: site {name}")
         if sites[name]["region_size"] * METRES_PER_DEGREE < side:
             raise TigerbushError(
                 f"{path}, line {line}: site {name} of {row['region_size'][:40]} degrees is smaller than one sub-image "
@@ -251,6 +263,14 @@ def table_row(
     return {column: row[column] for column in COLUMNS}
 
 
+def by_product(files: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return rows of files.tsv by product."""
+    products: dict[str, list[Row]] = {}
+    for row in files:
+        products.setdefault(row["product"], []).append(row)
+    return products
+
+
 def file_row(product: str, kind: tuple[str, str], name: str, key: str, size: int, etag: str = "") -> Row:
     """Return the row of a file in `files.tsv`; `kind` is its role and band."""
     role, band = kind
@@ -310,7 +330,12 @@ def is_row(row: Row) -> bool:
     """Whether a row of an old table was written by discovery."""
     try:
         name = parse_name(row["product"])
-        return set(row) == set(COLUMNS) and row["baseline"] == name.baseline and row["tile"] == name.tile
+        known = {*COLUMNS, *CHANGE_COLUMNS}
+        return (
+            set(COLUMNS) <= set(row) <= known
+            and row["baseline"] == name.baseline
+            and row["tile"] == name.tile
+        )
     except (KeyError, TigerbushError):
         return False
 
@@ -325,10 +350,13 @@ def read_rows(path: Path) -> list[Row]:
     return [row for row in rows if None not in row and None not in row.values() and row.get("product")]
 
 
-def write_table(path: Path, rows: Iterable[Row], columns: tuple[str, ...]) -> None:
-    """Write rows as tab-separated values, atomically."""
+def write_table(
+    path: Path, rows: Iterable[Row], columns: tuple[str, ...], zones: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """Write rows as tab-separated values, and after them the UTM zones of sites (EPSG codes), atomically."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+    text.writelines(f"{ZONE_LINE}\t{site}\t{zone_name(zone)}\n" for site, zone in sorted(zones.items()))
     write_bytes(path, text.getvalue().encode())

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tigerbush.errors import KeptError, TigerbushError
-from tigerbush.files import read_json
+from tigerbush.files import read_json, write_json
 from tigerbush.raster import GDAL_ERRORS, REASON, STATUS, read_tags
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions
@@ -45,6 +45,24 @@ def unfinished_products(products: Mapping[str, str], folder: Path) -> list[str]:
         for name, path in sorted(products.items())
         if not _is_finished(Path(path), scene_part(folder, name))
     ]
+
+
+def forget_replaced(folder: Path, versions: Mapping[str, tuple[str, str]]) -> None:
+    """Delete the scenes that ranks have made of products that were replaced since.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder in which the ranks write; it also has a record of the versions of the products.
+    versions : mapping of product to (str, str)
+        `first_etag` and `etag` of products.tsv. Scenes without a record were made of the first one.
+    """
+    record = folder / "versions.json"
+    known = read_json(record) if record.exists() else {}
+    for product, (first, version) in versions.items():
+        if known.get(product, first) != version:
+            scene_part(folder, product).unlink(missing_ok=True)
+    write_json(record, {product: version for product, (_, version) in versions.items()})
 
 
 def _is_finished(product: Path, part: Path) -> bool:

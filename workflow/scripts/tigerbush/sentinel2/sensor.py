@@ -4,7 +4,7 @@ import math
 
 from tigerbush.product import Sensor
 from tigerbush.sentinel2.names import BANDS, FORM, PATTERN, SITE_BANDS, TILE_METRES, band_in, parse_name, role
-from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg
+from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg, tile_square
 
 BLOCK_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
 
@@ -33,4 +33,5 @@ SENSOR = Sensor(
     site_tiles=site_tiles,
     epsg=tile_epsg,
     snap_masks=True,
+    square=tile_square,
 )

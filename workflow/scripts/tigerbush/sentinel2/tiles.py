@@ -1,5 +1,6 @@
 """The MGRS tiles that reach a site, computed from its coordinates alone."""
 
+import math
 from functools import lru_cache
 
 from tigerbush.site import METRES_PER_DEGREE, Place
@@ -7,10 +8,16 @@ from tigerbush.site import METRES_PER_DEGREE, Place
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
 _ROWS = "ABCDEFGHJKLMNPQRSTUV"
+# side of a square and of the tile that extends beyond it, and the lattice of the tiles' corners, in metres
+_SQUARE = 100_000
+_TILE = 109_800
+_LATTICE = 60
+# northing of the equator in zones of the south, in metres
+_EQUATOR = 10_000_000
 
 
-def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str]:
-    """Return the names of the tiles whose 109.8 km square reaches a site, in the site's own UTM zone.
+def site_tiles(longitude: float, latitude: float, region_size: float, zone: int | None = None) -> set[str]:
+    """Return the names of the tiles whose 109.8 km square reaches a site, in the site's UTM zone.
 
     Columns of 100 km are lettered in three sets by zone, rows from A (odd zones) or F (even zones) in a
     cycle of 2000 km (MGRS, NGA.STND.0037); tiles extend 9.8 km beyond their square to the east and south. A
@@ -23,28 +30,29 @@ def site_tiles(longitude: float, latitude: float, region_size: float) -> set[str
         Degrees, WGS 84.
     region_size : float
         Side of the site in degrees of latitude.
+    zone : int, optional
+        EPSG code of the UTM zone of the site; None for that of its centre.
     """
-    place = Place(longitude, latitude, region_size)
-    (x, y), zone = place.easting_northing, place.epsg % 100
+    place = Place(longitude, latitude, region_size, zone=zone)
+    (x, y), number, northern = place.easting_northing, place.epsg % 100, place.epsg < 32700
     half = region_size * METRES_PER_DEGREE / 2
     columns = [
         letter
-        for i, letter in enumerate(_COLUMNS[zone % 3], 1)
+        for i, letter in enumerate(_COLUMNS[number % 3], 1)
         if 100_000 * i - 60 - half < x < 100_000 * i + 109_860 + half
     ]
     first = int(y // 100_000)
     rows = [
-        _ROWS[(i + (0 if zone % 2 else 5)) % 20]
+        _ROWS[(i + (0 if number % 2 else 5)) % 20]
         for i in range(first - 2, first + 3)
         if 100_000 * i - 9_860 - half < y < 100_000 * i + 100_060 + half
     ]
     bands = [
         band
         for bottom, band in zip(range(-80, 80, 8), _BANDS, strict=True)
-        if (band >= "N") == (latitude >= 0)
-        and bottom - 2 < latitude < bottom + (12 if band == "X" else 8) + 2
+        if (band >= "N") == northern and bottom - 2 < latitude < bottom + (12 if band == "X" else 8) + 2
     ]
-    return {f"{zone:02}{band}{column}{row}" for band in bands for column in columns for row in rows}
+    return {f"{number:02}{band}{column}{row}" for band in bands for column in columns for row in rows}
 
 
 def reaches(place: Place, tile: str) -> bool:
@@ -55,9 +63,26 @@ def reaches(place: Place, tile: str) -> bool:
 # many tiles are tested for one place after another
 @lru_cache(maxsize=1)
 def _tiles_of(place: Place) -> frozenset[str]:
-    return frozenset(site_tiles(place.longitude, place.latitude, place.region_size))
+    return frozenset(site_tiles(place.longitude, place.latitude, place.region_size, place.zone))
 
 
 def tile_epsg(tile: str) -> int:
     """Return the EPSG code of the UTM zone of a tile such as 33TVL."""
     return (32600 if tile[2] >= "N" else 32700) + int(tile[:2])
+
+
+def tile_square(tile: str) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of the square of a tile such as 33TVL, in metres of its UTM zone.
+
+    Its west and north edges are those of the MGRS square, rounded outwards to the lattice of 60 m.
+    """
+    number, band, column, row = int(tile[:2]), tile[2], tile[3], tile[4]
+    equator = 0 if band >= "N" else _EQUATOR
+    # letters of rows repeat after 2000 km, and a band has less than half of that
+    middle = equator + (8 * _BANDS.index(band) - 76) * 110_900
+    first = _SQUARE * (_ROWS.index(row) - (0 if number % 2 else 5))
+    cycle = _SQUARE * len(_ROWS)
+    top = first + cycle * round((middle - first) / cycle) + _SQUARE
+    west = _SQUARE * (_COLUMNS[number % 3].index(column) + 1) // _LATTICE * _LATTICE
+    north = equator + math.ceil((top - equator) / _LATTICE) * _LATTICE
+    return west, north - _TILE, west + _TILE, north

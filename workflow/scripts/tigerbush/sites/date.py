@@ -1,15 +1,18 @@
 """The images of one date, as they are read to measure its sub-images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from tigerbush.images import read_png
+from tigerbush.planning.zones import tile_squares, tiles_of
 from tigerbush.raster import read_raster
 from tigerbush.site import Site
 from tigerbush.sites.layout import SubImage, place_sub_images
-from tigerbush.sites.subimages import Coverage, coverage, examine_sub_images
+from tigerbush.sites.subimages import Coverage, coverage, examine_sub_images, reasons_without_tile
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def read_date(
     limit: int | None,
     mode: str,
     lost: Path | None = None,
+    tiles: Mapping[str, str] = MappingProxyType({}),
 ) -> DateImages:
     """Read the images of a date and choose the sub-images that are used.
 
@@ -63,6 +67,8 @@ def read_date(
         One of `tigerbush.pyveg.MODES`.
     lost : Path, optional
         lost.tif, for the reasons why sub-images are not used.
+    tiles : mapping of tile to product, optional
+        The tiles that cover the site at any date, each with one of its products.
 
     Raises
     ------
@@ -72,12 +78,21 @@ def read_date(
     index, colours = read_raster(ndvi), read_png(rgb)
     parts = place_sub_images(index.grid, index.epsg, site, mode)
     covered = coverage(index.data[0], colours, mode)
+    known = tiles_of({"tile": tile, "product": product} for tile, product in tiles.items())
+    uncovered = reasons_without_tile(
+        parts, index.grid, index.epsg, tile_squares(known, index.epsg), max_masked_fraction
+    )
     return DateImages(
         ndvi=index.data[0],
         black_white=read_png(black_white),
         rgb=colours,
         covered=covered,
         examined=examine_sub_images(
-            parts, covered, max_masked_fraction, limit, read_raster(lost).data[0] if lost else None
+            parts,
+            covered,
+            max_masked_fraction,
+            limit,
+            read_raster(lost).data[0] if lost else None,
+            uncovered if tiles else (),
         ),
     )

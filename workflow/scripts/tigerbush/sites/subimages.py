@@ -1,12 +1,15 @@
 """Measures of the sub-images of a date, NDVI and network centrality, in pyveg's dictionaries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from tigerbush.centrality import feature_vector, metrics
+from tigerbush.grid import Grid
 from tigerbush.images import BARE, VEGETATION
+from tigerbush.planning.zones import Rectangle, is_uncovered
 from tigerbush.pyveg import MODES, NO_COLOUR, classify_rgb
 from tigerbush.sites.layout import SubImage
 from tigerbush.sites.lost import main_reason
@@ -54,6 +57,7 @@ def examine_sub_images(
     max_masked_fraction: float,
     limit: int | None = None,
     lost: np.ndarray | None = None,
+    uncovered: Sequence[str] = (),
 ) -> list[tuple[SubImage, float, str]]:
     """Tell which sub-images are used, and why the others are not.
 
@@ -67,6 +71,8 @@ def examine_sub_images(
         Maximum number of sub-images to use.
     lost : (h, w) uint8 array, optional
         Why pixels are lost, values of `tigerbush.sites.lost`; the reasons say so.
+    uncovered : sequence of str, optional
+        From `reasons_without_tile`: why a sub-image never has data, an empty text if it may have.
 
     Returns
     -------
@@ -75,13 +81,13 @@ def examine_sub_images(
     """
     examined = []
     remaining = len(parts) if limit is None else limit
-    for part in parts:
+    for part, without_tile in zip_longest(parts, uncovered, fillvalue=""):
         cut = part.rows, part.columns
         fraction = float(covered.lost[cut].mean())
         if fraction >= max_masked_fraction:
             cause = "too few pixels" if lost is None else main_reason(lost[cut], covered.lost[cut])
             limit_text = f"subimages.max_masked_fraction: {max_masked_fraction:g}"
-            reason = f"{cause}: {fraction:.4f} of its pixels lost ({limit_text})"
+            reason = without_tile or f"{cause}: {fraction:.4f} of its pixels lost ({limit_text})"
         elif not covered.coloured[cut].any():
             reason = NO_COLOUR
         elif not remaining:
@@ -91,6 +97,36 @@ def examine_sub_images(
             remaining -= 1
         examined.append((part, fraction, reason))
     return examined
+
+
+def reasons_without_tile(
+    parts: Iterable[SubImage],
+    grid: Grid,
+    epsg: int,
+    squares: Sequence[Rectangle],
+    max_masked_fraction: float,
+) -> list[str]:
+    """Say which sub-images no tile covers, so that they never have data.
+
+    Parameters
+    ----------
+    parts : iterable of SubImage
+    grid : Grid
+        Grid of the site's pixels.
+    epsg : int
+        UTM zone of that grid.
+    squares : sequence of (west, south, east, north)
+        Those of the tiles in this zone, in metres (`tigerbush.planning.zones.tile_squares`).
+    max_masked_fraction : float
+
+    Returns
+    -------
+    list of str
+        The reason for each part; empty for one that tiles cover.
+    """
+    areas = [grid.crop(part.columns.start, part.rows.start, *_shape(part)).bounds for part in parts]
+    reason = f"no tile of EPSG:{epsg} covers it"
+    return [reason * is_uncovered(area, squares, max_masked_fraction) for area in areas]
 
 
 def usable_sub_images(
@@ -221,6 +257,11 @@ def centrality_of_sub_images(
 def _mean_and_std(name: str, index: np.ndarray, ground: np.ndarray) -> dict[str, float]:
     values = index[ground & ~np.isnan(index)].astype(np.float64)
     return {f"{name}_mean": float(values.mean()), f"{name}_std": float(values.std())} if len(values) else {}
+
+
+def _shape(part: SubImage) -> tuple[int, int]:
+    """Return width and height of a sub-image in pixels."""
+    return part.columns.stop - part.columns.start, part.rows.stop - part.rows.start
 
 
 def _place(part: SubImage, date: str) -> dict:

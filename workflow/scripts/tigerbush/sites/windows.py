@@ -31,7 +31,7 @@ def site_grid(site: Site, origin: tuple[float, float] | None = None) -> Grid:
             f"at least {site.size * resolution / METRES_PER_DEGREE:.4f} or subimages.size smaller."
         )
     easting, northing = site.easting_northing
-    x0, y0 = origin or (0, 0 if site.latitude >= 0 else 10_000_000)
+    x0, y0 = origin or (0, 0 if site.epsg < 32700 else 10_000_000)
     side = site.sub_images * site.size
     half = side * resolution / 2
     x = x0 + round((easting - half - x0) / resolution) * resolution

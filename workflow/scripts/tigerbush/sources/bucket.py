@@ -17,8 +17,9 @@ from typing import TypeVar
 from tigerbush.archives import Archive, archive_of, archives, archives_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.addresses import is_address
-from tigerbush.planning.tables import file_row, newest_baseline, table_row
+from tigerbush.planning.tables import by_product, file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
+from tigerbush.sources.changes import same_files
 from tigerbush.sources.query import Query, Row, is_band_mask
 from tigerbush.sources.store import Store, StoredObject
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 # steps of a long listing between two lines of progress
 _PROGRESS = 100
 
+# the row of a product and the rows of its files
+Description = tuple[Row, list[Row]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -109,9 +112,9 @@ def describe_products(
     store: Store,
     products: Mapping[str, ListedProduct],
     query: Query,
-    describe: Callable[[Store, ListedProduct], tuple[Row, list[Row]]] | None = None,
+    describe: Callable[[Store, "ListedProduct", Description | None], Description] | None = None,
 ) -> tuple[list[Row], list[Row]]:
-    """Return the rows of the products of the newest baselines, reusing those of an earlier listing.
+    """Return the rows of the products of the newest baselines, reusing those of an earlier listing that are the same.
 
     Parameters
     ----------
@@ -120,9 +123,11 @@ def describe_products(
         By product name.
     query : Query
     describe : callable, optional
-        Returns the row of a product and the rows of its files; by default `describe_stored`.
+        Returns the row of a product and the rows of its files; receives those of an earlier listing, which it returns
+        if they are still the same. By default `describe_stored`.
     """
     describe = describe or describe_stored
+    known_files = by_product(query.old_files)
     with ThreadPoolExecutor(store.connections) as pool:
         newest = {row["product"] for row in newest_baseline(map(_minimal_row, products.values()))}
         with_files = {
@@ -130,27 +135,20 @@ def describe_products(
             for row in query.old_files
             if is_band_mask(row["role"], row["band"]) or not query.masks
         }
-        reused = {
-            row["product"]: row
+        known = {
+            row["product"]: (row, known_files[row["product"]])
             for row in query.old
             if row["product"] in newest & with_files and row["url"] == products[row["product"]].url
         }
-        new = [products[name] for name in sorted(newest - reused.keys())]
-        log.info("%d products, %d of them new", len(newest), len(new))
-        described = list(
-            _with_progress(_map(pool, lambda product: describe(store, product), new), len(new), "products")
-        )
-    files = [row for row in query.old_files if row["product"] in reused]
-    rows = [*reused.values(), *(row for row, _ in described)]
-    files += [
-        row
-        for _, file_rows in described
-        for row in file_rows
-        if query.masks or not is_band_mask(row["role"], row["band"])
-    ]
-    return sorted(rows, key=lambda row: row["product"]), sorted(
-        files, key=lambda row: (row["product"], row["name"])
-    )
+        log.info("%d products, %d of them new", len(newest), len(newest - known.keys()))
+        described = _map(pool, lambda name: describe(store, products[name], known.get(name)), sorted(newest))
+        rows, files = [], []
+        for row, file_rows in _with_progress(described, len(newest), "products"):
+            rows.append(row)
+            files += [
+                file for file in file_rows if query.masks or not is_band_mask(file["role"], file["band"])
+            ]
+    return rows, sorted(files, key=lambda row: (row["product"], row["name"]))
 
 
 def _minimal_row(product: ListedProduct) -> Row:
@@ -235,14 +233,17 @@ def _tile_product(
     return ListedProduct(name, f"s3://{store.bucket}/{folder}", files)
 
 
-def describe_stored(store: Store, product: ListedProduct) -> tuple[Row, list[Row]]:
+def describe_stored(store: Store, product: ListedProduct, known: Description | None = None) -> Description:
     """Return the row of a product in the store and the rows of its files; lists its folder and reads its metadata.
 
-    A product whose metadata cannot be read is kept without cloud cover, so that it shows up as failed.
+    A product whose metadata cannot be read is kept without cloud cover, so that it shows up as failed. Metadata are not
+    read if the files are still those of an earlier listing, as far as sizes and ETags are known.
     """
     name = product.name.product
     archive = archive_of(name)
     objects = list(product.objects) or _list_folder(store, product)
+    if known and same_files(known[1], _rows_of_objects(name, archive, objects)):
+        return known
     cloud, files, granule = None, [], ""
     for file, stored in objects:
         role = archive.sensor.role(file)
@@ -254,7 +255,19 @@ def describe_stored(store: Store, product: ListedProduct) -> tuple[Row, list[Row
         files.append(file_row(name, role, file, stored.key, stored.size, stored.etag))
     size = sum(max(stored.size, 0) for _, stored in objects)
     row = table_row(product.name, url=product.url, granule=granule, size_bytes=size, cloud_percent=cloud)
-    return row, files
+    time = max((stored.time for _, stored in objects), default="")
+    return row | ({"time": time} if time else {}), files
+
+
+def _rows_of_objects(
+    product: str, archive: Archive, objects: Iterable[tuple[str, StoredObject]]
+) -> list[Row]:
+    """Return the rows of the files that are needed of a product, as they are listed; 0 bytes for an unknown size."""
+    return [
+        file_row(product, role, file, stored.key, max(stored.size, 0), stored.etag)
+        for file, stored in objects
+        if (role := archive.sensor.role(file)) and is_address(file)
+    ]
 
 
 def _list_folder(store: Store, product: ListedProduct) -> list[tuple[str, StoredObject]]:

@@ -19,7 +19,8 @@ from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
 from tigerbush.sensors import titles
 from tigerbush.site import Place
-from tigerbush.sources.bucket import ListedProduct, describe_products, describe_stored
+from tigerbush.sources.bucket import Description, ListedProduct, describe_products, describe_stored
+from tigerbush.sources.changes import same_files, version_of
 from tigerbush.sources.pages import Pages, catalogue_errors, odata_entries, stac_items
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.retries import TRIES
@@ -46,10 +47,13 @@ class Item:
     cloud_percent : float or None
     assets : sequence of (key, name, address, bytes)
         Key in the item, name in the product's own layout; 0 bytes when the item does not state the size.
+    checksums : str
+        Those that the item states (`file:checksum`); empty if it states none.
     """
 
     cloud_percent: float | None
     assets: Sequence[tuple[str, str, str, int]]
+    checksums: str = ""
 
 
 def list_catalogue(
@@ -113,9 +117,15 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
         )
     silent: set[str] = set()
 
-    def describe(store: Store, product: ListedProduct) -> tuple[Row, list[Row]]:
+    def describe(store: Store, product: ListedProduct, known: Description | None) -> Description:
         item = items.get(product.url)
-        return _describe_item(store, product, item, silent) if item else describe_stored(store, product)
+        if item is None:
+            return describe_stored(store, product, known)
+        if known and _is_same(item, *known):
+            row, files = known
+        else:
+            row, files = _describe_item(store, product, item, silent)
+        return (row | {"content": item.checksums} if item.checksums else row), files
 
     return describe_products(store, products, query, describe)
 
@@ -188,7 +198,10 @@ def _stac_product(item: Mapping, store: Store, catalogue: str) -> tuple[ListedPr
     address = f"{catalogue}/collections/{item.get('collection')}/items/{item['id']}"
     if not is_address(address):
         raise TigerbushError("its collection or id contains unexpected characters")
-    return ListedProduct(name, address), Item(cloud, tuple(_item_files(name, archive, item, store)))
+    assets = tuple(_item_files(name, archive, item, store))
+    stated = {key: _assets(item)[key].get("file:checksum") for key, *_ in assets}
+    checksums = " ".join(f"{key}:{checksum}" for key, checksum in stated.items() if checksum)
+    return ListedProduct(name, address), Item(cloud, assets, checksums)
 
 
 def _parse_name(item: Mapping) -> tuple[ProductName, Archive]:
@@ -223,6 +236,19 @@ def _item_files(
         except (TigerbushError, ValueError) as error:
             # the product then fails, because the band is missing
             log.warning("%s: skipped asset %s: %s", name.product, key, error)
+
+
+def _is_same(item: Item, known: Row, known_files: Sequence[Row]) -> bool:
+    """Tell whether an item has the files of an earlier listing, as far as it states sizes and checksums."""
+    files = [row for row in known_files if row["name"] != STAC_ITEM]
+    assets = {file: size for _, file, _, size in reversed(item.assets)}
+    same = same_files(files, [row | {"size": str(assets.get(row["name"], 0))} for row in files])
+    version = version_of(known_files, item.checksums)
+    return (
+        same
+        and assets.keys() == {row["name"] for row in files}
+        and known.get("etag", version) in ("", version)
+    )
 
 
 def _size(asset: Mapping) -> int:

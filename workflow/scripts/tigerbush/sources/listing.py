@@ -15,6 +15,7 @@ from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
 from tigerbush.sources.catalogue import search_catalogue
+from tigerbush.sources.changes import record_versions, with_versions
 from tigerbush.sources.folder import list_local, refuse_smaller_copy
 from tigerbush.sources.query import Query, Row
 from tigerbush.sources.ranges import check_decodes, checked_name
@@ -28,7 +29,7 @@ def list_products(
     old: Sequence[Row],
     old_files: Sequence[Row],
     connections: int = 4,
-    finished: Callable[[str], bool] = lambda product: False,
+    finished: Callable[[str], object] = lambda product: False,
     masks: bool = False,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, including those of an earlier listing that it no longer has.
@@ -38,7 +39,7 @@ def list_products(
     source : mapping
         The keys of `source` in the configuration.
     sites : sequence of mapping
-        Keyword arguments of `tigerbush.site.Place`; not used for a local folder.
+        Arguments of `tigerbush.site.Place`, with `zone` or without; not used for a local folder.
     period : (str, str)
         First day and the day after the last.
     old, old_files : rows of products.tsv and files.tsv
@@ -62,9 +63,8 @@ def list_products(
     """
     level = source["level"]
     if source["kind"] in FOLDERS:
-        folder = Path(source["path"])
-        listed, files = list_local(folder, level, masks)
-        where = str(folder)
+        folder, where = Path(source["path"]), str(source["path"])
+        listed, files = with_versions(*list_local(folder, level, masks))
 
         def belongs(row: Row) -> bool:
             return Path(row["url"]).parent == folder and level in (None, row["level"])
@@ -73,7 +73,7 @@ def list_products(
             level,
             _tiles(level, sites),
             *map(date.fromisoformat, period),
-            [Place(**site) for site in sites],
+            _places(sites),
             source["collections"],
             old,
             old_files,
@@ -99,7 +99,13 @@ def list_products(
         )
     rows = keep_removed_rows(old, listed, lambda row: belongs(row) or finished(row["product"]), where)
     removed = {row["product"] for row in rows} - {row["product"] for row in listed}
-    return rows, files + [row for row in old_files if row["product"] in removed]
+    files = files + [row for row in old_files if row["product"] in removed]
+    return record_versions(rows, files, old, old_files, removed), files
+
+
+def _places(sites: Sequence[Mapping]) -> list[Place]:
+    """Return the places of sites, each once, although a site may be listed once for each zone."""
+    return list(dict.fromkeys(Place(**{**site, "zone": None}) for site in sites))
 
 
 def _tiles(level: str, sites: Sequence[Mapping]) -> set[str]:

@@ -1,8 +1,7 @@
 """Read from object stores and web servers, with the same retries and error messages for both.
 
-Credentials come from the environment or the platform's identity, by the same rules as in Snakemake's
-storage plugin: SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, else what boto3 finds (AWS_ACCESS_KEY_ID
-and AWS_SECRET_ACCESS_KEY, the identity of a virtual machine).
+Credentials come from the environment or the platform's identity, by the same rules as in Snakemake's storage plugin:
+SNAKEMAKE_STORAGE_S3_ACCESS_KEY and _SECRET_KEY, else what boto3 finds, such as the identity of a virtual machine.
 """
 
 import hashlib
@@ -10,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -57,11 +56,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class StoredObject:
-    """A listed object: its key, its size in bytes and its ETag without quotes."""
+    """A listed object: its key, its size in bytes, its ETag without quotes, and when it was stored."""
 
     key: str
     size: int
     etag: str
+    time: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,8 @@ def _read_pieces(body: StreamingBody) -> Iterator[bytes]:
 def _object(entry: dict) -> StoredObject:
     if entry["Size"] < 0:
         raise ValueError("size")
-    return StoredObject(entry["Key"], entry["Size"], _etag(entry.get("ETag", "")))
+    time = str(entry.get("LastModified", ""))
+    return StoredObject(entry["Key"], entry["Size"], _etag(entry.get("ETag", "")), time)
 
 
 def check_content(label: str, content: bytes, size: int | None, etag: str) -> None:

@@ -197,7 +197,4 @@ def not_a_store(label: str, endpoint: str) -> str:
 def object_changed(label: str, difference: str | None = None) -> str:
     """Return the sentence for an object that is not the one listed; `difference` is the predicate of a clause."""
     subject = f"{label} {difference}: it" if difference else label
-    return (
-        f"{subject} has changed since it was listed; delete the product's line from the product table, run "
-        "./tigerbush discover, then ./tigerbush retry."
-    )
+    return f"{subject} has changed since it was listed; run ./tigerbush discover, then ./tigerbush retry."

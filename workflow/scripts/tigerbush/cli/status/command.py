@@ -28,6 +28,7 @@ from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinish
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results
 from tigerbush.planning.tables import RESERVED, read_rows
+from tigerbush.runs.changes import FINISHED, left_over, left_over_sentence
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
 # prints Snakemake's plan as JSON; a separate program, because it changes Snakemake in memory
@@ -72,6 +73,12 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         ],
         "failed_products": sorted({path.stem for path in failed} - {path.stem for path in kept}),
         "kept_products": {path.stem: reason for path, reason in kept.items()},
+        "left_over": []
+        if options.targets
+        else left_over(finished_results(options.directory / "results"), wanted_dates(jobs)),
+        "gone_products": sorted(
+            row["product"] for row in read_rows(options.directory / config["products"]) if row.get("gone")
+        ),
         "queue": [asdict(job) for job in queue],
         "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
         "advice": advice(latest, queue, queue_error),
@@ -185,14 +192,32 @@ def _queue(latest: Run, profile: Mapping) -> tuple[list[QueueJob], str | None]:
 
 def _site(job: Job) -> str:
     """Return the site of a job, `scenes`, or `all` for what belongs to no site."""
-    name = min(job.outputs)
-    # in remote storage: az://container/run/results/...
-    parts = PurePosixPath(name.partition("://")[2].partition("/")[2].partition("/")[2] or name).parts
+    parts = PurePosixPath(_path_in_results(min(job.outputs))).parts
     if parts[:1] != ("results",) or len(parts) < 3:
         return "all"
     if parts[1].startswith("scenes"):
         return "scenes"
     return "all" if parts[1] in RESERVED else parts[1]
+
+
+def _path_in_results(output: str) -> str:
+    """Return the path of an output; in remote storage it is az://container/run/results/..."""
+    return output.partition("://")[2].partition("/")[2].partition("/")[2] or output
+
+
+def wanted_dates(jobs: Iterable[Job]) -> dict[str, set[str]]:
+    """Return the dates of each site that jobs make, with the names of other folders of the site."""
+    folders = (PurePosixPath(_path_in_results(name)).parts for job in jobs for name in job.outputs)
+    wanted: dict[str, set[str]] = {}
+    for root, *parts in filter(None, folders):
+        if root == "results" and len(parts) > 1:
+            wanted.setdefault(parts[0], set()).add(parts[1])
+    return wanted
+
+
+def finished_results(results: Path) -> list[str]:
+    """List the results of dates and sites in a folder."""
+    return [path.relative_to(results).as_posix() for pattern in FINISHED for path in results.glob(pattern)]
 
 
 def _counts(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
@@ -243,6 +268,13 @@ def _print(report: dict) -> None:
             "of an earlier run are kept; ./tigerbush retry processes them again.",
             markup=False,
         )
+    if products := report["gone_products"]:
+        console.print(
+            f"{len(products)} product(s) are gone from the source, the first is {products[0]}; their results are kept.",
+            markup=False,
+        )
+    if report["left_over"]:
+        console.print(left_over_sentence(report["left_over"]), markup=False)
     for reason, number in report["slurm"]["failed"].items():
         # 0: no job was submitted at all
         console.print(f"{number} job(s) failed in SLURM: {reason}" if number else reason, markup=False)

@@ -1,0 +1,197 @@
+"""What has changed in a source since it was listed before: products that are new, were replaced, or are gone.
+
+A product is the same as long as the names and sizes of its files are, the content of its metadata in a folder, and the
+ETags of its files in a bucket. Times do not count: copying a folder changes them.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tigerbush.errors import TigerbushError
+from tigerbush.planning.tables import by_product
+from tigerbush.readers import open_product
+from tigerbush.sources.query import Row, is_band_mask
+
+# changes that are counted even if there are none
+_COUNTED = ("new", "replaced", "gone")
+
+
+def version_of(files: Iterable[Row], content: str = "") -> str:
+    """Return a short identifier of a product's files as they are listed, and of what else is known of their content."""
+    lines = sorted(f"{row['name']}\t{row['size']}\t{row['etag']}" for row in _always_listed(files))
+    return hashlib.sha256("\n".join([*lines, content]).encode()).hexdigest()[:16]
+
+
+def _always_listed(files: Iterable[Row]) -> list[Row]:
+    """Return rows of files without the masks of single bands, which are listed for some configurations only."""
+    return [row for row in files if not is_band_mask(row["role"], row["band"])]
+
+
+def with_versions(rows: Iterable[Row], files: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of products in a folder with their time, and metadata files with a digest as their ETag."""
+    of_products = by_product(files)
+    timed, versioned = [], []
+    for row in rows:
+        product_files = of_products.get(row["product"], [])
+        with suppress(OSError):
+            row = row | {"time": sizes_and_time(row, product_files)[1]}
+        timed.append(row)
+        versioned += [file | {"etag": digest} for file, digest in _digests(Path(row["url"]), product_files)]
+    return timed, versioned
+
+
+def _digests(path: Path, files: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    try:
+        read = (lambda name: (path / name).read_bytes()) if path.is_dir() else open_product(path).read_bytes
+        digests = {
+            row["name"]: hashlib.sha256(read(row["name"])).hexdigest()[:32]
+            for row in files
+            if row["role"] == "metadata"
+        }
+    except (TigerbushError, OSError):
+        # the product fails when it is processed, with this reason
+        digests = {}
+    for row in files:
+        yield row, digests.get(row["name"], "")
+
+
+def sizes_and_time(row: Row, files: Iterable[Row]) -> tuple[dict[str, int], str]:
+    """Return the sizes of a product's files in a folder, none of a zip, and when it was changed last (UTC).
+
+    Raises
+    ------
+    OSError
+        When a file is missing.
+    """
+    path = Path(row["url"])
+    stats = {file["name"]: (path / file["name"]).stat() for file in files} if path.is_dir() else {}
+    newest = max((stat.st_mtime for stat in stats.values()), default=None) or path.stat().st_mtime
+    time = datetime.fromtimestamp(newest, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {name: stat.st_size for name, stat in stats.items()}, time
+
+
+def file_difference(old: Iterable[Row], new: Iterable[Row]) -> str | None:
+    """Say how the files of a product differ from those that were listed before, as far as sizes and ETags are known."""
+    before, now = ({row["name"]: row for row in _always_listed(rows)} for rows in (old, new))
+    for name, row in before.items():
+        if name not in now:
+            return f"{name} is missing"
+        if "0" not in (row["size"], now[name]["size"]) and row["size"] != now[name]["size"]:
+            return f"{name} has {now[name]['size']} bytes, and had {row['size']}"
+        if row["etag"] and now[name]["etag"] and row["etag"] != now[name]["etag"]:
+            return f"{name} has another content"
+    return None
+
+
+def same_files(old: Iterable[Row], new: Iterable[Row]) -> bool:
+    """Tell whether the files of a product are those that were listed before, as far as sizes and ETags are known."""
+    old, new = _always_listed(old), _always_listed(new)
+    return {row["name"] for row in old} == {row["name"] for row in new} and file_difference(old, new) is None
+
+
+def record_versions(
+    rows: Iterable[Row],
+    files: Iterable[Row],
+    old: Iterable[Row],
+    old_files: Iterable[Row],
+    removed: Iterable[str] = (),
+) -> list[Row]:
+    """Return the rows of products with the columns that changes are noticed by.
+
+    Parameters
+    ----------
+    rows, files : rows of products.tsv and files.tsv
+        As the source is listed now; `content` of a product, if there is one, is what else is known of its content.
+    old, old_files : rows of products.tsv and files.tsv
+        As it was listed before.
+    removed : iterable of str
+        The products of `rows` that the source no longer has.
+
+    Returns
+    -------
+    list of rows of products.tsv
+        `etag` is the version of the product. `first_etag` is that of the product when its version was recorded first:
+        results without a record were made of that one. It is empty when the product had been replaced before.
+    """
+    before = {row["product"]: row for row in old}
+    files_before, files_now, removed = by_product(old_files), by_product(files), set(removed)
+    today = datetime.now(UTC).date().isoformat()
+    recorded = []
+    for row in rows:
+        name = row["product"]
+        known = before.get(name, {})
+        if name in removed:
+            recorded.append(row | {"gone": known.get("gone") or today})
+            continue
+        etag = version_of(files_now.get(name, ()), row.get("content", ""))
+        if known.get("etag"):
+            first = known["first_etag"]
+        else:
+            same = file_difference(files_before.get(name, ()), files_now.get(name, ())) is None
+            first = etag if same else ""
+        columns = {key: text for key, text in row.items() if key != "content"}
+        recorded.append(columns | {"etag": etag, "first_etag": first, "gone": ""})
+    return recorded
+
+
+def change_lines(
+    old: Sequence[Row],
+    old_files: Iterable[Row],
+    rows: Sequence[Row],
+    files: Iterable[Row],
+    results_of: Callable[[str], Sequence[object]] = lambda product: (),
+) -> list[str]:
+    """Say what has changed in a table of products, one line for each product, and how many have not.
+
+    Parameters
+    ----------
+    old, old_files : rows of products.tsv and files.tsv
+        Before.
+    rows, files : rows of products.tsv and files.tsv
+        From `record_versions`.
+    results_of : callable
+        Returns the paths of the results of a product.
+    """
+    before, now = ({row["product"]: row for row in table} for table in (old, rows))
+    files_before, files_now = by_product(old_files), by_product(files)
+    changes = {name: _change(before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())}
+    details = {
+        "new": lambda name: "",
+        "replaced": lambda name: (
+            file_difference(files_before.get(name, ()), files_now.get(name, ()))
+            or "its content is another one"
+        ),
+        "gone": lambda name: f"no longer at {now[name]['url']}; {_kept(results_of(name))}",
+        "back": lambda name: "",
+        "dropped": lambda name: "outside of what is listed now, or of an older baseline than another",
+    }
+    # at first all are new
+    lines = [
+        f"{change}: {name}" + (f" ({detail})" if (detail := details[change](name)) else "")
+        for name, change in changes.items()
+        if change and old
+    ]
+    counts = Counter(changes.values())
+    kinds = [f"{counts[kind]} {kind}" for kind in details if counts[kind] or kind in _COUNTED]
+    return [*lines, f"Products: {', '.join(kinds)}, {counts[None]} unchanged."]
+
+
+def _kept(results: Sequence[object]) -> str:
+    return f"kept: {', '.join(map(str, results))}" if results else "its row is kept"
+
+
+def _change(before: Row | None, now: Row | None) -> str | None:
+    """Return in one word what has happened to a product; None if nothing has."""
+    if before is None:
+        return "new"
+    if now is None:
+        return "dropped"
+    if now["gone"]:
+        return None if before.get("gone") else "gone"
+    if now["etag"] != (before.get("etag") or now["first_etag"]):
+        return "replaced"
+    return "back" if before.get("gone") else None
