@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from fabricate import name_of
 from stores_in_memory import Bucket, Servers, refusal, store_of, without_waiting
 from tigerbush.cli import discover
 from tigerbush.cli.doctor import command as doctor
@@ -142,7 +143,8 @@ def test_a_local_folder(tmp_path):
     (folder / "a.txt").touch()
     assert findings() == [("source", False, f"0 products in {folder}; put .SAFE folders or zips there")]
     (folder / "a.SAFE").mkdir()
-    (folder / "b.zip").touch()
+    (folder / "2017" / f"{name_of()}.SAFE").mkdir(parents=True)
+    (folder / f"{name_of('20170117')}.zip").touch()
     assert findings() == [("source", True, f"2 products in {folder}")]
 
 

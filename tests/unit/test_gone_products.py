@@ -181,7 +181,7 @@ def test_a_zip_with_two_ends(folder):
 
 
 def test_trouble_of_the_machine_takes_no_product_away(folder, monkeypatch):
-    def full(path, suffix):
+    def full(path):
         raise OSError(24, "Too many open files")
 
     rows, files = list_local(folder)

@@ -263,5 +263,7 @@ def test_whole_files(head, tail, whole):
     with pytest.raises(TigerbushError) as error:
         check_jp2(head, tail, "a.jp2")
     assert str(error.value) == (
-        "a.jp2 is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
+        "a.jp2 is not a JP2 file; restore it from an intact copy, then run ./tigerbush retry."
+        if head.endswith(b"\r")
+        else "a.jp2 is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
     )

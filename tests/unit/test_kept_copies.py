@@ -41,7 +41,9 @@ def test_a_copy_of_a_product_is_kept(product, tmp_path):
     safe, out = product(), tmp_path / "results" / "downloads" / f"{NAME}.zip"
     of_folder(safe, out)
     (safe / "MTD_MSIL1C.xml").unlink()
-    reason = f"{safe} has 0 files MTD_MSIL1C.xml, expected one; fetch the product again, then run ./tigerbush retry."
+    reason = (
+        f"{safe} has 0 files MTD_MSIL1C.xml, expected one; restore the product, then run ./tigerbush retry."
+    )
     with keeping(out, reason):
         of_folder(safe, out, last_attempt=False)
     shutil.rmtree(safe)
@@ -55,7 +57,7 @@ def test_a_copy_is_not_replaced_by_one_that_lacks_a_band(product, tmp_path):
     without_band(safe)
     with keeping(
         out,
-        f"{NAME}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry.",
+        f"{NAME}: the file of band B4 is missing; restore the product, then run ./tigerbush retry.",
     ):
         of_folder(safe, out)
     # the first copy contains all available bands; a missing one is reported when it is read
@@ -75,7 +77,7 @@ def test_a_copy_may_lose_a_band_that_is_not_wanted(product, tmp_path):
     with pytest.raises(TigerbushError) as error:
         copy_product(safe, tmp_path / "whole" / out.name, None)
     assert str(error.value) == (
-        f"{NAME}: the file of band B8A is missing; fetch the product again, then run ./tigerbush retry."
+        f"{NAME}: the file of band B8A is missing; restore the product, then run ./tigerbush retry."
     )
 
 
@@ -85,7 +87,7 @@ def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_pa
     copy_product(product(), out, ["B2", "B4"])
     rows = [ROW, ROW | {"name": "GRANULE/L1C_T33TVL/MTD_TL.xml"}]
     with keeping(
-        out, f"{NAME}: the file of band B2 is missing; fetch the product again, then run ./tigerbush retry."
+        out, f"{NAME}: the file of band B2 is missing; restore the product, then run ./tigerbush retry."
     ):
         DOWNLOAD(out, path="s3://b/k", bands=[], source=STORE, files=rows, fetched=[], last_attempt=False)
 

@@ -247,7 +247,7 @@ def of_scene(path, target, geo_region=None, **options):
 def without_band(safe):
     for path in safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"):
         path.unlink()
-    return f"{safe}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry."
+    return f"{safe}: the file of band B4 is missing; restore it, then run ./tigerbush retry."
 
 
 def test_a_scene_is_kept(product, tmp_path):

@@ -126,7 +126,10 @@ def test_a_product_with_damaged_metadata_is_kept(product, tmp_path, caplog):
     (safe / "MTD_MSIL1C.xml").write_text("<x")
     rows, _ = list_local(tmp_path / "products")
     assert (rows[0]["product"], rows[0]["cloud_percent"]) == (name_of(), "")
-    assert "MTD_MSIL1C.xml is not well-formed XML" in caplog.text
+    assert caplog.messages == [
+        f"{safe}/MTD_MSIL1C.xml is not well-formed XML (unclosed token: line 1, column 0); it is cut off: fetch the product "
+        "again, then run ./tigerbush retry."
+    ]
 
 
 def test_an_empty_or_missing_folder(tmp_path):
@@ -217,7 +220,7 @@ def test_files_that_a_copy_may_lose(tmp_path, lost, bands, sentence):
         refuse_smaller_copy(target, left, bands)
     assert (
         str(error.value)
-        == f"{name_of()}: {sentence} missing; fetch the product again, then run ./tigerbush retry."
+        == f"{name_of()}: {sentence} missing; restore the product, then run ./tigerbush retry."
     )
 
 
@@ -244,6 +247,33 @@ def test_copy_product_leaves_no_incomplete_file(product, tmp_path):
 
 
 def test_opening_a_failed_copy_gives_the_reason(tmp_path):
-    write_placeholder_zip(tmp_path / f"{name_of()}.zip", "the archive was asleep")
-    with pytest.raises(TigerbushError, match=r"^the archive was asleep$"):
-        open_product(tmp_path / f"{name_of()}.zip")
+    for folder in ("results/downloads", "results/here/downloads"):
+        path = tmp_path / folder / f"{name_of()}.zip"
+        write_placeholder_zip(path, "the archive was asleep")
+        with pytest.raises(TigerbushError, match=r"^the archive was asleep$"):
+            open_product(path)
+
+
+def test_the_reason_of_a_copy_is_one_limited_printable_line(tmp_path):
+    path = tmp_path / "results" / "downloads" / f"{name_of()}.zip"
+    write_placeholder_zip(path, "a\n\x1b[31mb" + "c" * 2_000_000)
+    with pytest.raises(TigerbushError) as error:
+        open_product(path)
+    assert str(error.value) == "a \\x1b[31mb" + "c" * (1200 - 11) + " ..."
+
+
+@pytest.mark.input(
+    "Hostile input",
+    "a zip with a file `TIGERBUSH_FAILED.txt` that is no copy of a run",
+    "its text is not believed",
+)
+def test_no_other_zip_says_why_it_failed(tmp_path):
+    """What a stranger's zip says would else be the reason in the summary."""
+    path = tmp_path / f"{name_of()}.zip"
+    write_placeholder_zip(path, "all is well")
+    with pytest.raises(TigerbushError) as error:
+        open_product(path)
+    assert str(error.value) == (
+        f"{path} holds no product: neither its top nor a folder in it has a file MTD_MSIL1C.xml or MTD_MSIL2A.xml; zip "
+        f"the whole folder {name_of()}.SAFE, or unpack the zip."
+    )

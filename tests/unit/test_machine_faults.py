@@ -286,3 +286,19 @@ def test_messages_of_snap_about_the_machine(place, monkeypatch, script):
             source=path,
         )
     assert str(error.value) == SNAP_SAYS[script].format(path=path)
+
+
+def test_folders_beside_products_that_cannot_be_listed(place, caplog):
+    """Such as the lost+found of a disk; a product that cannot be listed is kept, and fails by name."""
+    lost, closed = place / "products" / "lost+found", place / "products" / f"{name_of('20170117')}.SAFE"
+    for folder in (lost, closed):
+        folder.mkdir()
+        folder.chmod(0o700)
+    with without_privileges():
+        rows, files = list_local(place / "products")
+    assert [row["product"] for row in rows] == [name_of(), name_of("20170117")]
+    assert {row["product"] for row in files} == {name_of()}
+    assert caplog.messages == [
+        f"skipped {lost}: it cannot be listed (Permission denied).",
+        f"PermissionError: [Errno 13] Permission denied: '{closed}'",
+    ]

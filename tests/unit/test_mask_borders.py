@@ -121,7 +121,7 @@ def test_invalid_rings(product, positions, dimension, reason):
     with pytest.raises(TigerbushError) as error:
         read_mask(open_product(safe), WHOLE)
     assert str(error.value) == (
-        f"{path} is not a well-formed cloud mask ({reason}); fetch the product again, then run ./tigerbush retry."
+        f"{path} is not a well-formed cloud mask ({reason}); report this product, or delete its line from the table of products to leave it out."
     )
 
 
@@ -143,7 +143,7 @@ def test_a_mask_file_that_is_too_large_is_not_read(product, monkeypatch):
     with pytest.raises(TigerbushError) as error:
         read_mask(open_product(safe), WHOLE)
     assert str(error.value) == (
-        f"{path} has {size} bytes, more than any Sentinel-2 cloud mask; fetch the product again."
+        f"{path} has {size} bytes, more than any Sentinel-2 cloud mask; report this product, or delete its line from the table of products to leave it out."
     )
 
 
@@ -199,7 +199,10 @@ def test_a_mask_of_one_band_is_refused(product):
     shutil.copy(band, path)
     with pytest.raises(TigerbushError) as error:
         read_mask(open_product(safe), WHOLE)
-    assert str(error.value) == f"{path} has 1 bands, expected 3; fetch the product again."
+    assert (
+        str(error.value)
+        == f"{path} has 1 bands, expected 3; report this product, or delete its line from the table of products to leave it out."
+    )
 
 
 def test_the_method_for_a_mask():

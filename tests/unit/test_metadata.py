@@ -69,8 +69,8 @@ def test_values_of_the_metadata(level):
 
 
 MISSING = (
-    "MTD: field RADIO_ADD_OFFSET of band_id {} is missing or not a whole number, though baseline {} has an offset; fetch the "
-    "product again."
+    "MTD: field RADIO_ADD_OFFSET of band_id {} is missing or not a whole number, though baseline {} has an offset; "
+    "report this product, or delete its line from the table of products to leave it out."
 )
 
 
@@ -78,6 +78,9 @@ def test_offsets_by_baseline():
     """Before baseline 04.00 there are none, but those that are written are used."""
     assert read(baseline="0399").offsets == dict.fromkeys(BANDS, 0)
     assert read(product_xml(offsets=OFFSETS), baseline="0209").offsets["B12"] == -1012
+    # made by Sen2Cor outside ESA's production: the metadata alone say whether there is an offset
+    assert read(baseline="9999").offsets == dict.fromkeys(BANDS, 0)
+    assert read(product_xml(offsets=OFFSETS), baseline="9999").offsets["B12"] == -1012
     for baseline in ("0400", "0511"):
         with pytest.raises(TigerbushError) as error:
             read(baseline=baseline)
@@ -102,10 +105,8 @@ def test_every_band_needs_an_offset():
     assert str(error.value) == MISSING.format(1, "02.04")
 
 
-NUMBER = "MTD: field QUANTIFICATION_VALUE is missing or not a number; fetch the product again."
-RANGE = (
-    "MTD: field QUANTIFICATION_VALUE is {}, expected a whole number from 1 to 65535; fetch the product again."
-)
+NUMBER = "MTD: field QUANTIFICATION_VALUE is missing or not a number; report this product, or delete its line from the table of products to leave it out."
+RANGE = "MTD: field QUANTIFICATION_VALUE is {}, expected a whole number from 1 to 65535; report this product, or delete its line from the table of products to leave it out."
 
 
 @pytest.mark.parametrize(
@@ -155,8 +156,8 @@ def size_sentence(resolution, width, height):
         (10, (1, 1), None), (10, (10980, 10980), None), (60, (1830, 1830), None),
         (10, (10981, 1), size_sentence(10, 10981, 1)), (20, (1, 5491), size_sentence(20, 1, 5491)),
         (60, (0, 5), size_sentence(60, 0, 5)), (60, (5, 1831), size_sentence(60, 5, 1831)), (20, (7, 2.5), size_sentence(20, 7, 2.5)),
-        (20, ("x", 5), "TL: field NCOLS is missing or not a number; fetch the product again."),
-        (20, (5, ""), "TL: field NROWS is missing or not a number; fetch the product again."),
+        (20, ("x", 5), "TL: field NCOLS is missing or not a number; report this product, or delete its line from the table of products to leave it out."),
+        (20, (5, ""), "TL: field NROWS is missing or not a number; report this product, or delete its line from the table of products to leave it out."),
     ],
 )  # fmt: skip
 def test_the_size_of_a_tile(resolution, size, expected):
@@ -178,7 +179,10 @@ def test_the_place_of_a_tile():
     for corner in ((399960, 5100020), (399980, 5100000)):
         with pytest.raises(TigerbushError) as error:
             read(tile=tile_xml(places=dict.fromkeys(SIZES, (399960, 5100000)) | {60: corner}))
-        assert str(error.value) == "TL: Geoposition differs between resolutions; fetch the product again."
+        assert (
+            str(error.value)
+            == "TL: Geoposition differs between resolutions; report this product, or delete its line from the table of products to leave it out."
+        )
     for field in ("Size", "Geoposition"):
         tile = tile_xml().replace(
             f'<{field} resolution="20">'.encode(), f'<{field} resolution="30">'.encode()
@@ -215,7 +219,8 @@ def test_elements_of_an_xml_file():
     assert (xml.all("e"), xml.number("b"), xml.number("b", within=xml.all("c")[0])) == ([], 1, 2)
     for tag, within in (("d", None), ("e", None), ("b", xml.all("d")[0])):
         with pytest.raises(
-            TigerbushError, match=f"^X: field {tag} is missing or not a number; fetch the product again"
+            TigerbushError,
+            match=f"^X: field {tag} is missing or not a number; report this product, or delete its line from the table of products to leave it out",
         ):
             xml.number(tag, within=within)
 

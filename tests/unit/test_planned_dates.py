@@ -181,3 +181,22 @@ def test_dates_whose_results_are_kept():
         "2017-01-16": {"products": [], "left_out": {"b": CLOUD.format("90"), "a": "kept"}},
         "2017-02-15": {"products": ["c"], "left_out": {}},
     }
+
+
+def test_products_of_older_baselines_are_named():
+    """At the date of the product that takes their place, used or not; others are of another site or period."""
+    rows = [row("a"), row("b", "2017-01-06", cloud_percent=99.0), row("c", "2018-02-07")]
+    replaced = {"a1": "a", "a2": "a", "b1": "b", "c1": "c", "e1": "elsewhere"}
+    reason = "{} takes its place (another baseline of the same data)"
+    assert plan_dates(rows, PERIODS, config(max_cloud_percent=90), replaced=replaced) == {
+        "2017-01-16": {
+            "products": ["a"],
+            "left_out": {
+                "a1": reason.format("a"),
+                "a2": reason.format("a"),
+                "b": CLOUD.format("90"),
+                "b1": reason.format("b"),
+            },
+        },
+    }
+    assert plan_dates(rows[:1], PERIODS, config(), replaced={}) == plan_dates(rows[:1], PERIODS, config())

@@ -13,6 +13,7 @@ from tigerbush.planning.tables import (
     is_row,
     keep_removed_rows,
     newest_baseline,
+    read_replaced,
     read_rows,
     table_row,
     write_table,
@@ -200,3 +201,27 @@ def test_resolutions_of_bands():
     assert {
         resolution: [band for band in BANDS if BANDS[band] == resolution] for resolution in by_resolution
     } == by_resolution
+
+
+def test_which_products_were_replaced():
+    """By each other, over several steps, and by a product that takes the place of two."""
+    name = "S2A_MSIL2A_20160824T100607_N{}_R122_T33TVL_20230101T000000"
+    rows = [row(name.format(baseline)) for baseline in ("0204", "9999", "0511", "0500")]
+    rows.append(row("S2A_MSIL2A_20160825T100607_N0204_R122_T33TVL_20230101T000000"))
+    for order in (rows, rows[::-1]):
+        replaced = {"before": "it"}
+        assert newest_baseline(order, replaced) == [rows[2], rows[4]]
+        older = {name.format(baseline): name.format("0511") for baseline in ("0204", "0500", "9999")}
+        assert replaced == {"before": "it"} | older
+
+
+def test_the_table_of_replaced_products(tmp_path):
+    products = tmp_path / "products.tsv"
+    assert read_replaced(products) == {}
+    new = OLD.replace("N0204", "N0500")
+    (tmp_path / "replaced.tsv").write_text(
+        f"product\treplaced_by\n{OLD}\t{new}\nx\t{new}\n{new}\t../x\n{new}\n"
+    )
+    assert read_replaced(products) == {OLD: new}
+    (tmp_path / "replaced.tsv").write_text(f"product\tother\n{OLD}\t{new}\n")
+    assert read_replaced(products) == {}

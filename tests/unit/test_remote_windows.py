@@ -113,7 +113,9 @@ def test_damage_of_jpeg_2000(monkeypatch, large):
     assert str(error) == (
         "s3://eodata/k is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
     )
-    assert str(refused(monkeypatch, large, b"X" + content[1:])) == str(error)
+    assert str(refused(monkeypatch, large, b"X" + content[1:])) == (
+        "s3://eodata/k is not a JP2 file; restore it from an intact copy, then run ./tigerbush retry."
+    )
     zeros = damaged(content, len(content) - 1000, len(content) - 2)
     error = refused(monkeypatch, large, zeros)
     assert isinstance(error, RemoteError)
@@ -131,8 +133,8 @@ def test_damage_of_a_geotiff(monkeypatch, large):
     error = refused(monkeypatch, large, damaged(large.content, last, last + 20))
     assert isinstance(error, TigerbushError)
     assert str(error).startswith("s3://eodata/k cannot be decoded (")
-    assert str(error).endswith("); fetch the product again, then run ./tigerbush retry.")
+    assert str(error).endswith("); restore it from an intact copy, then run ./tigerbush retry.")
     wide = Grid(GRID.x, GRID.y, 10, SIDE + 20, SIDE + 20)
     assert str(refused(monkeypatch, large, large.content, (300, 300, 10, 10), wide)) == (
-        "s3://eodata/k does not contain the window needed; fetch the product again, then run ./tigerbush retry."
+        "s3://eodata/k does not contain the window needed; report this product, or delete its line from the table of products to leave it out."
     )

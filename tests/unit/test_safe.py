@@ -168,7 +168,7 @@ def test_a_band_that_ends_in_zeros_is_refused(product, pack):
             work()
         assert re.fullmatch(
             rf"{re.escape(f'{path}/{name}')} is damaged: tile 0 holds \d\d bytes of 0x00 in a row, \d+ bytes from its "
-            r"start; fetch the product again, then run \./tigerbush retry\.",
+            r"start; restore it from an intact copy, then run \./tigerbush retry\.",
             str(error.value),
         )
     assert not path.with_name("a.tif").exists()

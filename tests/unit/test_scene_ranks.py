@@ -99,7 +99,8 @@ def maker(monkeypatch):
     """Stands in for `make_scene`: records calls, fails for some products, writes scenes for others."""
     calls = []
 
-    def make(path, target, product, scene, *, limits, last_attempt):
+    def make(path, target, product, scene, *, limits, last_attempt, records):
+        assert records is None
         calls.append((str(path), target, product, scene, limits, last_attempt))
         if product in ERRORS:
             raise ERRORS[product]

@@ -183,7 +183,7 @@ NO_FILE = (
     "gpt ended without an error and without a file, as it may with too little memory; run again, with more mem_mb of the "
     "rule if it happens again."
 )
-ADVICE = "fetch the product again, then run ./tigerbush retry, or set scene.engine: rasterio."
+ADVICE = "set scene.engine: rasterio, which says what it cannot read, or report this product, or delete its line from the table of products to leave it out."
 
 
 def refusal(safe, tmp_path, engine, kind):
@@ -314,6 +314,18 @@ def test_products_that_snap_cannot_read(child, safe, tmp_path):
         )
         whole.rename(safe / folder)
     assert snap._product_folder(open_product(safe), tmp_path) == safe.resolve()
+
+
+def test_snap_reads_a_folder_by_its_name(safe, tmp_path):
+    """One without .SAFE, and a link to a folder of any name."""
+    bare = safe.rename(safe.with_suffix(""))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    folder = snap._product_folder(open_product(bare), scratch)
+    assert folder == scratch / safe.name
+    assert folder.resolve() == bare.resolve()
+    safe.symlink_to(bare.rename(tmp_path / "any name"))
+    assert snap._product_folder(open_product(safe), scratch) == safe
 
 
 def product_of(safe, granule):

@@ -140,7 +140,7 @@ def test_a_catalogue_is_searched(bucket, monkeypatch):
 
 
 def test_a_local_folder_is_listed(product, tmp_path):
-    """Without sites and period; rows of another folder or level do not belong to it."""
+    """Without sites and period, with its sub-folders; rows of another folder or level do not belong to it."""
     folder = product("20160116", tile="33TVM").parent
     source = SOURCE | {"kind": "local", "path": str(folder), "level": None}
     rows, files = list_products(source, [], ("", ""), [], [])
@@ -156,8 +156,9 @@ def test_a_local_folder_is_listed(product, tmp_path):
         | {"product": name_of(day), "sensing_time": f"{day}T10:00:00", "url": str(url), "level": "L2A"}
         for day, url in urls.items()
     ]
-    assert products(list_products(source, [], ("", ""), old, [])[0]) == [*products(rows), name_of("20160201")]
-    for level, expected in (("L1C", []), (None, [name_of("20160201")])):
+    kept = [name_of("20160201"), name_of("20160203")]
+    assert products(list_products(source, [], ("", ""), old, [])[0]) == [*products(rows), *kept]
+    for level, expected in (("L1C", []), (None, kept)):
         again, _ = list_products(source | {"kind": "sample", "level": level}, [], ("", ""), old, [])
         assert products(again) == [*products(rows), *expected]
     again, table = list_products(
@@ -168,7 +169,7 @@ def test_a_local_folder_is_listed(product, tmp_path):
         [*files[:1], files[0] | {"product": name_of("20160201")}],
         finished=lambda name: "0202" in name,
     )
-    assert products(again) == [*products(rows), name_of("20160201"), name_of("20160202")]
+    assert products(again) == [*products(rows), *map(name_of, ("20160201", "20160202", "20160203"))]
     assert [row["product"] for row in table[len(files) :]] == [name_of("20160201")]
 
 
@@ -252,7 +253,7 @@ def test_a_copy_is_not_replaced_by_a_smaller_one(monkeypatch, tmp_path, bands, r
     with pytest.raises(TigerbushError) as error:
         fetch_product(WEST, rows_of("L/")[:2], target, store=store, bands=bands)
     assert str(error.value) == (
-        f"{WEST}: the file of band B4 is missing; fetch the product again, then run ./tigerbush retry."
+        f"{WEST}: the file of band B4 is missing; restore the product, then run ./tigerbush retry."
     )
     assert members(target) == STORED
 

@@ -285,3 +285,24 @@ def test_all_items_are_processed_and_the_first_error_is_raised():
                 stream._run_all(pool, work, items)
             assert first in (error.value, str(error.value))
     assert [item for item in processed if isinstance(item, int)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_windows_of_another_granule_are_not_fetched(shelves, monkeypatch, tmp_path):
+    """Of the product, processed twice into one folder: the metadata name one of them."""
+    shelf = shelves["polygons"]
+    own, other = "L1C_T33TVL_A000001_20170116T100000", "L1C_T33TVL_A000000_20170101T000000"
+    rows, objects = list(shelf.rows), dict(shelf.objects)
+    for row in shelf.rows:
+        if own in row["key"]:
+            again = row | {field: row[field].replace(own, other) for field in ("name", "key")}
+            rows.append(again)
+            objects[again["key"]] = objects[row["key"]]
+    bucket = Bucket(objects)
+    target = tmp_path / f"{shelf.product}.zip"
+    stream_product(store_of(monkeypatch, bucket), shelf.product, rows, target, site=SITE)
+    fetched = shelf.requested(bucket)
+    assert [name for name in fetched if other not in name] == needed("polygons")
+    assert [name for name in fetched if other in name] == [f"GRANULE/{other}/MTD_TL.xml"]
+    np.testing.assert_array_equal(
+        resample_site(target, SITE)[0].data, resample_site(shelf.safe, SITE)[0].data
+    )

@@ -119,7 +119,7 @@ def test_ndvi_and_rgb_use_the_bands_by_their_order(toy):
 def test_the_summary_has_the_measures_and_the_failed_products(toy):
     run, _ = toy
     summary = run.summary()
-    reason = "products/TOY1_20170212_A.toy: the file of band red is missing; fetch the product again."
+    reason = "products/TOY1_20170212_A.toy: the file of band red is missing; restore it."
     assert summary["metadata"]["failed_products"] == {"TOY1_20170212_A": reason}
     assert {day: made["products"] for day, made in summary["metadata"]["products"].items()} == {
         "2017-01-16": ["TOY1_20170110_A", "TOY1_20170120_A"],

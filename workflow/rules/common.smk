@@ -95,7 +95,7 @@ def _plan(site, path, time):
     rows = products_of_site(site, path, time)
     warn_of_uncovered(site, frozenset(ZONES.tiles_of(rows)))
     kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
-    return DATES.plan_dates(rows, PERIODS, config, kept)
+    return DATES.plan_dates(rows, PERIODS, config, kept, TABLES.read_replaced(Path(path)))
 
 
 @lru_cache(maxsize=None)

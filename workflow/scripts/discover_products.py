@@ -10,6 +10,7 @@ from tigerbush.planning.tables import (
     CHANGE_COLUMNS,
     COLUMNS,
     FILE_COLUMNS,
+    REPLACED_COLUMNS,
     ZONE,
     is_row,
     read_rows,
@@ -46,8 +47,9 @@ def main(
         # sites without a record have been planned with the products of the table
         zones = (zones or {}) | zones_of(undecided, zones, tiles_of(old))
     places = sites_in_zones(sites, zones)
+    replaced: dict[str, str] = {}
     rows, file_rows = list_products(
-        source, places, period, old, old_files, connections, results_of, snap_masks
+        source, places, period, old, old_files, connections, results_of, snap_masks, replaced
     )
     zones |= zones_of(undecided, zones, tiles_of(rows))
     rejected = {tile for _, tile in rejected_tiles(tiles_of(rows), sites, zones)}
@@ -58,8 +60,10 @@ def main(
         file_rows = [row for row in file_rows if row["product"] in listed]
     for line in change_lines(old, old_files, rows, file_rows, results_of):
         log.info("%s", line)
-    # files first, so that a table of products never lacks its table of files
+    # the others first, so that a table of products never lacks them
     write_table(files, file_rows, FILE_COLUMNS)
+    pairs = [dict(zip(REPLACED_COLUMNS, pair, strict=True)) for pair in sorted(replaced.items())]
+    write_table(products.with_name("replaced.tsv"), pairs, REPLACED_COLUMNS)
     write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), zones)
 
 

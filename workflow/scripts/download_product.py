@@ -25,7 +25,8 @@ def main(
 
     def copy() -> None:
         if source["kind"] in FOLDERS:
-            copy_product(Path(path), out, wanted, bands or () if snap_masks else ())
+            masks = bands or () if snap_masks else ()
+            copy_product(Path(path), out, wanted, masks, verify=source["verify"] == "once")
         elif bands is None:
             fetch_whole_product(out.stem, files, out, store=open_store(source))
         else:

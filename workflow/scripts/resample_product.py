@@ -5,9 +5,11 @@ from pathlib import Path
 from tigerbush.job import job_log
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
-from tigerbush.raster import write_raster
+from tigerbush.raster import Raster, write_raster
+from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site, site_placeholder
+from tigerbush.verification import records_folder, verify_product
 
 
 def main(
@@ -20,9 +22,15 @@ def main(
     options: MaskOptions,
     max_negative_fraction: float | None,
     last_attempt: bool,
+    records: Path | None = None,
 ) -> None:
+    def work() -> tuple[Raster, Raster]:
+        if records is not None:
+            verify_product(Path(path), sensor_of(product).site_bands, records)
+        return resample_site(Path(path), site, options, max_negative_fraction)
+
     rasters = placeholder_on_failure(
-        lambda: resample_site(Path(path), site, options, max_negative_fraction),
+        work,
         lambda reason: site_placeholder(product, reason, site),
         last_attempt,
         source=Path(path),
@@ -43,4 +51,6 @@ if __name__ == "__main__":
             options=MaskOptions(**snakemake.params.mask_options),
             max_negative_fraction=snakemake.params.max_negative_fraction,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
+            # a copy was verified when it was made; verifying changes no result, so it is not a parameter
+            records=None if snakemake.input else records_folder(snakemake.config["source"]),
         )

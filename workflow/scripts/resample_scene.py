@@ -6,6 +6,7 @@ from tigerbush.job import job_log
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
+from tigerbush.verification import records_folder
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
@@ -17,4 +18,6 @@ if __name__ == "__main__":
             SceneOptions(**snakemake.params.scene),
             limits=Limits(snakemake.threads, snakemake.resources.mem_mb),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
+            # a copy was verified when it was made; verifying changes no result, so it is not a parameter
+            records=None if snakemake.input else records_folder(snakemake.config["source"]),
         )

@@ -9,6 +9,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_json
 from tigerbush.job import job_log
 from tigerbush.scenes.ranks import check_outcomes, forget_replaced, start_command
+from tigerbush.verification import records_folder
 
 RANK = "resample_scenes_rank.py"
 
@@ -60,6 +61,8 @@ if __name__ == "__main__":
                 # memory of one rank: all may be on one node
                 "memory_mb": snakemake.resources.mem_mb // snakemake.resources.tasks,
                 "last_attempt": snakemake.resources.attempt > snakemake.params.retries,
+                # copies were verified when they were made
+                "records": "" if snakemake.input else str(records_folder(snakemake.config["source"]) or ""),
             },
             versions=snakemake.params.versions,
             launcher=shlex.split(snakemake.resources.mpi),

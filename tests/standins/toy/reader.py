@@ -49,7 +49,7 @@ class Product:
     def check_band(self, band: str, target: Grid | None = None) -> None:
         """Refuse a product without a band."""
         if f"{band}.tif" not in self.files:
-            raise TigerbushError(f"{self.path}: the file of band {band} is missing; fetch the product again.")
+            raise TigerbushError(f"{self.path}: the file of band {band} is missing; restore it.")
 
     def read_band(
         self, band: str, target: Grid, upsampling: str = "Nearest", downsampling: str = "First"

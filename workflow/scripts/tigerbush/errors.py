@@ -29,19 +29,24 @@ _DECODER_MEMORY = re.compile("memory|alloc|system limits", re.IGNORECASE)
 _ALLOCATION = re.compile(r"allocat\w* (\d+) bytes")
 # bytes; decoding any file of a product takes less
 _MAX_DECODING_MEMORY = 2**29
+# a disk with less than this is full
+_FULL_BYTES = 2**20
 # files; opening a product takes fewer
 _MAX_OPEN_FILES = 16
+# what to do about a product that is not as expected, when nothing says that another copy would be
+LEAVE_OUT = "report this product, or delete its line from the table of products to leave it out"
 
 
 # longer ones quote something from outside that has no limit
 _LONGEST_SENTENCE = 1200
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def one_sentence(text: object) -> str:
-    """Return a text without control characters, line breaks and bytes that are not UTF-8, and of limited length."""
-    line = _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], " ".join(str(text).split()))
-    return line if len(line) <= _LONGEST_SENTENCE else f"{line[:_LONGEST_SENTENCE]} ..."
+def one_sentence(text: object, limit: int = _LONGEST_SENTENCE) -> str:
+    """Return a text as one line of printable characters, without bytes that are not UTF-8, and of limited length."""
+    line = " ".join(str(text).split())
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+    return line if len(line) <= limit else f"{line[:limit]} ..."
 
 
 def quoted(value: object, limit: int = 120) -> str:
@@ -245,10 +250,23 @@ def _file_fault(error: OSError, product: Path | None, remote: bool) -> str | Non
     if number in _MACHINE and not (remote and number in _DISCONNECTED):
         if number in _NO_MEMORY:
             return _memory_sentence(error)
-        return f"{f'{path}: ' if path else ''}{error.strerror}; {_advice(number)} and run again."
+        full = what_is_full(path) if path and number == errno.ENOSPC else ""
+        return f"{f'{path}: ' if path else ''}{error.strerror}{full}; {_advice(number)} and run again."
     if path is None or remote or (product is not None and (path == product or product in path.parents)):
         return None
     return f"{path}: {error.strerror}; {_advice(number)} and run again."
+
+
+def what_is_full(path: Path) -> str:
+    """Say for a file that cannot be written whether its disk has no space or no inodes; empty when it has both."""
+    folder = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
+    try:
+        state = os.statvfs(folder)
+    except OSError:
+        return ""
+    if state.f_files and not state.f_favail:
+        return f": the disk of {folder} has no inodes left, which means too many files"
+    return f": the disk of {folder} is full" if state.f_bavail * state.f_frsize < _FULL_BYTES else ""
 
 
 def _folder_fault(product: Path) -> str | None:
@@ -282,4 +300,22 @@ def _advice(number: int) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_sentence(str(error)) or type(error).__name__
+
+
+def product_sentence(error: BaseException, product: Path | str) -> str:
+    """Return what is wrong with a product, in one line: our own sentence, or what a parser raised.
+
+    Parameters
+    ----------
+    error : exception
+    product : Path or str
+        Its path or name, for exceptions whose text does not name it.
+    """
+    if isinstance(error, TigerbushError):
+        return one_sentence(str(error))
+    if isinstance(error, OSError):
+        return one_sentence(f"{type(error).__name__}: {error}")
+    return one_sentence(
+        f"{product} cannot be read ({type(error).__name__}: {one_sentence(str(error), 300)}); {LEAVE_OUT}."
+    )

@@ -1,14 +1,15 @@
 """Files that are either complete or absent."""
 
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tigerbush.errors import CANNOT_WRITE, TigerbushError, WriteError
+from tigerbush.errors import CANNOT_WRITE, TigerbushError, WriteError, what_is_full
 
 # suffix of the record beside a kept result, which says why its product can no longer be read
 RECORD = ".unreadable.json"
@@ -68,7 +69,9 @@ def _as_write_error(target: Path) -> Iterator[None]:
 def write_error(target: Path, error: BaseException) -> WriteError:
     """Return the exception for a file that cannot be written."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return WriteError(f"{target} cannot be written ({reason}); fix that and run again.")
+    # GDAL does not say that it was for lack of space
+    full = what_is_full(target) if getattr(error, "errno", None) in (None, errno.ENOSPC) else ""
+    return WriteError(f"{target} cannot be written ({reason}{full}); fix that and run again.")
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -118,6 +121,54 @@ def read_json(path: Path) -> object:
         return json.loads(Path(path).read_text())
     except ValueError as error:
         raise TigerbushError(f"{path} is not valid JSON ({error}); delete it and run again.") from error
+
+
+def walk_once(
+    folder: Path, on_refusal: Callable[[Path, PermissionError], None] | None = None
+) -> Iterator[tuple[Path, list[os.DirEntry]]]:
+    """Walk a folder tree, also through links, and list each folder once: by links only when it is nowhere else.
+
+    Names that begin with a dot are left out.
+
+    Parameters
+    ----------
+    folder : Path
+    on_refusal : callable, optional
+        Receives a folder below that this user may not list, and the error, which is raised by default.
+
+    Yields
+    ------
+    folder : Path
+    entries : list of os.DirEntry
+        Folders that the caller removes from this list are not entered.
+
+    Raises
+    ------
+    OSError
+        When a folder cannot be listed.
+    """
+    visited: set[tuple[int, int]] = set()
+    folders, links = [folder], []
+    while folders or links:
+        current = folders.pop() if folders else links.pop(0)
+        state = current.stat()
+        if (state.st_dev, state.st_ino) in visited:
+            continue
+        visited.add((state.st_dev, state.st_ino))
+        try:
+            with os.scandir(current) as listing:
+                entries = [entry for entry in listing if not entry.name.startswith(".")]
+        except PermissionError as error:
+            if on_refusal is None or current == folder:
+                raise
+            on_refusal(current, error)
+            continue
+        yield current, entries
+        for entry in entries:
+            path = current / entry.name
+            # unlike the entry's own function, this one takes a link to itself for no folder
+            if path.is_dir() if entry.is_symlink() else entry.is_dir():
+                (links if entry.is_symlink() else folders).append(path)
 
 
 @contextmanager

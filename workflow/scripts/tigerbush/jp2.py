@@ -76,7 +76,12 @@ def check_jp2(head: bytes, tail: bytes, label: str) -> None:
     label : str
         Name of the file in the message.
     """
-    if head != b"\x00\x00\x00\x0cjP  \r\n\x87\n" or tail != b"\xff\xd9":
+    start = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+    if head != start[: len(head)]:
+        raise TigerbushError(
+            f"{label} is not a JP2 file; restore it from an intact copy, then run ./tigerbush retry."
+        )
+    if head != start or tail != b"\xff\xd9":
         raise TigerbushError(
             f"{label} is not a complete JP2 file (truncated?); fetch the product again, then run ./tigerbush retry."
         )

@@ -7,7 +7,9 @@ replaces a finished result.
 """
 
 import logging
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -17,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 import rasterio
 
-from tigerbush.errors import KeptError, MachineError, TigerbushError, raise_machine_fault
+from tigerbush.errors import KeptError, MachineError, TigerbushError, product_sentence, raise_machine_fault
 from tigerbush.files import RECORD, atomic_write, read_json, write_json
 from tigerbush.grid import Grid
 from tigerbush.product import NODATA, ProductName
@@ -29,9 +31,11 @@ log = logging.getLogger(__name__)
 
 # the only member of a placeholder zip; it contains the reason for the failure
 FAILED = "TIGERBUSH_FAILED.txt"
-# What zipfile raises for a damaged file: its own error, that of the decompressor, and RuntimeError or a subclass
-# for unknown compression and for encryption.
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError)
+# What zipfile raises for a damaged file: its own error, those of the decompressors, RuntimeError or a subclass for
+# unknown compression and for encryption, and others for impossible headers and names.
+ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError, KeyError, UnicodeError
+)  # fmt: skip
 # folders with a file for each product, and the suffix of these files
 _FOLDERS = {"scenes": ".tif", "*/products": ".tif", "downloads": ".zip", "*/downloads": ".zip"}
 
@@ -56,7 +60,7 @@ def placeholder_on_failure(
     last_attempt : bool
         Whether an error that may be temporary (`OSError`) counts as permanent.
     source : Path, optional
-        Path of the product on this machine.
+        Path of the product on this machine: every exception that is not the machine's fault is the product's.
     result : Path, optional
         `{product}.tif` or `{product}.zip`, which the placeholder would replace; it is kept when it is finished.
 
@@ -71,15 +75,17 @@ def placeholder_on_failure(
     """
     try:
         outcome = work()
-    except (MachineError, KeptError):
+    except (MachineError, KeptError, MemoryError, ImportError):
         raise
-    except (TigerbushError, OSError) as error:
+    except Exception as error:
         raise_machine_fault(error, source)
-        permanent = isinstance(error, TigerbushError)
-        if not permanent and not last_attempt:
+        # whatever a product does to a parser is its fault; without a product it is a bug
+        is_bug = source is None and not isinstance(error, TigerbushError | OSError)
+        if is_bug or (isinstance(error, OSError) and not last_attempt):
             raise
-        reason = " ".join((str(error) if permanent else f"{type(error).__name__}: {error}").split())
-        log.error("%s", reason)
+        reason = product_sentence(error, source or "")
+        # the traceback of an exception that no sentence was written for
+        log.error("%s", reason, exc_info=not isinstance(error, TigerbushError | OSError))
         if result is not None:
             raise_if_finished(result, reason)
         outcome = placeholder(reason)
@@ -133,6 +139,11 @@ def raise_if_scene_has_pixels(scene: Path, reason: str) -> None:
             "file to continue without it.",
             reason,
         )
+
+
+def is_copy(path: Path) -> bool:
+    """Tell whether a zip is a download of this workflow: only its placeholder is believed to say why it failed."""
+    return path.parent.name == "downloads" and "results" in path.parent.parts
 
 
 def record_path(result: Path) -> Path:

@@ -97,6 +97,11 @@ class Sensor:
     square : callable, optional
         Maps the name of a tile to its west, south, east and north, in metres of that zone; None if each tile counts as
         covering all of a site that it reaches.
+    why_not_read : callable
+        Maps a name that is not a product name to the reason why such products are not read, and what to do; None when
+        the sensor does not know such names.
+    provisional : tuple of str
+        Baselines that any other one replaces.
     """
 
     package: str
@@ -122,3 +127,5 @@ class Sensor:
     epsg: Callable[[str], int]
     snap_masks: bool = False
     square: Callable[[str], tuple[float, float, float, float]] | None = None
+    why_not_read: Callable[[str], str | None] = lambda name: None
+    provisional: tuple[str, ...] = ()

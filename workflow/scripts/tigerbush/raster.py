@@ -14,7 +14,7 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import LEAVE_OUT, TigerbushError, one_sentence
 from tigerbush.files import atomic_write, write_error
 from tigerbush.grid import Grid
 
@@ -222,15 +222,13 @@ def read_part(
     elif (image.width, image.height) != (grid.width, grid.height):
         raise TigerbushError(
             f"{label} has {image.width} x {image.height} pixels, but {size_file} states {grid.width} x {grid.height}; "
-            "fetch the product again, then run ./tigerbush retry."
+            f"{LEAVE_OUT}."
         )
     column = (source.x - image_grid.x) / grid.resolution
     row = (image_grid.y - source.y) / grid.resolution
     inside = 0 <= column <= image_grid.width - source.width and 0 <= row <= image_grid.height - source.height
     if image_grid.resolution != grid.resolution or not inside or column % 1 or row % 1:
-        raise TigerbushError(
-            f"{label} does not contain the window needed; fetch the product again, then run ./tigerbush retry."
-        )
+        raise TigerbushError(f"{label} does not contain the window needed; {LEAVE_OUT}.")
     return image.read(layers, window=Window(column, row, source.width, source.height))
 
 
@@ -280,6 +278,7 @@ def check_geotiff(image: DatasetReader, label: str, grid: Grid, epsg: int, *, ba
 
 def decode_error(label: str, error: Exception) -> TigerbushError:
     """Return the exception for an image that GDAL cannot decode."""
+    reason = one_sentence(str(error), 300)
     return TigerbushError(
-        f"{label} cannot be decoded ({error}); fetch the product again, then run ./tigerbush retry."
+        f"{label} cannot be decoded ({reason}); restore it from an intact copy, then run ./tigerbush retry."
     )

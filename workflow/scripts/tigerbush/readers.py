@@ -1,6 +1,8 @@
 """Open products of any sensor, by the module `reader` of the sensor's package."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -8,10 +10,30 @@ from typing import Protocol
 
 import numpy as np
 
+from tigerbush.errors import TigerbushError, product_sentence, raise_machine_fault
 from tigerbush.grid import Grid
 from tigerbush.masks import MaskOptions
 from tigerbush.product import ProductName
 from tigerbush.sensors import sensor_at
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a product states of one of its files.
+
+    Attributes
+    ----------
+    size : int or None
+        In bytes.
+    algorithm : str or None
+        Name of the checksum, for `hashlib.new`.
+    digest : str
+        The checksum in lower-case hexadecimal digits.
+    """
+
+    size: int | None
+    algorithm: str | None
+    digest: str
 
 
 class Product(Protocol):
@@ -78,6 +100,18 @@ def _reader(path: Path) -> ModuleType:
     return import_module(f"{sensor_at(path).package}.reader")
 
 
+@contextmanager
+def _as_product_fault(path: Path) -> Iterator[None]:
+    """Turn whatever a file of a product does to a parser into a TigerbushError that names the product."""
+    try:
+        yield
+    except (TigerbushError, OSError, MemoryError, ImportError):
+        raise
+    except Exception as error:
+        raise_machine_fault(error, path)
+        raise TigerbushError(product_sentence(error, path)) from error
+
+
 def open_product(path: Path) -> Product:
     """Open a product's folder or its zip.
 
@@ -87,7 +121,8 @@ def open_product(path: Path) -> Product:
         When it cannot be read; the message names file and field.
     """
     path = Path(path)
-    return _reader(path).open_product(path)
+    with _as_product_fault(path):
+        return _reader(path).open_product(path)
 
 
 def list_files(path: Path) -> dict[str, int]:
@@ -100,12 +135,41 @@ def list_files(path: Path) -> dict[str, int]:
     OSError
         When one of its folders cannot be listed.
     """
-    return _reader(path).list_files(path)
+    with _as_product_fault(path):
+        return _reader(path).list_files(path)
+
+
+def stated_files(product: Product) -> Mapping[str, Stated]:
+    """Return what a product states of its files; empty when it or its sensor states nothing.
+
+    Raises
+    ------
+    TigerbushError
+        When the statement cannot be read.
+    """
+    function = getattr(_reader(product.path), "stated_files", None)
+    return function(product) if function else {}
+
+
+def needed_files(product: Product, bands: Iterable[str], masks: Collection[str] = ()) -> list[str]:
+    """Return the names of a product's metadata and masks, and of bands as far as it has them, at the finest resolution.
+
+    A missing band is reported when it is read. Masks of single bands are those of `masks`.
+    """
+    role = sensor_at(product.path).role
+    roles = {name: role(name) for name in product.files}
+    available = {file_role[1] for file_role in roles.values() if file_role and file_role[0] == "band"}
+    return [
+        name
+        for name, file_role in roles.items()
+        if file_role and file_role[0] != "band" and (not file_role[1] or file_role[1] in masks)
+    ] + [product.band_file(band)[0] for band in bands if band in available]
 
 
 def list_folders(path: Path) -> list[str]:
     """List the folders of a product, relative to its own; of a zip, the folders stored as entries."""
-    return _reader(path).list_folders(path)
+    with _as_product_fault(path):
+        return _reader(path).list_folders(path)
 
 
 def unpack_product(path: Path, folder: Path) -> Path:
@@ -118,4 +182,5 @@ def unpack_product(path: Path, folder: Path) -> Path:
     TigerbushError
         When the zip is damaged.
     """
-    return _reader(path).unpack_product(path, folder)
+    with _as_product_fault(path):
+        return _reader(path).unpack_product(path, folder)

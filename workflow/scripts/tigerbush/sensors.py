@@ -49,8 +49,15 @@ def sensor_of(product: str) -> Sensor:
     for sensor in sensors():
         if re.fullmatch(sensor.pattern, product.removesuffix(sensor.suffix)):
             return sensor
+    if reason := why_not_read(product):
+        raise TigerbushError(f"{product[:120]!r} cannot be read: {reason}.")
     forms = " or ".join(sensor.form for sensor in sensors())
     raise TigerbushError(f"{product[:120]!r} is not a {titles()} product name; expected the form {forms}.")
+
+
+def why_not_read(name: str) -> str | None:
+    """Return why products of such names are not read, and what to do; None for names that no sensor knows."""
+    return next((reason for sensor in sensors() if (reason := sensor.why_not_read(name))), None)
 
 
 def parse_name(product: str) -> ProductName:
@@ -66,7 +73,12 @@ def parse_name(product: str) -> ProductName:
 
 def ends_like_product(path: Path) -> bool:
     """Tell whether a path has the suffix of a product folder or of a zip."""
-    return path.suffix in {".zip", *(sensor.suffix for sensor in sensors())}
+    return is_zip(path) or path.suffix in {sensor.suffix for sensor in sensors()}
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a path is named like a zip."""
+    return path.suffix.lower() == ".zip"
 
 
 def sensor_at(path: Path) -> Sensor:
@@ -77,7 +89,7 @@ def sensor_at(path: Path) -> Sensor:
     TigerbushError
         When the path is not named after a product.
     """
-    return sensor_of(path.name.removesuffix(".zip"))
+    return sensor_of(_name_of(path))
 
 
 def name_at(path: Path) -> ProductName:
@@ -88,4 +100,8 @@ def name_at(path: Path) -> ProductName:
     TigerbushError
         When the path is not named after a product.
     """
-    return parse_name(path.name.removesuffix(".zip"))
+    return parse_name(_name_of(path))
+
+
+def _name_of(path: Path) -> str:
+    return path.stem if is_zip(path) else path.name

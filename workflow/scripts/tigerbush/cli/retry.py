@@ -1,8 +1,9 @@
 """Process failed products again, and the results that depend on them; nothing else.
 
-This includes products whose earlier results were kept because they could not be read again. Results of sites that are
-not in the table of sites are passed over. Other options are passed on to snakemake, and so are targets, which come
-first; use those of the run. For example:
+This includes products whose earlier results were kept because they could not be read again, and results that were
+damaged after they were finished (./tigerbush doctor --results). Results of sites that are not in the table of sites are
+passed over. Other options are passed on to snakemake, and so are targets, which come first; use those of the run. For
+example:
 ./tigerbush retry --profile profiles/local --configfile config/local.yaml
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from snakemake.cli import get_argument_parser
 
 from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments, sites_of
+from tigerbush.cli.damage import damaged_outputs
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results, record_path
@@ -42,7 +44,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             sep="\n  ",
         )
     failed = [path for path in failed if path not in others]
-    if not failed:
+    damaged = damaged_outputs(options, failed, known)
+    if damaged:
+        print(f"{len(damaged)} damaged result(s):", *damaged, sep="\n  ")
+    if not failed and not damaged:
         print(f"No product of {table} failed.")
         return 0
     kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
@@ -55,8 +60,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     for path in kept:
         # a job that fails again writes it again
         record_path(path).unlink()
+    failed += damaged
     scenes = any(path.parent.name == "scenes" for path in failed)
     sites = any(path.parent.name == "products" for path in failed)
+    sites = sites or any(path.parent.name != "scenes" for path in damaged)
     targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)
     manifest = Path("results/scenes_mpi/manifest.json")
     if scenes and (options.directory / manifest).exists():

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.paths import QUANTITIES
@@ -33,6 +34,7 @@ FRACTIONS = (
     "plan.prices.*.per_hour",
     "subimages.max_masked_fraction",
 )
+_HOME = re.compile(r"^\$(?:HOME|\{HOME\})(?=/|$)")
 # in a name or path only by mistake; surrogates stand for bytes that are not UTF-8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -105,6 +107,7 @@ def resolve(config: dict) -> None:
     ------
     TigerbushError
     """
+    expand_home(config)
     fill_in_kind(config)
     fill_in_mode(config)
     fill_in_rain(config["weather"])
@@ -117,6 +120,29 @@ def resolve(config: dict) -> None:
     check_engine(config["scene"])
     check_price(config["plan"])
     read_periods(**config["period"])
+
+
+def expand_home(config: dict) -> None:
+    """Replace `~` and `$HOME` at the beginning of paths; the shell, which would, does not read the configuration."""
+    weather = config["weather"]
+    for section, key in (
+        (config, "sites"),
+        (config, "products"),
+        (config["source"], "path"),
+        (weather, "path"),
+        *((weather[quantity], "path") for quantity in QUANTITIES),
+    ):
+        if isinstance(section.get(key), str):
+            section[key] = _with_home(section[key])
+
+
+def _with_home(path: str) -> str:
+    path = _HOME.sub("~", path)
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        # of an unknown user
+        return path
 
 
 def dotted_values(value: object, name: str = "") -> Iterator[tuple[str, object]]:

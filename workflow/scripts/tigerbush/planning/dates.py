@@ -66,6 +66,7 @@ def plan_dates(
     periods: Mapping[str, tuple[str, str]],
     config: Mapping,
     kept: Mapping[str, str] | None = None,
+    replaced: Mapping[str, str] | None = None,
 ) -> Plan:
     """Return for each date with products which ones to process, and why the others are left out.
 
@@ -79,11 +80,16 @@ def plan_dates(
         The resolved configuration.
     kept : mapping, optional
         Dates whose results are kept as they are, with the reason.
+    replaced : mapping, optional
+        Products of older baselines that were not listed, with those that take their place.
     """
     rows = sorted(rows, key=lambda row: row["product"])
     days = list(periods)
     starts = [start for start, _ in periods.values()]
     dates: Plan = {}
+    older_of: dict[str, list[str]] = {}
+    for older, product in (replaced or {}).items():
+        older_of.setdefault(product, []).append(older)
     for row in rows:
         day = row["sensing_time"][:10]
         i = bisect_right(starts, day) - 1
@@ -94,6 +100,8 @@ def plan_dates(
             todo["left_out"][row["product"]] = reason
         else:
             todo["products"].append(row["product"])
+        for older in older_of.get(row["product"], ()):
+            todo["left_out"][older] = f"{row['product']} takes its place (another baseline of the same data)"
     for day in dates.keys() & (kept or {}).keys():
         dates[day]["left_out"] |= dict.fromkeys(dates[day]["products"], kept[day])
         dates[day]["products"] = []

@@ -23,6 +23,7 @@ ADDED_KEYS = {
     "composite.indices": [NDVI],
     "composite.max_negative_fraction": 0.05,
     "scene.snap_masks": False,
+    "source.verify": "once",
 }
 # For results without a fingerprint the summary has the configuration: the keys that are parameters of each rule.
 _WINDOW = ["composite.resolution", "subimages.size"]

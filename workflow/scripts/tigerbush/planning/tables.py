@@ -52,6 +52,8 @@ CHANGE_COLUMNS = ("time", "etag", "first_etag", "gone")
 # name: path within the product; key: object in the bucket of the product's url, or a whole https:// address; for a
 # local product the name again
 FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
+# products that are not in the table of products, and those that take their place; in replaced.tsv beside it
+REPLACED_COLUMNS = ("product", "replaced_by")
 _FILE_CHECKS: dict[str, Callable[[str], object]] = {
     "product": re.compile(PRODUCT).fullmatch,
     "role": re.compile("band|metadata|mask").fullmatch,
@@ -236,6 +238,23 @@ def read_files(path: Path) -> dict[str, list[Row]]:
     return files
 
 
+def read_replaced(products: Path) -> dict[str, str]:
+    """Read which products discovery left out of a table of products, with those that take their place.
+
+    Parameters
+    ----------
+    products : Path
+        The table of products, beside which `replaced.tsv` is; one of an earlier release has none.
+    """
+    pattern = re.compile(PRODUCT)
+    rows = read_rows(products.with_name("replaced.tsv"))
+    return {
+        row["product"]: row["replaced_by"]
+        for row in rows
+        if set(row) == set(REPLACED_COLUMNS) and all(map(pattern.fullmatch, row.values()))
+    }
+
+
 def _fields_of_name(name: ProductName) -> Row:
     """Return the fields of a row that the product name contains."""
     return {
@@ -277,21 +296,39 @@ def file_row(product: str, kind: tuple[str, str], name: str, key: str, size: int
     return dict(zip(FILE_COLUMNS, (product, role, band, name, key, str(size), etag), strict=True))
 
 
-def newest_baseline(rows: Iterable[Row]) -> list[Row]:
+def newest_baseline(rows: Iterable[Row], replaced: dict[str, str] | None = None) -> list[Row]:
     """Keep, per platform, sensing time, tile and level, the rows of the newest baseline.
 
     Several rows of that baseline are parts of one tile from different receiving stations (or a repeated delivery);
-    all are kept, and merged when they are composited. Sorted by product name.
+    all are kept, and merged when they are composited. A provisional baseline (`Sensor.provisional`) is older than any
+    other.
+
+    Parameters
+    ----------
+    rows : rows of products.tsv
+    replaced : dict, optional
+        Receives each product that is not kept, with a product that takes its place.
+
+    Returns
+    -------
+    list of rows
+        Sorted by product name.
     """
     groups = defaultdict(list)
     for row in rows:
         groups[row["platform"], row["sensing_time"], row["tile"], row["level"]].append(row)
-    kept = [
-        row
-        for group in groups.values()
-        for row in group
-        if row["baseline"] == max(other["baseline"] for other in group)
-    ]
+    provisional = {baseline for sensor in sensors() for baseline in sensor.provisional}
+
+    def rank(row: Row) -> tuple[bool, str]:
+        return row["baseline"] not in provisional, row["baseline"]
+
+    kept = []
+    for group in groups.values():
+        newest = max(map(rank, group))
+        kept += [row for row in group if rank(row) == newest]
+        if replaced is not None:
+            older = [row["product"] for row in group if rank(row) != newest]
+            replaced |= dict.fromkeys(older, kept[-1]["product"])
     return sorted(kept, key=lambda row: row["product"])
 
 
@@ -300,6 +337,7 @@ def keep_removed_rows(
     new: Sequence[Row],
     belongs: Callable[[Row], bool],
     source: str,
+    replaced: dict[str, str] | None = None,
 ) -> list[Row]:
     """Add the rows of products that a source no longer has: their results may be all that is left of them.
 
@@ -310,10 +348,12 @@ def keep_removed_rows(
         Whether an old row belongs to this source and configuration; others are dropped.
     source : str
         Name of the source, for the log.
+    replaced : dict, optional
+        As in `newest_baseline`.
     """
     listed = {row["product"] for row in new}
     removed = [row for row in old if row["product"] not in listed and belongs(row)]
-    kept = newest_baseline([*new, *removed])
+    kept = newest_baseline([*new, *removed], replaced)
     names = [row["product"] for row in kept if row["product"] not in listed]
     if names:
         log.warning(

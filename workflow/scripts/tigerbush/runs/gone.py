@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from tigerbush.errors import GoneError, RemoteError, TigerbushError, raise_machine_fault
-from tigerbush.sensors import sensor_of
+from tigerbush.readers import list_files
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def gone_products(
             listed[path.parent] = _names_in(path.parent)
         if path.name not in listed[path.parent]:
             gone[row["product"]] = f"is no longer in {path.parent}"
-        elif reason := _difference(path, sensor_of(row["product"]).suffix, files.get(row["product"], ())):
+        elif reason := _difference(path, files.get(row["product"], ())):
             gone[row["product"]] = reason
     return gone | (_gone_remote(remote, files, open_store()) if remote else {})
 
@@ -65,10 +65,10 @@ def _names_in(folder: Path) -> set[str]:
         ) from error
 
 
-def _difference(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
+def _difference(path: Path, files: Sequence[Row]) -> str | None:
     """Say how a product differs from what was listed; only names and sizes are read."""
     try:
-        size_of = _size_reader(path, suffix)
+        size_of = _size_reader(path)
         for row in files:
             size = size_of(row["name"])
             if size is None:
@@ -81,14 +81,14 @@ def _difference(path: Path, suffix: str, files: Sequence[Row]) -> str | None:
     return None
 
 
-def _size_reader(path: Path, suffix: str) -> Callable[[str], int | None]:
-    """Return a function that gives the size of a file of a product, whose folder has a suffix."""
+def _size_reader(path: Path) -> Callable[[str], int | None]:
+    """Return a function that gives the size of a file of a product."""
     if path.is_dir():
         return lambda name: (path / name).stat().st_size if (path / name).is_file() else None
-    folder = f"{path.name.removesuffix('.zip').removesuffix(suffix)}{suffix}"
-    with zipfile.ZipFile(path) as archive:
-        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    return lambda name: sizes.get(f"{folder}/{name}")
+    try:
+        return list_files(path).get
+    except TigerbushError as error:
+        raise zipfile.BadZipFile(str(error.__cause__ or error).rstrip(".")) from error
 
 
 def _gone_remote(rows: Sequence[Row], files: Mapping[str, Sequence[Row]], store: object) -> dict[str, str]:

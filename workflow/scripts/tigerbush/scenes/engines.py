@@ -6,6 +6,7 @@ from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.raster import write_raster
 from tigerbush.scenes.scene import SceneOptions, scene_placeholder, write_scene
 from tigerbush.scenes.snap import Limits, write_snap_scene
+from tigerbush.verification import verify_product
 
 
 def run_engine(path: Path, target: Path, options: SceneOptions, limits: Limits) -> None:
@@ -32,7 +33,14 @@ def run_engine(path: Path, target: Path, options: SceneOptions, limits: Limits) 
 
 
 def make_scene(
-    path: Path, target: Path, product: str, options: SceneOptions, *, limits: Limits, last_attempt: bool
+    path: Path,
+    target: Path,
+    product: str,
+    options: SceneOptions,
+    *,
+    limits: Limits,
+    last_attempt: bool,
+    records: Path | None = None,
 ) -> None:
     """Write a product's scene, or a placeholder when it fails (`tigerbush.placeholder`).
 
@@ -44,6 +52,8 @@ def make_scene(
         Name of the product, for the placeholder.
     last_attempt : bool
         Whether an error that may be temporary counts as permanent.
+    records : Path, optional
+        Verify the product first, and keep the record of it in this folder (`tigerbush.verification`).
 
     Raises
     ------
@@ -58,8 +68,13 @@ def make_scene(
     def placeholder_raster(reason: str) -> None:
         write_raster(target, scene_placeholder(product, reason, options.bands, options.resolution))
 
+    def work() -> None:
+        if records is not None:
+            verify_product(path, options.bands, records)
+        run_engine(path, target, options, limits)
+
     placeholder_on_failure(
-        lambda: run_engine(path, target, options, limits),
+        work,
         placeholder_raster,
         last_attempt,
         source=path,

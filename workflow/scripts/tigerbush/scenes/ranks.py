@@ -81,6 +81,7 @@ def process_products(
     *,
     limits: Limits,
     last_attempt: bool,
+    records: Path | None = None,
 ) -> dict[str, dict[str, str]]:
     """Make the scenes of products one after another; an error of one does not stop the others.
 
@@ -91,17 +92,23 @@ def process_products(
         next attempt may succeed.
     """
     return {
-        name: _process_product(name, Path(products[name]), folder, options, limits, last_attempt)
+        name: _process_product(name, Path(products[name]), folder, options, limits, last_attempt, records)
         for name in names
     }
 
 
 def _process_product(
-    name: str, path: Path, folder: Path, options: SceneOptions, limits: Limits, last_attempt: bool
+    name: str,
+    path: Path,
+    folder: Path,
+    options: SceneOptions,
+    limits: Limits,
+    last_attempt: bool,
+    records: Path | None,
 ) -> dict[str, str]:
     part = scene_part(folder, name)
     try:
-        make_scene(path, part, name, options, limits=limits, last_attempt=last_attempt)
+        make_scene(path, part, name, options, limits=limits, last_attempt=last_attempt, records=records)
     except KeptError as error:
         return {"status": KEPT, "reason": error.reason}
     except OSError as error:
@@ -125,7 +132,8 @@ def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
     Parameters
     ----------
     job : Path
-        JSON with `products`, `folder`, `scene`, `threads` and `memory_mb` of a rank, and `last_attempt`.
+        JSON with `products`, `folder`, `scene`, `threads` and `memory_mb` of a rank, `last_attempt`, and `records`: the
+        folder of records of verified files, or an empty text.
     """
     # imported here because importing it starts MPI
     from mpi4py import MPI
@@ -149,6 +157,7 @@ def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
         SceneOptions(**settings["scene"]),
         limits=Limits(settings["threads"], settings["memory_mb"]),
         last_attempt=settings["last_attempt"],
+        records=Path(settings["records"]) if settings.get("records") else None,
     )
     shares = comm.gather(share)
     if shares is None:

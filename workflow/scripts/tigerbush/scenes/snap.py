@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tigerbush.errors import EngineError, TigerbushError
+from tigerbush.errors import LEAVE_OUT, EngineError, TigerbushError
 from tigerbush.files import read_json, scratch_folder, write_json
 from tigerbush.raster import write_raster
 from tigerbush.readers import Product, open_product, unpack_product
@@ -152,9 +152,17 @@ def write_snap_scene(path: Path, target: Path, options: SceneOptions, limits: Li
 
 def _product_folder(product: Product, folder: Path) -> Path:
     """Return the product folder for SNAP, unpacked if necessary."""
-    path = product.path.resolve()
-    safe = path if path.is_dir() else unpack_product(path, folder)
-    for name in sensor_of(product.name.product).snap_folders:
+    path, sensor = product.path.absolute(), sensor_of(product.name.product)
+    standard = f"{product.name.product}{sensor.suffix}"
+    if not path.is_dir():
+        safe = unpack_product(path, folder)
+    elif path.name == standard:
+        safe = path
+    else:
+        # SNAP reads a folder by its name
+        safe = folder / standard
+        safe.symlink_to(path, target_is_directory=True)
+    for name in sensor.snap_folders:
         if not (safe / name).is_dir():
             raise TigerbushError(
                 f"{product.path} has no folder {name}, without which SNAP cannot read it; fetch the whole product, "
@@ -270,8 +278,8 @@ def _snap_error(product: Product, reason: str) -> Exception:
         if any(message in reason for message in messages):
             return EngineError(f"{product.path}: SNAP {sentence} ({reason}).")
     return TigerbushError(
-        f"{product.path}: SNAP failed ({reason}); fetch the product again, then run ./tigerbush retry, or set "
-        "scene.engine: rasterio."
+        f"{product.path}: SNAP failed ({reason}); set scene.engine: rasterio, which says what it cannot read, or "
+        f"{LEAVE_OUT}."
     )
 
 

@@ -1,20 +1,22 @@
 """The files of a Sentinel-2 product in SAFE format, in a folder or a zip."""
 
-import os
 import re
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, one_sentence
 from tigerbush.jp2 import CHECKED, UNCHECKED
-from tigerbush.placeholder import FAILED, ZIP_ERRORS
+from tigerbush.placeholder import FAILED, is_copy
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.names import BANDS, band_number, parse_name
+from tigerbush.sensors import name_at
+from tigerbush.sentinel2.names import BANDS, band_number
+from tigerbush.sentinel2.packing import open_member, open_zip, walk_folder, zip_members
 
 _BAND_FILE = r"GRANULE/[^/]+/IMG_DATA/(?:R\d\dm/)?[^/]+_{}(?:_(?P<resolution>10|20|60)m)?\.(?:jp2|tif)"
 _CLASSI = r"GRANULE/[^/]+/QI_DATA/MSK_CLASSI_B00\.(?:jp2|tif)"
@@ -57,7 +59,7 @@ class Safe:
     @cached_property
     def granule(self) -> str:
         """Name of the granule folder."""
-        return next(name.split("/")[1] for name in self.files if name.startswith("GRANULE/"))
+        return granules_of(self.files)[0]
 
     def band_file(self, band: str) -> tuple[str, int]:
         """Return the file of a band at its finest resolution, and that resolution in metres.
@@ -70,8 +72,7 @@ class Safe:
         matches = find_files(self.files, _BAND_FILE.format(re.escape(band_number(band))))
         if not matches:
             raise TigerbushError(
-                f"{self.path}: the file of band {band} is missing; fetch the product again, then run "
-                "./tigerbush retry."
+                f"{self.path}: the file of band {band} is missing; restore it, then run ./tigerbush retry."
             )
         return min(
             ((name, int(match["resolution"] or BANDS[band])) for name, match in matches), key=lambda x: x[1]
@@ -99,15 +100,15 @@ def find_files(names: Mapping[str, int], pattern: str) -> list[tuple[str, re.Mat
     return [(name, match) for name in sorted(names) if (match := re.fullmatch(pattern, name))]
 
 
-def product_name(path: Path) -> ProductName:
-    """Return the product name of a `.SAFE` folder or its `.zip`."""
-    return parse_name(path.name.removesuffix(".zip"))
+def granules_of(names: Mapping[str, int]) -> list[str]:
+    """Return the folders of a product's granules, sorted."""
+    return sorted({name.split("/")[1] for name in names if re.match("GRANULE/[^/]+/", name)})
 
 
 def list_files(path: Path) -> dict[str, int]:
-    """List a product's files: names relative to its `.SAFE` folder, and sizes in bytes.
+    """List a product's files: names relative to its own folder, and sizes in bytes.
 
-    Names that lead out of the folder (absolute, or with `..`) are skipped.
+    Names that lead out of the folder (absolute, or with `..`) are skipped, and those that begin with a dot.
 
     Raises
     ------
@@ -117,47 +118,27 @@ def list_files(path: Path) -> dict[str, int]:
         When one of its folders cannot be listed.
     """
     if path.is_dir():
-        return {
-            file.relative_to(path).as_posix(): file.stat().st_size
-            for file in sorted(folder / name for folder, _, names in _walk(path) for name in names)
-            if file.is_file()
-        }
-    prefix = f"{product_name(path).product}.SAFE/"
-    with _zip(path) as archive:
-        if FAILED in archive.namelist():
-            raise TigerbushError(archive.read(FAILED).decode())
-        return {
-            entry.filename.removeprefix(prefix): entry.file_size
-            for entry in archive.infolist()
-            if entry.filename.startswith(prefix)
-            and not entry.is_dir()
-            and _stays_inside(entry.filename.removeprefix(prefix))
-        }
+        files = {name: file.stat().st_size for name, file in walk_folder(path) if file.is_file()}
+        return dict(sorted(files.items(), key=lambda item: item[0].split("/")))
+    with open_zip(path) as archive:
+        if is_copy(path) and FAILED in archive.namelist():
+            raise TigerbushError(_reason(archive))
+        members = zip_members(archive, path)
+    return {name: entry.file_size for name, entry in members.items() if not name.endswith("/")}
+
+
+def _reason(archive: zipfile.ZipFile) -> str:
+    """Return why a download failed."""
+    with archive.open(FAILED) as file:
+        return one_sentence(file.read(4000).decode(errors="replace"))
 
 
 def list_folders(path: Path) -> list[str]:
-    """List the folders of a product, relative to its `.SAFE` folder; of a zip, the folders stored as entries."""
+    """List the folders of a product, relative to its own; of a zip, the folders stored as entries."""
     if path.is_dir():
-        return sorted(
-            (folder / name).relative_to(path).as_posix() for folder, names, _ in _walk(path) for name in names
-        )
-    prefix = f"{product_name(path).product}.SAFE/"
-    with _zip(path) as archive:
-        names = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
-    return sorted({name.rstrip("/") for name in names if name.endswith("/") and _stays_inside(name)})
-
-
-def _walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Walk a folder tree; a folder that cannot be listed raises an error, and does not count as empty."""
-
-    def reraise(error: OSError) -> None:
-        raise error
-
-    return ((Path(folder), folders, files) for folder, folders, files in os.walk(path, onerror=reraise))
-
-
-def _stays_inside(name: str) -> bool:
-    return ".." not in PurePosixPath(name).parts and not name.startswith("/")
+        return sorted(name for name, folder in walk_folder(path) if folder.is_dir())
+    with open_zip(path) as archive:
+        return sorted(name.rstrip("/") for name in zip_members(archive, path) if name.endswith("/"))
 
 
 def unpack_product(path: Path, folder: Path) -> Path:
@@ -170,28 +151,16 @@ def unpack_product(path: Path, folder: Path) -> Path:
     TigerbushError
         When the zip is damaged.
     """
-    safe = f"{product_name(path).product}.SAFE"
-    with _zip(path) as archive:
-        for name in archive.namelist():
-            if name.startswith(f"{safe}/") and _stays_inside(name.removeprefix(f"{safe}/")):
-                archive.extract(name, folder)
-    return folder / safe
-
-
-@contextmanager
-def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip; damage found while it is read raises TigerbushError."""
-    if not path.exists():
-        raise TigerbushError(
-            f"{path} does not exist; restore the product, or run ./tigerbush discover to refresh the table."
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except ZIP_ERRORS as error:
-        raise TigerbushError(
-            f"{path} is not a readable zip file ({error}); fetch it again, then run ./tigerbush retry."
-        ) from error
+    safe = folder / f"{name_at(path).product}.SAFE"
+    with open_zip(path) as archive:
+        for name, entry in zip_members(archive, path).items():
+            if name.endswith("/"):
+                (safe / name).mkdir(parents=True, exist_ok=True)
+                continue
+            (safe / name).parent.mkdir(parents=True, exist_ok=True)
+            with open_member(archive, entry, f"{path}/{name}") as source, (safe / name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+    return safe
 
 
 @contextmanager
@@ -201,7 +170,10 @@ def open_file(path: Path, name: str) -> Iterator[BinaryIO]:
         with (path / name).open("rb") as file:
             yield file
     else:
-        with _zip(path) as archive, archive.open(f"{product_name(path).product}.SAFE/{name}") as file:
+        with (
+            open_zip(path) as archive,
+            open_member(archive, zip_members(archive, path)[name], f"{path}/{name}") as file,
+        ):
             yield file
 
 
@@ -215,5 +187,9 @@ def gdal_path(path: Path, name: str) -> str:
     """Return the path by which GDAL opens a file of a product."""
     if path.is_dir():
         return str(path / name)
+    with open_zip(path) as archive:
+        member = zip_members(archive, path)[name].filename
+    # as GDAL names it, which reads backslashes as slashes
+    member = member.replace("\\", "/").removeprefix("./")
     # the braces keep GDAL from taking another part of the path for an archive
-    return f"/vsizip/{{{path.absolute()}}}/{product_name(path).product}.SAFE/{name}"
+    return f"/vsizip/{{{path.absolute()}}}/{member}"

@@ -7,7 +7,7 @@ error.
 import numpy as np
 import rasterio
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import LEAVE_OUT, TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
@@ -24,6 +24,9 @@ from tigerbush.resample import halo
 from tigerbush.sentinel2.files import Safe, gdal_path, open_file
 from tigerbush.sentinel2.names import role
 
+# of all bands of a pixel, not compressed; and of headers and metadata
+_MAX_PIXEL_BYTES, _MAX_HEADER_BYTES = 8, 2**20
+
 
 def read_window(
     product: Safe, name: str, grid: Grid, target: Grid, method: str, layer: int | None = None
@@ -38,7 +41,7 @@ def read_window(
     """
     label = f"{product.path}/{name}"
     source = grid.covering(target, halo(method))
-    check_whole(product, name)
+    check_whole(product, name, grid)
     try:
         path = gdal_path(product.path, name)
         with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
@@ -56,8 +59,14 @@ def read_window(
     return data, source
 
 
-def check_whole(product: Safe, name: str) -> None:
-    """Refuse a JP2 file whose start or end is missing."""
+def check_whole(product: Safe, name: str, grid: Grid) -> None:
+    """Refuse a file that is larger than an image on a grid can be, and a JP2 file whose start or end is missing."""
+    size, largest = product.files[name], grid.width * grid.height * _MAX_PIXEL_BYTES + _MAX_HEADER_BYTES
+    if size > largest:
+        raise TigerbushError(
+            f"{product.path}/{name} has {size} bytes, more than an image of {grid.width} x {grid.height} pixels can "
+            f"have; {LEAVE_OUT}."
+        )
     if name.endswith(".jp2"):
         with open_file(product.path, name) as file:
             head = file.read(JP2_HEAD)
@@ -79,7 +88,8 @@ def check_tiles(product: Safe, name: str, window: tuple[int, int, int, int] | No
             codestream = check_codestream(read, product.files[name], window)
         except DamagedError as error:
             raise TigerbushError(
-                f"{product.path}/{name} is damaged: {error}; fetch the product again, then run ./tigerbush retry."
+                f"{product.path}/{name} is damaged: {error}; restore it from an intact copy, then run "
+                "./tigerbush retry."
             ) from error
     # a scene is read in strips, some of which may be checked and others not
     product.codestreams[name] = UNCHECKED if product.codestreams.get(name) == UNCHECKED else codestream

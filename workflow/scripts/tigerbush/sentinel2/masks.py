@@ -6,17 +6,16 @@ Without a mask, all pixels are UNKNOWN, never CLEAR.
 import re
 from xml.etree.ElementTree import Element
 
-import defusedxml.ElementTree
 import numpy as np
 from rasterio.features import rasterize
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import LEAVE_OUT, TigerbushError, one_sentence
 from tigerbush.grid import Grid
 from tigerbush.masks import DEFAULTS, UNKNOWN, MaskOptions, buffered, mask_method
 from tigerbush.readers import Product
 from tigerbush.resample import resample
 from tigerbush.sentinel2.images import read_window
-from tigerbush.sentinel2.metadata import MAX_XML_BYTES, XML_ERRORS
+from tigerbush.sentinel2.metadata import MAX_XML_BYTES, parse_xml
 
 # L2A Algorithm Theoretical Basis Document, scene classification: no data, saturated or defective,
 # cloud shadow, medium and high probability clouds; thin cirrus; snow or ice
@@ -62,9 +61,7 @@ def read_mask(
     else:
         bands = _classes(product, name, resolution, target)
         if len(bands) != 3:
-            raise TigerbushError(
-                f"{product.path}/{name} has {len(bands)} bands, expected 3; fetch the product again."
-            )
+            raise TigerbushError(f"{product.path}/{name} has {len(bands)} bands, expected 3; {LEAVE_OUT}.")
         opaque, cirrus, snow = (band > 0 for band in bands)
         masked = opaque | (cirrus & options.cirrus) | (snow & options.snow)
     return buffered(masked, options.buffer), name
@@ -124,10 +121,10 @@ def _gml_polygons(product: Product, name: str, options: MaskOptions) -> list[dic
     label = f"{product.path}/{name}"
     if product.files[name] > MAX_XML_BYTES:
         raise TigerbushError(
-            f"{label} has {product.files[name]} bytes, more than any Sentinel-2 cloud mask; fetch the product again."
+            f"{label} has {product.files[name]} bytes, more than any Sentinel-2 cloud mask; {LEAVE_OUT}."
         )
+    root = parse_xml(label, product.read_bytes(name), "a well-formed cloud mask")
     try:
-        root = defusedxml.ElementTree.fromstring(product.read_bytes(name), forbid_dtd=True)
         # unknown content must not be taken for a clear sky
         if root.tag.rpartition("}")[2] != "Mask":
             raise ValueError("its root is not Mask")
@@ -137,10 +134,9 @@ def _gml_polygons(product: Product, name: str, options: MaskOptions) -> list[dic
             if options.cirrus or (feature.findtext("{*}maskType") or "").strip() != "CIRRUS"
             for polygon in _feature_polygons(feature)
         ]
-    except (*XML_ERRORS, ValueError) as error:
+    except ValueError as error:
         raise TigerbushError(
-            f"{label} is not a well-formed cloud mask ({error}); fetch the product again, then run "
-            "./tigerbush retry."
+            f"{label} is not a well-formed cloud mask ({one_sentence(str(error), 200)}); {LEAVE_OUT}."
         ) from error
 
 

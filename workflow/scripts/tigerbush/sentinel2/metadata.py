@@ -14,10 +14,10 @@ import defusedxml.ElementTree
 import numpy as np
 from defusedxml.common import DefusedXmlException
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import LEAVE_OUT, TigerbushError, one_sentence
 from tigerbush.grid import Grid
 from tigerbush.product import ProductName
-from tigerbush.sentinel2.names import BANDS, TILE_METRES
+from tigerbush.sentinel2.names import BANDS, PROVISIONAL, TILE_METRES
 
 # the largest real metadata file is 1.5 MB
 MAX_XML_BYTES = 64_000_000
@@ -54,13 +54,7 @@ class Xml:
 
     def __init__(self, label: str, content: bytes) -> None:
         self.label = label
-        try:
-            root: Element = defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
-        except (*XML_ERRORS, ValueError) as error:
-            raise TigerbushError(
-                f"{self.label} is not well-formed XML ({error}); fetch the product again, then run "
-                "./tigerbush retry."
-            ) from error
+        root = parse_xml(label, content, "well-formed XML")
         self.elements: dict[str, list[Element]] = {}
         for element in root.iter():
             self.elements.setdefault(element.tag.rpartition("}")[2], []).append(element)
@@ -76,9 +70,35 @@ class Xml:
             value = float(elements[0].text)
             if np.isfinite(value):
                 return value
-        raise TigerbushError(
-            f"{self.label}: field {tag} is missing or not a number; fetch the product again."
-        )
+        raise TigerbushError(f"{self.label}: field {tag} is missing or not a number; {LEAVE_OUT}.")
+
+    def first(self, *tags: str) -> str:
+        """Return the first of several names of a field that the file has; the first name when it has none."""
+        return next((tag for tag in tags if self.all(tag)), tags[0])
+
+
+def parse_xml(label: str, content: bytes, kind: str) -> Element:
+    """Parse a file of a product, and refuse entities and declarations.
+
+    Raises
+    ------
+    TigerbushError
+        When it is cut off, or not XML.
+    """
+    try:
+        return defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
+    except (*XML_ERRORS, ValueError) as error:
+        advice = LEAVE_OUT
+        if content.lstrip()[:1] in (b"", b"<") and not content.rstrip().endswith(b">"):
+            advice = "it is cut off: fetch the product again, then run ./tigerbush retry"
+        raise TigerbushError(f"{label} is not {kind} ({one_sentence(str(error), 200)}); {advice}.") from error
+
+
+def granules_in(xml: Xml) -> set[str]:
+    """Return the granule folders of the images that a product's main metadata file lists."""
+    # IMAGE_FILE_2A: L2A until March 2018
+    paths = [element.text or "" for tag in ("IMAGE_FILE", "IMAGE_FILE_2A") for element in xml.all(tag)]
+    return {path.strip().split("/")[1] for path in paths if path.count("/") > 1}
 
 
 def read_metadata(product: Xml, tile: Xml, name: ProductName) -> Metadata:
@@ -95,12 +115,13 @@ def read_metadata(product: Xml, tile: Xml, name: ProductName) -> Metadata:
     TigerbushError
         When a field is missing or malformed; the message names file and field.
     """
-    tag = "BOA_QUANTIFICATION_VALUE" if name.level == "L2A" else "QUANTIFICATION_VALUE"
+    # the second name is that of L2A until March 2018, and of Sen2Cor up to 2.5
+    names = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE")
+    tag = product.first(*names) if name.level == "L2A" else "QUANTIFICATION_VALUE"
     quantification = product.number(tag)
     if not 1 <= quantification <= 65535 or quantification != int(quantification):
         raise TigerbushError(
-            f"{product.label}: field {tag} is {quantification:g}, expected a whole number from 1 to 65535; fetch the "
-            "product again."
+            f"{product.label}: field {tag} is {quantification:g}, expected a whole number from 1 to 65535; {LEAVE_OUT}."
         )
     return Metadata(
         epsg=_epsg(tile),
@@ -136,9 +157,7 @@ def _grids(xml: Xml) -> dict[int, Grid]:
         x, y = (xml.number(tag, within=position) for tag in ("ULX", "ULY"))
         grids[resolution] = Grid(x, y, resolution, int(width), int(height))
     if len({(grid.x, grid.y) for grid in grids.values()}) > 1:
-        raise TigerbushError(
-            f"{xml.label}: Geoposition differs between resolutions; fetch the product again."
-        )
+        raise TigerbushError(f"{xml.label}: Geoposition differs between resolutions; {LEAVE_OUT}.")
     return grids
 
 
@@ -146,14 +165,14 @@ def _offsets(xml: Xml, name: ProductName) -> dict[str, int]:
     tag = "BOA_ADD_OFFSET" if name.level == "L2A" else "RADIO_ADD_OFFSET"
     offsets = dict.fromkeys(BANDS, 0)
     elements = {element.get("band_id"): element.text for element in xml.all(tag)}
-    if not elements and name.baseline < "04.00":
+    if not elements and (name.baseline < "04.00" or name.baseline in PROVISIONAL):
         return offsets
     for band_id, band in enumerate(BANDS):
         text = elements.get(str(band_id)) or ""
         if not re.fullmatch(r"\s*[-+]?\d{1,5}\s*", text):
             raise TigerbushError(
                 f"{xml.label}: field {tag} of band_id {band_id} is missing or not a whole number, though baseline "
-                f"{name.baseline} has an offset; fetch the product again."
+                f"{name.baseline} has an offset; {LEAVE_OUT}."
             )
         offsets[band] = int(text)
     return offsets
@@ -172,7 +191,12 @@ def read_cloud_percent(label: str, content: bytes) -> float | None:
 
 
 def _cloud_percent(tile: Xml, product: Xml) -> float | None:
-    for xml, tag in ((tile, "CLOUDY_PIXEL_PERCENTAGE"), (product, "Cloud_Coverage_Assessment")):
+    for xml, tag in (
+        # of L2A until March 2018, which state the clouds of their L1C by the second name
+        (tile, "CLOUD_COVERAGE_PERCENTAGE"),
+        (tile, "CLOUDY_PIXEL_PERCENTAGE"),
+        (product, "Cloud_Coverage_Assessment"),
+    ):
         with suppress(TigerbushError):
             percent = xml.number(tag)
             if 0 <= percent <= 100:

@@ -27,6 +27,10 @@ _NAMED_BAND = re.compile(r"\bband (B1?[0-9]A?)\b|_B([01][0-9]|8A)(?:_[0-9]{2}m)?
 # masks of one band, which only SNAP 14 and later uses
 _BAND_MASK = re.compile(r"GRANULE/[^/]+/QI_DATA/MSK_(?:DETFOO|QUALIT)_(B\d[\dA])\.jp2")
 _METADATA = re.compile(rf"MTD_MSIL(?:1C|2A)\.xml|GRANULE/[^/]+/MTD_TL\.xml|{re.escape(STAC_ITEM)}")
+# what Sen2Cor writes outside ESA's production, with or without an offset: no baseline
+PROVISIONAL = ("99.99",)
+# products before December 2016, and what Sen2Cor made of them: several tiles in one product
+OLD_FORMAT = re.compile(r"S2[A-D]_(?:OPER|USER)_PRD_MSIL(?:1C|2A)_.*")
 # side of a tile in metres
 TILE_METRES = 109_800
 # in the order of band_id / bandId (0..12) in the PSD, with the native resolution in metres
@@ -66,6 +70,9 @@ def parse_name(name: str) -> ProductName:
 
 def role(name: str) -> tuple[str, str] | None:
     """Return the role (band, metadata, mask) and the band of a product's file, or None when it is not needed."""
+    if "/." in f"/{name}":
+        # added by macOS, beside a file of the same name
+        return None
     for kind, pattern in (("band", _BAND), ("mask", _BAND_MASK)):
         if match := pattern.fullmatch(name):
             number = match[1][1:]
@@ -80,6 +87,16 @@ def role(name: str) -> tuple[str, str] | None:
 def band_number(band: str) -> str:
     """Return a band as in the names of files: B02 for B2, B8A for B8A."""
     return f"B{int(band[1:]):02d}" if band[1:].isdigit() else band
+
+
+def why_not_read(name: str) -> str | None:
+    """Return why a product that was named by an earlier convention is not read; None for other names."""
+    if not OLD_FORMAT.fullmatch(name):
+        return None
+    return (
+        "it has the old format of 2015 and 2016, with many tiles in one product, which is not supported; get the "
+        "reprocessed products of the same dates instead, whose names contain _N0500_"
+    )
 
 
 def band_in(sentence: str) -> str:

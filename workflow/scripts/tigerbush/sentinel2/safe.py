@@ -1,5 +1,6 @@
 """Sentinel-2 products in SAFE format: their metadata, bands and mask."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,18 @@ import numpy as np
 from tigerbush.errors import TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.masks import DEFAULTS, MaskOptions
-from tigerbush.product import NODATA
+from tigerbush.product import NODATA, ProductName
 from tigerbush.resample import resample
-from tigerbush.sentinel2.files import Safe, find_files, list_files, product_name, read_bytes
+from tigerbush.sensors import name_at
+from tigerbush.sentinel2.files import Safe, find_files, granules_of, list_files, read_bytes
 from tigerbush.sentinel2.images import check_tiles, check_whole, read_window
 from tigerbush.sentinel2.masks import read_land, read_mask
-from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, read_metadata
+from tigerbush.sentinel2.metadata import MAX_XML_BYTES, Metadata, Xml, granules_in, read_metadata
 from tigerbush.sentinel2.snap_masks import read_valid
 from tigerbush.sentinel2.stac_item import read_item
 from tigerbush.stac import STAC_ITEM
+
+log = logging.getLogger(__name__)
 
 # methods that copy pixels: one that is not valid is 0 anyway
 COPYING = ("First", "Nearest")
@@ -89,7 +93,7 @@ class Product(Safe, Metadata):
         """
         name, resolution = self.band_file(band)
         grid = self.grids[resolution]
-        check_whole(self, name)
+        check_whole(self, name, grid)
         check_tiles(self, name, grid.pixels(grid.covering(target, 0)) if target else None)
 
     def read_mask(self, target: Grid, options: MaskOptions = DEFAULTS) -> tuple[np.ndarray, str | None]:
@@ -107,8 +111,8 @@ def open_product(path: Path) -> Product:
     Parameters
     ----------
     path : Path
-        A `.SAFE` folder, or a zip (stored or compressed) that contains it. The metadata are those in the product's
-        XML files, or in a STAC item.
+        A product's folder, or a zip (stored or compressed) of its files. The metadata are those in the product's XML
+        files, or in a STAC item.
 
     Raises
     ------
@@ -116,14 +120,34 @@ def open_product(path: Path) -> Product:
         When a file or field is missing or malformed; the message names both.
     """
     path = Path(path)
-    name = product_name(path)
+    name = name_at(path)
     files = list_files(path)
     if STAC_ITEM in files:
         item = read_item(read_bytes(path, STAC_ITEM), f"{path}/{STAC_ITEM}", name)
         return Product(path=path, name=name, files=files, **vars(item))
     product_xml = _metadata_xml(path, files, rf"MTD_MSI{name.level}\.xml")
+    files = _of_one_granule(path, name, files, product_xml)
     tile_xml = _metadata_xml(path, files, r"GRANULE/[^/]+/MTD_TL\.xml")
     return Product(path=path, name=name, files=files, **vars(read_metadata(product_xml, tile_xml, name)))
+
+
+def _of_one_granule(path: Path, name: ProductName, files: dict[str, int], xml: Xml) -> dict[str, int]:
+    """Leave out the files of granules of other tiles, and of those that the product's metadata do not name."""
+    granules = granules_of(files)
+    if len(granules) < 2:
+        return files
+    of_tile = [granule for granule in granules if f"_T{name.tile}" in granule]
+    # processed twice into one folder, or unpacked over another version of the product
+    named = [granule for granule in of_tile if granule in granules_in(xml)]
+    if len(own := named or of_tile) != 1:
+        raise TigerbushError(
+            f"{path} has {len(own)} granules of tile {name.tile} ({', '.join((own or granules)[:5])}), and "
+            f"{xml.label.rpartition('/')[2]} does not tell which one is the product's; move the others away, then run "
+            "./tigerbush retry."
+        )
+    log.warning("%s has %d granules; %s is read", path, len(granules), own[0])
+    others = tuple(f"GRANULE/{granule}/" for granule in granules if granule != own[0])
+    return {file: size for file, size in files.items() if not file.startswith(others)}
 
 
 def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> Xml:
@@ -131,8 +155,7 @@ def _metadata_xml(path: Path, files: Mapping[str, int], pattern: str) -> Xml:
     if len(names) != 1:
         expected = pattern.replace("\\", "").replace("[^/]+", "*")
         raise TigerbushError(
-            f"{path} has {len(names)} files {expected}, expected one; fetch the product again, then run "
-            "./tigerbush retry."
+            f"{path} has {len(names)} files {expected}, expected one; restore the product, then run ./tigerbush retry."
         )
     name, size = names[0], files[names[0]]
     if size > MAX_XML_BYTES:

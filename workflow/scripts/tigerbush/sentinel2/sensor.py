@@ -3,7 +3,18 @@
 import math
 
 from tigerbush.product import Sensor
-from tigerbush.sentinel2.names import BANDS, FORM, PATTERN, SITE_BANDS, TILE_METRES, band_in, parse_name, role
+from tigerbush.sentinel2.names import (
+    BANDS,
+    FORM,
+    PATTERN,
+    PROVISIONAL,
+    SITE_BANDS,
+    TILE_METRES,
+    band_in,
+    parse_name,
+    role,
+    why_not_read,
+)
 from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg, tile_square
 
 BLOCK_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
@@ -34,4 +45,6 @@ SENSOR = Sensor(
     epsg=tile_epsg,
     snap_masks=True,
     square=tile_square,
+    why_not_read=why_not_read,
+    provisional=PROVISIONAL,
 )

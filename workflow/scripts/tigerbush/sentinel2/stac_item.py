@@ -9,7 +9,7 @@ from tigerbush.files import parse_json
 from tigerbush.grid import Grid
 from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import Metadata
-from tigerbush.sentinel2.names import TILE_METRES, parse_name
+from tigerbush.sentinel2.names import PROVISIONAL, TILE_METRES, parse_name
 from tigerbush.stac import cloud_percent, is_number
 
 # common band names of STAC, which are the asset keys in Earth Search
@@ -129,7 +129,8 @@ def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str
     if properties.get("earthsearch:boa_offset_applied") is True:
         return 0
     offset = _raster_field(asset, properties, "offset")
-    has_offset = name.baseline >= "04.00"
+    provisional = name.baseline in PROVISIONAL
+    has_offset = name.baseline >= "04.00" and not provisional
     if offset is None and not has_offset:
         return 0
     if not is_number(offset) or abs(offset) * quantification > 65535:
@@ -140,7 +141,7 @@ def _offset(asset: Mapping, properties: Mapping, quantification: int, label: str
     dn = round(offset * quantification)
     if not math.isclose(dn, offset * quantification, abs_tol=1e-3):
         raise TigerbushError(f"{label}: offset {quoted(offset)} of raster:bands is not a whole number of DN.")
-    if bool(dn) != has_offset:
+    if bool(dn) != has_offset and not provisional:
         # With the offset of another baseline, unchanged vegetation would appear to change.
         raise TigerbushError(
             f"{label}: offset {quoted(offset)} of raster:bands contradicts baseline {name.baseline}, and the item does "

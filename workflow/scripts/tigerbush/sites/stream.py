@@ -17,6 +17,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
+from tigerbush.archives import archive_of
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import atomic_write, write_bytes, write_error
 from tigerbush.grid import Grid
@@ -69,8 +70,13 @@ def stream_product(
     with ThreadPoolExecutor(store.connections) as pool:
         metadata = [row for row in files if row["role"] == "metadata"]
         _run_all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
-        sizes = {name: int(row["size"]) for name, row in rows.items()}
-        opened = replace(open_product(folder), path=Path(folder.name), files=sizes)
+        opened = open_product(folder)
+        # without those of other granules
+        granule_of = archive_of(product).granule_of
+        sizes = {
+            name: int(row["size"]) for name, row in rows.items() if granule_of(name) in ("", opened.granule)
+        }
+        opened = replace(opened, path=Path(folder.name), files=sizes)
         _, window = site_window(opened, site, buffer)
         if window is not None:
             parts = _parts_to_fetch(opened, window)

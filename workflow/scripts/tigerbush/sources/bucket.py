@@ -19,6 +19,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import by_product, file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
+from tigerbush.sensors import why_not_read
 from tigerbush.sources.changes import same_files
 from tigerbush.sources.query import Query, Row, is_band_mask
 from tigerbush.sources.store import Store, StoredObject
@@ -129,7 +130,9 @@ def describe_products(
     describe = describe or describe_stored
     known_files = by_product(query.old_files)
     with ThreadPoolExecutor(store.connections) as pool:
-        newest = {row["product"] for row in newest_baseline(map(_minimal_row, products.values()))}
+        newest = {
+            row["product"] for row in newest_baseline(map(_minimal_row, products.values()), query.replaced)
+        }
         with_files = {
             row["product"]
             for row in query.old_files
@@ -159,17 +162,20 @@ def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query
     """List the products of each day in EODATA's layout."""
     days = [query.start + timedelta(days=i) for i in range((query.end - query.start).days)]
     listings = _map(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
-    skipped = 0
+    skipped, reason = 0, ""
     for folders in _with_progress(listings, len(days), f"days of {prefix}"):
         for folder in folders:
             base, _, last = folder.removesuffix("/").rpartition("/")
             name = _product_name(last)
             if name is None or not base.startswith(prefix) or not is_address(folder.removesuffix("/")):
                 skipped += 1
+                reason = why_not_read(last) or reason
             elif name.tile in query.tiles:
                 yield ListedProduct(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
     if skipped:
         log.warning("%s: skipped %d name(s) that are not product names", prefix, skipped)
+    if reason:
+        log.warning("%s: a product cannot be read: %s", prefix, reason)
 
 
 def _list_tiles(

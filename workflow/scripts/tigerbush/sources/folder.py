@@ -2,26 +2,30 @@
 
 import logging
 import zipfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError, raise_machine_fault
+from tigerbush.errors import TigerbushError, product_sentence, raise_machine_fault
 from tigerbush.files import atomic_write
+from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, newest_baseline, table_row
-from tigerbush.readers import Product, list_files, list_folders, open_product
-from tigerbush.sensors import ends_like_product, name_at, sensor_of, short_forms, suffixes
+from tigerbush.readers import list_files, list_folders, needed_files, open_product, stated_files
+from tigerbush.sensors import name_at, parse_name, sensor_of, short_forms, suffixes
 from tigerbush.sources.query import is_band_mask
+from tigerbush.sources.tree import find_products
+from tigerbush.verification import check_content, check_size
 
 log = logging.getLogger(__name__)
 
 
 def list_local(
-    folder: Path, level: str | None = None, masks: bool = False
+    folder: Path, level: str | None = None, masks: bool = False, replaced: dict[str, str] | None = None
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """List the products of a folder: product folders as delivered, and zips of them.
+    """List the products of a folder and its sub-folders (`tigerbush.sources.tree`).
 
-    Names that are not product names are skipped with a warning. A product whose metadata cannot be
-    read is kept (with an empty cloud cover), so that it shows up as failed instead of disappearing.
+    A product whose metadata cannot be read is kept (with an empty cloud cover), so that it shows up as failed instead
+    of disappearing.
 
     Parameters
     ----------
@@ -30,6 +34,8 @@ def list_local(
         Keep only this level.
     masks : bool
         Whether to list the masks of single bands.
+    replaced : dict, optional
+        Receives the products of older baselines, which are not listed, with those that take their place.
 
     Returns
     -------
@@ -48,30 +54,25 @@ def list_local(
         raise TigerbushError(
             f"source.path {folder} is not a folder; set it to the folder of your {suffixes()} products."
         )
-    paths = {}
-    for path in sorted(folder.iterdir()):
-        if not ends_like_product(path):
-            continue
-        try:
-            name = name_at(path)
-        except TigerbushError as error:
-            log.warning("skipped %s: %s", path, error)
-            continue
-        # a folder takes precedence over its zip, because it is faster to read
-        if level in {None, name.level} and (name.product not in paths or path.suffix != ".zip"):
-            paths[name.product] = path
+    paths = {
+        product: path
+        for product, path in find_products(folder).items()
+        if level in {None, parse_name(product).level}
+    }
     if not paths:
         products = f"{level} products" if level else "products"
         raise TigerbushError(
             f"source.path {folder} contains no {products} (folders or zips named {short_forms()}); check source.path "
             "and source.level."
         )
-    rows = newest_baseline(_local_row(path) for path in paths.values())
-    files = [file for row in rows for file in _file_rows(row["product"], paths[row["product"]])]
+    listed = {product: _local_row(path) for product, path in sorted(paths.items())}
+    rows = newest_baseline((row for row, _ in listed.values()), replaced)
+    files = [file for row in rows for file in _file_rows(row["product"], listed[row["product"]][1])]
     return rows, [file for file in files if masks or not is_band_mask(file["role"], file["band"])]
 
 
-def _local_row(path: Path) -> dict[str, str]:
+def _local_row(path: Path) -> tuple[dict[str, str], Mapping[str, int]]:
+    """Return the row of a product, and the sizes of its files by name."""
     try:
         product = open_product(path)
         return table_row(
@@ -80,24 +81,30 @@ def _local_row(path: Path) -> dict[str, str]:
             granule=product.granule,
             size_bytes=sum(product.files.values()),
             cloud_percent=product.cloud_percent,
-        )
-    except (TigerbushError, OSError) as error:
+        ), product.files
+    except Exception as error:  # whatever a file from outside does to a parser
         raise_machine_fault(error, path)
-        log.warning("%s", error)
-        return table_row(name_at(path), url=str(path), granule="", size_bytes=0, cloud_percent=None)
-
-
-def _file_rows(product: str, path: Path) -> list[dict[str, str]]:
-    try:
+        log.warning("%s", product_sentence(error, path))
+    files: Mapping[str, int] = {}
+    with suppress(Exception):  # already reported
         files = list_files(path)
-    except (TigerbushError, OSError) as error:
-        raise_machine_fault(error, path)
-        return []  # already reported with the product's row
-    roles = {name: sensor_of(product).role(name) for name in files}
-    return [file_row(product, roles[name], name, name, size) for name, size in files.items() if roles[name]]
+    return table_row(name_at(path), url=str(path), granule="", size_bytes=0, cloud_percent=None), files
 
 
-def copy_product(path: Path, target: Path, bands: Iterable[str] | None, masks: Collection[str] = ()) -> None:
+def _file_rows(product: str, files: Mapping[str, int]) -> list[dict[str, str]]:
+    """Return the rows of a product's files; a name that the table cannot hold is not listed."""
+    roles = {name: sensor_of(product).role(name) for name in files if is_address(name)}
+    return [file_row(product, role, name, name, files[name]) for name, role in roles.items() if role]
+
+
+def copy_product(
+    path: Path,
+    target: Path,
+    bands: Iterable[str] | None,
+    masks: Collection[str] = (),
+    *,
+    verify: bool = True,
+) -> None:
     """Copy the files of a product that the workflow needs into one uncompressed zip, in the product's own layout.
 
     Parameters
@@ -111,16 +118,21 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None, masks: C
         are always copied. None copies the whole product, with all files and folders.
     masks : collection of str
         Bands of which the masks are copied, too.
+    verify : bool
+        Whether files are compared with the sizes and checksums that the product states.
 
     Raises
     ------
     TigerbushError
-        When the product cannot be read.
+        When the product cannot be read, or is not what it states.
     """
     product = open_product(path)
     bands = None if bands is None else tuple(bands)
     refuse_smaller_copy(target, product.files, bands)
-    names = list(product.files) if bands is None else _needed(product, bands, masks)
+    names = list(product.files) if bands is None else needed_files(product, bands, masks)
+    stated = stated_files(product) if verify else {}
+    for name in names:
+        check_size(product, name, stated)
     folder = f"{product.name.product}{sensor_of(product.name.product).suffix}"
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         if bands is None:
@@ -128,7 +140,9 @@ def copy_product(path: Path, target: Path, bands: Iterable[str] | None, masks: C
             for name in list_folders(path):
                 archive.mkdir(f"{folder}/{name}")
         for name in names:
-            archive.writestr(f"{folder}/{name}", product.read_bytes(name))
+            content = product.read_bytes(name)
+            check_content(product, name, content, stated)
+            archive.writestr(f"{folder}/{name}", content)
 
 
 def refuse_smaller_copy(target: Path, names: Iterable[str], bands: Collection[str] | None) -> None:
@@ -157,17 +171,5 @@ def refuse_smaller_copy(target: Path, names: Iterable[str], bands: Collection[st
         if kind == "metadata" or bands is None or band in bands:
             subject = f"the file of band {band} is" if band else "metadata are"
             raise TigerbushError(
-                f"{target.stem}: {subject} missing; fetch the product again, then run ./tigerbush retry."
+                f"{target.stem}: {subject} missing; restore the product, then run ./tigerbush retry."
             )
-
-
-def _needed(product: Product, bands: Sequence[str], masks: Collection[str]) -> list[str]:
-    """Return the names of the files to copy; a missing band is reported later, when it is read."""
-    role = sensor_of(product.name.product).role
-    roles = {name: role(name) for name in product.files}
-    available = {file_role[1] for file_role in roles.values() if file_role and file_role[0] == "band"}
-    return [
-        name
-        for name, file_role in roles.items()
-        if file_role and file_role[0] != "band" and (not file_role[1] or file_role[1] in masks)
-    ] + [product.band_file(band)[0] for band in bands if band in available]

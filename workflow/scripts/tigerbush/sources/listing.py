@@ -31,6 +31,7 @@ def list_products(
     connections: int = 4,
     finished: Callable[[str], object] = lambda product: False,
     masks: bool = False,
+    replaced: dict[str, str] | None = None,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, including those of an earlier listing that it no longer has.
 
@@ -50,6 +51,8 @@ def list_products(
         Tells whether a product has results, in which case it stays in the table even if the source has changed.
     masks : bool
         Whether to list the masks of single bands.
+    replaced : dict, optional
+        Receives the products of older baselines, which are not listed, with those that take their place.
 
     Returns
     -------
@@ -61,13 +64,14 @@ def list_products(
     TigerbushError, RemoteError
         When the source cannot be listed.
     """
+    replaced = {} if replaced is None else replaced
     level = source["level"]
     if source["kind"] in FOLDERS:
         folder, where = Path(source["path"]), str(source["path"])
-        listed, files = with_versions(*list_local(folder, level, masks))
+        listed, files = with_versions(*list_local(folder, level, masks, replaced))
 
         def belongs(row: Row) -> bool:
-            return Path(row["url"]).parent == folder and level in (None, row["level"])
+            return folder in Path(row["url"]).parents and level in (None, row["level"])
     else:
         query = Query(
             level,
@@ -78,6 +82,7 @@ def list_products(
             old,
             old_files,
             masks,
+            replaced,
         )
         store = open_store(source, connections=connections)
         bucket = f"s3://{store.bucket}/"
@@ -97,7 +102,9 @@ def list_products(
             f"{where} has no {level or ''} products of the sites' tiles in the period; check source.prefixes, "
             "source.level, period and the table of sites."
         )
-    rows = keep_removed_rows(old, listed, lambda row: belongs(row) or finished(row["product"]), where)
+    rows = keep_removed_rows(
+        old, listed, lambda row: belongs(row) or finished(row["product"]), where, replaced
+    )
     removed = {row["product"] for row in rows} - {row["product"] for row in listed}
     files = files + [row for row in old_files if row["product"] in removed]
     return record_versions(rows, files, old, old_files, removed), files

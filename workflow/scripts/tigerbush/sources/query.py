@@ -1,7 +1,7 @@
 """Queries for products from a remote source."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from tigerbush.site import Place
@@ -28,6 +28,8 @@ class Query:
         From an earlier listing; products that they describe are not requested again.
     masks : bool
         Whether to list the masks of single bands.
+    replaced : dict
+        Receives the products of older baselines, which are not listed, with those that take their place.
     """
 
     level: str
@@ -39,6 +41,7 @@ class Query:
     old: Collection[Row] = ()
     old_files: Collection[Row] = ()
     masks: bool = False
+    replaced: dict[str, str] = field(default_factory=dict)
 
     @property
     def last_day(self) -> date:

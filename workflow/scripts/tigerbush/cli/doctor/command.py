@@ -3,13 +3,16 @@
 Each line says ok, warning or failed, and what to do; the exit status is 1 if a check failed. Use the options of the
 run:
 ./tigerbush doctor --configfile config/cdse.yaml --profile profiles/slurm
+
+With --results it opens every result instead, which may take minutes, and names each that is damaged.
 """
 
 import argparse
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from time import monotonic
 
 from tigerbush.cli.configuration import (
@@ -20,6 +23,7 @@ from tigerbush.cli.configuration import (
     refuse_folders,
     refuse_missing_configuration,
 )
+from tigerbush.cli.damage import damaged_results
 from tigerbush.cli.doctor.azure import check_azure
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.cli.doctor.machine import check_disk, check_gdal, check_slurm, check_snap
@@ -41,12 +45,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--create", action="store_true", help="create the Blob container of the profile if it does not exist"
     )
+    command.add_argument(
+        "--results", action="store_true", help="open every result, and name the damaged ones"
+    )
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Run all checks at the same time; print one line per finding."""
     if rest:
         raise TigerbushError(f"doctor does not know {' '.join(rest)!r}; see ./tigerbush doctor --help.")
+    if vars(options).get("results"):
+        return _print_findings(check_results(options.directory))
     try:
         refuse_missing_configuration(options)
         config = read_configuration(options)
@@ -57,9 +66,33 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     else:
         files = ", ".join(configuration_files(options))
         findings = [Finding("configuration", True, files), *run_checks(checks(options, config, profile))]
+    return _print_findings(findings)
+
+
+def _print_findings(findings: Iterable[Finding]) -> int:
+    """Print one line per finding; return the exit status."""
+    status = 0
     for finding in findings:
         print(f"{finding.state:7} {finding.name:15} {redacted(finding.text)}", flush=True)
-    return int(not all(finding.ok for finding in findings))
+        status |= not finding.ok
+    return int(status)
+
+
+def check_results(directory: Path) -> Iterator[Finding]:
+    """Open every result of a run, and name each that was damaged after it was finished."""
+    results = directory / "results"
+    if not results.is_dir():
+        yield Finding(
+            "results", False, f"{results} does not exist; run the workflow, or name its --directory"
+        )
+        return
+    damaged = damaged_results(results)
+    for path, reason in damaged.items():
+        yield Finding("results", False, f"{path}: {reason}")
+    if damaged:
+        yield Finding("results", False, f"{len(damaged)} damaged; make them again: ./tigerbush retry")
+    else:
+        yield Finding("results", True, f"every result in {results} can be read")
 
 
 def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str, Check]:

@@ -11,8 +11,9 @@ from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.planning.source import STORE_KEYS
 from tigerbush.planning.tables import read_rows
-from tigerbush.sensors import ends_like_product, suffixes
+from tigerbush.sensors import suffixes
 from tigerbush.sources.store import Store
+from tigerbush.sources.tree import find_products
 from tigerbush.sources.web import plain_session
 
 # of one request; a slower server would make a run crawl, too
@@ -48,7 +49,7 @@ def check_folder(path: Path) -> Finding:
         return Finding(
             "source", False, f"{path} is not a folder; set source.path to the folder of your products"
         )
-    count = sum(map(ends_like_product, path.iterdir()))
+    count = len(find_products(path))
     text = f"{count} products in {path}"
     return Finding("source", count > 0, text if count else f"{text}; put {suffixes()} folders or zips there")
 
