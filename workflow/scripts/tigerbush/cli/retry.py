@@ -27,55 +27,54 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Force the placeholders of failed products, and the kept results of those that could not be read again."""
+    """Force the placeholders of failed products, the kept results of those that could not be read, and damaged results."""
     config = read_run_configuration(options)
     table = options.directory / config["products"]
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
-    known = {row["product"] for row in read_rows(table)}
     # a product that was replaced by one of a newer baseline is not part of the run
+    known = {row["product"] for row in read_rows(table)}
     results = options.directory / "results"
     failed = [path.relative_to(options.directory) for path in failed_outputs(results) if path.stem in known]
     others = of_other_sites(failed, sites_of(config, options.directory))
-    if others:
-        print(
-            f"Passed over {len(others)} result(s) of sites that {config['sites']} does not have:",
-            *others,
-            sep="\n  ",
-        )
     failed = [path for path in failed if path not in others]
     damaged = damaged_outputs(options, failed, known)
-    if damaged:
-        print(f"{len(damaged)} damaged result(s):", *damaged, sep="\n  ")
+    kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
+    names = [path.relative_to(options.directory) for path in kept]
+    _print_paths("Passed over {} result(s) of sites that " + config["sites"] + " does not have:", others)
+    _print_paths("{} damaged result(s):", damaged)
     if not failed and not damaged:
         print(f"No product of {table} failed.")
         return 0
-    kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
-    placeholders = [path for path in failed if options.directory / path not in kept]
-    if placeholders:
-        print(f"{len(placeholders)} placeholder(s) of failed products:", *placeholders, sep="\n  ")
-    if kept:
-        names = [path.relative_to(options.directory) for path in kept]
-        print(f"{len(kept)} kept result(s) of products that could not be read again:", *names, sep="\n  ")
+    _print_paths("{} placeholder(s) of failed products:", [path for path in failed if path not in names])
+    _print_paths("{} kept result(s) of products that could not be read again:", names)
     for path in kept:
         # a job that fails again writes it again
         record_path(path).unlink()
-    failed += damaged
-    scenes = any(path.parent.name == "scenes" for path in failed)
+    return _run_again(options, rest, failed, damaged)
+
+
+def _print_paths(title: str, paths: Collection[Path]) -> None:
+    """Print the number of some paths and each of them; nothing when there are none."""
+    if paths:
+        print(title.format(len(paths)), *paths, sep="\n  ")
+
+
+def _run_again(
+    options: argparse.Namespace, rest: list[str], failed: Collection[Path], damaged: Collection[Path]
+) -> int:
+    """Run snakemake with these results forced; return its exit status."""
+    results = [*failed, *damaged]
+    scenes = any(path.parent.name == "scenes" for path in results)
     sites = any(path.parent.name == "products" for path in failed)
     sites = sites or any(path.parent.name != "scenes" for path in damaged)
     targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)
     manifest = Path("results/scenes_mpi/manifest.json")
     if scenes and (options.directory / manifest).exists():
         # one MPI job makes all scenes: it is run again, and skips finished ones
-        failed.append(manifest)
+        results.append(manifest)
     # --forcerun takes every word up to the next option; incomplete outputs of a killed run are made again, too
-    forced = [
-        "--forcerun",
-        *map(str, failed),
-        "--rerun-incomplete",
-        *run_arguments(options),
-    ]
+    forced = ["--forcerun", *map(str, results), "--rerun-incomplete", *run_arguments(options)]
     if rest and get_argument_parser().parse_known_args(rest)[0].targets:
         return snakemake([*rest, *forced])
     return snakemake([*targets, *forced, *rest])

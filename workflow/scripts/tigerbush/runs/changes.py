@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import RESERVED, Row, newest_baseline, table_row
-from tigerbush.sensors import ends_like_product, name_at
+from tigerbush.sensors import parse_name
 from tigerbush.sources.changes import sizes_and_time
+from tigerbush.sources.tree import find_products
 
 # results that show that a date or a site was finished, relative to the folder of results
 FINISHED = ("*/*/composite.tif", "*/results_summary.json")
@@ -51,15 +51,12 @@ def folder_difference(
 
 def _unlisted(folder: Path, level: str | None, products: Mapping[str, Row]) -> set[str]:
     """Return the products in a folder that are neither listed nor of an older baseline than another."""
-    rows = []
-    for path in filter(ends_like_product, folder.iterdir()):
-        try:
-            name = name_at(path)
-        except TigerbushError:
-            # discovery names it
-            continue
-        if level in (None, name.level) and name.product not in products:
-            rows.append(table_row(name, url=str(path), granule="", size_bytes=0, cloud_percent=None))
+    names = map(parse_name, find_products(folder, warn=lambda *_: None))
+    rows = [
+        table_row(name, url="", granule="", size_bytes=0, cloud_percent=None)
+        for name in names
+        if level in (None, name.level) and name.product not in products
+    ]
     newest = newest_baseline([*products.values(), *rows])
     return {row["product"] for row in newest} - products.keys()
 

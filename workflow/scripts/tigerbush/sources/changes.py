@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import by_product
 from tigerbush.readers import open_product
 from tigerbush.sources.query import Row, is_band_mask
@@ -52,8 +51,7 @@ def _digests(path: Path, files: Sequence[Row]) -> Iterator[tuple[Row, str]]:
             for row in files
             if row["role"] == "metadata"
         }
-    except (TigerbushError, OSError):
-        # the product fails when it is processed, with this reason
+    except Exception:  # the product fails when it is processed, with this reason
         digests = {}
     for row in files:
         yield row, digests.get(row["name"], "")

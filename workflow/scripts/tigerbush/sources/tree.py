@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError, one_sentence
@@ -22,7 +22,7 @@ _TAR = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz|zst))$", re.IGNOREC
 _PACKED = re.compile(rf"(?:{_TAR.pattern}|\.(?:7z|rar)$)", re.IGNORECASE)
 
 
-def find_products(folder: Path) -> dict[str, Path]:
+def find_products(folder: Path, warn: Callable[..., None] = log.warning) -> dict[str, Path]:
     """Return the products in a folder and its sub-folders, by name.
 
     Of a product that is there several times, a folder is taken rather than a zip, which is slower to read, and then
@@ -32,6 +32,8 @@ def find_products(folder: Path) -> dict[str, Path]:
     Parameters
     ----------
     folder : Path
+    warn : callable
+        Receives what is not read, as a message and its arguments.
 
     Raises
     ------
@@ -44,27 +46,32 @@ def find_products(folder: Path) -> dict[str, Path]:
         return is_zip(path), len(path.parts), not path.suffix, path
 
     products: dict[str, Path] = {}
-    for path, name in sorted(_walk(folder), key=preference):
+    for path, name in sorted(_walk(folder, warn), key=preference):
         first = products.setdefault(name.product, path)
         if first.parent != path.parent:
-            log.warning("skipped %s: the same product is read from %s.", path, first)
+            warn("skipped %s: the same product is read from %s.", path, first)
     return products
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, ProductName]]:
+def _walk(folder: Path, warn: Callable[..., None]) -> Iterator[tuple[Path, ProductName]]:
     """Yield the products in a folder; no product is entered."""
-    for current, entries in walk_once(folder, _warn_of_refusal):
+
+    def refused(folder: Path, error: PermissionError) -> None:
+        """Name a folder that cannot be listed, such as the lost+found of a disk."""
+        warn("skipped %s: it cannot be listed (%s).", folder, error.strerror)
+
+    for current, entries in walk_once(folder, refused):
         depth = len(current.relative_to(folder).parts)
         if depth and _is_of_a_run(current, entries):
             entries.clear()
         for entry in list(entries):
             path = current / entry.name
             is_folder = path.is_dir() if entry.is_symlink() else entry.is_dir()
-            if name := _product_name(path, is_folder):
+            if name := _product_name(path, is_folder, warn):
                 yield path, name
                 entries.remove(entry)
             elif is_folder and depth == MAX_DEPTH:
-                log.warning(
+                warn(
                     "skipped %s: it is more than %d folders below source.path; choose a folder that is nearer.",
                     path,
                     MAX_DEPTH,
@@ -72,30 +79,25 @@ def _walk(folder: Path) -> Iterator[tuple[Path, ProductName]]:
                 entries.remove(entry)
 
 
-def _warn_of_refusal(folder: Path, error: PermissionError) -> None:
-    """Name a folder that cannot be listed, such as the lost+found of a disk."""
-    log.warning("skipped %s: it cannot be listed (%s).", folder, error.strerror)
-
-
 def _is_of_a_run(folder: Path, entries: list[os.DirEntry]) -> bool:
     """Tell whether a folder is the results of a run, or their copies of products."""
     return any(entry.name == "products.tsv" for entry in entries) or is_copy(folder / "any.zip")
 
 
-def _product_name(path: Path, is_folder: bool) -> ProductName | None:
+def _product_name(path: Path, is_folder: bool, warn: Callable[..., None]) -> ProductName | None:
     """Return the name of a product, or None: after a warning when a path looks like a product and is none."""
     stem = path.name if is_folder else _PACKED.sub("", path.name)
     try:
         name = name_at(Path(stem))
     except TigerbushError as error:
         if ends_like_product(path) or why_not_read(stem):
-            log.warning("skipped %s: %s", one_sentence(str(path)), error)
+            warn("skipped %s: %s", one_sentence(str(path)), error)
         return None
     if is_folder:
         return name if _is_product(path, name) else None
     if stem != path.name:
         command = f" by: tar -xf {shlex.quote(str(path))} -C {shlex.quote(str(path.parent))}"
-        log.warning(
+        warn(
             "skipped %s: archives of this kind are not read; unpack it%s",
             path,
             command if _TAR.search(path.name) else ".",
