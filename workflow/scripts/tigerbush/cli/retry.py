@@ -27,7 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Force the placeholders of failed products, the kept results of those that could not be read, and damaged results."""
+    """Force placeholders of failed products, kept results of those that could not be read, and damaged results."""
     config = read_run_configuration(options)
     table = options.directory / config["products"]
     if not table.exists():
@@ -41,13 +41,13 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     damaged = damaged_outputs(options, failed, known)
     kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
     names = [path.relative_to(options.directory) for path in kept]
-    _print_paths("Passed over {} result(s) of sites that " + config["sites"] + " does not have:", others)
-    _print_paths("{} damaged result(s):", damaged)
+    _print_paths(f"result(s) of sites that {config['sites']} does not have, passed over:", others)
+    _print_paths("damaged result(s):", damaged)
     if not failed and not damaged:
         print(f"No product of {table} failed.")
         return 0
-    _print_paths("{} placeholder(s) of failed products:", [path for path in failed if path not in names])
-    _print_paths("{} kept result(s) of products that could not be read again:", names)
+    _print_paths("placeholder(s) of failed products:", [path for path in failed if path not in names])
+    _print_paths("kept result(s) of products that could not be read again:", names)
     for path in kept:
         # a job that fails again writes it again
         record_path(path).unlink()
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
 def _print_paths(title: str, paths: Collection[Path]) -> None:
     """Print the number of some paths and each of them; nothing when there are none."""
     if paths:
-        print(title.format(len(paths)), *paths, sep="\n  ")
+        print(f"{len(paths)} {title}", *paths, sep="\n  ")
 
 
 def _run_again(
