@@ -239,6 +239,7 @@ def test_copy_product_leaves_no_incomplete_file(product, tmp_path):
     safe = product()
     path = next(safe.glob("GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
+    (safe / "manifest.safe").unlink(missing_ok=True)
     path.symlink_to("/proc/self/mem")  # reading it is an input/output error
     with pytest.raises(OSError, match="Input/output error") as error:
         copy_product(safe, tmp_path / "copies" / f"{name_of()}.zip", ["B8", "B4"])

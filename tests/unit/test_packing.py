@@ -8,6 +8,7 @@ import pytest
 
 from fabricate import CORNER, name_of, scene_of
 from tigerbush.errors import TigerbushError
+from tigerbush.scenes.snap import _product_folder
 from tigerbush.sentinel2.files import list_files, list_folders, unpack_product
 from tigerbush.sentinel2.safe import open_product
 
@@ -229,6 +230,18 @@ def test_an_upper_case_suffix(safe, scene):
     for suffix in (".ZIP", ".Zip", ".SAFE.ZIP"):
         assert_same_product(path.rename(path.with_name(NAME + suffix)), safe, scene)
         path = path.with_name(NAME + suffix)
+
+
+def test_snap_reads_a_folder_by_its_name(safe, tmp_path):
+    """One without .SAFE, and a link to a folder of any name."""
+    bare = safe.rename(safe.with_suffix(""))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    folder = _product_folder(open_product(bare), scratch)
+    assert folder == scratch / safe.name
+    assert folder.resolve() == bare.resolve()
+    safe.symlink_to(bare.rename(tmp_path / "any name"))
+    assert _product_folder(open_product(safe), scratch) == safe
 
 
 # products that were renamed, or processed twice into one folder

@@ -316,18 +316,6 @@ def test_products_that_snap_cannot_read(child, safe, tmp_path):
     assert snap._product_folder(open_product(safe), tmp_path) == safe.resolve()
 
 
-def test_snap_reads_a_folder_by_its_name(safe, tmp_path):
-    """One without .SAFE, and a link to a folder of any name."""
-    bare = safe.rename(safe.with_suffix(""))
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    folder = snap._product_folder(open_product(bare), scratch)
-    assert folder == scratch / safe.name
-    assert folder.resolve() == bare.resolve()
-    safe.symlink_to(bare.rename(tmp_path / "any name"))
-    assert snap._product_folder(open_product(safe), scratch) == safe
-
-
 def product_of(safe, granule):
     """The product as opened before its GRANULE was removed."""
     granule.rename(safe / "GRANULE")

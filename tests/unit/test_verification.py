@@ -102,7 +102,8 @@ READ = ["MTD_MSIL1C.xml", "MTD_TL.xml", "MSK_CLOUDS_B00.gml", f"{STAMP}_B04.jp2"
 
 def test_what_a_product_states(safe):
     stated = stated_files(open_product(safe))
-    assert len(stated) == 13 + 3
+    files = [path for path in safe.rglob("*") if path.is_file() and path.name != "manifest.safe"]
+    assert len(stated) == len(files) >= 13 + 3
     content = band_of(safe).read_bytes()
     entry = stated[band_of(safe).relative_to(safe).as_posix()]
     assert (entry.size, entry.algorithm, entry.digest) == (
@@ -270,7 +271,7 @@ def test_the_manifest_of_a_product_that_was_processed_again(safe, tmp_path, capl
         else:
             verify_product(safe, BANDS, tmp_path)
             assert caplog.messages == [
-                f"{safe}/manifest.safe states other sizes of {number} of 16 files: the product was changed after it was "
+                f"{safe}/manifest.safe states other sizes of {number} of {len(files)} files: the product was changed after it was "
                 "delivered, and is not verified"
             ]
 

@@ -15,7 +15,7 @@ def main(
     *,
     path: str,
     bands: list[str] | None,
-    snap_masks: bool,
+    snap_masks: bool = False,
     source: dict,
     files: list[dict],
     fetched: list[Path],
@@ -26,7 +26,7 @@ def main(
     def copy() -> None:
         if source["kind"] in FOLDERS:
             masks = bands or () if snap_masks else ()
-            copy_product(Path(path), out, wanted, masks, verify=source["verify"] == "once")
+            copy_product(Path(path), out, wanted, masks, verify=source.get("verify") != "never")
         elif bands is None:
             fetch_whole_product(out.stem, files, out, store=open_store(source))
         else:

@@ -154,7 +154,14 @@ def stated_files(product: Product) -> Mapping[str, Stated]:
 def needed_files(product: Product, bands: Iterable[str], masks: Collection[str] = ()) -> list[str]:
     """Return the names of a product's metadata and masks, and of bands as far as it has them, at the finest resolution.
 
-    A missing band is reported when it is read. Masks of single bands are those of `masks`.
+    A missing band is reported when it is read.
+
+    Parameters
+    ----------
+    product : Product
+    bands : iterable of str
+    masks : collection of str
+        Bands of which the masks of single bands are included.
     """
     role = sensor_at(product.path).role
     roles = {name: role(name) for name in product.files}

@@ -5,7 +5,7 @@ file, so that all of it is read. A record remembers which files have been compar
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
@@ -17,7 +17,7 @@ RECORD = ".checked.json"
 _ADVICE = "fetch the product again, then run ./tigerbush retry (if it was changed on purpose, set source.verify: never)"
 
 
-def verify_product(path: Path, bands: Iterable[str], records: Path) -> None:
+def verify_product(path: Path, bands: Iterable[str], records: Path, masks: Collection[str] = ()) -> None:
     """Compare the files that are read of a product with what the product states, unless an earlier job has.
 
     Parameters
@@ -28,6 +28,8 @@ def verify_product(path: Path, bands: Iterable[str], records: Path) -> None:
         Of their files, of the metadata and of masks.
     records : Path
         Folder of the record, `{product}.checked.json`; deleting it has the files compared again.
+    masks : collection of str
+        Bands of which the masks of single bands are compared, too.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def verify_product(path: Path, bands: Iterable[str], records: Path) -> None:
         When a file has another size or checksum, or the product cannot be opened.
     """
     product = open_product(path)
-    names = needed_files(product, bands)
+    names = needed_files(product, bands, masks)
     record = records / f"{product.name.product}{RECORD}"
     states = {name: _state(product.path, name) for name in names}
     known = _read_record(record)

@@ -239,13 +239,7 @@ def read_files(path: Path) -> dict[str, list[Row]]:
 
 
 def read_replaced(products: Path) -> dict[str, str]:
-    """Read which products discovery left out of a table of products, with those that take their place.
-
-    Parameters
-    ----------
-    products : Path
-        The table of products, beside which `replaced.tsv` is; one of an earlier release has none.
-    """
+    """Read which products discovery left out of a table of products, with those that take their place; none without."""
     pattern = re.compile(PRODUCT)
     rows = read_rows(products.with_name("replaced.tsv"))
     return {

@@ -70,7 +70,7 @@ def make_scene(
 
     def work() -> None:
         if records is not None:
-            verify_product(path, options.bands, records)
+            verify_product(path, options.bands, records, options.bands if options.snap_masks else ())
         run_engine(path, target, options, limits)
 
     placeholder_on_failure(

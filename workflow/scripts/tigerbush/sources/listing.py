@@ -73,17 +73,9 @@ def list_products(
         def belongs(row: Row) -> bool:
             return folder in Path(row["url"]).parents and level in (None, row["level"])
     else:
-        query = Query(
-            level,
-            _tiles(level, sites),
-            *map(date.fromisoformat, period),
-            _places(sites),
-            source["collections"],
-            old,
-            old_files,
-            masks,
-            replaced,
-        )
+        tiles, dates = _tiles(level, sites), map(date.fromisoformat, period)
+        collections, places = source["collections"], _places(sites)
+        query = Query(level, tiles, *dates, places, collections, old, old_files, masks, replaced)
         store = open_store(source, connections=connections)
         bucket = f"s3://{store.bucket}/"
         if source["kind"] == "s3":

@@ -11,8 +11,9 @@ from tigerbush.planning.dates import products_of
 from tigerbush.planning.paths import QUANTITIES
 from tigerbush.planning.periods import period_warning, read_periods
 from tigerbush.planning.tables import SITE_BOUNDS, SITE_COLUMNS, read_files, read_products
-from tigerbush.sensors import ends_like_product, name_at, sensor_of
+from tigerbush.sensors import parse_name, sensor_of
 from tigerbush.site import Place
+from tigerbush.sources.tree import find_products
 from tigerbush.weather.read import read_weather
 
 Rows = dict[str, dict[str, Any]]
@@ -80,13 +81,9 @@ def check_weather(config: Mapping, sites: Mapping[str, Mapping], directory: Path
 def products_in(folder: Path) -> Rows:
     """Return what the names of the products in a folder say, as far as the plan of a site needs it."""
     rows: Rows = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        try:
-            name = name_at(path)
-        except TigerbushError:
-            continue
-        if ends_like_product(path):
-            rows[name.product] = {"product": name.product, "level": name.level, "tile": name.tile}
+    for product in find_products(folder) if folder.is_dir() else ():
+        name = parse_name(product)
+        rows[product] = {"product": product, "level": name.level, "tile": name.tile}
     return rows
 
 
