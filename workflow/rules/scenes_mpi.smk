@@ -63,7 +63,9 @@ rule resample_scenes:
         scene=scene_parameters(),
         # with `input` Snakemake does not compare it; the fingerprint does
         versions=lambda wildcards, input: {
-            name: (row["first_etag"], row["etag"]) for name, row in products_table().items() if row.get("etag")
+            name: (row["first_etag"], row["etag"])
+            for name, row in products_table().items()
+            if row.get("etag")
         },
         retries=RETRIES,
     message:
