@@ -304,7 +304,7 @@ def test_a_folder_that_differs(folder, packed):
     assert difference(folder, *tables) == DIFFERS.format(folder=folder, new=1, changed=0, gone=0)
     shutil.rmtree(folder)
     assert difference(folder, *tables) == (
-        f"The folder {folder} cannot be read, so that changes in it are not noticed."
+        f"The folder {folder} cannot be read (No such file or directory), so that changes in it are not noticed."
     )
 
 

@@ -23,10 +23,14 @@ def warn_of_changes(dag):
 def wanted_dates():
     """Return the dates of each site that have results in this configuration, or keep those of an earlier run."""
     kept = [PurePosixPath(name) for name in KEPT]
-    return {
-        site: [*dates_with_products(site), *(path.name for path in kept if path.parent.name == site)]
-        for site in SITES
-    }
+    wanted = {site: [path.name for path in kept if path.parent.name == site] for site in SITES}
+    for site, dates in wanted.items():
+        try:
+            dates += dates_with_products(site)
+        except WorkflowError:
+            # a site without products, which the targets of this run do not need
+            dates += PERIODS
+    return wanted
 
 
 def finished_results():

@@ -32,21 +32,33 @@ def folder_difference(
     str or None
         None if names, and as far as they are recorded sizes and times, are those of the table.
     """
-    if not folder.is_dir():
-        return f"The folder {folder} cannot be read, so that changes in it are not noticed."
-    listed = {name: row for name, row in products.items() if Path(row["url"]).is_relative_to(folder)}
-    gone = {name for name, row in listed.items() if not Path(row["url"]).exists()}
-    new = _unlisted(folder, level, products) | {
-        name for name, row in listed.items() if row.get("gone") and name not in gone
-    }
-    changed = {name for name in listed.keys() - gone - new if _has_changed(listed[name], files.get(name, ()))}
-    gone -= {name for name, row in listed.items() if row.get("gone")}
+    try:
+        new, changed, gone = _differences(folder, level, products, files)
+    except OSError as error:
+        return (
+            f"The folder {folder} cannot be read ({error.strerror}), so that changes in it are not noticed."
+        )
     if not (new or changed or gone):
         return None
     return (
         f"The folder {folder} differs from the table of products: {len(new)} new, {len(changed)} with other sizes or "
         f"times, {len(gone)} gone; the run uses the table as it is: ./tigerbush discover brings it up to date."
     )
+
+
+def _differences(
+    folder: Path, level: str | None, products: Mapping[str, Row], files: Mapping[str, Sequence[Row]]
+) -> tuple[set[str], set[str], set[str]]:
+    """Return the products in a folder that are new, have other sizes or times, or are gone."""
+    unlisted = _unlisted(folder, level, products)
+    listed = {name: row for name, row in products.items() if Path(row["url"]).is_relative_to(folder)}
+    absent = {name for name, row in listed.items() if not Path(row["url"]).exists()}
+    marked = {name for name, row in listed.items() if row.get("gone")}
+    back = marked - absent
+    changed = {
+        name for name in listed.keys() - absent - back if _has_changed(listed[name], files.get(name, ()))
+    }
+    return unlisted | back, changed, absent - marked
 
 
 def _unlisted(folder: Path, level: str | None, products: Mapping[str, Row]) -> set[str]:
