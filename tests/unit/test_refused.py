@@ -234,6 +234,8 @@ def test_the_weather_of_every_site_is_looked_at(folder):
 
 def test_rain_is_a_sum_if_nothing_else_is_said(folder):
     """As in results of earlier versions, which have recorded it."""
+    for name in ("rain.csv", "rain.grib"):
+        (folder / name).touch()
     assert read(folder, "weather: {path: rain.csv}")["weather"]["precipitation"]["kind"] == "sum"
     rain = "weather: {path: rain.grib, precipitation: {kind: mean_rate}}"
     assert read(folder, rain)["weather"]["precipitation"]["kind"] == "mean_rate"
