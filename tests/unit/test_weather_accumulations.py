@@ -147,10 +147,12 @@ def test_accumulated_hours_in_grib(tmp_path, edition):
         lambda clock, rain: np.array([max(0, time.hour - 11) * RANDOM.random() for time in clock]),
         # a single storm until midnight
         lambda clock, rain: np.array([time.hour / 10 if time.day == 9 else 0 for time in clock]),
+        # two of them, but short
+        lambda clock, rain: np.array([max(0, time.hour - 20) / 10 * (time.day in (6, 9)) for time in clock]),
         # accumulated over two days
         lambda clock, rain: np.cumsum(rain.reshape(-1, 48), axis=1).ravel(),
     ],
-    ids=["storms", "drought", "drizzle", "afternoons", "one storm", "two days"],
+    ids=["storms", "drought", "drizzle", "afternoons", "one storm", "two storms", "two days"],
 )
 def test_what_is_not_taken_for_accumulated(tmp_path, values):
     clock, rain = hourly(wet=20)
