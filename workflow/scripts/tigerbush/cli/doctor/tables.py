@@ -10,9 +10,10 @@ from tigerbush.errors import TigerbushError
 from tigerbush.planning.dates import products_of
 from tigerbush.planning.paths import QUANTITIES
 from tigerbush.planning.periods import period_warning, read_periods
-from tigerbush.planning.tables import SITE_BOUNDS, SITE_COLUMNS, read_files, read_products
-from tigerbush.sensors import parse_name, sensor_of
-from tigerbush.site import Place
+from tigerbush.planning.tables import SITE_COLUMNS, read_files, read_products
+from tigerbush.planning.zones import count_uncovered, read_zones, tiles_of, zones_of
+from tigerbush.sensors import parse_name
+from tigerbush.site import Site
 from tigerbush.sources.tree import find_products
 from tigerbush.weather.read import read_weather
 
@@ -41,7 +42,7 @@ def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
     if config["source"]["kind"] == "local" and (stale or not products):
         products, place = products_in(directory / config["source"]["path"]), config["source"]["path"]
     if products:
-        yield from check_tiles(config | {"products": place}, sites, products)
+        yield from check_tiles(config | {"products": place}, sites, products, read_zones(table))
 
 
 def check_weather(config: Mapping, sites: Mapping[str, Mapping], directory: Path) -> Iterator[Finding]:
@@ -87,19 +88,23 @@ def products_in(folder: Path) -> Rows:
     return rows
 
 
-def check_tiles(config: Mapping, sites: Mapping[str, Mapping], products: Rows) -> Iterator[Finding]:
-    """Compare each site with the tiles of the products: outside all of them, or only partly inside."""
+def check_tiles(
+    config: Mapping, sites: Mapping[str, Mapping], products: Rows, recorded: Mapping[str, int] | None
+) -> Iterator[Finding]:
+    """Compare each site with the tiles of the products in its UTM zone: outside all of them, or partly inside."""
+    zones = zones_of(sites, recorded, tiles_of(products.values()))
     inside = 0
     for name, site in sites.items():
+        measured = dict(site) | ({"zone": zones[name]} if name in zones else {})
         try:
-            rows = products_of(site, products, config)
+            rows = products_of(measured, products, config)
         except TigerbushError as error:
             yield Finding("tiles", False, str(error))
             continue
         inside += 1
-        if is_partly_outside(site, rows):
+        if uncovered := _uncovered(measured, rows, config):
             text = (
-                f"site {name} lies only partly in the tiles of {config['products']}: its sub-images without data are "
+                f"site {name} lies only partly in the tiles of {config['products']}: {uncovered} of its sub-images are "
                 "never used; add products of the missing tiles, move the site or make it smaller."
             )
             yield Finding("tiles", True, text, warning=True)
@@ -107,13 +112,9 @@ def check_tiles(config: Mapping, sites: Mapping[str, Mapping], products: Rows) -
         yield Finding("tiles", True, f"{inside} of {len(sites)} sites lie in tiles of {config['products']}")
 
 
-def is_partly_outside(site: Mapping[str, Any], products: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether a corner of a site lies in none of the tiles of products that reach the site."""
-    tiles = {(sensor_of(row["product"]), row["tile"]) for row in products}
-    west, south, east, north = Place(*(site[column] for column in SITE_COLUMNS[1:])).bounding_box
-    corners = [
-        Place(longitude, latitude, SITE_BOUNDS["region_size"][0])
-        for longitude in (west, east)
-        for latitude in (south, north)
-    ]
-    return not all(any(sensor.reaches(corner, tile) for sensor, tile in tiles) for corner in corners)
+def _uncovered(site: Mapping[str, Any], products: Iterable[Mapping[str, Any]], config: Mapping) -> int:
+    """Return how many sub-images of a site the tiles of products leave without data."""
+    window = {key: site[key] for key in SITE_COLUMNS[1:]} | {"zone": site.get("zone")}
+    pixels = {"size": config["subimages"]["size"], "resolution": config["composite"]["resolution"]}
+    limit = config["subimages"]["max_masked_fraction"]
+    return count_uncovered(Site(**window, **pixels), tiles_of(products), limit)
