@@ -38,7 +38,7 @@ def main(
     sites: Mapping[str, Mapping],
     period: tuple[str, str],
     connections: int,
-    snap_masks: bool,
+    snap_masks: bool = False,
 ) -> None:
     old, old_files = [row for row in read_rows(products) if is_row(row)], read_rows(files)
     undecided = {name: site for name, site in sites.items() if ZONE not in site}
