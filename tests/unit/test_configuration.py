@@ -375,8 +375,8 @@ def test_periods(start, end, step, expected):
         ("2017-01-01", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-01."),
         ("2017-01-02", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-02."),
         ("2017-13-01", "x", "1d", "period.start '2017-13-01' and period.end 'x' must be days: month must be in 1..12."),
-        ("2017-01-01", "2017-01-31", "1m", "period.step 1m cuts 2017-01-01 to 2017-01-31 into 0 dates; choose a wider period or a shorter step."),
-        ("9999-12-01", "9999-12-31", "9y", "period.step 9y cuts 9999-12-01 to 9999-12-31 into 0 dates; choose a wider period or a shorter step."),
+        ("2017-01-01", "2017-01-31", "1m", "period.step 1m cuts 2017-01-01 to 2017-01-31 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
+        ("9999-12-01", "9999-12-31", "9y", "period.step 9y cuts 9999-12-01 to 9999-12-31 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
     ],
 )  # fmt: skip
 def test_periods_that_are_none(start, end, step, sentence):

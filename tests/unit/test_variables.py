@@ -214,5 +214,5 @@ def test_no_other_file_lists_variables():
         if len(names := strings & set(VARIABLES)) > 1
     }
     # the record that it writes, see above
-    assert lists == {"scripts/tigerbush/weather/read.py": ["temperature", "total_precipitation"]}
+    assert lists == {"scripts/tigerbush/weather/plausible.py": ["temperature", "total_precipitation"]}
     assert VEGETATION == "vegetation" and variables.NDVI == "ndvi"
