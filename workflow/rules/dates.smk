@@ -75,6 +75,7 @@ rule render_date:
 
 rule compute_ndvi:
     input:
+        discovered,
         composite=rules.composite_date.output.composite,
         lost=rules.composite_date.output.lost,
         ndvi=rules.render_date.output.ndvi,
@@ -106,6 +107,7 @@ rule compute_ndvi:
 
 rule compute_centrality:
     input:
+        discovered,
         ndvi=rules.render_date.output.ndvi,
         black_white=rules.render_date.output.black_white,
         rgb=rules.render_date.output.rgb_image,
@@ -133,6 +135,7 @@ rule compute_centrality:
 
 rule write_subimages:
     input:
+        discovered,
         ndvi=rules.render_date.output.ndvi,
         black_white=rules.render_date.output.black_white,
         rgb=rules.render_date.output.rgb_image,

@@ -130,6 +130,7 @@ rule resample_product:
 
 rule subset_product:
     input:
+        discovered,
         image=rules.resample_product.output.image,
         mask=rules.resample_product.output.mask,
     output:

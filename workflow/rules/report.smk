@@ -44,6 +44,7 @@ rule plot_site:
 
 rule map_site:
     input:
+        discovered,
         summary="results/{site}/results_summary.json",
         # all dates share one grid
         ndvi=lambda wildcards: ndvi_of_dates(wildcards)[:1],
