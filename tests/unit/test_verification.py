@@ -17,6 +17,7 @@ from tigerbush.readers import needed_files, stated_files
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
+from tigerbush.sentinel2.names import role
 from tigerbush.sentinel2.safe import Product, open_product
 from tigerbush.sources.folder import copy_product
 from tigerbush.verification import records_folder, verify_product
@@ -155,16 +156,36 @@ def test_one_flipped_bit_is_noticed(safe, tmp_path, algorithm):
     verify_product(safe, ("B8", "B2"), tmp_path / "records")
 
 
-@pytest.mark.parametrize(
-    "name", ["MTD_MSIL1C.xml", "GRANULE/*/MTD_TL.xml", "GRANULE/*/QI_DATA/MSK_CLOUDS_B00.gml"]
-)
-def test_metadata_and_masks_are_verified(safe, tmp_path, name):
-    [path] = safe.glob(name)
+def test_masks_are_verified(safe, tmp_path):
+    [path] = safe.glob("GRANULE/*/QI_DATA/MSK_CLOUDS_B00.gml")
     path.write_bytes(path.read_bytes() + b" ")
     size = path.stat().st_size
     with pytest.raises(TigerbushError) as error:
         verify_product(safe, BANDS, tmp_path)
     assert str(error.value) == f"{path} has {size} bytes, but the product states {size - 1}; {ADVICE}"
+
+
+@pytest.mark.input(
+    "Damage",
+    "metadata that were corrected by hand, of another size or checksum than `manifest.safe` states",
+    "used as they are, with a warning; every field that is used is checked",
+)
+@pytest.mark.parametrize("name", ["MTD_MSIL1C.xml", "GRANULE/*/MTD_TL.xml"])
+def test_changed_metadata_are_warned_of(safe, tmp_path, name, caplog):
+    [path] = safe.glob(name)
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    verify_product(safe, BANDS, tmp_path)
+    size = len(content)
+    checksum = f"{path} is damaged: its checksum is not the one that the product states; it is used as it is"
+    assert caplog.messages == [
+        f"{path} has {size + 1} bytes, but the product states {size}; it is used as it is",
+        checksum,
+    ]
+    path.write_bytes(content.replace(b"\n", b" ", 1))
+    caplog.clear()
+    verify_product(safe, BANDS, tmp_path / "again")
+    assert caplog.messages == [checksum]
 
 
 def test_a_changed_file_is_verified_again(safe, tmp_path, reads):
@@ -258,22 +279,34 @@ def test_a_manifest_of_sizes_alone(safe, tmp_path, reads):
     "read, with a warning that it is not verified",
 )
 def test_the_manifest_of_a_product_that_was_processed_again(safe, tmp_path, caplog):
-    """It states the sizes of other files: of most of the files that are there."""
-    files = sorted(path for path in safe.rglob("*") if path.is_file() and path.name != "manifest.safe")
-    for number, file in enumerate(files[::-1], 1):
+    """It states the sizes of other files: of most of the 16 that may be read."""
+    files = sorted(path for path in safe.rglob("*") if role(path.relative_to(safe).as_posix()))
+    assert len(files) == 16
+    for number, file in enumerate(files, 1):
         with file.open("ab") as out:
             out.write(b" ")
         caplog.clear()
-        if number <= len(files) // 2:
+        if number <= 8:
             with pytest.raises(TigerbushError, match="but the product states"):
                 verify_product(safe, ("B1", "B2", "B8", "B12"), tmp_path)
             assert caplog.messages == []
         else:
             verify_product(safe, BANDS, tmp_path)
             assert caplog.messages == [
-                f"{safe}/manifest.safe states other sizes of {number} of {len(files)} files: the product was changed after it was "
-                "delivered, and is not verified"
+                f"{safe}/manifest.safe states no size, or another one, of {number} of 16 files: the product was changed after it "
+                "was delivered, and is not verified"
             ]
+
+
+def test_the_manifest_of_files_of_other_names(safe, tmp_path, caplog):
+    """As those of a product that Sen2Cor renamed; a lack of files is no contradiction."""
+    for path in safe.rglob("*.jp2"):
+        path.rename(path.with_name(path.name.replace("T33TVL", "L1C_T33TVL")))
+    verify_product(safe, BANDS, tmp_path)
+    assert caplog.messages == [
+        f"{safe}/manifest.safe states no size, or another one, of 13 of 16 files: the product was changed after it was "
+        "delivered, and is not verified"
+    ]
 
 
 @pytest.mark.data
@@ -281,8 +314,8 @@ def test_a_real_product_that_was_cropped_is_read(shared_data, tmp_path, caplog):
     [safe] = (shared_data / "sentinel2" / "l2a_cropped").glob("*.SAFE")
     verify_product(safe, ("B2", "B8"), tmp_path)
     assert caplog.messages == [
-        f"{safe}/manifest.safe states other sizes of 41 of 55 files: the product was changed after it was delivered, and "
-        "is not verified"
+        f"{safe}/manifest.safe states no size, or another one, of 28 of 29 files: the product was changed after it was "
+        "delivered, and is not verified"
     ]
     for safe in (shared_data / "sentinel2" / "l1c_5dates").glob("*.SAFE"):
         verify_product(safe, BANDS, tmp_path)

@@ -5,12 +5,16 @@ file, so that all of it is read. A record remembers which files have been compar
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_json
 from tigerbush.readers import Product, Stated, needed_files, open_product, stated_files
+from tigerbush.sensors import sensor_at
+
+log = logging.getLogger(__name__)
 
 # {product} and this suffix, in the folder of records
 RECORD = ".checked.json"
@@ -80,7 +84,7 @@ def _read_record(record: Path) -> dict[str, object]:
 
 
 def check_size(product: Product, name: str, stated: Mapping[str, Stated]) -> None:
-    """Refuse a file of another size than the product states.
+    """Refuse a file of another size than the product states; metadata are only warned of (`_report`).
 
     Raises
     ------
@@ -88,13 +92,11 @@ def check_size(product: Product, name: str, stated: Mapping[str, Stated]) -> Non
     """
     size = stated[name].size if name in stated else None
     if size not in (None, product.files[name]):
-        raise TigerbushError(
-            f"{product.path}/{name} has {product.files[name]} bytes, but the product states {size}; {_ADVICE}."
-        )
+        _report(product, name, f"has {product.files[name]} bytes, but the product states {size}")
 
 
 def check_content(product: Product, name: str, content: bytes, stated: Mapping[str, Stated]) -> None:
-    """Refuse the content of a file with another checksum than the product states.
+    """Refuse the content of a file with another checksum than the product states; metadata are only warned of.
 
     Raises
     ------
@@ -104,6 +106,17 @@ def check_content(product: Product, name: str, content: bytes, stated: Mapping[s
         return
     digest = hashlib.new(stated[name].algorithm, content, usedforsecurity=False).hexdigest()
     if digest != stated[name].digest:
-        raise TigerbushError(
-            f"{product.path}/{name} is damaged: its checksum is not the one that the product states; {_ADVICE}."
-        )
+        _report(product, name, "is damaged: its checksum is not the one that the product states")
+
+
+def _report(product: Product, name: str, difference: str) -> None:
+    """Refuse a file; warn of metadata, which people correct, and of which every field that is used is checked.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    role = sensor_at(product.path).role(name)
+    if role is None or role[0] != "metadata":
+        raise TigerbushError(f"{product.path}/{name} {difference}; {_ADVICE}.")
+    log.warning("%s/%s %s; it is used as it is", product.path, name, difference)

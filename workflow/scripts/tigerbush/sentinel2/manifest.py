@@ -7,6 +7,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.readers import Stated
 from tigerbush.sentinel2.files import Safe
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, parse_xml
+from tigerbush.sentinel2.names import role
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +19,8 @@ _ALGORITHMS = {"MD5": "md5", "SHA3-256": "sha3_256"}
 def stated_files(product: Safe) -> dict[str, Stated]:
     """Return what a product states of its files; empty for one without a readable `manifest.safe`.
 
-    The manifest of a product that was cropped, or otherwise processed again, is that of other files: when it
-    contradicts the size of most of them, it is not used, with a warning.
+    The manifest of a product that was cropped, renamed or otherwise processed again is that of other files: when it
+    states no size of most of the files that are read, or another one, it is not used, with a warning.
     """
     if MANIFEST not in product.files:
         return {}
@@ -40,18 +41,19 @@ def stated_files(product: Safe) -> dict[str, Stated]:
         digest = "" if algorithm is None else (checksum.text or "").strip().lower()
         size = stream.get("size", "")
         stated[name] = Stated(int(size) if size.isdecimal() and len(size) < 16 else None, algorithm, digest)
-    return {} if _is_of_other_files(label, stated, product.files) else stated
+    return {} if stated and _is_of_other_files(label, stated, product.files) else stated
 
 
 def _is_of_other_files(label: str, stated: Mapping[str, Stated], files: Mapping[str, int]) -> bool:
-    there = [name for name in stated if name in files]
-    differing = [name for name in there if stated[name].size not in (None, files[name])]
-    if 2 * len(differing) <= len(there):
+    read = [name for name in files if role(name)]
+    different = [name for name in read if name not in stated or stated[name].size not in (None, files[name])]
+    if 2 * len(different) <= len(read):
         return False
     log.warning(
-        "%s states other sizes of %d of %d files: the product was changed after it was delivered, and is not verified",
+        "%s states no size, or another one, of %d of %d files: the product was changed after it was delivered, and is "
+        "not verified",
         label,
-        len(differing),
-        len(there),
+        len(different),
+        len(read),
     )
     return True
