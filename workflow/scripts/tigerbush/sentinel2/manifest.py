@@ -41,6 +41,7 @@ def stated_files(product: Safe) -> dict[str, Stated]:
         digest = "" if algorithm is None else (checksum.text or "").strip().lower()
         size = stream.get("size", "")
         stated[name] = Stated(int(size) if size.isdecimal() and len(size) < 16 else None, algorithm, digest)
+    stated.pop("", None)
     return {} if stated and _is_of_other_files(label, stated, product.files) else stated
 
 
