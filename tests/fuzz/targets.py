@@ -127,6 +127,13 @@ def configuration() -> dict:
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     config["scene"]["geo_region"] = "POLYGON((14.5 45.8, 14.6 45.8, 14.6 45.9, 14.5 45.8))"
     config["scene"]["upsampling"] = {"B11": "Bilinear"}
+    config["scene"] |= {
+        "prefixes": ["a/b/"],
+        "tiles": ["33TVL"],
+        "bbox": [14.3, 45.7, 14.8, 46.0],
+        "limit": 8,
+    }
+    config["scene"]["products"] = ["S2A_MSIL1C_20170116T100000_N0204_R122_T33TVL_20170116T110000"]
     config["composite"]["relative_orbits"] = [122]
     config["weather"]["path"] = "rain.csv"
     return config

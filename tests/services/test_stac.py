@@ -99,6 +99,27 @@ def test_cogs_give_the_same_results_as_a_local_folder(local, l2a, catalogue, tmp
     assert "Nothing to be done" in run.snakemake(*targets)
 
 
+def test_scenes_without_sites(local, l2a, catalogue, tmp_path):
+    """Chosen by tile and number; the same scenes as of a folder, with the clouds of the scene classification beside."""
+    add_cogs(catalogue, l2a)
+    base = {"period": BASE["period"], "scene": {"tiles": ["33TVL"], "limit": 2}}
+    run = configure_run(tmp_path / "stac", catalogue, base=base)
+    (run.folder / "sites.tsv").unlink()
+    run.snakemake("scenes")
+    scenes = run.folder / "results" / "scenes"
+    names = sorted(safe.stem for safe in l2a.iterdir())[:2]
+    assert sorted(path.name for path in scenes.iterdir()) == sorted(
+        f"{name}{end}.tif" for name in names for end in ("", "_mask")
+    )
+    for name, clouds in zip(names, (0, 10), strict=True):
+        assert_same_scene(scenes / f"{name}.tif", local.folder / "results" / "scenes" / f"{name}.tif")
+        expected = np.zeros((63, 63), np.uint8)
+        expected[:40, :clouds] = 1
+        np.testing.assert_array_equal(read_raster(scenes / f"{name}_mask.tif").data[0], expected)
+    # around the tile
+    assert catalogue.searches[0]["bbox"] == pytest.approx([13.71, 45.06, 15.13, 46.05], abs=0.01)
+
+
 def test_products_in_the_store_are_found_by_the_catalogue(local, l2a, seaweedfs, catalogue, tmp_path):
     """As in CDSE: assets in SAFE layout, everything else from the store. OData gives the same tables."""
     for safe in sorted(l2a.iterdir()):

@@ -26,7 +26,7 @@ from tigerbush.planning.configuration import (
     prepare,
     schema_sentence,
 )
-from tigerbush.planning.periods import read_periods, step_from
+from tigerbush.planning.periods import step_from
 
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
 SOURCE = {
@@ -187,20 +187,18 @@ def test_what_the_schema_refused(path, message, keys, expected):
     assert schema_sentence(error) == expected
 
 
+SAMPLE_TABLE, SAMPLE_SITES = "config/sample/products.tsv", "config/sample/sites.tsv"
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "weather", "products", "expected"),
     [
-        (
-            "sample",
-            None,
-            None,
-            None,
-            ("data/sample", "data/sample/weather.csv", "config/sample/products.tsv"),
-        ),
-        ("sample", "mine", None, None, ("mine", "mine/weather.csv", "config/sample/products.tsv")),
-        ("sample", "mine", "w.csv", "t.tsv", ("mine", "w.csv", "t.tsv")),
-        ("local", "mine", None, None, ("mine", None, "results/products.tsv")),
-        ("s3", None, "w.csv", "t.tsv", (None, "w.csv", "t.tsv")),
+        ("sample", None, None, None, ("data/sample", "data/sample/weather.csv", SAMPLE_TABLE, SAMPLE_SITES)),
+        ("sample", "mine", None, None, ("mine", "mine/weather.csv", SAMPLE_TABLE, SAMPLE_SITES)),
+        ("sample", "mine", "w.csv", "t.tsv", ("mine", "w.csv", "t.tsv", SAMPLE_SITES)),
+        # the others may be without sites
+        ("local", "mine", None, None, ("mine", None, "results/products.tsv", None)),
+        ("s3", None, "w.csv", "t.tsv", (None, "w.csv", "t.tsv", None)),
     ],
 )
 def test_what_null_becomes(kind, path, weather, products, expected):
@@ -208,9 +206,15 @@ def test_what_null_becomes(kind, path, weather, products, expected):
         "source": SOURCE | {"kind": kind, "path": path},
         "weather": WEATHER | {"path": weather},
         "products": products,
+        "sites": None,
     }
     fill_in_kind(config)
-    assert (config["source"]["path"], config["weather"]["path"], config["products"]) == expected
+    assert (
+        config["source"]["path"],
+        config["weather"]["path"],
+        config["products"],
+        config["sites"],
+    ) == expected
 
 
 def test_a_local_source_needs_a_path():
@@ -353,31 +357,3 @@ def test_steps(day, step, expected):
     assert step_from(date.fromisoformat(day), step).isoformat() == expected
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "step", "expected"),
-    [
-        # the last one ends with the period; a day less, and it is dropped
-        ("2017-01-01", "2017-03-01", "1m", {"2017-01-16": ("2017-01-01", "2017-02-01"), "2017-02-15": ("2017-02-01", "2017-03-01")}),
-        ("2017-01-01", "2017-02-28", "1m", {"2017-01-16": ("2017-01-01", "2017-02-01")}),
-        ("2017-01-01", "2017-01-06", "5d", {"2017-01-03": ("2017-01-01", "2017-01-06")}),
-        ("2017-01-01", "2017-01-03", "1d", {"2017-01-01": ("2017-01-01", "2017-01-02"), "2017-01-02": ("2017-01-02", "2017-01-03")}),
-        # a month that lacks the day shortens those after it
-        ("2017-01-31", "2017-04-30", "1m", {"2017-02-14": ("2017-01-31", "2017-02-28"), "2017-03-14": ("2017-02-28", "2017-03-28"), "2017-04-12": ("2017-03-28", "2017-04-28")}),
-    ],
-)  # fmt: skip
-def test_periods(start, end, step, expected):
-    assert read_periods(start, end, step) == expected
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "step", "sentence"),
-    [
-        ("2017-01-01", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-01."),
-        ("2017-01-02", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-02."),
-        ("2017-13-01", "x", "1d", "period.start '2017-13-01' and period.end 'x' must be days: month must be in 1..12."),
-        ("2017-01-01", "2017-01-31", "1m", "period.step 1m cuts 2017-01-01 to 2017-01-31 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
-        ("9999-12-01", "9999-12-31", "9y", "period.step 9y cuts 9999-12-01 to 9999-12-31 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
-    ],
-)  # fmt: skip
-def test_periods_that_are_none(start, end, step, sentence):
-    assert refused(read_periods, start, end, step) == sentence

@@ -18,8 +18,10 @@ from tigerbush.placeholder import (
     placeholder_on_failure,
     write_placeholder_zip,
 )
+from tigerbush.planning.tables import COLUMNS, table_row, write_table
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.scenes.scene import scene_placeholder
+from tigerbush.sensors import parse_name
 from tigerbush.sources.folder import copy_product
 
 DOWNLOAD, STREAM = script("download_product"), script("stream_product")
@@ -30,7 +32,8 @@ def of_folder(path, out, *, last_attempt=True):
         out,
         path=str(path),
         bands=["B4"],
-        source={"kind": "local"},
+        snap_masks=False,
+        source={"kind": "local", "verify": "once"},
         files=[],
         fetched=[],
         last_attempt=last_attempt,
@@ -89,7 +92,16 @@ def test_a_copy_of_a_store_is_not_replaced_by_one_of_fewer_files(product, tmp_pa
     with keeping(
         out, f"{NAME}: the file of band B2 is missing; restore the product, then run ./tigerbush retry."
     ):
-        DOWNLOAD(out, path="s3://b/k", bands=[], source=STORE, files=rows, fetched=[], last_attempt=False)
+        DOWNLOAD(
+            out,
+            path="s3://b/k",
+            bands=[],
+            snap_masks=False,
+            source=STORE,
+            files=rows,
+            fetched=[],
+            last_attempt=False,
+        )
 
 
 @pytest.mark.parametrize("damage", ["cut", "a byte", "failed"])
@@ -140,7 +152,14 @@ def streamed(out, last_attempt):
 
 def fetched(out, last_attempt):
     DOWNLOAD(
-        out, path="s3://b/k", bands=["B4"], source=STORE, files=[ROW], fetched=[], last_attempt=last_attempt
+        out,
+        path="s3://b/k",
+        bands=["B4"],
+        snap_masks=False,
+        source=STORE,
+        files=[ROW],
+        fetched=[],
+        last_attempt=last_attempt,
     )
 
 
@@ -214,8 +233,10 @@ def test_retry_forces_what_was_kept_and_removes_the_records(records, monkeypatch
     whole = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     sites = {"sites": "sites.tsv"}
     (records / "sites.tsv").write_text("site\tlongitude\tlatitude\tregion_size\nhere\t14.5\t45.8\t0.1\n")
-    config.write_text(yaml.safe_dump(whole | sites | {"products": "products.tsv"}))
-    (records / "products.tsv").write_text(f"product\n{NAME}\n")
+    period = {"period": {"start": "2017-01-01", "end": "2018-01-01", "step": "1m"}}
+    config.write_text(yaml.safe_dump(whole | sites | period | {"products": "products.tsv"}))
+    row = table_row(parse_name(NAME), url=f"products/{NAME}.SAFE", granule="", size_bytes=1, cloud_percent=0)
+    write_table(records / "products.tsv", [row], COLUMNS)
     assert tigerbush(["retry", "--directory", str(records), "--configfile", str(config)]) == 0
     forced = calls[0][calls[0].index("--forcerun") + 1 :][:4]
     assert forced == [f"results/{path}" for path in PATHS]

@@ -4,7 +4,7 @@ import contextlib
 import json
 import runpy
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -14,7 +14,7 @@ from tigerbush.files import write_json
 from tigerbush.placeholder import is_finished
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
 from tigerbush.scenes.engines import make_scene
-from tigerbush.scenes.ranks import KEPT, process_products, unfinished_products
+from tigerbush.scenes.ranks import KEPT, process_products, tasks_of, unfinished_products
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
 from tigerbush.site import Site
@@ -295,13 +295,13 @@ def ranks(product, tmp_path):
     manifest = folder.parent / "manifest.json"
 
     def make():
-        outcomes = process_products(
-            [NAME], {NAME: str(safe)}, folder, SCENE, limits=Limits(1, 1000), last_attempt=True
-        )
+        order = {"scene": asdict(SCENE), "folder": str(folder), "threads": 1, "memory_mb": 1000}
+        [task] = tasks_of(order | {"last_attempt": True}).values()
+        outcomes = process_products([NAME], {NAME: str(safe)}, task)
         write_json(manifest, {"folder": str(folder), "scenes": outcomes})
         return outcomes
 
-    return safe, folder, out, make, lambda: PUBLISH(manifest, out, product=NAME)
+    return safe, folder, out, make, lambda: PUBLISH(manifest, out, product=NAME, is_mask=False)
 
 
 def test_a_rank_keeps_its_scene_and_that_of_the_results(ranks, product):

@@ -1,7 +1,8 @@
-"""The periods of a run, as pyveg counts them; tests/unit/test_configuration.py has what is refused."""
+"""The periods of a run, as pyveg counts them."""
 
 import pytest
 
+from tigerbush.errors import TigerbushError
 from tigerbush.planning.periods import dropped_period, period_warning, read_periods
 
 
@@ -16,6 +17,38 @@ from tigerbush.planning.periods import dropped_period, period_warning, read_peri
 )  # fmt: skip
 def test_read_periods(start, end, step, expected):
     assert read_periods(start, end, step) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step", "expected"),
+    [
+        # the last one ends with the period; a day less, and it is dropped
+        ("2017-01-01", "2017-03-01", "1m", {"2017-01-16": ("2017-01-01", "2017-02-01"), "2017-02-15": ("2017-02-01", "2017-03-01")}),
+        ("2017-01-01", "2017-02-28", "1m", {"2017-01-16": ("2017-01-01", "2017-02-01")}),
+        ("2017-01-01", "2017-01-06", "5d", {"2017-01-03": ("2017-01-01", "2017-01-06")}),
+        ("2017-01-01", "2017-01-03", "1d", {"2017-01-01": ("2017-01-01", "2017-01-02"), "2017-01-02": ("2017-01-02", "2017-01-03")}),
+        # a month that lacks the day shortens those after it
+        ("2017-01-31", "2017-04-30", "1m", {"2017-02-14": ("2017-01-31", "2017-02-28"), "2017-03-14": ("2017-02-28", "2017-03-28"), "2017-04-12": ("2017-03-28", "2017-04-28")}),
+    ],
+)  # fmt: skip
+def test_periods_and_their_last_one(start, end, step, expected):
+    assert read_periods(start, end, step) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step", "sentence"),
+    [
+        ("2017-01-01", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-01."),
+        ("2017-01-02", "2017-01-01", "1d", "period.end 2017-01-01 must be after period.start 2017-01-02."),
+        ("2017-13-01", "x", "1d", "period.start '2017-13-01' and period.end 'x' must be days: month must be in 1..12."),
+        ("2017-01-01", "2017-01-31", "1m", "period.step 1m cuts 2017-01-01 to 2017-01-31 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
+        ("9999-12-01", "9999-12-31", "9y", "period.step 9y cuts 9999-12-01 to 9999-12-31 into 0 dates; choose a wider period (period.end is the day after its last day) or a shorter step."),
+    ],
+)  # fmt: skip
+def test_periods_that_are_none(start, end, step, sentence):
+    with pytest.raises(TigerbushError) as error:
+        read_periods(start, end, step)
+    assert str(error.value) == sentence
 
 
 def test_periods_at_the_end_of_time():

@@ -1,6 +1,5 @@
 """Damaged and failed results are made again, and no others."""
 
-import json
 import shutil
 import zipfile
 
@@ -11,18 +10,16 @@ import rasterio
 from fabricate import name_of
 from tigerbush.cli import retry
 from tigerbush.cli.__main__ import main as tigerbush
-from tigerbush.errors import KeptError, MachineError, RemoteError, TigerbushError
 from tigerbush.placeholder import (
     FAILED,
     failed_outputs,
-    is_finished,
     kept_results,
-    placeholder_on_failure,
-    raise_if_finished,
-    raise_if_scene_has_pixels,
     record_path,
 )
+from tigerbush.planning.scenes import SELECTION_KEYS
+from tigerbush.planning.tables import COLUMNS, table_row, write_table
 from tigerbush.raster import STATUS
+from tigerbush.sensors import parse_name
 
 DAYS = [f"201702{day:02}" for day in range(1, 13)]
 NAMES = dict(zip("abcdefghijkl", map(name_of, DAYS), strict=True))
@@ -158,6 +155,21 @@ def test_records_of_kept_results(results):
     assert list(reasons) == sorted(reasons)
 
 
+CONFIG = {
+    "sites": "sites.tsv",
+    "source": {"kind": "local", "path": "products", "level": None},
+    "period": {"start": "2017-01-01", "end": "2018-01-01", "step": "1m"},
+    "composite": {"max_cloud_percent": 50},
+    "scene": {**dict.fromkeys(SELECTION_KEYS), "mask": None, "layout": "flat"},
+}
+
+
+def row_of(product, cloud=0):
+    return table_row(
+        parse_name(product), url=f"products/{product}.SAFE", granule="", size_bytes=1, cloud_percent=cloud
+    )
+
+
 class Snakemake:
     """Stands in for Snakemake, which retry calls."""
 
@@ -174,19 +186,21 @@ def again(results, monkeypatch):
     """`again(letters)` retries with a table of these products; returns the exit status and the arguments for snakemake."""
     folder = results.parent
     # with the configuration itself: test_kept_results.py
-    config = {"products": "table.tsv", "sites": "sites.tsv"}
+    config = {"products": "table.tsv", **CONFIG}
+    sites = {"here": {}, "there": {}}
     monkeypatch.setattr(retry, "read_run_configuration", lambda options: config)
-    monkeypatch.setattr(retry, "sites_of", lambda config, directory: {"here": {}, "there": {}})
+    monkeypatch.setattr(retry, "sites_of", lambda config, directory: sites if config["sites"] else {})
     words = ["--directory", str(folder), "--configfile", "mine.yaml"]
 
     def run(letters, *rest, first=()):
-        (folder / "table.tsv").write_text("product\n" + "".join(f"{NAMES[letter]}\n" for letter in letters))
+        write_table(folder / "table.tsv", [row_of(NAMES[letter]) for letter in letters], COLUMNS)
         snakemake = Snakemake()
         monkeypatch.setattr(retry, "snakemake", snakemake)
         return tigerbush(["retry", *first, *words, *rest]), *snakemake.called
 
     run.words = words
     run.folder = folder
+    run.config = config
     return run
 
 
@@ -259,7 +273,7 @@ def test_sites_that_are_not_in_the_table_are_passed_over(again, monkeypatch, cap
     others = forced(["here/products/b.tif", "here/products/c.tif"])
     assert again("bc") == (7, ["all", "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
     passed_over = [
-        "Passed over 2 result(s) of sites that sites.tsv does not have:",
+        "2 result(s) of sites that sites.tsv does not have, passed over:",
         *(f"  {name}" for name in others),
     ]
     assert capsys.readouterr().out.splitlines()[:3] == passed_over
@@ -280,115 +294,3 @@ def test_a_missing_table(again, capsys):
     assert capsys.readouterr().err == (
         f"tigerbush: {again.folder / 'table.tsv'} does not exist; run the workflow first, with the same options.\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("write", "damage", "finished"),
-    [
-        (lambda path, damage: write_image(path, "ok", damage), None, True),
-        (lambda path, damage: write_image(path, "outside", damage), None, True),
-        (lambda path, damage: write_image(path, None, damage), None, True),
-        (lambda path, damage: write_image(path, "failed", damage), None, False),
-        *((lambda path, damage: write_image(path, "ok", damage), damage, False) for damage in ("cut", "empty", "a byte")),
-        (lambda path, damage: write_zip(path.with_suffix(".zip"), False, damage), None, True),
-        (lambda path, damage: write_zip(path.with_suffix(".zip"), True, damage), None, False),
-        *((lambda path, damage: write_zip(path.with_suffix(".zip"), False, damage), damage, False) for damage in ("cut", "empty", "a byte")),
-        (lambda path, damage: None, None, False),
-    ],
-)  # fmt: skip
-def test_what_is_finished(tmp_path, write, damage, finished):
-    """Whole, and no placeholder."""
-    path = tmp_path / f"{NAMES['a']}.tif"
-    write(path, damage)
-    [path] = list(tmp_path.iterdir()) or [path]
-    assert is_finished(path) is finished
-    if not finished:
-        raise_if_finished(path, "reason")
-        assert not record_path(path).exists()
-        return
-    with pytest.raises(KeptError) as error:
-        raise_if_finished(path, "it is gone.")
-    assert error.value.reason == "it is gone."
-    assert str(error.value) == (
-        f"{path.stem} cannot be read again (it is gone); {path} from an earlier run is kept: fix the product, then run "
-        "./tigerbush retry, or delete that file to continue without it."
-    )
-    assert json.loads(record_path(path).read_text()) == {"product": path.stem, "reason": "it is gone."}
-
-
-@pytest.mark.parametrize(
-    ("status", "kept"), [("ok", True), ("outside", False), ("failed", False), (None, False)]
-)
-def test_a_scene_with_pixels_is_not_replaced_by_one_without(tmp_path, status, kept):
-    scene = tmp_path / f"{NAMES['a']}.tif"
-    write_image(scene, status)
-    if not kept:
-        raise_if_scene_has_pixels(scene, "why")
-        return
-    with pytest.raises(KeptError) as error:
-        raise_if_scene_has_pixels(scene, "why")
-    assert (error.value.reason, str(error.value)) == (
-        "why",
-        f"why: {scene} from an earlier run is kept; correct scene.region or scene.geo_region, or delete that file to "
-        "continue without it.",
-    )
-
-
-def raising(error):
-    def work():
-        raise error
-
-    return work
-
-
-@pytest.mark.parametrize(
-    ("error", "last", "reason"),
-    [
-        (TigerbushError("stays\n wrong."), False, "stays wrong."),
-        (TigerbushError("stays."), True, "stays."),
-        (RemoteError("passes\n  maybe"), True, "RemoteError: passes maybe"),
-        (OSError("reset"), True, "OSError: reset"),
-    ],
-)
-def test_a_permanent_error_becomes_a_placeholder(tmp_path, caplog, error, last, reason):
-    result = tmp_path / f"{NAMES['a']}.tif"
-    record(tmp_path, "a")
-    made = placeholder_on_failure(raising(error), lambda text: ("placeholder", text), last, result=result)
-    assert (made, caplog.messages) == (("placeholder", reason), [reason])
-    # the product has a result of its own now
-    assert not record_path(result).exists()
-    assert placeholder_on_failure(raising(error), str, last) == reason
-    write_image(result, "ok")
-    with pytest.raises(KeptError) as kept:
-        placeholder_on_failure(raising(error), str, last, result=result)
-    assert kept.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    "error",
-    [RemoteError("x"), OSError("x"), MachineError("x"), KeptError("x", "y"), MemoryError(), KeyError("x")],
-)
-def test_transient_errors_and_faults_of_the_machine_are_raised(tmp_path, error):
-    record(tmp_path, "a")
-    for last in (
-        (False, True) if not isinstance(error, OSError) or isinstance(error, MachineError) else (False,)
-    ):
-        with pytest.raises(type(error)) as raised:
-            placeholder_on_failure(raising(error), str, last, result=tmp_path / f"{NAMES['a']}.tif")
-        assert raised.value is error
-    assert len(list(tmp_path.iterdir())) == 1
-    # a file that is not the product's is the machine's fault
-    wrong = PermissionError(13, "Permission denied", "/elsewhere/a")
-    with pytest.raises(MachineError):
-        placeholder_on_failure(raising(wrong), str, True, source=tmp_path / "a.SAFE")
-    inside = PermissionError(13, "Permission denied", str(tmp_path / "a.SAFE" / "b"))
-    assert placeholder_on_failure(raising(inside), str, True, source=tmp_path / "a.SAFE").startswith(
-        "PermissionError: "
-    )
-
-
-def test_a_result_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
-    path = tmp_path / "a.tif"
-    path.mkdir()
-    with pytest.raises(MachineError, match=r"a\.tif: Is a directory; fix that and run again\.$"):
-        is_finished(path)

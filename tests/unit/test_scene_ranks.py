@@ -24,6 +24,7 @@ from tigerbush.scenes.ranks import (
     run_rank,
     scene_part,
     start_command,
+    tasks_of,
     unfinished_products,
 )
 from tigerbush.scenes.scene import SceneOptions
@@ -122,12 +123,16 @@ EXPECTED = {
 @pytest.mark.parametrize("last", [True, False])
 def test_an_error_of_one_product_does_not_stop_the_others(maker, products, tmp_path, last, caplog):
     order = [NAMES[i] for i in (3, 0, 2, 1, 4)]
-    outcomes = process_products(order, products, tmp_path, SCENE, limits=LIMITS, last_attempt=last)
+    [task] = tasks_of(ORDER | {"folder": str(tmp_path), "last_attempt": last}).values()
+    outcomes = process_products(order, products, task)
     assert outcomes == EXPECTED and list(outcomes) == order
     assert maker == [(products[name], tmp_path / f"{name}.tif", name, SCENE, LIMITS, last) for name in order]
     # only a bug is logged with its traceback
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
     assert caplog.records[0].getMessage() == f"{NAMES[3]}:"
+
+
+ORDER = {"scene": asdict(SCENE), "threads": 2, "memory_mb": 3000, "last_attempt": True}
 
 
 class Communicator:
@@ -154,7 +159,7 @@ def job(tmp_path, products, folder, monkeypatch):
         module = ModuleType("mpi4py")
         module.MPI = SimpleNamespace(COMM_WORLD=communicator)
         monkeypatch.setitem(sys.modules, "mpi4py", module)
-        order = {"products": products, "folder": str(folder), "scene": asdict(SCENE), "threads": 2, "memory_mb": 3000, "last_attempt": True}  # fmt: skip
+        order = ORDER | {"products": products, "folder": str(folder)}
         (tmp_path / "job.json").write_text(json.dumps(order))
         return run_rank(tmp_path / "job.json")
 
@@ -166,7 +171,8 @@ def test_the_first_rank_distributes_and_collects(job, maker, folder, caplog):
     left = folder / ".half.tif"
     left.write_bytes(b"half")
     others = [{NAMES[2]: {"status": "failed", "reason": "b"}}, {NAMES[5]: {"status": "ok", "reason": ""}}]
-    outcomes = job(Communicator(0, 3, others=others))
+    [(kind, outcomes)] = job(Communicator(0, 3, others=[{"scenes": share} for share in others])).items()
+    assert kind == "scenes"
     # every third of the five unfinished ones; the outcomes of the others are read
     assert [call[2] for call in maker] == [NAMES[1], NAMES[5]]
     assert [call[4:] for call in maker] == [(LIMITS, True)] * 2
@@ -185,10 +191,10 @@ def test_the_first_rank_distributes_and_collects(job, maker, folder, caplog):
 def test_another_rank_only_processes_its_share(job, maker, folder):
     left = folder / ".half.tif"
     left.write_bytes(b"half")
-    communicator = Communicator(1, 3, sent=[NAMES[i] for i in (1, 4, 3, 5, 0)])
+    communicator = Communicator(1, 3, sent={"scenes": [NAMES[i] for i in (1, 4, 3, 5, 0)]})
     assert job(communicator) is None
     assert [call[2] for call in maker] == [NAMES[4], NAMES[0]]
-    assert communicator.mine == {name: EXPECTED[name] for name in (NAMES[4], NAMES[0])}
+    assert communicator.mine == {"scenes": {name: EXPECTED[name] for name in (NAMES[4], NAMES[0])}}
     assert left.exists()
 
 

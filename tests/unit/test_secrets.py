@@ -368,6 +368,7 @@ def in_rules(shared, remote, **names):
         "NODES": nodes,
         "SOURCE": source,
         "SENSOR_OF": sensor_of,
+        "SITES": {"here": {}},
         "translate_errors": lambda function, *arguments: function(*arguments),
     }
     for file, function in (("config", "on_nodes"), ("common", "files_of")):

@@ -5,9 +5,12 @@ import json
 import pytest
 
 from fabricate import name_of
+from test_retry import CONFIG
 from tigerbush.cli.status.command import advice, classify, results_of_failures, run_state
 from tigerbush.cli.status.records import Job, Run, failures, read_jobs, unfinished
+from tigerbush.planning.tables import COLUMNS, table_row, write_table
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
+from tigerbush.sensors import parse_name
 
 
 def chain():
@@ -149,15 +152,19 @@ def test_what_other_configurations_have_left_is_not_counted(tmp_path):
             # damaged, so that it has failed
             path.write_bytes(b"")
             path.with_name(f"{name}.unreadable.json").write_text('{"reason": "gone"}')
-    (results / "products.tsv").write_text(f"product\n{wanted}\n{early}\n")
+    rows = [
+        table_row(parse_name(name), url=f"in/{name}.SAFE", granule="", size_bytes=1, cloud_percent=0)
+        for name in (wanted, early)
+    ]
+    write_table(results / "products.tsv", rows, COLUMNS)
     jobs = [Job("subset_product", set(), {f"results/here/products/{wanted}.tif"}), Job("all", {"x"}, set())]
-    failed, kept = results_of_failures(tmp_path, {"products": "results/products.tsv"}, jobs)
+    failed, kept = results_of_failures(tmp_path, CONFIG | {"products": "results/products.tsv"}, jobs)
     expected = [
         *(results / "downloads" / f"{name}.zip" for name in sorted((wanted, early))),
         results / "here" / "products" / f"{wanted}.tif",
-        *(results / "scenes" / f"{name}.tif" for name in sorted((wanted, early))),
+        results / "scenes" / f"{wanted}.tif",
     ]
     assert failed == expected
     assert kept == dict.fromkeys(expected, "gone")
     # nothing is wanted before the source has been listed
-    assert results_of_failures(tmp_path, {"products": "results/other.tsv"}, []) == ([], {})
+    assert results_of_failures(tmp_path, CONFIG | {"products": "results/other.tsv"}, []) == ([], {})

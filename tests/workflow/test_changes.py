@@ -120,7 +120,7 @@ def test_results_of_a_site_and_of_dates_that_are_not_wanted_any_more(finished):
     assert [line for line in finished.snakemake(SUMMARIES).splitlines() if "left over" in line] == [sentence]
     assert sentence in finished.tigerbush("status", "--configfile", "config.yaml").splitlines()
     fail_product(finished, "there", JANUARY)
-    passed_over = f"Passed over 1 result(s) of sites that sites.tsv does not have:\n  results/there/products/{JANUARY}.tif\n"
+    passed_over = f"1 result(s) of sites that sites.tsv does not have, passed over:\n  results/there/products/{JANUARY}.tif\n"
     assert passed_over + "No product of results/products.tsv failed.\n" in finished.retry()
     fail_product(finished, "here", FEBRUARY)
     output = finished.retry()

@@ -102,11 +102,12 @@ def test_a_rule_names_its_script(rule):
     text = rules()[rule]
     script = re.search(r'script:\s*"\.\./scripts/(\w+)\.py"', text)
     library = re.search(r"library=library\((.*?)\)", text)
-    # check_scenes inherits; the others list and fetch, which an edit must not repeat, or follow a manifest
-    others = {"discover_products", "download_product", "stream_product", "check_scenes", "publish_scene"}
+    inherited = {"check_scenes", "publish_mask"}
+    # these list and fetch, which an edit must not repeat, or follow a manifest
+    others = {"discover_products", "download_product", "stream_product", "publish_scene"} | inherited
     # the launcher starts another script
     named = "*SCENE_SCRIPTS" if rule == "resample_scenes" else f'"{rule}"'
     assert (library and library[1]) == (None if rule in others else named)
     assert len(rule) <= 27
-    assert (script and script[1]) == (None if rule == "check_scenes" else rule)
+    assert (script and script[1]) == (None if rule in inherited else rule)
     assert script is None or (SCRIPTS / f"{rule}.py").exists()

@@ -33,7 +33,7 @@ rule analyse_site:
 
 rule compare_sites:
     input:
-        analyses=expand("results/{site}/analysis/analysis.json", site=SITES),
+        analyses=of_sites("results/{site}/analysis/analysis.json"),
     output:
         fingerprint="results/fingerprints/compare_sites.json",
         csv="results/analysis/sites.csv",

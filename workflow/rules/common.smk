@@ -12,6 +12,8 @@ from snakemake.logging import logger
 SENSOR_OF = from_library("sensors").sensor_of
 TABLES = from_library("planning.tables")
 DATES = from_library("planning.dates")
+SCENES = from_library("planning.scenes")
+BANDS = from_library("planning.bands")
 ZONES = from_library("planning.zones")
 SOURCE = from_library("planning.source")
 FINGERPRINTS = from_library("planning.fingerprints")
@@ -28,6 +30,7 @@ wildcard_constraints:
     site=TABLES.SITE,
     date=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     product=TABLES.PRODUCT,
+    tile="[A-Za-z0-9]+",
 
 
 TEMPLATES = recorded_as(
@@ -93,6 +96,7 @@ def plan(site):
 @lru_cache(maxsize=None)
 def _plan(site, path, time):
     rows = products_of_site(site, path, time)
+    translate_errors(BANDS.refuse_site_bands, rows, config)
     warn_of_uncovered(site, frozenset(ZONES.tiles_of(rows)))
     kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
     return DATES.plan_dates(rows, PERIODS, config, kept, TABLES.read_replaced(Path(path)))
@@ -144,9 +148,18 @@ def warn_of_uncovered(site, tiles):
         )
 
 
-def scenes():
-    """List the products of the target `scenes`, without those whose scenes are kept as they are."""
-    return [name for name in products_table() if f"results/scenes/{name}" not in KEPT]
+def of_sites(pattern):
+    """Return an input function that gives files of all sites; without sites the run ends with a sentence."""
+
+    def files(wildcards):
+        if not SITES:
+            raise WorkflowError(
+                "sites is null, and only the target `scenes` works without sites: add it to the command, or set "
+                "sites to a table of sites."
+            )
+        return expand(pattern, site=SITES, allow_missing=True)
+
+    return files
 
 
 def dates_with_products(site):
@@ -264,7 +277,8 @@ def files_of(bands, masks=()):
             translate_errors(
                 NODES.refuse_product_on_nodes, wildcards.product, files, config["source"], local_rules
             )
-        return SOURCE.select_files(files, [*SENSOR_OF(wildcards.product).site_bands, *bands], masks)
+        site_bands = SENSOR_OF(wildcards.product).site_bands if SITES else ()
+        return SOURCE.select_files(files, [*site_bands, *bands], masks)
 
     return rows
 
@@ -343,18 +357,24 @@ check_secrets()
 check_config()
 check_nodes()
 SITES = Wanted(
-    translate_errors(
-        TABLES.read_sites,
-        Path(config["sites"]),
-        config["subimages"]["size"] * config["composite"]["resolution"],
+    (
+        translate_errors(
+            TABLES.read_sites,
+            Path(config["sites"]),
+            config["subimages"]["size"] * config["composite"]["resolution"],
+        )
+        # none: for scenes alone
+        if config["sites"]
+        else {}
     ),
-    f"{config['sites']} has no site {{}}; add it, or name another target.",
+    f"{config['sites'] or 'sites: null'} has no site {{}}; add it, or name another target.",
 )
 if is_main_process():
     # the table of products and the weather files
     translate_errors(PATHS.check_files, config, SITES)
+    translate_errors(BANDS.check_folder, config)
 PERIODS = Wanted(
-    translate_errors(from_library("planning.periods").read_periods, **config["period"]),
+    translate_errors(CONFIGURATION.periods_of, config),
     "no period of the configuration has the date {}; correct period, or name another target.",
 )
 # SNAP reads whole products, and Java keeps images in as much memory as it gets (docs/snap.md)
@@ -362,9 +382,13 @@ SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"
 SCENE_MASKS = config["scene"]["bands"] if config["scene"]["snap_masks"] else []
 SCENE_THREADS, SCENE_MB = (2, 6000) if SNAP else (1, 1000)
+MASK_MB = 1500
 REMOTE = SOURCE.is_remote(config["source"])
 STORE = SOURCE.store_settings(config["source"])
-DISCOVERY = SOURCE.discovery_parameters(config["source"], SITES, PERIODS)
+DISCOVERY = SOURCE.discovery_parameters(config["source"], SITES, PERIODS, SCENES.selection_parameters(config))
+# folders of scenes, with wildcards
+SCENE_FOLDER = "{tile}/{date}/" if config["scene"]["layout"] == "by_tile_and_date" else ""
+MASKS = SCENES.makes_masks(config)
 # rules that cannot, or should not, run on nodes that do not share this file system
 LOCAL_RULES = config["run"]["local_rules"] + (
     ["download_product"] if config["source"]["kind"] == "local" else []

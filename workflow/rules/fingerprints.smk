@@ -68,7 +68,7 @@ async def why_outdated(job):
 
 def summary_differences(job):
     """Return how the configuration in a site's summary differs from today's, in the keys that the rule uses."""
-    site = getattr(job.wildcards, "site", next(iter(SITES)))
+    site = getattr(job.wildcards, "site", next(iter(SITES), None))
     summary = configuration_of_summary(site)
     if job.rule.name not in KEYS:
         return None

@@ -11,6 +11,7 @@ READING_RULES = {
         "resample_product",
         "resample_scene",
         "resample_scenes",
+        "mask_scene",
     )
 }
 COMPOSITE_DATE = workflow.modifier.modify_rulename("composite_date")
@@ -107,7 +108,8 @@ def unreadable_products(result, products):
         # they are tried again
         return {}
     site = None if result.startswith("results/scenes/") else result.split("/")[1]
-    names = [f"{site}/products", f"{site}/downloads"] if site else ["scenes"]
+    of_scene = Path(result).relative_to("results").parent
+    names = [f"{site}/products", f"{site}/downloads"] if site else [of_scene]
     folders = [RESULTS / name for name in [*names, "downloads"]]
     remedy = "./tigerbush retry" if stored_blobs() is None else "a run with on_gone: stop"
     return {
@@ -134,7 +136,7 @@ def records():
 def record_paths():
     """List the records; in Blob storage not those older than the product's result, which has been read since."""
     if stored_blobs() is None:
-        folders = ("scenes", "downloads", "*/products", "*/downloads")
+        folders = ("scenes", "scenes/*/*", "downloads", "*/products", "*/downloads")
         return sorted(path for folder in folders for path in RESULTS.glob(f"{folder}/*{RECORD}"))
 
     def is_outdated(address):
@@ -154,11 +156,13 @@ def why_reread(job):
     if job.rule.name not in READING_RULES or config["on_gone"] == "keep":
         return None
     folders = {Path(address_in_results(file)).parent for file in job.output}
-    if READING_RULES[job.rule.name] == "resample_scenes":
-        folders = {RESULTS / "scenes"}
-    ending = f"{getattr(job.wildcards, 'product', '')}{RECORD}"
+    endings = tuple(f"{getattr(job.wildcards, 'product', '')}{suffix}{RECORD}" for suffix in ("", "_mask"))
     for path, reason in records().items():
-        if path.parent in folders and path.name.endswith(ending):
+        if READING_RULES[job.rule.name] == "resample_scenes":
+            concerned = path.is_relative_to(RESULTS / "scenes")
+        else:
+            concerned = path.parent in folders
+        if concerned and path.name.endswith(endings):
             return f"{path.name.removesuffix(RECORD)} could not be read again: {reason}"
     return None
 
@@ -170,7 +174,7 @@ def products_read(job):
         return []
     if name == "resample_scenes":
         return [product for product in scenes() if not whole_product(SimpleNamespace(product=product))]
-    if name.startswith("resample") and job.input:
+    if not name.startswith(("download", "stream")) and job.input:
         return []
     return [job.wildcards.product]
 
@@ -182,16 +186,23 @@ async def results_made_of(products):
         if job.rule.name == COMPOSITE_DATE:
             result = f"results/{job.wildcards.site}/{job.wildcards.date}"
             planned = plan(job.wildcards.site)[job.wildcards.date]["products"]
-        elif job.output and job.output[0].endswith(
-            f"results/scenes/{getattr(job.wildcards, 'product', None)}.tif"
-        ):
-            result, planned = f"results/scenes/{job.wildcards.product}", [job.wildcards.product]
+        elif (result := await result_of_scene(job)) is not None:
+            planned = [job.wildcards.product]
         else:
             continue
         read = [product for product in planned if product in products]
         if used := await products_in_result(job, read, planned) if read else []:
             products_of_results[result] = used
     return products_of_results
+
+
+async def result_of_scene(job):
+    """Return the path without suffix of the scene that a job makes, or of which it replaces the mask; else None."""
+    if not (hasattr(job.wildcards, "product") and job.output):
+        return None
+    scene, image = scene_of(job.wildcards.product), job.output[0]
+    is_mask = image.endswith(f"{scene}_mask.tif") and await image.exists()
+    return scene if is_mask or image.endswith(f"{scene}.tif") else None
 
 
 async def products_in_result(job, products, planned):

@@ -18,6 +18,8 @@ checkpoint discover_products:
         connections=4,
     params:
         **changed_added_keys("scene.snap_masks"),
+        # only where products are chosen for scenes
+        **{key: value for key, value in DISCOVERY.items() if key == "scenes"},
         # a function: Snakemake would take a plain string for a prefix of input files
         source=lambda wildcards: DISCOVERY["source"],
         sites=DISCOVERY["sites"],

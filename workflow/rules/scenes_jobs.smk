@@ -6,12 +6,12 @@ rule resample_scene:
     input:
         product=whole_product,
     output:
-        update("results/scenes/{product}.tif"),
-        fingerprint="results/fingerprints/{product}/resample_scene.json",
+        update(f"results/scenes/{SCENE_FOLDER}{{product}}.tif"),
+        fingerprint=f"results/fingerprints/{SCENE_FOLDER}{{product}}/resample_scene.json",
     log:
-        "logs/resample_scene/{product}.log",
+        f"logs/resample_scene/{SCENE_FOLDER}{{product}}.log",
     benchmark:
-        "benchmarks/resample_scene/{product}.tsv"
+        f"benchmarks/resample_scene/{SCENE_FOLDER}{{product}}.tsv"
     retries: RETRIES
     conda:
         SCENE_ENVIRONMENT
@@ -29,3 +29,32 @@ rule resample_scene:
         "Resampling {wildcards.product}"
     script:
         "../scripts/resample_scene.py"
+
+
+# A job of its own: finished scenes are not made again when masks are wanted later.
+rule mask_scene:
+    input:
+        product=whole_product,
+    output:
+        update(f"results/scenes/{SCENE_FOLDER}{{product}}_mask.tif"),
+        fingerprint=f"results/fingerprints/{SCENE_FOLDER}{{product}}/mask_scene.json",
+    log:
+        f"logs/mask_scene/{SCENE_FOLDER}{{product}}.log",
+    benchmark:
+        f"benchmarks/mask_scene/{SCENE_FOLDER}{{product}}.tsv"
+    retries: RETRIES
+    conda:
+        "../envs/tigerbush.yaml"
+    resources:
+        attempt=lambda wildcards, attempt: attempt,
+        mem_mb=MASK_MB,
+        runtime=30,
+    params:
+        library=library("mask_scene"),
+        path=product_url,
+        mask=FINGERPRINTS.mask_parameters(config),
+        retries=RETRIES,
+    message:
+        "Masking {wildcards.product}"
+    script:
+        "../scripts/mask_scene.py"

@@ -1,4 +1,4 @@
-"""Scenes by one MPI job over all products (scene.mpi.ranks)."""
+"""Scenes by one MPI job over all chosen products (scene.mpi.ranks)."""
 
 import hashlib
 import json
@@ -23,12 +23,19 @@ def scenes_paths():
     }
 
 
-def ranks_folder():
+def ranks_folder(parameters):
     """Return the folder that ranks write to, one for each set of parameters, so that files in it are always valid."""
     key = json.dumps(
-        [scene_parameters(), code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True
+        [parameters, code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True
     )
     return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+# parameters of the masks, if they are wanted; finished scenes are not made again when they are wanted later
+MASKS_OF_RANKS = {
+    "mask": FINGERPRINTS.mask_parameters(config),
+    "mask_folder": lambda wildcards: ranks_folder({"mask": FINGERPRINTS.mask_parameters(config)}),
+}
 
 
 # Ranks do not write declared outputs, which Snakemake would delete when a rank is lost.
@@ -55,11 +62,12 @@ rule resample_scenes:
         # memory of a node: all ranks may be on one
         mem_mb=lambda wildcards, attempt: RANKS * scene_memory(wildcards, attempt),
         # a scene of three bands takes a minute
-        runtime=lambda wildcards: 60 + 2 * len(products_table()) // RANKS,
+        runtime=lambda wildcards: 60 + 2 * len(scenes()) // RANKS,
     params:
+        **(MASKS_OF_RANKS if MASKS else {}),
         library=library(*SCENE_SCRIPTS),
         products=lambda wildcards: scenes_paths(),
-        folder=lambda wildcards: ranks_folder(),
+        folder=lambda wildcards: ranks_folder(scene_parameters()),
         scene=scene_parameters(),
         # with `input` Snakemake does not compare it; the fingerprint does
         versions=lambda wildcards, input: {
@@ -69,7 +77,7 @@ rule resample_scenes:
         },
         retries=RETRIES,
     message:
-        "Resampling all products with {resources.tasks} MPI ranks"
+        "Resampling the chosen products with {resources.tasks} MPI ranks"
     script:
         "../scripts/resample_scenes.py"
 
@@ -80,18 +88,31 @@ rule publish_scene:
         discovered,
         manifest=rules.resample_scenes.output.manifest,
     output:
-        update("results/scenes/{product}.tif"),
-        fingerprint="results/fingerprints/{product}/publish_scene.json",
+        update(f"results/scenes/{SCENE_FOLDER}{{product}}.tif"),
+        fingerprint=f"results/fingerprints/{SCENE_FOLDER}{{product}}/publish_scene.json",
     log:
-        "logs/publish_scene/{product}.log",
+        f"logs/publish_scene/{SCENE_FOLDER}{{product}}.log",
     benchmark:
-        "benchmarks/publish_scene/{product}.tsv"
+        f"benchmarks/publish_scene/{SCENE_FOLDER}{{product}}.tsv"
     localrule: True
     conda:
         "../envs/tigerbush.yaml"
     params:
-        folder=lambda wildcards: ranks_folder(),
+        folder=lambda wildcards: ranks_folder(scene_parameters()),
     message:
         "Publishing {wildcards.product}"
     script:
         "../scripts/publish_scene.py"
+
+
+use rule publish_scene as publish_mask with:
+    output:
+        update(f"results/scenes/{SCENE_FOLDER}{{product}}_mask.tif"),
+        fingerprint=f"results/fingerprints/{SCENE_FOLDER}{{product}}/publish_mask.json",
+    log:
+        f"logs/publish_mask/{SCENE_FOLDER}{{product}}.log",
+    benchmark:
+        f"benchmarks/publish_mask/{SCENE_FOLDER}{{product}}.tsv"
+    localrule: True
+    message:
+        "Publishing the mask of {wildcards.product}"

@@ -108,7 +108,7 @@ if not workflow.is_main_process:
     # retries are counted by the process that submits the job, which sees how each attempt ended
     Job.restart_times = 0
 
-if is_main_process():
+if is_main_process() and SITES:
     warn_of_dropped_period()
 
 # before Snakemake locks the folder and reads results that another run may be changing

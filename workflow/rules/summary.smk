@@ -75,7 +75,7 @@ rule summarise_site:
 # The last job: when it fails, everything else is finished and the exit code says so.
 rule check_products:
     input:
-        summaries=expand("results/{site}/results_summary.json", site=SITES),
+        summaries=of_sites("results/{site}/results_summary.json"),
     output:
         "results/products_checked.txt",
         fingerprint="results/fingerprints/check_products.json",

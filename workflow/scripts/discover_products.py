@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tigerbush.job import job_log
+from tigerbush.planning.scenes import Selection
 from tigerbush.planning.source import FOLDERS
 from tigerbush.planning.tables import (
     CHANGE_COLUMNS,
@@ -18,6 +19,7 @@ from tigerbush.planning.tables import (
     write_table,
 )
 from tigerbush.planning.zones import read_zones, rejected_tiles, sites_in_zones, tiles_of, zones_of
+from tigerbush.sensors import parse_name
 from tigerbush.sources.changes import change_lines
 from tigerbush.sources.listing import list_products
 
@@ -26,8 +28,10 @@ log = logging.getLogger(__name__)
 
 def results_of(product: str) -> list[Path]:
     """Return the results of a product that an earlier run has left on this disk."""
-    scene = Path(f"results/scenes/{product}.tif")
-    return [*sorted(Path("results").glob(f"*/products/{product}.tif")), *([scene] if scene.exists() else [])]
+    name = parse_name(product)
+    folders = ("", f"{name.tile}/{name.sensing_time:%Y-%m-%d}/")
+    scenes = (Path(f"results/scenes/{folder}{product}.tif") for folder in folders)
+    return [*sorted(Path("results").glob(f"*/products/{product}.tif")), *filter(Path.exists, scenes)]
 
 
 def main(
@@ -39,6 +43,7 @@ def main(
     period: tuple[str, str],
     connections: int,
     snap_masks: bool = False,
+    scenes: dict | None = None,
 ) -> None:
     old, old_files = [row for row in read_rows(products) if is_row(row)], read_rows(files)
     undecided = {name: site for name, site in sites.items() if ZONE not in site}
@@ -49,13 +54,16 @@ def main(
     places = sites_in_zones(sites, zones)
     replaced: dict[str, str] = {}
     rows, file_rows = list_products(
-        source, places, period, old, old_files, connections, results_of, snap_masks, replaced
+        source, places, period, old, old_files, connections, results_of, snap_masks, replaced, scenes
     )
     zones |= zones_of(undecided, zones, tiles_of(rows))
     rejected = {tile for _, tile in rejected_tiles(tiles_of(rows), sites, zones)}
     known = {row["product"] for row in old}
     if source["kind"] not in FOLDERS:
-        rows = [row for row in rows if row["product"] in known or row["tile"] not in rejected]
+        is_chosen = Selection.of(scenes, source).includes if scenes else lambda row: False
+        rows = [
+            row for row in rows if row["product"] in known or row["tile"] not in rejected or is_chosen(row)
+        ]
         listed = {row["product"] for row in rows}
         file_rows = [row for row in file_rows if row["product"] in listed]
     for line in change_lines(old, old_files, rows, file_rows, results_of):
@@ -78,8 +86,11 @@ if __name__ == "__main__":
             # with their names, which do not change the table
             sites=read_sites(
                 Path(config["sites"]), config["subimages"]["size"] * config["composite"]["resolution"]
-            ),
+            )
+            if config["sites"]
+            else {},
             period=snakemake.params.period,
+            scenes=snakemake.params.get("scenes"),
             connections=snakemake.resources.connections,
             snap_masks=snakemake.params.get("scene.snap_masks", False),
         )

@@ -1,4 +1,4 @@
-"""Publish the scene that an MPI rank has written."""
+"""Publish the scene, or its mask, that an MPI rank has written."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from tigerbush.placeholder import raise_if_finished, raise_if_scene_has_pixels, 
 from tigerbush.scenes.ranks import KEPT, scene_part
 
 
-def main(manifest: Path, out: Path, *, product: str) -> None:
+def main(manifest: Path, out: Path, *, product: str, is_mask: bool) -> None:
     contents = read_json(manifest)
-    part = scene_part(contents["folder"], product)
+    part = scene_part(contents["mask_folder" if is_mask else "folder"], product)
     if not part.exists():
         raise TigerbushError(
             f"{part} is missing; delete {manifest} and run again: only missing scenes are made."
         )
-    outcome = contents["scenes"].get(product, {})
+    outcome = contents["masks" if is_mask else "scenes"].get(product, {})
     if outcome.get("status") in ("failed", KEPT):
         raise_if_finished(out, outcome["reason"])
     if outcome.get("status") == "outside":
@@ -27,4 +27,10 @@ def main(manifest: Path, out: Path, *, product: str) -> None:
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
-        main(Path(snakemake.input[0]), Path(snakemake.output[0]), product=snakemake.wildcards.product)
+        out = Path(snakemake.output[0])
+        main(
+            Path(snakemake.input[0]),
+            out,
+            product=snakemake.wildcards.product,
+            is_mask=out.stem.endswith("_mask"),
+        )

@@ -1,9 +1,10 @@
-"""Resample bands of all products with the ranks of one MPI job, and list the outcome of each."""
+"""Resample bands of all products, and write their masks, with the ranks of one MPI job; list the outcome of each."""
 
 import shlex
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_json
@@ -12,6 +13,12 @@ from tigerbush.scenes.ranks import check_outcomes, forget_replaced, start_comman
 from tigerbush.verification import records_folder
 
 RANK = "resample_scenes_rank.py"
+
+
+def masks_wanted(params: Any) -> dict | None:
+    """Return parameters and folder of the masks; None when there are to be none."""
+    mask = params.get("mask")
+    return mask and {"mask": mask, "folder": params.mask_folder}
 
 
 def main(
@@ -24,7 +31,9 @@ def main(
     launcher: list[str],
     ranks: int,
 ) -> None:
-    forget_replaced(Path(order["folder"]), versions)
+    masks = order["masks"]
+    for written in [order["folder"], *([masks["folder"]] if masks else [])]:
+        forget_replaced(Path(written), versions)
     # beside the manifest: nodes share the results, not their folders of temporary files
     manifest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".job-", dir=manifest.parent) as folder:
@@ -43,8 +52,10 @@ def main(
                 f"{launcher[0]} could not start {ranks} ranks (see {log}); finished scenes are kept, run again."
             )
         outcomes = read_json(report)
-    check_outcomes(outcomes)
-    write_json(manifest, {"folder": order["folder"], "scenes": outcomes})
+    for kind in outcomes:
+        check_outcomes(outcomes[kind])
+    folders = {"mask_folder": masks["folder"]} if masks else {}
+    write_json(manifest, {"folder": order["folder"]} | folders | outcomes)
 
 
 if __name__ == "__main__":
@@ -57,6 +68,7 @@ if __name__ == "__main__":
                 "products": snakemake.params.products,
                 "folder": snakemake.params.folder,
                 "scene": snakemake.params.scene,
+                "masks": masks_wanted(snakemake.params),
                 "threads": snakemake.threads,
                 # memory of one rank: all may be on one node
                 "memory_mb": snakemake.resources.mem_mb // snakemake.resources.tasks,

@@ -6,10 +6,7 @@ import numpy as np
 
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import Raster
-from tigerbush.variables import NDVI, VARIABLES
-
-# what the bands of a composite are, by wavelength; a sensor of three has no blue
-ROLES = ("blue", "green", "red", "nir")
+from tigerbush.variables import NDVI, ROLES, VARIABLES
 
 
 def compute_indices(composite: Raster, names: Iterable[str]) -> dict[str, np.ndarray]:

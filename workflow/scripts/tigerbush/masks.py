@@ -1,5 +1,6 @@
 """The values of cloud masks, the same for all sensors."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from tigerbush.grid import Grid
 
 CLEAR, MASKED, UNKNOWN, MASK_NODATA = 0, 1, 2, 255
+# what they mean, as a tag of masks (JSON)
+MEANING = json.dumps({CLEAR: "clear", MASKED: "masked", UNKNOWN: "unknown"})
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,13 @@ ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError, KeyError, UnicodeError
 )  # fmt: skip
 # folders with a file for each product, and the suffix of these files
-_FOLDERS = {"scenes": ".tif", "*/products": ".tif", "downloads": ".zip", "*/downloads": ".zip"}
+_FOLDERS = {
+    "scenes": ".tif",
+    "scenes/*/*": ".tif",
+    "*/products": ".tif",
+    "downloads": ".zip",
+    "*/downloads": ".zip",
+}
 
 Result = TypeVar("Result")
 
@@ -223,12 +229,18 @@ def failed_outputs(results: Path) -> list[Path]:
     results : Path
         The results folder, with `downloads/`, `scenes/` and one folder per site.
     """
-    images = _product_files(results, "scenes/*.tif", "*/products/*.tif")
-    failed = {path for path in images if not path.stem.endswith("_mask") and _image_failed(path)}
+    images = _product_files(results, "scenes/*.tif", "scenes/*/*/*.tif", "*/products/*.tif")
+    # masks of sites are made with their images
+    failed = {path for path in images if not path.match("products/*_mask.tif") and _image_failed(path)}
     failed |= kept_results(results).keys()
-    products = {path.stem for path in failed}
+    products = {product_of(path) for path in failed}
     copies = _product_files(results, "downloads/*.zip", "*/downloads/*.zip")
     return sorted({*failed, *(path for path in copies if path.stem in products or _download_failed(path))})
+
+
+def product_of(result: Path) -> str:
+    """Return the product that a result is named after: an image, a mask or a local copy."""
+    return result.stem.removesuffix("_mask")
 
 
 def _product_files(results: Path, *patterns: str) -> list[Path]:

@@ -4,8 +4,8 @@
 products are kept. This module is used in planning, so it imports nothing heavy.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tigerbush.site import Place
@@ -102,6 +102,12 @@ class Sensor:
         the sensor does not know such names.
     provisional : tuple of str
         Baselines that any other one replaces.
+    absent_bands : mapping of str to collection of str
+        Per level, the bands that its products never have.
+    tile_corners : callable or None
+        Maps the name of a tile to its corners, longitude and latitude in degrees, in order around it, and a name that
+        no tile has to None; longitudes of a tile on the antimeridian go on beyond 180 or -180. Without it the places
+        of tiles are unknown.
     """
 
     package: str
@@ -129,3 +135,5 @@ class Sensor:
     square: Callable[[str], tuple[float, float, float, float]] | None = None
     why_not_read: Callable[[str], str | None] = lambda name: None
     provisional: tuple[str, ...] = ()
+    absent_bands: Mapping[str, Collection[str]] = field(default_factory=dict)
+    tile_corners: Callable[[str], Sequence[tuple[float, float]] | None] | None = None

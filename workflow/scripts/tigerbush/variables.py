@@ -15,6 +15,8 @@ BLACK = "0.2"
 VEGETATION, WEATHER = "vegetation", "weather"
 # masks, images and patterns are made of it, so that no run is without
 NDVI = "ndvi"
+# what the bands of a composite are, by wavelength; a sensor of three has no blue
+ROLES = ("blue", "green", "red", "nir")
 PRECIPITATION = "total_precipitation"
 GREY = "8-bit grey: NDVI = value * 2 / 255 - 1"
 
@@ -58,7 +60,7 @@ class Variable:
     stored : Stored, optional
         Where pyveg's records hold it.
     bands : tuple of str
-        Of an index: the bands that it is computed from, of `tigerbush.indices.ROLES`, in the order of its function.
+        Of an index: the bands that it is computed from, of `ROLES`, in the order of its function.
         Records hold its mean and standard deviation as `{name}_mean` and `{name}_std`.
     subject : str
         Subject of the sentence that tells how it changed; without it there is none.

@@ -13,11 +13,12 @@ from snakemake.utils import update_config, validate
 
 from tigerbush.cli.snakemake import CHECKOUT, SNAKEFILE
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.configuration import check_depth, prepare, resolve, schema_sentence
+from tigerbush.planning.bands import check_folder
+from tigerbush.planning.configuration import check_depth, periods_of, prepare, resolve, schema_sentence
 from tigerbush.planning.credentials import refuse_credentials
 from tigerbush.planning.fingerprints import stale_table_sentence
 from tigerbush.planning.paths import check_file, check_files, check_folders, check_table_of_sites
-from tigerbush.planning.periods import read_periods
+from tigerbush.planning.scenes import selection_parameters
 from tigerbush.planning.source import discovery_parameters
 from tigerbush.planning.tables import read_sites
 
@@ -143,7 +144,7 @@ def refuse_folders(options: argparse.Namespace) -> None:
 
 
 def sites_of(config: dict, directory: Path) -> dict[str, dict]:
-    """Read the table of sites; refuse tables and weather that are not regular files, as the workflow does.
+    """Read the table of sites; refuse the same files, and bands of products in a folder, as the workflow does.
 
     Raises
     ------
@@ -151,14 +152,16 @@ def sites_of(config: dict, directory: Path) -> dict[str, dict]:
     """
     check_table_of_sites(config, directory)
     side = config["subimages"]["size"] * config["composite"]["resolution"]
-    sites = read_sites(directory / config["sites"], side)
+    sites = read_sites(directory / config["sites"], side) if config["sites"] is not None else {}
     check_files(config, sites, directory)
+    check_folder(config, directory)
     return sites
 
 
 def stale_table(config: dict, sites: dict[str, dict], directory: Path) -> str | None:
     """Return why the table of products is not that of the configuration, as far as discovery has recorded it."""
-    discovery = discovery_parameters(config["source"], sites, read_periods(**config["period"]))
+    scenes = selection_parameters(config)
+    discovery = discovery_parameters(config["source"], sites, periods_of(config), scenes)
     return stale_table_sentence(directory / config["products"], discovery, config["source"]["path"])
 
 
@@ -188,6 +191,11 @@ def read_profile(folder: str | None) -> dict:
     if not isinstance(content or {}, dict):
         raise TigerbushError(f"{files[0]} contains no keys; compare it with profiles/local/config.yaml.")
     return content or {}
+
+
+def targets_of(options: argparse.Namespace, config: dict) -> list[str]:
+    """Return the targets of the command line; without any, and without sites, the only one that works then."""
+    return options.targets or (["scenes"] if config["sites"] is None else [])
 
 
 def configuration_files(options: argparse.Namespace) -> Sequence[str]:

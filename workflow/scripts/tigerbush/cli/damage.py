@@ -16,6 +16,7 @@ from tigerbush.cli.status.records import read_jobs
 from tigerbush.errors import one_sentence, raise_machine_fault
 from tigerbush.files import parse_json
 from tigerbush.placeholder import ZIP_ERRORS
+from tigerbush.planning.scenes import is_scene
 from tigerbush.raster import GDAL_ERRORS
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -53,9 +54,13 @@ def damaged_results(results: Path) -> dict[Path, str]:
 
 
 def damaged_outputs(
-    options: argparse.Namespace, failed: Collection[Path], products: Collection[str]
+    options: argparse.Namespace,
+    failed: Collection[Path],
+    is_wanted: Callable[[Path], bool],
+    *,
+    with_sites: bool = True,
 ) -> list[Path]:
-    """Return the damaged results that the run makes and that are not among the failed ones.
+    """Return the damaged results that the run makes and that are not among those known to have failed.
 
     Copies of products are left out: what is made of a damaged one fails.
 
@@ -65,21 +70,24 @@ def damaged_outputs(
         With the options of the run.
     failed : collection of Path
         Relative to the working directory of the run.
-    products : collection of str
-        Those of the run; images of others are left out.
+    is_wanted : callable
+        Tells whether the run wants an image of a product, given its path like those; others are left out.
+    with_sites : bool
+        Without sites a run makes scenes alone.
     """
     results = (options.directory / "results").resolve()
     damaged = []
     for found in damaged_results(results):
         path = Path("results") / found.relative_to(results)
-        # a mask is made with its image
-        image = path.with_name(path.name.replace("_mask.tif", ".tif"))
-        of_other = path.parent.name in ("products", "scenes") and image.stem not in products
-        if path.parent.name != "downloads" and not of_other and image not in failed:
+        of_site = path.parent.name == "products"
+        # the mask of a site is made with its image
+        image = path.with_name(path.name.replace("_mask.tif", ".tif")) if of_site else path
+        unwanted = (of_site or is_scene(path)) and not is_wanted(path)
+        if path.parent.name != "downloads" and not unwanted and image not in failed:
             damaged.append(path)
     if not damaged:
         return []
-    targets = ["all"] + ["scenes"] * any(path.parent.name == "scenes" for path in damaged)
+    targets = ["all"] * with_sites + ["scenes"] * (not with_sites or any(map(is_scene, damaged)))
     jobs = read_jobs(read_snakemake([*targets, *snakemake_arguments(options)], PLAN))
     outputs = set().union(*(job.outputs for job in jobs))
     return [path for path in damaged if str(path) in outputs]

@@ -8,7 +8,7 @@ example:
 """
 
 import argparse
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
@@ -17,8 +17,9 @@ from tigerbush.cli.configuration import add_run_arguments, read_run_configuratio
 from tigerbush.cli.damage import damaged_outputs
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.placeholder import failed_outputs, kept_results, record_path
-from tigerbush.planning.tables import read_rows
+from tigerbush.placeholder import failed_outputs, kept_results, product_of, record_path
+from tigerbush.planning.scenes import is_scene, scene_results
+from tigerbush.planning.tables import read_products
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -32,16 +33,19 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     table = options.directory / config["products"]
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
-    # a product that was replaced by one of a newer baseline is not part of the run
-    known = {row["product"] for row in read_rows(table)}
-    results = options.directory / "results"
-    failed = [path.relative_to(options.directory) for path in failed_outputs(results) if path.stem in known]
-    others = of_other_sites(failed, sites_of(config, options.directory))
+    results, sites = options.directory / "results", sites_of(config, options.directory)
+    is_wanted = wanted_results(table, config)
+    failed = [path.relative_to(options.directory) for path in failed_outputs(results)]
+    failed = list(filter(is_wanted, failed))
+    others = of_other_sites(failed, sites)
     failed = [path for path in failed if path not in others]
-    damaged = damaged_outputs(options, failed, known)
+    damaged = damaged_outputs(options, [*failed, *others], is_wanted, with_sites=bool(sites))
     kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
     names = [path.relative_to(options.directory) for path in kept]
-    _print_paths(f"result(s) of sites that {config['sites']} does not have, passed over:", others)
+    of_no_site = (
+        f"result(s) of sites that {config['sites'] or 'this configuration'} does not have, passed over:"
+    )
+    _print_paths(of_no_site, others)
     _print_paths("damaged result(s):", damaged)
     if not failed and not damaged:
         print(f"No product of {table} failed.")
@@ -51,7 +55,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     for path in kept:
         # a job that fails again writes it again
         record_path(path).unlink()
-    return _run_again(options, rest, failed, damaged)
+    return _run_again(options, rest, failed, damaged, with_sites=bool(sites))
 
 
 def _print_paths(title: str, paths: Collection[Path]) -> None:
@@ -61,14 +65,19 @@ def _print_paths(title: str, paths: Collection[Path]) -> None:
 
 
 def _run_again(
-    options: argparse.Namespace, rest: list[str], failed: Collection[Path], damaged: Collection[Path]
+    options: argparse.Namespace,
+    rest: list[str],
+    failed: Collection[Path],
+    damaged: Collection[Path],
+    *,
+    with_sites: bool,
 ) -> int:
     """Run snakemake with these results forced; return its exit status."""
     results = [*failed, *damaged]
-    scenes = any(path.parent.name == "scenes" for path in results)
-    sites = any(path.parent.name == "products" for path in failed)
-    sites = sites or any(path.parent.name != "scenes" for path in damaged)
-    targets = ["scenes"] * scenes + ["all"] * (sites or not scenes)
+    # without sites there are only scenes
+    scenes = not with_sites or any(map(is_scene, results))
+    of_sites = any(path.parent.name == "products" for path in failed) or not all(map(is_scene, damaged))
+    targets = ["scenes"] * scenes + ["all"] * (with_sites and (of_sites or not scenes))
     manifest = Path("results/scenes_mpi/manifest.json")
     if scenes and (options.directory / manifest).exists():
         # one MPI job makes all scenes: it is run again, and skips finished ones
@@ -78,6 +87,29 @@ def _run_again(
     if rest and get_argument_parser().parse_known_args(rest)[0].targets:
         return snakemake([*rest, *forced])
     return snakemake([*targets, *forced, *rest])
+
+
+def wanted_results(table: Path, config: Mapping) -> Callable[[Path], bool]:
+    """Return a function that tells whether a run wants a product's result, given its path in the working directory.
+
+    Parameters
+    ----------
+    table : Path
+        A product that was replaced by one of a newer baseline is not in the table, and not part of the run.
+    config : mapping
+
+    Raises
+    ------
+    TigerbushError
+        When the table of products cannot be read.
+    """
+    products = read_products(table)
+    scenes = scene_results(products, config)
+
+    def is_wanted(path: Path) -> bool:
+        return path in scenes if is_scene(path) else product_of(path) in products
+
+    return is_wanted
 
 
 def of_other_sites(results: Iterable[Path], sites: Collection[str]) -> list[Path]:

@@ -37,7 +37,7 @@ def read_snakemake(arguments: list[str], program: tuple[str, ...] = ("-m", "snak
     """
     done = _run(arguments, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        # a dry run logs to standard output
+        # of the Snakefile, or of an input function, which is indented; a dry run logs to standard output
         output = done.stdout + done.stderr
         if sentence := re.search(r"^ *WorkflowError[^\n]*:\n *(?P<text>\S.+)$", output, re.MULTILINE):
             raise TigerbushError(sentence["text"])

@@ -11,8 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.bands import check_bands
 from tigerbush.planning.paths import QUANTITIES
-from tigerbush.planning.periods import read_periods
+from tigerbush.planning.periods import read_periods, read_range
+from tigerbush.planning.scenes import check_scenes
 from tigerbush.polygon import read_polygon
 from tigerbush.sensors import sensors, suffixes
 from tigerbush.variables import NDVI, VEGETATION, in_collection, index_names, measured
@@ -32,6 +34,7 @@ FRACTIONS = (
     "composite.max_cloud_percent",
     "composite.max_negative_fraction",
     "plan.prices.*.per_hour",
+    "scene.bbox.*",
     "subimages.max_masked_fraction",
 )
 _HOME = re.compile(r"^\$(?:HOME|\{HOME\})(?=/|$)")
@@ -118,8 +121,10 @@ def resolve(config: dict) -> None:
     check_weather(config["weather"])
     check_region(config["scene"]["geo_region"])
     check_engine(config["scene"])
+    check_scenes(config)
+    check_bands(config)
     check_price(config["plan"])
-    read_periods(**config["period"])
+    periods_of(config)
 
 
 def expand_home(config: dict) -> None:
@@ -239,6 +244,22 @@ def fill_in_kind(config: dict) -> None:
         )
     table = "config/sample/products.tsv" if sample else "results/products.tsv"
     config["products"] = config["products"] or table
+    if sample:
+        config["sites"] = config["sites"] or "config/sample/sites.tsv"
+
+
+def periods_of(config: Mapping) -> dict[str, tuple[str, str]]:
+    """Return (start, end) of each period by its date; without sites there is a single one, and no date.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    period = config["period"]
+    if config["sites"] is not None:
+        return read_periods(**period)
+    read_range(period["start"], period["end"])
+    return {period["start"]: (period["start"], period["end"])}
 
 
 def fill_in_mode(config: dict) -> None:

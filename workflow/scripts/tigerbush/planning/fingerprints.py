@@ -7,16 +7,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tigerbush.planning.scenes import SELECTION_KEYS
 from tigerbush.planning.tables import PRODUCT, SITE_COLUMNS
 from tigerbush.variables import NDVI
 
 # Parameters that do not change a result: code and products have their own fingerprints, tiles only explain why numbers
 # are missing; the others say where and how data are read.
-UNIMPORTANT = {"library", "templates", "path", "retries", "store", "folder", "tiles", "versions"}
+UNIMPORTANT = {
+    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions",
+}  # fmt: skip
 # key of the versions of the products that a job has read
 VERSIONS = "versions"
 # sections of the configuration that change no result: prices, and what happens when products are gone
 WITHOUT_RESULT = ("plan", "on_gone")
+# keys of `scene` that change no pixel of a scene: which products become scenes, where these are written, and whether
+# with masks, which have parameters of their own
+SCENE_KEYS_WITHOUT_RESULT = ("mpi", "layout", "mask", *SELECTION_KEYS)
 # Keys that were added after results that must remain valid, with their defaults: a key with its default is neither
 # recorded nor a parameter, so that results from before it are up to date.
 ADDED_KEYS = {
@@ -68,7 +74,7 @@ def scene_parameters(config: Mapping) -> dict[str, Any]:
     it apart from earlier ones where pixels differ: those interpolated from lost pixels, and those of a polygon over the
     edge of a product.
     """
-    scene = {key: value for key, value in config["scene"].items() if key != "mpi"}
+    scene = {key: value for key, value in config["scene"].items() if key not in SCENE_KEYS_WITHOUT_RESULT}
     upsampling = scene.get("upsampling", ())
     methods = {upsampling} if isinstance(upsampling, str) else set(dict(upsampling).values())
     differs = methods & {"Bilinear", "Bicubic"} or scene.get("geo_region")
@@ -76,6 +82,15 @@ def scene_parameters(config: Mapping) -> dict[str, Any]:
     if not changed_added_keys(config, "scene.snap_masks") and not (by_arrays and differs):
         scene.pop("snap_masks", None)
     return scene
+
+
+def mask_parameters(config: Mapping) -> dict[str, Any]:
+    """Return the parameters of the cloud mask of a scene, whichever rule makes it: its grid, and what is masked."""
+    scene, composite = config["scene"], config["composite"]
+    return {
+        "grid": {key: scene[key] for key in ("resolution", "region", "geo_region")},
+        "masks": {key: composite[f"mask_{key}"] for key in ("cirrus", "snow", "buffer")},
+    }
 
 
 def keys_of_rules(config: Mapping, discovery: Mapping) -> dict[str, list[str]]:
@@ -106,11 +121,13 @@ def changed_added_keys(config: Mapping, *keys: str) -> dict[str, Any]:
 def recorded(config: Mapping) -> dict[str, Any]:
     """Return the part of a configuration that a summary records.
 
-    The allowed hosts, which change no result, and keys of `ADDED_KEYS` with their default are left out.
+    Left out are keys that change no result of a site: the allowed hosts, the products and masks of scenes, and keys of
+    `ADDED_KEYS` with their default.
     """
     with_default = [key for key in ADDED_KEYS if not changed_added_keys(config, key)]
     result = {key: value for key, value in config.items() if key not in WITHOUT_RESULT}
-    for key in ("source.hosts", *with_default):
+    of_scenes = [f"scene.{key}" for key in SCENE_KEYS_WITHOUT_RESULT if key != "mpi"]
+    for key in ("source.hosts", *of_scenes, *with_default):
         result = _without(result, key)
     return result
 

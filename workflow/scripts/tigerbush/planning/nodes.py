@@ -76,6 +76,8 @@ def check_nodes(config: Mapping) -> None:
             f"source.path {source['path']} cannot be read from the nodes; set source.access: storage, which "
             "copies products to the storage first."
         )
+    if sites is None:
+        return
     if Path(sites).is_absolute():
         raise TigerbushError(
             f"sites: the nodes have no {sites}; write the path from the folder in which the workflow starts."

@@ -31,10 +31,14 @@ _KINDS = {
 def check_table_of_sites(config: Mapping, directory: Path = Path()) -> None:
     """Refuse a table of sites that is not a regular file, before it is opened: a device or pipe would block for ever.
 
+    Without sites there is none.
+
     Raises
     ------
     TigerbushError
     """
+    if config["sites"] is None:
+        return
     path = directory / config["sites"]
     check_file("sites", path)
     if not path.exists():

@@ -19,13 +19,13 @@ def step_from(day: date, step: str) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
-def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
-    """Return (start, end) of each period of [start, end) by its middle day; an incomplete last one is dropped.
+def read_range(start: str, end: str) -> tuple[date, date]:
+    """Return the first day of a range, and the day after its last.
 
     Raises
     ------
     TigerbushError
-        When there is none, or more than MAX_DATES.
+        When they are not days in order.
     """
     try:
         day, last = date.fromisoformat(start), date.fromisoformat(end)
@@ -35,6 +35,18 @@ def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
         ) from None
     if day >= last:
         raise TigerbushError(f"period.end {end} must be after period.start {start}.")
+    return day, last
+
+
+def read_periods(start: str, end: str, step: str) -> dict[str, tuple[str, str]]:
+    """Return (start, end) of each period of [start, end) by its middle day; an incomplete last one is dropped.
+
+    Raises
+    ------
+    TigerbushError
+        When there is none, or more than MAX_DATES.
+    """
+    day, last = read_range(start, end)
     periods: dict[str, tuple[str, str]] = {}
     while len(periods) <= MAX_DATES:
         try:

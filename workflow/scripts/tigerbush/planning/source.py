@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tigerbush.errors import TigerbushError
@@ -28,14 +29,23 @@ def store_settings(source: Mapping) -> dict[str, Any]:
 
 
 def discovery_parameters(
-    source: Mapping, sites: Mapping[str, Mapping], periods: Mapping[str, tuple[str, str]]
+    source: Mapping,
+    sites: Mapping[str, Mapping],
+    periods: Mapping[str, tuple[str, str]],
+    scenes: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return what the table of products depends on; that of a folder is the same for all sites and dates.
+    """Return what the table of products depends on; that of a folder is the same for all sites, scenes and dates.
+
+    Parameters
+    ----------
+    source, sites, periods : mapping
+    scenes : mapping
+        What `tigerbush.planning.scenes.selection_parameters` returns.
 
     Returns
     -------
     dict
-        The parameters source, sites and period of the rule `discover_products`.
+        The parameters source, sites and period of the rule `discover_products`, and scenes if there are any.
     """
     if not is_remote(source):
         return {"source": {key: source[key] for key in _FOLDER_KEYS}, "sites": [], "period": []}
@@ -45,7 +55,7 @@ def discovery_parameters(
             {key: site[key] for key in (*SITE_COLUMNS[1:], ZONE) if key in site} for site in sites.values()
         ],
         "period": [min(periods.values())[0], max(periods.values())[1]],
-    }
+    } | ({"scenes": scenes} if scenes else {})
 
 
 def check_table(path: object, products: Mapping[str, Row], source: Mapping) -> None:

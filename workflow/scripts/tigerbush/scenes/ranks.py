@@ -1,19 +1,23 @@
-"""Make the scenes of many products with the ranks of one MPI job.
+"""Make the scenes of many products, and their masks, with the ranks of one MPI job.
 
-Every rank takes its share of the products and calls the function that the rule `resample_scene` calls for one product.
+Every rank takes its share of the products and calls the functions that the rules `resample_scene` and `mask_scene` call
+for one product.
 An error of a product results in a placeholder or a line in the report, and never ends the rank. Scenes are written
 atomically: when a rank is lost, which ends the whole job, the next attempt makes only the missing ones.
 """
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.files import read_json, write_json
 from tigerbush.raster import GDAL_ERRORS, REASON, STATUS, read_tags
 from tigerbush.scenes.engines import make_scene
+from tigerbush.scenes.mask import SceneMaskOptions, make_mask
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
 
@@ -23,6 +27,22 @@ log = logging.getLogger(__name__)
 TRANSIENT = "transient"
 # status of a product that failed but has a finished scene
 KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What ranks make of each product.
+
+    Attributes
+    ----------
+    folder : Path
+        In which they write; it is different for other parameters.
+    make : callable
+        Writes one file: takes the product's path, the file and the product's name.
+    """
+
+    folder: Path
+    make: Callable[[Path, Path, str], None]
 
 
 def scene_part(folder: Path, product: str) -> Path:
@@ -74,16 +94,9 @@ def _is_finished(product: Path, part: Path) -> bool:
 
 
 def process_products(
-    names: Sequence[str],
-    products: Mapping[str, str],
-    folder: Path,
-    options: SceneOptions,
-    *,
-    limits: Limits,
-    last_attempt: bool,
-    records: Path | None = None,
+    names: Sequence[str], products: Mapping[str, str], task: Task
 ) -> dict[str, dict[str, str]]:
-    """Make the scenes of products one after another; an error of one does not stop the others.
+    """Make a file of each product, one after another; an error of one does not stop the others.
 
     Returns
     -------
@@ -91,24 +104,13 @@ def process_products(
         `status` is ok, outside, failed, kept when the product failed but has a finished scene, or transient when the
         next attempt may succeed.
     """
-    return {
-        name: _process_product(name, Path(products[name]), folder, options, limits, last_attempt, records)
-        for name in names
-    }
+    return {name: _process_product(name, Path(products[name]), task) for name in names}
 
 
-def _process_product(
-    name: str,
-    path: Path,
-    folder: Path,
-    options: SceneOptions,
-    limits: Limits,
-    last_attempt: bool,
-    records: Path | None,
-) -> dict[str, str]:
-    part = scene_part(folder, name)
+def _process_product(name: str, path: Path, task: Task) -> dict[str, str]:
+    part = scene_part(task.folder, name)
     try:
-        make_scene(path, part, name, options, limits=limits, last_attempt=last_attempt, records=records)
+        task.make(path, part, name)
     except KeptError as error:
         return {"status": KEPT, "reason": error.reason}
     except OSError as error:
@@ -126,46 +128,79 @@ def outcome(part: Path) -> dict[str, str]:
     return {"status": tags[STATUS], "reason": tags.get(REASON, "")}
 
 
-def run_rank(job: Path) -> dict[str, dict[str, str]] | None:
-    """Process this rank's share of a job; return the outcome of every product in rank 0, None in other ranks.
+def tasks_of(order: Mapping[str, Any]) -> dict[str, Task]:
+    """Return the tasks of a job: `scenes`, and `masks` if they are wanted.
+
+    Parameters
+    ----------
+    order : mapping
+        As for `run_rank`.
+    """
+    options, last_attempt = SceneOptions(**order["scene"]), order["last_attempt"]
+    limits = Limits(order["threads"], order["memory_mb"])
+    records = Path(order["records"]) if order.get("records") else None
+
+    def scene(path: Path, part: Path, name: str) -> None:
+        make_scene(path, part, name, options, limits=limits, last_attempt=last_attempt, records=records)
+
+    tasks = {"scenes": Task(Path(order["folder"]), scene)}
+    if wanted := order.get("masks"):
+        masks = SceneMaskOptions.of(wanted["mask"])
+
+        def mask(path: Path, part: Path, name: str) -> None:
+            make_mask(path, part, name, masks, last_attempt=last_attempt, records=records)
+
+        tasks["masks"] = Task(Path(wanted["folder"]), mask)
+    return tasks
+
+
+def run_rank(job: Path) -> dict[str, dict[str, dict[str, str]]] | None:
+    """Process this rank's share of a job; return the outcomes in rank 0, None in other ranks.
 
     Parameters
     ----------
     job : Path
         JSON with `products`, `folder`, `scene`, `threads` and `memory_mb` of a rank, `last_attempt`, and `records`: the
-        folder of records of verified files, or an empty text.
+        folder of records of verified files, or an empty text; optionally `masks` with the `folder` of masks and their
+        parameters `mask`.
+
+    Returns
+    -------
+    dict or None
+        For `scenes`, and `masks` if there are any: the outcome of every product.
     """
     # imported here because importing it starts MPI
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
-    settings = read_json(job)
-    folder = Path(settings["folder"])
-    names = None
+    order = read_json(job)
+    products, tasks = order["products"], tasks_of(order)
+    remaining = None
     if comm.rank == 0:
         # only one rank decides, so that shares never overlap
-        names = unfinished_products(settings["products"], folder)
-        for leftover in folder.glob(".*.tif"):
-            # the incomplete scene of a lost rank
-            leftover.unlink()
-        log.info("%d of %d scenes to make, by %d ranks", len(names), len(settings["products"]), comm.size)
-    names = comm.bcast(names)
-    share = process_products(
-        names[comm.rank :: comm.size],
-        settings["products"],
-        folder,
-        SceneOptions(**settings["scene"]),
-        limits=Limits(settings["threads"], settings["memory_mb"]),
-        last_attempt=settings["last_attempt"],
-        records=Path(settings["records"]) if settings.get("records") else None,
+        remaining = {kind: unfinished_products(products, task.folder) for kind, task in tasks.items()}
+        for kind, task in tasks.items():
+            for leftover in task.folder.glob(".*.tif"):
+                # the incomplete file of a lost rank
+                leftover.unlink()
+            log.info("%d of %d %s to make, by %d ranks", len(remaining[kind]), len(products), kind, comm.size)
+    remaining = comm.bcast(remaining)
+    # the scene and the mask of a product are made by one rank, if both are missing
+    shares = comm.gather(
+        {
+            kind: process_products(names[comm.rank :: comm.size], products, tasks[kind])
+            for kind, names in remaining.items()
+        }
     )
-    shares = comm.gather(share)
     if shares is None:
         return None
-    outcomes = {name: outcome(scene_part(folder, name)) for name in settings["products"] if name not in names}
-    for share in shares:
-        outcomes |= share
-    return dict(sorted(outcomes.items()))
+    outcomes = {}
+    for kind, task in tasks.items():
+        finished = products.keys() - set(remaining[kind])
+        outcomes[kind] = {name: outcome(scene_part(task.folder, name)) for name in finished}
+        for share in shares:
+            outcomes[kind] |= share[kind]
+    return {kind: dict(sorted(results.items())) for kind, results in outcomes.items()}
 
 
 def check_outcomes(outcomes: Mapping[str, Mapping[str, str]]) -> None:

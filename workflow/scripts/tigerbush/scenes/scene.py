@@ -19,6 +19,8 @@ from tigerbush.scenes.outline import pixels_in_polygon
 from tigerbush.sensors import sensor_of
 
 Methods = str | Mapping[str, str]
+# reason of a scene without pixels
+OUTSIDE = "the product does not reach the region"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,6 @@ def _read(
 def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.ndarray) -> Raster:
     """Return stored DN with scale and offset to reflectance, and with the tags of the product."""
     reflectance = [product.reflectance(band) for band in bands]
-    codestream = {CODESTREAM: product.codestream} if product.codestream else {}
     return Raster(
         data=data,
         grid=grid,
@@ -112,8 +113,13 @@ def product_raster(product: Product, bands: Sequence[str], grid: Grid, data: np.
         scale=tuple(scale for scale, _ in reflectance),
         offset=tuple(offset for _, offset in reflectance),
         units=("reflectance",) * len(bands),
-        tags=product_tags(product.name, "ok", "") | codestream,
+        tags=product_tags(product.name, "ok", "") | codestream_tag(product),
     )
+
+
+def codestream_tag(product: Product) -> dict[str, str]:
+    """Return the tag that says whether the packets of what has been read could be checked."""
+    return {CODESTREAM: product.codestream} if product.codestream else {}
 
 
 def write_scene(path: Path, target: Path, options: SceneOptions) -> None:
@@ -224,7 +230,7 @@ def scene_placeholder(product: str, reason: str, bands: Sequence[str], resolutio
 
 def scene_outside(product: str, bands: Sequence[str], resolution: int) -> Raster:
     """Return the placeholder for the scene of a product that does not reach the region."""
-    return _one_pixel(product, "the product does not reach the region", bands, resolution, "outside")
+    return _one_pixel(product, OUTSIDE, bands, resolution, "outside")
 
 
 def _one_pixel(product: str, reason: str, bands: Sequence[str], resolution: int, status: str) -> Raster:

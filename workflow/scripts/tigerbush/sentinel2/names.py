@@ -38,6 +38,8 @@ BANDS = {
     "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20,
     "B8": 10, "B8A": 20, "B9": 60, "B10": 60, "B11": 20, "B12": 20,
 }  # fmt: skip
+# the atmospheric correction uses the band of cirrus and does not deliver it
+ABSENT_BANDS = {"L2A": ("B10",)}
 # the bands that sites need: blue, green, red and near infrared
 SITE_BANDS = ("B2", "B3", "B4", "B8")
 

@@ -4,6 +4,7 @@ import math
 
 from tigerbush.product import Sensor
 from tigerbush.sentinel2.names import (
+    ABSENT_BANDS,
     BANDS,
     FORM,
     PATTERN,
@@ -15,7 +16,7 @@ from tigerbush.sentinel2.names import (
     role,
     why_not_read,
 )
-from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_epsg, tile_square
+from tigerbush.sentinel2.tiles import reaches, site_tiles, tile_corners, tile_epsg, tile_square
 
 BLOCK_METRES = {10: 10_240, 20: 12_800, 60: 11_520}
 
@@ -47,4 +48,6 @@ SENSOR = Sensor(
     square=tile_square,
     why_not_read=why_not_read,
     provisional=PROVISIONAL,
+    absent_bands=ABSENT_BANDS,
+    tile_corners=tile_corners,
 )

@@ -1,10 +1,12 @@
-"""The MGRS tiles that reach a site, computed from its coordinates alone."""
+"""The MGRS tiles that reach a site, and the place of a tile, computed from coordinates and names alone."""
 
 import math
+import re
 from functools import lru_cache
 
 from tigerbush.site import METRES_PER_DEGREE, Place
 
+_NAME = re.compile(r"(0[1-9]|[1-5][0-9]|60)([C-HJ-NP-X])([A-HJ-NP-Z])([A-HJ-NP-V])")
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
 _ROWS = "ABCDEFGHJKLMNPQRSTUV"
@@ -86,3 +88,37 @@ def tile_square(tile: str) -> tuple[float, float, float, float]:
     west = _SQUARE * (_COLUMNS[number % 3].index(column) + 1) // _LATTICE * _LATTICE
     north = equator + math.ceil((top - equator) / _LATTICE) * _LATTICE
     return west, north - _TILE, west + _TILE, north
+
+
+@lru_cache(maxsize=100_000)
+def tile_corners(tile: str) -> tuple[tuple[float, float], ...] | None:
+    """Return the corners of the square of a tile such as 33TVL; None when there is no such tile.
+
+    The inverse of `site_tiles`.
+
+    Returns
+    -------
+    tuple of (longitude, latitude) or None
+        Upper left, upper right, lower right, lower left, in degrees (WGS 84). Longitudes are those nearest to the
+        central meridian of the zone, so that they exceed 180 or -180 on the antimeridian.
+    """
+    import utm
+
+    match = _NAME.fullmatch(tile)
+    if match is None or match[3] not in _COLUMNS[int(match[1]) % 3]:
+        return None
+    zone, band = int(match[1]), match[2]
+    meridian = 6 * zone - 183
+    bottom = -80 + 8 * _BANDS.index(band)
+    top = bottom + (12 if band == "X" else 8)
+    west, south, east, north = tile_square(tile)
+    corners = []
+    for x, y in ((west, north), (east, north), (east, south), (west, south)):
+        latitude, longitude = utm.to_latlon(x, y, zone, northern=band >= "N", strict=False)
+        # the same meridian, seen from the zone
+        corners.append((float(longitude - meridian + 180) % 360 - 180 + meridian, float(latitude)))
+    longitudes, latitudes = zip(*corners, strict=True)
+    # zones are wider in the south of Norway and in Svalbard
+    half = 6 if band in "VX" else 3
+    in_zone = min(longitudes) < meridian + half and max(longitudes) > meridian - half
+    return tuple(corners) if in_zone and min(latitudes) < top and max(latitudes) > bottom else None

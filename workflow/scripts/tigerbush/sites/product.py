@@ -4,14 +4,13 @@ The tags of the result hold its status: `ok`, `outside` (the product does not re
 (a placeholder: all no-data, with the reason).
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tigerbush.grid import Grid
-from tigerbush.masks import CLEAR, DEFAULTS, MASK_NODATA, MASKED, UNKNOWN, MaskOptions
+from tigerbush.masks import DEFAULTS, MASK_NODATA, MEANING, MaskOptions
 from tigerbush.placeholder import placeholder_raster
 from tigerbush.product import ProductName
 from tigerbush.raster import Raster
@@ -130,7 +129,7 @@ def _mask_raster(classes: np.ndarray, image: Raster, tags: dict[str, str]) -> Ra
         tags={
             **image.tags,
             **tags,
-            "TIGERBUSH_MASK_VALUES": json.dumps({CLEAR: "clear", MASKED: "masked", UNKNOWN: "unknown"}),
+            "TIGERBUSH_MASK_VALUES": MEANING,
         },
     )
 

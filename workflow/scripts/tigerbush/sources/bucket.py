@@ -12,27 +12,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TypeVar
 
 from tigerbush.archives import Archive, archive_of, archives, archives_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import by_product, file_row, newest_baseline, table_row
 from tigerbush.product import ProductName
-from tigerbush.sensors import why_not_read
+from tigerbush.sensors import parse_name, why_not_read
 from tigerbush.sources.changes import same_files
+from tigerbush.sources.parallel import map_in_order, with_progress
 from tigerbush.sources.query import Query, Row, is_band_mask
 from tigerbush.sources.store import Store, StoredObject
 
 log = logging.getLogger(__name__)
 
-# steps of a long listing between two lines of progress
-_PROGRESS = 100
-
 # the row of a product and the rows of its files
 Description = tuple[Row, list[Row]]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+# the end of a folder of a year, of a month of it, or of a day
+_DAY = re.compile(r"(?:^|/)([0-9]{4}(?:/[0-9]{2}(?:/[0-9]{2})?)?)/$")
 
 
 @dataclass(frozen=True)
@@ -55,15 +52,20 @@ class ListedProduct:
 
     def matches(self, query: Query) -> bool:
         """Tell whether the query includes this product."""
-        return query.includes(self.name.level, self.name.tile, self.name.sensing_time.date().isoformat())
+        return query.includes(self.row)
+
+    @property
+    def row(self) -> Row:
+        """Its row in the table of products, as far as name and address tell."""
+        return table_row(self.name, url=self.url, granule="", size_bytes=0, cloud_percent=None)
 
 
 def list_store(
     store: Store, query: Query, prefixes: Sequence[str] | None = None
 ) -> tuple[list[Row], list[Row]]:
-    """List the products of the query's tiles and period.
+    """List the products of the query's tiles, or those chosen for scenes, in its period.
 
-    Names are selected by level, tile and newest baseline before anything else is requested. Products that have
+    Names are selected, also by newest baseline, before anything else is requested. Products that have
     rows from an earlier listing are not requested again.
 
     Parameters
@@ -85,17 +87,29 @@ def list_store(
     """
     products: dict[str, ListedProduct] = {}
     with ThreadPoolExecutor(store.connections) as pool:
-        for prefix in prefixes or _eodata_prefixes(query.level):
-            archive = _archive_by_tile(prefix)
-            listing = (
-                _list_tiles(pool, store, prefix, query, archive)
-                if archive
-                else _list_days(pool, store, prefix, query)
-            )
+        for listing in _listings(pool, store, query, prefixes):
             for product in listing:
                 if product.matches(query):
                     products.setdefault(product.name.product, product)
     return describe_products(store, products, query)
+
+
+def _listings(
+    pool: ThreadPoolExecutor, store: Store, query: Query, prefixes: Sequence[str] | None
+) -> Iterator[Iterator[ListedProduct]]:
+    """Yield a listing for each prefix: those of scenes are listed as they are, others by day or by tile."""
+    whole = query.scenes.prefixes if query.scenes else ()
+    chosen = [prefix.removeprefix(f"s3://{store.bucket}/") for prefix in whole]
+    for prefix in chosen or prefixes or _eodata_prefixes(query.level):
+        root, archive = _archive_by_tile(prefix)
+        if archive and root == prefix:
+            yield _list_tiles(pool, store, prefix, query, archive)
+        elif archive and chosen:
+            yield _list_tile_folders(pool, store, (root, archive), query, [prefix])
+        elif chosen:
+            yield _list_below(pool, store, prefix, query)
+        else:
+            yield _list_days(pool, store, prefix, query)
 
 
 def _eodata_prefixes(level: str) -> list[str]:
@@ -103,10 +117,13 @@ def _eodata_prefixes(level: str) -> list[str]:
     return [prefix for archive in archives_of(level) for prefix in archive.levels[level].prefixes]
 
 
-def _archive_by_tile(prefix: str) -> Archive | None:
-    """Return the archive that keeps files by tile below a prefix, if there is one."""
-    matching = (archive for archive in archives() if archive.tiles and prefix.endswith(archive.tiles.ending))
-    return next(matching, None)
+def _archive_by_tile(prefix: str) -> tuple[str, Archive | None]:
+    """Return the archive that keeps files by tile below a prefix, if there is one, and where its tiles begin."""
+    for archive in archives():
+        if archive.tiles and archive.tiles.ending in prefix:
+            head, ending, _ = prefix.rpartition(archive.tiles.ending)
+            return head + ending, archive
+    return prefix, None
 
 
 def describe_products(
@@ -123,6 +140,7 @@ def describe_products(
     products : mapping of str to ListedProduct
         By product name.
     query : Query
+        With a limit of scenes, no more new products are described than are needed.
     describe : callable, optional
         Returns the row of a product and the rows of its files; receives those of an earlier listing, which it returns
         if they are still the same. By default `describe_stored`.
@@ -130,9 +148,8 @@ def describe_products(
     describe = describe or describe_stored
     known_files = by_product(query.old_files)
     with ThreadPoolExecutor(store.connections) as pool:
-        newest = {
-            row["product"] for row in newest_baseline(map(_minimal_row, products.values()), query.replaced)
-        }
+        rows = newest_baseline((product.row for product in products.values()), query.replaced)
+        newest = {row["product"] for row in rows}
         with_files = {
             row["product"]
             for row in query.old_files
@@ -144,54 +161,128 @@ def describe_products(
             if row["product"] in newest & with_files and row["url"] == products[row["product"]].url
         }
         log.info("%d products, %d of them new", len(newest), len(newest - known.keys()))
-        described = _map(pool, lambda name: describe(store, products[name], known.get(name)), sorted(newest))
-        rows, files = [], []
-        for row, file_rows in _with_progress(described, len(newest), "products"):
-            rows.append(row)
-            files += [
-                file for file in file_rows if query.masks or not is_band_mask(file["role"], file["band"])
-            ]
+
+        def describe_all(names: Sequence[str]) -> list[Description]:
+            described = map_in_order(
+                pool, lambda name: describe(store, products[name], known.get(name)), names
+            )
+            return list(with_progress(described, len(names), "products"))
+
+        if query.scenes and query.scenes.limit:
+            described = _describe_first(query, sorted(newest), describe_all)
+        else:
+            described = describe_all(sorted(newest))
+    files = [
+        file
+        for _, file_rows in described
+        for file in file_rows
+        if query.masks or not is_band_mask(file["role"], file["band"])
+    ]
+    rows = sorted((row for row, _ in described), key=lambda row: row["product"])
     return rows, sorted(files, key=lambda row: (row["product"], row["name"]))
 
 
-def _minimal_row(product: ListedProduct) -> Row:
-    return table_row(product.name, url=product.url, granule="", size_bytes=0, cloud_percent=None)
+def _describe_first(
+    query: Query, names: Sequence[str], describe: Callable[[Sequence[str]], list[Description]]
+) -> list[Description]:
+    """Describe products in the order of their names until there are as many clear ones as the limit of scenes.
+
+    Those of the earlier listing stay listed, whatever the limit is today.
+    """
+    described: list[Description] = []
+    while names and (missing := query.scenes.limit - sum(query.scenes.is_clear(row) for row, _ in described)):
+        described += describe(names[:missing])
+        names = names[missing:]
+    known = {row["product"] for row in query.old}
+    return described + describe([name for name in names if name in known])
 
 
 def _list_days(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[ListedProduct]:
-    """List the products of each day in EODATA's layout."""
+    """List the products of each day in EODATA's layout; if products are chosen by name, only of their days."""
     days = [query.start + timedelta(days=i) for i in range((query.end - query.start).days)]
-    listings = _map(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
-    skipped, reason = 0, ""
-    for folders in _with_progress(listings, len(days), f"days of {prefix}"):
+    if query.scenes and query.scenes.products:
+        named = {parse_name(product).sensing_time.date() for product in query.scenes.products}
+        days = [day for day in days if day in named]
+    listings = map_in_order(pool, lambda day: store.folders(f"{prefix}{day:%Y/%m/%d}/"), days)
+    skipped = []
+    for folders in with_progress(listings, len(days), f"days of {prefix}"):
         for folder in folders:
             base, _, last = folder.removesuffix("/").rpartition("/")
             name = _product_name(last)
             if name is None or not base.startswith(prefix) or not is_address(folder.removesuffix("/")):
-                skipped += 1
-                reason = why_not_read(last) or reason
-            elif name.tile in query.tiles:
+                skipped.append(last)
+            elif query.scenes or name.tile in query.tiles:
                 yield ListedProduct(name, f"s3://{store.bucket}/{folder.removesuffix('/')}")
-    if skipped:
-        log.warning("%s: skipped %d name(s) that are not product names", prefix, skipped)
-    if reason:
+    _log_skipped(prefix, skipped)
+
+
+def _log_skipped(prefix: str, names: Sequence[str]) -> None:
+    """Log how many names are not product names, and why products with such names are not read."""
+    if names:
+        log.warning("%s: skipped %d name(s) that are not product names", prefix, len(names))
+    if reason := next(filter(None, map(why_not_read, reversed(names))), None):
         log.warning("%s: a product cannot be read: %s", prefix, reason)
+
+
+def _list_below(pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query) -> Iterator[ListedProduct]:
+    """List the products below a prefix, and in its folders of years, months and days in the period."""
+    waiting, skipped = [prefix], []
+    while waiting:
+        listings = list(map_in_order(pool, store.folders, waiting))
+        waiting = []
+        for folder in (folder for folders in listings for folder in folders):
+            path = folder.removesuffix("/")
+            last = path.rpartition("/")[2]
+            name = _product_name(last)
+            if not folder.startswith(prefix) or not is_address(path):
+                skipped.append(last)
+            elif name:
+                yield ListedProduct(name, f"s3://{store.bucket}/{path}")
+            elif day := _DAY.search(folder):
+                waiting += [folder] if query.reaches(day[1]) else []
+            else:
+                skipped.append(last)
+    _log_skipped(prefix, skipped)
 
 
 def _list_tiles(
     pool: ThreadPoolExecutor, store: Store, prefix: str, query: Query, archive: Archive
 ) -> Iterator[ListedProduct]:
-    """List the products of each tile and year in a bucket that keeps files by tile."""
-    tiles = archive.tiles
+    """List the products of each tile and year in a bucket that keeps files by tile.
+
+    Raises
+    ------
+    TigerbushError
+        When nothing says which tiles.
+    """
+    names = query.scenes.tiles_in_reach(archive.sensor) if query.scenes else query.tiles
+    if not names:
+        raise TigerbushError(
+            f"s3://{store.bucket}/{prefix} keeps products by tile, and nothing says which tiles; set scene.tiles, "
+            "scene.bbox or scene.products."
+        )
     years = range(query.start.year, query.last_day.year + 1)
-    folders = [f"{prefix}{tiles.folder(tile, year)}" for tile in sorted(query.tiles) for year in years]
-    for objects in _with_progress(_map(pool, store.objects, folders), len(folders), "tiles and years"):
+    folders = [f"{prefix}{archive.tiles.folder(tile, year)}" for tile in sorted(names) for year in years]
+    return _list_tile_folders(pool, store, (prefix, archive), query, folders)
+
+
+def _list_tile_folders(
+    pool: ThreadPoolExecutor,
+    store: Store,
+    root: tuple[str, Archive],
+    query: Query,
+    folders: Sequence[str],
+) -> Iterator[ListedProduct]:
+    """List the products in folders of a bucket that keeps files by tile; `root` is its prefix and its archive."""
+    prefix, archive = root
+    tiles = archive.tiles
+    for objects in with_progress(map_in_order(pool, store.objects, folders), len(folders), "tiles and years"):
         by_folder: dict[str, dict[str, StoredObject]] = {}
         for stored in objects:
             match = tiles.key.fullmatch(stored.key)
             if match and is_address(stored.key) and _in_period(match, query):
                 by_folder.setdefault(match["folder"], {})[match["file"]] = stored
-        for product in _map(
+        for product in map_in_order(
             pool,
             lambda files: _tile_product(store, prefix, archive, query.masks, *files),
             sorted(by_folder.items()),
@@ -306,22 +397,3 @@ def _product_name(text: str) -> ProductName | None:
         return sensor.parse(text) if text.endswith(sensor.suffix) else None
     except TigerbushError:
         return None
-
-
-def _map(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield the results in order; after a failure, work that has not started is cancelled."""
-    futures = [pool.submit(work, item) for item in items]
-    try:
-        for future in futures:
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _with_progress(results: Iterable[Result], total: int, unit: str) -> Iterator[Result]:
-    """Yield the results, and log the progress from time to time."""
-    for number, result in enumerate(results, 1):
-        yield result
-        if number % _PROGRESS == 0 or number == total:
-            log.info("%d of %d %s", number, total, unit)

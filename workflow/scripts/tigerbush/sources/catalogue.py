@@ -76,7 +76,7 @@ def list_catalogue(
 
 
 def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[Row], list[Row]]:
-    """List the products of the query's sites and period.
+    """List the products of the query's sites, or those chosen for scenes, in its period.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
     skipped.log_count()
     if not products:
         raise TigerbushError(
-            f"{catalogue} has no {query.level} products of the sites' tiles from {query.start} to {query.end} "
+            f"{catalogue} has no {query.subject} from {query.start} to {query.end} "
             f"({skipped.count} item(s) skipped); check period, source.level, source.bucket and source.collections."
         )
     silent: set[str] = set()

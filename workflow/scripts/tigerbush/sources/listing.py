@@ -1,16 +1,19 @@
 """List the products of any kind of source, and download whole files of remote ones."""
 
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from tigerbush.archives import archives_of
 from tigerbush.errors import TigerbushError
 from tigerbush.files import atomic_write
 from tigerbush.planning.addresses import is_address
+from tigerbush.planning.scenes import Selection
 from tigerbush.planning.source import FOLDERS, STORE_KEYS
-from tigerbush.planning.tables import keep_removed_rows
+from tigerbush.planning.tables import keep_removed_rows, newest_baseline
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
@@ -32,8 +35,11 @@ def list_products(
     finished: Callable[[str], object] = lambda product: False,
     masks: bool = False,
     replaced: dict[str, str] | None = None,
+    scenes: Mapping[str, Any] | None = None,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, including those of an earlier listing that it no longer has.
+
+    A local folder is listed as a whole; of other sources the products that sites need, and those chosen for scenes.
 
     Parameters
     ----------
@@ -53,6 +59,8 @@ def list_products(
         Whether to list the masks of single bands.
     replaced : dict, optional
         Receives the products of older baselines, which are not listed, with those that take their place.
+    scenes : mapping, optional
+        What `tigerbush.planning.scenes.selection_parameters` returns.
 
     Returns
     -------
@@ -73,27 +81,15 @@ def list_products(
         def belongs(row: Row) -> bool:
             return folder in Path(row["url"]).parents and level in (None, row["level"])
     else:
-        tiles, dates = _tiles(level, sites), map(date.fromisoformat, period)
-        collections, places = source["collections"], _places(sites)
-        query = Query(level, tiles, *dates, places, collections, old, old_files, masks, replaced)
         store = open_store(source, connections=connections)
         bucket = f"s3://{store.bucket}/"
-        if source["kind"] == "s3":
-            where = bucket
-            listed, files = list_store(store, query, source["prefixes"])
-        else:
-            where = source["catalogue"]
-            listed, files = search_catalogue(store, where, query)
+        where = bucket if source["kind"] == "s3" else source["catalogue"]
+        queries = _queries(source, sites, period, (old, old_files, masks, replaced), scenes)
+        listed, files = _merged((_list_remote(store, source, query, where) for query in queries), replaced)
 
         def belongs(row: Row) -> bool:
-            in_source = row["url"].startswith((bucket, where))
-            return in_source and query.includes(row["level"], row["tile"], row["sensing_time"][:10])
+            return row["url"].startswith((bucket, where)) and any(query.includes(row) for query in queries)
 
-    if not listed:
-        raise TigerbushError(
-            f"{where} has no {level or ''} products of the sites' tiles in the period; check source.prefixes, "
-            "source.level, period and the table of sites."
-        )
     rows = keep_removed_rows(
         old, listed, lambda row: belongs(row) or finished(row["product"]), where, replaced
     )
@@ -105,6 +101,56 @@ def list_products(
 def _places(sites: Sequence[Mapping]) -> list[Place]:
     """Return the places of sites, each once, although a site may be listed once for each zone."""
     return list(dict.fromkeys(Place(**{**site, "zone": None}) for site in sites))
+
+
+def _queries(
+    source: Mapping,
+    sites: Sequence[Mapping],
+    period: Sequence[str],
+    listing: tuple[Sequence[Row], Sequence[Row], bool, dict[str, str]],
+    scenes: Mapping[str, Any] | None,
+) -> list[Query]:
+    """Return the queries for sites and for scenes, as far as there are any.
+
+    `listing` are `old`, `old_files`, `masks` and `replaced`.
+    """
+    query = Query(
+        source["level"],
+        _tiles(source["level"], sites),
+        *map(date.fromisoformat, period),
+        _places(sites),
+        source["collections"],
+        *listing,
+    )
+    of_scenes = [replace(query, scenes=Selection.of(scenes, source))] if scenes else []
+    return [query] * bool(sites) + of_scenes
+
+
+def _list_remote(store: Store, source: Mapping, query: Query, where: str) -> tuple[list[Row], list[Row]]:
+    """List the products of a query; refuse a query that finds none."""
+    if source["kind"] != "s3":
+        return search_catalogue(store, where, query)
+    rows, files = list_store(store, query, source["prefixes"])
+    if not rows:
+        raise TigerbushError(
+            f"{where} has no {query.subject} in the period; check source.prefixes, source.level, period and "
+            f"{query.advice}."
+        )
+    return rows, files
+
+
+def _merged(
+    listings: Iterable[tuple[list[Row], list[Row]]], replaced: dict[str, str]
+) -> tuple[list[Row], list[Row]]:
+    """Merge listings of one source, in which a product has the same rows."""
+    rows: dict[str, Row] = {}
+    files: dict[tuple[str, str], Row] = {}
+    for listed, listed_files in listings:
+        rows |= {row["product"]: row for row in listed}
+        files |= {(row["product"], row["name"]): row for row in listed_files}
+    newest = newest_baseline(rows.values(), replaced)
+    names = {row["product"] for row in newest}
+    return newest, [row for (product, _), row in sorted(files.items()) if product in names]
 
 
 def _tiles(level: str, sites: Sequence[Mapping]) -> set[str]:

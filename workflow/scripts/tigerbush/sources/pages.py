@@ -16,7 +16,7 @@ from pystac_client.stac_api_io import StacApiIO
 from tigerbush.archives import archives_of
 from tigerbush.errors import RemoteError, TigerbushError
 from tigerbush.files import parse_json
-from tigerbush.site import Place
+from tigerbush.planning.scenes import Box
 from tigerbush.sources.query import Query
 from tigerbush.sources.retries import request_with_retries
 from tigerbush.sources.web import BusyError, Response, Web, tls_problem
@@ -50,7 +50,7 @@ def catalogue_errors(catalogue: str) -> Iterator[None]:
 
 
 def stac_items(pages: "Pages", query: Query) -> Iterator[object]:
-    """Search a STAC API, site by site; yield the entries of its pages, which need not be valid items.
+    """Search a STAC API, area by area; yield the entries of its pages, which need not be valid items.
 
     Raises
     ------
@@ -61,11 +61,11 @@ def stac_items(pages: "Pages", query: Query) -> Iterator[object]:
     """
     client = pystac_client.Client.open(pages.catalogue, stac_io=_StacPages(pages))
     collections = query.collections or _collections_of_level(client, pages, query)
-    for place in query.sites:
+    for box in query.boxes:
         pages.requested.clear()
         search = client.search(
             collections=list(collections),
-            bbox=place.bounding_box,
+            bbox=box,
             datetime=f"{query.start}/{query.last_day}",
             limit=PAGE,
         )
@@ -85,21 +85,22 @@ def _collections_of_level(client: pystac_client.Client, pages: "Pages", query: Q
 
 
 def odata_entries(pages: "Pages", query: Query) -> Iterator[object]:
-    """Search an OData catalogue, site by site; yields and raises the same as `stac_items`."""
-    for place in query.sites:
+    """Search an OData catalogue, area by area; yields and raises the same as `stac_items`."""
+    for box in query.boxes:
         for archive in archives_of(query.level):
             pages.requested.clear()
-            parameters = _odata_query(place, archive.levels[query.level].conditions, query)
+            parameters = _odata_query(box, archive.levels[query.level].conditions, query)
             address = requests.Request("GET", f"{pages.catalogue}/Products", params=parameters).prepare().url
             yield from _new_entries(pages.catalogue, _odata_pages(pages, address), "Name")
 
 
-def _odata_query(place: Place, conditions: Sequence[str], query: Query) -> dict[str, str]:
-    west, south, east, north = place.bounding_box
-    ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
+def _odata_query(box: Box | None, conditions: Sequence[str], query: Query) -> dict[str, str]:
+    if box:
+        west, south, east, north = box
+        ring = f"{west} {south},{east} {south},{east} {north},{west} {north},{west} {south}"
+        conditions = (*conditions, f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')")
     conditions = (
         *conditions,
-        f"OData.CSC.Intersects(area=geography'SRID=4326;POLYGON(({ring}))')",
         f"ContentDate/Start ge {query.start}T00:00:00.000Z",
         f"ContentDate/Start le {query.last_day}T23:59:59.999Z",
     )

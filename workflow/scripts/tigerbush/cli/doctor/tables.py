@@ -23,7 +23,8 @@ Rows = dict[str, dict[str, Any]]
 def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
     """Read the tables and the weather as a run does, and compare them with each other."""
     sites = sites_of(config, directory)
-    yield Finding("sites", True, f"{len(sites)} in {directory / config['sites']}")
+    without = "none, for the target scenes alone (sites is null)"
+    yield Finding("sites", True, f"{len(sites)} in {directory / config['sites']}" if sites else without)
     yield from check_weather(config, sites, directory)
     table = directory / config["products"]
     stale = stale_table(config, sites, directory)
@@ -36,12 +37,12 @@ def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
     else:
         yield Finding("products", True, f"{table} will be written by ./tigerbush discover")
     days = [row["sensing_time"][:10] for row in products.values()]
-    if warning := period_warning(**config["period"], days=days):
+    if sites and (warning := period_warning(**config["period"], days=days)):
         yield Finding("period", True, warning, warning=True)
     place = config["products"]
     if config["source"]["kind"] == "local" and (stale or not products):
         products, place = products_in(directory / config["source"]["path"]), config["source"]["path"]
-    if products:
+    if sites and products:
         yield from check_tiles(config | {"products": place}, sites, products, read_zones(table))
 
 

@@ -18,6 +18,7 @@ from tigerbush.cli.configuration import (
     sites_of,
     snakemake_arguments,
     stale_table,
+    targets_of,
 )
 from tigerbush.cli.plan.cost import Output, estimate, report, submitted_jobs
 from tigerbush.cli.snakemake import read_snakemake
@@ -29,7 +30,7 @@ from tigerbush.planning.tables import PRODUCT, read_rows
 _QUIET = ("--cores", "1", "--workflow-profile", "none")
 _STATS = re.compile(r"^([a-z_]+) +([0-9]+)$", re.MULTILINE)
 _PRODUCT = re.compile(
-    rf"(?:results/(?:([^/]+)/)?(?:products|scenes|downloads)/)({PRODUCT})(?:_mask|\.window.*)?\.\w+"
+    rf"results/(?:([^/]+)/)?(?:products|scenes(?:/[^/]+/[^/]+)?|downloads)/({PRODUCT})(?:_mask|\.window.*)?\.\w+"
 )
 _DATE = re.compile(r"results/([^/]+)/([0-9]{4}-[0-9]{2}-[0-9]{2})/[^/]+")
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     sites = sites_of(config, options.directory)
     if stale := stale_table(config, sites, options.directory):
         raise TigerbushError(stale)
-    arguments = [*options.targets, *_QUIET, *snakemake_arguments(options)]
+    arguments = [*targets_of(options, config), *_QUIET, *snakemake_arguments(options)]
     jobs = jobs_of(read_snakemake(["--dry-run", *arguments]))
     outputs = outputs_of(read_snakemake(["--summary", *arguments]))
     profile = read_profile(options.profile)

@@ -32,6 +32,8 @@ CPU_SECONDS = {
     "write_subimages": (0.3, 0.5),  # estimated
     "read_weather": (0.25, 0.0),  # estimated
     "summarise_date": (0.22, 0.04),
+    # estimated from a scene classification of 20 m
+    "mask_scene": (3.0, 0.0),
 }
 # any other rule; estimated
 OTHER_SECONDS = 0.3

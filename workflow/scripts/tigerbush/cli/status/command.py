@@ -21,13 +21,15 @@ from tigerbush.cli.configuration import (
     read_profile,
     read_run_configuration,
     snakemake_arguments,
+    targets_of,
 )
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.cli.status.queue_azure import azure_queue
 from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.errors import TigerbushError
-from tigerbush.placeholder import failed_outputs, kept_results
-from tigerbush.planning.tables import RESERVED, read_rows
+from tigerbush.placeholder import failed_outputs, kept_results, product_of
+from tigerbush.planning.scenes import is_scene, scene_results
+from tigerbush.planning.tables import RESERVED, read_products, read_rows
 from tigerbush.runs.changes import FINISHED, left_over, left_over_sentence
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
 
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     config = read_run_configuration(options)
     profile = read_profile(options.profile)
     latest = read_run(options.directory)
-    arguments = [*options.targets, *snakemake_arguments(options)]
+    arguments = [*targets_of(options, config), *snakemake_arguments(options)]
     if profile.get("default-storage-provider"):
         # the outputs are in remote storage, which the profile names
         arguments += ["--profile", options.profile]
@@ -71,8 +73,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
             for job, state in zip(jobs, states, strict=True)
             if state == "failed"
         ],
-        "failed_products": sorted({path.stem for path in failed} - {path.stem for path in kept}),
-        "kept_products": {path.stem: reason for path, reason in kept.items()},
+        "failed_products": sorted(set(map(product_of, failed)) - set(map(product_of, kept))),
+        "kept_products": {product_of(path): reason for path, reason in kept.items()},
         "left_over": []
         if options.targets
         else left_over(finished_results(options.directory / "results"), wanted_dates(jobs)),
@@ -92,17 +94,20 @@ def results_of_failures(
 ) -> tuple[list[Path], dict[Path, str]]:
     """Return the results of failed products, and those that were kept, with reasons, as far as they are still wanted.
 
-    Those of a site are wanted if a job makes them, scenes and copies if the table has their product; others were left
-    by other configurations.
+    Those of a site are wanted if a job makes them, scenes if the configuration chooses them, copies if the table has
+    their product; others were left by other configurations.
     """
     results = directory / "results"
     outputs = {output for job in jobs for output in job.outputs}
-    products = {row["product"] for row in read_rows(directory / config["products"])}
+    table = directory / config["products"]
+    products = read_products(table) if table.exists() else {}
+    scenes = scene_results(products, config)
 
-    def is_wanted(path: Path) -> bool:
-        if path.relative_to(results).parts[0] in RESERVED:
-            return path.stem in products
-        return str(path.relative_to(directory)) in outputs
+    def is_wanted(result: Path) -> bool:
+        path = result.relative_to(directory)
+        if is_scene(path):
+            return path in scenes
+        return path.stem in products if path.parts[1] in RESERVED else str(path) in outputs
 
     kept = {path: reason for path, reason in kept_results(results).items() if is_wanted(path)}
     return list(filter(is_wanted, failed_outputs(results))), kept
@@ -192,7 +197,9 @@ def _queue(latest: Run, profile: Mapping) -> tuple[list[QueueJob], str | None]:
 
 def _site(job: Job) -> str:
     """Return the site of a job, `scenes`, or `all` for what belongs to no site."""
-    parts = PurePosixPath(_path_in_results(min(job.outputs))).parts
+    # fingerprints lie in a folder of their own
+    name = min(job.outputs, key=lambda path: ("/fingerprints/" in path, path))
+    parts = PurePosixPath(_path_in_results(name)).parts
     if parts[:1] != ("results",) or len(parts) < 3:
         return "all"
     if parts[1].startswith("scenes"):

@@ -1,0 +1,20 @@
+"""Write the cloud mask of a whole product, on the grid of its scene."""
+
+from pathlib import Path
+
+from tigerbush.job import job_log
+from tigerbush.scenes.mask import SceneMaskOptions, make_mask
+from tigerbush.verification import records_folder
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        make_mask(
+            # the local copy if there is one, else where the product is in the source
+            Path([*snakemake.input, snakemake.params.path][0]),
+            Path(snakemake.output[0]),
+            snakemake.wildcards.product,
+            SceneMaskOptions.of(snakemake.params.mask),
+            last_attempt=snakemake.resources.attempt > snakemake.params.retries,
+            # a copy was verified when it was made; verifying changes no result, so it is not a parameter
+            records=None if snakemake.input else records_folder(snakemake.config["source"]),
+        )
