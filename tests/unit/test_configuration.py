@@ -355,5 +355,3 @@ def test_prices():
 )  # fmt: skip
 def test_steps(day, step, expected):
     assert step_from(date.fromisoformat(day), step).isoformat() == expected
-
-
