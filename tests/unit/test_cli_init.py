@@ -294,6 +294,18 @@ def test_a_site_that_is_not_added(written, tmp_path, capsys, monkeypatch, words,
     assert table.read_bytes() == content
 
 
+def test_a_configuration_without_sites(written, tmp_path, capsys):
+    written(site="a")
+    config = tmp_path / "config" / "a.yaml"
+    sites = next(line for line in config.read_text().splitlines() if line.startswith("sites:"))
+    config.write_text(config.read_text().replace(sites, "sites: null") + "scene: {limit: 8}\n")
+    capsys.readouterr()
+    assert main(["init", "--add", "config/a.yaml", "--site", "b", *PLACE]) == 1
+    assert capsys.readouterr().err == (
+        "tigerbush: config/a.yaml has no table of sites to add to; set sites to one first.\n"
+    )
+
+
 def test_a_configuration_whose_table_is_gone(written, tmp_path, capsys):
     written(site="a")
     (tmp_path / "config" / "a_sites.tsv").unlink()

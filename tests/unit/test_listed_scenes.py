@@ -8,9 +8,12 @@ from catalogues_in_memory import ODATA, Stac, encoded, entry, item, page
 from catalogues_in_memory import listed as search
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, without_waiting
+from test_kept_results import script
 from test_store_products import DAYS, listed, objects_of, products, tile_of
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.scenes import Selection
+from tigerbush.planning.tables import read_products
+from tigerbush.planning.zones import read_zones
 from tigerbush.sources import store as remote
 from tigerbush.sources.listing import list_products
 
@@ -256,3 +259,37 @@ def test_a_product_that_is_gone_stays(monkeypatch, caplog):
     assert (products(again), len(more)) == (NAMES, len(files))
     again, _ = list_products(SOURCE, [], PERIOD, rows, files, scenes=scenes | {"tiles": ["33TUL", "33TVM"]})
     assert products(again) == [NAMES[0], NAMES[2]]
+
+
+def test_a_smaller_limit_makes_no_product_gone(monkeypatch):
+    """Those beyond it are still in the source, and stay in the table as they are."""
+    bucket = put(*NAMES)
+    monkeypatch.setattr(remote, "_client", lambda **options: bucket)
+    rows, files = list_products(SOURCE, [], PERIOD, [], [], scenes=KEYS | {"tiles": list(TILES)})
+    del bucket.objects[next(key for key in bucket.objects if NAMES[3] in key and "MTD_MSI" in key)]
+    for key in [key for key in bucket.objects if NAMES[4] in key]:
+        del bucket.objects[key]
+    scenes = KEYS | {"tiles": list(TILES), "limit": 1, "max_cloud_percent": 50}
+    again, _ = list_products(SOURCE, [], PERIOD, rows, files, scenes=scenes)
+    changed = {row["product"]: row["etag"] != row["first_etag"] for row in again if not row["gone"]}
+    assert changed == dict.fromkeys(NAMES[:3], False) | {NAMES[3]: True}
+    assert products(again) == NAMES
+
+
+DISCOVER = script("discover_products")
+
+
+@pytest.mark.parametrize(("scenes", "tiles"), [(None, ["33TTL"]), ({"tiles": ["32TQR"]}, ["32TQR", "33TTL"])])
+def test_scenes_of_a_zone_in_which_a_site_is_not_measured(monkeypatch, tmp_path, scenes, tiles):
+    """Tiles of 32T reach the site, too; its own zone covers it as well, and goes first."""
+    names = [name_of("20170201", tile=tile) for tile in ("32TQR", "33TTL")]
+    bucket = put(*names)
+    monkeypatch.setattr(remote, "_client", lambda **options: bucket)
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "products.tsv"
+    site = {"site": "a", "longitude": 12.2, "latitude": 45.6, "region_size": 0.0037}
+    options = {"sites": {"a": site}, "period": PERIOD, "connections": 1}
+    keys = scenes and KEYS | scenes
+    DISCOVER(table, tmp_path / "files.tsv", source=SOURCE, **options, scenes=keys)
+    assert sorted(row["tile"] for row in read_products(table).values()) == tiles
+    assert read_zones(table) == {"a": 32633}

@@ -201,6 +201,8 @@ def _add(options: argparse.Namespace, given: dict[str, object]) -> int:
     config = read_configuration(
         argparse.Namespace(configfile=[str(options.add)], config=[], directory=directory)
     )
+    if config["sites"] is None:
+        raise TigerbushError(f"{options.add} has no table of sites to add to; set sites to one first.")
     check_table_of_sites(config, directory)
     site = {question.name: _ask(question, given) for question in PLACE}
     table = directory / config["sites"]
