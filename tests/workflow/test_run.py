@@ -123,6 +123,8 @@ def test_a_source_that_breaks_while_it_is_read(run):
     path = next((run.folder / "products").glob("*20170210T*.SAFE/GRANULE/*/IMG_DATA/*_B04.jp2"))
     path.unlink()
     path.symlink_to("/proc/self/mem")  # an input/output error
+    # which states another size
+    (path.parents[3] / "manifest.safe").unlink()
     for arguments in ((), ("--config", "source={access: storage, path: products}")):
         run.snakemake(SUMMARIES, *arguments, status=1)
         reason = run.summary()["metadata"]["failed_products"][name_of("20170210")]
