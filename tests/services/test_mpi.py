@@ -111,6 +111,7 @@ def test_retry_makes_only_what_failed(products, tmp_path):
 def test_a_replaced_product_is_the_only_one_made_again(products, tmp_path):
     copied = shutil.copytree(products, tmp_path / "products")
     run = configure_run(tmp_path / "work", copied, 2)
+    run.configure(run.config | {"scene": {"mpi": {"ranks": 2}, "mask": True}})
     run.snakemake("scenes", status=1)
     before = scenes(run)
     replaced = name_of("20170105")
@@ -122,8 +123,9 @@ def test_a_replaced_product_is_the_only_one_made_again(products, tmp_path):
     run.snakemake("scenes", status=1)
     changed = {name for name, digest in scenes(run).items() if before[name] != digest}
     assert changed == {f"{replaced}.tif"}
-    # with the one that failed
-    assert "2 of 6 scenes to make" in (run.folder / "logs" / "resample_scenes.log").read_text()
+    # with the one that failed; its mask has not
+    messages = (run.folder / "logs" / "resample_scenes.log").read_text()
+    assert "2 of 6 scenes to make" in messages and "1 of 6 masks to make" in messages
     assert run.planned("scenes") == {"scenes": 1, "check_scenes": 1}
 
 

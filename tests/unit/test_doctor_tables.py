@@ -64,6 +64,19 @@ FINE = [
 ]
 
 
+@pytest.mark.parametrize("end", ["2017-04-01", "2017-03-31"])
+def test_without_sites(folder, end):
+    """No period is dropped, and no site lies outside of anything."""
+    period = {"start": "2017-01-01", "end": end, "step": "1m"}
+    without = ("ok", "sites", "none, for the target scenes alone (sites is null)")
+    assert findings(folder, sites=None, period=period) == [without, FINE[1]]
+    write_products(folder, name_of("20170110"))
+    assert findings(folder, sites=None, period=period) == [
+        without,
+        ("ok", "products", "1 in results/products.tsv"),
+    ]
+
+
 @pytest.mark.input(
     "Tables of sites", "a table of sites with a byte order mark, Windows line ends or blank lines",
     "read",

@@ -139,6 +139,40 @@ def test_masks_of_products_that_cannot_be_read(run):
     assert (read_raster(mask).data == 1).all()
 
 
+@pytest.mark.input(
+    "Scenes",
+    "a product replaced under its name, or a scene or mask damaged after it was finished, without sites",
+    "the scene and mask of that product alone are made again, the latter by `retry`",
+)
+def test_replaced_products_and_damaged_scenes_without_sites(run):
+    (run.folder / "sites.tsv").unlink()
+    changed(run, limit=2)
+    run.snakemake("scenes")
+    before = scenes(run)
+    shutil.rmtree(run.folder / "products" / f"{NAMES[0]}.SAFE")
+    write_product(run.folder / "products", NAMES[0], scene_of(7, clouds=[]))
+    assert f"replaced: {NAMES[0]} (" in run.tigerbush("discover", "--configfile", "config.yaml")
+    assert run.planned("scenes") == {"resample_scene": 1, "mask_scene": 1, "check_scenes": 1, "scenes": 1}
+    run.snakemake("scenes")
+    assert scenes(run).keys() == before.keys()
+    assert {name for name in before if NAMES[1] in name} == {
+        name for name in before if scenes(run)[name] == before[name]
+    }
+    finished = scenes(run)
+    damaged = [run.folder / name for name in files(NAMES[:1], ["_mask.tif"]) + files(NAMES[1:2], [".tif"])]
+    for path in damaged:
+        # in the last block; the header is whole
+        path.write_bytes(path.read_bytes()[:-40])
+    printed = run.tigerbush("doctor", "--results", "--directory", str(run.folder), status=1)
+    assert "2 damaged; make them again: ./tigerbush retry" in printed
+    printed = run.tigerbush("retry", "--configfile", "config.yaml", "--cores", "2")
+    assert printed.startswith("2 damaged result(s):\n")
+    assert {name: content[0] for name, content in scenes(run).items()} == {
+        name: content[0] for name, content in finished.items()
+    }
+    assert run.planned("scenes") == {}
+
+
 def test_masks_of_products_that_are_gone(run):
     """A finished mask is kept, as a scene is; a mask that never was is a failed product, and its scene stays."""
     changed(run, mask=False)
