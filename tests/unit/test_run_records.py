@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fabricate import name_of
+from test_retry import CONFIG, row_of
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.cli.__main__ import module_of
 from tigerbush.cli.status import command as status
@@ -17,6 +18,7 @@ from tigerbush.cli.status.command import advice, classify, run_state
 from tigerbush.cli.status.records import Job, Run, read_run, unfinished
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import record_path
+from tigerbush.planning.tables import COLUMNS, write_table
 from tigerbush.runs.mark import Mark
 from tigerbush.runs.queue_slurm import QueueJob
 
@@ -159,7 +161,8 @@ RULES = {
 def report(folder, monkeypatch, capsys):
     """`report(words, jobs, queue=...)` is the exit status of status and what it printed."""
     asked = []
-    monkeypatch.setattr(status, "read_run_configuration", lambda options: {"products": "table.tsv"})
+    config = CONFIG | {"products": "table.tsv"}
+    monkeypatch.setattr(status, "read_run_configuration", lambda options: config)
 
     def run(*words, jobs=JOBS, queue=None, profile=None):
         monkeypatch.setattr(status, "read_profile", lambda name: profile or {})
@@ -190,7 +193,7 @@ def report(folder, monkeypatch, capsys):
 
 
 def test_the_whole_of_a_status(report, folder):
-    (folder / "table.tsv").touch()
+    write_table(folder / "table.tsv", [], COLUMNS)
     (folder / "logs").mkdir()
     (folder / "logs" / "date.log").write_text("first\n  RuntimeError: no\n error again\n")
     code, text = report("--json")
@@ -225,7 +228,7 @@ def in_trouble(folder):
     scenes = folder / "results" / "scenes"
     scenes.mkdir(parents=True)
     names = [name_of(day) for day in ("20170110", "20170111", "20170112")]
-    (folder / "table.tsv").write_text("\n".join(["product", *names]) + "\n")
+    write_table(folder / "table.tsv", map(row_of, names), COLUMNS)
     for name in names:
         (scenes / f"{name}.tif").touch()
     record_path(scenes / f"{name_of('20170110')}.tif").write_text('{"reason": "[red]it is gone."}')

@@ -225,7 +225,10 @@ def test_damage_that_no_listing_tells(finished):
     assert {name: it for name, it in contents(finished).items() if name in february} == february
     status = json.loads(finished.tigerbush("status", "--json", "--configfile", "config.yaml", status=1))
     assert list(status["kept_products"]) == [name_of("20170210")]
-    assert "_B04.jp2 is damaged: its checksum is not the one that the product states" in status["kept_products"][name_of("20170210")]
+    assert (
+        "_B04.jp2 is damaged: its checksum is not the one that the product states"
+        in status["kept_products"][name_of("20170210")]
+    )
     assert status["failed_products"] == []
     changed(finished, {"composite": {"mask_buffer": 1}, "on_gone": "keep"})
     finished.snakemake(SUMMARIES)
