@@ -87,7 +87,7 @@ def test_cogs_give_the_same_results_as_a_local_folder(local, l2a, catalogue, tmp
         for pair in zip(scenes, others, strict=True):
             assert_same_scene(*pair)
     search = catalogue.searches[0]
-    assert (search["collections"], search["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-03-31T23:59:59Z")
+    assert (search["collections"], search["datetime"]) == ([C1], "2017-01-01T00:00:00Z/2017-04-01T23:59:59Z")
     assert len(catalogue.searches) == 2  # two items per page
     if access == "storage":
         return

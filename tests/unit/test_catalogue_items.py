@@ -213,6 +213,19 @@ def test_items_that_are_skipped(monkeypatch, caplog, change, reason):
     assert caplog.messages[-1] == f"{URL}: skipped 1 item(s)"
 
 
+def test_skipped_items_are_told_by_name_all_of_them(monkeypatch, caplog):
+    """The log names twenty."""
+    bad = [{"id": f"x{number}\n"} for number in range(22)] + ["a\tb"]
+    skipped = []
+    rows_of(monkeypatch, [*bad, with_assets({})], skipped=skipped)
+    reason = KIND.format("geometry")
+    assert skipped[:22] == [(repr(f"x{number}\n"), reason) for number in range(22)]
+    assert skipped[22][0] == "'a\\tb'" and len(skipped) == 23
+    assert caplog.messages == [
+        *(f"{URL}: skipped {name}: {reason}" for name, reason in skipped[:20]), f"{URL}: skipped 23 item(s)",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("cloud", "text"), [(0, "0"), (100, "100"), (3.14159265, "3.14159"), (None, "")])
 def test_cloud_cover_of_an_item(monkeypatch, cloud, text):
     item = with_assets({}, properties={"eo:cloud_cover": cloud})

@@ -160,7 +160,7 @@ def assert_asked_for(address, ring):
     assert query | {"$filter": query["$filter"].replace(written, "*")} == {
         "$filter": "Collection/Name eq 'SENTINEL-2' and contains(Name,'MSIL2A') and "
         "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((*))') and "
-        "ContentDate/Start ge 2017-02-01T00:00:00.000Z and ContentDate/Start le 2017-03-01T23:59:59.999Z",
+        "ContentDate/Start ge 2017-02-01T00:00:00.000Z and ContentDate/Start lt 2017-03-02T00:00:00.000Z",
         "$orderby": "ContentDate/Start",
         "$top": "100",
     }

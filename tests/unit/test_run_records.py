@@ -202,7 +202,7 @@ def test_the_whole_of_a_status(report, folder):
         {
             "run": "ended", "discovered": True, "rules": RULES, "sites": SITES,
             "failed": [{"rule": "date", "log": "logs/date.log", "error": "RuntimeError: no"}],
-            "failed_products": [], "kept_products": {}, "left_over": [], "gone_products": [], "queue": [], "slurm": {"failed": {}, "refused_for_now": {}}, "advice": None,
+            "failed_products": [], "kept_products": {}, "left_over": [], "gone_products": [], "skipped_items": 0, "queue": [], "slurm": {"failed": {}, "refused_for_now": {}}, "advice": None,
         },
     )  # fmt: skip
     assert report.asked == [(["t", "--directory", str(folder), "--configfile", "c.yaml"], status.PLAN)]

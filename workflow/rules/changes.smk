@@ -1,4 +1,4 @@
-"""Before the first job: warnings of a source that differs from the table of products, and of results left over."""
+"""Before the first job: warnings of a period that is cut off, a source that has changed, and results left over."""
 
 from pathlib import PurePosixPath
 
@@ -42,3 +42,14 @@ def finished_results():
     prefix = f"{STORED}/{RESULTS}/"
     names = (PurePosixPath(blob.removeprefix(prefix)) for blob in stored_blobs() if blob.startswith(prefix))
     return [str(name) for name in names if any(map(name.match, patterns))]
+
+
+def warn_of_dropped_period():
+    """Warn when the last period is incomplete, as after the last day of a month taken for the end."""
+    days = [row.get("sensing_time", "")[:10] for row in TABLES.read_rows(Path(config["products"]))]
+    if warning := from_library("planning.periods").period_warning(**config["period"], days=days):
+        logger.warning(warning)
+
+
+if is_main_process() and SITES:
+    warn_of_dropped_period()

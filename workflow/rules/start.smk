@@ -78,13 +78,6 @@ def refuse_memory_per_cpu():
         )
 
 
-def warn_of_dropped_period():
-    """Warn when the last period is incomplete, as after the last day of a month taken for the end."""
-    days = [row.get("sensing_time", "")[:10] for row in TABLES.read_rows(Path(config["products"]))]
-    if warning := from_library("planning.periods").period_warning(**config["period"], days=days):
-        logger.warning(warning)
-
-
 def refuse_what_cannot_run():
     """Refuse what cannot run once the executor is known, before planning and before sources are uploaded."""
     refuse_memory_per_cpu()
@@ -107,9 +100,6 @@ def regroup_jobs(original, dag):
 if not workflow.is_main_process:
     # retries are counted by the process that submits the job, which sees how each attempt ended
     Job.restart_times = 0
-
-if is_main_process() and SITES:
-    warn_of_dropped_period()
 
 # before Snakemake locks the folder and reads results that another run may be changing
 if workflow.is_main_process:

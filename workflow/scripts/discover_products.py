@@ -1,7 +1,7 @@
 """List the products of the source and write products.tsv and files.tsv."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tigerbush.job import job_log
@@ -12,6 +12,7 @@ from tigerbush.planning.tables import (
     COLUMNS,
     FILE_COLUMNS,
     REPLACED_COLUMNS,
+    SKIPPED_COLUMNS,
     ZONE,
     is_row,
     read_rows,
@@ -34,6 +35,14 @@ def results_of(product: str) -> list[Path]:
     return [*sorted(Path("results").glob(f"*/products/{product}.tif")), *filter(Path.exists, scenes)]
 
 
+def write_pairs(path: Path, columns: tuple[str, str], pairs: Sequence[tuple[str, str]]) -> None:
+    """Write a table of pairs; none leave no table."""
+    if pairs:
+        write_table(path, [dict(zip(columns, pair, strict=True)) for pair in pairs], columns)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def main(
     products: Path,
     files: Path,
@@ -53,8 +62,9 @@ def main(
         zones = (zones or {}) | zones_of(undecided, zones, tiles_of(old))
     places = sites_in_zones(sites, zones)
     replaced: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
     rows, file_rows = list_products(
-        source, places, period, old, old_files, connections, results_of, snap_masks, replaced, scenes
+        source, places, period, old, old_files, connections, results_of, snap_masks, replaced, skipped, scenes
     )
     zones |= zones_of(undecided, zones, tiles_of(rows))
     rejected = {tile for _, tile in rejected_tiles(tiles_of(rows), sites, zones)}
@@ -70,9 +80,13 @@ def main(
         log.info("%s", line)
     # the others first, so that a table of products never lacks them
     write_table(files, file_rows, FILE_COLUMNS)
-    pairs = [dict(zip(REPLACED_COLUMNS, pair, strict=True)) for pair in sorted(replaced.items())]
-    write_table(products.with_name("replaced.tsv"), pairs, REPLACED_COLUMNS)
-    write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), zones)
+    write_pairs(products.with_name("replaced.tsv"), REPLACED_COLUMNS, sorted(replaced.items()))
+    write_pairs(products.with_name("skipped.tsv"), SKIPPED_COLUMNS, skipped)
+    if source["kind"] == "sample":
+        # git tracks this table, and the times of simulated products are new on each machine
+        write_table(products, [{column: row[column] for column in COLUMNS} for row in rows], COLUMNS)
+    else:
+        write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), zones)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ CHANGE_COLUMNS = ("time", "etag", "first_etag", "gone")
 FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
 # products that are not in the table of products, and those that take their place; in replaced.tsv beside it
 REPLACED_COLUMNS = ("product", "replaced_by")
+# entries of a catalogue that cannot be used; in skipped.tsv beside it
+SKIPPED_COLUMNS = ("item", "reason")
 _FILE_CHECKS: dict[str, Callable[[str], object]] = {
     "product": re.compile(PRODUCT).fullmatch,
     "role": re.compile("band|metadata|mask").fullmatch,

@@ -71,11 +71,10 @@ def stream_product(
         metadata = [row for row in files if row["role"] == "metadata"]
         _run_all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
         opened = open_product(folder)
-        # without those of other granules
         granule_of = archive_of(product).granule_of
-        sizes = {
-            name: int(row["size"]) for name, row in rows.items() if granule_of(name) in ("", opened.granule)
-        }
+        # an item has no metadata in a granule, and its assets are those of one
+        granules = {granule_of(name) for name in opened.files} - {""} or {*map(granule_of, rows)}
+        sizes = {name: int(row["size"]) for name, row in rows.items() if granule_of(name) in ("", *granules)}
         opened = replace(opened, path=Path(folder.name), files=sizes)
         _, window = site_window(opened, site, buffer)
         if window is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tigerbush.archives import Archive, archive_of, archives
-from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.errors import RemoteError, TigerbushError, one_sentence
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
@@ -101,7 +101,7 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
     pages = Pages(Web(store.hosts, public=False), catalogue, tries=1 + RETRIES)
     products: dict[str, ListedProduct] = {}
     items: dict[str, Item] = {}
-    skipped = _SkippedItems(catalogue)
+    skipped = _SkippedItems(catalogue, query.skipped)
     with catalogue_errors(catalogue):
         for product, item in _products(pages, store, query, skipped):
             if product.matches(query):
@@ -113,7 +113,7 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
     if not products:
         raise TigerbushError(
             f"{catalogue} has no {query.subject} from {query.start} to {query.end} "
-            f"({skipped.count} item(s) skipped); check period, source.level, source.bucket and source.collections."
+            f"({len(query.skipped)} item(s) skipped); check period, source.level, source.bucket and source.collections."
         )
     silent: set[str] = set()
 
@@ -131,21 +131,21 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
 
 
 class _SkippedItems:
-    """The entries of a catalogue that cannot be used: the first ones are named in the log, all are counted."""
+    """The entries of a catalogue that cannot be used: the first ones are named in the log, all in a list."""
 
-    def __init__(self, catalogue: str) -> None:
-        self.count = 0
-        self._catalogue = catalogue
+    def __init__(self, catalogue: str, entries: list[tuple[str, str]]) -> None:
+        self._catalogue, self._entries = catalogue, entries
 
     def add(self, name: object, reason: object) -> None:
-        self.count += 1
-        if self.count <= _NAMED:
-            # by its repr, because a name in a response may contain anything
-            log.warning("%s: skipped %.120r: %s", self._catalogue, name, str(reason)[:200])
+        # a name in a response may contain anything
+        entry = repr(name)[:120], one_sentence(reason)[:200]
+        self._entries.append(entry)
+        if len(self._entries) <= _NAMED:
+            log.warning("%s: skipped %s: %s", self._catalogue, *entry)
 
     def log_count(self) -> None:
-        if self.count:
-            log.warning("%s: skipped %d item(s)", self._catalogue, self.count)
+        if self._entries:
+            log.warning("%s: skipped %d item(s)", self._catalogue, len(self._entries))
 
 
 def _products(

@@ -35,6 +35,7 @@ def list_products(
     finished: Callable[[str], object] = lambda product: False,
     masks: bool = False,
     replaced: dict[str, str] | None = None,
+    skipped: list[tuple[str, str]] | None = None,
     scenes: Mapping[str, Any] | None = None,
 ) -> tuple[list[Row], list[Row]]:
     """List the products of any kind of source, including those of an earlier listing that it no longer has.
@@ -59,6 +60,8 @@ def list_products(
         Whether to list the masks of single bands.
     replaced : dict, optional
         Receives the products of older baselines, which are not listed, with those that take their place.
+    skipped : list of (str, str), optional
+        Receives the entries of a catalogue that cannot be used, by name, with the reasons.
     scenes : mapping, optional
         What `tigerbush.planning.scenes.selection_parameters` returns.
 
@@ -73,6 +76,7 @@ def list_products(
         When the source cannot be listed.
     """
     replaced = {} if replaced is None else replaced
+    skipped = [] if skipped is None else skipped
     level = source["level"]
     if source["kind"] in FOLDERS:
         folder, where = Path(source["path"]), str(source["path"])
@@ -84,7 +88,7 @@ def list_products(
         store = open_store(source, connections=connections)
         bucket = f"s3://{store.bucket}/"
         where = bucket if source["kind"] == "s3" else source["catalogue"]
-        queries = _queries(source, sites, period, (old, old_files, masks, replaced), scenes)
+        queries = _queries(source, sites, period, (old, old_files, masks, replaced, skipped), scenes)
         listed, files = _merged((_list_remote(store, source, query, where) for query in queries), replaced)
 
         def belongs(row: Row) -> bool:
@@ -107,12 +111,12 @@ def _queries(
     source: Mapping,
     sites: Sequence[Mapping],
     period: Sequence[str],
-    listing: tuple[Sequence[Row], Sequence[Row], bool, dict[str, str]],
+    listing: tuple[Sequence[Row], Sequence[Row], bool, dict[str, str], list[tuple[str, str]]],
     scenes: Mapping[str, Any] | None,
 ) -> list[Query]:
     """Return the queries for sites and for scenes, as far as there are any.
 
-    `listing` are `old`, `old_files`, `masks` and `replaced`.
+    `listing` are `old`, `old_files`, `masks`, `replaced` and `skipped`.
     """
     query = Query(
         source["level"],

@@ -6,6 +6,7 @@ From a link to the next page, only the address and the body of a POST request ar
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import chain
 from urllib.parse import urljoin
 
@@ -102,7 +103,7 @@ def _odata_query(box: Box | None, conditions: Sequence[str], query: Query) -> di
     conditions = (
         *conditions,
         f"ContentDate/Start ge {query.start}T00:00:00.000Z",
-        f"ContentDate/Start le {query.last_day}T23:59:59.999Z",
+        f"ContentDate/Start lt {query.last_day + timedelta(days=1)}T00:00:00.000Z",
     )
     return {"$filter": " and ".join(conditions), "$orderby": "ContentDate/Start", "$top": str(PAGE)}
 

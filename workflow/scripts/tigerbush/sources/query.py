@@ -32,6 +32,8 @@ class Query:
         Whether to list the masks of single bands.
     replaced : dict
         Receives the products of older baselines, which are not listed, with those that take their place.
+    skipped : list of (str, str)
+        Receives the entries of a catalogue that cannot be used, by name, with the reasons.
     scenes : Selection or None
         Instead of tiles and sites: the products to list for the target `scenes`.
     """
@@ -46,6 +48,7 @@ class Query:
     old_files: Collection[Row] = ()
     masks: bool = False
     replaced: dict[str, str] = field(default_factory=dict)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
     scenes: Selection | None = None
 
     @property

@@ -81,12 +81,19 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "gone_products": sorted(
             row["product"] for row in read_rows(options.directory / config["products"]) if row.get("gone")
         ),
+        "skipped_items": count_skipped(options.directory / config["products"]),
         "queue": [asdict(job) for job in queue],
         "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
         "advice": advice(latest, queue, queue_error),
     }
     print(json.dumps(report, indent=1)) if options.json else _print(report)
     return 1 if any(report[key] for key in ("failed", "failed_products", "kept_products")) else 0
+
+
+def count_skipped(products: Path) -> int:
+    """Return how many items of a catalogue the last discovery passed over, from the file beside its table."""
+    path = products.with_name("skipped.tsv")
+    return len([line for line in path.read_text().splitlines()[1:] if line]) if path.is_file() else 0
 
 
 def results_of_failures(
@@ -278,6 +285,12 @@ def _print(report: dict) -> None:
     if products := report["gone_products"]:
         console.print(
             f"{len(products)} product(s) are gone from the source, the first is {products[0]}; their results are kept.",
+            markup=False,
+        )
+    if number := report["skipped_items"]:
+        console.print(
+            f"{number} item(s) of the catalogue could not be used when it was searched last; skipped.tsv beside the "
+            "table of products names them.",
             markup=False,
         )
     if report["left_over"]:
