@@ -37,7 +37,9 @@ def test_the_real_series_killed_and_continued(azure, store, tmp_path, shared_dat
     output = run.run_here(SUMMARIES, "--rerun-incomplete", *run.storage_options())
     assert comparable(run.results()) == comparable(results_of(disk.folder))
     assert len(comparable(run.results())) > 15
-    assert not [path for path in (run.folder / "results").rglob("*") if path.is_file()]
+    # but for the records of files that have been verified
+    left = [path for path in (run.folder / "results").rglob("*") if path.is_file()]
+    assert not [path for path in left if not path.name.endswith(".checked.json")]
     # finished results were not made again
     composite = next(iter(images)).replace("rgb.png", "composite.tif")
     assert modification_times(store, "composite.tif")[composite] == before[composite]

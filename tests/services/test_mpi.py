@@ -48,6 +48,8 @@ def products(tmp_path_factory):
         if safe.name.startswith(BROKEN):
             band = next(safe.glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
             band.write_bytes(band.read_bytes()[:500])
+            # which states another size
+            (safe / "manifest.safe").unlink()
     return folder
 
 
@@ -110,11 +112,13 @@ def test_retry_makes_only_what_failed(products, tmp_path):
 
 def test_a_replaced_product_is_the_only_one_made_again(products, tmp_path):
     copied = shutil.copytree(products, tmp_path / "products")
+    replaced = name_of("20170105")
+    # of the product with another band
+    (copied / f"{replaced}.SAFE" / "manifest.safe").unlink()
     run = configure_run(tmp_path / "work", copied, 2)
     run.configure(run.config | {"scene": {"mpi": {"ranks": 2}, "mask": True}})
     run.snakemake("scenes", status=1)
     before = scenes(run)
-    replaced = name_of("20170105")
     band = next((copied / f"{replaced}.SAFE").glob("GRANULE/*/IMG_DATA/*_B03.jp2"))
     other = write_product(tmp_path, replaced, scene_of(9, clouds=[]))
     # in place: the time of the product's folder stays

@@ -178,7 +178,7 @@ def test_storage_is_refused(proxy, seaweedfs, keys, three_products, tmp_path, mo
     object_keys = [
         entry["Key"] for entry in seaweedfs.admin.list_objects_v2(Bucket=KEYED, Prefix=folder)["Contents"]
     ]
-    [band] = [key for key in object_keys if "_B04" in key]
+    [band] = [key for key in object_keys if key.endswith("_B04.jp2") and "/IMG_DATA/" in key]
     seaweedfs.admin.delete_object(Bucket=KEYED, Key=band)
     output = run.snakemake(SUMMARIES, status=1)
     assert "Missing input files for rule download_product" in output

@@ -79,7 +79,7 @@ def fabricate_run(folder, cls=SlurmRun):
 
 
 def results(run):
-    """Return checksum and modification time of each file below results, by name."""
+    """Return checksum and modification time of each file below results, by name; not records of files' times."""
     folder = run.folder / "results"
     return {
         path.relative_to(folder).as_posix(): (
@@ -87,7 +87,10 @@ def results(run):
             path.stat().st_mtime_ns,
         )
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".tsv" and not path.name.startswith(".")
+        if path.is_file()
+        and path.suffix != ".tsv"
+        and not path.name.startswith(".")
+        and not path.name.endswith(".checked.json")
     }
 
 

@@ -14,7 +14,9 @@ def warn_of_changes(dag):
     changes = from_library("runs.changes")
     if config["source"]["kind"] == "local":
         folder, level = Path(config["source"]["path"]), config["source"]["level"]
-        if sentence := changes.folder_difference(folder, level, products, files_table()):
+        # in remote storage, the table of files is not on this machine
+        files = files_table() if stored_blobs() is None else {}
+        if sentence := changes.folder_difference(folder, level, products, files):
             logger.warning(sentence)
     if results := changes.left_over(finished_results(), wanted_dates()):
         logger.warning(changes.left_over_sentence(results))

@@ -74,7 +74,9 @@ def _unlisted(folder: Path, level: str | None, products: Mapping[str, Row]) -> s
 
 
 def _has_changed(row: Row, files: Sequence[Row]) -> bool:
-    """Tell whether a product has other sizes or another time than when it was listed."""
+    """Tell whether a product has other sizes or another time than when it was listed; False if its files are unknown."""
+    if not files:
+        return False
     try:
         sizes, time = sizes_and_time(row, files)
     except OSError:
