@@ -74,7 +74,7 @@ def _unlisted(folder: Path, level: str | None, products: Mapping[str, Row]) -> s
 
 
 def _has_changed(row: Row, files: Sequence[Row]) -> bool:
-    """Tell whether a product has other sizes or another time than when it was listed; False if its files are unknown."""
+    """Tell whether a product has other sizes or another time than when it was listed; False if files are unknown."""
     if not files:
         return False
     try:
