@@ -16,6 +16,7 @@ import numpy as np
 
 from tigerbush.cli.configuration import add_run_arguments, read_configuration
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.fingerprints import scene_parameters
 from tigerbush.raster import STATUS, Raster, read_raster
 from tigerbush.scenes.engines import run_engine
 from tigerbush.scenes.scene import SceneOptions
@@ -41,8 +42,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         raise TigerbushError(
             f"compare-engines does not know {' '.join(rest)!r}; see ./tigerbush compare-engines --help."
         )
-    scene = read_configuration(options)["scene"]
-    settings = SceneOptions(**{key: value for key, value in scene.items() if key != "mpi"})
+    settings = SceneOptions(**scene_parameters(read_configuration(options)))
     engine = "gpt" if settings.engine == "gpt" else "snap"
     works, text = check_engine(engine, SECONDS)
     if not works:

@@ -1,7 +1,7 @@
 """What has changed in a source since it was listed before: products that are new, were replaced, or are gone.
 
-A product is the same as long as the names and sizes of its files are, the content of its metadata in a folder, and the
-ETags of its files in a bucket. Times do not count: copying a folder changes them.
+A product is the same as long as the names and sizes of its files are, the content of its metadata and samples of its
+images in a folder, and the ETags of its files in a bucket. Times do not count: copying a folder changes them.
 """
 
 import hashlib
@@ -15,6 +15,8 @@ from tigerbush.planning.tables import by_product
 from tigerbush.readers import open_product
 from tigerbush.sources.query import Row, is_band_mask
 
+# bytes at the start, in the middle and at the end of an image
+_SAMPLE = 4096
 # changes that are counted even if there are none
 _COUNTED = ("new", "replaced", "gone")
 
@@ -44,17 +46,37 @@ def with_versions(rows: Iterable[Row], files: Iterable[Row]) -> tuple[list[Row],
 
 
 def _digests(path: Path, files: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    """Yield the row of each file with a digest: of all of a metadata file, and of samples of an image."""
     try:
-        read = (lambda name: (path / name).read_bytes()) if path.is_dir() else open_product(path).read_bytes
-        digests = {
-            row["name"]: hashlib.sha256(read(row["name"])).hexdigest()[:32]
-            for row in files
-            if row["role"] == "metadata"
-        }
+        digest = _file_digest(path) if path.is_dir() else _member_digest(path)
+        digests = {row["name"]: digest(row)[:32] for row in files}
     except Exception:  # the product fails when it is processed, with this reason
         digests = {}
     for row in files:
         yield row, digests.get(row["name"], "")
+
+
+def _file_digest(folder: Path) -> Callable[[Row], str]:
+    """Return a function that reads a file of a product's folder: compressed images differ all over, so samples do."""
+
+    def digest(row: Row) -> str:
+        path = folder / row["name"]
+        if row["role"] == "metadata":
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        hasher, size = hashlib.sha256(), path.stat().st_size
+        with path.open("rb") as file:
+            for position in (0, size // 2, max(size - _SAMPLE, 0)):
+                file.seek(position)
+                hasher.update(file.read(_SAMPLE))
+        return hasher.hexdigest()
+
+    return digest
+
+
+def _member_digest(path: Path) -> Callable[[Row], str]:
+    """Return a function that reads metadata in a zip; images there are told apart by their sizes."""
+    read = open_product(path).read_bytes
+    return lambda row: hashlib.sha256(read(row["name"])).hexdigest() if row["role"] == "metadata" else ""
 
 
 def sizes_and_time(row: Row, files: Iterable[Row]) -> tuple[dict[str, int], str]:
@@ -125,12 +147,15 @@ def record_versions(
         if name in removed:
             recorded.append(row | {"gone": known.get("gone") or today})
             continue
-        etag = version_of(files_now.get(name, ()), row.get("content", ""))
+        files_of_product = files_before.get(name, ()), files_now.get(name, ())
+        etag = version_of(files_of_product[1], row.get("content", ""))
         if known.get("etag"):
             first = known["first_etag"]
+            if "content" not in row and same_files(*files_of_product):
+                # as far as is known: a zip in place of a folder, or a file that cannot be read now, has no digests
+                etag = known["etag"]
         else:
-            same = file_difference(files_before.get(name, ()), files_now.get(name, ())) is None
-            first = etag if same else ""
+            first = etag if file_difference(*files_of_product) is None else ""
         columns = {key: text for key, text in row.items() if key != "content"}
         recorded.append(columns | {"etag": etag, "first_etag": first, "gone": ""})
     return recorded

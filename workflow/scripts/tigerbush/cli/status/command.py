@@ -270,6 +270,24 @@ def _print(report: dict) -> None:
         console.print(table)
     for job in report["failed"]:
         console.print(f"failed: {job['rule']}: {job['error']}\n  {job['log']}", markup=False)
+    _print_products(console, report)
+    if report["left_over"]:
+        console.print(left_over_sentence(report["left_over"]), markup=False)
+    for reason, number in report["slurm"]["failed"].items():
+        # 0: no job was submitted at all
+        console.print(f"{number} job(s) failed in SLURM: {reason}" if number else reason, markup=False)
+    for reason, number in report["slurm"]["refused_for_now"].items():
+        console.print(
+            f"SLURM refused a job {number} time(s), and submission was retried: {reason}", markup=False
+        )
+    for job in report["queue"]:
+        console.print(f"{job['number']}: {job['state'].lower()}, {job['name']}, {job['place']}", markup=False)
+    if report["advice"]:
+        console.print(report["advice"], markup=False)
+
+
+def _print_products(console: Console, report: dict) -> None:
+    """Print the products that failed, are kept or gone, and how many items of a catalogue were of no use."""
     if products := report["failed_products"]:
         console.print(
             f"{len(products)} product(s) failed, the first is {products[0]}; ./tigerbush retry processes them again.",
@@ -293,16 +311,3 @@ def _print(report: dict) -> None:
             "table of products names them.",
             markup=False,
         )
-    if report["left_over"]:
-        console.print(left_over_sentence(report["left_over"]), markup=False)
-    for reason, number in report["slurm"]["failed"].items():
-        # 0: no job was submitted at all
-        console.print(f"{number} job(s) failed in SLURM: {reason}" if number else reason, markup=False)
-    for reason, number in report["slurm"]["refused_for_now"].items():
-        console.print(
-            f"SLURM refused a job {number} time(s), and submission was retried: {reason}", markup=False
-        )
-    for job in report["queue"]:
-        console.print(f"{job['number']}: {job['state'].lower()}, {job['name']}, {job['place']}", markup=False)
-    if report["advice"]:
-        console.print(report["advice"], markup=False)
