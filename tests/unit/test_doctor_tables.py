@@ -1,6 +1,8 @@
 """What doctor finds in tables, weather and tiles: the sentences of a run, on real files."""
 
 import argparse
+import hashlib
+import json
 
 import pytest
 import yaml
@@ -8,7 +10,7 @@ import yaml
 from fabricate import name_of
 from runs import BASE, SITE
 from tigerbush.cli.__main__ import main
-from tigerbush.cli.configuration import read_configuration
+from tigerbush.cli.configuration import read_configuration, stale_table
 from tigerbush.cli.doctor.tables import check_tables
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.fingerprints import parameters_of, table_fingerprint, text_of
@@ -246,3 +248,24 @@ def test_the_weather(folder):
     state, name, text = findings(folder, weather=weather)[1]
     assert (state, name) == ("failed", "weather")
     assert text.startswith("here.csv has no column ")
+
+
+@pytest.mark.parametrize("snap_masks", [True, False])
+def test_a_table_that_was_listed_with_the_masks_of_snap_is_current(tmp_path, snap_masks):
+    """What discovery records of them, written out."""
+    file = tmp_path / "config.yaml"
+    text = f"source: {{kind: local, path: /d}}\nscene: {{snap_masks: {str(snap_masks).lower()}}}\n"
+    file.write_text(text + "period: {start: 2017-01-01, end: 2017-02-01, step: 1m}\nproducts: products.tsv\n")
+    config = read_configuration(argparse.Namespace(configfile=[str(file)], config=[], directory=tmp_path))
+    recorded = {
+        "inputs": hashlib.sha256(b"").hexdigest()[:16], "period": [], "sites": [],
+        "source": {"kind": "local", "level": None, "path": "/d"},
+    }  # fmt: skip
+    (tmp_path / "fingerprints").mkdir()
+    content = json.dumps(recorded | {"scene.snap_masks": True})
+    (tmp_path / "fingerprints" / "discover_products.json").write_text(content)
+    expected = None if snap_masks else (
+        f"{tmp_path}/products.tsv was made with other settings (scene.snap_masks: true -> null); run ./tigerbush discover "
+        "with the same options first."
+    )  # fmt: skip
+    assert stale_table(config, {}, tmp_path) == expected

@@ -1,12 +1,13 @@
 """The state of jobs from what Snakemake and its logs say."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from fabricate import name_of
 from test_retry import CONFIG
-from tigerbush.cli.status.command import advice, classify, results_of_failures, run_state
+from tigerbush.cli.status.command import advice, classify, results_left_over, results_of_failures, run_state
 from tigerbush.cli.status.records import Job, Run, failures, read_jobs, unfinished
 from tigerbush.planning.tables import COLUMNS, table_row, write_table
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
@@ -168,3 +169,17 @@ def test_what_other_configurations_have_left_is_not_counted(tmp_path):
     assert kept == dict.fromkeys(expected, "gone")
     # nothing is wanted before the source has been listed
     assert results_of_failures(tmp_path, CONFIG | {"products": "results/other.tsv"}, []) == ([], {})
+
+
+@pytest.mark.parametrize(("pending", "left"), [(True, []), (False, ["results/here/2017-01-16"])])
+def test_nothing_is_left_over_while_the_products_are_to_be_listed(tmp_path, pending, left):
+    """The dates that the configuration wants are not known before."""
+    composite = tmp_path / "results" / "here" / "2017-01-16" / "composite.tif"
+    composite.parent.mkdir(parents=True)
+    composite.touch()
+    jobs = [
+        Job("discover_products", pending=pending),
+        Job("summarise_site", outputs={"results/here/results_summary.json"}),
+    ]
+    options = SimpleNamespace(targets=[], directory=tmp_path)
+    assert results_left_over(options, jobs) == left

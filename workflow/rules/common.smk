@@ -84,7 +84,9 @@ def _path_and_time(path):
 @lru_cache(maxsize=1)
 def _products_table(path, _):
     products = translate_errors(TABLES.read_products, path)
-    translate_errors(SOURCE.check_table, path, products, config["source"])
+    if is_main_process():
+        # the home folder, which a path may begin with, is another one on nodes
+        translate_errors(SOURCE.check_table, path, products, config["source"])
     return Wanted(products, f"{path} has no product {{}}; run ./tigerbush discover, or name another target.")
 
 

@@ -198,7 +198,7 @@ async def results_made_of(products):
 
 async def result_of_scene(job):
     """Return the path without suffix of the scene that a job makes, or of which it replaces the mask; else None."""
-    if not (hasattr(job.wildcards, "product") and job.output):
+    if not (is_own_job(job) and hasattr(job.wildcards, "product") and job.output):
         return None
     scene, image = scene_of(job.wildcards.product), job.output[0]
     is_mask = image.endswith(f"{scene}_mask.tif") and await image.exists()

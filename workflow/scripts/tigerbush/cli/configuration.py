@@ -16,7 +16,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.planning.bands import check_folder
 from tigerbush.planning.configuration import check_depth, periods_of, prepare, resolve, schema_sentence
 from tigerbush.planning.credentials import refuse_credentials
-from tigerbush.planning.fingerprints import stale_table_sentence
+from tigerbush.planning.fingerprints import changed_added_keys, stale_table_sentence
 from tigerbush.planning.paths import check_file, check_files, check_folders, check_table_of_sites
 from tigerbush.planning.scenes import selection_parameters
 from tigerbush.planning.source import discovery_parameters
@@ -162,6 +162,8 @@ def stale_table(config: dict, sites: dict[str, dict], directory: Path) -> str | 
     """Return why the table of products is not that of the configuration, as far as discovery has recorded it."""
     scenes = selection_parameters(config)
     discovery = discovery_parameters(config["source"], sites, periods_of(config), scenes)
+    # as in the rule
+    discovery |= changed_added_keys(config, "scene.snap_masks")
     return stale_table_sentence(directory / config["products"], discovery, config["source"]["path"])
 
 

@@ -234,9 +234,9 @@ def stale_table_sentence(products: Path, discovery: Mapping, folder: object) -> 
     except (OSError, UnicodeDecodeError):
         return None
     changes = text_differences(recorded, text_of(parameters_of(discovery, [], folder)))
-    return changes and (
-        f"{products} was made with other settings ({changes}); run ./tigerbush discover with the same options first."
-    )
+    if not changes:
+        return None
+    return f"{products} was made with other settings ({changes}); run ./tigerbush discover with the same options first."
 
 
 def summary_differences(keys: Iterable[str], summary: Mapping, config: Mapping, site: Mapping) -> str | None:

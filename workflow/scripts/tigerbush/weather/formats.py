@@ -88,7 +88,7 @@ def _zip_format(path: Path) -> tuple[str, str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # the last for unknown compression
         names = []
     if any(name.startswith("xl/") for name in names):
         return "an Excel workbook", _AS_CSV

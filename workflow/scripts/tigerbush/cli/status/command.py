@@ -8,7 +8,7 @@ it can be used at any time. The exit status is 1 if anything failed. For example
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
@@ -75,9 +75,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         ],
         "failed_products": sorted(set(map(product_of, failed)) - set(map(product_of, kept))),
         "kept_products": {product_of(path): reason for path, reason in kept.items()},
-        "left_over": []
-        if options.targets
-        else left_over(finished_results(options.directory / "results"), wanted_dates(jobs)),
+        "left_over": results_left_over(options, jobs),
         "gone_products": sorted(
             row["product"] for row in read_rows(options.directory / config["products"]) if row.get("gone")
         ),
@@ -88,6 +86,15 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     }
     print(json.dumps(report, indent=1)) if options.json else _print(report)
     return 1 if any(report[key] for key in ("failed", "failed_products", "kept_products")) else 0
+
+
+def results_left_over(options: argparse.Namespace, jobs: Collection[Job]) -> list[str]:
+    """Return the results that the configuration does not want; none where the jobs do not tell all that it wants."""
+    # the dates are known once the products are listed
+    is_discovering = any(job.rule == "discover_products" and job.pending for job in jobs)
+    if options.targets or is_discovering:
+        return []
+    return left_over(finished_results(options.directory / "results"), wanted_dates(jobs))
 
 
 def count_skipped(products: Path) -> int:
