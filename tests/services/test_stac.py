@@ -1,5 +1,6 @@
 """From a catalogue to the summary: the same results as from a local folder with the same pixels."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -97,6 +98,38 @@ def test_cogs_give_the_same_results_as_a_local_folder(local, l2a, catalogue, tmp
     run.tigerbush("discover", "--configfile", "config.yaml")
     assert (run.folder / "results" / "products.tsv").read_bytes() == table
     assert "Nothing to be done" in run.snakemake(*targets)
+
+
+@pytest.mark.input(
+    "Changes",
+    "a catalogue that corrects the offset of an item, whose files keep their sizes",
+    "`discover` names the product; the next run makes again what depends on it",
+)
+def test_an_item_that_is_corrected(l2a, catalogue, tmp_path):
+    """Results of the first listing have the versions of their items as well; an item that is only rewritten changes nothing."""
+    add_cogs(catalogue, l2a)
+    run = configure_run(tmp_path / "stac", catalogue)
+    run.snakemake(SUMMARIES)
+    before = run.summary()["COPERNICUS/S2"]["time-series-data"]
+    name = name_of("20170210", level="L2A", baseline="0500")
+    [item] = [item for item in catalogue.items if name in json.dumps(item)]
+    item["properties"]["updated"] = "2026-01-01T00:00:00Z"
+    assert "0 replaced, 0 gone, 3 unchanged" in run.tigerbush("discover", "--configfile", "config.yaml")
+    assert run.planned(SUMMARIES) == {}
+    item["properties"]["earthsearch:boa_offset_applied"] = True
+    output = run.tigerbush("discover", "--configfile", "config.yaml")
+    assert f"replaced: {name} (what the catalogue says of it, or its content, is another)" in output
+    of_the_product = ("stream_product", "resample_product", "subset_product")
+    of_the_date = ("composite_date", "render_date", "compute_ndvi", "compute_centrality", "summarise_date")
+    jobs = (*of_the_product, *of_the_date, "summarise_site", "check_products")
+    assert run.planned(SUMMARIES) == dict.fromkeys(jobs, 1)
+    run.snakemake(SUMMARIES)
+    after = run.summary()["COPERNICUS/S2"]["time-series-data"]
+    assert (after["2017-01-16"] == before["2017-01-16"], after["2017-02-15"] == before["2017-02-15"]) == (
+        True,
+        False,
+    )
+    assert "Nothing to be done" in run.snakemake(SUMMARIES)
 
 
 def test_scenes_without_sites(local, l2a, catalogue, tmp_path):

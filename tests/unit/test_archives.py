@@ -31,6 +31,7 @@ ARCHIVE = Archive(
     granule=lambda name: "",
     item_field="toy:name",
     product_of=lambda item: SENSOR.parse(item["id"]) if item["id"].startswith("TOY") else None,
+    item_content=lambda name, item: "",
     asset_name=lambda name, key, asset: {"nir": "infrared.tif", "red": "red.tif"}.get(key),
 )
 SOURCE = {

@@ -69,6 +69,7 @@ def test_rows_of_an_item(monkeypatch):
     files = Files({f"{HOST}/B02.tif": 123_456})
     rows, table = rows_of(monkeypatch, [with_assets(assets)], files, Bucket({"B11.jp2": b"1234567"}))
     url = f"{URL}/collections/c/items/S2A_33TVL"
+    assert rows[0].pop("content")
     assert rows == [
         {
             "product": NAME, "platform": "S2A", "level": "L2A", "sensing_time": "2017-02-01T10:00:00", "tile": "33TVL",
@@ -255,7 +256,8 @@ def test_known_products_are_not_requested_again(monkeypatch):
     item = with_assets({"blue": asset(f"{HOST}/b.tif")})
     rows, table = rows_of(monkeypatch, [item], Files({f"{HOST}/b.tif": 50}))
     files = Files({f"{HOST}/b.tif": 51})
-    assert rows_of(monkeypatch, [item], files, old=rows, old_files=table) == (rows, table)
+    recorded = [{key: text for key, text in rows[0].items() if key != "content"}]
+    assert rows_of(monkeypatch, [item], files, old=recorded, old_files=table) == (rows, table)
     assert files.asked == []
     # another item of the same product is another place; of two in one answer the first counts
     moved = copy.deepcopy(item) | {"id": "other"}
@@ -295,3 +297,77 @@ def test_an_item_whose_files_were_replaced(monkeypatch, before, after, size):
         assert (rows, table, files.asked) == (old, old_files, [])
     else:
         assert [row["size"] for row in table if row["role"] == "band"] == [size]
+
+
+GRIDDED = {"proj:transform": [10, 0, 399960, 0, -10, 4900020], "proj:shape": [100, 100]}
+OFFSET = {"raster:bands": [{"scale": 0.0001, "offset": -0.1}]}
+
+
+def listings_of(monkeypatch, *changes, properties=None):
+    """The versions of a product whose item is changed, one listing after another, and the last row and files."""
+    versions, rows, table = [], [], []
+    files = Files({f"{HOST}/b.tif": 60, f"{HOST}/moved.tif": 60})
+    base = {"proj:epsg": 32633, "updated": "2020-01-01T00:00:00Z"}
+    for change in ({}, *changes):
+        band = asset(change.get("href", f"{HOST}/b.tif")) | GRIDDED | OFFSET | change.get("asset", {})
+        told = base | change.get("properties", {})
+        item = with_assets({"blue": band} | change.get("assets", {}), properties=told)
+        listed, table_now = rows_of(monkeypatch, [item], files, old=rows, old_files=table)
+        rows, table = record_versions(listed, table_now, rows, table), table_now
+        versions.append(rows[0]["etag"])
+        assert rows[0]["first_etag"] == versions[0]
+    return versions, rows[0], table
+
+
+@pytest.mark.input(
+    "Changes",
+    "a catalogue item whose offset, grid or addresses change, with files of the same size",
+    "the product is announced as replaced and made again",
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"properties": {"earthsearch:boa_offset_applied": True}},
+        {"properties": {"proj:epsg": 32733}},
+        {"asset": {"proj:transform": [10, 0, 399960, 0, -10, 4900030]}},
+        {"asset": {"raster:bands": [{"scale": 0.00005, "offset": -0.05}]}},
+        {"asset": {"raster:bands": [{"scale": 0.0001, "offset": 0}]}},
+        {"asset": {"file:checksum": "1220aa"}},
+        {"href": f"{HOST}/moved.tif"},
+        {"assets": {"scl": asset(f"{HOST}/scl.tif", 5)}},
+    ],
+)
+def test_an_item_that_changes_what_pixels_are(monkeypatch, change):
+    versions, _, table = listings_of(monkeypatch, change, change, {})
+    assert versions[1] == versions[2] != versions[0] == versions[3]
+    assert [entry["key"] for entry in table if entry["role"] == "band"] == [f"{HOST}/b.tif"]
+
+
+def test_files_of_an_item_that_has_moved(monkeypatch):
+    """New addresses are used from then on."""
+    _, _, table = listings_of(monkeypatch, {"href": f"{HOST}/moved.tif"})
+    assert [entry["key"] for entry in table if entry["role"] == "band"] == [f"{HOST}/moved.tif"]
+
+
+@pytest.mark.parametrize(
+    ("change", "cloud"),
+    [
+        ({"properties": {"updated": "2021-01-01T00:00:00Z", "processing:software": {"a": "1"}}}, "12.25"),
+        # another cloud cover may choose other products, but changes no pixel
+        ({"properties": {"eo:cloud_cover": 80}}, "80"),
+        ({"asset": {"title": "blue"}, "assets": {"visual": asset(f"{HOST}/tci.tif", 5)}}, "12.25"),
+    ],
+)
+def test_an_item_that_is_rewritten_for_the_same_data(monkeypatch, change, cloud):
+    versions, row, _ = listings_of(monkeypatch, change, change)
+    assert len(set(versions)) == 1
+    assert row["cloud_percent"] == cloud
+
+
+def test_an_item_that_is_repaired(monkeypatch):
+    """One that cannot be read is a product that fails; the repaired item makes it another one."""
+    versions, *_ = listings_of(
+        monkeypatch, {"properties": {"proj:epsg": "x"}}, {"properties": {"proj:epsg": None}}, {}
+    )
+    assert len(set(versions)) == 3
+    assert versions[0] == versions[3]

@@ -113,6 +113,27 @@ def test_why_a_product_is_left_out():
     }
 
 
+def test_a_product_that_is_gone_becomes_no_scene():
+    """Unless it is one already; a limit counts only products that are there."""
+    rows = [
+        product(day) | {"gone": gone}
+        for day, gone in (("20170110", "2026-11-30 unused"), ("20170111", "2026-11-30"), ("20170112", ""))
+    ]
+    selected, table = chosen(rows, scene={"limit": 2})
+    reason = "no longer in the source since 2026-11-30, and nothing was made of it before"
+    assert selected == {
+        "products": [rows[1]["product"], rows[2]["product"]],
+        "left_out": {rows[0]["product"]: reason},
+    }
+    selected, table = chosen(rows[:1])
+    with pytest.raises(TigerbushError) as error:
+        refuse_empty_selection(selected, table, configured())
+    assert str(error.value) == (
+        f"none of the 1 products of results/products.tsv is chosen for the target scenes, 1 left out: {reason}; check "
+        "source.level, the period 2017-01-01 to 2017-03-01 and composite.max_cloud_percent (50)."
+    )
+
+
 def test_a_product_in_a_bucket_is_found_by_its_address():
     key = "Sentinel-2/MSI/L1C/2017/01/10"
     rows = [product(folder=f"s3://eodata/{key}"), product("20170111", folder=f"s3://other/{key}")]
@@ -140,8 +161,8 @@ def test_a_product_in_a_bucket_is_found_by_its_address():
                 "period": {"start": "2017-01-02", "end": "2017-02-01"},
                 "composite": {"max_cloud_percent": 12.5},
             },
-            "none of the 7 products of results/products.tsv is chosen for the target scenes, 3 of them too cloudy; check "
-            "source.level, the period 2017-01-02 to 2017-02-01 and composite.max_cloud_percent (12.5).",
+            "none of the 7 products of results/products.tsv is chosen for the target scenes, 3 left out: more than 12.5 % "
+            "cloud (composite.max_cloud_percent); check source.level, the period 2017-01-02 to 2017-02-01 and composite.max_cloud_percent (12.5).",
         ),
         (
             {"scene": {"products": [ROWS[0]["product"], name_of("20200101"), name_of("20190101")]}},

@@ -116,6 +116,21 @@ def test_products_by_date():
     assert plan_dates([], PERIODS, config()) == {}
 
 
+def test_a_product_that_is_gone_before_anything_was_made_of_it():
+    """It is left out with the reason; one whose results are there stays, and so does one of unknown results."""
+    rows = [
+        row("a", "2017-01-03") | {"gone": "2026-11-30 unused"},
+        row("b", "2017-01-04") | {"gone": "2026-11-30"},
+        row("c", "2017-01-05") | {"gone": ""},
+        row("d", "2017-02-03") | {"gone": "2026-11-29 unused"},
+    ]
+    reason = "no longer in the source since {}, and nothing was made of it before"
+    assert plan_dates(rows, PERIODS, config()) == {
+        "2017-01-16": {"products": ["b", "c"], "left_out": {"a": reason.format("2026-11-30")}},
+        "2017-02-15": {"products": [], "left_out": {"d": reason.format("2026-11-29")}},
+    }
+
+
 CLOUD = "more than {} % cloud (composite.max_cloud_percent)"
 ORBIT = "another orbit (composite.relative_orbits)"
 

@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.notes import REPLACED_LINE, SKIPPED_LINE, ZONE_LINE, read_notes, read_replaced
 from tigerbush.planning.tables import (
+    CHANGE_COLUMNS,
     COLUMNS,
     file_row,
     is_row,
     keep_removed_rows,
     newest_baseline,
-    read_replaced,
+    read_products,
     read_rows,
     table_row,
     write_table,
@@ -138,7 +140,7 @@ def test_rows_that_a_source_no_longer_holds(caplog, gone):
     assert kept == [*old[:gone], new[1], new[0]]
     names = ", ".join(row["product"] for row in old[: min(gone, 5)]) + " ..." * (gone > 5)
     expected = (
-        f"{gone} products of the table are no longer in the shelf; they are kept because of their results. To remove "
+        f"{gone} products of the table are no longer in the shelf; their rows stay. To remove "
         f"one, delete its line from the table: {names}"
     )
     assert caplog.messages == [expected] * bool(gone)
@@ -215,13 +217,26 @@ def test_which_products_were_replaced():
         assert replaced == {"before": "it"} | older
 
 
-def test_the_table_of_replaced_products(tmp_path):
-    products = tmp_path / "products.tsv"
-    assert read_replaced(products) == {}
-    new = OLD.replace("N0204", "N0500")
-    (tmp_path / "replaced.tsv").write_text(
-        f"product\treplaced_by\n{OLD}\t{new}\nx\t{new}\n{new}\t../x\n{new}\n"
-    )
-    assert read_replaced(products) == {OLD: new}
-    (tmp_path / "replaced.tsv").write_text(f"product\tother\n{OLD}\t{new}\n")
-    assert read_replaced(products) == {}
+def test_lines_that_are_no_products(tmp_path):
+    """Zones, replaced products and useless items are in the table itself, and are no rows of it."""
+    table, new = tmp_path / "products.tsv", OLD.replace("N0204", "N0500")
+    assert read_replaced(table) == {}
+    replaced = [(OLD, new), ("x", new), (new, "../x")]
+    skipped = [("'a\\tb'", 'its "id" is missing'), ("'a'", "")]
+    notes = [
+        (ZONE_LINE, "here", "37S"),
+        *((REPLACED_LINE, *pair) for pair in replaced),
+        *((SKIPPED_LINE, *pair) for pair in skipped),
+    ]
+    columns = (*COLUMNS, *CHANGE_COLUMNS)
+    write_table(table, [dict.fromkeys(CHANGE_COLUMNS, "") | row(new)], columns, notes)
+    with table.open("a") as file:
+        file.write(f"{REPLACED_LINE}\t{new}\n")
+    assert read_notes(table, REPLACED_LINE) == replaced
+    assert read_notes(table, SKIPPED_LINE) == skipped
+    assert read_notes(table, ZONE_LINE) == [("here", "37S")]
+    assert read_replaced(table) == {OLD: new}
+    assert [listed["product"] for listed in read_rows(table)] == [new]
+    assert list(read_products(table)) == [new]
+    table.write_bytes(b"\xff")
+    assert read_replaced(table) == {}

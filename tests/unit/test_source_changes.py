@@ -9,13 +9,6 @@ import pytest
 
 from fabricate import name_of, scene_of
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.fingerprints import (
-    replaced_products,
-    text_differences,
-    text_of,
-    with_first_versions,
-    with_versions,
-)
 from tigerbush.planning.source import check_table
 from tigerbush.planning.tables import by_product, file_row
 from tigerbush.runs.changes import folder_difference, left_over, left_over_sentence
@@ -165,6 +158,36 @@ def test_products_that_come_and_go(folder):
     ]
 
 
+def test_a_product_that_is_gone_counts_by_what_was_made_of_it(folder):
+    """The day is that when it was missed first; results that are deleted later no longer count."""
+    made = {A: ["results/here/products/a.tif"], B: []}
+
+    def listing(old, old_files):
+        source = SOURCE | {"path": str(folder)}
+        rows, files = list_products(source, [], [], old, old_files, results_of=made.get)
+        return change_lines(old, old_files, rows, files, made.get), rows, files
+
+    _, rows, files = listing([], [])
+    for name in (A, B):
+        shutil.rmtree(folder / f"{name}.SAFE")
+    lines, rows, files = listing(rows, files)
+    assert lines == [
+        f"gone: {A} (no longer at {folder}/{A}.SAFE; kept: results/here/products/a.tif)",
+        f"gone: {B} (no longer at {folder}/{B}.SAFE; nothing was made of it, and it is left out)",
+        "Products: 0 new, 0 replaced, 2 gone, 1 unchanged.",
+    ]
+    assert {row["product"]: row["gone"] for row in rows} == {A: TODAY, B: f"{TODAY} unused", C: ""}
+    for row in rows[:2]:
+        row["gone"] = row["gone"].replace(TODAY, "2026-01-02")
+    made[A] = []
+    _, rows, files = listing(rows, files)
+    assert [row["gone"] for row in rows] == ["2026-01-02 unused", "2026-01-02 unused", ""]
+    write_product(folder, B, scene_of(1))
+    lines, rows, _ = listing(rows, files)
+    assert lines == [f"back: {B}", "Products: 0 new, 0 replaced, 0 gone, 1 back, 2 unchanged."]
+    assert [row["gone"] for row in rows] == ["2026-01-02 unused", "", ""]
+
+
 def test_rows_of_the_last_release_count_as_they_are(folder):
     """Without versions, sizes decide; the version of a product that is the same becomes its first one."""
     rows, files = listed(folder)
@@ -204,46 +227,6 @@ def test_an_unreadable_product_that_is_replaced(folder):
     (folder / f"{B}.zip").unlink()
     write_product(folder, B, scene_of(1))
     assert told(folder, *tables)[0] == f"replaced: {B} (its content is another one)"
-
-
-def versions(etag, first=None):
-    return {A: {"etag": etag, "first_etag": etag if first is None else first}}
-
-
-@pytest.mark.parametrize(
-    ("recorded", "rows", "difference"),
-    [
-        # made of this version; of another
-        ({A: "v1"}, versions("v1"), None),
-        ({A: "v1"}, versions("v2", "v1"), f'versions.{A}: "v1" -> "v2"'),
-        # replaced, and the first one is back
-        ({A: "v1"}, versions("v1", "v0"), None),
-        # no record: made of the version that was recorded first
-        ({}, versions("v1"), None),
-        ({}, versions("v2", "v1"), f'versions.{A}: "v1" -> "v2"'),
-        ({}, versions("v1", ""), f'versions.{A}: "" -> "v1"'),
-        # a table of the last release
-        ({A: "v1"}, {A: {"product": A}}, None),
-        ({}, {A: {"product": A}}, None),
-        ({A: "v1"}, versions(""), None),
-    ],
-)
-def test_versions_in_the_fingerprint_of_a_job(recorded, rows, difference):
-    old = text_of({"inputs": "x"} | ({"versions": recorded} if recorded else {}))
-    new = text_of(with_versions({"inputs": "x"}, rows))
-    assert text_differences(with_first_versions(old, new, rows), new) == difference
-
-
-def test_a_damaged_fingerprint_stays_damaged():
-    new = text_of(with_versions({"inputs": "x"}, versions("v1")))
-    for old in ("{", "[1]", "null", '{"versions": 3}'):
-        assert text_differences(with_first_versions(old, new, versions("v1")), new) is not None
-
-
-def test_results_without_a_fingerprint():
-    assert replaced_products(versions("v1")) is None
-    assert replaced_products({A: {"product": A}}) is None
-    assert replaced_products(versions("v2", "v1")) == f"replaced: {A}"
 
 
 def test_scenes_of_ranks_are_forgotten_when_their_product_was_replaced(tmp_path):

@@ -92,7 +92,12 @@ def test_products_removed_from_a_source_are_kept(bucket, caplog):
     # of the newest baseline of a take alone, here as well
     old.append(rows[0] | {"product": "older", "baseline": "02.03"})
     again, table = list_products(
-        SOURCE, [EDGE], PERIOD, old, files + old_files, finished=lambda name: name == "finished"
+        SOURCE,
+        [EDGE],
+        PERIOD,
+        old,
+        files + old_files,
+        results_of=lambda name: ["x"] if name == "finished" else [],
     )
     kept = sorted([WEST, *gone[:2], "finished"])
     assert products(again) == kept
@@ -101,7 +106,7 @@ def test_products_removed_from_a_source_are_kept(bucket, caplog):
         *(row["product"] for row in old_files if row["product"] in kept and row["product"] != WEST),
     ]
     assert caplog.messages == [
-        "3 products of the table are no longer in s3://eodata/; they are kept because of their results. To remove "
+        "3 products of the table are no longer in s3://eodata/; their rows stay. To remove "
         f"one, delete its line from the table: {gone[0]}, {gone[1]}, finished"
     ]
 
@@ -167,7 +172,7 @@ def test_a_local_folder_is_listed(product, tmp_path):
         ("", ""),
         old,
         [*files[:1], files[0] | {"product": name_of("20160201")}],
-        finished=lambda name: "0202" in name,
+        results_of=lambda name: ["x"] if "0202" in name else [],
     )
     assert products(again) == [*products(rows), *map(name_of, ("20160201", "20160202", "20160203"))]
     assert [row["product"] for row in table[len(files) :]] == [name_of("20160201")]

@@ -21,6 +21,7 @@ from tigerbush.planning.zones import (
     sites_in_zones,
     tiles_of,
     zone_name,
+    zone_notes,
     zones_in_reach,
     zones_of,
 )
@@ -155,7 +156,7 @@ def test_later_products_do_not_change_a_zone(tmp_path):
     first = zones_of(sites, {}, tiles(SOUTH, "33TTL"))
     assert first == {"below": 32737, "west": 32633}
     table = tmp_path / "products.tsv"
-    write_table(table, [], (*COLUMNS, *CHANGE_COLUMNS), first)
+    write_table(table, [], (*COLUMNS, *CHANGE_COLUMNS), zone_notes(first))
     assert table.read_text().splitlines()[1:] == ["# zone\tbelow\t37S", "# zone\twest\t33N"]
     assert read_zones(table) == first
     everything = tiles(SOUTH, NORTH, "33TTL", "32TQR")
@@ -195,7 +196,7 @@ def test_a_table_with_zones_is_read(tmp_path):
     table = tmp_path / "products.tsv"
     name = name_of(tile=SOUTH)
     row = table_row(parse_name(name), url=f"x/{name}", granule="", size_bytes=1, cloud_percent=0)
-    write_table(table, [row], (*COLUMNS, *CHANGE_COLUMNS), {"here": 32737})
+    write_table(table, [row], (*COLUMNS, *CHANGE_COLUMNS), zone_notes({"here": 32737}))
     assert read_products(table).keys() == {name}
 
 

@@ -273,6 +273,33 @@ def test_a_product_that_is_gone_and_comes_back(finished):
 
 @pytest.mark.input(
     "Changes",
+    "a product deleted from the folder before anything was made of it, or after it failed",
+    "it is left out, and the summary says since when it is no longer in the source",
+)
+def test_products_that_are_gone_before_they_were_made(failed):
+    """One failed, one was never processed; neither is planned again."""
+    never = name_of("20170222")
+    write_product(failed.folder / "products", never, scene_of(9))
+    discover(failed)
+    for name in (FEBRUARY, never):
+        shutil.rmtree(failed.folder / "products" / f"{name}.SAFE")
+    nothing = "nothing was made of it, and it is left out"
+    assert discover(failed) == [
+        *(f"gone: {name} (no longer at products/{name}.SAFE; {nothing})" for name in (FEBRUARY, never)),
+        "Products: 0 new, 0 replaced, 2 gone, 2 unchanged.",
+    ]
+    failed.snakemake(SUMMARIES)
+    metadata = failed.summary()["metadata"]
+    assert metadata["failed_products"] == {}
+    reason = f"no longer in the source since {datetime.now(UTC).date()}, and nothing was made of it before"
+    assert metadata["missing"] == {"2017-02-15": f"all 2 products left out: {reason}"} | {
+        date: why for date, why in metadata["missing"].items() if date != "2017-02-15"
+    }
+    assert "Nothing to be done" in failed.snakemake(SUMMARIES)
+
+
+@pytest.mark.input(
+    "Changes",
     "tables and results of an earlier release",
     "nothing is recomputed; products are watched from the next `discover` on",
 )

@@ -101,7 +101,9 @@ def _plan(site, path, time):
     translate_errors(BANDS.refuse_site_bands, rows, config)
     warn_of_uncovered(site, frozenset(ZONES.tiles_of(rows)))
     kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
-    return DATES.plan_dates(rows, PERIODS, config, kept, TABLES.read_replaced(Path(path)))
+    return DATES.plan_dates(
+        rows, PERIODS, config, kept, from_library("planning.notes").read_replaced(Path(path))
+    )
 
 
 @lru_cache(maxsize=None)

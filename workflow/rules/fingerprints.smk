@@ -31,8 +31,9 @@ def fingerprint_of(job):
 
 
 def rows_read(job):
-    """Return the rows of the products that a job reads from a folder. In a store `files` of the job have their ETags."""
-    return {} if REMOTE else {name: products_table()[name] for name in products_read(job)}
+    """Return the rows of the products that a job reads, without those in a store: its `files` have their ETags."""
+    rows = {name: products_table()[name] for name in products_read(job)}
+    return {name: row for name, row in rows.items() if not row["url"].startswith("s3://")}
 
 
 def write_fingerprint(job):

@@ -1,46 +1,37 @@
 """List the products of the source and write products.tsv and files.tsv."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from tigerbush.job import job_log
+from tigerbush.planning.notes import REPLACED_LINE, SKIPPED_LINE
 from tigerbush.planning.scenes import Selection
 from tigerbush.planning.source import FOLDERS
 from tigerbush.planning.tables import (
     CHANGE_COLUMNS,
     COLUMNS,
     FILE_COLUMNS,
-    REPLACED_COLUMNS,
-    SKIPPED_COLUMNS,
     ZONE,
     is_row,
     read_rows,
     read_sites,
     write_table,
 )
-from tigerbush.planning.zones import read_zones, rejected_tiles, sites_in_zones, tiles_of, zones_of
-from tigerbush.sensors import parse_name
+from tigerbush.planning.zones import (
+    read_zones,
+    rejected_tiles,
+    sites_in_zones,
+    tiles_of,
+    zone_notes,
+    zones_of,
+)
+from tigerbush.runs.made_of import made_of
 from tigerbush.sources.changes import change_lines
 from tigerbush.sources.listing import list_products
 
 log = logging.getLogger(__name__)
-
-
-def results_of(product: str) -> list[Path]:
-    """Return the results of a product that an earlier run has left on this disk."""
-    name = parse_name(product)
-    folders = ("", f"{name.tile}/{name.sensing_time:%Y-%m-%d}/")
-    scenes = (Path(f"results/scenes/{folder}{product}.tif") for folder in folders)
-    return [*sorted(Path("results").glob(f"*/products/{product}.tif")), *filter(Path.exists, scenes)]
-
-
-def write_pairs(path: Path, columns: tuple[str, str], pairs: Sequence[tuple[str, str]]) -> None:
-    """Write a table of pairs; none leave no table."""
-    if pairs:
-        write_table(path, [dict(zip(columns, pair, strict=True)) for pair in pairs], columns)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def main(
@@ -53,6 +44,7 @@ def main(
     connections: int,
     snap_masks: bool = False,
     scenes: dict | None = None,
+    results: Path | None = None,
 ) -> None:
     old, old_files = [row for row in read_rows(products) if is_row(row)], read_rows(files)
     undecided = {name: site for name, site in sites.items() if ZONE not in site}
@@ -61,6 +53,7 @@ def main(
         # sites without a record have been planned with the products of the table
         zones = (zones or {}) | zones_of(undecided, zones, tiles_of(old))
     places = sites_in_zones(sites, zones)
+    results_of = cache(partial(made_of, results=results)) if results else None
     replaced: dict[str, str] = {}
     skipped: list[tuple[str, str]] = []
     rows, file_rows = list_products(
@@ -80,13 +73,16 @@ def main(
         log.info("%s", line)
     # the others first, so that a table of products never lacks them
     write_table(files, file_rows, FILE_COLUMNS)
-    write_pairs(products.with_name("replaced.tsv"), REPLACED_COLUMNS, sorted(replaced.items()))
-    write_pairs(products.with_name("skipped.tsv"), SKIPPED_COLUMNS, skipped)
     if source["kind"] == "sample":
         # git tracks this table, and the times of simulated products are new on each machine
         write_table(products, [{column: row[column] for column in COLUMNS} for row in rows], COLUMNS)
     else:
-        write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), zones)
+        notes = [
+            *zone_notes(zones),
+            *((REPLACED_LINE, older, product) for older, product in sorted(replaced.items())),
+            *((SKIPPED_LINE, item, reason) for item, reason in skipped),
+        ]
+        write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), notes)
 
 
 if __name__ == "__main__":
@@ -107,4 +103,6 @@ if __name__ == "__main__":
             scenes=snakemake.params.get("scenes"),
             connections=snakemake.resources.connections,
             snap_masks=snakemake.params.get("scene.snap_masks", False),
+            # in remote storage it is unknown what was made of a product
+            results=Path("results") if str(snakemake.output.products) == config["products"] else None,
         )

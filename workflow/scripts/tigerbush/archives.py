@@ -92,6 +92,8 @@ class Archive:
         Property of a STAC item that names the product when the item's id does not.
     product_of : callable
         Maps a STAC item to its ProductName; None when the product is not one of this sensor.
+    item_content : callable
+        Maps a ProductName and a STAC item to a text of the fields that the values of pixels depend on.
     asset_name : callable
         Maps a ProductName, the key and the asset of a STAC item to the file's name in the product's own layout; None
         when the asset is not needed.
@@ -107,6 +109,7 @@ class Archive:
     granule: Callable[[ProductName], str]
     item_field: str
     product_of: Callable[[Mapping], ProductName | None]
+    item_content: Callable[[ProductName, Mapping], str]
     asset_name: Callable[[ProductName, str, Mapping], str | None]
 
 

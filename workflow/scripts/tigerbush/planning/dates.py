@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.tables import SITE_BOUNDS
+from tigerbush.planning.tables import SITE_BOUNDS, why_unused
 from tigerbush.planning.zones import place_of
 from tigerbush.pyveg import MODES
 from tigerbush.sensors import sensor_of
@@ -119,6 +119,8 @@ def plan_dates(
 def why_left_out(row: Product, config: Mapping) -> str | None:
     """Return why a product is not used, regardless of the others of its date; None if it is used."""
     limit, orbits = config["composite"]["max_cloud_percent"], config["composite"]["relative_orbits"]
+    if reason := why_unused(row):
+        return reason
     if reason := MODES[config["mode"]].too_cloudy(row["cloud_percent"]):
         return reason
     if row["cloud_percent"] > limit:

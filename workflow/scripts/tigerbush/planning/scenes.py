@@ -1,6 +1,7 @@
 """Which products the target `scenes` takes, with or without sites, and where their scenes are written."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.source import is_remote
+from tigerbush.planning.tables import why_unused
 from tigerbush.polygon import Corner
 from tigerbush.product import Sensor
 from tigerbush.sensors import parse_name, sensor_of, sensors
@@ -139,10 +141,13 @@ def select_scenes(products: Mapping[str, Row], config: Mapping) -> dict[str, Any
         and period["start"] <= row["sensing_time"][:10] < period["end"]
         and selection.includes(row)
     ]
-    clear = [row["product"] for row in chosen if selection.is_clear(row)]
-    cloudy = [row["product"] for row in chosen if not selection.is_clear(row)]
-    reason = f"more than {maximum:g} % cloud (composite.max_cloud_percent)"
-    return {"products": clear[: selection.limit], "left_out": dict.fromkeys(cloudy, reason)}
+    cloudy = f"more than {maximum:g} % cloud (composite.max_cloud_percent)"
+    reasons = {
+        row["product"]: why_unused(row) or (None if selection.is_clear(row) else cloudy) for row in chosen
+    }
+    used = [product for product, reason in reasons.items() if reason is None]
+    left_out = {product: reason for product, reason in reasons.items() if reason}
+    return {"products": used[: selection.limit], "left_out": left_out}
 
 
 def refuse_empty_selection(selected: Mapping[str, Any], products: Mapping[str, Row], config: Mapping) -> None:
@@ -167,10 +172,11 @@ def refuse_empty_selection(selected: Mapping[str, Any], products: Mapping[str, R
             "or has a newer baseline of it; correct scene.products or period, or run ./tigerbush discover."
         )
     if not selected["products"]:
-        cloudy = f", {len(selected['left_out'])} of them too cloudy" if selected["left_out"] else ""
+        counts = Counter(selected["left_out"].values())
+        left_out = "".join(f", {count} left out: {reason}" for reason, count in counts.items())
         keys = ", ".join(f"scene.{key}" for key in SELECTION_KEYS[:-1] if config["scene"][key])
         raise TigerbushError(
-            f"none of the {len(products)} products of {table} is chosen for the target scenes{cloudy}; check "
+            f"none of the {len(products)} products of {table} is chosen for the target scenes{left_out}; check "
             f"{keys or 'source.level'}, the period {period} and composite.max_cloud_percent "
             f"({config['composite']['max_cloud_percent']:g})."
         )

@@ -10,14 +10,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_bytes
 from tigerbush.planning.addresses import KEY, MAX_KEY_LENGTH, is_address
 from tigerbush.planning.credentials import refuse_credentials, reveals_secret
-from tigerbush.planning.zones import ZONE_LINE, place_of, read_zone, zone_name
+from tigerbush.planning.notes import Note, is_note
+from tigerbush.planning.zones import place_of, read_zone
 from tigerbush.product import ProductName
 from tigerbush.sensors import parse_name, product_pattern, sensors, titles
 from tigerbush.site import METRES_PER_DEGREE
@@ -47,15 +47,13 @@ COLUMNS = (
     "size_bytes",
 )
 # when and as what a product was found: the time it was changed last, its version (`tigerbush.sources.changes`), that
-# when versions were first recorded, and the day since when the source lacks it; tables of earlier releases have none
+# when versions were first recorded, and the day since when the source lacks it, with UNUSED if nothing was made of it;
+# tables of earlier releases have none
 CHANGE_COLUMNS = ("time", "etag", "first_etag", "gone")
+UNUSED = " unused"
 # name: path within the product; key: object in the bucket of the product's url, or a whole https:// address; for a
 # local product the name again
 FILE_COLUMNS = ("product", "role", "band", "name", "key", "size", "etag")
-# products that are not in the table of products, and those that take their place; in replaced.tsv beside it
-REPLACED_COLUMNS = ("product", "replaced_by")
-# entries of a catalogue that cannot be used; in skipped.tsv beside it
-SKIPPED_COLUMNS = ("item", "reason")
 _FILE_CHECKS: dict[str, Callable[[str], object]] = {
     "product": re.compile(PRODUCT).fullmatch,
     "role": re.compile("band|metadata|mask").fullmatch,
@@ -89,7 +87,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, Row]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t")
             _check_header(path, list(reader.fieldnames or ()), columns)
-            rows = [(reader.line_num, row) for row in reader if row[columns[0]] != ZONE_LINE]
+            rows = [(reader.line_num, row) for row in reader if not is_note(row[columns[0]])]
     except UnicodeDecodeError:
         raise TigerbushError(
             f"{path} is not text in UTF-8; save it as UTF-8, with fields separated by tabs."
@@ -240,17 +238,6 @@ def read_files(path: Path) -> dict[str, list[Row]]:
     return files
 
 
-def read_replaced(products: Path) -> dict[str, str]:
-    """Read which products discovery left out of a table of products, with those that take their place; none without."""
-    pattern = re.compile(PRODUCT)
-    rows = read_rows(products.with_name("replaced.tsv"))
-    return {
-        row["product"]: row["replaced_by"]
-        for row in rows
-        if set(row) == set(REPLACED_COLUMNS) and all(map(pattern.fullmatch, row.values()))
-    }
-
-
 def _fields_of_name(name: ProductName) -> Row:
     """Return the fields of a row that the product name contains."""
     return {
@@ -353,13 +340,21 @@ def keep_removed_rows(
     names = [row["product"] for row in kept if row["product"] not in listed]
     if names:
         log.warning(
-            "%d products of the table are no longer in %s; they are kept because of their results. To remove one, "
-            "delete its line from the table: %s",
+            "%d products of the table are no longer in %s; their rows stay. To remove one, delete its line from "
+            "the table: %s",
             len(names),
             source,
             ", ".join(names[:5]) + (" ..." if len(names) > 5 else ""),
         )
     return kept
+
+
+def why_unused(row: Mapping) -> str | None:
+    """Return why a product that is gone is not used; None if it is there, or if something was made of it before."""
+    since = row.get("gone", "")
+    if not since.endswith(UNUSED):
+        return None
+    return f"no longer in the source since {since.removesuffix(UNUSED)}, and nothing was made of it before"
 
 
 def is_row(row: Row) -> bool:
@@ -387,12 +382,12 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_table(
-    path: Path, rows: Iterable[Row], columns: tuple[str, ...], zones: Mapping[str, int] = MappingProxyType({})
+    path: Path, rows: Iterable[Row], columns: tuple[str, ...], notes: Iterable[Note] = ()
 ) -> None:
-    """Write rows as tab-separated values, and after them the UTM zones of sites (EPSG codes), atomically."""
+    """Write rows as tab-separated values, and after them lines that are no rows, atomically."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    text.writelines(f"{ZONE_LINE}\t{site}\t{zone_name(zone)}\n" for site, zone in sorted(zones.items()))
+    writer.writer.writerows(notes)
     write_bytes(path, text.getvalue().encode())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.notes import ZONE_LINE, Note, read_notes
 from tigerbush.product import Sensor
 from tigerbush.sensors import sensor_of
 from tigerbush.site import METRES_PER_DEGREE, Place, Site
@@ -22,8 +23,6 @@ from tigerbush.site import METRES_PER_DEGREE, Place, Site
 # west, south, east and north in metres
 Rectangle = tuple[float, float, float, float]
 Tiles = Collection[tuple[Sensor, str]]
-# first field of the lines of the table of products that record the zone of a site, which is named in the second
-ZONE_LINE = "# zone"
 # a column of the table of products since zones are recorded in it
 _COLUMN = "etag"
 _NAME = re.compile(r"([1-9]|[1-5][0-9]|60)([NS])")
@@ -269,13 +268,16 @@ def read_zones(table: Path) -> dict[str, int] | None:
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter="\t")
-            if _COLUMN not in next(reader, []):
+            if _COLUMN not in next(csv.reader(file, delimiter="\t"), []):
                 return None
-            lines = [line for line in reader if line[:1] == [ZONE_LINE] and len(line) == 3]
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error):
         # whoever reads its products says so
         return None
-    return {site: zone for _, site, text in lines if (zone := parse_zone(text))}
+    return {site: zone for site, name in read_notes(table, ZONE_LINE) if (zone := parse_zone(name))}
+
+
+def zone_notes(zones: Mapping[str, int]) -> list[Note]:
+    """Return the lines that record the zones of sites (EPSG codes) in a table of products."""
+    return [(ZONE_LINE, site, zone_name(zone)) for site, zone in sorted(zones.items())]

@@ -14,7 +14,7 @@ from tigerbush.product import ProductName
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, read_cloud_percent
 from tigerbush.sentinel2.names import BANDS, band_number
 from tigerbush.sentinel2.sensor import SENSOR
-from tigerbush.sentinel2.stac_item import PRODUCT_FIELD, band_of, product_of, resolution_of
+from tigerbush.sentinel2.stac_item import PRODUCT_FIELD, band_of, item_content, product_of, resolution_of
 
 # of those in Earth Search, the reprocessed one comes first
 _COLLECTIONS = {"L1C": ("sentinel-2-l1c",), "L2A": ("sentinel-2-c1-l2a", "sentinel-2-l2a")}
@@ -100,5 +100,6 @@ ARCHIVE = Archive(
     granule=granule,
     item_field=PRODUCT_FIELD,
     product_of=product_of,
+    item_content=item_content,
     asset_name=asset_name,
 )

@@ -1,5 +1,6 @@
 """Read a product's metadata from a STAC item: grid, scale and offset of its assets."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -61,6 +62,22 @@ def read_item(content: bytes, label: str, name: ProductName) -> Metadata:
     item_name = product_of(item)
     if item_name != name:
         raise TigerbushError(f"{label} describes {item_name and item_name.product}, expected {name.product}.")
+    return _read_fields(properties, assets, label, name)
+
+
+def item_content(name: ProductName, item: Mapping) -> str:
+    """Return the fields of an item that the values of pixels depend on, or why they cannot be read, as a text."""
+    try:
+        metadata = _read_fields(dict(item["properties"]), dict(item["assets"]), name.product, name)
+    except Exception as error:  # the product then fails with this reason, until its item is another one
+        return str(error)
+    grids = [(grid.x, grid.y, grid.resolution, grid.width, grid.height) for grid in metadata.grids.values()]
+    return json.dumps(
+        [metadata.epsg, sorted(grids), metadata.quantification, dict(metadata.offsets)], sort_keys=True
+    )
+
+
+def _read_fields(properties: Mapping, assets: Mapping, label: str, name: ProductName) -> Metadata:
     bands = {
         band: asset for key, asset in assets.items() if (band := band_of(key)) and isinstance(asset, dict)
     }

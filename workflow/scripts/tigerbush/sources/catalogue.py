@@ -5,6 +5,7 @@ checksums, and with the masks that items do not name. For other items, the asset
 the metadata.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,13 +48,14 @@ class Item:
     cloud_percent : float or None
     assets : sequence of (key, name, address, bytes)
         Key in the item, name in the product's own layout; 0 bytes when the item does not state the size.
-    checksums : str
-        Those that the item states (`file:checksum`); empty if it states none.
+    content : str
+        What the pixels read from it depend on: the addresses and checksums of files (`file:checksum`), and the fields
+        that the sensor's reader uses. Catalogues rewrite other fields, such as `updated`, for the same data.
     """
 
     cloud_percent: float | None
     assets: Sequence[tuple[str, str, str, int]]
-    checksums: str = ""
+    content: str
 
 
 def list_catalogue(
@@ -122,10 +124,10 @@ def search_catalogue(store: Store, catalogue: str, query: Query) -> tuple[list[R
         if item is None:
             return describe_stored(store, product, known)
         if known and _is_same(item, *known):
-            row, files = known
+            row, files = known[0] | _item_row(product, item, known[1]), known[1]
         else:
             row, files = _describe_item(store, product, item, silent)
-        return (row | {"content": item.checksums} if item.checksums else row), files
+        return row | {"content": item.content}, files
 
     return describe_products(store, products, query, describe)
 
@@ -199,9 +201,10 @@ def _stac_product(item: Mapping, store: Store, catalogue: str) -> tuple[ListedPr
     if not is_address(address):
         raise TigerbushError("its collection or id contains unexpected characters")
     assets = tuple(_item_files(name, archive, item, store))
-    stated = {key: _assets(item)[key].get("file:checksum") for key, *_ in assets}
-    checksums = " ".join(f"{key}:{checksum}" for key, checksum in stated.items() if checksum)
-    return ListedProduct(name, address), Item(cloud, assets, checksums)
+    checksums = {key: _assets(item)[key].get("file:checksum") for key, *_ in assets}
+    addresses = {key: href for key, _, href, _ in assets}
+    content = json.dumps([archive.item_content(name, item), addresses, checksums], sort_keys=True)
+    return ListedProduct(name, address), Item(cloud, assets, content)
 
 
 def _parse_name(item: Mapping) -> tuple[ProductName, Archive]:
@@ -239,14 +242,15 @@ def _item_files(
 
 
 def _is_same(item: Item, known: Row, known_files: Sequence[Row]) -> bool:
-    """Tell whether an item has the files of an earlier listing, as far as it states sizes and checksums."""
+    """Tell whether an item is that of an earlier listing, with the same files as far as it states sizes."""
     files = [row for row in known_files if row["name"] != STAC_ITEM]
-    assets = {file: size for _, file, _, size in reversed(item.assets)}
-    same = same_files(files, [row | {"size": str(assets.get(row["name"], 0))} for row in files])
-    version = version_of(known_files, item.checksums)
+    # of two assets with one name, the first is read
+    assets = {file: (href, str(size)) for _, file, href, size in reversed(item.assets)}
+    listed = [row | {"size": assets.get(row["name"], ("", "0"))[1]} for row in files]
+    version = version_of(known_files, item.content)
     return (
-        same
-        and assets.keys() == {row["name"] for row in files}
+        {row["name"]: row["key"] for row in files} == {file: href for file, (href, _) in assets.items()}
+        and same_files(files, listed)
         and known.get("etag", version) in ("", version)
     )
 
@@ -273,14 +277,17 @@ def _describe_item(
             log.warning("%s: skipped asset %s: %s", name, key, error)
             continue
         files[file] = file_row(name, archive.sensor.role(file), file, href, size)
-    row = table_row(
+    return _item_row(product, item, list(files.values())), list(files.values())
+
+
+def _item_row(product: ListedProduct, item: Item, files: Sequence[Row]) -> Row:
+    return table_row(
         product.name,
         url=product.url,
-        granule=archive.granule(product.name),
-        size_bytes=sum(int(file_entry["size"]) for file_entry in files.values()),
+        granule=archive_of(product.name.product).granule(product.name),
+        size_bytes=sum(int(row["size"]) for row in files),
         cloud_percent=item.cloud_percent,
     )
-    return row, list(files.values())
 
 
 def _size_of(store: Store, href: str, silent: set[str]) -> int:

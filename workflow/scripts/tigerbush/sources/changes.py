@@ -6,12 +6,12 @@ images in a folder, and the ETags of its files in a bucket. Times do not count: 
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tigerbush.planning.tables import by_product
+from tigerbush.planning.tables import UNUSED, by_product
 from tigerbush.readers import open_product
 from tigerbush.sources.query import Row, is_band_mask
 
@@ -118,7 +118,8 @@ def record_versions(
     files: Iterable[Row],
     old: Iterable[Row],
     old_files: Iterable[Row],
-    removed: Iterable[str] = (),
+    removed: Collection[str] = (),
+    unused: Collection[str] = (),
 ) -> list[Row]:
     """Return the rows of products with the columns that changes are noticed by.
 
@@ -128,8 +129,10 @@ def record_versions(
         As the source is listed now; `content` of a product, if there is one, is what else is known of its content.
     old, old_files : rows of products.tsv and files.tsv
         As it was listed before.
-    removed : iterable of str
+    removed : collection of str
         The products of `rows` that the source no longer has.
+    unused : collection of str
+        Those of them of which nothing was made.
 
     Returns
     -------
@@ -138,14 +141,15 @@ def record_versions(
         results without a record were made of that one. It is empty when the product had been replaced before.
     """
     before = {row["product"]: row for row in old}
-    files_before, files_now, removed = by_product(old_files), by_product(files), set(removed)
+    files_before, files_now = by_product(old_files), by_product(files)
     today = datetime.now(UTC).date().isoformat()
     recorded = []
     for row in rows:
         name = row["product"]
         known = before.get(name, {})
         if name in removed:
-            recorded.append(row | {"gone": known.get("gone") or today})
+            since = known.get("gone", "").removesuffix(UNUSED) or today
+            recorded.append(row | {"gone": since + UNUSED * (name in unused)})
             continue
         files_of_product = files_before.get(name, ()), files_now.get(name, ())
         etag = version_of(files_of_product[1], row.get("content", ""))
@@ -166,7 +170,7 @@ def change_lines(
     old_files: Iterable[Row],
     rows: Sequence[Row],
     files: Iterable[Row],
-    results_of: Callable[[str], Sequence[object]] = lambda product: (),
+    results_of: Callable[[str], Sequence[object]] | None = None,
 ) -> list[str]:
     """Say what has changed in a table of products, one line for each product, and how many have not.
 
@@ -176,8 +180,8 @@ def change_lines(
         Before.
     rows, files : rows of products.tsv and files.tsv
         From `record_versions`.
-    results_of : callable
-        Returns the paths of the results of a product.
+    results_of : callable, optional
+        Returns the paths of what was made of a product.
     """
     before, now = ({row["product"]: row for row in table} for table in (old, rows))
     files_before, files_now = by_product(old_files), by_product(files)
@@ -186,9 +190,9 @@ def change_lines(
         "new": lambda name: "",
         "replaced": lambda name: (
             file_difference(files_before.get(name, ()), files_now.get(name, ()))
-            or "its content is another one"
+            or _unnamed_difference(now[name])
         ),
-        "gone": lambda name: f"no longer at {now[name]['url']}; {_kept(results_of(name))}",
+        "gone": lambda name: f"no longer at {now[name]['url']}; {_kept(now[name], results_of)}",
         "back": lambda name: "",
         "dropped": lambda name: "outside of what is listed now, or of an older baseline than another",
     }
@@ -203,8 +207,16 @@ def change_lines(
     return [*lines, f"Products: {', '.join(kinds)}, {counts[None]} unchanged."]
 
 
-def _kept(results: Sequence[object]) -> str:
-    return f"kept: {', '.join(map(str, results))}" if results else "its row is kept"
+def _unnamed_difference(row: Row) -> str:
+    if row["url"].startswith("http"):
+        return "what the catalogue says of it, or its content, is another"
+    return "its content is another one"
+
+
+def _kept(row: Row, results_of: Callable[[str], Sequence[object]] | None) -> str:
+    if row["gone"].endswith(UNUSED):
+        return "nothing was made of it, and it is left out"
+    return f"kept: {', '.join(map(str, results_of(row['product'])))}" if results_of else "its row is kept"
 
 
 def _change(before: Row | None, now: Row | None) -> str | None:

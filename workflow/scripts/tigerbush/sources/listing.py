@@ -32,7 +32,7 @@ def list_products(
     old: Sequence[Row],
     old_files: Sequence[Row],
     connections: int = 4,
-    finished: Callable[[str], object] = lambda product: False,
+    results_of: Callable[[str], Sequence[object]] | None = None,
     masks: bool = False,
     replaced: dict[str, str] | None = None,
     skipped: list[tuple[str, str]] | None = None,
@@ -54,8 +54,9 @@ def list_products(
         From an earlier listing.
     connections : int
         Number of simultaneous connections to an object store.
-    finished : callable
-        Tells whether a product has results, in which case it stays in the table even if the source has changed.
+    results_of : callable, optional
+        Returns what was made of a product: with results it stays in the table even if the source has changed, and
+        without any it is no longer used when it is gone. By default nothing is known of results.
     masks : bool
         Whether to list the masks of single bands.
     replaced : dict, optional
@@ -95,11 +96,16 @@ def list_products(
             return row["url"].startswith((bucket, where)) and any(query.includes(row) for query in queries)
 
     rows = keep_removed_rows(
-        old, listed, lambda row: belongs(row) or finished(row["product"]), where, replaced
+        old,
+        listed,
+        lambda row: belongs(row) or bool(results_of and results_of(row["product"])),
+        where,
+        replaced,
     )
     removed = {row["product"] for row in rows} - {row["product"] for row in listed}
+    unused = {product for product in removed if results_of and not results_of(product)}
     files = files + [row for row in old_files if row["product"] in removed]
-    return record_versions(rows, files, old, old_files, removed), files
+    return record_versions(rows, files, old, old_files, removed, unused), files
 
 
 def _places(sites: Sequence[Mapping]) -> list[Place]:

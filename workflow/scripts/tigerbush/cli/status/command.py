@@ -28,6 +28,7 @@ from tigerbush.cli.status.queue_azure import azure_queue
 from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results, product_of
+from tigerbush.planning.notes import SKIPPED_LINE, read_notes
 from tigerbush.planning.scenes import is_scene, scene_results
 from tigerbush.planning.tables import RESERVED, read_products, read_rows
 from tigerbush.runs.changes import FINISHED, left_over, left_over_sentence
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "gone_products": sorted(
             row["product"] for row in read_rows(options.directory / config["products"]) if row.get("gone")
         ),
-        "skipped_items": count_skipped(options.directory / config["products"]),
+        "skipped_items": len(read_notes(options.directory / config["products"], SKIPPED_LINE)),
         "queue": [asdict(job) for job in queue],
         "slurm": {"failed": latest.slurm_failed, "refused_for_now": latest.slurm_refused},
         "advice": advice(latest, queue, queue_error),
@@ -95,12 +96,6 @@ def results_left_over(options: argparse.Namespace, jobs: Collection[Job]) -> lis
     if options.targets or is_discovering:
         return []
     return left_over(finished_results(options.directory / "results"), wanted_dates(jobs))
-
-
-def count_skipped(products: Path) -> int:
-    """Return how many items of a catalogue the last discovery passed over, from the file beside its table."""
-    path = products.with_name("skipped.tsv")
-    return len([line for line in path.read_text().splitlines()[1:] if line]) if path.is_file() else 0
 
 
 def results_of_failures(
@@ -314,7 +309,7 @@ def _print_products(console: Console, report: dict) -> None:
         )
     if number := report["skipped_items"]:
         console.print(
-            f"{number} item(s) of the catalogue could not be used when it was searched last; skipped.tsv beside the "
-            "table of products names them.",
+            f"{number} item(s) of the catalogue could not be used when it was searched last; the last lines of the "
+            "table of products name them.",
             markup=False,
         )
