@@ -78,7 +78,7 @@ async def lost_results():
     """Return the finished results that this run would make again without products that are gone, and the reason of each."""
     read = {product for job in workflow.dag.needrun_jobs() for product in products_read(job)}
     # their windows may exist already, as placeholders
-    read |= {path.name.removesuffix(RECORD) for path in records()}
+    read |= set(map(product_of_record, records()))
     products_of_results = await results_made_of(read) if read else {}
     if not products_of_results:
         return {}
@@ -113,12 +113,15 @@ def unreadable_products(result, products):
     folders = [RESULTS / name for name in [*names, "downloads"]]
     remedy = "./tigerbush retry" if stored_blobs() is None else "a run with on_gone: stop"
     return {
-        path.name.removesuffix(
-            RECORD
-        ): f"could not be read again ({reason.rstrip('.')}; {remedy} tries again)"
+        product_of_record(path): f"could not be read again ({reason.rstrip('.')}; {remedy} tries again)"
         for path, reason in records().items()
-        if path.name.removesuffix(RECORD) in products and path.parent in folders
+        if product_of_record(path) in products and path.parent in folders
     }
+
+
+def product_of_record(path):
+    """Return the product whose image, mask or copy a record is of."""
+    return path.name.removesuffix(RECORD).removesuffix("_mask")
 
 
 @lru_cache(maxsize=1)
@@ -163,7 +166,7 @@ def why_reread(job):
         else:
             concerned = path.parent in folders
         if concerned and path.name.endswith(endings):
-            return f"{path.name.removesuffix(RECORD)} could not be read again: {reason}"
+            return f"{product_of_record(path)} could not be read again: {reason}"
     return None
 
 
