@@ -191,9 +191,8 @@ def test_masks_of_products_that_are_gone(run):
 
 def test_a_mask_that_cannot_be_made_again(run):
     """It stays as it is, and fails each run; with on_gone: keep the run leaves the product alone."""
-    changed(run)
+    changed(run, WITHOUT | {"source": WITHOUT["source"] | {"verify": "never"}})
     run.snakemake("scenes")
-    before = scenes(run)
     [mask] = (run.folder / "products" / f"{NAMES[0]}.SAFE").glob("GRANULE/*/QI_DATA/MSK_CLOUDS_B00.gml")
     size = mask.stat().st_size
     mask.write_bytes(b"x" * size)
@@ -203,14 +202,13 @@ def test_a_mask_that_cannot_be_made_again(run):
         assert "mask_scene" in output
     record = run.folder / "results" / "scenes" / f"{NAMES[0]}_mask.unreadable.json"
     reason = json.loads(record.read_text())["reason"]
+    before = scenes(run)
     run.configure(run.config | {"on_gone": "keep"})
     output = run.snakemake("scenes")
     told = f"{NAMES[0]} could not be read again ({reason.rstrip('.')}; ./tigerbush retry tries again)."
     assert f"results/scenes/{NAMES[0]} stays as an earlier run made it: {told}" in output
-    after = scenes(run)
-    # the buffer is none of the scenes' keys
-    kept = {f"results/scenes/{name}.tif" for name in (*NAMES, f"{NAMES[0]}_mask")}
-    assert {name for name in before if after[name] == before[name]} == kept
+    # the other masks were made again before the run ended
+    assert scenes(run) == before
 
 
 @pytest.mark.input(

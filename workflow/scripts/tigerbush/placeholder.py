@@ -120,7 +120,7 @@ def raise_if_finished(result: Path, reason: str) -> None:
     if is_finished(result):
         write_record(result, reason)
         raise KeptError(
-            f"{result.stem} cannot be read again ({reason.rstrip('.')}); {result} from an earlier run is kept: fix the "
+            f"{product_of(result)} cannot be read again ({reason.rstrip('.')}); {result} from an earlier run is kept: fix the "
             "product, then run ./tigerbush retry, or delete that file to continue without it.",
             reason,
         )
@@ -159,7 +159,7 @@ def record_path(result: Path) -> Path:
 
 def write_record(result: Path, reason: str) -> None:
     """Write the record of a kept result."""
-    write_json(record_path(result), {"product": result.stem, "reason": reason})
+    write_json(record_path(result), {"product": product_of(result), "reason": reason})
 
 
 def is_finished(result: Path) -> bool:
