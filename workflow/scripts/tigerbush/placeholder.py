@@ -120,8 +120,8 @@ def raise_if_finished(result: Path, reason: str) -> None:
     if is_finished(result):
         write_record(result, reason)
         raise KeptError(
-            f"{product_of(result)} cannot be read again ({reason.rstrip('.')}); {result} from an earlier run is kept: fix the "
-            "product, then run ./tigerbush retry, or delete that file to continue without it.",
+            f"{product_of(result)} cannot be read again ({reason.rstrip('.')}); {result} from an earlier run is kept: "
+            "fix the product, then run ./tigerbush retry, or delete that file to continue without it.",
             reason,
         )
 
