@@ -100,11 +100,6 @@ def test_cogs_give_the_same_results_as_a_local_folder(local, l2a, catalogue, tmp
     assert "Nothing to be done" in run.snakemake(*targets)
 
 
-@pytest.mark.input(
-    "Changes",
-    "a catalogue that corrects the offset of an item, whose files keep their sizes",
-    "`discover` names the product; the next run makes again what depends on it",
-)
 def test_an_item_that_is_corrected(l2a, catalogue, tmp_path):
     """Results of the first listing have the versions of their items as well; an item that is only rewritten changes nothing."""
     add_cogs(catalogue, l2a)
