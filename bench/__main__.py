@@ -15,6 +15,7 @@ ROWS = {
     "date": ("arrays", "date"),
     "composite": ("arrays", "composite"),
     "tile": ("tile", "tile"),
+    "verify": ("verify", "verify"),
     "dag": ("runs", "dag"),
     "scripts": ("runs", "scripts"),
     "jobs": ("runs", "jobs"),

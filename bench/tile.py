@@ -19,7 +19,7 @@ NAME = "S2A_MSIL1C_20200116T100000_N0204_R122_T31UFU_20200116T110000"
 
 
 def write_tile(folder: Path, side: int) -> Path:
-    """Write a product of a full tile; its three bands are hard links to one file."""
+    """Write a product of a full tile; its four bands of 10 m are hard links to one file."""
     random = np.random.default_rng(0)
     coarse = random.normal(1500, 400, (side // 60, side // 60))
     # noise of 5 bits: files of some 90 MB, like those of real 10 m bands
@@ -27,7 +27,7 @@ def write_tile(folder: Path, side: int) -> Path:
     scene = Scene({"B2": np.clip(band, 1, 20000).astype(np.uint16)}, 600000, 5900040, 32631, side, side)
     safe = write_product(folder, NAME, scene)
     first = next(safe.glob("GRANULE/*/IMG_DATA/*_B02.jp2"))
-    for number in ("B03", "B04"):
+    for number in ("B03", "B04", "B08"):
         os.link(first, first.with_name(first.name.replace("B02", number)))
     return safe
 

@@ -6,7 +6,7 @@ from runs import bench
 
 STARTS = (
     "centrality of", "a date of", "median of", "3 bands of", "dry run of", "start of", "a run of", "checking a",
-    "analysis of",
+    "analysis of", "a window of 480",
 )  # fmt: skip
 
 
