@@ -72,8 +72,8 @@ def parse_name(product: str) -> ProductName:
 
 
 def ends_like_product(path: Path) -> bool:
-    """Tell whether a path has the suffix of a product folder or of a zip."""
-    return is_zip(path) or path.suffix in {sensor.suffix for sensor in sensors()}
+    """Tell whether a path has the suffix of a product folder, in any letter case, or of a zip."""
+    return is_zip(path) or path.suffix.lower() in {sensor.suffix.lower() for sensor in sensors()}
 
 
 def is_zip(path: Path) -> bool:
@@ -104,4 +104,20 @@ def name_at(path: Path) -> ProductName:
 
 
 def _name_of(path: Path) -> str:
-    return path.stem if is_zip(path) else path.name
+    """Return the name of a product's folder or zip; a suffix in other letters, such as .safe, as it should be."""
+    name = path.stem if is_zip(path) else path.name
+    for sensor in sensors():
+        if name.lower().endswith(sensor.suffix.lower()):
+            return name[: -len(sensor.suffix)] + sensor.suffix
+    return name
+
+
+def name_within(name: str) -> tuple[str, str] | None:
+    """Return the product name that a file name holds, in upper or lower case, and what follows; None without one."""
+    match = _within().search(name)
+    return match and (match[1], match[2])
+
+
+@cache
+def _within() -> re.Pattern:
+    return re.compile(rf"(?<![0-9a-z])({product_pattern()})(?![0-9a-z])(.*)", re.IGNORECASE | re.DOTALL)

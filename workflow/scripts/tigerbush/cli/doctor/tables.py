@@ -83,7 +83,8 @@ def check_weather(config: Mapping, sites: Mapping[str, Mapping], directory: Path
 def products_in(folder: Path) -> Rows:
     """Return what the names of the products in a folder say, as far as the plan of a site needs it."""
     rows: Rows = {}
-    for product in find_products(folder) if folder.is_dir() else ():
+    # what is not read has been named by the check of the source
+    for product in find_products(folder, warn=lambda *_: None) if folder.is_dir() else ():
         name = parse_name(product)
         rows[product] = {"product": product, "level": name.level, "tile": name.tile}
     return rows
