@@ -69,6 +69,8 @@ def zipped(safe, prefix, *, separator="/", extra=(), compression=zipfile.ZIP_STO
         (f"{NAME}.SAFE/", "/"), ("", "/"), ("./", "/"), (f"./{NAME}.SAFE/", "/"), (f"{NAME}/", "/"), ("downloads/", "/"),
         (f"{NAME}/{NAME}.SAFE/", "/"), (f"a/b/c/{NAME}.SAFE/", "/"), ("a b/ü/", "/"),
         (f"{NAME}.SAFE/", "\\"), ("", "\\"), (f"{NAME}/{NAME}.SAFE/", "\\"),
+        (f"{NAME}.SAFE/{NAME}.SAFE/", "/"), (f"x/{NAME}.SAFE/{NAME}.SAFE/", "/"), (f"{NAME}.SAFE/x/{NAME}.SAFE/", "/"),
+        (f"{NAME}.SAFE/{NAME}.SAFE/{NAME}.SAFE/", "\\"), (f"{NAME}.SAFE/{NAME}/", "/"), (f"{NAME}.safe/", "/"),
     ],
 )  # fmt: skip
 def test_zips_of_any_layout(safe, scene, prefix, separator, compression):

@@ -44,9 +44,9 @@ def folder(products, tmp_path):
     return shutil.copytree(products, tmp_path / "products")
 
 
-def pack(safe):
+def pack(safe, compression=zipfile.ZIP_STORED):
     """Replace a product's folder by a zip of it."""
-    with zipfile.ZipFile(safe.with_suffix(".zip"), "w") as archive:
+    with zipfile.ZipFile(safe.with_suffix(".zip"), "w", compression) as archive:
         for path in sorted(safe.rglob("*")):
             archive.write(path, path.relative_to(safe.parent))
     shutil.rmtree(safe)

@@ -139,6 +139,19 @@ def list_files(path: Path) -> dict[str, int]:
         return _reader(path).list_files(path)
 
 
+def stored_checksums(path: Path) -> Mapping[str, str]:
+    """Return the checksum that the zip of a product states of each file; empty for a folder.
+
+    Raises
+    ------
+    TigerbushError
+        When the zip is damaged.
+    """
+    with _as_product_fault(path):
+        function = getattr(_reader(path), "stored_checksums", None)
+        return function(path) if function else {}
+
+
 def stated_files(product: Product) -> Mapping[str, Stated]:
     """Return what a product states of its files; empty when it or its sensor states nothing.
 

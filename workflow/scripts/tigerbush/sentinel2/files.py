@@ -127,6 +127,20 @@ def list_files(path: Path) -> dict[str, int]:
     return {name: entry.file_size for name, entry in members.items() if not name.endswith("/")}
 
 
+def stored_checksums(path: Path) -> dict[str, str]:
+    """Return the CRC-32 that a product's zip states of each file, in hexadecimal digits; nothing for a folder.
+
+    Raises
+    ------
+    TigerbushError
+        When the zip is damaged.
+    """
+    if path.is_dir():
+        return {}
+    with open_zip(path) as archive:
+        return {name: f"{entry.CRC:08x}" for name, entry in zip_members(archive, path).items()}
+
+
 def _reason(archive: zipfile.ZipFile) -> str:
     """Return why a download failed."""
     with archive.open(FAILED) as file:

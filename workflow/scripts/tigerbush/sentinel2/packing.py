@@ -5,10 +5,12 @@ Folders may be links. Files that operating systems add, whose names begin with a
 """
 
 import errno
+import logging
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from tigerbush.errors import MachineError, TigerbushError, one_sentence
@@ -17,6 +19,8 @@ from tigerbush.placeholder import ZIP_ERRORS
 from tigerbush.sensors import name_at
 from tigerbush.sentinel2.names import NAME
 from tigerbush.stac import STAC_ITEM
+
+log = logging.getLogger(__name__)
 
 # what is at the top of a product, and nowhere else in it
 _TOP = re.compile(rf"(?P<folder>(?:[^/]+/)*)(?:MTD_MSIL(?:1C|2A)\.xml|{re.escape(STAC_ITEM)})")
@@ -65,34 +69,55 @@ def zip_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipIn
     """
     # some Windows programs write backslashes
     entries = {entry.filename.replace("\\", "/").removeprefix("./"): entry for entry in archive.infolist()}
-    folder = _own_folder(entries, path)
+    tops = {match["folder"] for name in entries if is_part(name) and (match := _TOP.fullmatch(name))}
+    folder = _own_folder(entries, tops, path)
+    product = name_at(path).product
+    if others := sorted(top for top in tops if _product_of(top) not in (None, product)):
+        _warn_of_others(path, _listed(others))
     inside = {name.removeprefix(folder): entry for name, entry in entries.items() if name.startswith(folder)}
     return {name: entry for name, entry in inside.items() if is_part(name)}
 
 
-def _own_folder(names: Mapping[str, object], path: Path) -> str:
-    """Return the folder in a zip that is the product's, with a slash at its end; empty when it is the top."""
+def _own_folder(names: Iterable[str], tops: set[str], path: Path) -> str:
+    """Return the folder in a zip that is the product's, with a slash at its end; empty when it is the top.
+
+    `tops` are the folders with what is at the top of a product.
+    """
     product = name_at(path).product
     own = f"{product}.SAFE/"
     if any(name.startswith(own) for name in names):
-        return own
-    tops = {match["folder"] for name in names if is_part(name) and (match := _TOP.fullmatch(name))}
+        # perhaps around a folder of the same name
+        tops = {top for top in tops if top.startswith(own)} or {own}
     depth = min((top.count("/") for top in tops), default=0)
     tops = {top for top in tops if top.count("/") == depth}
-    named = {top for top in tops if PurePosixPath(top).name.removesuffix(".SAFE") == product}
-    candidates = sorted(named or tops)
+    candidates = sorted({top for top in tops if _product_of(top) == product} or tops)
     if not candidates:
         raise TigerbushError(
             f"{path} holds no product: neither its top nor a folder in it has a file MTD_MSIL1C.xml or "
             f"MTD_MSIL2A.xml; zip the whole folder {own.rstrip('/')}, or unpack the zip."
         )
-    others = [top for top in candidates if NAME.fullmatch(PurePosixPath(top).name.removesuffix(".SAFE"))]
-    if len(candidates) > 1 or (others and not named):
-        raise TigerbushError(
-            f"{path} holds {', '.join(one_sentence(top.rstrip('/'), 120) for top in candidates[:5])}, not {product} "
-            "alone; unpack it."
-        )
+    if len(candidates) > 1 or _product_of(candidates[0]) not in (None, product):
+        raise TigerbushError(f"{path} holds {_listed(candidates)}, not {product} alone; unpack it.")
     return candidates[0]
+
+
+def _product_of(folder: str) -> str | None:
+    """Return the product that a folder in a zip is named after."""
+    name = re.sub(r"\.SAFE\Z", "", PurePosixPath(folder).name, flags=re.IGNORECASE)
+    return name if NAME.fullmatch(name) else None
+
+
+def _listed(folders: Sequence[str]) -> str:
+    """Return the first of some folders, for messages."""
+    return ", ".join(one_sentence(folder.rstrip("/"), 200) for folder in folders[:5])
+
+
+@cache
+def _warn_of_others(path: Path, others: str) -> None:
+    """Name the products that a zip holds besides its own, once in a process."""
+    log.warning(
+        "%s also holds %s, not read: zip each product alone, or unpack them", one_sentence(path), others
+    )
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What has changed in a source since it was listed before: products that are new, were replaced, or are gone.
 
 A product is the same as long as the names and sizes of its files are, the content of its metadata and samples of its
-images in a folder, and the ETags of its files in a bucket. Times do not count: copying a folder changes them.
+images in a folder (checksums in a zip), and the ETags of its files in a bucket. Times do not count: copying a folder
+changes them. Nor does a manifest of checksums, which no number depends on.
 """
 
 import hashlib
@@ -12,11 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tigerbush.planning.tables import UNUSED, by_product
-from tigerbush.readers import open_product
+from tigerbush.readers import open_product, stored_checksums
 from tigerbush.sources.query import Row, is_band_mask
 
 # bytes at the start, in the middle and at the end of an image
 _SAMPLE = 4096
+# before the checksum of an image in a zip, which is compared with none but such checksums
+_STORED = "crc32-"
 # changes that are counted even if there are none
 _COUNTED = ("new", "replaced", "gone")
 
@@ -46,7 +49,7 @@ def with_versions(rows: Iterable[Row], files: Iterable[Row]) -> tuple[list[Row],
 
 
 def _digests(path: Path, files: Sequence[Row]) -> Iterator[tuple[Row, str]]:
-    """Yield the row of each file with a digest: of all of a metadata file, and of samples of an image."""
+    """Yield the row of each file with a digest: of all of a metadata file, and of samples or a checksum of an image."""
     try:
         digest = _file_digest(path) if path.is_dir() else _member_digest(path)
         digests = {row["name"]: digest(row)[:32] for row in files}
@@ -74,9 +77,15 @@ def _file_digest(folder: Path) -> Callable[[Row], str]:
 
 
 def _member_digest(path: Path) -> Callable[[Row], str]:
-    """Return a function that reads metadata in a zip; images there are told apart by their sizes."""
-    read = open_product(path).read_bytes
-    return lambda row: hashlib.sha256(read(row["name"])).hexdigest() if row["role"] == "metadata" else ""
+    """Return a function that reads metadata in a zip, and what the zip states of images: they are not decompressed."""
+    read, checksums = open_product(path).read_bytes, stored_checksums(path)
+
+    def digest(row: Row) -> str:
+        if row["role"] == "metadata":
+            return hashlib.sha256(read(row["name"])).hexdigest()
+        return f"{_STORED}{checksums[row['name']]}" if row["name"] in checksums else ""
+
+    return digest
 
 
 def sizes_and_time(row: Row, files: Iterable[Row]) -> tuple[dict[str, int], str]:
@@ -102,9 +111,14 @@ def file_difference(old: Iterable[Row], new: Iterable[Row]) -> str | None:
             return f"{name} is missing"
         if "0" not in (row["size"], now[name]["size"]) and row["size"] != now[name]["size"]:
             return f"{name} has {now[name]['size']} bytes, and had {row['size']}"
-        if row["etag"] and now[name]["etag"] and row["etag"] != now[name]["etag"]:
+        if _etags_differ(row["etag"], now[name]["etag"]):
             return f"{name} has another content"
     return None
+
+
+def _etags_differ(before: str, now: str) -> bool:
+    """Tell whether two ETags differ, if both are known and of one kind: a zip may take the place of a folder."""
+    return bool(before and now) and before.startswith(_STORED) == now.startswith(_STORED) and before != now
 
 
 def same_files(old: Iterable[Row], new: Iterable[Row]) -> bool:
