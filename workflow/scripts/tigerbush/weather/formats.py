@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tigerbush.errors import TigerbushError, machine_fault
+from tigerbush.weather.messages import message_sentence, page_words
 from tigerbush.weather_suffixes import GRIB, JSON, NETCDF, SUFFIXES, TABLE, format_by_suffix
 
-BEGINNING = 512  # bytes
+# bytes; of text more is looked at, since a table may have titles above it
+BEGINNING, TEXT = 512, 65_536
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -53,12 +55,17 @@ def format_of(path: Path) -> str:
     """
     expected = format_by_suffix(path)
     with path.open("rb") as file:
-        beginning = file.read(BEGINNING)
+        start = file.read(TEXT)
+    beginning = start[:BEGINNING]
     if not beginning:
         raise TigerbushError(f"{path} is empty; replace it by the file with the data.")
     if other := _other_format(path, beginning):
         raise TigerbushError(f"{path} is {other[0]}, not {expected}; {other[1]}.")
     found = _known_format(beginning, expected)
+    if found in (JSON, TABLE):
+        text = _text_of(start) or _text_of(beginning) or ""
+        if sentence := message_sentence(path, text, expected):
+            raise TigerbushError(sentence)
     if found == expected:
         return found
     if found is None:
@@ -73,8 +80,10 @@ def format_of(path: Path) -> str:
 
 def _other_format(path: Path, beginning: bytes) -> tuple[str, str] | None:
     """Return what a file is that cannot be read, and what to do."""
-    if (_text_of(beginning) or "").startswith("<"):
-        return _PAGE
+    text = _text_of(beginning) or ""
+    if text.startswith("<"):
+        what, advice = _PAGE
+        return f"{what}{page_words(text)}", advice
     if beginning[257:262] == b"ustar":
         return "a tar archive", _UNPACK
     for magic, (name, advice) in OTHERS.items():
@@ -100,12 +109,11 @@ def _zip_format(path: Path) -> tuple[str, str]:
 def _known_format(beginning: bytes, expected: str) -> str | None:
     if beginning.startswith((*CLASSIC, HDF5)):
         return NETCDF
-    if beginning.startswith(b"GRIB"):
-        return GRIB
-    if expected == GRIB and b"GRIB" in beginning:
-        # after a bulletin's header
-        return GRIB
     text = _text_of(beginning)
+    # the words of a message may begin with GRIB, and a message of GRIB come after a bulletin's header
+    is_binary = text is None or text == "GRIB"
+    if is_binary and (beginning.startswith(b"GRIB") or (expected == GRIB and b"GRIB" in beginning)):
+        return GRIB
     if text is None:
         return None
     # text is a table, unless its first character is that of JSON or its suffix says so
@@ -118,8 +126,8 @@ def _text_of(beginning: bytes) -> str | None:
         return beginning.decode("utf-16", errors="ignore").strip()
     if any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in beginning):
         return None
-    # which characters they are does not matter here
-    return beginning.removeprefix(b"\xef\xbb\xbf").decode("latin-1").strip()
+    # other encodings do not matter here, nor that a character may be cut
+    return beginning.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").strip()
 
 
 @contextmanager
