@@ -150,6 +150,7 @@ def test_words_without_a_table(tmp_path, text):
 TABLES = [
     "date,rain,error\n2016-01,12.5,0.1\n", "# limit of detection: 0.1 mm\nday;rain\n16.01.2016;3,5\n",
     "station access is required\n\n\nmonth rain\n2016-01 7\n", '"date","rain"\n"2016-01-16 00:00:00","12.5"\n# missing: -999\n',
+    "id,remark,day,x,y,z,rain\n7,access denied,2016-01-16,a,b,c,4\n",
     "failed sensors\nid|name|time|rain\n1|Nairobi|2016-01-16T00:00|4\n", "title\n" * 500 + "2016-01\t4\n",
 ]  # fmt: skip
 

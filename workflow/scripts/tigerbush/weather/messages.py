@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"[-+]?\d[\d.,:TZ/ +-]*(?:e[-+]?\d+)?", re.IGNORECASE)
 _TAGS = re.compile(
     r"<(?:script|style)\b.*?(?:</(?:script|style)>|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
+# characters of a message
+_LONGEST = 8000
 _ADVICE = "do what it says, and save the data themselves"
 
 
@@ -42,10 +44,12 @@ def message_sentence(path: Path, text: str, expected: str) -> str | None:
             return None
         what = "JSON without pyveg's weather"
     else:
-        rows = sum(map(_is_row, text.splitlines()))
-        lines = len(text.splitlines())
-        # a table without records, or with titles above them, is for its reader
-        if (rows and lines > 1) or (not is_refusal and (rows or expected in (TABLE, JSON))):
+        lines = text.splitlines()
+        has_rows = any(map(_is_row, lines))
+        is_table = has_rows and len(lines) > 1
+        # a table without records, or with long titles above them, is for its reader
+        is_for_reader = has_rows or expected in (TABLE, JSON)
+        if is_table or (is_for_reader and (not is_refusal or len(text) > _LONGEST)):
             return None
         what = "text without a table"
     if is_refusal:
@@ -63,10 +67,10 @@ def page_words(text: str) -> str:
 
 
 def _is_row(line: str) -> bool:
-    """Tell whether a line can be a row of a table: half of its fields, and two, are dates or numbers."""
+    """Tell whether a line can be a row of a table: two fields are dates or numbers, and half of words in a sentence."""
     for separator in _SEPARATORS:
         fields = [field.strip(" \"'") for field in line.split(separator)]
         numbers = sum(_NUMBER.fullmatch(field) is not None for field in fields)
-        if numbers > 1 and 2 * numbers >= len(fields):
+        if numbers > 1 and (separator or 2 * numbers >= len(fields)):
             return True
     return False
