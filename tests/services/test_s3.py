@@ -238,8 +238,8 @@ def test_a_discovery_that_fails_keeps_the_table(seaweedfs, three_products, tmp_p
 
 @pytest.mark.input(
     "Changes",
-    "the same in a bucket, with the same size",
-    "noticed by the ETag; the same",
+    "a product replaced under its name in a bucket, with the same size",
+    "noticed by the ETag: `discover` names it, and the next run recomputes what it touches",
 )
 @pytest.mark.parametrize("access", ["stream", "storage"])
 def test_a_product_that_is_replaced_in_the_bucket(seaweedfs, three_products, tmp_path, access):
