@@ -15,6 +15,7 @@ from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SUMMARIES, Run
 from tigerbush.raster import read_raster
 from tigerbush.sentinel2.writer import write_product
+from tigerbush.sources.tree import find_products
 
 pytestmark = pytest.mark.workflow
 
@@ -113,6 +114,20 @@ def test_damage_that_only_a_checksum_shows(run, access):
     assert run.summary()["metadata"]["config"]["source"]["verify"] == "never"
     band.write_bytes(content)
     assert "verify" not in json.dumps(run_with_default(run, access).summary()["metadata"]["config"])
+    check_copies_are_passed_over(run, len(DAYS) if access == "storage" else 0)
+
+
+def check_copies_are_passed_over(run, count):
+    """In a folder that has the results of the run beside the products; copies may still be chosen."""
+    messages = []
+    paths = find_products(run.folder, warn=lambda message, *values: messages.append(message % values))
+    assert paths == {name_of(day): run.folder / "products" / f"{name_of(day)}.SAFE" for day in DAYS}
+    copies = run.folder / "results" / "downloads"
+    assert len(find_products(copies)) == count
+    assert messages == [
+        f"skipped {count} product(s) in {copies}: they are the copies of a run, which may lack bands; to read them "
+        "nevertheless, set source.path to that folder."
+    ] * bool(count)
 
 
 def run_with_default(run, access):
