@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, one_sentence
 from tigerbush.files import read_json, write_json
 from tigerbush.readers import Product, Stated, needed_files, open_product, stated_files
 from tigerbush.sensors import sensor_at
@@ -119,4 +119,4 @@ def _report(product: Product, name: str, difference: str) -> None:
     role = sensor_at(product.path).role(name)
     if role is None or role[0] != "metadata":
         raise TigerbushError(f"{product.path}/{name} {difference}; {_ADVICE}.")
-    log.warning("%s/%s %s; it is used as it is", product.path, name, difference)
+    log.warning("%s; it is used as it is", one_sentence(f"{product.path}/{name} {difference}"))

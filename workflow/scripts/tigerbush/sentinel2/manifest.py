@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, one_sentence
 from tigerbush.readers import Stated
 from tigerbush.sentinel2.files import Safe
 from tigerbush.sentinel2.metadata import MAX_XML_BYTES, parse_xml
@@ -24,7 +24,7 @@ def stated_files(product: Safe) -> dict[str, Stated]:
     """
     if MANIFEST not in product.files:
         return {}
-    label = f"{product.path}/{MANIFEST}"
+    label = one_sentence(f"{product.path}/{MANIFEST}")
     try:
         if product.files[MANIFEST] > MAX_XML_BYTES:
             raise TigerbushError("larger than any manifest")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import TigerbushError, one_sentence
 from tigerbush.grid import Grid
 from tigerbush.masks import DEFAULTS, MaskOptions
 from tigerbush.product import NODATA, ProductName
@@ -145,7 +145,7 @@ def _of_one_granule(path: Path, name: ProductName, files: dict[str, int], xml: X
             f"{xml.label.rpartition('/')[2]} does not tell which one is the product's; move the others away, then run "
             "./tigerbush retry."
         )
-    log.warning("%s has %d granules; %s is read", path, len(granules), own[0])
+    log.warning("%s has %d granules; %s is read", one_sentence(path), len(granules), own[0])
     others = tuple(f"GRANULE/{granule}/" for granule in granules if granule != own[0])
     return {file: size for file, size in files.items() if not file.startswith(others)}
 
