@@ -25,9 +25,13 @@ KEYS = {
 
 def fingerprint_of(job):
     """Return the content of a job's fingerprint."""
+    return FINGERPRINTS.text_of(FINGERPRINTS.with_versions(made_with(job), rows_read(job)))
+
+
+def made_with(job):
+    """Return what a job depends on, without the versions of the products that it reads."""
     inputs = [address_in_results(file) for file in job.input]
-    made_with = FINGERPRINTS.parameters_of(dict(job.params.items()), inputs, config["source"]["path"])
-    return FINGERPRINTS.text_of(FINGERPRINTS.with_versions(made_with, rows_read(job)))
+    return FINGERPRINTS.parameters_of(dict(job.params.items()), inputs, config["source"]["path"])
 
 
 def rows_read(job):
@@ -52,9 +56,10 @@ async def why_outdated(job):
         if job.rule.name == DISCOVER_PRODUCTS:
             recorded = read_result(TABLE_FINGERPRINT)
         elif stored_blobs() is not None:
-            # a blob whose checksum in the listing is that of today's content is not downloaded
-            same = has_checksum(job.output.fingerprint, today)
-            recorded = today if same else read_result(address_in_results(job.output.fingerprint))
+            # a blob whose checksum in the listing is that of a known content is not downloaded
+            known = (today, FINGERPRINTS.text_of(made_with(job)))
+            same = next((text for text in known if has_checksum(job.output.fingerprint, text)), None)
+            recorded = same or read_result(address_in_results(job.output.fingerprint))
         else:
             if job.output.fingerprint.is_storage and await job.output.fingerprint.exists():
                 await job.output.fingerprint.retrieve_from_storage()
