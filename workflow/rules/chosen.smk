@@ -13,9 +13,7 @@ def selected_scenes():
 @lru_cache(maxsize=1)
 def _selected_scenes(path, time):
     table = _products_table(path, time)
-    selected = SCENES.select_scenes(table, config)
-    translate_errors(SCENES.refuse_empty_selection, selected, table, config)
-    translate_errors(BANDS.refuse_scene_bands, [table[name] for name in selected["products"]], config)
+    selected = translate_errors(SCENES.choose_scenes, table, config)
     if selected["left_out"] and is_main_process():
         first, reason = next(iter(selected["left_out"].items()))
         logger.info(

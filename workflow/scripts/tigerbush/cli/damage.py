@@ -1,22 +1,16 @@
 """Find results that were cut, emptied or otherwise damaged after they were finished."""
 
-import argparse
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import rasterio
 
-from tigerbush.cli.configuration import snakemake_arguments
-from tigerbush.cli.snakemake import read_snakemake
-from tigerbush.cli.status.command import PLAN
-from tigerbush.cli.status.records import read_jobs
 from tigerbush.errors import one_sentence, raise_machine_fault
 from tigerbush.files import parse_json
 from tigerbush.placeholder import ZIP_ERRORS
-from tigerbush.planning.scenes import is_scene
 from tigerbush.raster import GDAL_ERRORS
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -51,46 +45,6 @@ def damaged_results(results: Path) -> dict[Path, str]:
             raise_machine_fault(error)
             damaged[path] = one_sentence(str(error) or type(error).__name__, 200)
     return damaged
-
-
-def damaged_outputs(
-    options: argparse.Namespace,
-    failed: Collection[Path],
-    is_wanted: Callable[[Path], bool],
-    *,
-    with_sites: bool = True,
-) -> list[Path]:
-    """Return the damaged results that the run makes and that are not among those known to have failed.
-
-    Copies of products are left out: what is made of a damaged one fails.
-
-    Parameters
-    ----------
-    options : namespace
-        With the options of the run.
-    failed : collection of Path
-        Relative to the working directory of the run.
-    is_wanted : callable
-        Tells whether the run wants an image of a product, given its path like those; others are left out.
-    with_sites : bool
-        Without sites a run makes scenes alone.
-    """
-    results = (options.directory / "results").resolve()
-    damaged = []
-    for found in damaged_results(results):
-        path = Path("results") / found.relative_to(results)
-        of_site = path.parent.name == "products"
-        # the mask of a site is made with its image
-        image = path.with_name(path.name.replace("_mask.tif", ".tif")) if of_site else path
-        unwanted = (of_site or is_scene(path)) and not is_wanted(path)
-        if path.parent.name != "downloads" and not unwanted and image not in failed:
-            damaged.append(path)
-    if not damaged:
-        return []
-    targets = ["all"] * with_sites + ["scenes"] * (not with_sites or any(map(is_scene, damaged)))
-    jobs = read_jobs(read_snakemake([*targets, *snakemake_arguments(options)], PLAN))
-    outputs = set().union(*(job.outputs for job in jobs))
-    return [path for path in damaged if str(path) in outputs]
 
 
 def _check_image(path: Path) -> None:

@@ -1,25 +1,42 @@
 """Process failed products again, and the results that depend on them; nothing else.
 
 This includes products whose earlier results were kept because they could not be read again, and results that were
-damaged after they were finished (./tigerbush doctor --results). Results of sites that are not in the table of sites are
-passed over. Other options are passed on to snakemake, and so are targets, which come first; use those of the run. For
-example:
+damaged after they were finished (./tigerbush doctor --results). Results that the configuration does not want, of other
+sites or dates, are passed over. Other options are passed on to snakemake, and so are targets, which come first; use
+those of the run. For example:
 ./tigerbush retry --profile profiles/local --configfile config/local.yaml
 """
 
 import argparse
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 
 from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments, sites_of
-from tigerbush.cli.damage import damaged_outputs
+from tigerbush.cli.damage import damaged_results
+from tigerbush.cli.remedies import (
+    COMPARE,
+    DELETE,
+    DISCOVER,
+    MANIFEST,
+    RETRY,
+    find_remedies,
+    targets_of,
+    targets_with_results,
+)
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
+from tigerbush.files import RECORD, write_bytes
 from tigerbush.placeholder import failed_outputs, kept_results, product_of, record_path
-from tigerbush.planning.scenes import is_scene, scene_results
-from tigerbush.planning.tables import read_products
+
+# of results that are not made again
+_TITLES = {
+    DELETE: "result(s) that this configuration does not want, passed over:",
+    DISCOVER: "damaged file(s) that ./tigerbush discover writes again:",
+    COMPARE: "damaged record(s) of files that were compared with their checksums; delete them:",
+}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -30,32 +47,64 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, rest: list[str]) -> int:
     """Force placeholders of failed products, kept results of those that could not be read, and damaged results."""
     config = read_run_configuration(options)
-    table = options.directory / config["products"]
+    table, directory = options.directory / config["products"], options.directory
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
-    results, sites = options.directory / "results", sites_of(config, options.directory)
-    is_wanted = wanted_results(table, config)
-    failed = [path.relative_to(options.directory) for path in failed_outputs(results)]
-    failed = list(filter(is_wanted, failed))
-    others = of_other_sites(failed, sites)
-    failed = [path for path in failed if path not in others]
-    damaged = damaged_outputs(options, [*failed, *others], is_wanted, with_sites=bool(sites))
-    kept = [path for path in kept_results(results) if path.relative_to(options.directory) in failed]
-    names = [path.relative_to(options.directory) for path in kept]
-    of_no_site = (
-        f"result(s) of sites that {config['sites'] or 'this configuration'} does not have, passed over:"
-    )
-    _print_paths(of_no_site, others)
+    failed = [path.relative_to(directory) for path in failed_outputs(directory / "results")]
+    damaged = damaged_besides(directory, failed)
+    remedies = find_remedies(options, config, [*failed, *damaged])
+    for remedy, title in _TITLES.items():
+        _print_paths(title, [path for path in remedies if remedies[path] == remedy])
+    failed, damaged = ([path for path in paths if remedies[path] == RETRY] for paths in (failed, damaged))
+    kept = [path for path in kept_results(directory / "results") if path.relative_to(directory) in failed]
+    names = [path.relative_to(directory) for path in kept]
     _print_paths("damaged result(s):", damaged)
     if not failed and not damaged:
         print(f"No product of {table} failed.")
         return 0
     _print_paths("placeholder(s) of failed products:", [path for path in failed if path not in names])
     _print_paths("kept result(s) of products that could not be read again:", names)
-    for path in kept:
-        # a job that fails again writes it again
-        record_path(path).unlink()
-    return _run_again(options, rest, failed, damaged, with_sites=bool(sites))
+    with without_records(kept):
+        return _run_again(options, rest, config, [*failed, *damaged])
+
+
+def damaged_besides(directory: Path, failed: Collection[Path]) -> list[Path]:
+    """Return the damaged results of a working directory that are not known to have failed, relative to it."""
+    damaged = []
+    for found in damaged_results(directory / "results"):
+        path = found.relative_to(directory)
+        # the mask of a site is made with its image
+        image = path.with_name(path.name.replace("_mask.tif", ".tif"))
+        with_image = image if path.parent.name == "products" else path
+        kept = {path.with_name(path.name.replace(RECORD, suffix)) for suffix in (".tif", ".zip")}
+        if not {with_image, *kept} & set(failed):
+            damaged.append(path)
+    return damaged
+
+
+@contextmanager
+def without_records(kept: Collection[Path]) -> Iterator[None]:
+    """Put aside the records of results that were kept; those of results that are not made again come back.
+
+    A job that fails again writes a new one, and with a record `on_gone: keep` would leave the result as it is.
+    """
+    before = {path: (_state(path), record_path(path).read_bytes()) for path in kept}
+    try:
+        for path in kept:
+            record_path(path).unlink()
+        yield
+    finally:
+        for path, (state, content) in before.items():
+            if _state(path) == state and not record_path(path).exists():
+                write_bytes(record_path(path), content)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written again; None if there is none."""
+    if not path.exists():
+        return None
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def _print_paths(title: str, paths: Collection[Path]) -> None:
@@ -64,54 +113,18 @@ def _print_paths(title: str, paths: Collection[Path]) -> None:
         print(f"{len(paths)} {title}", *paths, sep="\n  ")
 
 
-def _run_again(
-    options: argparse.Namespace,
-    rest: list[str],
-    failed: Collection[Path],
-    damaged: Collection[Path],
-    *,
-    with_sites: bool,
-) -> int:
+def _run_again(options: argparse.Namespace, rest: list[str], config: Mapping, results: list[Path]) -> int:
     """Run snakemake with these results forced; return its exit status."""
-    results = [*failed, *damaged]
-    # without sites there are only scenes
-    scenes = not with_sites or any(map(is_scene, results))
-    of_sites = any(path.parent.name == "products" for path in failed) or not all(map(is_scene, damaged))
-    targets = ["scenes"] * scenes + ["all"] * (with_sites and (of_sites or not scenes))
-    manifest = Path("results/scenes_mpi/manifest.json")
-    if scenes and (options.directory / manifest).exists():
+    sites = sites_of(config, options.directory)
+    products = {product_of(path) for path in results if path.suffix == ".tif"}
+    # the copy of a product is made again for its image
+    purposeful = [path for path in results if path.suffix != ".zip" or path.stem not in products]
+    targets = targets_of(purposeful, sites, targets_with_results(options.directory, config, sites))
+    if "scenes" in targets and (options.directory / MANIFEST).exists():
         # one MPI job makes all scenes: it is run again, and skips finished ones
-        results.append(manifest)
+        results = [*results, MANIFEST]
     # --forcerun takes every word up to the next option; incomplete outputs of a killed run are made again, too
     forced = ["--forcerun", *map(str, results), "--rerun-incomplete", *run_arguments(options)]
     if rest and get_argument_parser().parse_known_args(rest)[0].targets:
         return snakemake([*rest, *forced])
     return snakemake([*targets, *forced, *rest])
-
-
-def wanted_results(table: Path, config: Mapping) -> Callable[[Path], bool]:
-    """Return a function that tells whether a run wants a product's result, given its path in the working directory.
-
-    Parameters
-    ----------
-    table : Path
-        A product that was replaced by one of a newer baseline is not in the table, and not part of the run.
-    config : mapping
-
-    Raises
-    ------
-    TigerbushError
-        When the table of products cannot be read.
-    """
-    products = read_products(table)
-    scenes = scene_results(products, config)
-
-    def is_wanted(path: Path) -> bool:
-        return path in scenes if is_scene(path) else product_of(path) in products
-
-    return is_wanted
-
-
-def of_other_sites(results: Iterable[Path], sites: Collection[str]) -> list[Path]:
-    """Return the results of products, such as `results/here/products/X.tif`, that belong to none of the sites."""
-    return [path for path in results if len(path.parts) == 4 and path.parts[1] not in sites]

@@ -4,7 +4,8 @@ Each line says ok, warning or failed, and what to do; the exit status is 1 if a 
 run:
 ./tigerbush doctor --configfile config/cdse.yaml --profile profiles/slurm
 
-With --results it opens every result instead, which may take minutes, and names each that is damaged.
+With --results it opens every result instead, which may take minutes, and names each that is damaged, with what makes
+it again.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from time import monotonic
 
 from tigerbush.cli.configuration import (
@@ -20,6 +20,7 @@ from tigerbush.cli.configuration import (
     configuration_files,
     read_configuration,
     read_profile,
+    read_run_configuration,
     refuse_folders,
     refuse_missing_configuration,
 )
@@ -29,6 +30,7 @@ from tigerbush.cli.doctor.finding import Finding
 from tigerbush.cli.doctor.machine import check_disk, check_gdal, check_slurm, check_snap
 from tigerbush.cli.doctor.source import check_source
 from tigerbush.cli.doctor.tables import check_tables
+from tigerbush.cli.remedies import ADVICE, find_remedies
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.nodes import check_nodes
 
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     if rest:
         raise TigerbushError(f"doctor does not know {' '.join(rest)!r}; see ./tigerbush doctor --help.")
     if vars(options).get("results"):
-        return _print_findings(check_results(options.directory))
+        return _print_findings(check_results(options))
     try:
         refuse_missing_configuration(options)
         config = read_configuration(options)
@@ -78,21 +80,29 @@ def _print_findings(findings: Iterable[Finding]) -> int:
     return int(status)
 
 
-def check_results(directory: Path) -> Iterator[Finding]:
-    """Open every result of a run, and name each that was damaged after it was finished."""
-    results = directory / "results"
+def check_results(options: argparse.Namespace) -> Iterator[Finding]:
+    """Open every result of a run, and name each that was damaged after it was finished, with what to do about it."""
+    results = options.directory / "results"
     if not results.is_dir():
         yield Finding(
             "results", False, f"{results} does not exist; run the workflow, or name its --directory"
         )
         return
     damaged = damaged_results(results)
-    for path, reason in damaged.items():
-        yield Finding("results", False, f"{path}: {reason}")
-    if damaged:
-        yield Finding("results", False, f"{len(damaged)} damaged; make them again: ./tigerbush retry")
-    else:
+    if not damaged:
         yield Finding("results", True, f"every result in {results} can be read")
+        return
+    try:
+        paths = [path.relative_to(options.directory) for path in damaged]
+        remedies = find_remedies(options, read_run_configuration(options), paths)
+    except TigerbushError as error:
+        yield from (Finding("results", False, f"{path}: {reason}") for path, reason in damaged.items())
+        yield Finding(
+            "results", False, f"{len(damaged)} damaged; what makes them again is not known: {error}"
+        )
+        return
+    for (path, reason), remedy in zip(damaged.items(), remedies.values(), strict=True):
+        yield Finding("results", False, f"{path}: {reason}; {ADVICE[remedy]}")
 
 
 def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str, Check]:

@@ -25,7 +25,7 @@ from tigerbush.cli.configuration import (
 )
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.cli.status.queue_azure import azure_queue
-from tigerbush.cli.status.records import Job, Run, read_jobs, read_run, unfinished
+from tigerbush.cli.status.records import Job, Run, is_discovering, read_jobs, read_run, unfinished
 from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results, product_of
 from tigerbush.planning.notes import SKIPPED_LINE, read_notes
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     failed, kept = results_of_failures(options.directory, config, jobs)
     report = {
         "run": run_state(latest, queue),
-        "discovered": (options.directory / config["products"]).exists(),
+        "discovered": (options.directory / config["products"]).exists() and not is_discovering(jobs),
         "rules": _counts((job.rule, state) for job, state in zip(jobs, states, strict=True)),
         "sites": _counts((_site(job), state) for job, state in zip(jobs, states, strict=True)),
         "failed": [
@@ -92,8 +92,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
 def results_left_over(options: argparse.Namespace, jobs: Collection[Job]) -> list[str]:
     """Return the results that the configuration does not want; none where the jobs do not tell all that it wants."""
     # the dates are known once the products are listed
-    is_discovering = any(job.rule == "discover_products" and job.pending for job in jobs)
-    if options.targets or is_discovering:
+    if options.targets or is_discovering(jobs):
         return []
     return left_over(finished_results(options.directory / "results"), wanted_dates(jobs))
 
@@ -261,7 +260,8 @@ def _print(report: dict) -> None:
     console.print(f"run: {report['run']}", markup=False)
     if not report["discovered"]:
         console.print(
-            "The products have not been listed yet; the jobs will be known after the first run or ./tigerbush discover."
+            "The products have not been listed with these settings; the jobs, and which products failed, will be known "
+            "after ./tigerbush discover."
         )
     for title in ("rules", "sites"):
         table = Table(title[:-1], *STATES, box=box.SIMPLE)

@@ -83,6 +83,11 @@ def read_jobs(lines: str) -> list[Job]:
     ]
 
 
+def is_discovering(jobs: Iterable[Job]) -> bool:
+    """Tell whether a run lists the products first: which jobs follow is only known after that."""
+    return any(job.rule == "discover_products" and job.pending for job in jobs)
+
+
 def read_run(directory: Path) -> Run:
     """Read the records of the newest run of a folder."""
     folder = directory / ".snakemake"

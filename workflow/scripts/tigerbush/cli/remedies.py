@@ -1,0 +1,137 @@
+"""What helps against failed and damaged results: `retry` makes them again, discovery does, or nothing does."""
+
+import argparse
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from tigerbush.cli.configuration import sites_of, snakemake_arguments, stale_table
+from tigerbush.cli.snakemake import read_snakemake
+from tigerbush.cli.status.command import PLAN
+from tigerbush.cli.status.records import is_discovering, read_jobs
+from tigerbush.errors import TigerbushError
+from tigerbush.files import RECORD, read_json
+from tigerbush.planning.fingerprints import table_fingerprint
+from tigerbush.planning.scenes import choose_scenes, is_scene
+from tigerbush.planning.tables import read_products
+from tigerbush.verification import RECORD as CHECKED
+
+RETRY, DISCOVER, COMPARE, DELETE = "retry", "discover", "compare", "delete"
+# what to do about a damaged result
+ADVICE = {
+    RETRY: "./tigerbush retry makes it again",
+    DISCOVER: "./tigerbush discover writes it again",
+    COMPARE: "delete it, and the files of its product are compared with their checksums again",
+    DELETE: "it is left over, nothing in this configuration makes it again: delete it",
+}
+_DISCOVER_FIRST = "run ./tigerbush discover with the same options first."
+# of the scenes that one MPI job has made
+MANIFEST = Path("results/scenes_mpi/manifest.json")
+# tables that discovery writes beside the table of products
+_TABLES = ("files.tsv", "replaced.tsv", "skipped.tsv")
+
+
+def find_remedies(options: argparse.Namespace, config: Mapping, paths: Iterable[Path]) -> dict[Path, str]:
+    """Return what helps against each failed or damaged result: RETRY, DISCOVER, COMPARE or DELETE.
+
+    Parameters
+    ----------
+    options : namespace
+        With the options of the run.
+    config : mapping
+    paths : iterable of Path
+        Results, relative to the working directory of the run.
+
+    Raises
+    ------
+    TigerbushError
+        When it is not known what the run makes: it cannot be planned, or the products have to be listed first.
+    """
+    products = Path(config["products"])
+    listed = {products, *map(products.with_name, _TABLES), table_fingerprint(products)}
+    remedies = {
+        path: DISCOVER if path in listed else COMPARE if path.name.endswith(CHECKED) else None
+        for path in paths
+    }
+    if None not in remedies.values():
+        return remedies
+    if tables := [path for path in remedies if remedies[path] == DISCOVER]:
+        raise TigerbushError(f"{options.directory / tables[0]} is damaged; {_DISCOVER_FIRST}")
+    outputs = wanted_outputs(options, config)
+    made = outputs | (_files_of_ranks(options.directory) if str(MANIFEST) in outputs else set())
+    return {path: remedy or (RETRY if _is_made(path, made) else DELETE) for path, remedy in remedies.items()}
+
+
+def wanted_outputs(options: argparse.Namespace, config: Mapping) -> set[str]:
+    """Return all files that the run makes for those of its targets that have results, finished or not.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    sites = sites_of(config, options.directory)
+    table = options.directory / config["products"]
+    if not table.exists():
+        raise TigerbushError(f"{table} does not exist; {_DISCOVER_FIRST}")
+    if stale := stale_table(config, sites, options.directory):
+        raise TigerbushError(stale)
+    targets = targets_with_results(options.directory, config, sites)
+    jobs = read_jobs(read_snakemake([*targets, *snakemake_arguments(options)], PLAN))
+    if is_discovering(jobs):
+        raise TigerbushError(
+            f"{table} is out of date: the next run lists the products of the source again; {_DISCOVER_FIRST}"
+        )
+    return set().union(*(job.outputs for job in jobs))
+
+
+def targets_with_results(directory: Path, config: Mapping, sites: Collection[str]) -> list[str]:
+    """Return which of the targets `scenes` and `all` were made in a folder; the default one if none was."""
+    results = directory / "results"
+    has_sites = any((results / site).exists() for site in sites)
+    has_scenes = any((results / "scenes").rglob("*.tif"))
+    if sites and has_scenes:
+        try:
+            choose_scenes(read_products(directory / config["products"]), config)
+        except TigerbushError:
+            # all scenes are left over, and sites do not need any
+            has_scenes = False
+    targets = ["scenes"] * (has_scenes or not sites)
+    return targets + ["all"] * bool(sites and (has_sites or not targets))
+
+
+def targets_of(paths: Iterable[Path], sites: Collection[str], made: list[str]) -> list[str]:
+    """Return the targets that results belong to; all that were made, where the results do not tell.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Results, relative to the working directory.
+    sites : collection of str
+    made : list of str
+        From `targets_with_results`.
+    """
+    targets = {_target_of(path, sites) for path in paths}
+    return made if None in targets else [target for target in ("scenes", "all") if target in targets]
+
+
+def _target_of(path: Path, sites: Collection[str]) -> str | None:
+    """Return the target of a result; None for what either may have made, such as copies of products."""
+    if is_scene(path) or path.parts[1].startswith("scenes"):
+        return "scenes"
+    return "all" if path.parts[1] in sites else None
+
+
+def _files_of_ranks(directory: Path) -> set[str]:
+    """Return the scenes and masks that ranks of the last MPI job have written; no rule declares them."""
+    try:
+        manifest = read_json(directory / MANIFEST)
+    except (TigerbushError, FileNotFoundError):
+        return set()
+    folders = [directory / manifest[key] for key in ("folder", "mask_folder") if key in manifest]
+    return {str(path.relative_to(directory)) for folder in folders for path in folder.glob("*.tif")}
+
+
+def _is_made(path: Path, outputs: Collection[str]) -> bool:
+    """Tell whether a run makes a result, or the one that a record of a product that could not be read lies beside."""
+    stem = path.name.removesuffix(RECORD)
+    names = [path.name] if stem == path.name else [f"{stem}.tif", f"{stem}.zip"]
+    return any(str(path.with_name(name)) in outputs for name in names)
