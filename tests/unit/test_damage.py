@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fabricate import ROOT
 from tigerbush.cli.__main__ import main
 from tigerbush.cli.damage import damaged_results
 from tigerbush.grid import Grid
@@ -127,7 +128,8 @@ def test_doctor_names_each_damaged_result(results, capsys, monkeypatch):
     assert lines == [
         f"failed  results         {results / FILES[0]}: it is empty",
         f"failed  results         {results / FILES[1]}: it is empty",
-        "failed  results         2 damaged; make them again: ./tigerbush retry",
+        f"failed  results         2 damaged; what makes them again is not known: {results.parent} has no "
+        f"config/config.yaml; name your configuration with --configfile, or start in {ROOT}.",
     ]
     assert main(["doctor", "--results", "--directory", str(results)]) == 1
     assert re.fullmatch(

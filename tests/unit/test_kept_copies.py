@@ -18,7 +18,7 @@ from tigerbush.placeholder import (
     placeholder_on_failure,
     write_placeholder_zip,
 )
-from tigerbush.planning.tables import COLUMNS, table_row, write_table
+from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, table_row, write_table
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.scenes.scene import scene_placeholder
 from tigerbush.sensors import parse_name
@@ -226,22 +226,32 @@ def test_records_count_as_failed(records):
     assert kept_results(results) == {results / path: "B4 is missing." for path in PATHS}
 
 
-def test_retry_forces_what_was_kept_and_removes_the_records(records, monkeypatch, capsys):
+@pytest.mark.parametrize(("access", "wanted"), [("storage", [0, 2, 3]), ("stream", [2, 3])])
+def test_retry_forces_what_was_kept_and_is_still_made(records, monkeypatch, capsys, access, wanted):
+    """A folder is read in place, or copied for all sites."""
     calls = []
     monkeypatch.setattr("tigerbush.cli.retry.snakemake", lambda words: calls.append(words) or 0)
     config = records / "config.yaml"
     whole = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    sites = {"sites": "sites.tsv"}
+    changes = {
+        "sites": "sites.tsv",
+        "products": "products.tsv",
+        "period": {"start": "2017-01-01", "end": "2018-01-01", "step": "1m"},
+        "source": {"kind": "local", "path": "products", "access": access},
+    }
     (records / "sites.tsv").write_text("site\tlongitude\tlatitude\tregion_size\nhere\t14.5\t45.8\t0.1\n")
-    period = {"period": {"start": "2017-01-01", "end": "2018-01-01", "step": "1m"}}
-    config.write_text(yaml.safe_dump(whole | sites | period | {"products": "products.tsv"}))
+    config.write_text(yaml.safe_dump(whole | changes))
     row = table_row(parse_name(NAME), url=f"products/{NAME}.SAFE", granule="", size_bytes=1, cloud_percent=0)
     write_table(records / "products.tsv", [row], COLUMNS)
+    (records / "files.tsv").write_text("\t".join(FILE_COLUMNS) + "\n")
     assert tigerbush(["retry", "--directory", str(records), "--configfile", str(config)]) == 0
-    forced = calls[0][calls[0].index("--forcerun") + 1 :][:4]
-    assert forced == [f"results/{path}" for path in PATHS]
-    assert capsys.readouterr().out == (
-        "4 kept result(s) of products that could not be read again:\n"
-        + "".join(f"  results/{path}\n" for path in PATHS)
-    )
-    assert not list(records.rglob("*.unreadable.json"))
+    forced = calls[0][calls[0].index("--forcerun") + 1 : calls[0].index("--rerun-incomplete")]
+    paths = [f"results/{path}" for path in PATHS]
+    assert forced == [paths[i] for i in wanted]
+    others = [path for path in paths if path not in forced]
+    assert capsys.readouterr().out.splitlines() == [
+        f"{len(others)} result(s) that this configuration does not want, passed over:",
+        *(f"  {path}" for path in others),
+        f"{len(forced)} kept result(s) of products that could not be read again:",
+        *(f"  {path}" for path in forced),
+    ]

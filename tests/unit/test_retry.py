@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from fabricate import name_of
-from tigerbush.cli import retry
+from tigerbush.cli import remedies, retry
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.placeholder import (
     FAILED,
@@ -16,8 +16,8 @@ from tigerbush.placeholder import (
     kept_results,
     record_path,
 )
-from tigerbush.planning.scenes import SELECTION_KEYS
-from tigerbush.planning.tables import COLUMNS, table_row, write_table
+from tigerbush.planning.scenes import SELECTION_KEYS, scene_results
+from tigerbush.planning.tables import COLUMNS, read_products, table_row, write_table
 from tigerbush.raster import STATUS
 from tigerbush.sensors import parse_name
 
@@ -160,7 +160,7 @@ CONFIG = {
     "source": {"kind": "local", "path": "products", "level": None},
     "period": {"start": "2017-01-01", "end": "2018-01-01", "step": "1m"},
     "composite": {"max_cloud_percent": 50},
-    "scene": {**dict.fromkeys(SELECTION_KEYS), "mask": None, "layout": "flat"},
+    "scene": {**dict.fromkeys(SELECTION_KEYS), "mask": None, "layout": "flat", "bands": ["B4"]},
 }
 
 
@@ -171,14 +171,30 @@ def row_of(product, cloud=0):
 
 
 class Snakemake:
-    """Stands in for Snakemake, which retry calls."""
+    """Stands in for Snakemake, which retry calls; makes some results again."""
 
-    def __init__(self):
-        self.called = []
+    def __init__(self, folder, made=()):
+        self.called, self.folder, self.made = [], folder, made
 
     def __call__(self, words):
         self.called.append(words)
+        self.records = sorted(self.folder.glob("results/**/*.unreadable.json"))
+        for path in self.made:
+            write_image(path, "ok")
         return 7
+
+
+def outputs_of(config, folder, sites):
+    """What a run of all products of the table makes; the real plan is in tests/workflow/test_damage_runs.py."""
+    table = read_products(folder / config["products"])
+    copies = [f"results/downloads/{product}.zip" for product in table]
+    of_sites = [
+        f"results/{site}/{place}"
+        for site in sites
+        for product in table
+        for place in (f"products/{product}.tif", f"products/{product}_mask.tif", f"downloads/{product}.zip")
+    ]
+    return {*copies, *of_sites, *map(str, scene_results(table, config))}
 
 
 @pytest.fixture
@@ -190,11 +206,16 @@ def again(results, monkeypatch):
     sites = {"here": {}, "there": {}}
     monkeypatch.setattr(retry, "read_run_configuration", lambda options: config)
     monkeypatch.setattr(retry, "sites_of", lambda config, directory: sites if config["sites"] else {})
+    monkeypatch.setattr(
+        remedies,
+        "wanted_outputs",
+        lambda options, config: outputs_of(config, folder, retry.sites_of(config, folder)),
+    )
     words = ["--directory", str(folder), "--configfile", "mine.yaml"]
 
-    def run(letters, *rest, first=()):
+    def run(letters, *rest, first=(), made=()):
         write_table(folder / "table.tsv", [row_of(NAMES[letter]) for letter in letters], COLUMNS)
-        snakemake = Snakemake()
+        snakemake = run.snakemake = Snakemake(folder, made)
         monkeypatch.setattr(retry, "snakemake", snakemake)
         return tigerbush(["retry", *first, *words, *rest]), *snakemake.called
 
@@ -214,17 +235,28 @@ def test_retry_forces_failed_products_of_the_table(again, results, capsys):
     known = [path for path in FORCED if path.rpartition("/")[2][0] in letters]
     assert again(letters, "--keep-going") == (
         7,
-        ["scenes", "all", "--forcerun", *forced(known), "--rerun-incomplete", *again.words, "--keep-going"],
+        [
+            "scenes",
+            "all",
+            "--forcerun",
+            *forced([*known, "downloads/k.zip"]),
+            "--rerun-incomplete",
+            *again.words,
+            "--keep-going",
+        ],
     )
     others = [path for path in known if path != "scenes/l.tif"]
+    passed_over = [path for path in FORCED if path not in known]
     assert capsys.readouterr().out.splitlines() == [
+        f"{len(passed_over)} result(s) that this configuration does not want, passed over:",
+        *(f"  {path}" for path in forced(passed_over)),
+        "1 damaged result(s):",
+        *(f"  {path}" for path in forced(["downloads/k.zip"])),
         f"{len(others)} placeholder(s) of failed products:",
         *(f"  {path}" for path in forced(others)),
         "1 kept result(s) of products that could not be read again:",
         f"  results/{named('scenes/l.tif')}",
     ]
-    # jobs that fail again write it again
-    assert not record_path(results / named("scenes/l.tif")).exists()
 
 
 @pytest.mark.parametrize(
@@ -232,9 +264,11 @@ def test_retry_forces_failed_products_of_the_table(again, results, capsys):
     [
         ("bcd", ["all"], ["downloads/b.zip", "here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/c.zip", "there/downloads/d.zip"]),
         ("g", ["scenes"], ["scenes/g.tif"]),
-        ("hi", ["scenes"], ["downloads/h.zip", "downloads/i.zip", "scenes/h.tif"]),
+        ("h", ["scenes"], ["downloads/h.zip", "scenes/h.tif"]),
         # for a copy alone, its purpose is not known
-        ("i", ["all"], ["downloads/i.zip"]),
+        ("i", ["scenes", "all"], ["downloads/i.zip"]),
+        ("k", ["scenes", "all"], ["downloads/k.zip"]),
+        ("hi", ["scenes", "all"], ["downloads/h.zip", "downloads/i.zip", "scenes/h.tif"]),
         ("bg", ["scenes", "all"], ["downloads/b.zip", "here/products/b.tif", "scenes/g.tif"]),
     ],
 )  # fmt: skip
@@ -267,21 +301,43 @@ def test_targets_take_the_place_of_everything(again, rest, given):
     assert again("g", first=rest) == (7, [*rest, *words] if given else ["scenes", *words, *rest])
 
 
-def test_sites_that_are_not_in_the_table_are_passed_over(again, monkeypatch, capsys):
+def test_sites_that_are_not_in_the_table_are_passed_over(again, results, monkeypatch, capsys):
     monkeypatch.setattr(retry, "sites_of", lambda config, directory: {"there": {}})
-    paths = ["downloads/b.zip", "there/downloads/c.zip"]
-    others = forced(["here/products/b.tif", "here/products/c.tif"])
-    assert again("bc") == (7, ["all", "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
-    passed_over = [
-        "2 result(s) of sites that sites.tsv does not have, passed over:",
+    paths = ["there/downloads/c.zip", "there/downloads/d.zip"]
+    shutil.rmtree(results / "downloads")
+    shutil.rmtree(results / "scenes")
+    # l has not failed without its scene
+    others = forced(
+        ["here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/f.zip"]
+    )
+    assert again("cd") == (7, ["all", "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
+    assert capsys.readouterr().out.splitlines() == [
+        "4 result(s) that this configuration does not want, passed over:",
         *(f"  {name}" for name in others),
+        "2 placeholder(s) of failed products:",
+        *(f"  {name}" for name in forced(paths)),
     ]
-    assert capsys.readouterr().out.splitlines()[:3] == passed_over
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("-n", "scenes"), ("--unlock",)])
+def test_records_of_results_that_are_not_made_again_come_back(again, results, words):
+    """The run must not see them (`on_gone: keep`); with other options, or after an error, it makes nothing."""
+    record(results / "here" / "products", "e", '{"reason": "not UTF-8: \u00e9"}')
+    records = [record_path(results / named(path)) for path in ("here/products/e.tif", "scenes/l.tif")]
+    before = [path.read_bytes() for path in records]
+    assert again("el", *words)[0] == 7
+    assert again.snakemake.records == []
+    assert [path.read_bytes() for path in records] == before
+    # what was made again needs none any more
+    assert again("el", made=[results / named("here/products/e.tif")])[0] == 7
+    assert [path.exists() for path in records] == [False, True]
 
 
 def test_there_may_be_nothing_to_retry(again, capsys):
-    assert again("ajk") == (0,)
-    assert capsys.readouterr().out == f"No product of {again.folder / 'table.tsv'} failed.\n"
+    assert again("aj") == (0,)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "15 result(s) that this configuration does not want, passed over:"
+    assert lines[16:] == [f"No product of {again.folder / 'table.tsv'} failed."]
     shutil.rmtree(again.folder / "results")
     assert again("abc") == (0,)
 

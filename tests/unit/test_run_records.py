@@ -298,7 +298,8 @@ def test_a_status_before_the_products_are_listed(report, in_trouble):
     (in_trouble / "table.tsv").unlink()
     _, text = report()
     assert text.splitlines()[1] == (
-        "The products have not been listed yet; the jobs will be known after the first run or ./tigerbush discover."
+        "The products have not been listed with these settings; the jobs, and which products failed, will be known after "
+        "./tigerbush discover."
     )
     printed = json.loads(report("--json")[1])
     assert (printed["failed_products"], printed["kept_products"]) == ([], {})

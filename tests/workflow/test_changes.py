@@ -120,8 +120,13 @@ def test_results_of_a_site_and_of_dates_that_are_not_wanted_any_more(finished):
     assert [line for line in finished.snakemake(SUMMARIES).splitlines() if "left over" in line] == [sentence]
     assert sentence in finished.tigerbush("status", "--configfile", "config.yaml").splitlines()
     fail_product(finished, "there", JANUARY)
-    passed_over = f"1 result(s) of sites that sites.tsv does not have, passed over:\n  results/there/products/{JANUARY}.tif\n"
-    assert passed_over + "No product of results/products.tsv failed.\n" in finished.retry()
+    # of the site that is gone, and of a date outside the period
+    fail_product(finished, "here", JANUARY)
+    passed_over = (
+        "2 result(s) that this configuration does not want, passed over:\n"
+        f"  results/here/products/{JANUARY}.tif\n  results/there/products/{JANUARY}.tif\n"
+    )
+    assert finished.retry() == passed_over + "No product of results/products.tsv failed.\n"
     fail_product(finished, "here", FEBRUARY)
     output = finished.retry()
     assert (
@@ -130,9 +135,9 @@ def test_results_of_a_site_and_of_dates_that_are_not_wanted_any_more(finished):
     )
     image = finished.folder / "results" / "here" / "products" / f"{FEBRUARY}.tif"
     assert read_tags(image)[STATUS] == "ok"
-    assert (
-        read_tags(finished.folder / "results" / "there" / "products" / f"{JANUARY}.tif")[STATUS] == "failed"
-    )
+    for site in ("here", "there"):
+        left = finished.folder / "results" / site / "products" / f"{JANUARY}.tif"
+        assert read_tags(left)[STATUS] == "failed"
 
 
 def fail_product(run, site, product):

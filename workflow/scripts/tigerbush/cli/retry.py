@@ -28,7 +28,7 @@ from tigerbush.cli.remedies import (
 )
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.files import RECORD, write_bytes
+from tigerbush.files import RECORD
 from tigerbush.placeholder import failed_outputs, kept_results, product_of, record_path
 
 # of results that are not made again
@@ -88,15 +88,17 @@ def without_records(kept: Collection[Path]) -> Iterator[None]:
 
     A job that fails again writes a new one, and with a record `on_gone: keep` would leave the result as it is.
     """
-    before = {path: (_state(path), record_path(path).read_bytes()) for path in kept}
+    before = {path: _state(path) for path in kept}
+    aside = {path: path.with_name(f".{path.name}.aside") for path in kept}
     try:
         for path in kept:
-            record_path(path).unlink()
+            record_path(path).rename(aside[path])
         yield
     finally:
-        for path, (state, content) in before.items():
-            if _state(path) == state and not record_path(path).exists():
-                write_bytes(record_path(path), content)
+        for path in kept:
+            if _state(path) == before[path] and not record_path(path).exists():
+                aside[path].rename(record_path(path))
+            aside[path].unlink(missing_ok=True)
 
 
 def _state(path: Path) -> tuple[int, int] | None:

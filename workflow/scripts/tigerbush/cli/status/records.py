@@ -85,7 +85,7 @@ def read_jobs(lines: str) -> list[Job]:
 
 def is_discovering(jobs: Iterable[Job]) -> bool:
     """Tell whether a run lists the products first: which jobs follow is only known after that."""
-    return any(job.rule == "discover_products" and job.pending for job in jobs)
+    return any(job.rule == "discover_products" and (job.pending or job.missing) for job in jobs)
 
 
 def read_run(directory: Path) -> Run:
