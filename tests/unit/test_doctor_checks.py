@@ -52,12 +52,16 @@ def test_checks_run_side_by_side():
         yield Finding("silent", True, "d")
         never.wait()
 
-    findings = run_checks({"one": complete, "two": failing, "broken": broken, "silent": silent}, 0.3)
+    chosen = {"one": complete, "two": failing, "broken": broken, "silent": silent, "weather": never.wait}
+    findings = run_checks(chosen, 0.3)
     never.set()
     assert tuples(findings) == [
         ("first", True, "a"), ("first", False, "b"), ("second", True, "c"), ("two", False, "wrong."), ("broken", False, "KeyError: 'x'"),
         ("silent", True, "d"), ("silent", False, "no answer within 0.3 s; try again."),
+        ("weather", True, "reading takes longer than 0.3 s, and not all of it was checked; the run checks what it reads"),
     ]  # fmt: skip
+    # large files are no fault
+    assert findings[-1].state == "warning"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_checks_run_side_by_side():
 )  # fmt: skip
 def test_checks_that_fit(engine, profile, names):
     chosen = checks(SimpleNamespace(directory=None, create=False), {"scene": {"engine": engine}}, profile)
-    assert list(chosen) == ["sites", "disk", "rasterio", "source", *names]
+    assert list(chosen) == ["sites", "weather", "disk", "rasterio", "source", *names]
 
 
 def test_findings_are_printed(monkeypatch, capsys):

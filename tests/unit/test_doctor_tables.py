@@ -12,6 +12,7 @@ from runs import BASE, SITE
 from tigerbush.cli.__main__ import main
 from tigerbush.cli.configuration import read_configuration, stale_table
 from tigerbush.cli.doctor.tables import check_tables
+from tigerbush.cli.doctor.weather import check_weather
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.fingerprints import parameters_of, table_fingerprint, text_of
 from tigerbush.planning.source import discovery_parameters
@@ -43,7 +44,8 @@ def settings(folder, **changes):
 
 def findings(folder, **changes):
     """State, name and text of each finding, without the name of the folder."""
-    found = check_tables(settings(folder, **changes), folder)
+    config = settings(folder, **changes)
+    found = [*check_tables(config, folder), *check_weather(config, folder)]
     return [(line.state, line.name, line.text.replace(f"{folder}/", "")) for line in found]
 
 
@@ -76,6 +78,7 @@ def test_without_sites(folder, end):
     assert findings(folder, sites=None, period=period) == [
         without,
         ("ok", "products", "1 in results/products.tsv"),
+        ("ok", "scenes", "1 of 1 products are chosen"),
     ]
 
 
@@ -240,12 +243,12 @@ def test_the_weather(folder):
     assert ("ok", "weather", "1 file(s) can be read") in findings(folder, weather=weather)
     # the first period is not in it
     (folder / "here.csv").write_text("date,precipitation,temperature\n" + "".join(days[1:]))
-    assert findings(folder, weather=weather)[1:3] == [
+    assert findings(folder, weather=weather)[3:] == [
         ("warning", "weather", "here.csv does not cover the first period, 2017-01-01 to 2017-02-01, whose weather is null"),
         ("ok", "weather", "1 file(s) can be read"),
     ]  # fmt: skip
     (folder / "here.csv").write_text("date,rain\n2017-01,3.5\n")
-    state, name, text = findings(folder, weather=weather)[1]
+    state, name, text = findings(folder, weather=weather)[3]
     assert (state, name) == ("failed", "weather")
     assert text.startswith("here.csv has no column ")
 

@@ -30,12 +30,17 @@ from tigerbush.cli.doctor.finding import Finding
 from tigerbush.cli.doctor.machine import check_disk, check_gdal, check_slurm, check_snap
 from tigerbush.cli.doctor.source import check_source
 from tigerbush.cli.doctor.tables import check_tables
+from tigerbush.cli.doctor.weather import check_weather
 from tigerbush.cli.remedies import ADVICE, find_remedies
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.nodes import check_nodes
 
 # for all checks together; one that has not ended by then has failed
 SECONDS = 10
+# of checks that only take long
+_LATE = {
+    "weather": "reading takes longer than {:g} s, and not all of it was checked; the run checks what it reads"
+}
 _SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|CONNECTION_STRING", re.IGNORECASE)
 
 Check = Callable[[], Iterable[Finding]]
@@ -109,6 +114,7 @@ def checks(options: argparse.Namespace, config: dict, profile: dict) -> dict[str
     """Return the checks that the configuration and the profile need, by name."""
     chosen = {
         "sites": lambda: check_tables(config, options.directory),
+        "weather": lambda: check_weather(config, options.directory),
         "disk": lambda: check_disk(options.directory),
         "rasterio": check_gdal,
         "source": lambda: check_source(config, options.directory),
@@ -160,8 +166,8 @@ def run_checks(chosen: dict[str, Check], seconds: float = SECONDS) -> list[Findi
     for name, thread in threads.items():
         thread.join(max(end - monotonic(), 0))
         if thread.is_alive():
-            timeout = Finding(name, False, f"no answer within {seconds:g} s; try again.")
-            findings[name] = [*findings[name], timeout]
+            text = _LATE.get(name, "no answer within {:g} s; try again.").format(seconds)
+            findings[name] = [*findings[name], Finding(name, name in _LATE, text, warning=True)]
     return [finding for name in chosen for finding in findings[name]]
 
 

@@ -1,4 +1,4 @@
-"""Checks of the tables of sites and products, of weather files, and of the tiles of products against the sites."""
+"""Checks of the tables of sites and products, of what the run takes of them, and of tiles against the sites."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -7,77 +7,74 @@ from typing import Any
 from tigerbush.cli.configuration import sites_of, stale_table
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
+from tigerbush.planning.bands import refuse_site_bands
 from tigerbush.planning.dates import products_of
-from tigerbush.planning.paths import QUANTITIES
-from tigerbush.planning.periods import period_warning, read_periods
-from tigerbush.planning.tables import SITE_COLUMNS, read_files, read_products
+from tigerbush.planning.periods import period_warning
+from tigerbush.planning.scenes import choose_scenes, selection_parameters
+from tigerbush.planning.source import check_snap_input, check_table, is_remote
+from tigerbush.planning.tables import SITE_COLUMNS, read_files, read_products, read_replaced
 from tigerbush.planning.zones import count_uncovered, read_zones, tiles_of, zones_of
 from tigerbush.sensors import parse_name
 from tigerbush.site import Site
 from tigerbush.sources.tree import find_products
-from tigerbush.weather.read import read_weather
 
 Rows = dict[str, dict[str, Any]]
 
 
 def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
-    """Read the tables and the weather as a run does, and compare them with each other."""
+    """Read the tables as a run does, and compare them with the configuration and with each other."""
     sites = sites_of(config, directory)
     without = "none, for the target scenes alone (sites is null)"
     yield Finding("sites", True, f"{len(sites)} in {directory / config['sites']}" if sites else without)
-    yield from check_weather(config, sites, directory)
     table = directory / config["products"]
-    stale = stale_table(config, sites, directory)
     products: Rows = {}
     if table.exists():
         products = read_products(table)
-        if table.with_name("files.tsv").exists():
-            read_files(table.with_name("files.tsv"))
-        yield Finding("products", True, stale or f"{len(products)} in {table}", warning=bool(stale))
+        finding = _table_finding(table, products, config, stale_table(config, sites, directory))
+        yield finding
+        if finding.state == "ok":
+            yield from check_scenes(config, products, table)
+        else:
+            # the next run lists them
+            products = {}
     else:
         yield Finding("products", True, f"{table} will be written by ./tigerbush discover")
     days = [row["sensing_time"][:10] for row in products.values()]
     if sites and (warning := period_warning(**config["period"], days=days)):
         yield Finding("period", True, warning, warning=True)
     place = config["products"]
-    if config["source"]["kind"] == "local" and (stale or not products):
+    if config["source"]["kind"] == "local" and not products:
         products, place = products_in(directory / config["source"]["path"]), config["source"]["path"]
     if sites and products:
         yield from check_tiles(config | {"products": place}, sites, products, read_zones(table))
 
 
-def check_weather(config: Mapping, sites: Mapping[str, Mapping], directory: Path) -> Iterator[Finding]:
-    """Read the weather of the first period from each file, with the reader of the run."""
-    weather = config["weather"]
-    if not weather["path"] or config["source"]["kind"] == "sample":
+def _table_finding(table: Path, products: Rows, config: Mapping, stale: str | None) -> Finding:
+    """Tell whether the run takes a table of products: it lists the source again if the settings are other ones."""
+    if stale:
+        return Finding("products", True, stale, warning=True)
+    try:
+        check_table(config["products"], products, config["source"])
+        read_replaced(table)
+    except TigerbushError as error:
+        return Finding("products", False, str(error))
+    return Finding("products", True, f"{len(products)} in {table}")
+
+
+def check_scenes(config: Mapping, products: Rows, table: Path) -> Iterator[Finding]:
+    """Choose the products of the target `scenes` as a run does; a refusal is a warning if nothing asks for scenes."""
+    is_wanted = config["sites"] is None or bool(selection_parameters(config))
+    try:
+        chosen = choose_scenes(products, config)["products"]
+        files = read_files(table.with_name("files.tsv")) if table.with_name("files.tsv").exists() else {}
+        if config["scene"]["engine"] != "rasterio" and is_remote(config["source"]):
+            for product in chosen:
+                check_snap_input(product, files.get(product, ()))
+    except TigerbushError as error:
+        yield Finding("scenes", not is_wanted, str(error), warning=not is_wanted)
         return
-    first = next(iter(read_periods(**config["period"]).values()))
-    readable = set()
-    for name, site in sites.items():
-        files = tuple(
-            directory / (weather[quantity]["path"] or weather["path"]).replace("{site}", name)
-            for quantity in QUANTITIES
-        )
-        # those of earlier results may be gone
-        if files in readable or not all(file.exists() for file in files):
-            continue
-        quantities = {
-            quantity: weather[quantity] | {"path": file}
-            for quantity, file in zip(QUANTITIES, files, strict=True)
-        }
-        try:
-            covered = read_weather(files[0], *first, site=site, date=weather["date"], **quantities)
-        except TigerbushError as error:
-            yield Finding("weather", False, str(error))
-            continue
-        readable.add(files)
-        if covered is None:
-            text = (
-                f"{files[0]} does not cover the first period, {first[0]} to {first[1]}, whose weather is null"
-            )
-            yield Finding("weather", True, text, warning=True)
-    if readable:
-        yield Finding("weather", True, f"{len(readable)} file(s) can be read")
+    if is_wanted:
+        yield Finding("scenes", True, f"{len(chosen)} of {len(products)} products are chosen")
 
 
 def products_in(folder: Path) -> Rows:
@@ -100,6 +97,7 @@ def check_tiles(
         measured = dict(site) | ({"zone": zones[name]} if name in zones else {})
         try:
             rows = products_of(measured, products, config)
+            refuse_site_bands(rows, config)
         except TigerbushError as error:
             yield Finding("tiles", False, str(error))
             continue
