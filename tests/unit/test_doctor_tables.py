@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -11,12 +12,22 @@ from fabricate import name_of
 from runs import BASE, SITE
 from tigerbush.cli.__main__ import main
 from tigerbush.cli.configuration import read_configuration, stale_table
-from tigerbush.cli.doctor.tables import check_tables
+from tigerbush.cli.doctor.tables import check_scenes, check_tables
 from tigerbush.cli.doctor.weather import check_weather
 from tigerbush.errors import TigerbushError
+from tigerbush.planning import bands
 from tigerbush.planning.fingerprints import parameters_of, table_fingerprint, text_of
 from tigerbush.planning.source import discovery_parameters
-from tigerbush.planning.tables import COLUMNS, parse_name, read_sites, table_row, write_table
+from tigerbush.planning.tables import (
+    COLUMNS,
+    FILE_COLUMNS,
+    file_row,
+    parse_name,
+    read_sites,
+    table_row,
+    write_table,
+)
+from tigerbush.sentinel2.sensor import SENSOR
 
 HEAD = "site\tlongitude\tlatitude\tregion_size\n"
 ROW = "\t".join(map(str, SITE)) + "\n"
@@ -231,26 +242,87 @@ def test_the_last_period(folder):
     assert "period" not in [name for _, name, _ in findings(folder)]
 
 
-def test_the_weather(folder):
-    weather = {"path": "{site}.csv"}
-    with pytest.raises(TigerbushError) as error:
-        findings(folder, weather=weather)
-    assert str(error.value) == (
-        f"weather.path: {folder}/here.csv does not exist; correct weather.path, or set it to null."
+@pytest.mark.parametrize(("sites", "position"), [("sites.tsv", 1), (None, 1)])
+def test_a_table_of_another_source(folder, sites, position):
+    """As the run refuses it: nothing is known of the table but its content. The folder itself is compared with sites."""
+    write_products(folder, name_of("20170110"))
+    table_fingerprint(folder / "results" / "products.tsv").unlink()
+    for name in ("elsewhere", "products-2"):
+        (folder / name / f"{name_of('20170110')}.SAFE").mkdir(parents=True)
+        changes = {"source": {"kind": "local", "path": name}, "sites": sites}
+        lines = findings(folder, **changes)
+        assert lines[position] == (
+            "failed", "products",
+            f"results/products.tsv was made of another source: its products are in products, and the source is {name}; run "
+            "./tigerbush discover to list that, or set products to another table.",
+        )  # fmt: skip
+        assert lines[position + 1 :] == (
+            [("ok", "tiles", f"1 of 1 sites lie in tiles of {name}")] if sites else []
+        )
+
+
+NO_SCENE = "none of the 2 products of results/products.tsv is chosen for the target scenes"
+PERIOD = "the period 2017-01-01 to 2017-04-01 and composite.max_cloud_percent"
+ABSENT = "scene.bands: Sentinel-2 L2A products never have band B10; take it out of scene.bands, or use products that have it (source.level)."  # fmt: skip
+MISSING = f"scene.products: {name_of('20180110')} not in results/products.tsv: the source does not have it in the period 2017-01-01 to 2017-04-01, or has a newer baseline of it; correct scene.products or period, or run ./tigerbush discover."  # fmt: skip
+
+
+@pytest.mark.input(
+    "Commands", "keys of `scene` that choose no product, or bands that the chosen ones never have",
+    "`doctor` says what the run does: a failure where the configuration asks for scenes, else a warning",
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("level", "changes", "state", "text"),
+    [
+        ("L1C", {}, None, None),
+        ("L1C", {"scene": {"bands": ["B10"]}}, None, None),
+        ("L1C", {"scene": {"limit": 1}}, "ok", "1 of 2 products are chosen"),
+        ("L1C", {"sites": None}, "ok", "2 of 2 products are chosen"),
+        ("L1C", {"scene": {"tiles": ["33TVM"]}}, "failed", f"{NO_SCENE}; check scene.tiles, {PERIOD} (30)."),
+        ("L1C", {"scene": {"prefixes": ["2018/"]}, "sites": None}, "failed", f"{NO_SCENE}; check scene.prefixes, {PERIOD} (30)."),
+        ("L1C", {"scene": {"products": [name_of("20180110")]}}, "failed", MISSING),
+        # the cloud cover of both is 5 %
+        ("L1C", {"composite": {"max_cloud_percent": 4}}, "warning", f"{NO_SCENE}, 2 of them too cloudy; check source.level, {PERIOD} (4)."),
+        ("L2A", {"scene": {"bands": ["B10"]}}, "warning", ABSENT),
+        ("L2A", {"scene": {"bands": ["B4", "B10"], "limit": 2}}, "failed", ABSENT),
+        ("L2A", {"scene": {"bands": ["B10"]}, "sites": None}, "failed", ABSENT),
+    ],
+)  # fmt: skip
+def test_what_the_target_scenes_would_take(folder, level, changes, state, text):
+    write_products(folder, name_of("20170110", level=level), name_of("20170210", level=level))
+    changes = {"composite": {"max_cloud_percent": 30}} | changes
+    lines = [line for line in findings(folder, **changes) if line[1] == "scenes"]
+    assert lines == ([(state, "scenes", text)] if state else [])
+
+
+def test_single_files_that_snap_does_not_read(folder):
+    """A bucket of single files: a run with SNAP refuses each product that it would fetch."""
+    config = settings(folder, sites=None)
+    config["source"] = {**config["source"], "kind": "s3", "bucket": "b"}
+    config["scene"]["engine"] = "gpt"
+    product = name_of("20170110")
+    row = table_row(
+        parse_name(product), url=f"s3://b/tiles/{product}", granule="", size_bytes=1, cloud_percent=5
     )
-    days = [f"2017-{month:02},3.5,20\n" for month in range(1, 5)]
-    (folder / "here.csv").write_text("date,precipitation,temperature\n" + "".join(days))
-    assert ("ok", "weather", "1 file(s) can be read") in findings(folder, weather=weather)
-    # the first period is not in it
-    (folder / "here.csv").write_text("date,precipitation,temperature\n" + "".join(days[1:]))
-    assert findings(folder, weather=weather)[3:] == [
-        ("warning", "weather", "here.csv does not cover the first period, 2017-01-01 to 2017-02-01, whose weather is null"),
-        ("ok", "weather", "1 file(s) can be read"),
-    ]  # fmt: skip
-    (folder / "here.csv").write_text("date,rain\n2017-01,3.5\n")
-    state, name, text = findings(folder, weather=weather)[3]
-    assert (state, name) == ("failed", "weather")
-    assert text.startswith("here.csv has no column ")
+    file = file_row(product, ("band", "B4"), "B04.jp2", "tiles/33/T/VL/2017/1/10/0/B04.jp2", 9)
+    write_table(folder / "files.tsv", [file], FILE_COLUMNS)
+    (finding,) = check_scenes(config, {product: row}, folder / "products.tsv")
+    assert (finding.state, finding.text) == (
+        "failed",
+        f"{product} is not a .SAFE folder in source.bucket, and SNAP reads nothing else; set scene.engine: rasterio.",
+    )
+
+
+def test_bands_that_the_products_of_a_site_never_have(folder, monkeypatch):
+    """With a sensor whose products of one level lack red."""
+    without_red = replace(SENSOR, absent_bands={"L1C": ("B4",)})
+    monkeypatch.setattr(bands, "sensor_of", lambda name: without_red)
+    write_products(folder, name_of("20170110"))
+    assert findings(folder)[-1] == (
+        "failed",
+        "tiles",
+        "composite.indices: ndvi needs red, which Sentinel-2 L1C products never have; remove it.",
+    )
 
 
 @pytest.mark.parametrize("snap_masks", [True, False])
