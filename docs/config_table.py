@@ -34,16 +34,18 @@ def code(value: object) -> str:
 
 def values(schema: dict) -> str:
     """Say which values a key may have, with its unit."""
-    kinds = schema.get("type", ())
+    kinds = schema.get("type", [])
+    # a single type, or several of which one is null
+    kinds = kinds if isinstance(kinds, list) else [kinds]
     if "enum" in schema:
         text = ", ".join(map(code, schema["enum"]))
     elif "names" in schema:
         text = ", ".join(map(code, NAMES[schema["names"]]))
     elif "oneOf" in schema:
         text = ", or ".join(values(choice) for choice in schema["oneOf"])
-    elif kinds == "boolean":
+    elif "boolean" in kinds:
         text = "`true`, `false`"
-    elif kinds == "object":
+    elif "object" in kinds:
         text = "a mapping" if "unit" in schema else "a mapping to these"
     elif "prefixItems" in schema:
         text = f"list of {len(schema['prefixItems'])}: {', '.join(map(values, schema['prefixItems']))}"

@@ -64,6 +64,10 @@ def test_every_key_is_in_the_table_once():
             assert yaml.safe_load(default.strip("`")) == child["default"], name
         else:
             assert default in {"required", "none"}, name
+        # the values of every type that it may have
+        assert re.match(r"\S", allowed) and not allowed.startswith(","), name
+        assert ("`true`, `false`" in allowed) == ("boolean" in str(child.get("type"))), name
+        assert ("`null`" in allowed) == Draft202012Validator(child).is_valid(None), name
         for value in child.get("enum", ()):
             assert f"`{yaml.safe_dump(value).split()[0]}`" in allowed, (name, value)
         for limit in ("minimum", "exclusiveMinimum", "maximum"):
@@ -77,6 +81,10 @@ def test_every_key_is_in_the_table_once():
         ({"enum": [10, 20, None], "unit": "m", "default": None}, "`10`, `20`, `null` m", "`null`"),
         ({"type": "array", "items": {"type": "string", "names": "indices"}, "default": ["ndvi"]}, "list of `ndvi`, `msavi`", "`[ndvi]`"),
         ({"type": "string", "names": "vegetation"}, "`offset50`, `ndvi`, `ndvi_veg`, `msavi`", "required"),
+        ({"type": ["boolean", "null"], "default": None}, "`true`, `false`, or `null`", "`null`"),
+        ({"type": ["null", "boolean"], "default": True}, "`true`, `false`, or `null`", "`true`"),
+        ({"type": ["object", "null"], "unit": "of size to price", "default": None}, "a mapping of size to price, or `null`", "`null`"),
+        ({"type": ["array", "null"], "items": {"type": "boolean"}, "default": None}, "list of `true`, `false`, or `null`", "`null`"),
         ({"type": "boolean", "default": False}, "`true`, `false`", "`false`"),
         ({"type": "number", "minimum": 0, "maximum": 0.5, "unit": "%", "default": 0.1}, "0 to 0.5 %", "`0.1`"),
         ({"type": "number", "exclusiveMinimum": 0, "maximum": 1}, "above 0 up to 1", "required"),

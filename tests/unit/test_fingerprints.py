@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from itertools import permutations
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from fabricate import ROOT, name_of
 from tigerbush.planning.fingerprints import (
     ADDED_KEYS,
+    NULLABLE_KEYS,
     changed_added_keys,
     differences,
     keys_of_rules,
@@ -118,6 +121,83 @@ def test_what_is_said_of_a_later_key():
         for config in (CONFIG, more)
     )
     assert text_differences(old, new) == 'composite.indices: null -> ["ndvi", "msavi"]'
+
+
+SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+
+
+def leaves(schema, prefix=""):
+    """The dotted key and the schema of every value."""
+    for name, child in schema["properties"].items():
+        if "properties" in child:
+            yield from leaves(child, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", child
+
+
+LEAVES = dict(leaves(SCHEMA))
+NULLABLE = [key for key, child in LEAVES.items() if Draft202012Validator(child).is_valid(None)]
+# no result of a site depends on them, so that its summary does not record them
+OF_SCENES = ["scene.prefixes", "scene.tiles", "scene.bbox", "scene.products", "scene.limit", "scene.mask"]
+
+
+def defaults():
+    """The whole configuration with every default; what has none is left out."""
+    config = {}
+    for key, child in LEAVES.items():
+        if "default" in child:
+            set_value(config, key, child["default"])
+    return config
+
+
+def set_value(config, key, value):
+    *sections, name = key.split(".")
+    for section in sections:
+        config = config.setdefault(section, {})
+    config[name] = value
+
+
+def without_key(config, key):
+    """As a release recorded it that did not have the key."""
+    config = json.loads(json.dumps(config))
+    *sections, name = key.split(".")
+    section = config
+    for part in sections:
+        section = section[part]
+    section.pop(name, None)
+    return config
+
+
+def test_keys_that_may_be_null():
+    assert len(NULLABLE) > 20
+    assert {key for key in ADDED_KEYS if key in NULLABLE} == set(NULLABLE_KEYS)
+
+
+@pytest.mark.parametrize("key", NULLABLE)
+def test_null_is_recorded_and_is_another_value_than_any_other(key):
+    child = LEAVES[key]
+    example = next(value for value in [*child["examples"], *child.get("enum", ())] if value is not None)
+    values = [None, example] + [child["default"]] * (child["default"] is not None)
+    for old, new in permutations(values, 2):
+        before, after = defaults(), defaults()
+        set_value(before, key, old)
+        set_value(after, key, new)
+        # as files have them: the fingerprint and the metadata of a summary
+        made, today = (json.loads(text_of({"config": recorded(config)})) for config in (before, after))
+        line = f"{key}: {json.dumps(old)} -> {json.dumps(new)}"
+        if key in OF_SCENES:
+            assert made == today
+            continue
+        assert text_differences(json.dumps(made), json.dumps(today)) == f"config.{line}"
+        assert value_of(made["config"], key, child["default"]) == old
+        summary = SITE | {"config": made["config"]}
+        assert summary_differences([key], summary, after, SITE) == line
+        assert summary_differences([key.partition(".")[0]], summary, after, SITE) == line
+        assert summary_differences([key], summary, before, SITE) is None
+    # earlier results, whose release did not have the key, were made with its default
+    made = {"config": without_key(recorded(defaults()), key)}
+    assert text_differences(text_of(made), text_of({"config": recorded(defaults())})) in (None, "")
+    assert summary_differences([key], SITE | made, defaults(), SITE) is None
 
 
 WINDOW = ["composite.resolution", "subimages.size"]

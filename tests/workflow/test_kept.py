@@ -28,6 +28,8 @@ CHANGES = [
     ({"composite": {"max_takes": 1}}, {"composite_date": 1, "render_date": 1, "compute_ndvi": 1, "compute_centrality": 1, "summarise_date": 1} | SITE_SUMMARY),
     ({"composite": {"indices": ["ndvi", "msavi"]}}, {"compute_ndvi": 2} | SUMMARY),
     ({"composite": {"indices": ["ndvi"]}}, {}),
+    ({"composite": {"max_negative_fraction": None}}, PRODUCTS | COMPOSITES | MEASURES | SUMMARY),
+    ({"composite": {"max_negative_fraction": 0.05}}, {}),
     ({"subimages": {"max_masked_fraction": 0.5}}, MEASURES | SUMMARY),
     ({"centrality": {"quantiles": 10}}, {"compute_centrality": 2} | SUMMARY),
     ({"period": BASE["period"] | {"end": "2017-05-01"}}, SITE_SUMMARY),
@@ -104,6 +106,22 @@ def test_a_change_makes_again_what_uses_it_whatever_the_triggers(finished, chang
             expected = COMPOSITES | MEASURES | SUMMARY
     changed(finished, change)
     assert planned(finished, "--rerun-triggers", "mtime") == expected
+
+
+def test_null_is_recorded_and_not_taken_for_the_default(finished):
+    assert "max_negative_fraction" not in finished.summary()["metadata"]["config"]["composite"]
+    changed(finished, {"composite": {"max_negative_fraction": None}})
+    finished.snakemake(SUMMARIES)
+    assert finished.summary()["metadata"]["config"]["composite"]["max_negative_fraction"] is None
+    shutil.rmtree(finished.folder / ".snakemake")
+    assert planned(finished, "--rerun-triggers", "mtime") == {}
+    for forget in (lambda run: None, without_fingerprints):
+        forget(finished)
+        finished.configure(BASE)
+        expected = PRODUCTS | COMPOSITES | MEASURES | SUMMARY
+        assert planned(finished, "--rerun-triggers", "mtime") == expected
+        changed(finished, {"composite": {"max_negative_fraction": None}})
+        assert planned(finished, "--rerun-triggers", "mtime") == {}
 
 
 def test_a_new_site_is_made_and_the_old_one_stays(finished):

@@ -23,11 +23,13 @@ WITHOUT_RESULT = ("plan", "on_gone")
 # keys of `scene` that change no pixel of a scene: which products become scenes, where these are written, and whether
 # with masks, which have parameters of their own
 SCENE_KEYS_WITHOUT_RESULT = ("mpi", "layout", "mask", *SELECTION_KEYS)
+# those of ADDED_KEYS for which null is another value than their default, so that it is recorded
+NULLABLE_KEYS = {"composite.max_negative_fraction": 0.05}
 # Keys that were added after results that must remain valid, with their defaults: a key with its default is neither
 # recorded nor a parameter, so that results from before it are up to date.
 ADDED_KEYS = {
+    **NULLABLE_KEYS,
     "composite.indices": [NDVI],
-    "composite.max_negative_fraction": 0.05,
     "scene.snap_masks": False,
     "source.verify": "once",
 }
@@ -114,8 +116,8 @@ def keys_of_rules(config: Mapping, discovery: Mapping) -> dict[str, list[str]]:
 
 def changed_added_keys(config: Mapping, *keys: str) -> dict[str, Any]:
     """Return the given keys of `ADDED_KEYS` that differ from their default, as parameters of a rule."""
-    values = {key: value_of(config, key) for key in keys}
-    return {key: value for key, value in values.items() if value not in (None, ADDED_KEYS[key])}
+    values = {key: value_of(config, key, ADDED_KEYS[key]) for key in keys}
+    return {key: value for key, value in values.items() if value != ADDED_KEYS[key]}
 
 
 def recorded(config: Mapping) -> dict[str, Any]:
@@ -252,25 +254,40 @@ def summary_differences(keys: Iterable[str], summary: Mapping, config: Mapping, 
         Its current row in the table.
     """
     keys = list(keys)
-    old, new = ({key: value_of(recorded(tree), key) for key in keys} for tree in (summary["config"], config))
+    old, new = (
+        {key: value_of(recorded(tree), key, NULLABLE_KEYS.get(key)) for key in keys}
+        for tree in (summary["config"], config)
+    )
     if "subimages.size" in old:
         old |= {key: summary[key] for key in SITE_COLUMNS[1:]}
         new |= {key: site[key] for key in SITE_COLUMNS[1:]}
     return differences(old, json.loads(json.dumps(new))) or None
 
 
-def value_of(tree: object, key: str) -> object:
-    """Return the value of a dotted key in nested mappings; None if it does not exist."""
+def value_of(tree: object, key: str, missing: object = None) -> object:
+    """Return the value of a dotted key in nested mappings; `missing` if it does not exist."""
     for part in key.split("."):
-        tree = tree.get(part) if isinstance(tree, dict) else None
+        if not isinstance(tree, dict) or part not in tree:
+            return missing
+        tree = tree[part]
     return tree
 
 
 def differences(old: object, new: object) -> str:
     """Return the differences between two sets of parameters, in one line."""
     old, new = _flat(old), _flat(new)
-    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    return ", ".join(f"{name}: {_shortened(old.get(name))} -> {_shortened(new.get(name))}" for name in names)
+    values = {name: (_leaf(old, name), _leaf(new, name)) for name in sorted({*old, *new})}
+    return ", ".join(
+        f"{name}: {_shortened(first)} -> {_shortened(second)}"
+        for name, (first, second) in values.items()
+        if first != second
+    )
+
+
+def _leaf(values: Mapping[str, object], name: str) -> object:
+    """Return a value by its dotted key; where there is none, None, or the default that is not recorded."""
+    default = next((NULLABLE_KEYS[key] for key in NULLABLE_KEYS if f".{name}".endswith(f".{key}")), None)
+    return values.get(name, default)
 
 
 def _flat(tree: object, prefix: str = "") -> dict[str, object]:
