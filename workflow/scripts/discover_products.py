@@ -80,7 +80,8 @@ def main(
         notes = [
             *zone_notes(zones),
             *((REPLACED_LINE, older, product) for older, product in sorted(replaced.items())),
-            *((SKIPPED_LINE, item, reason) for item, reason in skipped),
+            # those of sites and of scenes are searched one after the other
+            *((SKIPPED_LINE, item, reason) for item, reason in dict.fromkeys(skipped)),
         ]
         write_table(products, rows, (*COLUMNS, *CHANGE_COLUMNS), notes)
 
