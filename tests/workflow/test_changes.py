@@ -332,6 +332,20 @@ def test_tables_of_the_last_release_stay_valid(finished):
     assert finished.planned(SUMMARIES) == planned
 
 
+@pytest.mark.parametrize("column", ["time", "etag", "first_etag", "gone"])
+def test_a_table_that_lacks_one_of_these_columns(finished, column):
+    """As after an edit in a spreadsheet: what is known is used."""
+    table = finished.folder / "results" / "products.tsv"
+    lines = [line.split("\t") for line in table.read_text().splitlines()]
+    place = lines[0].index(column)
+    rows = (line[:place] + line[place + 1 :] if len(line) > place else line for line in lines)
+    table.write_text("".join("\t".join(row) + "\n" for row in rows))
+    assert finished.planned(SUMMARIES) == {}
+    assert discover(finished) == ["Products: 0 new, 0 replaced, 0 gone, 3 unchanged."]
+    assert table.read_text().splitlines()[0].split("\t") == lines[0]
+    assert finished.planned(SUMMARIES) == {}
+
+
 def forget_versions(run):
     """Make tables and fingerprints those of a release that recorded no versions."""
     results = run.folder / "results"

@@ -71,7 +71,7 @@ rule resample_scenes:
         scene=scene_parameters(),
         # with `input` Snakemake does not compare it; the fingerprint does
         versions=lambda wildcards, input: {
-            name: (row["first_etag"], row["etag"])
+            name: (FINGERPRINTS.first_version(row), row["etag"])
             for name, row in products_table().items()
             if row.get("etag")
         },

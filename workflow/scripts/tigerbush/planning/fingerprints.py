@@ -187,15 +187,20 @@ def with_first_versions(old: str, new: str, products: Mapping[str, Mapping[str, 
     try:
         recorded, today = json.loads(old), json.loads(new)
         known = recorded.pop(VERSIONS, {})
-        versions = {name: known.get(name, products[name]["first_etag"]) for name in today.get(VERSIONS, {})}
+        versions = {name: known.get(name, first_version(products[name])) for name in today.get(VERSIONS, {})}
     except (ValueError, AttributeError, TypeError):
         return old
     return text_of(recorded | ({VERSIONS: versions} if versions else {}))
 
 
+def first_version(row: Mapping[str, Any]) -> str | None:
+    """Return the version of a product that was recorded first; today's in a table without that column."""
+    return row.get("first_etag", row.get("etag"))
+
+
 def replaced_products(products: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return which products were replaced since versions were recorded, in one line; None if none of these were."""
-    replaced = [name for name, row in products.items() if row.get("etag") != row.get("first_etag")]
+    replaced = [name for name, row in products.items() if row.get("etag") != first_version(row)]
     return f"replaced: {', '.join(replaced)}" if replaced else None
 
 

@@ -168,7 +168,7 @@ def record_versions(
         files_of_product = files_before.get(name, ()), files_now.get(name, ())
         etag = version_of(files_of_product[1], row.get("content", ""))
         if known.get("etag"):
-            first = known["first_etag"]
+            first = known.get("first_etag", known["etag"])
             if "content" not in row and same_files(*files_of_product):
                 # as far as is known: a zip in place of a folder, or a file that cannot be read now, has no digests
                 etag = known["etag"]
