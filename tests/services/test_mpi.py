@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from checkouts import write_other_version
-from fabricate import name_of, scene_of
+from fabricate import ROOT, name_of, scene_of
 from processes import comm, descendants_of, wait_until
 from runs import Run
 from skipping import skip_unless_ci
@@ -188,3 +189,50 @@ def test_two_ranks_on_a_node_of_slurm(products, by_jobs, tmp_path):
     assert f"{BROKEN} failed" in output
     assert jobs == ["rule_resample_scenes"]
     assert scenes(run) == by_jobs
+
+
+def test_ranks_of_a_module_with_a_prefix(products, by_jobs, tmp_path):
+    """They read copies and write scenes below its folder."""
+    run = configure_run(tmp_path / "work", products, 2)
+    run.configure(run.config | {"source": {"path": str(products), "access": "storage"}})
+    (run.folder / "Snakefile").write_text(
+        'configfile: "config.yaml"\n\n\nmodule vegetation:\n'
+        f'    snakefile: "{ROOT / "workflow" / "Snakefile"}"\n    config: config\n    prefix: "veg"\n\n\n'
+        "use rule * from vegetation\n"
+    )
+    run.snakemake("veg/results/scenes_checked.txt", snakefile=run.folder / "Snakefile", status=1)
+    made = (run.folder / "veg" / "results" / "scenes").glob("*.tif")
+    made = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
+    # which names the copy that failed, not the folder
+    failed = f"{BROKEN}.tif"
+    assert made.pop(failed) and made == {name: by_jobs[name] for name in by_jobs if name != failed}
+    assert not (run.folder / "results").exists()
+
+
+def test_damaged_scenes_of_ranks_are_made_again(products, tmp_path):
+    """A scene, and the file of the rank that it is a link to; an older folder of ranks is left over."""
+    run = configure_run(tmp_path / "work", products, 2)
+    run.configure(run.config | {"scene": {"mpi": {"ranks": 2}, "limit": 2, "mask": True}})
+    run.snakemake("scenes")
+    before = scenes(run)
+    folder = Path(json.loads((run.folder / "results" / "scenes_mpi" / "manifest.json").read_text())["folder"])
+    product = name_of(DAYS[1])
+    content = (run.folder / folder / f"{product}.tif").read_bytes()
+    (run.folder / folder / f"{product}.tif").write_bytes(content[:-900])
+    older = run.folder / folder.parent / "0123456789abcdef" / f"{product}.tif"
+    older.parent.mkdir()
+    older.write_bytes(content[:900])
+    output = run.tigerbush("doctor", "--results", "--configfile", "config.yaml", status=1)
+    lines = dict(re.findall(r"^failed  results +(\S+): .+; (.+)$", output, re.MULTILINE))
+    again = "./tigerbush retry makes it again"
+    assert lines == {
+        f"{folder}/{product}.tif": again,
+        f"results/scenes/{product}.tif": again,
+        str(
+            older.relative_to(run.folder)
+        ): "it is left over, nothing in this configuration makes it again: delete it",
+    }
+    run.tigerbush("retry", "--configfile", "config.yaml", "--cores", "2")
+    assert scenes(run) == before
+    shutil.rmtree(older.parent)
+    run.tigerbush("doctor", "--results", "--configfile", "config.yaml")

@@ -12,6 +12,7 @@ import pytest
 from fabricate import name_of, scene_of
 from tigerbush import verification
 from tigerbush.errors import TigerbushError
+from tigerbush.job import results_folder
 from tigerbush.raster import read_tags
 from tigerbush.readers import needed_files, stated_files
 from tigerbush.scenes.engines import make_scene
@@ -359,8 +360,25 @@ def test_a_scene_of_a_damaged_product_is_a_placeholder(safe, tmp_path):
 
 
 def test_the_folder_of_records():
-    assert records_folder({"verify": "once"}) == Path("results/downloads")
-    assert records_folder({"verify": "never"}) is None
+    for results in (Path("results"), Path("veg/results")):
+        assert records_folder({"verify": "once"}, results) == results / "downloads"
+        assert records_folder({"verify": "never"}, results) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("results/fingerprints/X/resample_scene.json", "results"),
+        ("results/fingerprints/33TVL/2017-01-10/X/mask_scene.json", "results"),
+        ("veg/results/fingerprints/resample_scenes.json", "veg/results"),
+        ("veg/results/here/fingerprints/X/resample_product.json", "veg/results/here"),
+        # of a module whose prefix is another word, and of one that has such a folder in it
+        ("veg/here/fingerprints/X/resample_product.json", "veg/here"),
+        ("/a/fingerprints/results/fingerprints/X/a.json", "/a/fingerprints/results"),
+    ],
+)
+def test_the_folder_of_results_of_a_job(path, folder):
+    assert results_folder(path) == Path(folder)
 
 
 def test_files_that_are_needed(product):

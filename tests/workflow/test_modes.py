@@ -8,8 +8,8 @@ import tarfile
 import pytest
 
 from checkouts import commit_all, copy_checkout, write_other_version
-from fabricate import ROOT
-from runs import SUMMARIES, keep_days
+from fabricate import ROOT, name_of
+from runs import DAYS, SUMMARIES, keep_days
 
 pytestmark = pytest.mark.workflow
 
@@ -49,6 +49,67 @@ def test_as_a_module_of_another_workflow(run):
     run.snakemake(snakefile=run.folder / "Snakefile")
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
     assert "Nothing to be done" in run.snakemake(snakefile=run.folder / "Snakefile")
+
+
+def write_module(run, product, *targets):
+    """A workflow that has this one as a module in a folder, and a rule of its own with a wildcard of the same name."""
+    (run.folder / "Snakefile").write_text(
+        'configfile: "config.yaml"\n\n\n'
+        "module vegetation:\n"
+        f'    snakefile: "{ROOT / "workflow" / "Snakefile"}"\n'
+        "    config: config\n"
+        '    prefix: "veg"\n\n\n'
+        "use rule * from vegetation as vegetation_*\n\n\n"
+        'rule thumbnail:\n    output: "thumbnails/{product}.txt"\n    shell: "echo x > {output}"\n\n\n'
+        f'rule all:\n    default_target: True\n    input: {", ".join(map(repr, targets))}, "thumbnails/{product}.txt"\n'
+    )
+    return {"snakefile": run.folder / "Snakefile"}
+
+
+@pytest.mark.parametrize("product", ["other", name_of("20180110"), name_of("20170110")])
+def test_a_foreign_rule_with_the_wildcard_of_a_product(run, product):
+    """It is planned with rules that read products: what they would lose is asked of them alone."""
+    keep_days(run, "20170110")
+    target = "veg/results/here/2017-01-16/composite.tif"
+    run.snakemake(**write_module(run, product, target))
+    assert (run.folder / target).exists()
+    assert (run.folder / "thumbnails" / f"{product}.txt").read_text() == "x\n"
+    # the image of a finished composite is made again
+    (run.folder / "thumbnails" / f"{product}.txt").unlink()
+    run.configure(run.config | {"composite": {"mask_buffer": 1}})
+    run.snakemake(snakefile=run.folder / "Snakefile")
+    assert (run.folder / "thumbnails" / f"{product}.txt").exists()
+
+
+def test_as_a_module_with_a_prefix(run):
+    """Everything is below its folder: records of verified files, and what is known of weather and products that are gone."""
+    weather = run.folder / "weather.csv"
+    weather.write_text(
+        "date,precipitation,temperature\n" + "".join(f"2017-{i:02},3,20\n" for i in range(1, 5))
+    )
+    scene = {"bands": ["B4"], "resolution": 60, "mask": True}
+    run.configure(run.config | {"weather": {"path": "weather.csv"}, "scene": scene})
+    module = write_module(run, "x", "veg/results/here/results_summary.json", "veg/results/scenes_checked.txt")
+    run.snakemake(**module)
+    results = run.folder / "veg" / "results"
+    records = sorted(results.glob("downloads/*.checked.json"))
+    assert [path.name for path in records] == [f"{name_of(day)}.checked.json" for day in DAYS]
+    assert sorted(path.name for path in run.folder.iterdir() if path.is_dir()) == [
+        ".snakemake", "products", "thumbnails", "veg",
+    ]  # fmt: skip
+    # weather that was read outlives its file
+    weather.unlink()
+    assert "Nothing to be done" in run.snakemake(**module)
+    # so do results of a product that is gone, and its row in the table
+    shutil.rmtree(run.folder / "products" / f"{name_of(DAYS[2])}.SAFE")
+    words = ("veg/results/products.tsv", "--forcerun", "vegetation_discover_products")
+    output = run.snakemake(*words, **module)
+    kept = [results / "here" / "products", results / "scenes"]
+    files = ", ".join(f"{(place / name_of(DAYS[2])).relative_to(run.folder)}.tif" for place in kept)
+    assert (
+        f"gone: {name_of(DAYS[2])} (no longer at products/{name_of(DAYS[2])}.SAFE; kept: {files})" in output
+    )
+    assert "Nothing to be done" in run.snakemake(**module)
 
 
 def test_as_a_module_of_another_workflow_from_github(run, tmp_path):

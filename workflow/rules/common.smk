@@ -375,7 +375,7 @@ SITES = Wanted(
 )
 if is_main_process():
     # the table of products and the weather files
-    translate_errors(PATHS.check_files, config, SITES)
+    translate_errors(PATHS.check_files, config, SITES, results=RESULTS)
     translate_errors(BANDS.check_folder, config)
 PERIODS = Wanted(
     translate_errors(CONFIGURATION.periods_of, config),

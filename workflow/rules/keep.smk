@@ -16,8 +16,6 @@ from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-# also where the workflow is used as a module
-RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 DISCOVER_PRODUCTS = workflow.modifier.modify_rulename("discover_products")
 
 

@@ -24,6 +24,10 @@ checkpoint discover_products:
         source=lambda wildcards: DISCOVERY["source"],
         sites=DISCOVERY["sites"],
         period=DISCOVERY["period"],
+        # None in remote storage, where the job cannot see them; with `input` Snakemake does not compare it
+        results=lambda wildcards, input: (
+            None if workflow.storage_settings.default_storage_provider else str(RESULTS)
+        ),
     message:
         "Listing the products of the source"
     script:

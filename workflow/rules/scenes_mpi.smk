@@ -10,6 +10,8 @@ if workflow.storage_settings.default_storage_provider:
         "share."
     )
 
+# of a module: inputs get it, but parameters do not; later, the modifier is that of the whole workflow
+with_prefix = workflow.modifier.path_modifier.replace_prefix
 RANKS = config["scene"]["mpi"]["ranks"]
 # the launcher starts the second script, which no import names
 SCENE_SCRIPTS = ("resample_scenes", "resample_scenes_rank")
@@ -18,8 +20,11 @@ SCENE_SCRIPTS = ("resample_scenes", "resample_scenes_rank")
 def scenes_paths():
     """Return the local copy of every product, or where it is in the source."""
     return {
-        name: [*whole_product(SimpleNamespace(product=name)), row["url"]][0]
-        for name, row in ((name, products_table()[name]) for name in scenes())
+        name: [
+            *map(with_prefix, whole_product(SimpleNamespace(product=name))),
+            products_table()[name]["url"],
+        ][0]
+        for name in scenes()
     }
 
 
@@ -28,7 +33,7 @@ def ranks_folder(parameters):
     key = json.dumps(
         [parameters, code_of(*SCENE_SCRIPTS, sensors=sensors_of_products(scenes()))], sort_keys=True
     )
-    return f"results/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return f"{RESULTS}/scenes_mpi/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 # parameters of the masks, if they are wanted; finished scenes are not made again when they are wanted later

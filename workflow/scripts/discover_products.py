@@ -69,7 +69,7 @@ def main(
         ]
         listed = {row["product"] for row in rows}
         file_rows = [row for row in file_rows if row["product"] in listed]
-    for line in change_lines(old, old_files, rows, file_rows, results_of):
+    for line in change_lines(old, old_files, rows, file_rows, finished):
         log.info("%s", line)
     # the others first, so that a table of products never lacks them
     write_table(files, file_rows, FILE_COLUMNS)
@@ -104,6 +104,5 @@ if __name__ == "__main__":
             scenes=snakemake.params.get("scenes"),
             connections=snakemake.resources.connections,
             snap_masks=snakemake.params.get("scene.snap_masks", False),
-            # in remote storage it is unknown what was made of a product
-            results=Path("results") if str(snakemake.output.products) == config["products"] else None,
+            results=snakemake.params.results and Path(snakemake.params.results),
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.job import job_log
+from tigerbush.job import job_log, results_folder
 from tigerbush.scenes.mask import SceneMaskOptions, make_mask
 from tigerbush.verification import records_folder
 
@@ -16,5 +16,7 @@ if __name__ == "__main__":
             SceneMaskOptions.of(snakemake.params.mask),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
             # a copy was verified when it was made; verifying changes no result, so it is not a parameter
-            records=None if snakemake.input else records_folder(snakemake.config["source"]),
+            records=None
+            if snakemake.input
+            else records_folder(snakemake.config["source"], results_folder(snakemake.output.fingerprint)),
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.job import job_log
+from tigerbush.job import job_log, results_folder
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.raster import Raster, write_raster
@@ -52,5 +52,9 @@ if __name__ == "__main__":
             max_negative_fraction=snakemake.params.max_negative_fraction,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
             # a copy was verified when it was made; verifying changes no result, so it is not a parameter
-            records=None if snakemake.input else records_folder(snakemake.config["source"]),
+            records=None
+            if snakemake.input
+            else records_folder(
+                snakemake.config["source"], results_folder(snakemake.output.fingerprint).parent
+            ),
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tigerbush.job import job_log
+from tigerbush.job import job_log, results_folder
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits
@@ -19,5 +19,7 @@ if __name__ == "__main__":
             limits=Limits(snakemake.threads, snakemake.resources.mem_mb),
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
             # a copy was verified when it was made; verifying changes no result, so it is not a parameter
-            records=None if snakemake.input else records_folder(snakemake.config["source"]),
+            records=None
+            if snakemake.input
+            else records_folder(snakemake.config["source"], results_folder(snakemake.output.fingerprint)),
         )

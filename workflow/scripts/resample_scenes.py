@@ -8,7 +8,7 @@ from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_json
-from tigerbush.job import job_log
+from tigerbush.job import job_log, results_folder
 from tigerbush.scenes.ranks import check_outcomes, forget_replaced, start_command
 from tigerbush.verification import records_folder
 
@@ -74,7 +74,12 @@ if __name__ == "__main__":
                 "memory_mb": snakemake.resources.mem_mb // snakemake.resources.tasks,
                 "last_attempt": snakemake.resources.attempt > snakemake.params.retries,
                 # copies were verified when they were made
-                "records": "" if snakemake.input else str(records_folder(snakemake.config["source"]) or ""),
+                "records": ""
+                if snakemake.input
+                else str(
+                    records_folder(snakemake.config["source"], results_folder(snakemake.output.fingerprint))
+                    or ""
+                ),
             },
             versions=snakemake.params.versions,
             launcher=shlex.split(snakemake.resources.mpi),

@@ -54,6 +54,11 @@ def job_arguments(params: Mapping[str, object]) -> dict[str, object]:
     return {name.rpartition(".")[2]: value for name, value in params.items() if name != "library"}
 
 
+def results_folder(fingerprint: Path) -> Path:
+    """Return the folder of results of a job of no site, or that of its site in it, from the path of its fingerprint."""
+    return next(folder for folder in Path(fingerprint).parents if folder.name == "fingerprints").parent
+
+
 def job_outputs(output: Mapping[str, str]) -> dict[str, Path]:
     """Return the job's outputs for the script's main function: all but the fingerprint, which the rules write."""
     return {name: Path(path) for name, path in output.items() if name != "fingerprint"}

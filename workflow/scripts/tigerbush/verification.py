@@ -57,15 +57,17 @@ def verify_product(path: Path, bands: Iterable[str], records: Path, masks: Colle
     write_json(record, _read_record(record) | new)
 
 
-def records_folder(source: Mapping) -> Path | None:
+def records_folder(source: Mapping, results: Path) -> Path | None:
     """Return the folder of records of a run; None when its configuration says that nothing is verified.
 
     Parameters
     ----------
     source : mapping
         The keys of `source` in the configuration.
+    results : Path
+        The folder of results, which has another name where the workflow is a module of a larger one.
     """
-    return Path("results/downloads") if source["verify"] == "once" else None
+    return results / "downloads" if source["verify"] == "once" else None
 
 
 def _state(path: Path, name: str) -> list[int]:

@@ -64,7 +64,12 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         return 0
     _print_paths("placeholder(s) of failed products:", [path for path in failed if path not in names])
     _print_paths("kept result(s) of products that could not be read again:", names)
-    with without_records(kept):
+    # ranks take a scene that they find for finished
+    of_ranks = [directory / path for path in damaged if path.parent.is_relative_to(MANIFEST.parent)]
+    aside = {record_path(path): path for path in kept} | {
+        path: path for path in of_ranks if path.suffix == ".tif"
+    }
+    with put_aside(aside):
         return _run_again(options, rest, config, [*failed, *damaged])
 
 
@@ -83,21 +88,26 @@ def damaged_besides(directory: Path, failed: Collection[Path]) -> list[Path]:
 
 
 @contextmanager
-def without_records(kept: Collection[Path]) -> Iterator[None]:
-    """Put aside the records of results that were kept; those of results that are not made again come back.
+def put_aside(files: Mapping[Path, Path]) -> Iterator[None]:
+    """Put files aside that would keep a run from making results again; those of results that it has not made come back.
 
-    A job that fails again writes a new one, and with a record `on_gone: keep` would leave the result as it is.
+    Parameters
+    ----------
+    files : mapping of Path to Path
+        Each with its result: damaged files of ranks themselves; and records of results that were kept, with which
+        `on_gone: keep` leaves these as they are. A job that fails again writes a new one.
     """
-    before = {path: _state(path) for path in kept}
-    aside = {path: path.with_name(f".{path.name}.aside") for path in kept}
+    aside = {path: path.with_name(f".{path.name}.aside") for path in files}
+    before = {}
     try:
-        for path in kept:
-            record_path(path).rename(aside[path])
+        for path, result in files.items():
+            path.rename(aside[path])
+            before[path] = _state(result)
         yield
     finally:
-        for path in kept:
-            if _state(path) == before[path] and not record_path(path).exists():
-                aside[path].rename(record_path(path))
+        for path, state in before.items():
+            if _state(files[path]) == state and not path.exists():
+                aside[path].rename(path)
             aside[path].unlink(missing_ok=True)
 
 
@@ -123,8 +133,8 @@ def _run_again(options: argparse.Namespace, rest: list[str], config: Mapping, re
     purposeful = [path for path in results if path.suffix != ".zip" or path.stem not in products]
     targets = targets_of(purposeful, sites, targets_with_results(options.directory, config, sites))
     if "scenes" in targets and (options.directory / MANIFEST).exists():
-        # one MPI job makes all scenes: it is run again, and skips finished ones
-        results = [*results, MANIFEST]
+        # one MPI job makes all scenes, in files that no rule declares: it is run again, and skips finished ones
+        results = [*(path for path in results if not path.is_relative_to(MANIFEST.parent)), MANIFEST]
     # --forcerun takes every word up to the next option; incomplete outputs of a killed run are made again, too
     forced = ["--forcerun", *map(str, results), "--rerun-incomplete", *run_arguments(options)]
     if rest and get_argument_parser().parse_known_args(rest)[0].targets:

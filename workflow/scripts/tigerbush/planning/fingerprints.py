@@ -14,7 +14,7 @@ from tigerbush.variables import NDVI
 # Parameters that do not change a result: code and products have their own fingerprints, tiles only explain why numbers
 # are missing; the others say where and how data are read.
 UNIMPORTANT = {
-    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions",
+    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions", "results",
 }  # fmt: skip
 # key of the versions of the products that a job has read
 VERSIONS = "versions"

@@ -45,7 +45,9 @@ def check_table_of_sites(config: Mapping, directory: Path = Path()) -> None:
         raise TigerbushError(f"sites: {path} does not exist; write this table, or correct sites.")
 
 
-def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path()) -> None:
+def check_files(
+    config: Mapping, sites: Iterable[str], directory: Path = Path(), results: Path = Path("results")
+) -> None:
     """Refuse tables of products and weather files that are not readable regular files, and weather that does not exist.
 
     The table of products is written by discovery. Weather that was read in an earlier run outlives its file.
@@ -58,6 +60,8 @@ def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path())
         Their names.
     directory : Path
         The working directory of the run.
+    results : Path
+        The folder of its results, relative to that.
 
     Raises
     ------
@@ -75,10 +79,10 @@ def check_files(config: Mapping, sites: Iterable[str], directory: Path = Path())
     if weather["path"] and config["source"]["kind"] != "sample":
         for quantity in QUANTITIES:
             key = f"weather.{quantity}.path" if weather[quantity]["path"] else "weather.path"
-            check_weather_exists(key, keys[key], sites, directory)
+            check_weather_exists(key, keys[key], sites, directory, results)
 
 
-def check_weather_exists(key: str, path: str, sites: Iterable[str], directory: Path) -> None:
+def check_weather_exists(key: str, path: str, sites: Iterable[str], directory: Path, results: Path) -> None:
     """Refuse a weather file that does not exist, unless weather of its sites was read in an earlier run.
 
     Raises
@@ -87,7 +91,7 @@ def check_weather_exists(key: str, path: str, sites: Iterable[str], directory: P
     """
     for site in _sites_with_file(path, sites):
         file = directory / path.replace("{site}", site)
-        if not file.exists() and not any((directory / "results").glob(f"{site or '*'}/*/weather.json")):
+        if not file.exists() and not any((directory / results).glob(f"{site or '*'}/*/weather.json")):
             raise TigerbushError(f"{key}: {file} does not exist; correct {key}, or set it to null.")
 
 
