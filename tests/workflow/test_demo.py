@@ -224,18 +224,15 @@ def test_the_sample_through_copies(finished, place):
 def test_discovery_of_the_sample_writes_the_tracked_table(finished):
     table = finished.folder / "config" / "sample" / "products.tsv"
     tracked = table.read_text()
-    options = ("--configfile", "config.yaml")
-    unchanged = "Products: 0 new, 0 replaced, 0 gone, 43 unchanged.\n"
-    # the second time it reads its own table
-    for _ in range(2):
-        assert unchanged in finished.tigerbush("discover", *options)
-    # which has no columns of changes, and which every command reads
+    says = {
+        "discover": " 43 unchanged.",
+        "retry": "No product of",
+        "plan": "products 0",
+        "doctor": "43 in config/",
+    }
+    for command, text in [("discover", "0 new, 0 replaced, 0 gone,"), *says.items()]:
+        assert text in finished.tigerbush(command, "--configfile", "config.yaml")
     assert "Nothing to be done" in finished.snakemake()
-    assert "No product of config/sample/products.tsv failed." in finished.tigerbush("retry", *options)
-    assert "every result in results can be read" in finished.tigerbush("doctor", "--results", *options)
-    assert "43 in config/sample/products.tsv" in finished.tigerbush("doctor", *options)
-    assert re.search(r"^products +0$", finished.tigerbush("plan", *options), re.MULTILINE)
-    assert "left over" not in finished.tigerbush("status", *options)
     without_size = re.compile(r"\t[0-9]+$", re.MULTILINE)
     assert without_size.sub("", table.read_text()) == without_size.sub("", tracked)
     table.write_text(tracked)
