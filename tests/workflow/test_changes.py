@@ -276,6 +276,32 @@ def test_a_product_that_is_gone_and_comes_back(finished):
     assert finished.planned(SUMMARIES) == dict.fromkeys((*OF_A_PRODUCT, *OF_A_DATE, *OF_A_SITE), 1)
 
 
+def test_a_job_with_another_home_folder_takes_the_table_as_it_is(run):
+    """As on a node without the disk of this machine; the process that the user starts compares table and source."""
+    homes = [run.folder / name for name in ("home", "other")]
+    for home in homes:
+        home.mkdir()
+    (run.folder / "products").rename(homes[0] / "archive")
+    run.configure(BASE | {"source": {"path": "~/archive"}})
+    run.variables = {"HOME": str(homes[0])}
+    target = "results/here/2017-02-15/rgb.png"
+    run.snakemake(target)
+    (run.folder / target).unlink()
+    run.variables = {"HOME": str(homes[1])}
+    # as an executor starts it, without the records of the main process
+    shutil.rmtree(run.folder / ".snakemake")
+    job = ("--target-jobs", "render_date:site=here,date=2017-02-15", "--allowed-rules", "render_date")
+    run.snakemake("--mode", "remote", "--force", "--nolock", *job)
+    assert (run.folder / target).exists()
+    shutil.rmtree(run.folder / ".snakemake")
+    shutil.rmtree(run.folder / "results" / "fingerprints")
+    sentence = (
+        f"results/products.tsv was made of another source: its products are in {homes[0]}/archive, and the source is "
+        f"{homes[1]}/archive; run ./tigerbush discover to list that, or set products to another table."
+    )
+    assert sentence in [line.strip() for line in run.snakemake(target, status=1).splitlines()]
+
+
 @pytest.mark.input(
     "Changes",
     "a product deleted from the folder before anything was made of it, or after it failed",

@@ -224,14 +224,8 @@ def test_the_sample_through_copies(finished, place):
 def test_discovery_of_the_sample_writes_the_tracked_table(finished):
     table = finished.folder / "config" / "sample" / "products.tsv"
     tracked = table.read_text()
-    says = {
-        "discover": " 43 unchanged.",
-        "retry": "No product of",
-        "plan": "products 0",
-        "doctor": "43 in config/",
-    }
-    for command, text in [("discover", "0 new, 0 replaced, 0 gone,"), *says.items()]:
-        assert text in finished.tigerbush(command, "--configfile", "config.yaml")
+    says = [("discover", " 0 new, "), ("discover", " 43 unchanged."), ("retry", "No product of"), ("plan", "products 0")]  # fmt: skip
+    assert all(text in finished.tigerbush(name, "--configfile", "config.yaml") for name, text in says)
     assert "Nothing to be done" in finished.snakemake()
     without_size = re.compile(r"\t[0-9]+$", re.MULTILINE)
     assert without_size.sub("", table.read_text()) == without_size.sub("", tracked)
