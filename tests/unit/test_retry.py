@@ -157,7 +157,7 @@ def test_records_of_kept_results(results):
 
 CONFIG = {
     "sites": "sites.tsv",
-    "source": {"kind": "local", "path": "products", "level": None},
+    "source": {"kind": "local", "path": "products", "level": None, "access": "storage"},
     "period": {"start": "2017-01-01", "end": "2018-01-01", "step": "1m"},
     "composite": {"max_cloud_percent": 50},
     "scene": {**dict.fromkeys(SELECTION_KEYS), "mask": None, "layout": "flat", "bands": ["B4"]},

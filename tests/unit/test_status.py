@@ -167,6 +167,13 @@ def test_what_other_configurations_have_left_is_not_counted(tmp_path):
     ]
     assert failed == expected
     assert kept == dict.fromkeys(expected, "gone")
+    # a folder that is read in place has no copies
+    source = CONFIG["source"] | {"access": "stream"}
+    in_place = CONFIG | {"products": "results/products.tsv", "source": source}
+    assert results_of_failures(tmp_path, in_place, jobs) == (
+        expected[2:],
+        dict.fromkeys(expected[2:], "gone"),
+    )
     # nothing is wanted before the source has been listed
     assert results_of_failures(tmp_path, CONFIG | {"products": "results/other.tsv"}, []) == ([], {})
 

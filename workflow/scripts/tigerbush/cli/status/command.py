@@ -30,6 +30,7 @@ from tigerbush.errors import TigerbushError
 from tigerbush.placeholder import failed_outputs, kept_results, product_of
 from tigerbush.planning.notes import SKIPPED_LINE, read_notes
 from tigerbush.planning.scenes import is_scene, scene_results
+from tigerbush.planning.source import is_remote
 from tigerbush.planning.tables import RESERVED, read_products, read_rows
 from tigerbush.runs.changes import FINISHED, left_over, left_over_sentence
 from tigerbush.runs.queue_slurm import QueueJob, slurm_queue
@@ -102,20 +103,23 @@ def results_of_failures(
 ) -> tuple[list[Path], dict[Path, str]]:
     """Return the results of failed products, and those that were kept, with reasons, as far as they are still wanted.
 
-    Those of a site are wanted if a job makes them, scenes if the configuration chooses them, copies if the table has
-    their product; others were left by other configurations.
+    Those of a site are wanted if a job makes them, scenes if the configuration chooses them, copies if products are
+    copied at all and the table has theirs; others were left by other configurations.
     """
     results = directory / "results"
     outputs = {output for job in jobs for output in job.outputs}
     table = directory / config["products"]
     products = read_products(table) if table.exists() else {}
     scenes = scene_results(products, config)
+    is_copied = is_remote(config["source"]) or config["source"]["access"] == "storage"
 
     def is_wanted(result: Path) -> bool:
         path = result.relative_to(directory)
         if is_scene(path):
             return path in scenes
-        return path.stem in products if path.parts[1] in RESERVED else str(path) in outputs
+        if path.parts[1] in RESERVED:
+            return is_copied and path.stem in products
+        return str(path) in outputs
 
     kept = {path: reason for path, reason in kept_results(results).items() if is_wanted(path)}
     return list(filter(is_wanted, failed_outputs(results))), kept
