@@ -117,7 +117,7 @@ def _target_of(path: Path, sites: Collection[str]) -> str | None:
     """Return the target of a result; None for what either may have made, such as copies of products."""
     if is_scene(path) or path.parts[1].startswith("scenes"):
         return "scenes"
-    return "all" if path.parts[1] in sites else None
+    return "all" if path.parts[1] in {*sites, "analysis", "products_checked.txt"} else None
 
 
 def _files_of_ranks(directory: Path) -> set[str]:
