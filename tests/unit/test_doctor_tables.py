@@ -313,6 +313,16 @@ def test_single_files_that_snap_does_not_read(folder):
     )
 
 
+def test_a_damaged_table_of_files(folder):
+    write_products(folder, name_of("20170110"))
+    (folder / "results" / "files.tsv").write_text("product\trole\n")
+    with pytest.raises(TigerbushError) as error:
+        findings(folder)
+    assert str(error.value).removeprefix(f"{folder}/") == (
+        "results/files.tsv has no column 'band'; expected product, role, band, name, key, size, etag, separated by tabs."
+    )
+
+
 def test_bands_that_the_products_of_a_site_never_have(folder, monkeypatch):
     """With a sensor whose products of one level lack red."""
     without_red = replace(SENSOR, absent_bands={"L1C": ("B4",)})

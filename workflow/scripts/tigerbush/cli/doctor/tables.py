@@ -12,7 +12,7 @@ from tigerbush.planning.dates import products_of
 from tigerbush.planning.periods import period_warning
 from tigerbush.planning.scenes import choose_scenes, selection_parameters
 from tigerbush.planning.source import check_snap_input, check_table, is_remote
-from tigerbush.planning.tables import SITE_COLUMNS, read_files, read_products, read_replaced
+from tigerbush.planning.tables import SITE_COLUMNS, read_files, read_products
 from tigerbush.planning.zones import count_uncovered, read_zones, tiles_of, zones_of
 from tigerbush.sensors import parse_name
 from tigerbush.site import Site
@@ -30,16 +30,16 @@ def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
     products: Rows = {}
     if table.exists():
         products = read_products(table)
-        finding = _table_finding(table, products, config, stale_table(config, sites, directory))
-        yield finding
-        if finding.state == "ok":
-            yield from check_scenes(config, products, table)
-        else:
-            # the next run lists them
-            products = {}
-    else:
-        yield Finding("products", True, f"{table} will be written by ./tigerbush discover")
+        if (files := table.with_name("files.tsv")).exists():
+            read_files(files)
     days = [row["sensing_time"][:10] for row in products.values()]
+    finding = _table_finding(table, products, config, stale_table(config, sites, directory))
+    yield finding
+    if finding.state != "ok":
+        # the next run lists them
+        products = {}
+    elif table.exists():
+        yield from check_scenes(config, products, table)
     if sites and (warning := period_warning(**config["period"], days=days)):
         yield Finding("period", True, warning, warning=True)
     place = config["products"]
@@ -51,11 +51,12 @@ def check_tables(config: dict, directory: Path) -> Iterator[Finding]:
 
 def _table_finding(table: Path, products: Rows, config: Mapping, stale: str | None) -> Finding:
     """Tell whether the run takes a table of products: it lists the source again if the settings are other ones."""
+    if not table.exists():
+        return Finding("products", True, f"{table} will be written by ./tigerbush discover")
     if stale:
         return Finding("products", True, stale, warning=True)
     try:
         check_table(config["products"], products, config["source"])
-        read_replaced(table)
     except TigerbushError as error:
         return Finding("products", False, str(error))
     return Finding("products", True, f"{len(products)} in {table}")
@@ -66,8 +67,8 @@ def check_scenes(config: Mapping, products: Rows, table: Path) -> Iterator[Findi
     is_wanted = config["sites"] is None or bool(selection_parameters(config))
     try:
         chosen = choose_scenes(products, config)["products"]
-        files = read_files(table.with_name("files.tsv")) if table.with_name("files.tsv").exists() else {}
         if config["scene"]["engine"] != "rasterio" and is_remote(config["source"]):
+            files = read_files(table.with_name("files.tsv"))
             for product in chosen:
                 check_snap_input(product, files.get(product, ()))
     except TigerbushError as error:
