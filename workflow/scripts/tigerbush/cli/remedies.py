@@ -26,8 +26,8 @@ ADVICE = {
 _DISCOVER_FIRST = "run ./tigerbush discover with the same options first."
 # of the scenes that one MPI job has made
 MANIFEST = Path("results/scenes_mpi/manifest.json")
-# tables that discovery writes beside the table of products
-_TABLES = ("files.tsv", "replaced.tsv", "skipped.tsv")
+# what discovery writes beside the table of products
+_FILES = "files.tsv"
 
 
 def find_remedies(options: argparse.Namespace, config: Mapping, paths: Iterable[Path]) -> dict[Path, str]:
@@ -47,7 +47,7 @@ def find_remedies(options: argparse.Namespace, config: Mapping, paths: Iterable[
         When it is not known what the run makes: it cannot be planned, or the products have to be listed first.
     """
     products = Path(config["products"])
-    listed = {products, *map(products.with_name, _TABLES), table_fingerprint(products)}
+    listed = {products, products.with_name(_FILES), table_fingerprint(products)}
     remedies = {
         path: DISCOVER if path in listed else COMPARE if path.name.endswith(CHECKED) else None
         for path in paths
