@@ -282,7 +282,7 @@ MISSING = f"scene.products: {name_of('20180110')} not in results/products.tsv: t
         ("L1C", {"scene": {"prefixes": ["2018/"]}, "sites": None}, "failed", f"{NO_SCENE}; check scene.prefixes, {PERIOD} (30)."),
         ("L1C", {"scene": {"products": [name_of("20180110")]}}, "failed", MISSING),
         # the cloud cover of both is 5 %
-        ("L1C", {"composite": {"max_cloud_percent": 4}}, "warning", f"{NO_SCENE}, 2 of them too cloudy; check source.level, {PERIOD} (4)."),
+        ("L1C", {"composite": {"max_cloud_percent": 4}}, "warning", f"{NO_SCENE}, 2 left out: more than 4 % cloud (composite.max_cloud_percent); check source.level, {PERIOD} (4)."),
         ("L2A", {"scene": {"bands": ["B10"]}}, "warning", ABSENT),
         ("L2A", {"scene": {"bands": ["B4", "B10"], "limit": 2}}, "failed", ABSENT),
         ("L2A", {"scene": {"bands": ["B10"]}, "sites": None}, "failed", ABSENT),

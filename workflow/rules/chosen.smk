@@ -13,7 +13,7 @@ def selected_scenes():
 @lru_cache(maxsize=1)
 def _selected_scenes(path, time):
     table = _products_table(path, time)
-    selected = translate_errors(SCENES.choose_scenes, table, config)
+    selected = translate_errors(from_library("planning.chosen").choose_scenes, table, config)
     if selected["left_out"] and is_main_process():
         first, reason = next(iter(selected["left_out"].items()))
         logger.info(

@@ -69,7 +69,7 @@ def main(
         ]
         listed = {row["product"] for row in rows}
         file_rows = [row for row in file_rows if row["product"] in listed]
-    for line in change_lines(old, old_files, rows, file_rows, finished):
+    for line in change_lines(old, old_files, rows, file_rows, results_of):
         log.info("%s", line)
     # the others first, so that a table of products never lacks them
     write_table(files, file_rows, FILE_COLUMNS)

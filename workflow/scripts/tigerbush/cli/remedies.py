@@ -10,8 +10,9 @@ from tigerbush.cli.status.command import PLAN
 from tigerbush.cli.status.records import is_discovering, read_jobs
 from tigerbush.errors import TigerbushError
 from tigerbush.files import RECORD, read_json
+from tigerbush.planning.chosen import choose_scenes
 from tigerbush.planning.fingerprints import table_fingerprint
-from tigerbush.planning.scenes import choose_scenes, is_scene
+from tigerbush.planning.scenes import is_scene
 from tigerbush.planning.tables import read_products
 from tigerbush.verification import RECORD as CHECKED
 

@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import Any
 
 from tigerbush.errors import TigerbushError
-from tigerbush.planning.bands import refuse_scene_bands
 from tigerbush.planning.source import is_remote
 from tigerbush.planning.tables import why_unused
 from tigerbush.polygon import Corner
@@ -149,20 +148,6 @@ def select_scenes(products: Mapping[str, Row], config: Mapping) -> dict[str, Any
     used = [product for product, reason in reasons.items() if reason is None]
     left_out = {product: reason for product, reason in reasons.items() if reason}
     return {"products": used[: selection.limit], "left_out": left_out}
-
-
-def choose_scenes(products: Mapping[str, Row], config: Mapping) -> dict[str, Any]:
-    """Return what `select_scenes` does; refuse a target `scenes` that cannot be made.
-
-    Raises
-    ------
-    TigerbushError
-        When no product is chosen, a named one is missing, or chosen ones never have a band of `scene.bands`.
-    """
-    selected = select_scenes(products, config)
-    refuse_empty_selection(selected, products, config)
-    refuse_scene_bands([products[name] for name in selected["products"]], config)
-    return selected
 
 
 def refuse_empty_selection(selected: Mapping[str, Any], products: Mapping[str, Row], config: Mapping) -> None:

@@ -8,9 +8,10 @@ from tigerbush.cli.configuration import sites_of, stale_table
 from tigerbush.cli.doctor.finding import Finding
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.bands import refuse_site_bands
+from tigerbush.planning.chosen import choose_scenes
 from tigerbush.planning.dates import products_of
 from tigerbush.planning.periods import period_warning
-from tigerbush.planning.scenes import choose_scenes, selection_parameters
+from tigerbush.planning.scenes import selection_parameters
 from tigerbush.planning.source import check_snap_input, check_table, is_remote
 from tigerbush.planning.tables import SITE_COLUMNS, read_files, read_products
 from tigerbush.planning.zones import count_uncovered, read_zones, tiles_of, zones_of
