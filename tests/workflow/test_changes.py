@@ -179,13 +179,6 @@ def test_retry_of_a_target(failed):
     assert failed.summary()["metadata"]["failed_products"].keys() == {FEBRUARY}
 
 
-def test_retry_before_any_run(run):
-    output = run.tigerbush("retry", "--configfile", "config.yaml", status=1)
-    assert output == (
-        "tigerbush: results/products.tsv does not exist; run the workflow first, with the same options.\n"
-    )
-
-
 @pytest.mark.input(
     "Changes",
     "a product table of a folder, and a configuration of a bucket or catalogue",
@@ -321,9 +314,9 @@ def test_products_that_are_gone_before_they_were_made(failed):
     ]
     failed.snakemake(SUMMARIES)
     metadata = failed.summary()["metadata"]
-    assert metadata["failed_products"] == {}
     reason = f"no longer in the source since {datetime.now(UTC).date()}, and nothing was made of it before"
     assert metadata["missing"]["2017-02-15"] == f"all 2 products left out: {reason}"
+    assert metadata["failed_products"] == {}
     assert "Nothing to be done" in failed.snakemake(SUMMARIES)
 
 

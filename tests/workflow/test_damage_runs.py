@@ -202,3 +202,10 @@ def test_retry_while_the_products_have_to_be_listed(failed):
     assert "The products have not been listed with these settings; " in status
     failed.tigerbush("discover", *OPTIONS)
     assert "1 placeholder(s) of failed products:" in failed.retry("--dry-run")
+
+
+def test_retry_before_any_run(run):
+    output = run.tigerbush("retry", "--configfile", "config.yaml", status=1)
+    assert output == (
+        "tigerbush: results/products.tsv does not exist; run the workflow first, with the same options.\n"
+    )
