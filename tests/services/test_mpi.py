@@ -230,7 +230,7 @@ def test_damaged_scenes_of_ranks_are_made_again(products, tmp_path):
         f"results/scenes/{product}.tif": again,
         str(
             older.relative_to(run.folder)
-        ): "it is left over, nothing in this configuration makes it again: delete it",
+        ): "this configuration does not make it: it is of another one, or left over",
     }
     run.tigerbush("retry", "--configfile", "config.yaml", "--cores", "2")
     assert scenes(run) == before

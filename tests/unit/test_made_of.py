@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 
 from fabricate import name_of
 from tigerbush.grid import Grid
@@ -23,7 +24,7 @@ def raster(path, status="ok", **tags):
 
 
 def test_what_was_made_of_a_product(tmp_path):
-    """Windows, scenes and copies, no placeholders; without these the composites that the product is in."""
+    """Windows, scenes, those of ranks, and copies; no placeholders and no damaged files."""
     results = tmp_path / "results"
     assert made_of(A, results) == []
     raster(results / "here" / "products" / f"{A}.tif", "failed")
@@ -31,28 +32,49 @@ def test_what_was_made_of_a_product(tmp_path):
     copy = results / "downloads" / f"{A}.zip"
     copy.parent.mkdir()
     copy.write_bytes(b"cut")
+    (results / "there" / "products").mkdir(parents=True)
+    (results / "there" / "products" / f"{A}.tif").write_bytes(b"cut")
     assert made_of(A, results) == []
-    # of its two neighbours in time; of another site
-    lineages = {
-        "2016-12-16": [A], "2017-01-16": [B], "2017-02-15": [A], "2017-03-16": [A], "2017-04-16": [A],
-    }  # fmt: skip
-    for date, products in lineages.items():
-        lineage = json.dumps({"products": products, "left_out": {}, "failed": {A: "x"}})
-        raster(results / "here" / date / "composite.tif", **{LINEAGE: lineage})
-    assert made_of(A, results) == [results / "here" / "2016-12-16" / "composite.tif"]
-    lineage = json.dumps({"products": [], "left_out": {A: "cloud"}, "failed": {}})
-    there = raster(results / "there" / "2017-01-01" / "composite.tif", **{LINEAGE: lineage})
-    assert there in made_of(A, results)
-    there.write_bytes(b"cut")
-    assert made_of(A, results) == [results / "here" / "2016-12-16" / "composite.tif"]
     image = raster(results / "there" / "products" / f"{A}.tif")
-    scenes = [
-        raster(results / "scenes" / place / f"{A}.tif")
-        for place in ("", "33TVL/2017-01-10", "33TVL/2017-01-11")
-    ]
+    places = ("", "33TVL/2017-01-10", "33TVL/2017-01-11", "../scenes_mpi/0123456789abcdef")
+    scenes = [raster((results / "scenes" / place / f"{A}.tif").resolve()) for place in places]
     with zipfile.ZipFile(copy, "w") as archive:
         archive.writestr("x", b"x")
-    assert made_of(A, results) == [image, *scenes[:2], copy]
+    assert made_of(A, results) == [image, *scenes[:2], scenes[3], copy]
     with zipfile.ZipFile(copy, "w") as archive:
         archive.writestr(FAILED, b"x")
-    assert made_of(A, results) == [image, *scenes[:2]]
+    assert made_of(A, results) == [image, *scenes[:2], scenes[3]]
+
+
+LINEAGES = {
+    "products": {"products": [A], "left_out": {}, "failed": {}},
+    "left out": {"products": [B], "left_out": {A: "cloud"}, "failed": {}},
+    "failed": {"products": [B], "left_out": {}, "failed": {A: "x"}},
+    "another": {"products": [B], "left_out": {}, "failed": {}},
+}
+
+
+@pytest.mark.parametrize("source", ["composite.tif", "summary.json", "ndvi.json", None])
+@pytest.mark.parametrize("lineage", LINEAGES)
+def test_the_dates_that_a_product_is_in(tmp_path, lineage, source):
+    """Users delete images to free disk space: the summary of a date tells as well, and in doubt it counts."""
+    results, content = tmp_path / "results", json.dumps(LINEAGES[lineage])
+    folder = results / "here" / "2017-01-16"
+    folder.mkdir(parents=True)
+    if source == "composite.tif":
+        raster(folder / source, **{LINEAGE: content})
+        (folder / "summary.json").write_text("{}")
+    elif source:
+        (folder / source).write_text(f'{{"lineage": {content}}}')
+    counts = source == "ndvi.json" or (source is not None and lineage in ("products", "left out"))
+    assert made_of(A, results) == [folder] * counts
+
+
+def test_dates_far_from_a_product_do_not_count(tmp_path):
+    """Of the two nearest of each site."""
+    results = tmp_path / "results"
+    for date in ("2016-12-16", "2017-01-16", "2017-02-15", "2017-03-16", "2017-13-99"):
+        (results / "here" / date).mkdir(parents=True)
+        (results / "here" / date / "ndvi.json").write_text("{}")
+    names = [path.name for path in made_of(A, results)]
+    assert names == ["2017-01-16", "2016-12-16"]

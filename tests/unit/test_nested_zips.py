@@ -66,3 +66,11 @@ def test_a_zip_without_metadata_is_a_damaged_product(safe):
         TigerbushError, match=r"has 0 files MTD_MSIL1C.xml, expected one; restore the product"
     ):
         open_product(path)
+
+
+def test_an_empty_folder_of_the_products_name(safe, scene):
+    """The product is in another folder beside it."""
+    path = zipped(
+        safe, f"other/{NAME}.SAFE/", extra=[(f"{NAME}.SAFE/", b""), (f"{NAME}.SAFE/readme.txt", b"x")]
+    )
+    assert_same_product(path, safe, scene)

@@ -305,3 +305,45 @@ def test_folders_that_are_called_like_results(tmp_path, caplog, place, is_below)
     path = add(folder / f"{OTHER}.SAFE")
     assert find_products(tmp_path / "data" if is_below else folder)[OTHER] == path
     assert caplog.messages == []
+
+
+@pytest.mark.input(
+    "Products in a folder",
+    "a folder with the files of a product, under a name of its own",
+    "named in a warning, with the form of a product name",
+)
+@pytest.mark.parametrize("name", ["scene1", f"my{NAME}", "S2"])
+def test_a_product_under_another_name(products, product, caplog, name):
+    shutil.move(product("20170118"), products / name)
+    assert list(find_products(products)) == [OTHER]
+    assert caplog.messages == [
+        f"skipped {products / name}: it holds the files of a product, but {name!r} {FORM}"
+    ]
+
+
+def test_files_with_the_suffix_of_folders(products, caplog):
+    """A manifest.safe is in every product, and in those of other missions."""
+    other = products / "S1A_IW_GRDH_1SDV_20170110T050000_20170110T050025_014774_0180D5_1234.SAFE"
+    other.mkdir()
+    (other / "manifest.safe").write_text("x")
+    (products / "holiday.SAFE").write_text("x")
+    find_products(products)
+    assert sorted(caplog.messages) == [
+        f"skipped {path}: {path.name!r} {FORM}" for path in sorted((products / "holiday.SAFE", other))
+    ]
+
+
+def test_which_of_several_is_read(products, product, caplog):
+    """An empty folder, as a stopped program leaves it, is no product; nor may a copy of a run be a whole one."""
+    (products / f"{NAME}.SAFE").mkdir()
+    (products / f"{NAME}.zip").write_bytes(b"x")
+    day = name_of("20170118")
+    copy = products / "results" / "downloads" / f"{day}.zip"
+    whole = products / "a" / "b" / "c" / f"{day}.zip"
+    for path in (copy, whole):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    places = find_products(products)
+    assert places[NAME] == products / f"{NAME}.zip"
+    assert places[day] == whole
+    assert caplog.messages == [f"skipped {copy}: the same product is read from {whole}."]

@@ -231,10 +231,11 @@ def test_lines_that_are_no_products(tmp_path):
     columns = (*COLUMNS, *CHANGE_COLUMNS)
     write_table(table, [dict.fromkeys(CHANGE_COLUMNS, "") | row(new)], columns, notes)
     with table.open("a") as file:
-        file.write(f"{REPLACED_LINE}\t{new}\n")
+        # cut off; padded to the number of columns
+        file.write(f"{REPLACED_LINE}\t{new}\n{ZONE_LINE}\tthere\t33N\t\t\n")
     assert read_notes(table, REPLACED_LINE) == replaced
     assert read_notes(table, SKIPPED_LINE) == skipped
-    assert read_notes(table, ZONE_LINE) == [("here", "37S")]
+    assert read_notes(table, ZONE_LINE) == [("here", "37S"), ("there", "33N")]
     assert read_replaced(table) == {OLD: new}
     assert [listed["product"] for listed in read_rows(table)] == [new]
     assert list(read_products(table)) == [new]

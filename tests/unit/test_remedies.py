@@ -52,6 +52,8 @@ def test_targets_that_were_made(tmp_path, files, sites, scene, targets):
         ([SCENE], ["scenes"]),
         (["results/scenes_checked.txt", "results/scenes_mpi/manifest.json"], ["scenes"]),
         ([SCENE, SITE], ["scenes", "all"]),
+        # of a site that is called so
+        (["results/scenes_north/products/X.tif"], ["all"]),
         # either may have made these
         ([COPY], ["made"]),
         ([SITE, COPY], ["made"]),
@@ -59,4 +61,4 @@ def test_targets_that_were_made(tmp_path, files, sites, scene, targets):
     ],
 )
 def test_targets_of_results(files, targets):
-    assert targets_of(map(Path, files), {"here"}, ["made"]) == targets
+    assert targets_of(map(Path, files), {"here", "scenes_north"}, ["made"]) == targets

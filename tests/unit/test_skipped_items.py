@@ -65,6 +65,13 @@ def test_items_are_named_until_they_are_gone(discover, scenes):
     assert discover(*map(good, NAMES), scenes=scenes) == []
 
 
+def test_names_with_keys_are_not_recorded(discover, tmp_path):
+    key = "X-Amz-Signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    skipped = discover({"id": f"https://a.example/x?{key}"}, *map(good, NAMES))
+    assert skipped == [("an item", "its name or fields contain a key or password")]
+    assert "0123456789abcdef" not in (tmp_path / "products.tsv").read_text()
+
+
 def test_status_counts_them(report, folder):
     """More than the twenty that a log names."""
     table = folder / "table.tsv"

@@ -145,7 +145,7 @@ def test_products_that_come_and_go(folder):
     rows, files = listed(folder, *tables)
     assert change_lines(*tables, rows, files) == [
         f"gone: {A} (no longer at {folder}/{A}.SAFE; its row is kept)",
-        f"dropped: {B} (outside of what is listed now, or of an older baseline than another)",
+        f"dropped: {B} (outside of what is listed now, or another baseline is used)",
         f"new: {newer}",
         "Products: 1 new, 0 replaced, 1 gone, 1 dropped, 1 unchanged.",
     ]
@@ -186,6 +186,23 @@ def test_a_product_that_is_gone_counts_by_what_was_made_of_it(folder):
     lines, rows, _ = listing(rows, files)
     assert lines == [f"back: {B}", "Products: 0 new, 0 replaced, 0 gone, 1 back, 2 unchanged."]
     assert [row["gone"] for row in rows] == ["2026-01-02 unused", "", ""]
+
+
+def test_an_older_baseline_takes_the_place_of_a_product_that_is_gone(folder):
+    """If nothing was made of the newer one; else its results stay, and the older product is left out."""
+    newer = name_of("20170110", baseline="0500")
+    write_product(folder, newer, scene_of(5, offset=-1000))
+    source = SOURCE | {"path": str(folder)}
+    rows, files = list_products(source, [], [], [], [], results_of=lambda name: [])
+    assert {row["product"] for row in rows} == {newer, B, C}
+    shutil.rmtree(folder / f"{newer}.SAFE")
+    for results, listed_now in (([], {A, B, C}), (["x"], {newer, B, C})):
+        replaced = {}
+        again, _ = list_products(
+            source, [], [], rows, files, results_of={newer: results}.get, replaced=replaced
+        )
+        assert {row["product"] for row in again} == listed_now
+        assert replaced == ({} if not results else {A: newer})
 
 
 def test_rows_of_the_last_release_count_as_they_are(folder):

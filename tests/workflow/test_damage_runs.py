@@ -1,6 +1,7 @@
 """Results that were damaged after they were finished: doctor says what helps, and retry does exactly that."""
 
 import json
+import os
 import re
 import shutil
 
@@ -19,7 +20,7 @@ JANUARY, FEBRUARY = "2017-01-16", "2017-02-15"
 PRODUCT = name_of(DAYS[2])
 AGAIN = "./tigerbush retry makes it again"
 DISCOVER = "./tigerbush discover writes it again"
-LEFT_OVER = "it is left over, nothing in this configuration makes it again: delete it"
+LEFT_OVER = "this configuration does not make it: it is of another one, or left over"
 # all that is made of the summary of a site
 REPORTS = dict.fromkeys(
     ("analyse_site", "compare_sites", "check_products", "plot_site", "map_site", "report_site", "report_sites", "all"), 1
@@ -168,6 +169,46 @@ def test_damaged_records_of_a_product(whole):
     assert not kept.exists()
     gone.unlink()
     assert list(advice(whole)) == [f"downloads/{PRODUCT}.checked.json"]
+
+
+def test_damage_of_a_product_that_is_gone(whole):
+    """Nothing makes it again until the product is back; other results are made again meanwhile."""
+    results = whole.folder / "results"
+    bring_back = move_away(whole, DAYS[2])
+    whole.tigerbush("discover", *OPTIONS)
+    names = [f"downloads/{PRODUCT}.zip", f"here/{JANUARY}/rgb.png"]
+    for name in names:
+        # as a failing disk does it
+        time = (results / name).stat().st_mtime_ns
+        damage(results / name, "empty")
+        os.utime(results / name, ns=(time, time))
+    restore = "its product is gone from the source: restore it, and run ./tigerbush discover and retry"
+    assert advice(whole) == {names[0]: restore, names[1]: AGAIN}
+    output = whole.tigerbush("retry", *OPTIONS, "--cores", "2")
+    assert output.startswith(
+        "1 result(s) whose product is gone from the source; restore it, and run ./tigerbush discover:\n"
+    )
+    assert advice(whole) == {names[0]: restore}
+    bring_back()
+    whole.tigerbush("discover", *OPTIONS)
+    whole.tigerbush("retry", *OPTIONS, "--cores", "2")
+    assert advice(whole, status=0) == {}
+
+
+def test_records_of_a_retry_that_was_killed(finished):
+    """The next one gives them their names back."""
+    bring_back = move_away(finished, DAYS[0])
+    image = finished.folder / "results" / "here" / "products" / f"{name_of(DAYS[0])}.tif"
+    record = record_path(image)
+    record.write_text(json.dumps({"product": image.stem, "reason": "it is gone."}))
+    record.rename(record.with_name(f".{record.name}.aside"))
+    assert "1 kept result(s) of products that could not be read again:" in finished.retry("--dry-run")
+    assert record.exists() and not list(record.parent.glob(".*"))
+    # written again meanwhile
+    shutil.copy(record, record.with_name(f".{record.name}.aside"))
+    bring_back()
+    finished.retry()
+    assert not record.exists() and not list(record.parent.glob(".*"))
 
 
 def test_a_dry_run_of_retry_changes_nothing(finished):

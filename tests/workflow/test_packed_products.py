@@ -159,7 +159,7 @@ def test_damaged_results_are_named_and_made_again(finished):
     again = "./tigerbush retry makes it again"
     assert dict(lines) == {
         **{str(path.relative_to(finished.folder)): again for path in (cut, empty, mask)},
-        "results/here/2016-01-16/ndvi.json": "it is left over, nothing in this configuration makes it again: delete it",
+        "results/here/2016-01-16/ndvi.json": "this configuration does not make it: it is of another one, or left over",
     }
     output = finished.retry()
     assert "3 damaged result(s):" in output

@@ -34,6 +34,11 @@ from tigerbush.sources.listing import list_products
 log = logging.getLogger(__name__)
 
 
+def results_of_table(products: Path, results: str | None) -> Path | None:
+    """Return the folder of results if it is that of the table; other folders may share a table that lies elsewhere."""
+    return Path(results) if results and products.absolute().is_relative_to(Path(results).absolute()) else None
+
+
 def main(
     products: Path,
     files: Path,
@@ -104,5 +109,5 @@ if __name__ == "__main__":
             scenes=snakemake.params.get("scenes"),
             connections=snakemake.resources.connections,
             snap_masks=snakemake.params.get("scene.snap_masks", False),
-            results=snakemake.params.results and Path(snakemake.params.results),
+            results=results_of_table(Path(snakemake.output.products), snakemake.params.results),
         )

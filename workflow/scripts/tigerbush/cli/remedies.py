@@ -10,19 +10,20 @@ from tigerbush.cli.status.command import PLAN
 from tigerbush.cli.status.records import is_discovering, read_jobs
 from tigerbush.errors import TigerbushError
 from tigerbush.files import RECORD, read_json
+from tigerbush.placeholder import product_of
 from tigerbush.planning.chosen import choose_scenes
 from tigerbush.planning.fingerprints import table_fingerprint
-from tigerbush.planning.scenes import is_scene
-from tigerbush.planning.tables import read_products
+from tigerbush.planning.tables import read_products, read_rows
 from tigerbush.verification import RECORD as CHECKED
 
-RETRY, DISCOVER, COMPARE, DELETE = "retry", "discover", "compare", "delete"
+RETRY, DISCOVER, COMPARE, DELETE, RESTORE = "retry", "discover", "compare", "delete", "restore"
 # what to do about a damaged result
 ADVICE = {
     RETRY: "./tigerbush retry makes it again",
     DISCOVER: "./tigerbush discover writes it again",
     COMPARE: "delete it, and the files of its product are compared with their checksums again",
-    DELETE: "it is left over, nothing in this configuration makes it again: delete it",
+    RESTORE: "its product is gone from the source: restore it, and run ./tigerbush discover and retry",
+    DELETE: "this configuration does not make it: it is of another one, or left over",
 }
 _DISCOVER_FIRST = "run ./tigerbush discover with the same options first."
 # of the scenes that one MPI job has made
@@ -32,7 +33,7 @@ _FILES = "files.tsv"
 
 
 def find_remedies(options: argparse.Namespace, config: Mapping, paths: Iterable[Path]) -> dict[Path, str]:
-    """Return what helps against each failed or damaged result: RETRY, DISCOVER, COMPARE or DELETE.
+    """Return what helps against each failed or damaged result: a key of ADVICE.
 
     Parameters
     ----------
@@ -59,7 +60,15 @@ def find_remedies(options: argparse.Namespace, config: Mapping, paths: Iterable[
         raise TigerbushError(f"{options.directory / tables[0]} is damaged; {_DISCOVER_FIRST}")
     outputs = wanted_outputs(options, config)
     made = outputs | (_files_of_ranks(options.directory) if str(MANIFEST) in outputs else set())
-    return {path: remedy or (RETRY if _is_made(path, made) else DELETE) for path, remedy in remedies.items()}
+    gone = {row["product"] for row in read_rows(options.directory / products) if row.get("gone")}
+    return {path: remedy or _remedy(path, made, gone) for path, remedy in remedies.items()}
+
+
+def _remedy(path: Path, made: Collection[str], gone: Collection[str]) -> str:
+    """Return what helps against a result, given the files that the run makes and the products that are gone."""
+    if not _is_made(path, made):
+        return DELETE
+    return RESTORE if product_of(path.with_name(path.name.replace(RECORD, ".tif"))) in gone else RETRY
 
 
 def wanted_outputs(options: argparse.Namespace, config: Mapping) -> set[str]:
@@ -116,19 +125,19 @@ def targets_of(paths: Iterable[Path], sites: Collection[str], made: list[str]) -
 
 def _target_of(path: Path, sites: Collection[str]) -> str | None:
     """Return the target of a result; None for what either may have made, such as copies of products."""
-    if is_scene(path) or path.parts[1].startswith("scenes"):
-        return "scenes"
-    return "all" if path.parts[1] in {*sites, "analysis", "products_checked.txt"} else None
+    if path.parts[1] in {*sites, "analysis", "products_checked.txt"}:
+        return "all"
+    return "scenes" if path.parts[1] in {"scenes", MANIFEST.parent.name, "scenes_checked.txt"} else None
 
 
 def _files_of_ranks(directory: Path) -> set[str]:
     """Return the scenes and masks that ranks of the last MPI job have written; no rule declares them."""
     try:
         manifest = read_json(directory / MANIFEST)
-    except (TigerbushError, FileNotFoundError):
+        folders = [directory / manifest[key] for key in ("folder", "mask_folder") if key in manifest]
+        return {str(path.relative_to(directory)) for folder in folders for path in folder.glob("*.tif")}
+    except (TigerbushError, FileNotFoundError, TypeError, ValueError):
         return set()
-    folders = [directory / manifest[key] for key in ("folder", "mask_folder") if key in manifest]
-    return {str(path.relative_to(directory)) for folder in folders for path in folder.glob("*.tif")}
 
 
 def _is_made(path: Path, outputs: Collection[str]) -> bool:

@@ -21,6 +21,7 @@ from tigerbush.cli.remedies import (
     DELETE,
     DISCOVER,
     MANIFEST,
+    RESTORE,
     RETRY,
     find_remedies,
     targets_of,
@@ -31,8 +32,11 @@ from tigerbush.errors import TigerbushError
 from tigerbush.files import RECORD
 from tigerbush.placeholder import failed_outputs, kept_results, product_of, record_path
 
+# of files that would keep a run from making results again
+_ASIDE = ".aside"
 # of results that are not made again
 _TITLES = {
+    RESTORE: "result(s) whose product is gone from the source; restore it, and run ./tigerbush discover:",
     DELETE: "result(s) that this configuration does not want, passed over:",
     DISCOVER: "damaged file(s) that ./tigerbush discover writes again:",
     COMPARE: "damaged record(s) of files that were compared with their checksums; delete them:",
@@ -50,6 +54,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     table, directory = options.directory / config["products"], options.directory
     if not table.exists():
         raise TigerbushError(f"{table} does not exist; run the workflow first, with the same options.")
+    restore_aside(directory / "results")
     failed = [path.relative_to(directory) for path in failed_outputs(directory / "results")]
     damaged = damaged_besides(directory, failed)
     remedies = find_remedies(options, config, [*failed, *damaged])
@@ -87,6 +92,13 @@ def damaged_besides(directory: Path, failed: Collection[Path]) -> list[Path]:
     return damaged
 
 
+def restore_aside(results: Path) -> None:
+    """Give files that a killed retry has put aside their names back, unless they have been written again."""
+    for path in results.rglob(f".*{_ASIDE}"):
+        name = path.with_name(path.name.removeprefix(".").removesuffix(_ASIDE))
+        path.unlink() if name.exists() else path.rename(name)
+
+
 @contextmanager
 def put_aside(files: Mapping[Path, Path]) -> Iterator[None]:
     """Put files aside that would keep a run from making results again; those of results that it has not made come back.
@@ -97,7 +109,7 @@ def put_aside(files: Mapping[Path, Path]) -> Iterator[None]:
         Each with its result: damaged files of ranks themselves; and records of results that were kept, with which
         `on_gone: keep` leaves these as they are. A job that fails again writes a new one.
     """
-    aside = {path: path.with_name(f".{path.name}.aside") for path in files}
+    aside = {path: path.with_name(f".{path.name}{_ASIDE}") for path in files}
     before = {}
     try:
         for path, result in files.items():

@@ -37,9 +37,11 @@ def read_notes(table: Path, kind: str) -> list[tuple[str, str]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, delimiter="\t")
-            return [(line[1], line[2]) for line in lines if line[:1] == [kind] and len(line) == 3]
+            of_kind = [line[1:] for line in lines if line[:1] == [kind]]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
+    # some programs pad lines to the number of columns
+    return [(fields[0], fields[1]) for fields in of_kind if len(fields) > 1 and not any(fields[2:])]
 
 
 def read_replaced(table: Path) -> dict[str, str]:

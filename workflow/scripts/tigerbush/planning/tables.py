@@ -279,6 +279,11 @@ def file_row(product: str, kind: tuple[str, str], name: str, key: str, size: int
     return dict(zip(FILE_COLUMNS, (product, role, band, name, key, str(size), etag), strict=True))
 
 
+def observation(row: Mapping) -> tuple[str, str, str, str]:
+    """Return what the products of the same data have in common, whatever their baseline."""
+    return row["platform"], row["sensing_time"], row["tile"], row["level"]
+
+
 def newest_baseline(rows: Iterable[Row], replaced: dict[str, str] | None = None) -> list[Row]:
     """Keep, per platform, sensing time, tile and level, the rows of the newest baseline.
 
@@ -299,7 +304,7 @@ def newest_baseline(rows: Iterable[Row], replaced: dict[str, str] | None = None)
     """
     groups = defaultdict(list)
     for row in rows:
-        groups[row["platform"], row["sensing_time"], row["tile"], row["level"]].append(row)
+        groups[observation(row)].append(row)
     provisional = {baseline for sensor in sensors() for baseline in sensor.provisional}
 
     def rank(row: Row) -> tuple[bool, str]:

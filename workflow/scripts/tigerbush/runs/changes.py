@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from tigerbush.planning.tables import RESERVED, Row, newest_baseline, table_row
+from tigerbush.planning.tables import RESERVED, Row, newest_baseline, table_row, why_unused
 from tigerbush.sensors import parse_name
 from tigerbush.sources.changes import sizes_and_time
 from tigerbush.sources.tree import find_products
@@ -69,7 +69,7 @@ def _unlisted(folder: Path, level: str | None, products: Mapping[str, Row]) -> s
         for name in names
         if level in (None, name.level) and name.product not in products
     ]
-    newest = newest_baseline([*products.values(), *rows])
+    newest = newest_baseline([*(row for row in products.values() if not why_unused(row)), *rows])
     return {row["product"] for row in newest} - products.keys()
 
 

@@ -1,20 +1,26 @@
 """What earlier runs have made of a product, of which that may be all that is left."""
 
 import json
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from tigerbush.placeholder import is_finished
-from tigerbush.raster import GDAL_ERRORS, LINEAGE, read_tags
+from tigerbush.errors import TigerbushError, raise_machine_fault
+from tigerbush.files import read_json
+from tigerbush.placeholder import FAILED, ZIP_ERRORS
+from tigerbush.raster import GDAL_ERRORS, LINEAGE, STATUS, read_tags
 from tigerbush.sensors import parse_name
 
-# composites of a site that a product may be in: the date of a period need not be the nearest to each of its days
+# dates of a site that a product may be of: the date of a period need not be the nearest to each of its days
 _NEAREST = 2
 
 
 def made_of(product: str, results: Path) -> list[Path]:
-    """Return the windows, scenes and local copies of a product, and the composites that it is in; no placeholders.
+    """Return the windows, scenes and local copies of a product, or else the dates that it is in; no placeholders.
+
+    Only tags and directories of files are read. A date of which it is not known what it was made of counts.
 
     Parameters
     ----------
@@ -28,30 +34,55 @@ def made_of(product: str, results: Path) -> list[Path]:
         When the machine prevents a result from being read, so that its state is unknown.
     """
     name = parse_name(product)
-    folders = ("*/products", "scenes", f"scenes/{name.tile}/{name.sensing_time:%Y-%m-%d}")
+    scenes = ("scenes", f"scenes/{name.tile}/{name.sensing_time:%Y-%m-%d}", "scenes_mpi/*")
     files = [
-        *(path for folder in folders for path in results.glob(f"{folder}/{product}.tif")),
+        *(path for folder in ("*/products", *scenes) for path in results.glob(f"{folder}/{product}.tif")),
         *(
             path
             for folder in ("downloads", "*/downloads")
             for path in results.glob(f"{folder}/{product}.zip")
         ),
     ]
-    return [path for path in files if is_finished(path)] or list(_composites_of(product, results))
+    return [path for path in files if _is_result(path)] or list(_dates_of(product, results))
 
 
-def _composites_of(product: str, results: Path) -> Iterator[Path]:
-    """Yield the composites that a product is in, of those next to its day."""
+def _is_result(path: Path) -> bool:
+    """Tell whether a file can be read and is no placeholder."""
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return FAILED not in archive.namelist()
+        return read_tags(path).get(STATUS) != "failed"
+    except (*GDAL_ERRORS, *ZIP_ERRORS, OSError) as error:
+        raise_machine_fault(error)
+        return False
+
+
+def _dates_of(product: str, results: Path) -> Iterator[Path]:
+    """Yield the folders of dates that a product is in, of those next to its day."""
     day = parse_name(product).sensing_time.date()
     by_site: dict[Path, list[tuple[int, Path]]] = {}
-    for path in results.glob("*/????-??-??/composite.tif"):
-        distance = abs((date.fromisoformat(path.parent.name) - day).days)
-        by_site.setdefault(path.parent.parent, []).append((distance, path))
-    for composites in by_site.values():
-        for _, path in sorted(composites)[:_NEAREST]:
-            try:
-                lineage = json.loads(read_tags(path)[LINEAGE])
-            except (*GDAL_ERRORS, KeyError, ValueError):
-                continue
-            if product in lineage["products"] or product in lineage["left_out"]:
+    for path in results.glob("*/????-??-??"):
+        with suppress(ValueError):
+            distance = abs((date.fromisoformat(path.name) - day).days)
+            by_site.setdefault(path.parent, []).append((distance, path))
+    for dates in by_site.values():
+        for _, path in sorted(dates)[:_NEAREST]:
+            lineage = _lineage(path)
+            known = lineage is not None
+            if (known and product in {*lineage["products"], *lineage["left_out"]}) or (
+                not known and any(path.iterdir())
+            ):
                 yield path
+
+
+def _lineage(folder: Path) -> Mapping | None:
+    """Return what a date was made of, from its composite or else its summary; None if neither tells."""
+    try:
+        return json.loads(read_tags(folder / "composite.tif")[LINEAGE])
+    except (*GDAL_ERRORS, KeyError, ValueError):
+        pass
+    try:
+        return read_json(folder / "summary.json")["lineage"]
+    except (TigerbushError, OSError, KeyError, TypeError):
+        return None

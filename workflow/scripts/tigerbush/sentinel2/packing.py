@@ -86,8 +86,8 @@ def _own_folder(names: Iterable[str], tops: set[str], path: Path) -> str:
     product = name_at(path).product
     own = f"{product}.SAFE/"
     if any(name.startswith(own) for name in names):
-        # perhaps around a folder of the same name
-        tops = {top for top in tops if top.startswith(own)} or {own}
+        # perhaps around a folder of the same name; an empty one says nothing
+        tops = {top for top in tops if top.startswith(own)} or tops or {own}
     depth = min((top.count("/") for top in tops), default=0)
     tops = {top for top in tops if top.count("/") == depth}
     candidates = sorted({top for top in tops if _product_of(top) == product} or tops)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tigerbush.archives import Archive, archive_of, archives
 from tigerbush.errors import RemoteError, TigerbushError, one_sentence
 from tigerbush.planning.addresses import is_address
+from tigerbush.planning.credentials import reveals_secret
 from tigerbush.planning.tables import file_row, table_row
 from tigerbush.product import ProductName
 from tigerbush.sensors import titles
@@ -141,6 +142,8 @@ class _SkippedItems:
     def add(self, name: object, reason: object) -> None:
         # a name in a response may contain anything
         entry = repr(name)[:120], one_sentence(reason)[:200]
+        if reveals_secret("\t".join(entry)):
+            entry = "an item", "its name or fields contain a key or password"
         self._entries.append(entry)
         if len(self._entries) <= _NAMED:
             log.warning("%s: skipped %s: %s", self._catalogue, *entry)

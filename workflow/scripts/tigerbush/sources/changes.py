@@ -208,7 +208,7 @@ def change_lines(
         ),
         "gone": lambda name: f"no longer at {now[name]['url']}; {_kept(now[name], results_of)}",
         "back": lambda name: "",
-        "dropped": lambda name: "outside of what is listed now, or of an older baseline than another",
+        "dropped": lambda name: "outside of what is listed now, or another baseline is used",
     }
     # at first all are new
     lines = [

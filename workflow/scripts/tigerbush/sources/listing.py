@@ -13,7 +13,7 @@ from tigerbush.files import atomic_write
 from tigerbush.planning.addresses import is_address
 from tigerbush.planning.scenes import Selection
 from tigerbush.planning.source import FOLDERS, STORE_KEYS
-from tigerbush.planning.tables import keep_removed_rows, newest_baseline
+from tigerbush.planning.tables import keep_removed_rows, newest_baseline, observation
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
 from tigerbush.sources.bucket import list_store
@@ -95,17 +95,24 @@ def list_products(
         def belongs(row: Row) -> bool:
             return row["url"].startswith((bucket, where)) and any(query.includes(row) for query in queries)
 
+    names = {row["product"] for row in listed}
+    absent = [row for row in old if row["product"] not in names]
+    # of products without results, if that is known
+    unused = [row for row in absent if belongs(row) and results_of and not results_of(row["product"])]
+    made = [row for row in absent if row["product"] not in {row["product"] for row in unused}]
     rows = keep_removed_rows(
-        old,
+        made,
         listed,
         lambda row: belongs(row) or bool(results_of and results_of(row["product"])),
         where,
         replaced,
     )
-    removed = {row["product"] for row in rows} - {row["product"] for row in listed}
-    unused = {product for product in removed if results_of and not results_of(product)}
+    # they take the place of no other baseline
+    unused = [row for row in unused if observation(row) not in set(map(observation, rows))]
+    rows = sorted([*rows, *unused], key=lambda row: row["product"])
+    removed = {row["product"] for row in rows} - names
     files = files + [row for row in old_files if row["product"] in removed]
-    return record_versions(rows, files, old, old_files, removed, unused), files
+    return record_versions(rows, files, old, old_files, removed, {row["product"] for row in unused}), files
 
 
 def _places(sites: Sequence[Mapping]) -> list[Place]:

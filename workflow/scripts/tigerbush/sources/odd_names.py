@@ -22,7 +22,8 @@ _COPY = r"(?:\(\d+\)|~$|(?<![a-z])(?:copy|copie|copia|kopie|old|bak|backup|orig)
 _BESIDE = (
     r"\.(?:jpe?g|png|gif|webp|bmp|svg|pdf|tiff?|jp2|vrt|ovr|dim|img|hdr|nc|h5|hdf|zarr|npy|npz|parquet|kea|gpkg|shp|shx|dbf"
     r"|prj|cpg|[jpt]gw|wld|km[lz]|gml|xml|json|geojson|ya?ml|csv|tsv|txt|md|log|html?|inc|cfg|ini|meta|meta4|metalink"
-    r"|torrent|url|docx?|xlsx?|py|qgs|qgz|qml|lock|done|ok|md5|sha\d+|sha3|md5sums?|sha\d+sums?|asc|sig|crc)"
+    r"|torrent|url|lnk|docx?|xlsx?|py|sh|pkl|mp4|bin|err|out|log\.\d+|qgs|qgz|qml|lock|done|ok|md5|sha\d+(?:-\d+)?"
+    r"|md5sums?|sha\d+sums?|asc|sig|crc|sb[nx]|tfw)"
 )
 _BESIDE_PACKED = rf"{_BESIDE}(?:{_ARCHIVE}|\.zip|{_INCOMPLETE}|~|\.(?:bak|old|orig)| ?\(\d+\))*"
 

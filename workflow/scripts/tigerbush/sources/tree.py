@@ -37,10 +37,11 @@ _COPIED_BY = ("download_product.json", "stream_product.json")
 
 
 class Found(NamedTuple):
-    """A product."""
+    """A product, and whether a folder holds its files."""
 
     path: Path
     name: ProductName
+    is_whole: bool = True
 
 
 class Skipped(NamedTuple):
@@ -76,12 +77,12 @@ def find_products(folder: Path, warn: Callable[..., None] = log.warning) -> dict
     for entry in _walk(folder, warn):
         if isinstance(entry, Skipped):
             skipped.append(entry)
-        elif entry.path.parent != folder and _is_copy_of_run(*entry):
+        elif entry.path.parent != folder and _is_copy_of_run(entry.path, entry.name):
             copies[entry.path.parent] += 1
         else:
             found.append(entry)
     products: dict[str, Path] = {}
-    for path, name in sorted(found, key=_preference):
+    for path, name, _ in sorted(found, key=_preference):
         first = products.setdefault(name.product, path)
         if first.parent != path.parent:
             skipped.append(Skipped(path, name.product, ""))
@@ -100,7 +101,10 @@ def find_products(folder: Path, warn: Callable[..., None] = log.warning) -> dict
 
 
 def _preference(found: Found) -> tuple:
-    return is_zip(found.path), len(found.path.parts), not found.path.suffix, found.path
+    path = found.path
+    # perhaps copies of a run, which may lack bands
+    in_downloads = path.parent.name == "downloads" and "results" in path.parts
+    return not found.is_whole, in_downloads, is_zip(path), len(path.parts), not path.suffix, path
 
 
 def _is_copy_of_run(path: Path, name: ProductName) -> bool:
@@ -147,7 +151,9 @@ def _judge_file(path: Path) -> Found | Skipped | None:
             # what is not complete may be the very file that is read, or its other half
             product = "" if is_incomplete(path.name) else within[0]
             return Skipped(path, product, reason_of_file(path, *within))
-        return Skipped(path, "", str(error)) if of_no_sensor or ends_like_product(path) else None
+        # not in other letters, as in manifest.safe
+        looks_like_product = is_zip(path) or path.suffix in {sensor.suffix for sensor in sensors()}
+        return Skipped(path, "", str(error)) if of_no_sensor or looks_like_product else None
     if ends_like_product(path):
         return Found(path, name)
     return Skipped(path, name.product, reason_of_file(path, name.product, ""))
@@ -172,7 +178,7 @@ def _judge_folder(path: Path) -> Found | Skipped | None:
             path, name.product, "it holds other products, and not this one; rename it.", is_entered=True
         )
     # a product without its files fails when it is read, by name
-    return Found(path, name)
+    return Found(path, name, is_whole=False)
 
 
 def _judge_odd_folder(path: Path, reason: str) -> Skipped | None:
@@ -180,6 +186,8 @@ def _judge_odd_folder(path: Path, reason: str) -> Skipped | None:
     within = name_within(path.name)
     if within is None:
         looks_like_product = ends_like_product(path) or why_not_read(path.name)
+        if not looks_like_product and any(_holds_whole(path, sensor) for sensor in sensors()):
+            return Skipped(path, "", f"it holds the files of a product, but {reason}")
         return Skipped(path, "", reason, is_entered=True) if looks_like_product else None
     product, rest = within
     if is_incomplete(path.name):
@@ -224,11 +232,21 @@ def _name_of_whole(path: Path) -> ProductName | None:
 
 
 def _holds_files_of(folder: Path, sensor: Sensor) -> bool:
+    """Tell whether a folder holds some of what is at the top of a sensor's products."""
+    return any(_top_of_product(folder, sensor))
+
+
+def _holds_whole(folder: Path, sensor: Sensor) -> bool:
     """Tell whether a folder holds what is at the top of a sensor's products."""
+    return all(_top_of_product(folder, sensor))
+
+
+def _top_of_product(folder: Path, sensor: Sensor) -> tuple[bool, bool]:
+    """Return whether a folder holds the metadata of a sensor's product, and any of its folders."""
     try:
         with os.scandir(folder) as entries:
             inside = {entry.name for entry in entries}
     except PermissionError:
-        return False
-    metadata = any(role[0] == "metadata" for role in map(sensor.role, inside) if role)
-    return metadata or bool(inside & set(sensor.snap_folders))
+        return False, False
+    has_metadata = any(role[0] == "metadata" for role in map(sensor.role, inside) if role)
+    return has_metadata, bool(inside & set(sensor.snap_folders))

@@ -308,7 +308,8 @@ def _print_products(console: Console, report: dict) -> None:
         )
     if products := report["gone_products"]:
         console.print(
-            f"{len(products)} product(s) are gone from the source, the first is {products[0]}; their results are kept.",
+            f"{len(products)} product(s) are gone from the source, the first is {products[0]}; what was made of them "
+            "is kept.",
             markup=False,
         )
     if number := report["skipped_items"]:
