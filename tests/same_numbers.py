@@ -23,7 +23,11 @@ NAMES = ("workflow", "config", "profiles")
 TABLE = "workflow/same_numbers.tsv"
 HEADER = ("script", "code", "numbers_of")
 # together these configurations run every rule whose code is recorded
-CONFIGURATIONS = ({"subimages": {"write": True}}, {"scene": {"mpi": {"ranks": 2}}})
+CONFIGURATIONS = (
+    {"subimages": {"write": True}},
+    {"scene": {"mpi": {"ranks": 2}}},
+    {"scene": {"mask": True}},
+)
 PROBE = """
 import json
 from pathlib import Path
