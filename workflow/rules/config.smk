@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 from snakemake.utils import validate
 from snakemake.settings.types import DeploymentMethod
@@ -11,8 +10,6 @@ from snakemake_interface_executor_plugins.settings import ExecMode, SharedFSUsag
 CONFIGURATION = from_library("planning.configuration")
 PATHS = from_library("planning.paths")
 NODES = from_library("planning.nodes")
-# also where the workflow is used as a module, with a prefix
-RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 
 
 def translate_errors(function, *arguments, **options):

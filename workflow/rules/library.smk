@@ -1,4 +1,7 @@
-"""The library, and for each rule a fingerprint of the library code that it runs. Imports are followed; no list is kept."""
+"""The folder of results, the library, and for each rule a fingerprint of the library code that it runs.
+
+Imports are followed; no list is kept.
+"""
 
 import functools
 import hashlib
@@ -12,6 +15,8 @@ from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSource
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 HERE = workflow.current_basedir
+# also where the workflow is used as a module, with a prefix
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/products.tsv")).parent
 
 
 @cache
