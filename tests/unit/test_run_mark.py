@@ -288,6 +288,10 @@ def test_a_run_that_has_lost_its_results_ends_at_once(results):
         "tigerbush: another run has taken over results (process 4711 on login1 in /data/a, started 2026-11-29 "
         "12:00:00 UTC, last heartbeat N s ago); this run ends here and deletes nothing.\n"
     )
+    # it closes its output a moment before it is gone
+    deadline = time.monotonic() + 20
+    while start_time(job) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert start_time(job) is None
     assert read_mark(results / ".run.json")[0] == other
 
