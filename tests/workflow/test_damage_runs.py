@@ -189,6 +189,8 @@ def test_damage_of_a_product_that_is_gone(whole):
         "1 result(s) whose product is gone from the source; restore it, and run ./tigerbush discover:\n"
     )
     assert advice(whole) == {names[0]: restore}
+    # nothing is said to be well
+    assert whole.tigerbush("retry", *OPTIONS) == output.partition("1 damaged")[0]
     bring_back()
     whole.tigerbush("discover", *OPTIONS)
     whole.tigerbush("retry", *OPTIONS, "--cores", "2")

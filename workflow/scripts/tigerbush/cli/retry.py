@@ -65,7 +65,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     names = [path.relative_to(directory) for path in kept]
     _print_paths("damaged result(s):", damaged)
     if not failed and not damaged:
-        print(f"No product of {table} failed.")
+        if RESTORE not in remedies.values():
+            print(f"No product of {table} failed.")
         return 0
     _print_paths("placeholder(s) of failed products:", [path for path in failed if path not in names])
     _print_paths("kept result(s) of products that could not be read again:", names)

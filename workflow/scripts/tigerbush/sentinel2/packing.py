@@ -151,9 +151,7 @@ def _zip_sentence(path: Path, error: Exception) -> str:
         is_cut = file.read(len(_ZIP_START)) == _ZIP_START and not zipfile.is_zipfile(path)
     if is_cut or "CRC" in reason or path.stat().st_size == 0:
         advice = "fetch the product again, then run ./tigerbush retry"
-    elif isinstance(
-        error, NotImplementedError | RuntimeError
-    ):  # zipfile's for unknown compression and encryption
+    elif isinstance(error, NotImplementedError | RuntimeError):  # unknown compression, encryption
         advice = "unpack it, and keep the product as a folder"
     else:
         advice = "look what it is, and put an intact copy in its place"

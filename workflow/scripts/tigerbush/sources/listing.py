@@ -98,21 +98,25 @@ def list_products(
     names = {row["product"] for row in listed}
     absent = [row for row in old if row["product"] not in names]
     # of products without results, if that is known
-    unused = [row for row in absent if belongs(row) and results_of and not results_of(row["product"])]
-    made = [row for row in absent if row["product"] not in {row["product"] for row in unused}]
+    unused = {
+        row["product"]: row
+        for row in absent
+        if belongs(row) and results_of and not results_of(row["product"])
+    }
     rows = keep_removed_rows(
-        made,
+        [row for row in absent if row["product"] not in unused],
         listed,
         lambda row: belongs(row) or bool(results_of and results_of(row["product"])),
         where,
         replaced,
     )
     # they take the place of no other baseline
-    unused = [row for row in unused if observation(row) not in set(map(observation, rows))]
-    rows = sorted([*rows, *unused], key=lambda row: row["product"])
+    used = set(map(observation, rows))
+    unused = {product: row for product, row in unused.items() if observation(row) not in used}
+    rows = sorted([*rows, *unused.values()], key=lambda row: row["product"])
     removed = {row["product"] for row in rows} - names
     files = files + [row for row in old_files if row["product"] in removed]
-    return record_versions(rows, files, old, old_files, removed, {row["product"] for row in unused}), files
+    return record_versions(rows, files, old, old_files, removed, unused), files
 
 
 def _places(sites: Sequence[Mapping]) -> list[Place]:
