@@ -97,12 +97,8 @@ def list_products(
 
     names = {row["product"] for row in listed}
     absent = [row for row in old if row["product"] not in names]
-    # of products without results, if that is known
-    unused = {
-        row["product"]: row
-        for row in absent
-        if belongs(row) and results_of and not results_of(row["product"])
-    }
+    unused = {row["product"]: row for row in absent if results_of and not results_of(row["product"])}
+    unused = {product: row for product, row in unused.items() if belongs(row)}
     rows = keep_removed_rows(
         [row for row in absent if row["product"] not in unused],
         listed,
@@ -115,7 +111,7 @@ def list_products(
     unused = {product: row for product, row in unused.items() if observation(row) not in used}
     rows = sorted([*rows, *unused.values()], key=lambda row: row["product"])
     removed = {row["product"] for row in rows} - names
-    files = files + [row for row in old_files if row["product"] in removed]
+    files += [row for row in old_files if row["product"] in removed]
     return record_versions(rows, files, old, old_files, removed, unused), files
 
 
