@@ -19,19 +19,29 @@ def harmonics_of(days: Array, days_per_step: float, wanted: int) -> int:
     return max(min(wanted, int((YEAR / days_per_step - 1) // 2), (len(days) - 6) // 6), 0)
 
 
-def design(days: Array, harmonics: int, degree: int = 1) -> Array:
+def design(days: Array, harmonics: int, degree: int = 1, *, drift: bool = False) -> Array:
     """Return the regressors level, powers of time up to a degree, and sine and cosine of the year.
+
+    Parameters
+    ----------
+    days : (n,) float64 array
+    harmonics, degree : int
+    drift : bool
+        Whether the amplitude and the phase of the season change linearly.
 
     Returns
     -------
     (n, 1 + degree + 2 harmonics) float64 array
+        With drift 2 harmonics more: sine and cosine times time.
     """
     angle = 2 * np.pi * days[:, None] * np.arange(1, harmonics + 1) / YEAR
-    centred = (days - days.mean()) / max(np.ptp(days), 1e-9)
-    return np.column_stack([centred[:, None] ** np.arange(degree + 1), np.cos(angle), np.sin(angle)])
+    centred = ((days - days.mean()) / max(np.ptp(days), 1e-9))[:, None]
+    season = np.hstack([np.cos(angle), np.sin(angle)])
+    columns = [centred ** np.arange(degree + 1), season]
+    return np.hstack([*columns, centred * season] if drift else columns)
 
 
-def gaussian_operator(days: Array, bandwidth: float, harmonics: int) -> Array:
+def gaussian_operator(days: Array, bandwidth: float, harmonics: int, columns: Array | None = None) -> Array:
     """Build the matrix that removes season, line and a Gaussian kernel mean, without filling gaps.
 
     Parameters
@@ -42,20 +52,40 @@ def gaussian_operator(days: Array, bandwidth: float, harmonics: int) -> Array:
         Share of the length of the series, in the convention of R's ksmooth; 0 leaves the kernel mean out.
     harmonics : int
         Of the year, see `harmonics_of`.
+    columns : (n, k) float64 array, optional
+        What else the mean is made of: steps, sensors.
 
     Returns
     -------
     (n, n) float64 array
-        (I - S)(I - H): H the least-squares fit of `design`, S the kernel mean with weights that sum to 1 in each row.
+        (I - S)(I - H): H the least-squares fit of `design` with a season that drifts, and of the columns, S the kernel
+        mean with weights that sum to 1 in each row.
     """
-    basis, _ = np.linalg.qr(design(days, harmonics))
-    residual = np.eye(len(days)) - basis @ basis.T
+    residual = removing(mean_columns(days, harmonics, columns))
     if not bandwidth:
         return residual
     width = _QUARTILE * bandwidth * (days[-1] - days[0])
     weights = np.exp(-0.5 * ((days[:, None] - days) / width) ** 2)
     weights /= weights.sum(axis=1, keepdims=True)
     return residual - weights @ residual
+
+
+def mean_columns(days: Array, harmonics: int, columns: Array | None = None, *, drift: bool = True) -> Array:
+    """Return the columns of the mean: level, line, season, and others, (n, p) float64."""
+    own = design(days, harmonics, drift=drift)
+    return own if columns is None else np.column_stack([own, columns])
+
+
+def independent(columns: Array) -> Array:
+    """Return an orthonormal basis of columns, (n, p) float64, which may depend on each other as steps and sensors do."""
+    directions, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return directions[:, sizes > 1e-10 * sizes[0]]
+
+
+def removing(columns: Array) -> Array:
+    """Return the matrix that removes the least-squares fit of columns, (n, n) float64."""
+    basis = independent(columns)
+    return np.eye(len(columns)) - basis @ basis.T
 
 
 def stl_windows(period: int) -> dict[str, int]:

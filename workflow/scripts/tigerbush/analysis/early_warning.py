@@ -11,9 +11,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.detrend import YEAR, design, gaussian_operator, harmonics_of, stl_operator
+from tigerbush.analysis.detrend import (
+    YEAR,
+    gaussian_operator,
+    harmonics_of,
+    mean_columns,
+    removing,
+    stl_operator,
+)
 from tigerbush.analysis.indicators import INDICATORS, kendall, moving
-from tigerbush.analysis.ornstein_uhlenbeck import SeasonalProcess, fit_site, noise_share
 from tigerbush.analysis.surrogates import p_value, phase_randomised
 
 Array = NDArray[np.float64]
@@ -27,8 +33,6 @@ ROUNDING = 1e-9
 LEAST_DATES = 12
 WINDOWS = (0.25, 0.375, 0.5, 0.625, 0.75)
 BANDWIDTHS = (0.1, 0.2, 0.3, 0.5, 0.75)
-# share of series whose AR(1) rises from 0.3 to 0.9 that the tau of AR(1) finds at 5 % (docs/evidence.md)
-POWER = {36: 0.07, 60: 0.15, 120: 0.30, 240: 0.63}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Record:
     days_per_step : float
     weights : (n,) float64 array or None
         Observations of each value, where the model includes their noise.
+    columns : (n, k) float64 array or None
+        What moves the mean besides level, trend and season: steps, sensors.
     """
 
     values: Array
@@ -50,6 +56,7 @@ class Record:
     positions: NDArray[np.int64]
     days_per_step: float
     weights: Array | None = None
+    columns: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,9 @@ class Windows:
         if self.treatment.detrending == "none":
             return np.eye(number) - 1 / number
         if self.treatment.detrending == "stl":
-            return stl_operator(record.positions, max(round(YEAR / record.days_per_step), 2))
-        return gaussian_operator(record.days, self.treatment.bandwidth, self.harmonics)
+            operator = stl_operator(record.positions, max(round(YEAR / record.days_per_step), 2))
+            return operator if record.columns is None else operator @ removing(record.columns)
+        return gaussian_operator(record.days, self.treatment.bandwidth, self.harmonics, record.columns)
 
     @cached_property
     def ends(self) -> NDArray[np.int64]:
@@ -122,67 +130,52 @@ class Windows:
     def phase_surrogates(self, size: int, random: np.random.Generator) -> Array:
         """Draw phase-randomised series with the gaps of the record, (size, n) float64."""
         record = self.record
-        basis, _ = np.linalg.qr(design(record.days, self.harmonics))
-        residual = record.values - basis @ (basis.T @ record.values)
+        residual = removing(mean_columns(record.days, self.harmonics, record.columns)) @ record.values
         place = record.positions - record.positions[0]
         filled = np.interp(np.arange(place[-1] + 1), place, residual)
         return phase_randomised(filled, size, random)[:, place]
 
 
-def analyse_record(
+def trends_of_indicators(
     record: Record,
     treatment: Treatment,
-    surrogates: int,
+    surrogates: Array,
     random: np.random.Generator,
     names: Sequence[str] = tuple(INDICATORS),
-    extra: Mapping[str, int] | None = None,
-) -> tuple[dict, dict]:
-    """Compute the indicators of a record, the significance of their trends, and its restoring rate.
+    *,
+    phase: bool = True,
+) -> tuple[dict, dict[str, Array]]:
+    """Compute the indicators of a record and the significance of their trends.
 
     Parameters
     ----------
     record : Record
         `LEAST_DATES` values or more.
     treatment : Treatment
-    surrogates : int
-        Of each kind.
+    surrogates : (b, n) float64 array
+        Of its null model.
     random : Generator
+        For as many phase-randomised surrogates.
     names : sequence of str
-    extra : dict of str to int
-        Indicators whose AR(1) surrogates are more.
+    phase : bool
+        Whether there are any.
 
     Returns
     -------
-    indicators, rate : dict
-        Per indicator: label, ends (numbers of periods), values, tau, direction, p of both kinds, surrogates. Of the
-        rate: see `tigerbush.analysis.ornstein_uhlenbeck.fit_site`, and p_trend_phase, its test against phase
-        surrogates (None: gaps).
+    indicators : dict
+        Each: label, ends (numbers of periods), values, tau, direction, p against both kinds, surrogates.
+    taus : dict of str to (b,) float64 array
+        Of the surrogates.
 
     Notes
     -----
-    The AR(1) surrogates are those of the constant-rate model fitted to the record (an AR(1) at equal steps), corrected
-    for its bias.
     p is one-sided in the direction of slowing down, two-sided for skewness and kurtosis.
     """
     windows = Windows(record, treatment)
-    times = record.days, record.days_per_step, windows.harmonics
-    share = 0.0 if record.weights is None else noise_share(*times, record.values, record.weights)
-    process = SeasonalProcess(*times, record.weights, share)
-    rate = fit_site(process, record.values, surrogates, random) | {"noise_share": share}
-    null, root = rate.pop("null"), rate.pop("root")
-    values = record.values[None]
-    indicators = windows.indicators(values, names)
+    indicators = windows.indicators(record.values[None], names)
     observed = {name: float(kendall(indicators[name])[0]) for name in names}
-    ar1 = windows.taus(process.simulate(null, 0.0, surrogates, random), names)
-    drawn = windows.phase_surrogates(surrogates, random)
-    phase = windows.taus(drawn, names)
-    # with gaps, which are filled for their spectrum, it alarms too often (docs/evidence.md)
-    complete = len(record.values) == windows.ends[-1] - record.positions[0] + 1
-    rate["p_trend_phase"] = p_value(root, process.fit_change(drawn).root, -1) if complete else None
-    for name, number in (extra or {}).items():
-        if number > surrogates:
-            more = windows.taus(process.simulate(null, 0.0, number - surrogates, random), [name])
-            ar1[name] = np.concatenate([ar1[name], more[name]])
+    taus = windows.taus(surrogates, names)
+    drawn = windows.taus(windows.phase_surrogates(len(surrogates), random), names) if phase else {}
     results = {}
     for name in names:
         label, direction = INDICATORS[name]
@@ -194,12 +187,12 @@ def analyse_record(
             "tau": observed[name],
             "direction": direction,
             "p": {
-                "ar1": p_value(observed[name], ar1[name], direction) if usable else None,
-                "phase": p_value(observed[name], phase[name], direction) if usable else None,
+                "ar1": p_value(observed[name], taus[name], direction) if usable else None,
+                "phase": p_value(observed[name], drawn[name], direction) if usable and phase else None,
             },
-            "surrogates": len(ar1[name]),
+            "surrogates": len(taus[name]),
         }
-    return results, rate
+    return results, taus
 
 
 def varies(record: Record, treatment: Treatment, scale: float) -> bool:
@@ -273,15 +266,5 @@ def refusal(number: int, minimum: int) -> str | None:
         return None
     return (
         f"{number} dates have data, and early warning needs more than {minimum} (analysis.minimum_dates): so short a "
-        f"series proves nothing either way; {power_sentence(number)}"
-    )
-
-
-def power_sentence(number: int) -> str:
-    """State how often a clear change is detected in a series of so many dates."""
-    sizes = sorted(POWER)
-    near = max([size for size in sizes if size <= number], default=sizes[0])
-    return (
-        f"an autocorrelation that rises from 0.3 to 0.9 is found in some {100 * POWER[near]:.0f} % of series of "
-        f"{near} dates."
+        "series proves nothing either way."
     )

@@ -2,11 +2,11 @@
 
     x(t+D) = m(t+D) + (x(t) - m(t)) exp(-rate D) + e,   Var e = s2 (1 - exp(-2 rate D)) / (2 rate)
 
-with m = level + trend + curvature + harmonics of the year. Without curvature a decline that is no straight line would
-look like a process that never returns. The rate may change exponentially over the record: rate(t) = rate
-exp(change (t - middle) / length). The mean and s2 are profiled out (restricted likelihood, which removes
-most of the bias that they cause); what remains is a grid of rates and changes, so that thousands of bootstrap series
-are fitted at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart.
+with m = level + trend + curvature + season + what else is known to move it. Without curvature a decline that is no
+straight line would look like a process that never returns. The mean and s2 are profiled out (restricted likelihood, which
+removes most of the bias that they cause); what remains is a grid of rates, so that thousands of bootstrap series are fitted
+at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart. Whether the rate falls is
+another question, of `tigerbush.analysis.slowing`.
 """
 
 from dataclasses import dataclass
@@ -16,24 +16,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.detrend import design
+from tigerbush.analysis.detrend import independent
 from tigerbush.analysis.indicators import RATES, peak
-from tigerbush.analysis.surrogates import ornstein_uhlenbeck, p_value
+from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 
 Array = NDArray[np.float64]
 
-# log of the rate at the end over the rate at the start
-CHANGES = np.linspace(-4, 4, 17)
-CONSTANT = len(CHANGES) // 2
-# variance of the noise of an observation, relative to that of the process
-SHARES = np.array([0.0, 0.1, 0.25, 0.5, 1.0])
 LEVEL = 0.95
-# of the mean over time, besides the season
-DEGREE = 2
 
 
 class SeasonalProcess:
-    """The restricted likelihood of all rates and changes at given times.
+    """The restricted likelihood of all rates at given times.
 
     Parameters
     ----------
@@ -41,78 +34,39 @@ class SeasonalProcess:
         Strictly increasing.
     days_per_step : float
         What the bounds refer to.
-    harmonics : int
-        Of the year, in the mean.
-    weights : (n,) float64 array, optional
-        Observations per date: the noise of an observation has a variance proportional to 1 / weight. None: no noise.
-    share : float
-        Variance of that noise at the mean weight, relative to the stationary variance.
+    means : (n, p) float64 array
+        Columns of the mean; a curvature is added.
+    noise : (n,) float64 array, optional
+        Variance of the noise of each observation, relative to the stationary variance.
     """
 
-    def __init__(
-        self,
-        days: Array,
-        days_per_step: float,
-        harmonics: int,
-        weights: Array | None = None,
-        share: float = 0.0,
-    ) -> None:
+    def __init__(self, days: Array, days_per_step: float, means: Array, noise: Array | None = None) -> None:
         self.days = days
         self.days_per_step = days_per_step
-        self.means = design(days, harmonics, DEGREE)
-        noise = np.zeros(len(days)) if weights is None else share * np.mean(weights) / weights
-        self.noise = noise if noise.any() else 0.0
-        self.length = days[-1] - days[0]
-
-    def rates(self, rate: int, change: float) -> Array:
-        """Return the rate of each step, 1/day; (n - 1,) float64."""
-        middle = (self.days[1:] + self.days[:-1]) / 2
-        course = change * ((middle - self.days[0]) / self.length - 0.5)
-        return np.clip(RATES[rate] * np.exp(course), RATES[0], RATES[-1]) / self.days_per_step
+        centred = (days - days.mean()) / max(np.ptp(days), 1e-9)
+        self.means = independent(np.column_stack([means, centred**2]))
+        self.noise = 0.0 if noise is None else noise
 
     @cached_property
     def constant(self) -> list["_Whitening"]:
-        """The likelihoods of constant rates."""
-        return [self._whitening(rate, 0.0) for rate in range(len(RATES))]
+        """The likelihoods of the rates."""
+        return [_Whitening(self.days, rate / self.days_per_step, self.means, self.noise) for rate in RATES]
 
-    @cached_property
-    def changing(self) -> list[list["_Whitening"]]:
-        """The likelihoods of changing rates: by change, then by rate."""
-        return [
-            self.constant if i == CONSTANT else [self._whitening(rate, change) for rate in range(len(RATES))]
-            for i, change in enumerate(CHANGES)
-        ]
-
-    def _whitening(self, rate: int, change: float) -> "_Whitening":
-        return _Whitening(self.days, self.rates(rate, change), self.means, self.noise)
-
-    def simulate(self, rate: int, change: float, size: int, random: np.random.Generator) -> Array:
-        """Draw series of a rate of the grid and a change, (size, n) float64; their mean is 0."""
-        return ornstein_uhlenbeck(self.days, self.rates(rate, change), size, random, self.noise)
+    def simulate(self, rate: int, size: int, random: np.random.Generator) -> Array:
+        """Draw series of a rate of the grid, (size, n) float64; their mean is 0."""
+        return ornstein_uhlenbeck(self.days, RATES[rate] / self.days_per_step, size, random, self.noise)
 
     def fit(self, values: Array) -> "Fits":
         """Fit series, (b, n) float64."""
         return Fits(np.stack([whitening.score(values) for whitening in self.constant]))
 
-    def fit_change(self, values: Array) -> "ChangeFits":
-        """Fit series, (b, n) float64, with a rate that may change."""
-        profile, where = zip(
-            *(
-                peak(np.stack([whitening.score(values) for whitening in whitenings]))
-                for whitenings in self.changing
-            ),
-            strict=True,
-        )
-        return ChangeFits(np.stack(profile), np.stack(where))
-
 
 class _Whitening:
-    """Turns series of given rates into white noise, with the mean removed."""
+    """Turns series of a rate into white noise, with the mean removed."""
 
-    def __init__(self, days: Array, rates: Array, means: Array, noise: Array | float) -> None:
-        self.kept = np.exp(-rates * np.diff(days))
-        spread = (1 - self.kept**2) / (2 * rates)
-        self.scale = np.sqrt(np.concatenate([[1 / (2 * rates[0])], spread]))
+    def __init__(self, days: Array, rate: float, means: Array, noise: Array | float) -> None:
+        self.kept = np.exp(-rate * np.diff(days))
+        self.scale = np.sqrt(np.concatenate([[1], 1 - self.kept**2]) / (2 * rate))
         self.inverse = None
         logs = 2 * np.log(self.scale).sum()
         if np.any(noise):
@@ -169,39 +123,9 @@ class Fits:
         return 2 * (self.peak[0] - self.scores[rate])
 
 
-@dataclass(frozen=True)
-class ChangeFits:
-    """Likelihoods of changes, the rate profiled out.
-
-    Attributes
-    ----------
-    profile, where : (changes, b) float64 arrays
-        Greatest likelihood of each change, and where on the grid of rates.
-    """
-
-    profile: Array
-    where: Array
-
-    @cached_property
-    def peak(self) -> tuple[Array, Array]:
-        """Greatest likelihood and where on the grid of changes."""
-        return peak(self.profile)
-
-    @property
-    def change(self) -> Array:
-        """The estimate, (b,) float64."""
-        return np.interp(self.peak[1], np.arange(len(CHANGES)), CHANGES)
-
-    @property
-    def root(self) -> Array:
-        """Signed root of the likelihood ratio against a constant rate, negative for a falling one; (b,) float64."""
-        ratio = 2 * np.maximum(self.peak[0] - self.profile[CONSTANT], 0)
-        return np.sign(self.change) * np.sqrt(ratio)
-
-
 def bootstrap_median(process: SeasonalProcess, rate: int, size: int, random: np.random.Generator) -> float:
     """Return how far the median estimate of series of a rate lies from it, in points of the grid."""
-    estimates = process.fit(process.simulate(rate, 0.0, size, random)).peak[1]
+    estimates = process.fit(process.simulate(rate, size, random)).peak[1]
     return float(np.median(estimates)) - rate
 
 
@@ -211,7 +135,7 @@ def corrected_rate(where: float, bias: float) -> int:
 
 
 def fit_site(process: SeasonalProcess, values: Array, size: int, random: np.random.Generator) -> dict:
-    """Estimate the restoring rate and its change, with bounds and a test by parametric bootstrap.
+    """Estimate the restoring rate, with bounds by parametric bootstrap.
 
     Parameters
     ----------
@@ -225,48 +149,27 @@ def fit_site(process: SeasonalProcess, values: Array, size: int, random: np.rand
     -------
     dict
         rate (bias corrected), low, high (95 %; None where the interval reaches the bound of the grid, open), unit,
-        trend, trend_low, trend_high (change of ln rate per year), p_trend (of a falling rate), p_trend_two_sided,
-        bootstrap, converged (the estimate lies within the bounds), null_rate. For the caller's own tests: null (its
-        point of the grid), root (of the likelihood ratio).
+        bootstrap, converged (the estimate lies within the bounds).
 
     Notes
     -----
-    Bounds are all rates (changes) whose deviance stays under the 95 % quantile of the deviance at the truth of
-    bootstrap series; the test compares signed roots of likelihood ratios.
+    Bounds are all rates whose deviance stays under the 95 % quantile of the deviance at the truth of bootstrap series.
     """
-    series = values[None]
-    fits, changes = process.fit(series), process.fit_change(series)
+    fits = process.fit(values[None])
     where = float(fits.peak[1][0])
     bias = bootstrap_median(process, round(where), size, random)
     null = corrected_rate(where, bias)
-    surrogates = process.simulate(null, 0.0, size, random)
-    limit = np.quantile(process.fit(surrogates).deviance(null), LEVEL)
-    roots = process.fit_change(surrogates).root
-    root = float(changes.root[0])
-    nearest = int(np.argmin(np.abs(CHANGES - changes.change[0])))
-    changed = process.fit_change(process.simulate(null, CHANGES[nearest], size, random))
-    change_limit = np.quantile(2 * (changed.peak[0] - changed.profile[nearest]), LEVEL)
+    limit = np.quantile(process.fit(process.simulate(null, size, random)).deviance(null), LEVEL)
     per_day = np.log(RATES) - np.log(process.days_per_step)
     low, high = interval(per_day, fits.scores[:, 0], fits.peak[0][0], limit)
-    years = process.length / 365.2425
-    trend_low, trend_high = interval(CHANGES / years, changes.profile[:, 0], changes.peak[0][0], change_limit)
     inside = np.clip(where - bias, 0, len(RATES) - 1)
     return {
         "rate": float(np.exp(np.interp(inside, np.arange(len(RATES)), per_day))),
         "low": None if low is None else float(np.exp(low)),
         "high": None if high is None else float(np.exp(high)),
         "unit": "1/day",
-        "trend": float(changes.change[0] / years),
-        "trend_low": trend_low,
-        "trend_high": trend_high,
-        "trend_unit": "change of ln(rate) per year",
-        "p_trend": p_value(root, roots, -1),
-        "p_trend_two_sided": p_value(abs(root), np.abs(roots), 1),
         "bootstrap": size,
         "converged": bool(0 < where < len(RATES) - 1),
-        "null_rate": float(RATES[null] / process.days_per_step),
-        "null": null,
-        "root": root,
     }
 
 
@@ -283,10 +186,3 @@ def interval(grid: Array, scores: Array, greatest: float, limit: float) -> tuple
         return None
 
     return crossing(range(best, -1, -1)), crossing(range(best, len(grid)))
-
-
-def noise_share(days: Array, days_per_step: float, harmonics: int, values: Array, weights: Array) -> float:
-    """Estimate the variance of the observations' noise, relative to the process; the best of `SHARES`."""
-    processes = [SeasonalProcess(days, days_per_step, harmonics, weights, share) for share in SHARES]
-    # the scores are of one data set and one number of means, so that they compare
-    return float(SHARES[int(np.argmax([process.fit(values[None]).peak[0][0] for process in processes]))])

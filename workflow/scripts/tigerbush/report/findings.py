@@ -142,65 +142,6 @@ def pattern_change(spatial: Mapping) -> list[str]:
     return [f"The pattern in the first and the last {part}: {'; '.join(clauses)}. {NO_CONCLUSION}"]
 
 
-def early_warning(analysis: Mapping) -> list[str]:
-    """State the test of the primary indicator and how the others disagree, or why there is no early warning."""
-    warning = analysis["early_warning"]
-    if warning["refused"]:
-        return [f"Early warning is not assessed. {sentence(warning['refused'])}"]
-    primary = warning["primary"]
-    indicator = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
-    if indicator is None or indicator["tau"] is None:
-        test = "The pre-specified primary indicator has no value here, so nothing is tested."
-    else:
-        test = primary_sentence(primary["variable"], indicator)
-    disagreements = [
-        disagreement(variable, groups, warning["indicators"].get(variable, {}))
-        for variable, groups in warning["disagreement"].items()
-    ]
-    constant = [
-        f"{row_of(variable).short} does not vary beyond its season and trend, and is not tested."
-        for variable in warning.get("constant", ())
-    ]
-    return [test, *disagreements, *constant, sentence(warning["power"])]
-
-
-def primary_sentence(variable: str, indicator: Mapping) -> str:
-    """State the one test that was specified before the data were seen."""
-    p = {name: value for name, value in indicator["p"].items() if value is not None}
-    tests = " and ".join(
-        f"{p_value(value)} against {SURROGATES[name]} surrogates" for name, value in p.items()
-    )
-    if p and max(p.values()) < LEVEL:
-        verdict = "That is a sign of slowing down, by this indicator alone."
-    elif p and min(p.values()) < LEVEL:
-        verdict = "The two kinds of surrogates disagree, so this is no firm sign of slowing down."
-    else:
-        verdict = "That is evidence neither for nor against slowing down."
-    return (
-        f"The pre-specified primary indicator, {indicator['label']} of {row_of(variable).short}, has a trend of "
-        f"Kendall's τ = {indicator['tau']:.2f} ({tests}). {verdict}"
-    )
-
-
-def disagreement(variable: str, groups: Mapping, indicators: Mapping) -> str:
-    """State which indicators of a variable point which way."""
-
-    def label(name: str) -> str:
-        return indicators[name]["label"].partition(",")[0] if name in indicators else name
-
-    parts = [
-        f"{direction}: {', '.join(map(label, groups[key]))}"
-        for key, direction in (
-            ("slowing", "towards slowing down"),
-            ("opposite", "away from it"),
-            ("unclear", "neither way"),
-        )
-        if groups[key]
-    ]
-    text = f"Indicators of {row_of(variable).short} point {'; '.join(parts)}." if parts else ""
-    return f"{text} They contradict each other.".strip() if groups.get("contradictory") else text
-
-
 def caveats(analysis: Mapping, simulated: bool) -> list[str]:
     """List what limits the findings."""
     texts = [

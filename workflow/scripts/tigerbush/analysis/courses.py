@@ -1,0 +1,164 @@
+"""How rate, noise and season of a record have changed, with bounds."""
+
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tigerbush.analysis.detrend import YEAR, design
+from tigerbush.analysis.null_model import NullModel, single_seasons
+
+Array = NDArray[np.float64]
+
+# ln of the rate at the end over the rate at the start
+CHANGES = np.linspace(-4, 4, 9)
+BOUNDS = (0.025, 0.975)
+# single years whose amplitudes can be compared
+LEAST_YEARS = 6
+
+
+def rate_and_noise(null: NullModel) -> dict:
+    """Return how the restoring rate and the noise have changed, if both changed exponentially.
+
+    Parameters
+    ----------
+    null : NullModel
+
+    Returns
+    -------
+    dict
+        rate: first, last (1/day), change (ln of their ratio); noise: change (ln of the ratio of standard deviations).
+        Both with low and high, which hold 95 % of the posterior; of the rate None at a bound of the grid.
+    """
+    test = null.test
+    values, shape = null.values[None], (len(CHANGES), len(test.rates), len(test.intensities))
+    scores = np.array(
+        [
+            test.score(test.cell(rate * np.exp(change * (test.between - 0.5)), intensity), values)[0]
+            for change in CHANGES
+            for rate in test.rates
+            for intensity in test.intensities
+        ]
+    ).reshape(shape)
+    shares = np.exp(scores - scores.max())
+    shares /= shares.sum()
+    low, change, high = _quantiles(CHANGES, shares.sum(axis=(1, 2)))
+    middle = np.exp(shares.sum(axis=(0, 2)) @ np.log(test.rates)) / test.days_per_step
+    noise = _quantiles(test.intensities, shares.sum(axis=(0, 1))) if len(test.intensities) > 1 else (0.0,) * 3
+    return {
+        "rate": {
+            "first": float(middle * np.exp(-change / 2)),
+            "last": float(middle * np.exp(change / 2)),
+            "change": change,
+            "low": None if low <= CHANGES[0] else low,
+            "high": None if high >= CHANGES[-1] else high,
+        },
+        "noise": {"change": noise[1] / 2, "low": noise[0] / 2, "high": noise[2] / 2},
+    }
+
+
+def _quantiles(grid: Array, shares: Array) -> tuple[float, float, float]:
+    """Return the bounds and the median of a distribution on a grid, whose points stand for the space around them."""
+    edges = np.concatenate([grid[:1], (grid[1:] + grid[:-1]) / 2, grid[-1:]])
+    below = np.concatenate([[0], np.cumsum(shares)])
+    low, median, high = np.interp([BOUNDS[0], 0.5, BOUNDS[1]], below / below[-1], edges)
+    return float(low), float(median), float(high)
+
+
+def season(null: NullModel, harmonics: int) -> dict | None:
+    """Return how the mean season has changed, tested by generalised least squares.
+
+    Parameters
+    ----------
+    null : NullModel
+        Whose columns of the mean have a season that drifts.
+    harmonics : int
+
+    Returns
+    -------
+    dict or None
+        first, last: amplitude (greatest minus smallest value of the season) and peak (day of the year since the first
+        date's) at both ends; p of no change (F test). None without a season.
+    """
+    if not harmonics:
+        return None
+    from scipy.stats import f as f_distribution
+
+    test = null.test
+    cell = test.cell(
+        np.full(len(test.between), np.exp(null.evidence.rate[0])), float(null.evidence.intensity[0])
+    )
+    drifting = design(test.days, harmonics, drift=True)
+    first = 2 + 2 * harmonics
+    # what else is in the mean is taken away from both
+    others = test.means - drifting @ np.linalg.lstsq(drifting, test.means, rcond=None)[0]
+    columns = cell.whiten(np.hstack([drifting, others]).T).T
+    values = cell.whiten(null.values[None])[0]
+    sizes, *_ = np.linalg.lstsq(columns, values, rcond=None)
+    without, *_ = np.linalg.lstsq(
+        np.delete(columns, np.s_[first : first + 2 * harmonics], axis=1), values, rcond=None
+    )
+    rest = ((values - columns @ sizes) ** 2).sum()
+    reduced = np.delete(columns, np.s_[first : first + 2 * harmonics], axis=1)
+    more = ((values - reduced @ without) ** 2).sum() - rest
+    statistic = more / (2 * harmonics) / (rest / test.freedom)
+    return {
+        "first": _ends(sizes, harmonics, -0.5),
+        "last": _ends(sizes, harmonics, 0.5),
+        "p": float(f_distribution.sf(statistic, 2 * harmonics, test.freedom)),
+    }
+
+
+def _ends(sizes: Array, harmonics: int, time: float) -> dict:
+    grid = np.arange(365) * YEAR / 365
+    angles = 2 * np.pi * grid[:, None] * np.arange(1, harmonics + 1) / YEAR
+    own, drift = np.split(sizes[2 : 2 + 4 * harmonics], 2)
+    curve = np.hstack([np.cos(angles), np.sin(angles)]) @ (own + time * drift)
+    return {"amplitude": float(np.ptp(curve)), "peak": float(grid[curve.argmax()])}
+
+
+def yearly_amplitudes(
+    days: Array, values: Array, columns: Array, first_day: date, harmonics: int
+) -> dict | None:
+    """Return how strong the season of each year was, and after which year it changed most.
+
+    Parameters
+    ----------
+    days, values : (n,) float64 arrays
+    columns : (n, k) float64 array
+        What moves the mean besides line and season.
+    first_day : date
+        Of day 0.
+    harmonics : int
+
+    Returns
+    -------
+    dict or None
+        years (in which each season begins, at the lowest point of the mean season), amplitude (relative to the mean
+        season), changed_after (year) and p of Pettitt's test (1979, Applied Statistics 28, 126). None without a season
+        or with fewer than six whole years.
+    """
+    each = single_seasons(days, values, harmonics)
+    if each is None:
+        return None
+    shapes = each[:, ::2]
+    # a year with fewer values than half of the usual has no season of its own
+    number = (shapes != 0).sum(axis=0)
+    whole = number >= np.median(number) / 2
+    if whole.sum() < LEAST_YEARS:
+        return None
+    base = np.hstack([design(days, 0), columns])
+    mean, *_ = np.linalg.lstsq(np.column_stack([base, shapes.sum(axis=1)]), values, rcond=None)
+    sizes, *_ = np.linalg.lstsq(np.hstack([base, shapes]), values, rcond=None)
+    amplitude = sizes[base.shape[1] :][whole] / mean[-1]
+    starts = [first_day + timedelta(days=float(days[shape != 0][0])) for shape in shapes.T[whole]]
+    ranks = np.argsort(np.argsort(amplitude)) + 1.0
+    n = len(amplitude)
+    deviation = np.abs(2 * np.cumsum(ranks)[:-1] - np.arange(1, n) * (n + 1))
+    p = min(1.0, 2 * float(np.exp(-6 * deviation.max() ** 2 / (n**3 + n**2))))
+    return {
+        "years": [start.year for start in starts],
+        "amplitude": amplitude.tolist(),
+        "changed_after": starts[int(deviation.argmax())].year,
+        "p": p,
+    }

@@ -1,0 +1,328 @@
+"""The evidence that the restoring rate of a site falls, against all that ordinary records do without slowing down.
+
+    x(t+D) = m(t+D) + (x(t) - m(t)) exp(-rate D) + e,   Var e = s2(t) (1 - exp(-2 rate D)) / (2 rate)
+
+The evidence is the logarithm of a ratio of average likelihoods: of rates that fall, and of constant ones (averages
+detect more than maxima: Andrews & Ploberger 1994, Econometrica 62, 1383). A rate falls exponentially, or as the square
+root of the distance to a fold, which it reaches at a tipping point (Boettiger & Hastings 2012, Journal of the Royal
+Society Interface 9, 2527). Both averages run over the rate, over noise whose intensity s2 grows or falls exponentially, a
+trend that curves, and a step at its most likely time. Whatever is in the columns of the mean, as level, trend and season,
+is projected out (restricted likelihood), and the scale of s2 is profiled out: the evidence does not depend on them.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tigerbush.analysis.detrend import independent
+from tigerbush.analysis.indicators import BOUNDS
+
+Array = NDArray[np.float64]
+
+# log of the rate at the end over the rate at the start, where it falls
+FALL = -3.0
+# log of the noise's variance at the end over that at the start: bounds, and the standard deviation that is expected
+INTENSITIES, INTENSITY_SPREAD = (-4.0, 4.0), 1.2
+# height of the arc of the curvature and size of the step, in standard deviations of the process: of normal distributions
+# around 0, and the probability of each
+CURVATURES = ((0.0, 0.5), (1.5, 0.3), (6.0, 0.2))
+STEPS = ((0.0, 0.93), (2.0, 0.04), (7.0, 0.03))
+# a curvature that a step has to beat
+LIKELY_CURVATURE = 3.0
+# values on either side of a step
+EDGE = 4
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One course of the rate and of the noise, and what can be said of it without any series.
+
+    Attributes
+    ----------
+    transform : (n, n) float64 array or None
+        Whitens a series; None where `kept` and `scale` do, as without noise of observations.
+    kept, scale : (n - 1,), (n,) float64 arrays
+        What is left of a value at the next date; standard deviation of the innovations, of the first value first.
+    basis, shrink : (n, p + q), (p + q,) float64 arrays
+        Orthonormal directions of the whitened columns of the mean, and how much of a series along each is taken away: all
+        where its size may be any, less where it is random.
+    curve : (n,) float64 array
+        The whitened arc, the mean taken away.
+    variance : float
+        Of the process, in units of its noise.
+    logs : float
+        What the likelihood has besides the squares.
+    """
+
+    transform: Array | None
+    kept: Array
+    scale: Array
+    basis: Array
+    shrink: Array
+    curve: Array
+    variance: float
+    logs: float
+
+    def whiten(self, values: Array) -> Array:
+        """Whiten series, (b, n) float64."""
+        if self.transform is not None:
+            return values @ self.transform.T
+        white = values / self.scale
+        white[:, 1:] -= values[:, :-1] * (self.kept / self.scale[1:])
+        return white
+
+    def rest(self, values: Array) -> Array:
+        """Whiten series, (b, n) float64, and take the mean away."""
+        white = self.whiten(values)
+        return white - (white @ self.basis * self.shrink) @ self.basis.T
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What series show, an entry for each.
+
+    Attributes
+    ----------
+    slowing : (b,) float64 array
+        Log of the ratio of average likelihoods; larger where the rate falls.
+    rate : (b,) float64 array
+        Expected ln(rate times step) if it is constant.
+    intensity : (b,) float64 array
+        Expected ln of the noise's variance at the end over that at the start, if the rate is constant.
+    place : (b,) int array
+        Index of the first value after the most likely step.
+    step : (b,) float64 array
+        F statistic of that step, greatest of all places (Andrews 1993, Econometrica 61, 821).
+    """
+
+    slowing: Array
+    rate: Array
+    intensity: Array
+    place: NDArray[np.int64]
+    step: Array
+
+
+class SlowingTest:
+    """The evidence at given times.
+
+    Parameters
+    ----------
+    days : (n,) float64 array
+        Strictly increasing.
+    days_per_step : float
+        What the bounds of the rate refer to.
+    means : (n, p) float64 array
+        Columns of the mean: level, trend, season, whatever is known to move it.
+    noise : (n,) float64 array, optional
+        Variance of the noise of each observation, relative to that of the process.
+    seasons : (n, q) float64 array, optional
+        Columns of random size: what a single season may add. Their standard deviation, in those of the process, is
+        `season_spread`.
+    season_spread : float
+    drifting_noise, steps : bool
+        Whether noise whose intensity changes, and steps, are expected of any record.
+    """
+
+    def __init__(
+        self,
+        days: Array,
+        days_per_step: float,
+        means: Array,
+        noise: Array | None = None,
+        seasons: Array | None = None,
+        season_spread: float = 0.0,
+        *,
+        drifting_noise: bool = True,
+        steps: bool = True,
+    ) -> None:
+        self.days, self.days_per_step, self.noise = days, days_per_step, noise
+        self.means = independent(means)
+        self.seasons, self.season_spread = (seasons, season_spread) if season_spread else (None, 0.0)
+        self.rates, self.intensities = grids(len(days))
+        if not drifting_noise:
+            self.intensities = np.zeros(1)
+        self.step_sizes = STEPS if steps else STEPS[:1]
+        course = (days - days[0]) / (days[-1] - days[0])
+        self.ahead, self.between = course - 0.5, (course[1:] + course[:-1]) / 2
+        arc = 4 * self.ahead**2
+        self.arc = arc - arc.mean()
+        self.freedom = len(days) - self.means.shape[1]
+        self.places = np.arange(EDGE, len(days) - EDGE + 1)
+        self.heavisides = (np.arange(len(days)) >= self.places[:, None]).astype(float)
+
+    @cached_property
+    def constant(self) -> list[Cell]:
+        """The cells of constant rates, the rate in the outer loop."""
+        return self._cells(np.ones(len(self.between)))
+
+    @cached_property
+    def falling(self) -> list[Cell]:
+        """The cells of rates that fall."""
+        root = np.sqrt(1 - (1 - np.exp(2 * FALL)) * self.between)
+        shapes = np.exp(FALL * (self.between - 0.5)), root / np.exp(np.log(root).mean())
+        return [cell for shape in shapes for cell in self._cells(shape)]
+
+    def _cells(self, shape: Array) -> list[Cell]:
+        return [self.cell(rate * shape, intensity) for rate in self.rates for intensity in self.intensities]
+
+    def courses(self, rates: Array, intensity: float) -> tuple[Array, Array, float]:
+        """Return what is kept from date to date, the scale of the innovations, and the variance of the process."""
+        rates = np.clip(rates, *BOUNDS) / self.days_per_step
+        kept = np.exp(-rates * np.diff(self.days))
+        spread = np.concatenate([[1], 1 - kept**2]) / (2 * np.concatenate([rates[:1], rates]))
+        return kept, np.sqrt(spread * np.exp(intensity * self.ahead)), float(1 / (2 * rates.mean()))
+
+    def cell(self, rates: Array, intensity: float) -> Cell:
+        """Prepare a course: rates times step, (n - 1,) float64, and ln of the change of the noise's variance."""
+        kept, scale, variance = self.courses(rates, intensity)
+        transform, logs = None, 2 * np.log(scale).sum()
+        if self.noise is not None:
+            factor = np.linalg.cholesky(covariance(kept, scale) + np.diag(self.noise * variance))
+            transform, logs = np.linalg.inv(factor), 2 * np.log(np.diag(factor)).sum()
+        bare = Cell(
+            transform, kept, scale, np.empty((len(scale), 0)), np.empty(0), np.empty(0), variance, logs
+        )
+        basis, triangle = np.linalg.qr(bare.whiten(self.means.T).T)
+        logs += 2 * np.log(np.abs(np.diag(triangle))).sum() + (intensity / INTENSITY_SPREAD) ** 2
+        cell = replace(bare, basis=basis, shrink=np.ones(basis.shape[1]), logs=logs)
+        if self.seasons is not None:
+            cell = self._with_seasons(cell)
+        return replace(cell, curve=cell.rest(self.arc[None])[0])
+
+    def _with_seasons(self, cell: Cell) -> Cell:
+        """Add the random seasons to the mean: a ridge along their principal directions."""
+        directions, sizes, _ = np.linalg.svd(cell.rest(self.seasons.T).T, full_matrices=False)
+        prior = self.season_spread**2 * cell.variance * sizes**2
+        return replace(
+            cell,
+            basis=np.hstack([cell.basis, directions]),
+            shrink=np.concatenate([cell.shrink, 1 - 1 / np.sqrt(1 + prior)]),
+            logs=cell.logs + np.log1p(prior).sum(),
+        )
+
+    def evidence(self, values: Array) -> Evidence:
+        """Weigh series, (b, n) float64."""
+        place, step = self.likely_steps(values)
+        constant = np.array([self.score(cell, values, place) for cell in self.constant])
+        falling = np.array([self.score(cell, values, place) for cell in self.falling])
+        average = np.logaddexp.reduce(constant, axis=0)
+        shares = np.exp(constant - average)
+        count = len(self.intensities)
+        return Evidence(
+            slowing=np.logaddexp.reduce(falling, axis=0) - average - np.log(len(falling) / len(constant)),
+            rate=np.repeat(np.log(self.rates), count) @ shares,
+            intensity=np.tile(self.intensities, len(self.rates)) @ shares,
+            place=self.places[place],
+            step=step,
+        )
+
+    def likelihood(self, values: Array) -> float:
+        """Return the greatest log likelihood of one series, (n,) float64, at a constant rate and steady noise."""
+        cells = (self.cell(np.full(len(self.between), rate), 0.0) for rate in self.rates)
+        return float(max(self.score(cell, values[None])[0] for cell in cells))
+
+    def score(self, cell: Cell, values: Array, place: NDArray[np.int64] | None = None) -> Array:
+        """Return the log likelihood of series, averaged over curvatures and, with a place each, over sizes of a step."""
+        white = cell.rest(values)
+        squares = np.einsum("ij,ij->i", white, white)
+        along, size = white @ cell.curve, cell.curve @ cell.curve
+        if place is not None:
+            there, which = np.unique(place, return_inverse=True)
+            columns = cell.rest(self.heavisides[there])[which]
+            step = np.einsum("ij,ij->i", white, columns)
+            own, both = np.einsum("ij,ij->i", columns, columns), columns @ cell.curve
+        total = np.full(len(values), -np.inf)
+        for curvature, share in CURVATURES:
+            prior = curvature**2 * cell.variance
+            # of what the data and the prior know, the part that is the data's
+            weight = prior / (1 + prior * size)
+            rest, base = squares - weight * along**2, np.log(share) - 0.5 * np.log1p(prior * size)
+            for deviation, chance in self.step_sizes if place is not None else ((0.0, 1.0),):
+                score, left = base + np.log(chance), rest
+                if deviation:
+                    wide, width = deviation**2 * cell.variance, own - weight * both**2
+                    left = rest - wide / (1 + wide * width) * (step - weight * both * along) ** 2
+                    score = score - 0.5 * np.log1p(wide * width)
+                total = np.logaddexp(total, score - 0.5 * self.freedom * np.log(np.maximum(left, 1e-300)))
+        return total - 0.5 * cell.logs
+
+    def likely_steps(self, values: Array) -> tuple[NDArray[np.int64], Array]:
+        """Return the most likely step of each series, (b, n) float64, under its best constant rate.
+
+        Returns
+        -------
+        place, statistic : (b,) arrays
+            Index among `places`, and F statistic.
+        """
+        best = np.argmax([self.score(cell, values) for cell in self.constant], axis=0)
+        place, statistic = np.zeros(len(values), int), np.zeros(len(values))
+        for index in np.unique(best):
+            cell, rows = self.constant[index], np.flatnonzero(best == index)
+            ratios = self.step_ratios(cell, values[rows])
+            place[rows], statistic[rows] = ratios.argmax(axis=1), ratios.max(axis=1)
+        return place, statistic
+
+    def step_ratios(self, cell: Cell, values: Array) -> Array:
+        """Return the F statistic of a step at each place, (b, k) float64, in series (b, n)."""
+        white, steps = cell.rest(values), cell.rest(self.heavisides)
+        prior = LIKELY_CURVATURE**2 * cell.variance
+        weight = prior / (1 + prior * (cell.curve @ cell.curve))
+        along, both = white @ cell.curve, steps @ cell.curve
+        squares = np.einsum("ij,ij->i", white, white) - weight * along**2
+        own = np.einsum("ij,ij->i", steps, steps) - weight * both**2
+        gain = (white @ steps.T - weight * np.outer(along, both)) ** 2 / np.maximum(own, 1e-12)
+        return gain * (self.freedom - 2) / np.maximum(squares[:, None] - gain, 1e-300)
+
+    def rest(self, values: Array, evidence: Evidence) -> Array:
+        """Return what a constant rate leaves of one series, (n,) float64: white, without mean, curvature and step."""
+        cell = self.cell(np.full(len(self.between), np.exp(evidence.rate[0])), float(evidence.intensity[0]))
+        columns = cell.rest(
+            np.vstack([self.arc, np.arange(len(self.days)) >= evidence.place[0]]).astype(float)
+        ).T
+        white = cell.rest(values[None])[0]
+        weights = np.diag(
+            [1 / (LIKELY_CURVATURE**2 * cell.variance), 1 / (STEPS[-1][0] ** 2 * cell.variance)]
+        )
+        return white - columns @ np.linalg.solve(columns.T @ columns + weights, columns.T @ white)
+
+    def draw(self, rates: Array, intensity: float, innovations: Array, random: np.random.Generator) -> Array:
+        """Make series, (size, n) float64, of rates times step, (n - 1,), from innovations of unit variance, (n, size)."""
+        kept, scale, variance = self.courses(rates, intensity)
+        if self.noise is None:
+            series = innovations * scale[:, None]
+            for i, share in enumerate(kept, 1):
+                series[i] += share * series[i - 1]
+        else:
+            # the innovations are those of the process and of the observations together
+            series = (
+                np.linalg.cholesky(covariance(kept, scale) + np.diag(self.noise * variance)) @ innovations
+            )
+        if self.seasons is not None:
+            spread = self.season_spread * np.sqrt(variance)
+            series = series + spread * self.seasons @ random.standard_normal(
+                (self.seasons.shape[1], series.shape[1])
+            )
+        return series.T
+
+
+def grids(number: int) -> tuple[Array, Array]:
+    """Return the rates times step and the intensities of a record of some dates: the longer, the denser.
+
+    Neighbours are some three standard errors apart; a coarser grid misses what a long record tells.
+    """
+    rates = np.exp(np.linspace(*np.log(BOUNDS), max(round(0.73 * np.sqrt(number)), 6)))
+    steps = max(int(np.ceil(np.ptp(INTENSITIES) / (6 * np.sqrt(24 / number)))), 3)
+    return rates, np.linspace(*INTENSITIES, 2 * steps + 1)
+
+
+def covariance(kept: Array, scale: Array) -> Array:
+    """Return the covariance of values that keep a share from date to date and receive innovations of a scale."""
+    variance = np.empty(len(scale))
+    variance[0] = scale[0] ** 2
+    for i, share in enumerate(kept, 1):
+        variance[i] = share**2 * variance[i - 1] + scale[i] ** 2
+    logs = np.concatenate([[0], np.cumsum(np.log(kept))])
+    lower = np.tril(np.exp(np.minimum(logs[:, None] - logs, 0)) * variance)
+    return lower + np.tril(lower, -1).T
