@@ -135,10 +135,10 @@ def ordinal(day):
 def days_of(i):
     """Mean acquisition time of a period of the long record, in days since its first date; the date without any.
 
-    Even months have a product of the 10th at 8:47, odd ones that and one of the 21st at 9:31.
+    Even months have a product of the 10th at 8:47:00, odd ones that and one of the 21st at 9:31:30.
     """
     nominal = ordinal(month(i)) - ordinal(month(0))
-    tenth, later = nominal - 6 + (8 + 47 / 60) / 24, nominal + 5 + (9 + 31 / 60) / 24
+    tenth, later = nominal - 6 + (8 + 47 / 60) / 24, nominal + 5 + (9 + 31.5 / 60) / 24
     return float(nominal) if i in EMPTY else tenth if i % 2 == 0 else (tenth + later) / 2
 
 

@@ -235,7 +235,7 @@ def test_indicators_stand_in_rows_and_variables_in_columns(figures):
     panels = np.array(figures["indicators"].axes).reshape(3, 2)
     assert [[axes.axison for axes in row] for row in panels] == [[True, True], [True, False], [False, True]]
     assert [[axes.get_title("left") for axes in row] for row in panels] == [
-        ["offset50\nτ = -0.46", "NDVI\nτ = 0.79"], ["", ""], ["", "τ = 0.12"]
+        ["offset50\nτ = −0.46", "NDVI\nτ = 0.79"], ["", ""], ["", "τ = 0.12"]
     ]  # fmt: skip
     for (row, column), days, values, colour in (
         ((0, 0), DAYS[3:], [0.1, None, 0.3], ORANGE),
@@ -273,7 +273,7 @@ def test_sensitivity_is_of_the_variable_named_before(figures):
         assert image.get_clim() == (-1, 1) and image.get_cmap().name == "PuOr"
     words = [(text.get_position(), text.get_text(), text.get_color()) for text in first.texts]
     assert words == [
-        ((0, 0), "0.60", "k"), ((1, 0), "-0.61", "w"), ((2, 0), "0.10", "k"),
+        ((0, 0), "0.60", "k"), ((1, 0), "−0.61", "w"), ((2, 0), "0.10", "k"),
         ((0, 1), "0.20", "k"), ((1, 1), "nan", "k"), ((2, 1), "1.00", "w"),
     ]  # fmt: skip
     ticks = [

@@ -99,6 +99,22 @@ def figure():
     return site_figure(summary_of(series, rain), images)
 
 
+@pytest.mark.parametrize(
+    ("weather", "labels"),
+    [
+        (dict.fromkeys(DAYS[:3]), ["NDVI", "offset50"]),
+        ({DAYS[0]: {"mean_2m_air_temperature": 300.0}, DAYS[1]: {}}, ["NDVI", "offset50"]),
+        (
+            {DAYS[0]: None, DAYS[1]: {"total_precipitation": 0.0}, DAYS[2]: None},
+            ["NDVI", "offset50", "rain (mm)"],
+        ),
+    ],
+)
+def test_rain_has_a_panel_where_any_is_known(weather, labels):
+    summary = summary_of({day: [{"ndvi_mean": 0.3}] for day in DAYS[:3]}, dict.fromkeys(DAYS[:3]) | weather)
+    assert [axes.get_ylabel() for axes in site_figure(summary, {}).subfigs[1].axes] == labels
+
+
 def test_lines_are_means_and_gaps_are_gaps(figure):
     assert figure.get_suptitle() == "here (13.2° S, 2.65° E), 2020-01-01 to 2021-01-01"
     ndvi, offset, rain = figure.subfigs[1].axes

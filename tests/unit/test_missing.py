@@ -33,7 +33,7 @@ def test_each_absence_has_one_row():
         ("here", DAY, "B", "mask", "", "no cloud mask; the product is used unmasked"),
         ("here", DAY, "", "", "14.5100_45.8000", "masked fraction 0.5"),
         ("here", EMPTY, "", "", "", "no product in the period"),
-        ("here", CLOUDY, "", "", "", "all 1 products left out: cloudy"),
+        ("here", CLOUDY, "", "", "", "the only product left out: cloudy"),
         ("here", CLOUDY, "E", "", "", "cloudy"),
     ]
     # what is not used is not measured either

@@ -82,6 +82,13 @@ def test_an_exponential_is_found_as_it_was_made():
     )
 
 
+def test_a_fit_worse_than_the_mean_is_none():
+    """The search ends at a curve through the first value alone: R2 is 1 - sum of squares of the others / of deviations."""
+    times, values = np.arange(4) * 30.0, np.array([-0.6, 0.4, 1.3, 0.9])
+    assert 1 - np.square(values[1:]).sum() / np.square(values - 0.5).sum() == pytest.approx(-0.3168, abs=1e-4)
+    assert exponential_fit(times, values) is None
+
+
 @pytest.mark.parametrize(
     "values",
     [

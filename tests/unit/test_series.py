@@ -130,7 +130,7 @@ def product(stamp, platform="S2A"):
 
 
 def test_time_is_the_mean_of_the_acquisitions():
-    """To the minute; of a product whose name tells no time, and of a date without any, nothing is known."""
+    """To the second; of a product whose name tells no time, and of a date without any, nothing is known."""
     products = {
         DATES[0]: {"products": [product("20170110T103015"), product("20170121T114559", "S2B")]},
         DATES[1]: {"products": []},
@@ -139,8 +139,8 @@ def test_time_is_the_mean_of_the_acquisitions():
     }
     series = read_series(of_dates(DATES, coords_id="here", products=products), "it.json")
     assert series.site == "here"
-    # the 10th at 10:30 and the 21st at 11:45, from the midnight of the 16th on
-    first = (-6 + (10 + 30 / 60) / 24 + 5 + (11 + 45 / 60) / 24) / 2
+    # the 10th at 10:30:15 and the 21st at 11:45:59, from the midnight of the 16th on
+    first = (-6 + (10 + 30.25 / 60) / 24 + 5 + (11 + 45 / 60 + 59 / 3600) / 24) / 2
     # ordinals are some 700 000 days
     np.testing.assert_allclose(series.days, [first, 30, 61 + 6 / 60 / 24, 90], atol=1e-9)
     assert series.days_per_step == 30

@@ -98,7 +98,7 @@ def test_summaries_of_dates(dates):
     ("lineage", "reason"),
     [
         (DRY_LINEAGE, "too few clear pixels in every sub-image of 2 products"),
-        (GOOD_LINEAGE, "too few clear pixels in every sub-image of 1 products"),
+        (GOOD_LINEAGE, "too few clear pixels in every sub-image of the only product"),
         (BAD_LINEAGE, "no product left: 2 failed, 1 left out"),
         (
             {"products": [], "failed": {}, "left_out": {"C": "no mask", "B": "elsewhere", "A": "no mask"}},
@@ -184,6 +184,18 @@ def test_the_summary_of_a_site(dates):
     assert [list(part["time-series-data"]) for part in list(summary.values())[:2]] == [periods] * 2
     # by date as they are given, in order of their names within one
     assert list(summary["metadata"]["failed_products"]) == ["C", "M", "B", "X", "Y"]
+
+
+def test_without_any_weather_dates_of_the_vegetation_are_counted(dates):
+    """With weather, as for pyveg, those that have both."""
+    site = {"site": "here", "longitude": 14.55, "latitude": 45.85, "region_size": 0.01}
+    dry = [date | {"weather": None} for date in dates]
+    arguments = ([GOOD, BAD, CLOUDY, NONE, DRY], {CLOUDY: {"S": "cloudy"}})
+    summary = summarise_site(site, dry, *arguments, {}, CONFIG, [])
+    assert summary["metadata"]["num_data_points"] == 2
+    assert summary["metadata"]["missing"][CLOUDY] == "the only product left out: cloudy"
+    elsewhere = summarise_site(site, dry, *arguments, {NONE: RAIN}, CONFIG, [])
+    assert elsewhere["metadata"]["num_data_points"] == 0
 
 
 def test_records_of_one_place_and_date_are_merged():

@@ -198,7 +198,7 @@ def test_results_of_products_that_are_gone_stay(finished):
     summary = finished.summary()
     assert summary["COPERNICUS/S2"]["time-series-data"]["2017-02-15"] is None
     assert summary["metadata"]["missing"] == {
-        "2017-02-15": "all 1 products left out: the results of an earlier run are kept, because "
+        "2017-02-15": "the only product left out: the results of an earlier run are kept, because "
         f"{name_of('20170210')} is no longer in products",
         "2017-03-16": "no product in the period",
     }
@@ -253,7 +253,7 @@ def test_damage_that_no_listing_tells(finished):
     assert {name: it for name, it in contents(finished).items() if name in february} == february
     missing = finished.summary()["metadata"]["missing"]["2017-02-15"]
     assert missing.startswith(
-        f"all 1 products left out: the results of an earlier run are kept, because {name_of('20170210')} could not be read again ("
+        f"the only product left out: the results of an earlier run are kept, because {name_of('20170210')} could not be read again ("
     )
     assert missing.endswith("; ./tigerbush retry tries again)")
     # once fixed, it is read again without a request

@@ -19,7 +19,7 @@ def test_a_period_with_only_clouds(run):
     run.snakemake(SUMMARIES)
     assert (
         run.summary()["metadata"]["missing"]["2017-02-15"]
-        == "too few clear pixels in every sub-image of 1 products"
+        == "too few clear pixels in every sub-image of the only product"
     )
     assert run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-02-15"] is None
 
@@ -29,7 +29,7 @@ def test_products_above_the_cloud_limit_are_left_out(run):
     run.snakemake(SUMMARIES)
     metadata = run.summary()["metadata"]
     reason = "more than 50 % cloud (composite.max_cloud_percent)"
-    assert metadata["missing"]["2017-02-15"] == f"all 1 products left out: {reason}"
+    assert metadata["missing"]["2017-02-15"] == f"the only product left out: {reason}"
     assert metadata["products"]["2017-02-15"]["left_out"] == {name_of("20170210"): reason}
     assert not (run.folder / "results" / "here" / "2017-02-15").exists()
 

@@ -202,4 +202,5 @@ def differences(values: Array, positions: NDArray[np.int64]) -> tuple[Array, NDA
 
 def gaps_sentence(number: int) -> str:
     """Return the sentence that tells how gaps are treated."""
-    return f"There are {number} gaps, which mode pyveg fills by interpolation."
+    gaps = "is 1 gap" if number == 1 else f"are {number} gaps"
+    return f"There {gaps}, which mode pyveg fills by interpolation."

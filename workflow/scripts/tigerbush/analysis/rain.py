@@ -60,7 +60,7 @@ def lagged_correlation(vegetation: Array, rain: Array, positions: NDArray[np.int
 
 
 def exponential_fit(times: Array, values: Array) -> tuple[float, float] | None:
-    """Fit values = a exp(-rate t); return the rate and R2, or None when there is no fit.
+    """Fit values = a exp(-rate t); return the rate and R2, or None when no fit is better than the mean of the values.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def exponential_fit(times: Array, values: Array) -> tuple[float, float] | None:
         return None
     error = ((values - start * np.exp(-rate * times)) ** 2).sum()
     r2 = 1 - error / ((values - values.mean()) ** 2).sum()
-    return (float(rate), float(r2)) if np.isfinite(rate) and np.isfinite(r2) and rate > 0 else None
+    return (float(rate), float(r2)) if np.isfinite(rate) and r2 >= 0 and rate > 0 else None
 
 
 def annual_cycle(values: Array, days: Array, dates: Sequence[str]) -> dict:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +186,7 @@ def _acquired(dates: Sequence[str], nominal: Array, products: Mapping) -> Array:
         stamps = [_SENSED.search(name) for name in (products.get(day) or {}).get("products", [])]
         times = [datetime.strptime(stamp[1], "%Y%m%dT%H%M%S") for stamp in stamps if stamp]
         if times:
-            days[i] = np.mean([time.toordinal() + (time.hour + time.minute / 60) / 24 for time in times])
+            days[i] = np.mean([(time - datetime(1, 1, 1)) / timedelta(days=1) + 1 for time in times])
     # clouds may leave two dates with one mean time; models need an order
     return days if (np.diff(days) > 0).all() else nominal
 

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tigerbush.report.words import with_minus
 from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of
 
 WIDTH = 5.4  # inches
@@ -112,7 +113,7 @@ def draw_indicators(analysis: Mapping) -> Figure:
                 continue
             indicator = column[name]
             axes.plot(_days(indicator["dates"]), _array(indicator["values"]), color=row_of(variable).colour)
-            axes.set_title(f"τ = {indicator['tau']:.2f}" if indicator["tau"] is not None else "")
+            axes.set_title(with_minus(f"τ = {indicator['tau']:.2f}") if indicator["tau"] is not None else "")
             axes.tick_params(labelsize=7)
         row[0].annotate(
             _wrap(labels[name], 14), (-1.15, 0.5), xycoords=("axes points", "axes fraction"),
@@ -143,7 +144,8 @@ def draw_sensitivity(analysis: Mapping) -> Figure:
         image = axes.imshow(tau, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
         for (i, j), value in np.ndenumerate(tau):
             dark = abs(value) > 0.6
-            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="w" if dark else "k")
+            text = with_minus(f"{value:.2f}")
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color="w" if dark else "k")
         axes.set_yticks(range(tau.shape[0]), [f"{value:g}" for value in table["windows"][: tau.shape[0]]])
         axes.set_xticks(range(tau.shape[1]), [f"{value:g}" for value in table["bandwidths"][: tau.shape[1]]])
         label = labels[name]["label"] if name in labels else name

@@ -1,7 +1,7 @@
 """Pictures of a site: how its pattern and its numbers change."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 import matplotlib
@@ -113,7 +113,7 @@ def _draw_series(figure: Figure, summary: Mapping) -> None:
     weather = summary[WEATHER_COLLECTION]["time-series-data"]
     days = [date.fromisoformat(day) for day in vegetation]
     width = np.median(np.diff(matplotlib.dates.date2num(days))) if len(days) > 1 else 30
-    rows = _shown_variables(vegetation.values())
+    rows = _shown_variables(vegetation.values(), weather.values())
     heights = tuple(2 if row.collection == WEATHER else 3 for row in rows)
     panels = figure.subplots(len(rows), 1, sharex=True, height_ratios=heights)
     for axes, row in zip(panels, rows, strict=True):
@@ -130,9 +130,14 @@ def _draw_series(figure: Figure, summary: Mapping) -> None:
     panels[-1].xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
 
 
-def _shown_variables(records: Iterable[list | None]) -> list[Variable]:
+def _shown_variables(records: Iterable[list | None], weather: Collection[Mapping | None]) -> list[Variable]:
+    """Return the variables that have a panel: weather only where there is any."""
     keys = {key for parts in records for part in parts or () for key in part}
-    return with_subject(indices_in(keys))
+    return [
+        row
+        for row in with_subject(indices_in(keys))
+        if row.collection != WEATHER or any(row.value_in(record or {}) is not None for record in weather)
+    ]
 
 
 def _draw_measure(axes: Axes, days: Sequence[date], records: Iterable[list | None], row: Variable) -> None:

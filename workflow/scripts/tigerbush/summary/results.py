@@ -87,11 +87,12 @@ def summarise_date(
 
 def _why_missing(lineage: Mapping) -> str:
     if lineage["products"]:
-        return f"too few clear pixels in every sub-image of {len(lineage['products'])} products"
+        number = len(lineage["products"])
+        products = "the only product" if number == 1 else f"{number} products"
+        return f"too few clear pixels in every sub-image of {products}"
     if lineage["failed"]:
         return f"no product left: {len(lineage['failed'])} failed, {len(lineage['left_out'])} left out"
-    reasons = sorted(set(lineage["left_out"].values()))
-    return f"all {len(lineage['left_out'])} products left out: {'; '.join(reasons)}"
+    return _all_left_out(lineage["left_out"])
 
 
 def summarise_site(
@@ -141,7 +142,10 @@ def summarise_site(
             "longitude": site["longitude"],
             "latitude": site["latitude"],
             "collection": VEGETATION_COLLECTION,
-            "num_data_points": sum(bool(vegetation[date] and climate[date]) for date in periods),
+            # pyveg counts dates with both; without any weather, those of the vegetation
+            "num_data_points": sum(
+                bool(vegetation[date] and (climate[date] or not any(climate.values()))) for date in periods
+            ),
             "config_filename": ", ".join(config_files),
             "coords_id": site["site"],
             "tag": config["run"]["name"],
@@ -172,4 +176,9 @@ def _products(summary: Mapping | None, left_out: Mapping[str, str]) -> dict:
 def _why_not_processed(left_out: Mapping[str, str] | None) -> str:
     if not left_out:
         return "no product in the period"
-    return f"all {len(left_out)} products left out: {'; '.join(sorted(set(left_out.values())))}"
+    return _all_left_out(left_out)
+
+
+def _all_left_out(left_out: Mapping[str, str]) -> str:
+    products = "the only product" if len(left_out) == 1 else f"all {len(left_out)} products"
+    return f"{products} left out: {'; '.join(sorted(set(left_out.values())))}"
