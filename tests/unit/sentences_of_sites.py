@@ -1,6 +1,7 @@
 """A comparison of sites written by hand, and beside it what the report over sites says of it."""
 
 from sentences import ANALYSIS, EMPTY, SERIES, listed
+from sentences_of_changes import CHANGES
 from sentences_of_methods import BENJAMINI, BUXTON, METHODS_OVER_SITES, OF_ALL
 
 
@@ -79,6 +80,7 @@ ANALYSES = [
     | {
         "site": "Dori",
         "series": {"ndvi": SERIES["ndvi"]},
+        "changes": {"ndvi": CHANGES["ndvi"]},
         "completeness": ANALYSIS["completeness"] | {"with_data": 64},
     },
 ]
@@ -115,11 +117,12 @@ OVER_SITES = [
     "## Where indicators disagree",
     *DISAGREEING,
     "## Change at each site",
-    "table: Means of the first and of the last year (thirds of a series shorter than two years)",
+    "table: Means of the first and of the last years in equal calendar months; in brackets their difference and its 95 % "
+    "interval; a dash where the record is too short or no month is at both ends",
     "site | dates with data | NDVI | offset50 | rain (mm)",
-    "Ansongo | 17 | 0.4 → 0.12 | −1\u202f250 → −2\u202f625 | 0 → 31",
+    "Ansongo | 17 | 0.4 → 0.12 (−0.28; −0.36 to −0.2) | −1\u202f250 → −2\u202f625 (−1\u202f375; −2\u202f900 to 150) | 0 → 31",
     "Chad | 0 | – | – | –",
-    "Dori | 64 | 0.4 → 0.12 | – | –",
+    "Dori | 64 | 0.4 → 0.12 (−0.28; −0.36 to −0.2) | – | –",
     "## Methods",
     *listed(METHODS_OVER_SITES),
     "### References",

@@ -3,37 +3,31 @@
 import pytest
 
 import sentences
+import sentences_of_changes
 import sentences_of_methods
-import sentences_of_pattern
 import sentences_of_warning
 from sentences import ANALYSIS, SERIES
-from sentences_of_pattern import SPATIAL
 from sentences_of_warning import WARNING
 from tigerbush.report.findings import (
     caveats,
-    change_sentence,
     coverage,
     disagreement,
     early_warning,
     findings,
-    first_and_last,
     median_error,
-    number,
-    p_value,
-    pattern_change,
     primary_sentence,
-    sentence,
 )
 from tigerbush.report.methods import methods, methods_over_sites
-
-MONTHS = [f"2021-{month:02d}-10" for month in range(1, 13)]
+from tigerbush.report.words import number, p_value, sentence, with_minus
 
 
 def test_everything_that_was_found():
     assert findings(ANALYSIS) == sentences.FOUND
     refused = ANALYSIS | {"early_warning": sentences_of_warning.REFUSED}
     assert findings(refused) == sentences.FOUND_REFUSED
-    assert findings(refused | {"series": {}, "spatial": {}}) == [
+    bare = {"series": {}, "changes": {}, "ndvi_threshold": None}
+    assert findings(refused | bare) == [
+        *sentences.RESTS_ON,
         "17 of 21 dates have data.",
         sentences.FOUND_REFUSED[-1],
     ]
@@ -52,47 +46,7 @@ def test_coverage(present, mode, gaps, expected):
         },
     }
     assert coverage(analysis) == expected
-    assert coverage(analysis | {"series": {}}) == f"{present} of 9 dates have data."
-
-
-@pytest.mark.parametrize(("unit", "values", "sentence"), sentences.CHANGES)
-def test_change(unit, values, sentence):
-    assert change_sentence("It", {"dates": MONTHS[:6], "mean": values, "unit": unit}) == sentence
-
-
-@pytest.mark.parametrize(
-    ("days", "values", "ends"),
-    [
-        # a year has 365 days, the last one too; dates without a value do not count
-        (
-            ["2019-12-31", "2020-01-01", "2020-12-30", "2020-12-31", "2021-01-05", "2022-06-01", "2022-06-02",
-             "2023-06-01", "2023-07-01"],
-            [None, 1, 3, 50, 60, 70, 8, 4, None],
-            ((2, 6), "year"),
-        ),
-        # 730 days are two years, 729 are not
-        (["2021-01-01", *MONTHS[1:6], "2023-01-01"], [1, 3, 5, 7, 9, 11, 20], ((6, 20), "year")),
-        (["2021-01-01", *MONTHS[1:6], "2022-12-31"], [1, 3, 5, 7, 9, 11, 20], ((2, 15.5), "third")),
-        (MONTHS[:9], [None, 1, 2, 3, 4, 5, 6, 7, 8], ((1.5, 7.5), "third")),
-        (MONTHS[:9], [1, 2, 6, 4, 5, 6, 7, 8, 12], ((3, 9), "third")),
-        (MONTHS[:6], [1, 2, 3, 4, 5, None], None),
-        ([], [], None),
-    ],
-)  # fmt: skip
-def test_the_first_and_the_last_part(days, values, ends):
-    assert first_and_last(days, values) == ends
-
-
-def test_changes_of_the_pattern_are_of_what_has_six_dates():
-    assert pattern_change(SPATIAL) == [sentences_of_pattern.PATTERN_CHANGE]
-    assert pattern_change({"cover": SPATIAL["cover"], "morans_i": SPATIAL["morans_i"]}) == [
-        sentences_of_pattern.COVER_ALONE
-    ]
-    few = SPATIAL["cover"] | {"values": [None, *SPATIAL["cover"]["values"][1:]]}
-    assert pattern_change({"cover": few, "patch_count": SPATIAL["patch_count"]}) == [
-        sentences_of_pattern.COUNTS_ALONE
-    ]
-    assert pattern_change({"cover": few}) == pattern_change({}) == []
+    assert coverage(analysis | {"series": {}}) == expected.partition(".")[0] + "."
 
 
 @pytest.mark.parametrize(("p", "sentence"), sentences_of_warning.VERDICTS)
@@ -165,7 +119,8 @@ def test_methods():
     [
         (None, "–"), (0, "0"), (0.12345, "0.123"), (-0.0456, "−0.0456"), (999.4, "999"), (1000, "1\u202f000"),
         (-999.4, "−999"), (-1000, "−1\u202f000"), (1234567.8, "1\u202f234\u202f568"), (1e-5, "1e−5"),
-        (-1.25e-5, "−1.25e−5"), (2e-12, "2e−12"), (1e-4, "0.0001"),
+        (-1.25e-5, "−1.25e−5"), (2e-12, "2e−12"), (1e-4, "0.0001"), (999.5, "1\u202f000"), (-999.6, "−1\u202f000"),
+        (99.95, "100"), (-0.0, "0"),
     ],
 )  # fmt: skip
 def test_numbers_are_written_for_readers(value, text):
@@ -176,6 +131,7 @@ def test_words_are_written_for_readers():
     assert [p_value(p) for p in (None, 0, 0.00099, 0.001, 0.0126, 1)] == [
         "–", "p < 0.001", "p < 0.001", "p = 0.001", "p = 0.013", "p = 1.000"
     ]  # fmt: skip
+    assert with_minus("τ = -0.25") == "τ = −0.25"
     assert [sentence(text) for text in ("", "a B.c", "As said.", "ends so...")] == [
         "",
         "A B.c.",
@@ -204,6 +160,11 @@ def test_the_median_error(measured, truth, error):
 def test_series_that_are_told():
     """Temperature and NDVI of vegetation are no findings; what is missing is left out; the order is not that of the file."""
     backwards = dict(reversed(SERIES.items()))
-    assert findings(ANALYSIS | {"series": backwards})[1:4] == sentences.FOUND[1:4]
+    assert findings(ANALYSIS | {"series": backwards})[4:7] == sentences.FOUND[4:7]
     del backwards["offset50"]
-    assert findings(ANALYSIS | {"series": backwards})[1:3] == [sentences.NDVI_CHANGE, sentences.RAIN_CHANGE]
+    fewer = {name: ANALYSIS["changes"][name] for name in ("total_precipitation", "ndvi")}
+    assert findings(ANALYSIS | {"series": backwards, "changes": fewer, "ndvi_threshold": None})[4:7] == [
+        sentences_of_changes.NDVI_CHANGE,
+        sentences_of_changes.RAIN_CHANGE,
+        sentences_of_warning.TESTED,
+    ]

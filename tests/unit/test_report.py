@@ -97,11 +97,9 @@ def changed_line(line, changed):
 
 @pytest.mark.parametrize("key", ["measured", "truth"])
 def test_a_truth_or_a_measure_that_is_not_there_is_compared_with_nothing(key):
-    few = sentences_of_pattern.TRUTH["ndvi"] | {
-        key: [None, None, *sentences_of_pattern.TRUTH["ndvi"][key][2:]]
-    }
+    few = sentences_of_pattern.TRUTH["ndvi"] | {key: [None] * 3 + sentences_of_pattern.TRUTH["ndvi"][key][3:]}
     lines = lines_of(report_of(ANALYSIS, truth=sentences_of_pattern.TRUTH | {"ndvi": few}))
-    # of 15, 0, 25, 10 and 20 %
+    # of 0, 25, 10 and 20 %, on dates within two years
     expected = [
         line.replace(sentences_of_pattern.TRUTH_NDVI, "NDVI | – | – | 15.0 %")
         for line in sentences_of_pattern.TRUTH_SHOWN
@@ -209,7 +207,8 @@ def test_a_report_needs_nothing_from_outside(analysis):
     assert page.all("script") == []
     assert all(image["src"].startswith("data:") and len(image["alt"]) > 15 for image in page.all("img"))
     assert [link["href"] for link in page.all("link")] == ["data:,"]
-    assert [link["href"] for link in page.all("a")] == [
+    # the table beside the report, and sources
+    assert [link["href"] for link in page.all("a")] == ["dates.csv"] + [
         f"https://doi.org/{line.rpartition('doi:')[2]}"
         for line in sentences.REFERENCES_LISTED
         if "doi:" in line

@@ -40,6 +40,7 @@ def analysis():
 
     spatial = {
         "cover": 0.1,
+        "cover_ndvi": 0.2,
         "wavelength": 100.0,
         "patch_count": 5.0,
         "patch_mean_area": 700.0,
@@ -61,7 +62,8 @@ def test_the_measured_series_are_those_of_the_analysis(compared):
     contents = analysis()
     assert {name: (series["label"], series["unit"]) for name, series in compared.items()} == {
         "ndvi": ("NDVI", "1"),
-        "cover": ("share of vegetation", "1"),
+        "cover": ("share of pixels darker than their surroundings", "1"),
+        "cover_ndvi": ("share of pixels with NDVI above the site's threshold", "1"),
         "wavelength": ("wavelength of the pattern", "m"),
         "patch_count": ("patches of vegetation", "1/km2"),
         "patch_mean_area": ("mean area of a patch", "m2"),
@@ -75,7 +77,7 @@ def test_the_measured_series_are_those_of_the_analysis(compared):
 def test_metrics_that_were_not_measured_are_not_compared(truth):
     fewer = analysis()
     del fewer["spatial"]["cover"], fewer["spatial"]["wavelength"]
-    assert list(compare_truth(fewer, truth, SITE)) == ["ndvi", "patch_count", "patch_mean_area"]
+    assert list(compare_truth(fewer, truth, SITE)) == ["ndvi", "cover_ndvi", "patch_count", "patch_mean_area"]
 
 
 def peak_of_rings(field):
@@ -112,7 +114,9 @@ def test_the_truth_of_a_date_is_the_mean_of_its_products(compared, truth, date, 
     assert len(sizes) > 20
     assert true_values == {
         "ndvi": pytest.approx(float(ndvi[WINDOW].astype(float).mean()), rel=1e-6),  # of float32
-        "cover": pytest.approx((1 - np.exp(-0.12 * fine))[WINDOW].mean(), rel=1e-12),
+        # of 30 000 pixels
+        "cover": pytest.approx(sizes.sum() / 30_000, rel=1e-12),
+        "cover_ndvi": pytest.approx((1 - np.exp(-0.12 * fine))[WINDOW].mean(), rel=1e-12),
         "wavelength": pytest.approx(peak_of_rings(biomass[CELLS].astype(float)), rel=1e-6),
         "patch_count": pytest.approx(len(sizes) / 3.0, rel=1e-12),  # 1.5 km by 2 km
         "patch_mean_area": pytest.approx(sizes.mean() * 100, rel=1e-12),
@@ -123,7 +127,7 @@ def test_dates_without_a_product_of_the_sample_and_ground_without_plants_have_no
     missing = {name: [value is None for value in series["truth"]] for name, series in compared.items()}
     bare = missing.pop("patch_mean_area")
     assert bare == [False, False, True, True, True]
-    assert len(missing) == 4
+    assert len(missing) == 5
     assert all(flags == [False, False, True, False, True] for flags in missing.values())
     assert compared["patch_count"]["truth"][3] == 0
 
@@ -131,7 +135,7 @@ def test_dates_without_a_product_of_the_sample_and_ground_without_plants_have_no
 def test_the_figure_has_lines_for_the_truth_and_points_for_measured_values(compared):
     figure = truth_figure(compared)
     drawn = [axes for axes in figure.axes if axes.lines]
-    assert len(drawn) == 5
+    assert len(drawn) == 6
     for axes, series in zip(drawn, compared.values(), strict=True):
         true, measured = axes.lines
         assert (true.get_label(), true.get_linestyle(), true.get_marker()) == ("truth", "-", "None")

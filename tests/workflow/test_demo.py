@@ -76,9 +76,9 @@ def test_dates_without_data_are_null_for_the_right_reason(finished):
     series = summary["COPERNICUS/S2"]["time-series-data"]
     assert len(series) == 39
     assert summary["metadata"]["missing"] == {
-        "2020-09-16": "all 1 products left out: more than 50 % cloud (composite.max_cloud_percent)",
+        "2020-09-16": "the only product left out: more than 50 % cloud (composite.max_cloud_percent)",
         "2021-05-16": "no product in the period",
-        "2022-07-16": "too few clear pixels in every sub-image of 1 products",
+        "2022-07-16": "too few clear pixels in every sub-image of the only product",
     }
     assert [day for day, parts in series.items() if parts is None] == list(summary["metadata"]["missing"])
     assert summary["metadata"]["failed_products"] == {}
@@ -303,8 +303,9 @@ def open_report(page, path):
 def test_the_report_of_the_site_opens_in_a_browser_and_says_what_was_found(finished, page):
     open_report(page, finished.folder / "results" / "niger" / "analysis" / "report.html")
     text = page.locator(".findings").inner_text()
-    change = r"NDVI averaged 0\.4\d* in the first year and 0\.2\d* in the last: a decrease of 4\d %"
+    change = r"NDVI averaged 0\.4\d* in the first year \(2020-01 to 2020-12\) and 0\.2\d* in the last year \(2022-04 to"
     assert re.search(change, text) and "Early warning is not assessed. 36 dates have data" in text
+    assert "All 42 products are not corrected for the atmosphere (L1C)" in text
     assert page.get_by_text("nothing in this report was seen by a satellite").is_visible()
     assert page.locator("img[alt='']").count() == page.locator("img:not([alt])").count() == 0
     assert page.locator(".images img").count() == 6
@@ -345,23 +346,21 @@ def test_the_report_shows_the_truth_of_the_simulation(finished, page):
         metric: np.median([abs(measured - true) / true for _, measured, true in rows])
         for metric, rows in both.items()
     }
-    # effects of clouds, noise and 8 bits; the share of vegetation differs for the reason that the report gives:
-    # images are classified by local contrast. Another release of OpenCV may change single pixels.
+    # effects of clouds, noise and 8 bits; the share above the threshold of NDVI differs for the reason that the report
+    # gives: a pixel that is half covered counts as one or as none. Another release of OpenCV may change single pixels.
     assert errors == {
         "ndvi": pytest.approx(0.0002, abs=0.0001),
-        "cover": pytest.approx(0.141, rel=0.05),
+        "cover": pytest.approx(0.0097, rel=0.2),
+        "cover_ndvi": pytest.approx(0.213, rel=0.05),
         "wavelength": pytest.approx(0.0019, rel=0.2),
         "patch_count": pytest.approx(0.0142, rel=0.2),
         "patch_mean_area": pytest.approx(0.0221, rel=0.2),
     }
     open_report(page, analysis / "report.html")
     row = page.locator("tr", has_text="wavelength of the pattern (m)")
-    days, *waves = zip(*both["wavelength"], strict=True)
-    days = np.array(days, "datetime64[D]").astype(int)
-    early, late = days < days[0] + 365, days > days[-1] - 365
-    expected = [f"{np.mean(wave[early]):.0f} → {np.mean(wave[late]):.0f}" for wave in map(np.array, waves)]
-    assert row.locator("td.number").all_inner_texts() == [*expected, f"{100 * errors['wavelength']:.1f} %"]
-    assert expected[1] == "111 → 105"
+    cells = row.locator("td.number").all_inner_texts()
+    assert [re.match(r"111 → 10\d \(", cell) is not None for cell in cells] == [True, True, False]
+    assert cells[2] == f"{100 * errors['wavelength']:.1f} %"
 
 
 def test_figures_and_maps_are_there_as_png_and_svg(finished):

@@ -11,6 +11,7 @@ rule analyse_site:
         analysis="results/{site}/analysis/analysis.json",
         csv="results/{site}/analysis/series.csv",
         parquet="results/{site}/analysis/series.parquet",
+        dates="results/{site}/analysis/dates.csv",
     log:
         "logs/analyse_site/{site}.log",
     benchmark:

@@ -104,6 +104,10 @@ class Sensor:
         Baselines that any other one replaces.
     absent_bands : mapping of str to collection of str
         Per level, the bands that its products never have.
+    top_of_atmosphere : tuple of str
+        Levels whose reflectances are not corrected for the atmosphere.
+    without_shadow : tuple of str
+        Levels whose masks have no cloud shadows.
     tile_corners : callable or None
         Maps the name of a tile to its corners, longitude and latitude in degrees, in order around it, and a name that
         no tile has to None; longitudes of a tile on the antimeridian go on beyond 180 or -180. Without it the places
@@ -136,4 +140,6 @@ class Sensor:
     why_not_read: Callable[[str], str | None] = lambda name: None
     provisional: tuple[str, ...] = ()
     absent_bands: Mapping[str, Collection[str]] = field(default_factory=dict)
+    top_of_atmosphere: tuple[str, ...] = ()
+    without_shadow: tuple[str, ...] = ()
     tile_corners: Callable[[str], Sequence[tuple[float, float]] | None] | None = None

@@ -18,7 +18,7 @@ METRICS = {
     "morans_i": ("Moran's I of NDVI, neighbours at an edge", "1"),
     "spatial_variance": ("spatial variance of NDVI", "1"),
     "spatial_skewness": ("spatial skewness of NDVI", "1"),
-    "cover": ("share of vegetation", "1"),
+    "cover": ("share of pixels darker than their surroundings", "1"),
     "patch_count": ("patches of vegetation", "1/km2"),
     "patch_mean_area": ("mean area of a patch", "m2"),
     "patch_largest_area": ("largest patch", "m2"),

@@ -8,7 +8,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from tigerbush.analysis.changes import changes_of
 from tigerbush.analysis.detrend import harmonics_of, stl_windows
+from tigerbush.analysis.quality import data_quality
 from tigerbush.analysis.rain import annual_cycle, anomalies, dry_spells, lagged_correlation, recoveries
 from tigerbush.analysis.series import SiteSeries, gaps, outliers, site_mean
 from tigerbush.analysis.sites import surrogates_needed
@@ -40,6 +42,7 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
     mode = MODES[settings["mode"]]
     used = {**settings, **mode.analysis}
     treated = _smoothed(series) if mode.fills_gaps else series
+    table = _series(treated)
     result = {
         "site": series.site,
         "mode": mode.name,
@@ -49,8 +52,10 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
         "days_per_step": series.days_per_step,
         "detrending": _detrending(series, used),
         "metadata": dict(series.metadata),
-        "series": _series(treated),
+        "series": table,
+        "changes": changes_of(table, series.days_per_step),
         "completeness": _completeness(series),
+        "data_quality": data_quality(series.metadata.get("products") or {}),
         "early_warning": early_warning(treated, used, surrogates_needed(sites, **settings["fdr"])),
         "weather": {"lagged_correlation": _lags(series)},
         "recovery": _recovery(series),

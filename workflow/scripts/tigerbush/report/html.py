@@ -10,21 +10,14 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from tigerbush.analysis.changes import change
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.images import encode_png
-from tigerbush.report.findings import (
-    OF_ALL,
-    caveats,
-    disagreement,
-    findings,
-    first_and_last,
-    median_error,
-    number,
-    p_value,
-    sentence,
-)
+from tigerbush.report.changes import first_and_last
+from tigerbush.report.findings import OF_ALL, caveats, disagreement, findings, median_error
 from tigerbush.report.methods import REFERENCES, methods, methods_over_sites, references_of
 from tigerbush.report.overview import place_of
+from tigerbush.report.words import number, p_value, sentence
 from tigerbush.variables import row_of, with_subject
 from tigerbush.version import __version__
 
@@ -97,7 +90,7 @@ def site_report(
             if cycle.get("decay_rate") is not None
         },
         spells=analysis["recovery"]["dry_spells"],
-        truth=_truth_rows(truth) if truth else None,
+        truth=_truth_rows(truth, analysis["days_per_step"]) if truth else None,
         truth_labels=_labels(truth or {}),
         methods=methods(analysis),
         references=[*REFERENCES, *references_of(analysis)],
@@ -139,7 +132,7 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
             {
                 "site": analysis["site"],
                 "dates": analysis["completeness"]["with_data"],
-                "values": [_change(analysis["series"].get(row.name)) for row in variables],
+                "values": [first_and_last(analysis["changes"].get(row.name)) for row in variables],
             }
             for analysis in analyses
         ],
@@ -184,12 +177,7 @@ def _labels(series: Mapping[str, Mapping]) -> list[str]:
     return [each["label"] for each in series.values()]
 
 
-def _change(series: Mapping | None) -> str:
-    ends = series and first_and_last(series["dates"], series["mean"])
-    return f"{number(ends[0][0])} → {number(ends[0][1])}" if ends else "–"
-
-
-def _truth_rows(truth: Mapping) -> list[dict[str, str]]:
+def _truth_rows(truth: Mapping, days_per_step: float) -> list[dict[str, str]]:
     rows = []
     for compared in truth.values():
         # where both are known, or the ends would be of other dates
@@ -201,8 +189,8 @@ def _truth_rows(truth: Mapping) -> list[dict[str, str]]:
         error = median_error(compared)
         dates, measured, true = zip(*known, strict=True) if known else ((), (), ())
         ends = {
-            "measured": _change({"dates": dates, "mean": measured}),
-            "truth": _change({"dates": dates, "mean": true}),
+            name: first_and_last(change(dates, values, days_per_step)) if known else "–"
+            for name, values in (("measured", measured), ("truth", true))
         }
         rows.append(
             {

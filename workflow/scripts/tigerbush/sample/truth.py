@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from tigerbush.analysis.cover import COVER_METRICS
 from tigerbush.grid import Grid
 from tigerbush.images import BARE, VEGETATION, black_white, grey_ndvi
 from tigerbush.report.figures import STYLE, draw_grid
@@ -16,16 +17,16 @@ from tigerbush.spatial import METRICS, dominant_wave, patch_areas
 from tigerbush.variables import BLACK, BLUE, NDVI, VARIABLES
 
 # of the pattern, what the simulation knows
-PATTERN = ("cover", "wavelength", "patch_count", "patch_mean_area")
+PATTERN = ("cover", "cover_ndvi", "wavelength", "patch_count", "patch_mean_area")
 Image = NDArray[np.float64]
 
 
 def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -> dict:
     """Compare the measured series with the truth of the simulation.
 
-    NDVI is the mean of the site; the share of vegetation is the fractional cover; the wavelength is that of the model's
-    biomass (cells of 20 m); patches are those of the NDVI without noise and clouds, classified as measured images are:
-    fractional cover itself has no sharp edges.
+    NDVI is the mean of the site; the truth of the share above the threshold of NDVI is the fractional cover; the
+    wavelength is that of the model's biomass (cells of 20 m); patches, and the share of pixels darker than their
+    surroundings, are those of the NDVI without noise and clouds, classified as measured images are.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def compare_truth(analysis: Mapping, truth: Mapping[str, NDArray], grid: Grid) -
     measured = {NDVI: analysis["series"].get(NDVI)} | {
         name: analysis["spatial"].get(name) for name in PATTERN
     }
-    labels = {**METRICS, NDVI: (VARIABLES[NDVI].label, VARIABLES[NDVI].unit)}
+    labels = {**METRICS, **COVER_METRICS, NDVI: (VARIABLES[NDVI].label, VARIABLES[NDVI].unit)}
     return {
         metric: {
             "label": labels[metric][0],
@@ -71,10 +72,12 @@ def _measure(biomass: Image, index: Image, window: tuple[slice, slice]) -> dict[
     cells = tuple(slice(side.start * 10 // CELL, side.stop * 10 // CELL) for side in window)
     split = black_white(grey_ndvi(index))[window]
     areas = patch_areas(split == VEGETATION)
-    ground = np.isin(split, (BARE, VEGETATION)).sum() * 100  # m2
+    pixels = np.isin(split, (BARE, VEGETATION)).sum()
+    ground = pixels * 100  # m2
     return {
         "ndvi": float(index[window].mean()),
-        "cover": float(fractional_cover(biomass.astype(np.float64))[window].mean()),
+        "cover": float((split == VEGETATION).sum() / pixels),
+        "cover_ndvi": float(fractional_cover(biomass.astype(np.float64))[window].mean()),
         "wavelength": dominant_wave(biomass[cells], CELL)["wavelength"],
         "patch_count": float(len(areas) / ground * 1e6),
         "patch_mean_area": float(areas.mean() * 100) if len(areas) else None,

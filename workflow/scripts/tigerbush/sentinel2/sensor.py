@@ -49,5 +49,7 @@ SENSOR = Sensor(
     why_not_read=why_not_read,
     provisional=PROVISIONAL,
     absent_bands=ABSENT_BANDS,
+    top_of_atmosphere=("L1C",),
+    without_shadow=("L1C",),
     tile_corners=tile_corners,
 )
