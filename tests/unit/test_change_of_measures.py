@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tigerbush.analysis.changes import change, changes_of, half_interval, mann_kendall, tabulate, theil_sen
+from tigerbush.analysis.changes import (
+    change,
+    changes_of,
+    half_interval,
+    inflation,
+    mann_kendall,
+    memory,
+    tabulate,
+    theil_sen,
+)
 
 MONTH = 365.2425 / 12
 # 6 years and 4 seasons, with ties
@@ -230,27 +239,91 @@ def test_the_slope_is_the_median_of_pairs():
     assert own["slope_low"] <= ordinary.low_slope <= ordinary.high_slope <= own["slope_high"]
 
 
-def test_the_interval_is_one_of_years():
-    """Yearly anomalies from season and line by statsmodels' regression, Student's t with two fewer than years."""
+def residuals_of(values):
+    """From season and line, by the regression of statsmodels; NaN where missing."""
     import statsmodels.api
 
+    year, month = np.nonzero(np.isfinite(values))
+    fit = statsmodels.api.OLS(
+        values[year, month], np.column_stack([np.eye(values.shape[1])[month], year])
+    ).fit()
+    residual = np.full(values.shape, np.nan)
+    residual[year, month] = fit.resid
+    return residual
+
+
+def with_memory(random, own, number):
+    """An AR(1) process."""
+    noise = random.normal(size=number)
+    for i in range(1, number):
+        noise[i] += own * noise[i - 1]
+    return noise
+
+
+def test_the_interval_is_one_of_years():
+    """Yearly anomalies from season and line, Student's t with two fewer than years."""
     random = np.random.default_rng(3)
     values = random.normal(size=(9, 12)) + np.arange(12) + 0.3 * np.arange(9)[:, None] ** 1.3
     values[random.random(values.shape) < 0.2] = np.nan
     values[4, :7] = np.nan
-    year, month = np.nonzero(np.isfinite(values))
-    terms = np.column_stack([np.eye(12)[month], year])
-    residual = statsmodels.api.OLS(values[year, month], terms).fit().resid
+    residual = residuals_of(values)
     # the fifth year has less than half of its months
-    anomalies = [residual[year == i].mean() for i in range(9) if i != 4]
+    anomalies = [np.nanmean(residual[i]) for i in range(9) if i != 4]
     deviation = np.sqrt(np.square(anomalies).sum() / 6)
     assert half_interval(values, 3) == pytest.approx(2.446911851 * deviation * np.sqrt(2 / 3), rel=1e-9)
     assert half_interval(values[:2], 1) is None
-    result = change(
-        months(0, 108), [value if np.isfinite(value) else None for value in values.ravel()], MONTH
+
+
+def test_memory_is_the_autocorrelation_of_residuals_without_bias():
+    random = np.random.default_rng(6)
+    values = with_memory(random, 0.7, 96).reshape(8, 12) + 3 * np.arange(12) + 0.5 * np.arange(8)[:, None]
+    values[random.random(values.shape) < 0.15] = np.nan
+    residual = residuals_of(values).ravel()
+    products = [residual[i] * residual[i + 1] for i in range(95) if np.isfinite(residual[i : i + 2]).all()]
+    known = residual[np.isfinite(residual)]
+    estimate = np.mean(products) / np.mean(known**2)
+    assert memory(values) == pytest.approx(estimate + (2 + 4 * estimate) / len(known), rel=1e-9)
+    assert 0.4 < memory(values) < 0.97
+    # below 0; too few pairs; nothing that varies
+    waves = np.tile([1.0, -1.0], 48).reshape(8, 12) * (np.arange(8)[:, None] % 3)
+    assert memory(waves) == memory(values[:, :1]) == memory(values[:1]) == 0
+    assert memory(np.random.default_rng(1).normal(size=400).cumsum().reshape(4, 100)) <= 0.97
+
+
+def test_memory_from_year_to_year_raises_the_variance_of_a_difference():
+    """By the whole matrix of covariances, and by that without those between years."""
+    weights = np.zeros((6, 12))
+    weights[:2], weights[4:] = -1 / 24, 1 / 24
+    weights[0, 3] = 0
+    lag = np.abs(np.subtract.outer(np.arange(72), np.arange(72)))
+    same = np.subtract.outer(np.arange(72) // 12, np.arange(72) // 12) == 0
+    for own in (0.3, 0.95):
+        whole, within = (weights.ravel() @ matrix @ weights.ravel() for matrix in (own**lag, own**lag * same))
+        assert inflation(weights, own) == pytest.approx(whole / within, rel=1e-12)
+    assert inflation(weights, 0.95) > 1.2
+    # years next to each other, of opposite sign: never below 1
+    weights[0], weights[4:], weights[2:4] = 0, 0, 1 / 24
+    assert inflation(weights, 0.95) == inflation(weights, 0.0) == 1.0
+
+
+def test_memory_widens_intervals_and_raises_p():
+    table = with_memory(np.random.default_rng(12), 0.9, 120).reshape(10, 12) + np.array(season(0, 12))
+    result = change(months(0, 120), table.ravel().tolist(), MONTH)
+    ends = np.zeros((10, 12))
+    ends[:3], ends[7:] = -1 / 36, 1 / 36
+    factor = inflation(ends, memory(table))
+    assert factor > 1.1
+    half = half_interval(table, 3) * factor**0.5
+    assert result["low"] == pytest.approx(result["difference"] - half, rel=1e-9)
+    assert result["high"] == pytest.approx(result["difference"] + half, rel=1e-9)
+    line = np.repeat(np.arange(10) - 4.5, 12).reshape(10, 12)
+    factor = inflation(line, memory(table))
+    score, variance = slow_score(table)
+    assert result["p"] == pytest.approx(
+        2 * stats.norm.sf((abs(score) - 1) / (factor * variance) ** 0.5), rel=1e-9
     )
-    assert result["high"] - result["difference"] == pytest.approx(half_interval(values, 3), rel=1e-9)
-    assert result["difference"] - result["low"] == pytest.approx(half_interval(values, 3), rel=1e-9)
+    assert {key: result[key] for key in ("slope", "slope_low", "slope_high")} == theil_sen(table, factor)
+    assert theil_sen(table, factor)["slope_high"] > theil_sen(table)["slope_high"]
 
 
 def test_two_years_have_no_interval():

@@ -20,6 +20,9 @@ MONTHS = 12
 MOST_YEARS = 5
 # with fewer, even a trend without exception has a p-value above 0.05
 LEAST_YEARS_OF_TREND = 4
+# pairs of successive seasons that an estimate of the memory needs
+LEAST_PAIRS = 12
+MOST_MEMORY = 0.97
 # standard deviations of a normal distribution, 95 % within them
 SIGMAS = 1.959963984540054
 CONFIDENCE = 0.95
@@ -102,12 +105,12 @@ def change(dates: Sequence[str], values: Sequence[float | None], days_per_step: 
         first, last, difference: means over the compared months, and last minus first. low, high: 95 % interval of the
         difference (`half_interval`). relative: size of last by that of first, minus 1; None where the signs differ.
         p: of the seasonal Mann-Kendall test (`mann_kendall`). slope, slope_low, slope_high: seasonal Theil-Sen slope
-        per year, and its 95 % interval (`theil_sen`). months: the compared calendar months, 1 to 12. years: how many
-        are compared at each end. first_period, last_period: first and last month (YYYY-MM) of each end. n: values.
-        why: codes of what is None. `too_short`: under two years, nothing is compared or tested.
-        `months_do_not_match`: no month at both ends, nothing is compared. `too_short_for_interval`: fewer than three
-        years have half of the compared months. `too_short_for_trend`: under four years, no p. `constant`: nothing
-        varies, no interval, no p.
+        per year, and its 95 % interval (`theil_sen`). Intervals and p allow for memory from year to year (`memory`).
+        months: the compared calendar months, 1 to 12. years: how many are compared at each end. first_period,
+        last_period: first and last month (YYYY-MM) of each end. n: values. why: codes of what is None. `too_short`:
+        under two years, nothing is compared or tested. `months_do_not_match`: no month at both ends, nothing is
+        compared. `too_short_for_interval`: fewer than three years have half of the compared months.
+        `too_short_for_trend`: under four years, no p. `constant`: nothing varies, no interval, no trend.
     """
     table = tabulate(dates, values, days_per_step)
     result = dict.fromkeys(NUMBERS) | {
@@ -118,13 +121,19 @@ def change(dates: Sequence[str], values: Sequence[float | None], days_per_step: 
         return result | {"why": ["too_short"]}
     if np.ptp(table.values[table.present]) == 0:
         result["why"].append("constant")
-    elif len(table.values) < LEAST_YEARS_OF_TREND:
-        result |= theil_sen(table.values)
-        result["why"].append("too_short_for_trend")
     else:
-        result |= theil_sen(table.values) | {"p": mann_kendall(table.values)}
+        result |= _trend(table.values, result["why"])
     _compare_ends(table, result)
     return result
+
+
+def _trend(values: Array, why: list[str]) -> dict[str, float | None]:
+    time = np.where(np.isfinite(values), np.arange(len(values), dtype=float)[:, None], np.nan)
+    factor = inflation(np.nan_to_num(_from_seasons(time)), memory(values))
+    if len(values) < LEAST_YEARS_OF_TREND:
+        why.append("too_short_for_trend")
+        return theil_sen(values, factor)
+    return theil_sen(values, factor) | {"p": mann_kendall(values, factor)}
 
 
 def tabulate(dates: Sequence[str], values: Sequence[float | None], days_per_step: float) -> Calendar:
@@ -141,13 +150,62 @@ def tabulate(dates: Sequence[str], values: Sequence[float | None], days_per_step
     return Calendar(means.reshape(years, width), int(places[-1]) + 1, start, parts)
 
 
-def mann_kendall(values: Array) -> float | None:
+def memory(values: Array) -> float:
+    """Estimate the autocorrelation of successive seasons, from the residuals from season and line.
+
+    Parameters
+    ----------
+    values : (years, seasons) float64 array
+        NaN where missing.
+
+    Returns
+    -------
+    float
+        Between 0 and 0.97, corrected for the bias that removing a line causes (Shaman & Stine 1988, Journal of the
+        American Statistical Association 83, 842); 0 for fewer than 12 pairs.
+    """
+    residual = _residuals(values).ravel()
+    number = np.isfinite(residual).sum()
+    products = residual[1:] * residual[:-1]
+    variance = np.nanmean(residual**2)
+    if np.isfinite(products).sum() < LEAST_PAIRS or not variance:
+        return 0.0
+    estimate = np.nanmean(products) / variance
+    return float(np.clip(estimate + (2 + 4 * estimate) / number, 0, MOST_MEMORY))
+
+
+def inflation(weights: Array, memory: float) -> float:
+    """Return by how much memory from year to year raises the variance of a weighted sum, at least 1.
+
+    Parameters
+    ----------
+    weights : (years, seasons) float64 array
+    memory : float
+        Autocorrelation of successive seasons, of an AR(1) process.
+
+    Returns
+    -------
+    float
+        The variance of the sum by that with independent years.
+    """
+    from scipy.signal import lfilter
+
+    def variance(weights: Array) -> float:
+        before = lfilter([0, memory], [1, -memory], weights)
+        return float((weights**2 + 2 * weights * before).sum())
+
+    return max(variance(weights.ravel()) / variance(weights), 1.0)
+
+
+def mann_kendall(values: Array, inflation: float = 1.0) -> float | None:
     """Test a table for a monotonic trend by the seasonal Mann-Kendall test with serially dependent seasons.
 
     Parameters
     ----------
     values : (years, seasons) float64 array
         NaN where missing.
+    inflation : float
+        Factor of the variance, since that of the test holds for independent years.
 
     Returns
     -------
@@ -159,6 +217,7 @@ def mann_kendall(values: Array) -> float | None:
     from scipy.stats import norm
 
     score, variance = _score(values)
+    variance *= inflation
     return float(2 * norm.sf(max(abs(score) - 1, 0) / np.sqrt(variance))) if variance > 0 else None
 
 
@@ -176,13 +235,15 @@ def _score(values: Array) -> tuple[float, float]:
     return float(signs.sum()), float(max(covariance.sum(), np.trace(covariance)))
 
 
-def theil_sen(values: Array) -> dict[str, float | None]:
+def theil_sen(values: Array, inflation: float = 1.0) -> dict[str, float | None]:
     """Estimate the slope per year: the median over all pairs of years of the same season.
 
     Parameters
     ----------
     values : (years, seasons) float64 array
         NaN where missing.
+    inflation : float
+        Factor of the variance.
 
     Returns
     -------
@@ -196,7 +257,7 @@ def theil_sen(values: Array) -> dict[str, float | None]:
     slopes = np.sort(slopes[np.isfinite(slopes)])
     if not len(slopes):
         return dict.fromkeys(("slope", "slope_low", "slope_high"))
-    reach = SIGMAS * np.sqrt(_score(values)[1])
+    reach = SIGMAS * np.sqrt(_score(values)[1] * inflation)
     low, high = int(np.floor((len(slopes) - reach) / 2)) - 1, int(np.ceil((len(slopes) + reach) / 2))
     return {
         "slope": float(np.median(slopes)),
@@ -231,13 +292,24 @@ def half_interval(values: Array, years: int) -> float | None:
     freedom = int(used.sum()) - 2
     if freedom < 1:
         return None
-    # without the means of seasons, the line is that of a regression on seasons and time
-    times = np.where(present, np.arange(len(values))[:, None], np.nan)
-    deviations, times = (table - np.nanmean(table, axis=0) for table in (values, times))
-    slope = np.nansum(deviations * times) / np.nansum(times**2)
-    anomalies = np.nanmean((deviations - slope * times)[used], axis=1)
+    anomalies = np.nanmean(_residuals(values)[used], axis=1)
     deviation = np.sqrt((anomalies**2).sum() / freedom)
     return float(t.ppf((1 + CONFIDENCE) / 2, freedom) * deviation * np.sqrt(2 / years))
+
+
+def _residuals(values: Array) -> Array:
+    """Remove seasons and a line, by least squares."""
+    time = np.where(np.isfinite(values), np.arange(len(values), dtype=float)[:, None], np.nan)
+    # without the means of seasons, the line is that of a regression on seasons and time
+    deviations, time = _from_seasons(values), _from_seasons(time)
+    square = np.nansum(time**2)
+    return deviations - (np.nansum(deviations * time) / square if square else 0.0) * time
+
+
+def _from_seasons(values: Array) -> Array:
+    """Subtract the mean of each season."""
+    number = np.isfinite(values).sum(axis=0)
+    return values - np.nansum(values, axis=0) / np.maximum(number, 1)
 
 
 def _compare_ends(table: Calendar, result: dict) -> None:
@@ -269,8 +341,12 @@ def _compare_ends(table: Calendar, result: dict) -> None:
     half = half_interval(table.values[:, common], years)
     if half is None:
         result["why"].append("too_short_for_interval")
-    else:
-        result |= {"low": last - first - half, "high": last - first + half}
+        return
+    shares = [
+        (table.present & end & common) / np.maximum(count, 1) for end, count in zip(ends, counts, strict=True)
+    ]
+    half *= np.sqrt(inflation(shares[1] - shares[0], memory(table.values)))
+    result |= {"low": last - first - float(half), "high": last - first + float(half)}
 
 
 def _season(day: date, parts: int) -> int:
