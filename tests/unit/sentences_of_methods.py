@@ -48,6 +48,9 @@ METHODS = [
     "(subgraph centrality). More negative values mean more, and more connected, bare ground (Buxton et al. 2021).",
     GAUSSIAN,
     NOT_INTERPOLATED,
+    "Changes compare the first and the last years in the calendar months that both have. Their 95 % intervals are those of "
+    "the variation between years; trends are tested by the seasonal Mann–Kendall test (Hirsch & Slack 1984), and slopes are "
+    "medians of those between years of the same month.",
     "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Their trends are tested against "
     "at least 499 surrogates of each of two kinds, AR(1) processes and phase-randomised series (Theiler et al. 1992), "
     "with the same gaps, detrending and windows.",
@@ -55,7 +58,8 @@ METHODS = [
     "Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with bootstrap confidence "
     "intervals.",
     "Pattern: Moran's I, variance and skewness of NDVI; patches are pixels of vegetation joined at edges; the wavelength "
-    "is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018).",
+    "is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018). The threshold of NDVI is that "
+    "of Otsu 1979, summed over dates.",
 ]
 # how a series is detrended, and the sentence of it
 DETRENDED = [
@@ -112,6 +116,10 @@ REFERENCES_LISTED = [
     "in Ecology and Evolution 9, 2067. doi:10.1111/2041-210X.13058",
     "- Rietkerk et al. 2002, Self-organization of vegetation in arid ecosystems. American Naturalist 160, 524. "
     "doi:10.1086/342078",
+    "- Hirsch & Slack 1984, A nonparametric trend test for seasonal data with serial dependence. Water Resources Research "
+    "20, 727. doi:10.1029/WR020i006p00727",
+    "- Otsu 1979, A threshold selection method from gray-level histograms. IEEE Transactions on Systems, Man, and "
+    "Cybernetics 9, 62. doi:10.1109/TSMC.1979.4310076",
     BENJAMINI,
 ]
 # of 17 tests by Benjamini-Hochberg, q 0.125

@@ -348,3 +348,12 @@ def test_level_and_coverage():
         covered += result["low"] <= 0 <= result["high"]
     assert false <= 43
     assert covered >= 457
+
+
+def test_the_bench_of_changes_runs(capsys):
+    from bench import changes
+
+    assert changes.main(["--series", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 4 * 7
+    assert lines[2].startswith("| 36 | 0 | plain | – | – | ")

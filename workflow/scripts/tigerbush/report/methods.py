@@ -58,6 +58,16 @@ REFERENCES = (
         "10.1086/342078",
     ),
     (
+        "Hirsch & Slack 1984, A nonparametric trend test for seasonal data with serial dependence. Water Resources "
+        "Research 20, 727.",
+        "10.1029/WR020i006p00727",
+    ),
+    (
+        "Otsu 1979, A threshold selection method from gray-level histograms. IEEE Transactions on Systems, Man, and "
+        "Cybernetics 9, 62.",
+        "10.1109/TSMC.1979.4310076",
+    ),
+    (
         "Benjamini & Yekutieli 2001, The control of the false discovery rate in multiple testing under "
         "dependency. Annals of Statistics 29, 1165.",
         "10.1214/aos/1013699998",
@@ -82,6 +92,9 @@ def methods(analysis: Mapping) -> list[str]:
     if not MODES[settings["mode"]].fills_gaps:
         sentences.append("Dates without data are left missing; nothing is interpolated.")
     sentences += [
+        "Changes compare the first and the last years in the calendar months that both have. Their 95 % intervals are "
+        "those of the variation between years; trends are tested by the seasonal Mann–Kendall test (Hirsch & Slack "
+        "1984), and slopes are medians of those between years of the same month.",
         f"Indicators are computed in moving windows of {settings['window']:g} of the series (Dakos et al. "
         f"2012). Their trends are tested against at least {settings['surrogates']} surrogates of each of two kinds, "
         "AR(1) processes and phase-randomised series (Theiler et al. 1992), with the same gaps, detrending and "
@@ -90,7 +103,8 @@ def methods(analysis: Mapping) -> list[str]:
         "seasonal Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with "
         "bootstrap confidence intervals.",
         "Pattern: Moran's I, variance and skewness of NDVI; patches are pixels of vegetation joined at edges; the "
-        "wavelength is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018).",
+        "wavelength is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018). The "
+        "threshold of NDVI is that of Otsu 1979, summed over dates.",
     ]
     return sentences
 
