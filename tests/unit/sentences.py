@@ -254,6 +254,7 @@ ANALYSIS = {
     "data_quality": QUALITY,
     "ndvi_threshold": THRESHOLD,
     "early_warning": WARNING,
+    "sub_images": {"variable": "ndvi"},
     "weather": {"lagged_correlation": LAGS},
     "recovery": RECOVERY,
     "spatial": SPATIAL,
@@ -307,7 +308,7 @@ EMPTY_SHOWN = (
     ],
     [*COMPLETENESS_SHOWN[:3], "No product failed."],
     WARNING_REFUSED,
-    [PATTERN_SHOWN[0], "No date has a pattern that could be measured.", PATTERN_SHOWN[3]],
+    [PATTERN_SHOWN[0], "No date has a pattern that could be measured.", *PATTERN_SHOWN[3:6]],
     [*WEATHER_SHOWN[:2], RECOVERY_ALT],
 )
 SAMPLE_ENDS = [*SETTINGS_SHOWN[:-1], ""]

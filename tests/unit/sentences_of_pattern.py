@@ -19,6 +19,9 @@ PATTERN_SHOWN = [
     "patches of vegetation, mean area of a patch, wavelength of the pattern.",
     "figure: From the NDVI of the whole site at each date. These are descriptions; no conclusion is drawn from them.",
     "[patches] Numbers of patches of vegetation by area at the first, the middle and the last date with patches.",
+    "[sub_images] Maps of Kendall's tau of each indicator in each sub-image.",
+    "figure: Trends of the indicators of NDVI in each sub-image. Sub-images share weather and scenes: they are not "
+    "replicates, and none is tested.",
     "[map_offset50] Maps of network centrality (offset50) for every date; each square is a sub-image.",
     "figure: network centrality (offset50) of each sub-image at each date.",
     "[map_ndvi] Maps of NDVI for every date; each square is a sub-image.",

@@ -211,6 +211,7 @@ def test_reports_tell_of_it(analysed):
         "recovery",
         "spatial",
         "patches",
+        "sub_images",
     ]
     pictures = dict.fromkeys([*names, "map_toy", "animation_toy"], "data:x")
     lines = lines_of(site_report(analysis, {}, pictures, {"toy": "toy index"}))

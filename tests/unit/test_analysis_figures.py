@@ -90,6 +90,8 @@ ANALYSIS = {
         "none": {"label": "none", "unit": "m", "dates": DAYS, "values": [None] * 6},
         "patch_mean_area": {"label": "mean area of a patch", "unit": "m2", "dates": DAYS[:2], "values": [None, 300]},
     },
+    # drawn in test_sub_images
+    "sub_images": {"refused": "there are no maps here."},
     "patch_sizes": {
         "edges": [100, 200, 400, 800],
         "dates": DAYS,
@@ -144,7 +146,7 @@ def titles(figure):
 
 def test_each_figure_has_its_name(figures):
     assert list(figures) == [
-        "series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches"
+        "series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches", "sub_images"
     ]  # fmt: skip
     assert {figure.get_figwidth() for figure in figures.values()} == {5.4}
     # matplotlib is left as it was

@@ -40,7 +40,7 @@ def test_what_was_analysed_and_how(analysis, summary):
     assert json.loads(json.dumps(analysis, allow_nan=False)) == analysis
     assert list(analysis) == [
         "site", "mode", "software", "seed", "configuration", "days_per_step", "detrending", "metadata", "series",
-        "changes", "completeness", "data_quality", "early_warning", "weather", "recovery", "spatial",
+        "changes", "completeness", "data_quality", "early_warning", "sub_images", "weather", "recovery", "spatial",
     ]  # fmt: skip
     assert (analysis["site"], analysis["mode"], analysis["seed"]) == ("planted", "default", 20200101)
     versions = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "statsmodels")}

@@ -58,7 +58,7 @@ def test_writing_has_its_size(figures):
         name: {axes._left_title.get_fontsize() for axes in panels_of_figure}
         for name, panels_of_figure in panels.items()
     }
-    assert left == {name: {8.5} for name in FIGURES} | {"indicators": {7.5, 8.5}}
+    assert left == {name: {8.5} for name in FIGURES} | {"indicators": {7.5, 8.5}, "sub_images": set()}
     assert [axes._left_title.get_fontsize() for axes in panels["indicators"][:2]] == [7.5, 7.5]
     ticks = {
         name: {
@@ -68,7 +68,7 @@ def test_writing_has_its_size(figures):
         }
         for name, panels_of_figure in panels.items()
     }
-    assert ticks == {name: {8.5} for name in FIGURES} | {"indicators": {7}}
+    assert ticks == {name: {8.5} for name in FIGURES} | {"indicators": {7}, "sub_images": set()}
     assert {text.get_fontsize() for axes in panels["indicators"] for text in axes.texts} == {7}
     assert {text.get_fontsize() for axes in panels["sensitivity"] for text in axes.texts} == {7}
     assert {text.get_fontsize() for text in figures["sensitivity"].texts} == {8}

@@ -51,6 +51,7 @@ def test_a_figure_without_anything_to_show_holds_the_reason():
         "recovery": ["There are too few dates for a mean annual cycle."],
         "spatial": ["No date has a pattern that could be measured."],
         "patches": ["No date has patches of vegetation."],
+        "sub_images": ["Not computed. there are no maps here."],
     }
     without = {key: value for key, value in empty.items() if key != "patch_sizes"} | {
         "early_warning": warning | {"refused": None}

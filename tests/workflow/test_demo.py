@@ -375,6 +375,7 @@ def test_figures_and_maps_are_there_as_png_and_svg(finished):
         "recovery",
         "spatial",
         "patches",
+        "sub_images",
         "truth",
     }
     assert drawn == {f"{name}.{form}" for name in names for form in ("png", "svg")}

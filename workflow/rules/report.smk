@@ -1,6 +1,16 @@
 """Per site and over sites: figures, maps and the reports."""
 
-FIGURES = ["series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches"]
+FIGURES = [
+    "series",
+    "completeness",
+    "indicators",
+    "sensitivity",
+    "weather",
+    "recovery",
+    "spatial",
+    "patches",
+    "sub_images",
+]
 MAPPED = [row.name for row in VARIABLES.measured(config["composite"]["indices"])]
 
 

@@ -14,6 +14,7 @@ from tigerbush.analysis.quality import data_quality
 from tigerbush.analysis.rain import annual_cycle, anomalies, dry_spells, lagged_correlation, recoveries
 from tigerbush.analysis.series import SiteSeries, gaps, outliers, site_mean
 from tigerbush.analysis.sites import surrogates_needed
+from tigerbush.analysis.subimages import sub_image_trends
 from tigerbush.analysis.warning import early_warning
 from tigerbush.pyveg import MODES, smoothed
 from tigerbush.spatial import CLASSES
@@ -57,6 +58,7 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
         "completeness": _completeness(series),
         "data_quality": data_quality(series.metadata.get("products") or {}),
         "early_warning": early_warning(treated, used, surrogates_needed(sites, **settings["fdr"])),
+        "sub_images": sub_image_trends(series, used),
         "weather": {"lagged_correlation": _lags(series)},
         "recovery": _recovery(series),
         "spatial": {},

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tigerbush.report.sub_images import draw_sub_images
 from tigerbush.report.words import with_minus
 from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of
 
@@ -280,6 +281,7 @@ FIGURES: dict[str, Callable[[Mapping], Figure]] = {
     "recovery": draw_recovery,
     "spatial": draw_spatial,
     "patches": draw_patches,
+    "sub_images": draw_sub_images,
 }
 
 
