@@ -12,8 +12,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy.stats import binom
+
 from bench.scenarios import CALM, SLOWING, Records, with_gaps
 from tigerbush.analysis.assessment import Assessment, Circumstances, conclude
 from tigerbush.analysis.detrend import YEAR, harmonics_of
@@ -46,7 +46,11 @@ def assess(
     positions = np.flatnonzero(present)
     days = positions * STEP
     record = Record(values[present], days, positions, STEP, None if n_obs is None else n_obs[present])
-    remembered = None if rain is None else rain_columns(rain, np.arange(len(values)) * STEP, np.arange(len(values)), STEP)
+    remembered = (
+        None
+        if rain is None
+        else rain_columns(rain, np.arange(len(values)) * STEP, np.arange(len(values)), STEP)
+    )
     trending = n_obs is not None and trends(days, n_obs[present], [])[0]["p"] <= LEVEL
     circumstances = Circumstances(
         np.empty((len(days), 0)), {}, None if remembered is None else remembered[present], trending
@@ -67,7 +71,16 @@ def assess(
     )
 
 
-def outcomes(name: str, number: int, size: int, *, surrogates: int = 199, gaps: float = 0.0, whole: bool = True, first: int = 0) -> list[Outcome]:
+def outcomes(
+    name: str,
+    number: int,
+    size: int,
+    *,
+    surrogates: int = 199,
+    gaps: float = 0.0,
+    whole: bool = True,
+    first: int = 0,
+) -> list[Outcome]:
     """Conclude from some records of a scenario; the same name, length and seed give the same records."""
     draw, options = (CALM | SLOWING)[name][:2]
     results = []
@@ -86,7 +99,10 @@ def in_parallel(name: str, number: int, size: int, workers: int, **options: obje
     part = max(size // (4 * workers), 1)
     starts = range(0, size, part)
     with ProcessPoolExecutor(workers) as pool:
-        jobs = [pool.submit(partial(outcomes, name, number, min(part, size - start), first=start, **options)) for start in starts]
+        jobs = [
+            pool.submit(partial(outcomes, name, number, min(part, size - start), first=start, **options))
+            for start in starts
+        ]
         return [outcome for job in jobs for outcome in job.result()]
 
 
@@ -99,7 +115,11 @@ def report(names: Sequence[str], number: int, size: int, workers: int, gaps: flo
     yield "|---|---|---|---|---|---|"
     for name in names:
         results = in_parallel(name, number, size, workers, gaps=gaps)
-        shares = [np.mean([result.sign is True for result in results]), np.mean([result.p <= LEVEL for result in results]), np.mean([result.sign is None for result in results])]
+        shares = [
+            np.mean([result.sign is True for result in results]),
+            np.mean([result.p <= LEVEL for result in results]),
+            np.mean([result.sign is None for result in results]),
+        ]
         why = Counter(code for result in results if result.sign is None for code in result.why)
         codes = ", ".join(f"{code} {count / size:.1%}" for code, count in why.most_common())
         steps = np.mean([result.steps > 0 for result in results])

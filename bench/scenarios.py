@@ -33,7 +33,9 @@ class Records:
     rain: Array | None = None
 
 
-def autoregressive(phi: Array | float, deviation: Array | float, size: int, number: int, random: Random) -> Array:
+def autoregressive(
+    phi: Array | float, deviation: Array | float, size: int, number: int, random: Random
+) -> Array:
     """Draw AR(1) series, (size, number) float64, of courses of the coefficient and of the innovations' deviation."""
     phi, deviation = np.broadcast_to(phi, number), np.broadcast_to(deviation, number)
     series = random.standard_normal((number, size)) * deviation[:, None]
@@ -65,11 +67,15 @@ def constant(size: int, number: int, random: Random, phi: float = 0.5) -> Record
     return Records(steady(size, number, random, phi))
 
 
-def more_observations(size: int, number: int, random: Random, noise: float = 1.0, last: float = 6.0) -> Records:
+def more_observations(
+    size: int, number: int, random: Random, noise: float = 1.0, last: float = 6.0
+) -> Records:
     """Draw a constant site with more and more satellites: the noise of an observation has a variance of noise² / n_obs."""
     share = np.arange(number) / number
     n_obs = np.where(share < 0.3, 1.0, np.where(share < 0.6, last / 2, last))
-    return Records(steady(size, number, random) + noise * random.standard_normal((size, number)) / np.sqrt(n_obs), n_obs)
+    return Records(
+        steady(size, number, random) + noise * random.standard_normal((size, number)) / np.sqrt(n_obs), n_obs
+    )
 
 
 def step(
@@ -83,7 +89,9 @@ def step(
 def two_steps(size: int, number: int, random: Random) -> Records:
     """Draw a constant site that burns in the first half of the record and is back in the second."""
     burnt = step(size, number, random, -3.0, (0.15, 0.4)).values
-    return Records(burnt + 3.0 * (np.arange(number) >= random.integers(number // 2, int(0.85 * number), size)[:, None]))
+    return Records(
+        burnt + 3.0 * (np.arange(number) >= random.integers(number // 2, int(0.85 * number), size)[:, None])
+    )
 
 
 def varying_season(
@@ -133,13 +141,19 @@ def rain_of_growing_memory(size: int, number: int, random: Random, last: float =
     return Records(values + season(number), rain=rain)
 
 
-def slowing(size: int, number: int, random: Random, growth: float = 1.0, first: float = 0.3, last: float = 0.9) -> Records:
+def slowing(
+    size: int, number: int, random: Random, growth: float = 1.0, first: float = 0.3, last: float = 0.9
+) -> Records:
     """Draw a site whose autocorrelation grows under constant noise, with a season that grows by a factor."""
     phi = np.linspace(first, last, number)
-    return Records(autoregressive(phi, 1.0, size, number, random) + season(number) * np.linspace(1, growth, number))
+    return Records(
+        autoregressive(phi, 1.0, size, number, random) + season(number) * np.linspace(1, growth, number)
+    )
 
 
-def grazing(size: int, number: int, random: Random, last: float = 2.6, multiplicative: bool = True) -> Records:
+def grazing(
+    size: int, number: int, random: Random, last: float = 2.6, multiplicative: bool = True
+) -> Records:
     """Draw May's grazing model on its way to the fold at a grazing of 2.604 (May 1977, Nature 269, 471).
 
     dx = (x (1 - x / 10) - c x² / (1 + x²)) dt + noise, c from 1; with `last` 1 the model stays where it is.

@@ -77,7 +77,7 @@ def mean_columns(days: Array, harmonics: int, columns: Array | None = None, *, d
 
 
 def independent(columns: Array) -> Array:
-    """Return an orthonormal basis of columns, (n, p) float64, which may depend on each other as steps and sensors do."""
+    """Return an orthonormal basis of columns, (n, p) float64, which may depend on each other."""
     directions, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     return directions[:, sizes > 1e-10 * sizes[0]]
 

@@ -3,9 +3,9 @@
     x(t+D) = m(t+D) + (x(t) - m(t)) exp(-rate D) + e,   Var e = s2 (1 - exp(-2 rate D)) / (2 rate)
 
 with m = level + trend + curvature + season + what else is known to move it. Without curvature a decline that is no
-straight line would look like a process that never returns. The mean and s2 are profiled out (restricted likelihood, which
-removes most of the bias that they cause); what remains is a grid of rates, so that thousands of bootstrap series are fitted
-at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart. Whether the rate falls is
+straight line would look like a process that never returns. The mean and s2 are profiled out (restricted likelihood,
+which removes most of the bias that they cause); what remains is a grid of rates, so that thousands of bootstrap series
+are fitted at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart. Whether the rate falls is
 another question, of `tigerbush.analysis.slowing`.
 """
 

@@ -36,8 +36,8 @@ def rain_columns(
     Returns
     -------
     (n, 3) float64 array or None
-        Anomalies of rain, in standard deviations, summed up with weights that decay over `MEMORIES`; unknown rain is that
-        of the season. None where the rain of fewer than 80 % of the dates is known, or it never varies.
+        Anomalies of rain, in standard deviations, summed up with weights that decay over `MEMORIES`; unknown rain is
+        that of the season. None where the rain of fewer than 80 % of the dates is known, or it never varies.
     """
     deviations = anomalies(rain, days, days_per_step)
     if np.isfinite(deviations).mean() < LEAST_KNOWN or np.nanstd(deviations) == 0:

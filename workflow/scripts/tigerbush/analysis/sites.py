@@ -18,6 +18,10 @@ COLUMNS = (
     "p",
     "q",
     "rejected",
+    "sign",
+    "why",
+    "sign_among_sites",
+    "family_p",
     "refused",
     "slowing",
     "opposite",
@@ -53,7 +57,9 @@ def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
     Returns
     -------
     dict
-        method, q, n_tests, rows (`COLUMNS`): p against AR(1) surrogates, q adjusted; None where refused.
+        method, q, n_tests, rows (`COLUMNS`): p of the primary test, q adjusted, rejected (q is small enough); sign, why
+        and family_p as the site's own analysis has them; sign_among_sites (a sign that is rejected as well). None where
+        refused.
     """
     rows = [_row(analysis) for analysis in analyses]
     tested = [row for row in rows if row["p"] is not None]
@@ -62,24 +68,29 @@ def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
 
         adjusted = false_discovery_control([row["p"] for row in tested], method=method)
         for row, own in zip(tested, adjusted.tolist(), strict=True):
-            row |= {"q": own, "rejected": own <= q}
+            row |= {"q": own, "rejected": own <= q, "sign_among_sites": bool(row["sign"]) and own <= q}
     return {"method": METHODS[method], "q": q, "n_tests": len(tested), "rows": rows}
 
 
 def _row(analysis: Mapping) -> dict:
     warning = analysis["early_warning"]
     primary = warning["primary"]
-    indicator = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"])
+    # a falling rate is no trend of windows and has no tau
+    indicator = warning["indicators"].get(primary["variable"], {}).get(primary["indicator"], {})
     groups = warning["disagreement"].get(primary["variable"], NOTHING)
     return {
         "site": analysis["site"],
         "variable": primary["variable"],
         "indicator": primary["indicator"],
         "n_dates": analysis["completeness"]["with_data"],
-        "tau": indicator["tau"] if indicator else None,
-        "p": indicator["p"]["ar1"] if indicator else None,
+        "tau": indicator.get("tau"),
+        "p": primary["p"],
         "q": None,
         "rejected": None,
+        "sign": warning["sign"],
+        "why": ", ".join(warning["why"]),
+        "sign_among_sites": None,
+        "family_p": (warning["family"] or {}).get("p"),
         "refused": warning["refused"],
         "slowing": ", ".join(groups["slowing"]),
         "opposite": ", ".join(groups["opposite"]),

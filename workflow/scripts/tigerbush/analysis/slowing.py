@@ -5,9 +5,10 @@
 The evidence is the logarithm of a ratio of average likelihoods: of rates that fall, and of constant ones (averages
 detect more than maxima: Andrews & Ploberger 1994, Econometrica 62, 1383). A rate falls exponentially, or as the square
 root of the distance to a fold, which it reaches at a tipping point (Boettiger & Hastings 2012, Journal of the Royal
-Society Interface 9, 2527). Both averages run over the rate, over noise whose intensity s2 grows or falls exponentially, a
-trend that curves, and a step at its most likely time. Whatever is in the columns of the mean, as level, trend and season,
-is projected out (restricted likelihood), and the scale of s2 is profiled out: the evidence does not depend on them.
+Society Interface 9, 2527). Both averages run over the rate, over noise whose intensity s2 grows or falls exponentially,
+a trend that curves, and a step at its most likely time. Whatever is in the columns of the mean, as level, trend and
+season, is projected out (restricted likelihood), and the scale of s2 is profiled out: the evidence does not depend on
+them.
 """
 
 from dataclasses import dataclass, replace
@@ -25,8 +26,8 @@ Array = NDArray[np.float64]
 FALL = -3.0
 # log of the noise's variance at the end over that at the start: bounds, and the standard deviation that is expected
 INTENSITIES, INTENSITY_SPREAD = (-4.0, 4.0), 1.2
-# height of the arc of the curvature and size of the step, in standard deviations of the process: of normal distributions
-# around 0, and the probability of each
+# height of the arc of the curvature and size of the step, in standard deviations of the process: those of normal
+# distributions around 0, and the probability of each
 CURVATURES = ((0.0, 0.5), (1.5, 0.3), (6.0, 0.2))
 STEPS = ((0.0, 0.93), (2.0, 0.04), (7.0, 0.03))
 # a curvature that a step has to beat
@@ -224,7 +225,7 @@ class SlowingTest:
         return float(max(self.score(cell, values[None])[0] for cell in cells))
 
     def score(self, cell: Cell, values: Array, place: NDArray[np.int64] | None = None) -> Array:
-        """Return the log likelihood of series, averaged over curvatures and, with a place each, over sizes of a step."""
+        """Return the log likelihood of series, averaged over curvatures and, at a place each, over steps."""
         white = cell.rest(values)
         squares = np.einsum("ij,ij->i", white, white)
         along, size = white @ cell.curve, cell.curve @ cell.curve
@@ -288,7 +289,7 @@ class SlowingTest:
         return white - columns @ np.linalg.solve(columns.T @ columns + weights, columns.T @ white)
 
     def draw(self, rates: Array, intensity: float, innovations: Array, random: np.random.Generator) -> Array:
-        """Make series, (size, n) float64, of rates times step, (n - 1,), from innovations of unit variance, (n, size)."""
+        """Make series, (size, n) float64, of rates times step from innovations of unit variance, (n, size)."""
         kept, scale, variance = self.courses(rates, intensity)
         if self.noise is None:
             series = innovations * scale[:, None]

@@ -13,8 +13,7 @@ Array = NDArray[np.float64]
 
 MOST = 3
 SURROGATES = 199
-# what the log likelihood of other places may lack: 95 % of the estimated places are closer (Bhattacharya 1987; Eo & Morley
-# 2015, Quantitative Economics 6, 463)
+# what the log likelihood of other places may lack in a 95 % interval (Eo & Morley 2015, Quantitative Economics 6, 463)
 PLACE_LIMIT = -2 * np.log(1 - np.sqrt(0.95)) / 2
 
 

@@ -209,7 +209,7 @@ class _Site:
             warning["rain"] = rain_as_driver(assessment, self.series, self.generator("rain"))
 
     def _rate(self, assessment: Assessment, evidence: Array) -> dict:
-        """The restoring rate and its change."""
+        """Estimate the restoring rate and its change."""
         record, null = assessment.record, assessment.null
         random = self.generator("rate")
         process = SeasonalProcess(
@@ -237,7 +237,7 @@ class _Site:
         )
 
     def _step(self, step: Step, rows: NDArray[np.bool_]) -> dict:
-        """A step with the dates that it lies between."""
+        """Give a step the dates that it lies between."""
         dates = [day for day, there in zip(self.series.dates, rows, strict=True) if there]
         return {
             "date": dates[step.index],
@@ -281,7 +281,7 @@ class _Site:
 
 
 def p_of_rate(null: NullModel, columns: Array, surrogates: int, random: np.random.Generator) -> float:
-    """The p of the evidence; the columns are in the null model already."""
+    """Return the p of the evidence; the columns are in the null model already."""
     return null.p(surrogates, random)[0]
 
 
@@ -294,7 +294,7 @@ def _p_of_tau(
     surrogates: int,
     random: np.random.Generator,
 ) -> float | None:
-    """The p of the tau of a moving-window indicator, with columns taken off the mean."""
+    """Return the p of the tau of a moving-window indicator, with columns taken off the mean."""
     drawn = null.simulate(surrogates, random)
     results, _ = trends_of_indicators(
         replace(record, columns=columns), treatment, drawn, random, [name], phase=False

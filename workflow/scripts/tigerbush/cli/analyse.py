@@ -44,6 +44,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     print(f"{series.site}: {result['completeness']['with_data']} of {len(series.dates)} dates have data.")
     if warning["refused"]:
         print(f"No early warning: {warning['refused']}")
+    elif warning["primary"]["p"] is not None:
+        print(
+            f"sign {json.dumps(warning['sign'])}, p {warning['primary']['p']:.3f} {' '.join(warning['why'])}".rstrip()
+        )
     for variable, indicators in warning["indicators"].items():
         for name, indicator in indicators.items():
             tau, p = indicator["tau"], indicator["p"]["ar1"]

@@ -52,12 +52,12 @@ def draw_series(analysis: Mapping) -> Figure:
     if not shown:
         return _text_figure("No date has data.")
     figure, panels = _stack(len(shown), 1.05)
-    step = timedelta(days=analysis["days_per_step"])
+    width = timedelta(days=analysis["days_per_step"])
     for axes, (name, series) in zip(panels, shown.items(), strict=True):
         days, mean, spread = _days(series["dates"]), _array(series["mean"]), _array(series["std"])
         colour = row_of(name).colour
         if row_of(name).is_sum:
-            axes.bar(days, mean, width=0.8 * step, color=colour)
+            axes.bar(days, mean, width=0.8 * width, color=colour)
         else:
             axes.plot(days, mean, marker=".", color=colour)
             axes.fill_between(days, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0)
@@ -72,9 +72,11 @@ def draw_series(analysis: Mapping) -> Figure:
                 [value for _, value in marked],
                 linestyle="none", marker="o", markersize=7, markerfacecolor="none", color=BLACK,
             )  # fmt: skip
+        for step in analysis["early_warning"]["steps"].get(name, ()):
+            axes.axvline(_days((step["date"],))[0] - width / 2, color=BLACK, linestyle=":", linewidth=1)
         for gap in series["gaps"]:
             start, end = _days((gap["start"], gap["end"]))
-            axes.axvspan(start - step / 2, end + step / 2, color="0.85", zorder=0)
+            axes.axvspan(start - width / 2, end + width / 2, color="0.85", zorder=0)
         axes.set_title(_heading(series))
     _time_axis(panels[-1])
     return figure
@@ -249,26 +251,28 @@ def draw_grid(measures: Mapping, draw: Callable[[Axes, list[date], Mapping], obj
 
 
 def sites_figure(comparison: Mapping) -> Figure:
-    """Draw Kendall's tau of the primary indicator for each site that was tested.
+    """Draw the p of the primary test for each site that was tested.
 
     Parameters
     ----------
     comparison : dict
         Contents of sites.json.
     """
-    rows = [row for row in comparison["rows"] if row["tau"] is not None]
+    rows = [row for row in comparison["rows"] if row["p"] is not None]
     if not rows:
         return _text_figure("No site could be tested for early warning.")
     with matplotlib.rc_context(STYLE):
         figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.3, bottom=0.5, right=0.25)
         for place, row in enumerate(rows):
-            colour = ORANGE if row["rejected"] else BLUE
-            axes.plot(row["tau"], place, marker="o" if row["rejected"] else "s", color=colour)
-        axes.axvline(0, color=BLACK, linewidth=0.8)
+            shows = row["sign_among_sites"]
+            axes.plot(row["p"], place, marker="o" if shows else "s", color=ORANGE if shows else BLUE)
+        axes.axvline(0.05, color=BLACK, linewidth=0.8)
         axes.set_yticks(range(len(rows)), [row["site"] for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(-1, 1)
-        axes.set_xlabel("Kendall's τ; orange circles: a sign of slowing down")
+        axes.set_xscale("log")
+        axes.set_xlim(min(0.001, *(row["p"] for row in rows)) / 2, 1)
+        axes.invert_xaxis()
+        axes.set_xlabel("p of the primary test; orange circles: a sign of slowing down")
     return figure
 
 

@@ -6,13 +6,9 @@ import numpy as np
 
 from tigerbush.pyveg import CAVEAT, MODES, gaps_sentence
 from tigerbush.report.changes import change_sentences, pattern_sentences
+from tigerbush.report.early_warning import early_warning
 from tigerbush.report.quality import quality_sentences
-from tigerbush.report.words import counted, p_value, sentence
-from tigerbush.variables import row_of
-
-# a p-value below it is called significant
-LEVEL = 0.05
-SURROGATES = {"ar1": "AR(1)", "phase": "phase-randomised"}
+from tigerbush.report.words import counted
 
 # caveats of a site and over sites alike
 OF_ALL = (

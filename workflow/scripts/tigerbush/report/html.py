@@ -11,10 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tigerbush.analysis.changes import change
-from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.images import encode_png
 from tigerbush.report.changes import first_and_last
-from tigerbush.report.findings import OF_ALL, caveats, disagreement, findings, median_error
+from tigerbush.report.early_warning import (
+    conclusion,
+    disagreement,
+    findings_over_sites,
+    indicator_label,
+    power,
+)
+from tigerbush.report.findings import OF_ALL, caveats, findings, median_error
 from tigerbush.report.methods import REFERENCES, methods, methods_over_sites, references_of
 from tigerbush.report.overview import place_of
 from tigerbush.report.words import number, p_value, sentence
@@ -63,6 +69,7 @@ def site_report(
         analysis=analysis,
         metadata=metadata,
         warning=warning,
+        power=list(power(warning)),
         pictures=pictures,
         place=place_of(metadata),
         findings=findings(analysis),
@@ -80,7 +87,6 @@ def site_report(
         missing=metadata.get("missing") or {},
         failed=metadata.get("failed_products") or {},
         subsampling=drawn.get("variables", {}).get(warning["primary"]["variable"]),
-        observations=drawn.get("observations"),
         spatial_labels=_labels(analysis["spatial"]),
         maps=maps,
         lags=analysis["weather"]["lagged_correlation"],
@@ -119,7 +125,7 @@ def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str)
         comparison=comparison,
         rows=rows,
         pictures={"sites": picture},
-        findings=_findings_over_sites(comparison),
+        findings=findings_over_sites(comparison),
         caveats=[
             "Each site has one test, of the pre-specified primary indicator; nothing was selected by its result.",
             "Sites that share their weather are not independent.",
@@ -157,8 +163,8 @@ def _render(template: str, **values: object) -> str:
     )
     environment.filters |= {"number": number, "p_value": p_value, "sentence": sentence}
     environment.filters["short"] = lambda name: row_of(name).short
-    environment.filters["indicator"] = lambda name: INDICATORS[name][0].partition(",")[0]
-    environment.globals |= {"disagreement": disagreement, "version": __version__}
+    environment.filters["indicator"] = indicator_label
+    environment.globals |= {"conclusion": conclusion, "disagreement": disagreement, "version": __version__}
     return environment.get_template(template).render(**values)
 
 
@@ -201,26 +207,3 @@ def _truth_rows(truth: Mapping, days_per_step: float) -> list[dict[str, str]]:
             | ends
         )
     return rows
-
-
-def _findings_over_sites(comparison: Mapping) -> list[str]:
-    rows = comparison["rows"]
-    tested = [row for row in rows if row["p"] is not None]
-    sentences = [
-        f"Of {len(rows)} {'site' if len(rows) == 1 else 'sites'}, {len(tested)} could be tested for early "
-        f"warning; {len(rows) - len(tested)} could not, for the reasons below."
-    ]
-    if tested:
-        signs = [row["site"] for row in tested if row["rejected"]]
-        sentences.append(
-            f"{len(signs)} of them {'shows' if len(signs) == 1 else 'show'} a sign of slowing down"
-            f"{': ' + ', '.join(signs) if signs else ''} (at most {100 * comparison['q']:g} % of such "
-            "signs are expected to be false)."
-        )
-        sentences.append(
-            "The absence of a sign does not show that a site is stable: short series have little power."
-        )
-    contradicting = sum(row["disagreement"] for row in rows)
-    if contradicting:
-        sentences.append(f"At {contradicting} of the sites, significant indicators contradict each other.")
-    return sentences

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from tigerbush.analysis.indicators import INDICATORS
-from tigerbush.report.wording import number, p_value, sentence
+from tigerbush.report.words import counted, number, p_value, sentence
 from tigerbush.variables import row_of
 
 # a p-value up to it is called significant
@@ -29,6 +29,7 @@ WHY_NOT = {
     "no_value": "the primary measure has no value here",
     "mode_pyveg": "mode pyveg interpolates and differences the series, which itself changes their autocorrelation",
 }
+UNKNOWN_RAIN = "Rain is not known here, and its memory cannot be excluded as the cause."
 OBSERVED = {
     "sensor": "sensor",
     "platform": "platform",
@@ -71,7 +72,7 @@ def _test(warning: Mapping) -> str:
     against = f"against {primary['surrogates']} surrogates without slowing"
     if primary["indicator"] not in INDICATORS:
         return f"The pre-specified test, whether the restoring rate of {of} falls, has {p} {against}."
-    label = INDICATORS[primary["indicator"]][0].partition(",")[0]
+    label = indicator_label(primary["indicator"])
     tau = warning["indicators"][primary["variable"]][primary["indicator"]]["tau"]
     return f"The pre-specified test, a trend of {label} of {of} (Kendall's τ = {number(tau)}), has {p} {against}."
 
@@ -79,8 +80,8 @@ def _test(warning: Mapping) -> str:
 def _verdict(warning: Mapping) -> str:
     sign, why, alternatives = warning["sign"], warning["why"], warning["alternatives"]
     if sign:
-        unknown = " Rain is not known here, and its memory cannot be excluded as the cause." if "rain_unknown" in why else ""
-        return f"That is a sign of slowing down.{unknown}"
+        text = "That is a sign of slowing down."
+        return f"{text} {UNKNOWN_RAIN}" if "rain_unknown" in why else text
     if sign is False:
         return "That is no sign of slowing down, and no evidence of stability."
     parts = []
@@ -94,6 +95,11 @@ def _verdict(warning: Mapping) -> str:
         else:
             parts.append(f"without {FEIGNED[code]} accounted for it would have {p}")
     return f"Whether that is slowing down cannot be told: {'; '.join(parts)}."
+
+
+def indicator_label(name: str) -> str:
+    """Return what an indicator is called in a sentence."""
+    return INDICATORS[name][0].partition(",")[0] if name in INDICATORS else "falling restoring rate"
 
 
 def family(warning: Mapping) -> Iterator[str]:
@@ -152,7 +158,8 @@ def changes_of_primary(warning: Mapping) -> Iterator[str]:
         yield f"Its season changed ({p_value(season['p'])}): its range went from {ends[0]} to {ends[1]}."
     yearly = season and season["yearly"]
     if yearly and yearly["p"] <= LEVEL:
-        yield f"The strength of its seasons changed most after that of {yearly['changed_after']} ({p_value(yearly['p'])})."
+        year = yearly["changed_after"]
+        yield f"The strength of its seasons changed most after that of {year} ({p_value(yearly['p'])})."
     rain = warning["rain"]
     if rain:
         memory = rain["falling_rate"]["p"]
@@ -186,6 +193,33 @@ def power(warning: Mapping) -> Iterator[str]:
     chance = warning["power"]
     if chance:
         yield (
-            f"In {chance['series']} simulated records like this one, whose autocorrelation from date to date rises from "
-            f"{chance['ar1_first']:.2f} to {chance['ar1_last']:.2f}, the test finds {100 * chance['found']:.0f} %."
+            f"Of {chance['series']} simulated records like this one, but with an autocorrelation from date to date that "
+            f"rises from {chance['ar1_first']:.2f} to {chance['ar1_last']:.2f}, the test finds "
+            f"{100 * chance['found']:.0f} %."
         )
+
+
+def findings_over_sites(comparison: Mapping) -> list[str]:
+    """State how many sites show a sign, and how many cannot tell."""
+    rows = comparison["rows"]
+    tested = [row for row in rows if row["p"] is not None]
+    sentences = [
+        f"Of {counted(len(rows), 'site')}, {len(tested)} could be tested for early warning; {len(rows) - len(tested)} "
+        "could not, for the reasons below."
+    ]
+    if tested:
+        rejected = [row for row in tested if row["rejected"]]
+        signs = [row["site"] for row in rejected if row["sign_among_sites"]]
+        sentences += [
+            f"{len(rejected)} of them {'has' if len(rejected) == 1 else 'have'} an adjusted p-value of at most "
+            f"{comparison['q']:g} (of such, at most {100 * comparison['q']:g} % are expected to be false).",
+            f"{len(signs)} of these {'shows' if len(signs) == 1 else 'show'} a sign of slowing down"
+            f"{': ' + ', '.join(signs) if signs else ''}; of the others it cannot be told.",
+            "The absence of a sign does not show that a site is stable: short series have little power.",
+        ]
+        if len(signs) == len(rejected):
+            sentences[2] = sentences[2].replace("; of the others it cannot be told", "")
+    contradicting = sum(row["disagreement"] for row in rows)
+    if contradicting:
+        sentences.append(f"At {contradicting} of the sites, significant indicators contradict each other.")
+    return sentences
