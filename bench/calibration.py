@@ -5,18 +5,20 @@ real series. A test at 5 % has to reject 5 % of them. Then simulated vegetation,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from tigerbush.analysis.detrend import YEAR
-from tigerbush.analysis.early_warning import Record, Treatment, Windows, analyse_record
+from tigerbush.analysis.assessment import Assessment, Circumstances
+from tigerbush.analysis.detrend import YEAR, mean_columns
+from tigerbush.analysis.early_warning import Record, Treatment, Windows, trends_of_indicators
 from tigerbush.analysis.indicators import INDICATORS, RATES
 from tigerbush.analysis.ornstein_uhlenbeck import SeasonalProcess, bootstrap_median, corrected_rate
 from tigerbush.analysis.surrogates import ornstein_uhlenbeck
+from tigerbush.analysis.warning import p_of_rate
 from tigerbush.pattern import Fields, evolve, random_pattern, start_states
 from tigerbush.sample.simulate import COVER, PLANTS, RAIN, RAIN_CV, SPIN_UP, noise_free_ndvi
 
@@ -62,7 +64,7 @@ class Cell:
         self.positions = positions_of(self.number, self.pattern)
         self.days = self.positions * STEP
         self.windows = Windows(self.record(self.days * 0), Treatment())
-        self.process = SeasonalProcess(self.days, STEP, self.windows.harmonics)
+        self.process = SeasonalProcess(self.days, STEP, mean_columns(self.days, self.windows.harmonics))
         self.random = np.random.default_rng([1, self.number, len(self.pattern)])
         self._biases: dict[int, float] = {}
         self._nulls: dict[int, dict[str, Array]] = {}
@@ -86,24 +88,19 @@ class Cell:
     def null(self, rate: int) -> dict[str, Array]:
         """Return the statistics of the surrogates of a rate, sorted."""
         if rate not in self._nulls:
-            drawn = self.process.simulate(rate, 0.0, self.surrogates, self.random)
-            statistics = self.statistics(drawn, (*self.names, "trend"))
+            drawn = self.process.simulate(rate, self.surrogates, self.random)
+            statistics = self.windows.taus(drawn, self.names)
             self._nulls[rate] = {name: np.sort(values) for name, values in statistics.items()}
         return self._nulls[rate]
 
-    def statistics(self, values: Array, names: tuple[str, ...]) -> dict[str, Array]:
-        """Return tau of indicators, and for "trend" the signed root of the likelihood ratio, (b,) each."""
-        taus = self.windows.taus(values, [name for name in names if name != "trend"])
-        return taus | {"trend": self.process.fit_change(values).root} if "trend" in names else taus
-
     def p_values(self, values: Array) -> dict[str, Array]:
         """Return the p-values of each test, (b,) each."""
-        rates, observed = self.null_rates(values), self.statistics(values, (*self.names, "trend"))
+        rates, observed = self.null_rates(values), self.windows.taus(values, self.names)
         p_values = {}
         for name, statistics in observed.items():
             p_values[name] = np.array(
                 [
-                    _p(statistic, self.null(rate)[name], _direction(name))
+                    _p(statistic, self.null(rate)[name], INDICATORS[name][1])
                     for statistic, rate in zip(statistics, rates, strict=True)
                 ]
             )
@@ -112,12 +109,12 @@ class Cell:
     def phase_p_values(self, values: Array, surrogates: int, names: tuple[str, ...]) -> dict[str, Array]:
         """Return the p-values of each test against phase surrogates of each series, (b,) each."""
         p_values: dict[str, list[float]] = {name: [] for name in names}
-        observed = self.statistics(values, names)
+        observed = self.windows.taus(values, names)
         for i, series in enumerate(values):
             windows = Windows(self.record(series), self.windows.treatment)
-            drawn = self.statistics(windows.phase_surrogates(surrogates, self.random), names)
+            drawn = windows.taus(windows.phase_surrogates(surrogates, self.random), names)
             for name, values_of_test in p_values.items():
-                values_of_test.append(_p(observed[name][i], np.sort(drawn[name]), _direction(name)))
+                values_of_test.append(_p(observed[name][i], np.sort(drawn[name]), INDICATORS[name][1]))
         return {name: np.array(values_of_test) for name, values_of_test in p_values.items()}
 
     @cached_property
@@ -138,16 +135,12 @@ class Cell:
         covered = 0
         for distance, rate in zip(deviance, rates, strict=True):
             if rate not in self.bounds:
-                drawn = self.process.fit(self.process.simulate(rate, 0.0, self.surrogates, self.random))
+                drawn = self.process.fit(self.process.simulate(rate, self.surrogates, self.random))
                 self.bounds[rate] = float(np.quantile(drawn.deviance(rate), 0.95))
             covered += distance <= self.bounds[rate]
         corrected = [peak - self._biases[round(float(peak))] for peak in fits.peak[1]]
         middle = np.exp(np.interp(np.median(corrected), np.arange(len(RATES)), np.log(RATES)))
         return float(np.exp(-middle)), covered / size
-
-
-def _direction(name: str) -> int:
-    return -1 if name == "trend" else INDICATORS[name][1]
 
 
 def _p(observed: float, ordered: Array, direction: int) -> float:
@@ -199,9 +192,15 @@ def p_values_of_series(values: Array, surrogates: int, seed: int) -> dict[str, f
     record = Record(values, positions * STEP, positions, STEP)
     names = ("ar1", "variance", "rate_ou")
     random = np.random.default_rng([seed, 8])
-    indicators, rate = analyse_record(record, Treatment(), surrogates, random, names)
+    harmonics = Windows(record, Treatment()).harmonics
+    alone = Circumstances(np.empty((len(values), 0)))
+    assessment = Assessment(record, harmonics, alone, lambda _: random, p_of_rate)
+    drawn = assessment.null.simulate(surrogates, random)
+    record = replace(record, columns=assessment.columns)
+    indicators, _ = trends_of_indicators(record, Treatment(), drawn, random, names)
     p_values = {f"{name}, {kind}": indicators[name]["p"][kind] for name in names for kind in ("ar1", "phase")}
-    return p_values | {"trend": rate["p_trend"], "trend, phase": rate["p_trend_phase"]}
+    phase = assessment.null.p_phase(positions, surrogates, random)
+    return p_values | {"falling rate": assessment.null.p(surrogates, random)[0], "falling rate, phase": phase}
 
 
 def binomial_interval(size: int, share: float = LEVEL, level: float = 0.99) -> tuple[float, float]:

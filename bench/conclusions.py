@@ -109,7 +109,8 @@ def in_parallel(name: str, number: int, size: int, workers: int, **options: obje
 def report(names: Sequence[str], number: int, size: int, workers: int, gaps: float) -> Iterator[str]:
     """Yield the rows of a table, one for each scenario."""
     high = binom.ppf(0.995, size, 0.065) / size
-    yield f"{size} records of {number} months{f', {gaps:.0%} of them missing' if gaps else ''}; a share of 6.5 % is observed as at most {high:.1%} (99 %)."
+    missing = f", {gaps:.0%} of them missing" if gaps else ""
+    yield f"{size} records of {number} months{missing}; a share of 6.5 % is observed as at most {high:.1%} (99 %)."
     yield ""
     yield "| truth | sign true | p <= 0.05 | sign null | why | steps found |"
     yield "|---|---|---|---|---|---|"

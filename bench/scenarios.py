@@ -70,7 +70,7 @@ def constant(size: int, number: int, random: Random, phi: float = 0.5) -> Record
 def more_observations(
     size: int, number: int, random: Random, noise: float = 1.0, last: float = 6.0
 ) -> Records:
-    """Draw a constant site with more and more satellites: the noise of an observation has a variance of noise² / n_obs."""
+    """Draw a constant site with more and more satellites: noise of a variance of noise² / n_obs."""
     share = np.arange(number) / number
     n_obs = np.where(share < 0.3, 1.0, np.where(share < 0.6, last / 2, last))
     return Records(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tigerbush.analysis.detrend import YEAR, design
 from tigerbush.analysis.null_model import NullModel, single_seasons
+from tigerbush.analysis.steps import BOUND
 
 Array = NDArray[np.float64]
 
@@ -65,6 +66,37 @@ def _quantiles(grid: Array, shares: Array) -> tuple[float, float, float]:
     return float(low), float(median), float(high)
 
 
+def sensors(null: NullModel, names: tuple[str, ...], shares: Array) -> list[dict]:
+    """Return how much higher or lower each sensor sees the site than the most frequent one.
+
+    Parameters
+    ----------
+    null : NullModel
+        With the sensors in its mean.
+    names : tuple of str
+        The most frequent sensor first.
+    shares : (n, names - 1) float64 array
+        Of the others in each date.
+
+    Returns
+    -------
+    list of dict
+        sensor, against, difference, low, high (95 %), in the unit of the series.
+    """
+    if not shares.size:
+        return []
+    return [
+        {
+            "sensor": name,
+            "against": names[0],
+            "difference": float(size),
+            "low": float(size - BOUND * error),
+            "high": float(size + BOUND * error),
+        }
+        for name, size, error in zip(names[1:], *null.effects(shares), strict=True)
+    ]
+
+
 def season(null: NullModel, harmonics: int) -> dict | None:
     """Return how the mean season has changed, tested by generalised least squares.
 
@@ -77,43 +109,28 @@ def season(null: NullModel, harmonics: int) -> dict | None:
     Returns
     -------
     dict or None
-        first, last: amplitude (greatest minus smallest value of the season) and peak (day of the year since the first
-        date's) at both ends; p of no change (F test). None without a season.
+        first, last: amplitude (greatest minus smallest value of the season) and peak (day after the first date's day of
+        the year) at both ends; p of no change (F test). None without a season.
     """
     if not harmonics:
         return None
     from scipy.stats import f as f_distribution
 
     test = null.test
-    cell = test.cell(
-        np.full(len(test.between), np.exp(null.evidence.rate[0])), float(null.evidence.intensity[0])
-    )
-    drifting = design(test.days, harmonics, drift=True)
-    first = 2 + 2 * harmonics
-    # what else is in the mean is taken away from both
-    others = test.means - drifting @ np.linalg.lstsq(drifting, test.means, rcond=None)[0]
-    columns = cell.whiten(np.hstack([drifting, others]).T).T
-    values = cell.whiten(null.values[None])[0]
-    sizes, *_ = np.linalg.lstsq(columns, values, rcond=None)
-    without, *_ = np.linalg.lstsq(
-        np.delete(columns, np.s_[first : first + 2 * harmonics], axis=1), values, rcond=None
-    )
-    rest = ((values - columns @ sizes) ** 2).sum()
-    reduced = np.delete(columns, np.s_[first : first + 2 * harmonics], axis=1)
-    more = ((values - reduced @ without) ** 2).sum() - rest
-    statistic = more / (2 * harmonics) / (rest / test.freedom)
+    sizes, covariance = null.effects_and_covariance(design(test.days, harmonics, drift=True)[:, 2:])
+    drift = slice(2 * harmonics, None)
+    statistic = sizes[drift] @ np.linalg.solve(covariance[drift, drift], sizes[drift]) / (2 * harmonics)
     return {
-        "first": _ends(sizes, harmonics, -0.5),
-        "last": _ends(sizes, harmonics, 0.5),
+        "first": _end(sizes, -0.5),
+        "last": _end(sizes, 0.5),
         "p": float(f_distribution.sf(statistic, 2 * harmonics, test.freedom)),
     }
 
 
-def _ends(sizes: Array, harmonics: int, time: float) -> dict:
+def _end(sizes: Array, time: float) -> dict:
+    own, drift = np.split(sizes, 2)
     grid = np.arange(365) * YEAR / 365
-    angles = 2 * np.pi * grid[:, None] * np.arange(1, harmonics + 1) / YEAR
-    own, drift = np.split(sizes[2 : 2 + 4 * harmonics], 2)
-    curve = np.hstack([np.cos(angles), np.sin(angles)]) @ (own + time * drift)
+    curve = design(grid, len(own) // 2)[:, 2:] @ (own + time * drift)
     return {"amplitude": float(np.ptp(curve)), "peak": float(grid[curve.argmax()])}
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.detrend import YEAR, design
+from tigerbush.analysis.detrend import YEAR, design, independent, removing
 from tigerbush.analysis.slowing import FALL, Evidence, SlowingTest
 from tigerbush.analysis.surrogates import p_value, phase_randomised
 
@@ -55,6 +55,24 @@ class NullModel:
         means = np.column_stack([test.means, columns])
         same = test.days, test.days_per_step, means, test.noise, test.seasons, test.season_spread
         return replace(self, test=SlowingTest(*same))
+
+    def effects(self, columns: Array) -> tuple[Array, Array]:
+        """Return the sizes of columns of the mean, (n, k) float64, and their standard errors, (k,) each."""
+        sizes, covariance = self.effects_and_covariance(columns)
+        return sizes, np.sqrt(np.diag(covariance))
+
+    def effects_and_covariance(self, columns: Array) -> tuple[Array, Array]:
+        """Estimate sizes of columns of the mean, (n, k) float64, by generalised least squares: (k,) and (k, k) arrays."""
+        rate, intensity = np.exp(self.evidence.rate[0]), float(self.evidence.intensity[0])
+        cell = self.test.cell(np.full(len(self.test.between), rate), intensity)
+        others = removing(columns) @ np.column_stack([self.test.means, self.test.arc])
+        white = cell.whiten(np.hstack([columns, independent(others)]).T).T
+        values = cell.whiten(self.values[None])[0]
+        sizes, *_ = np.linalg.lstsq(white, values, rcond=None)
+        rest = values - white @ sizes
+        covariance = rest @ rest / (len(values) - white.shape[1]) * np.linalg.pinv(white.T @ white)
+        number = columns.shape[1]
+        return sizes[:number], covariance[:number, :number]
 
     @cached_property
     def innovations(self) -> Array:

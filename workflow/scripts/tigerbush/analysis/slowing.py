@@ -47,8 +47,8 @@ class Cell:
     kept, scale : (n - 1,), (n,) float64 arrays
         What is left of a value at the next date; standard deviation of the innovations, of the first value first.
     basis, shrink : (n, p + q), (p + q,) float64 arrays
-        Orthonormal directions of the whitened columns of the mean, and how much of a series along each is taken away: all
-        where its size may be any, less where it is random.
+        Orthonormal directions of the whitened columns of the mean, and how much of a series along each is taken away:
+        all where its size may be any, less where it is random.
     curve : (n,) float64 array
         The whitened arc, the mean taken away.
     variance : float

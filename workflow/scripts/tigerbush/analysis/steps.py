@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 MOST = 3
 SURROGATES = 199
+# standard errors on either side of a 95 % interval
+BOUND = 1.96
 # what the log likelihood of other places may lack in a 95 % interval (Eo & Morley 2015, Quantitative Economics 6, 463)
 PLACE_LIMIT = -2 * np.log(1 - np.sqrt(0.95)) / 2
 
@@ -82,11 +84,6 @@ def _step(null: NullModel, p: float) -> Step:
     freedom = test.freedom - 2
     lack = test.freedom * (np.log1p(ratios.max() / freedom) - np.log1p(ratios / freedom)) / 2
     likely = test.places[lack <= PLACE_LIMIT]
-    both = np.vstack([test.arc, np.arange(len(test.days)) >= index])
-    columns = cell.rest(both).T
-    values = cell.rest(null.values[None])[0]
-    sizes, *_ = np.linalg.lstsq(columns, values, rcond=None)
-    rest = values - columns @ sizes
-    error = np.sqrt(rest @ rest / freedom * np.linalg.inv(columns.T @ columns)[1, 1])
-    low, high = sizes[1] - 1.96 * error, sizes[1] + 1.96 * error
-    return Step(index, int(likely.min()), int(likely.max()), float(sizes[1]), float(low), float(high), p)
+    sizes, errors = null.effects((np.arange(len(test.days)) >= index).astype(float)[:, None])
+    low, high = (float(sizes[0] + sign * BOUND * errors[0]) for sign in (-1, 1))
+    return Step(index, int(likely.min()), int(likely.max()), float(sizes[0]), low, high, p)

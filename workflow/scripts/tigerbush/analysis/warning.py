@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tigerbush.analysis.assessment import FEW, Assessment, Circumstances, conclude
-from tigerbush.analysis.courses import yearly_amplitudes
+from tigerbush.analysis.courses import sensors, yearly_amplitudes
 from tigerbush.analysis.detrend import YEAR, harmonics_of, mean_columns
 from tigerbush.analysis.early_warning import (
     LEAST_DATES,
@@ -79,6 +79,7 @@ def early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: int
         "steps": {},
         "noise": {},
         "season": {},
+        "sensors": [],
         "rain": None,
         "observations": [],
         "sensitivity": {},
@@ -205,6 +206,8 @@ class _Site:
         if p is None:
             return
         warning |= conclude(assessment, p)
+        names = next((factor.levels for factor in self.factors if factor.name == "sensor"), ())
+        warning["sensors"] = sensors(assessment.null, names, assessment.circumstances.sensors)
         if assessment.circumstances.rain is not None:
             warning["rain"] = rain_as_driver(assessment, self.series, self.generator("rain"))
 

@@ -52,6 +52,7 @@ def early_warning(analysis: Mapping) -> list[str]:
             for variable in warning["constant"]
         ),
         *changes_of_primary(warning),
+        *sensors(warning),
         *observations(warning["observations"]),
         *power(warning),
     ]
@@ -165,8 +166,18 @@ def changes_of_primary(warning: Mapping) -> Iterator[str]:
         memory = rain["falling_rate"]["p"]
         grows = "has a growing memory" if memory <= LEVEL else "shows no growing memory"
         yield (
-            f"Rain explains {100 * max(rain['explained'], 0):.0f} % of the variance that season and trend leave; itself "
-            f"it {grows} ({p_value(memory)})."
+            f"Rain explains {100 * max(rain['explained'], 0):.0f} % of the variance that season and trend leave; "
+            f"itself it {grows} ({p_value(memory)})."
+        )
+
+
+def sensors(warning: Mapping) -> Iterator[str]:
+    """State how much each sensor differs from the most frequent one; it is taken off before the test."""
+    name = row_of(warning["primary"]["variable"]).short
+    for each in warning["sensors"]:
+        yield (
+            f"{name} of {each['sensor']} differs from that of {each['against']} by {number(each['difference'])} "
+            f"({number(each['low'])} to {number(each['high'])}), which the test accounts for."
         )
 
 
@@ -193,8 +204,8 @@ def power(warning: Mapping) -> Iterator[str]:
     chance = warning["power"]
     if chance:
         yield (
-            f"Of {chance['series']} simulated records like this one, but with an autocorrelation from date to date that "
-            f"rises from {chance['ar1_first']:.2f} to {chance['ar1_last']:.2f}, the test finds "
+            f"Of {chance['series']} simulated records like this one, but with an autocorrelation from date to date "
+            f"that rises from {chance['ar1_first']:.2f} to {chance['ar1_last']:.2f}, the test finds "
             f"{100 * chance['found']:.0f} %."
         )
 
