@@ -204,7 +204,7 @@ def test_a_record_of_years_and_without_metadata():
 
 
 def test_a_date_that_names_no_products_has_none(summary):
-    named = summary["metadata"]["products"] | {"2015-09-16": {"failed": {"A": "damaged"}}}
+    named = summary["metadata"]["products"] | {"2015-09-16": {"failed": {"A": "damaged"}}, "2015-11-16": None}
     contents = summary | {"metadata": summary["metadata"] | {"products": named}}
     products = analyse_site(read_series(contents, "it"), SETTINGS)["completeness"]["products"]
-    assert (products["2015-09-16"], products["2015-10-16"]) == (0, 2)
+    assert (products["2015-09-16"], products["2015-10-16"], products["2015-11-16"]) == (0, 2, 0)

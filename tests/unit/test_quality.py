@@ -5,7 +5,10 @@ import io
 
 import pytest
 
+import planted
 from tigerbush.analysis.quality import COLUMNS, data_quality, date_rows, dates_table
+from tigerbush.analysis.series import read_series
+from tigerbush.errors import TigerbushError
 from tigerbush.report.quality import quality_sentences
 
 L1C = [f"S2A_MSIL1C_202001{day}T102021_N0300_R065_T31PDQ_202001{day}T120000" for day in (13, 16, 19)]
@@ -45,6 +48,20 @@ def test_a_summary_may_tell_of_no_masks_or_of_no_products():
         "products": 0, "levels": {}, "top_of_atmosphere": 0, "unmasked": None, "without_shadow": None, "dates": 0,
         "dates_unmasked": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lineage", [5, {"products": "S2A"}, {"products": [3]}, {"products": [], "unmasked": [None]}]
+)
+def test_a_lineage_without_lists_of_names_is_refused(lineage):
+    """Of a date that the series has not, too; null is a date without products."""
+    vegetation = {"2020-01-16": [{"latitude": 1.0, "longitude": 2.0, "ndvi_mean": 0.3}]}
+    summary = planted.summary_of(vegetation, {})
+    summary["metadata"]["products"] = {"1999-01-16": None}
+    assert read_series(summary, "it.json").dates == ("2020-01-16",)
+    summary["metadata"]["products"] = {"1999-01-16": lineage}
+    with pytest.raises(TigerbushError, match=r"^it\.json is no summary of a site"):
+        read_series(summary, "it.json")
 
 
 QUALITY = {

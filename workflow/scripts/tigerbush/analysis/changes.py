@@ -166,6 +166,8 @@ def memory(values: Array) -> float:
     """
     residual = _residuals(values).ravel()
     number = np.isfinite(residual).sum()
+    # a scale of 1, or the squares of huge numbers would be infinite
+    residual /= np.nanmax(np.abs(residual)) or 1.0
     products = residual[1:] * residual[:-1]
     variance = np.nanmean(residual**2)
     if np.isfinite(products).sum() < LEAST_PAIRS or not variance:
@@ -186,7 +188,7 @@ def inflation(weights: Array, memory: float) -> float:
     Returns
     -------
     float
-        The variance of the sum by that with independent years.
+        The variance of the sum by that with independent years; 1 where no weight differs from 0.
     """
     from scipy.signal import lfilter
 
@@ -194,7 +196,8 @@ def inflation(weights: Array, memory: float) -> float:
         before = lfilter([0, memory], [1, -memory], weights)
         return float((weights**2 + 2 * weights * before).sum())
 
-    return max(variance(weights.ravel()) / variance(weights), 1.0)
+    within = variance(weights)
+    return max(variance(weights.ravel()) / within, 1.0) if within else 1.0
 
 
 def mann_kendall(values: Array, inflation: float = 1.0) -> float | None:

@@ -62,7 +62,7 @@ class NullModel:
         return sizes, np.sqrt(np.diag(covariance))
 
     def effects_and_covariance(self, columns: Array) -> tuple[Array, Array]:
-        """Estimate sizes of columns of the mean, (n, k) float64, by generalised least squares: (k,) and (k, k) arrays."""
+        """Estimate sizes of columns, (n, k) float64, of the mean by generalised least squares: (k,) and (k, k)."""
         rate, intensity = np.exp(self.evidence.rate[0]), float(self.evidence.intensity[0])
         cell = self.test.cell(np.full(len(self.test.between), rate), intensity)
         others = removing(columns) @ np.column_stack([self.test.means, self.test.arc])

@@ -5,8 +5,8 @@
 with m = level + trend + curvature + season + what else is known to move it. Without curvature a decline that is no
 straight line would look like a process that never returns. The mean and s2 are profiled out (restricted likelihood,
 which removes most of the bias that they cause); what remains is a grid of rates, so that thousands of bootstrap series
-are fitted at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart. Whether the rate
-falls is another question, of `tigerbush.analysis.slowing`.
+are fitted at once. Rates are bounded to 0.03 .. 4 per step, beyond which series do not tell them apart. Whether the
+rate falls is another question, of `tigerbush.analysis.slowing`.
 """
 
 from dataclasses import dataclass

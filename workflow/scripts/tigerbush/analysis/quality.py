@@ -33,7 +33,9 @@ def data_quality(products: Mapping[str, Mapping]) -> dict:
     """
     names = [name for lineage in products.values() for name in lineage.get("products", ())]
     told = [lineage for lineage in products.values() if "unmasked" in lineage]
-    masked = [name for lineage in told for name in lineage["products"] if name not in lineage["unmasked"]]
+    masked = [
+        name for lineage in told for name in lineage.get("products", ()) if name not in lineage["unmasked"]
+    ]
     return {
         "products": len(names),
         "levels": _levels(names),
@@ -71,7 +73,7 @@ def date_rows(analysis: Mapping) -> list[dict]:
         {
             "date": day,
             "missing": reasons.get(day),
-            **_of_products(lineages.get(day, {})),
+            **_of_products(lineages.get(day) or {}),
             "n_sub_images": number,
             "n_obs": n_obs,
             "masked": completeness.get("masked", {}).get(day),

@@ -124,6 +124,7 @@ def _read(contents: Mapping) -> SiteSeries:
     usual = np.median(between) if len(between) else 1.0
     positions = np.concatenate([[0], np.cumsum(np.maximum(np.rint(between / usual), 1))]).astype(int)
     metadata = dict(contents.get("metadata") or {})
+    _check_lineages(metadata.get("products") or {})
     records = [vegetation.get(day) or [] for day in dates]
     columns = [numbered(map(_place, parts)) for parts in records]
     places = sorted({place for date_places in columns for place in date_places})
@@ -177,6 +178,15 @@ def _table(
             if value is not None:
                 row[column] = value
     return table
+
+
+def _check_lineages(products: Mapping) -> None:
+    """Refuse lineages of dates that have no lists of names."""
+    for day, lineage in products.items():
+        for key in ("products", "unmasked"):
+            names = (lineage or {}).get(key, [])
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise TypeError(f"{key} of {day} is no list of names")
 
 
 def _acquired(dates: Sequence[str], nominal: Array, products: Mapping) -> Array:

@@ -56,7 +56,7 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
         "series": table,
         "changes": changes_of(table, series.days_per_step),
         "completeness": _completeness(series),
-        "data_quality": data_quality(series.metadata.get("products") or {}),
+        "data_quality": data_quality(_lineages(series)),
         "early_warning": early_warning(treated, used, surrogates_needed(sites, **settings["fdr"])),
         "sub_images": sub_image_trends(series, used),
         "weather": {"lagged_correlation": _lags(series)},
@@ -153,7 +153,7 @@ def _series(series: SiteSeries) -> dict:
 def _completeness(series: SiteSeries) -> dict:
     tables = list(series.vegetation.values())
     number = np.max([np.isfinite(table).sum(axis=1) for table in tables], axis=0)
-    products = series.metadata.get("products") or {}
+    products = _lineages(series)
     return {
         "dates": len(series.dates),
         "with_data": int(series.with_data.sum()),
@@ -161,6 +161,11 @@ def _completeness(series: SiteSeries) -> dict:
         "n_obs": None if series.n_obs is None else site_mean(series.n_obs)[0],
         "products": {day: len(lineage.get("products", [])) for day, lineage in products.items()},
     }
+
+
+def _lineages(series: SiteSeries) -> dict[str, Mapping]:
+    """Return the lineage of each date that the summary names products of."""
+    return {day: lineage or {} for day, lineage in (series.metadata.get("products") or {}).items()}
 
 
 def _lags(series: SiteSeries) -> dict:
