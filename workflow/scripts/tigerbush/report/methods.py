@@ -58,6 +58,11 @@ REFERENCES = (
         "10.1086/342078",
     ),
     (
+        "Andrews & Ploberger 1994, Optimal tests when a nuisance parameter is present only under the alternative. "
+        "Econometrica 62, 1383.",
+        "10.2307/2951753",
+    ),
+    (
         "Hirsch & Slack 1984, A nonparametric trend test for seasonal data with serial dependence. Water Resources "
         "Research 20, 727.",
         "10.1029/WR020i006p00727",
@@ -72,6 +77,13 @@ REFERENCES = (
         "dependency. Annals of Statistics 29, 1165.",
         "10.1214/aos/1013699998",
     ),
+)
+
+
+TEST = (
+    "Slowing down is tested by the likelihood of a restoring rate that falls, against that of a constant one, averaged over "
+    "their sizes (Andrews & Ploberger 1994). Both allow for a season that drifts and differs from year to year, a trend "
+    "that curves, steps, noise whose intensity changes, and noise of observations in proportion to 1 / their number."
 )
 
 
@@ -95,10 +107,11 @@ def methods(analysis: Mapping) -> list[str]:
         "Changes compare the first and the last years in the calendar months that both have. Their 95 % intervals are "
         "those of the variation between years; trends are tested by the seasonal Mann–Kendall test (Hirsch & Slack "
         "1984), and slopes are medians of those between years of the same month.",
+        *([] if MODES[settings["mode"]].fills_gaps else [TEST]),
         f"Indicators are computed in moving windows of {settings['window']:g} of the series (Dakos et al. "
-        f"2012). Their trends are tested against at least {settings['surrogates']} surrogates of each of two kinds, "
-        "AR(1) processes and phase-randomised series (Theiler et al. 1992), with the same gaps, detrending and "
-        "windows.",
+        f"2012). Their trends are tested against {settings['surrogates']} surrogates of each of two kinds, "
+        "series of the same process at a constant rate and phase-randomised series (Theiler et al. 1992), with the same "
+        "gaps, detrending and windows.",
         "Restoring rates are estimated from the autocorrelation, from the variance (Smith et al. 2022), and by a "
         "seasonal Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with "
         "bootstrap confidence intervals.",
@@ -117,10 +130,11 @@ def references_of(analysis: Mapping) -> list[tuple[str, str]]:
 def methods_over_sites(comparison: Mapping) -> list[str]:
     """State how sites were compared."""
     return [
-        "Each site has one test: the trend of the pre-specified primary indicator (analysis.primary), against AR(1) "
-        "surrogates.",
-        f"p-values are adjusted by {comparison['method']} for {comparison['n_tests']} tests (false discovery rate); a "
-        f"sign of slowing down is an adjusted p-value, q, of at most {comparison['q']:g}.",
+        "Each site has one test, the pre-specified one (analysis.primary), against surrogates of its own record without "
+        "slowing.",
+        f"p-values are adjusted by {comparison['method']} for {comparison['n_tests']} tests (false discovery rate). A site "
+        f"shows a sign of slowing down if its adjusted p-value, q, is at most {comparison['q']:g} and its own analysis finds "
+        "nothing else that explains it.",
         "Sub-images are parts of a site and are not tested separately.",
         "There is no combined score of indicators. Each site's own report shows all of them.",
     ]
