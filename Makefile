@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test fuzz mutants prove same-numbers lint docs bench bench-jobs calibrate image lock clean
+.PHONY: help env demo test fuzz mutants prove same-numbers lint docs bench bench-jobs calibrate conclusions image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,9 @@ bench: $(VENV)/.dev ## measure speed and memory (minutes; ROWS=centrality,dag se
 
 bench-jobs: $(VENV)/.dev ## measure the resources of each job, for the model of ./tigerbush plan
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
+
+conclusions: $(VENV)/.dev ## what is concluded about records whose truth is known, for docs/evidence.md (hours; ARGS="--records 20 --only step")
+	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 $(BIN)/python -m bench.conclusions $(ARGS)
 
 calibrate: $(VENV)/.dev ## measure false alarms and power of the early-warning tests, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
 	PYTHONPATH=workflow/scripts $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
