@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from tigerbush.analysis.assessment import FEW, Assessment
 from tigerbush.analysis.detrend import harmonics_of, mean_columns, removing
+from tigerbush.analysis.early_warning import Record, Treatment, trends_of_indicators
 from tigerbush.analysis.null_model import fit_null, single_seasons
 from tigerbush.analysis.rain import anomalies
 from tigerbush.analysis.red_noise import red_noise_rate
@@ -71,8 +72,9 @@ def rain_as_driver(assessment: Assessment, series: SiteSeries, random: np.random
     Returns
     -------
     dict
-        explained (share of the deseasonalised variance of the vegetation that remembered rain explains), falling_rate
-        (evidence and p of the rain's own anomalies: its memory grows), rate_under_red_noise (see `red_noise_rate`).
+        explained (share of the deseasonalised variance of the vegetation that remembered rain explains); of rain itself
+        (square roots): falling_rate (evidence and p: its memory grows) and indicators (tau and p of autocorrelation and
+        variance); rate_under_red_noise (see `red_noise_rate`).
     """
     record, columns = assessment.record, assessment.circumstances.rain
     base = mean_columns(record.days, assessment.harmonics, assessment.columns)
@@ -89,12 +91,19 @@ def rain_as_driver(assessment: Assessment, series: SiteSeries, random: np.random
         mean_columns(days, harmonics),
         seasons=single_seasons(days, rain[known], harmonics),
     )
+    own = Record(rain[known], days, series.positions[known], series.days_per_step)
+    indicators, _ = trends_of_indicators(
+        own, Treatment(), null.simulate(FEW, random), random, ("ar1", "variance"), phase=False
+    )
     memory = float(np.exp(null.evidence.rate[0])) / series.days_per_step
     return {
         "explained": float(1 - (left @ left) / (rest @ rest)),
         "falling_rate": {
             "evidence": float(null.evidence.slowing[0]),
             "p": null.p(FEW, random)[0],
+        },
+        "indicators": {
+            name: {"tau": each["tau"], "p": each["p"]["ar1"]} for name, each in indicators.items()
         },
         "rate_under_red_noise": red_noise_rate(
             record.days, record.days_per_step, record.values, base, memory

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.null_model import LEVEL, NullModel
+from tigerbush.analysis.null_model import NullModel
 from tigerbush.analysis.surrogates import p_value
 
 Array = NDArray[np.float64]
 
 MOST = 3
-SURROGATES = 199
+# a step is called one only where it is clear; the test of slowing allows for others
+SURROGATES, LEVEL = 199, 0.01
 # standard errors on either side of a 95 % interval
 BOUND = 1.96
 # what the log likelihood of other places may lack in a 95 % interval (Eo & Morley 2015, Quantitative Economics 6, 463)
