@@ -6,11 +6,14 @@ Sub-images share the weather and the scenes of their site: they are not replicat
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tigerbush.analysis.early_warning import LEAST_DATES, Record, Treatment, Windows, refusal, varies
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.analysis.series import SiteSeries
 from tigerbush.pyveg import MODES
+
+Array = NDArray[np.float64]
 
 # a fit of each window of each sub-image would take minutes
 TOO_SLOW = ("rate_ou",)
@@ -48,18 +51,21 @@ def sub_image_trends(series: SiteSeries, settings: Mapping) -> dict:
         return result
     treatment = Treatment(*(settings[key] for key in ("window", "bandwidth", "harmonics", "detrending")))
     names = [name for name in INDICATORS if name not in TOO_SLOW]
-    columns = [_trends(series, column, treatment, names, minimum) for column in table.T]
-    return result | {"tau": {name: [taus.get(name) for taus in columns] for name in names}}
+    taus = np.full((len(names), table.shape[1]), np.nan)
+    # those with the same dates share the matrix that detrends them
+    for present in np.unique(np.isfinite(table), axis=1).T:
+        columns = np.flatnonzero((np.isfinite(table) == present[:, None]).all(axis=0))
+        if present.sum() > minimum:
+            taus[:, columns] = _taus(series, table[:, columns], present, treatment, names)
+    return result | {"tau": dict(zip(names, taus, strict=True))}
 
 
-def _trends(
-    series: SiteSeries, column: np.ndarray, treatment: Treatment, names: list[str], minimum: int
-) -> dict[str, float]:
-    present = np.isfinite(column)
-    if present.sum() <= minimum:
-        return {}
-    record = Record(column[present], series.days[present], series.positions[present], series.days_per_step)
-    if not varies(record, treatment, float(np.abs(record.values).max())):
-        return {}
-    taus = Windows(record, treatment).taus(record.values[None], names)
-    return {name: float(tau[0]) for name, tau in taus.items()}
+def _taus(
+    series: SiteSeries, columns: Array, present: NDArray[np.bool_], treatment: Treatment, names: list[str]
+) -> Array:
+    """Return tau of sub-images with the same dates, (indicators, sub-images); NaN where nothing varies."""
+    values = columns[present].T
+    times = series.days[present], series.positions[present], series.days_per_step
+    taus = Windows(Record(values[0], *times), treatment).taus(values, names)
+    vary = [varies(Record(own, *times), treatment, float(np.abs(own).max())) for own in values]
+    return np.where(vary, [taus[name] for name in names], np.nan)
