@@ -91,13 +91,17 @@ class Assessment:
         )
 
     @cached_property
+    def first(self) -> NullModel:
+        """The null model before any step is known."""
+        return self.fit(self.circumstances.sensors, steps=self.steps)
+
+    @cached_property
     def found(self) -> tuple[list[Step], Array]:
         """The steps of the mean, and their columns."""
         number = len(self.record.values)
         if not self.steps:
             return [], np.empty((number, 0))
-        first = self.fit(self.circumstances.sensors)
-        return find_steps(first.with_columns, number, self.seed("steps"))
+        return find_steps(self.first.with_columns, number, self.seed("steps"))
 
     @property
     def columns(self) -> Array:
@@ -107,7 +111,7 @@ class Assessment:
     @cached_property
     def null(self) -> NullModel:
         """The null model, with sensors and steps."""
-        return self.fit(self.columns, steps=self.steps)
+        return self.fit(self.columns) if self.found[0] else self.first
 
     def _p(self, name: str, columns: Array, **options: bool) -> float | None:
         return self.question(self.fit(columns, **options), columns, FEW, self.seed(name))

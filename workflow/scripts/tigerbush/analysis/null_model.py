@@ -52,6 +52,8 @@ class NullModel:
     def with_columns(self, columns: Array) -> "NullModel":
         """Return the model of the same shares with more columns of the mean, (n, k) float64."""
         test = self.test
+        if not columns.size:
+            return self
         means = np.column_stack([test.means, columns])
         same = test.days, test.days_per_step, means, test.noise, test.seasons, test.season_spread
         return replace(self, test=SlowingTest(*same))
