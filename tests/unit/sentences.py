@@ -16,11 +16,9 @@ from sentences_of_methods import (
 )
 from sentences_of_pattern import PATTERN_SHOWN, SPATIAL
 from sentences_of_warning import (
-    DISAGREEMENT,
     NOT_ASSESSED,
-    POWER,
     REFUSED,
-    TESTED,
+    WARNED,
     WARNING,
     WARNING_NULLS,
     WARNING_REFUSED,
@@ -234,9 +232,7 @@ FOUND = [
     COVERAGE,
     *CHANGED,
     *PATTERN_CHANGED,
-    TESTED,
-    *DISAGREEMENT.values(),
-    POWER,
+    *WARNED,
 ]
 FOUND_REFUSED = [*FOUND[:14], f"Early warning is not assessed. {NOT_ASSESSED}"]
 ANALYSIS = {

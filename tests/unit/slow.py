@@ -7,36 +7,38 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import kurtosis, pearsonr, skew
 
 YEAR = 365.2425
-# grids of rate times step from 0.03 to 4, and of changes of ln(rate)
+# grid of rate times step from 0.03 to 4
 RATES = [0.03 * (4 / 0.03) ** (k / 24) for k in range(25)]
-CHANGES = [-4 + k / 2 for k in range(17)]
 DIRECTIONS = {
     "ar1": 1, "variance": 1, "skewness": 0, "kurtosis": 0, "lag2": 1,
     "rate_from_ar1": -1, "rate_from_variance": -1, "rate_ou": -1,
 }  # fmt: skip
 
 
-def regressors(days, harmonics, degree):
-    """Regressors, row by row: level, powers of time, and annual harmonics."""
+def regressors(days, harmonics, degree, drift=False):
+    """Regressors, row by row: level, powers of time, and annual harmonics, with drift those times time as well."""
     middle, length = sum(days) / len(days), max(days) - min(days)
     rows = []
     for day in days:
         angles = [2 * math.pi * (k + 1) * day / YEAR for k in range(harmonics)]
         powers = [((day - middle) / length) ** k for k in range(degree + 1)]
-        rows.append([*powers, *map(math.cos, angles), *map(math.sin, angles)])
+        season = [*map(math.cos, angles), *map(math.sin, angles)]
+        drifting = [(day - middle) / length * wave for wave in season] if drift else []
+        rows.append([*powers, *season, *drifting])
     return np.array(rows)
 
 
-def rest_of(days, values, harmonics, degree=1):
-    """Residuals (n,) or (b, n) after removing level, line and season."""
-    means = regressors(days, harmonics, degree)
+def rest_of(days, values, harmonics, degree=1, drift=False, columns=None):
+    """Residuals (n,) or (b, n) after removing level, line, season and columns (n, k)."""
+    means = regressors(days, harmonics, degree, drift)
+    means = means if columns is None else np.column_stack([means, columns])
     fitted, *_ = np.linalg.lstsq(means, np.atleast_2d(values).T, rcond=None)
     return values - (means @ fitted).T.reshape(np.shape(values))
 
 
-def detrended(days, values, bandwidth, harmonics):
-    """Residuals (n,) or (b, n) after removing line, season, and then the Gaussian kernel mean."""
-    rest = rest_of(days, values, harmonics)
+def detrended(days, values, bandwidth, harmonics, columns=None):
+    """Residuals (n,) or (b, n) after removing line, drifting season, columns, and then the Gaussian kernel mean."""
+    rest = rest_of(days, values, harmonics, drift=True, columns=columns)
     # quartiles of the kernel at a quarter of the bandwidth
     width = bandwidth * (days[-1] - days[0]) * 0.25 / 0.6744897501960817
     smooth = []
@@ -148,9 +150,9 @@ def waves(values, phases):
     return total
 
 
-def phase_surrogates(days, values, places, harmonics, size, random):
+def phase_surrogates(days, values, places, harmonics, size, random, columns=None):
     """Series with the spectrum of the residuals, whose gaps are interpolated for it and left out again; (size, n)."""
-    rest = rest_of(days, values, harmonics)
+    rest = rest_of(days, values, harmonics, drift=True, columns=columns)
     places = np.asarray(places) - places[0]
     filled = np.interp(range(places[-1] + 1), places, rest)
     draws = random.random((size, len(filled) // 2 + 1))
@@ -158,83 +160,47 @@ def phase_surrogates(days, values, places, harmonics, size, random):
 
 
 class Process:
-    """Restricted likelihood of constant and changing rates, with dense matrices."""
+    """Restricted likelihood of constant rates, with dense matrices."""
 
-    def __init__(self, days, step, harmonics, noise=None):
+    def __init__(self, days, step, means, noise=None):
         self.days, self.step = np.asarray(days), step
-        self.means = regressors(days, harmonics, 2)
-        # variance of each observation's noise, relative to the stationary variance at the first rate
+        middle = self.days - np.mean(days)
+        self.means = np.column_stack([means, middle**2 / max(middle) ** 2])
+        # variance of each observation's noise, relative to the stationary variance
         self.noise = np.zeros(len(days)) if noise is None else np.asarray(noise)
-        self.factors = {}
 
-    def rates(self, rate, change):
-        """Rate of each step, 1/day: rate exp(change (t - middle) / length), bounded."""
-        first, length = self.days[0], self.days[-1] - self.days[0]
-        rates = []
-        for start, end in zip(self.days[:-1], self.days[1:], strict=True):
-            course = ((start + end) / 2 - first) / length - 0.5
-            rates.append(min(max(RATES[rate] * math.exp(CHANGES[change] * course), 0.03), 4.0) / self.step)
-        return rates
-
-    def covariance(self, rate, change):
-        rates = self.rates(rate, change)
-        variance, passed = [1 / (2 * rates[0])], [0.0]
-        for per_day, between in zip(rates, np.diff(self.days), strict=True):
-            kept = math.exp(-per_day * between)
-            variance.append(kept**2 * variance[-1] + (1 - kept**2) / (2 * per_day))
-            passed.append(passed[-1] + per_day * between)
-        earlier = np.minimum.outer(range(len(variance)), range(len(variance)))
-        matrix = np.array(variance)[earlier] * np.exp(-np.abs(np.subtract.outer(passed, passed)))
-        return matrix + np.diag(self.noise * variance[0])
-
-    def score(self, values, rate, change):
-        """Log-likelihood of series (b, n): -1/2 ((n - means) ln(rest C^-1 rest) + ln |C| + ln |X' C^-1 X|)."""
-        if (rate, change) not in self.factors:
-            factor = np.linalg.cholesky(self.covariance(rate, change))
-            means = np.linalg.solve(factor, self.means)
+    def scores(self, values):
+        """Log-likelihood of all rates, (25, b): -1/2 ((n - means) ln(rest C^-1 rest) + ln |C| + ln |X' C^-1 X|)."""
+        apart, rows = np.abs(np.subtract.outer(self.days, self.days)), []
+        for rate in RATES:
+            per_day = rate / self.step
+            matrix = (np.exp(-per_day * apart) + np.diag(self.noise)) / (2 * per_day)
+            factor = np.linalg.cholesky(matrix)
+            white, means = np.linalg.solve(factor, values.T), np.linalg.solve(factor, self.means)
+            rest = white - means @ np.linalg.solve(means.T @ means, means.T @ white)
             logs = 2 * np.log(np.diag(factor)).sum() + np.linalg.slogdet(means.T @ means)[1]
-            self.factors[rate, change] = np.linalg.inv(factor), means, logs
-        inverse, means, logs = self.factors[rate, change]
-        white = inverse @ values.T
-        rest = white - means @ np.linalg.solve(means.T @ means, means.T @ white)
-        return -0.5 * ((len(self.days) - means.shape[1]) * np.log((rest**2).sum(axis=0)) + logs)
-
-    def scores(self, values, change=8):
-        """Log-likelihood of all rates, (25, b); change 8 is none."""
-        return np.array([self.score(values, rate, change) for rate in range(25)])
+            rows.append(
+                -0.5 * ((len(self.days) - means.shape[1]) * np.log((rest**2).sum(axis=0)) + logs)
+            )
+        return np.array(rows)
 
     def fit(self, values):
-        """Position of the best constant rate, and the deviance of each rate, (b,) and (25, b)."""
+        """Position of the best rate, and the deviance of each rate, (b,) and (25, b)."""
         scores = self.scores(values)
         best = [top(column) for column in scores.T]
         ahead = 2 * (np.array([greatest for greatest, _ in best]) - scores)
         return np.array([where for _, where in best]), ahead
 
-    def fit_change(self, values):
-        """Profile likelihood of each change (17, b), its maximum, and the change there."""
-        profile = np.array([[top(column)[0] for column in self.scores(values, k).T] for k in range(17)])
-        best = [top(column) for column in profile.T]
-        change = np.array([-4 + where / 2 for _, where in best])
-        return profile, np.array([greatest for greatest, _ in best]), change
-
-    def roots(self, values):
-        """Signed roots of the likelihood ratio for a changing rate."""
-        profile, greatest, change = self.fit_change(values)
-        return np.array(
-            [math.copysign(math.sqrt(max(2 * (highest - steady), 0)), sign) for highest, steady, sign in
-             zip(greatest, profile[8], change, strict=True)]
-        )  # fmt: skip
-
-    def simulate(self, rate, change, size, random):
+    def simulate(self, rate, size, random):
         """Simulated series, drawn in the order of the dates, with observation noise drawn after them; (size, n)."""
-        rates, draws = self.rates(rate, change), random.standard_normal((len(self.days), size))
-        series = [draws[0] / math.sqrt(2 * rates[0])]
-        for draw, per_day, between in zip(draws[1:], rates, np.diff(self.days), strict=True):
+        per_day, draws = RATES[rate] / self.step, random.standard_normal((len(self.days), size))
+        series = [draws[0] / math.sqrt(2 * per_day)]
+        for draw, between in zip(draws[1:], np.diff(self.days), strict=True):
             kept = math.exp(-per_day * between)
             series.append(kept * series[-1] + draw * math.sqrt((1 - kept**2) / (2 * per_day)))
         series = np.transpose(series)
         if self.noise.any():
-            series = series + np.sqrt(self.noise / (2 * rates[0])) * random.standard_normal(series.shape)
+            series = series + np.sqrt(self.noise / (2 * per_day)) * random.standard_normal(series.shape)
         return series
 
 
@@ -257,38 +223,20 @@ def crossings(grid, ahead, limit):
 
 
 def fit_site(process, values, size, random):
-    """The restoring rate with its bounds and tests."""
-    series = values[None]
-    where, ahead = process.fit(series)
-    profile, greatest, change = process.fit_change(series)
-    bias = np.median(process.fit(process.simulate(round(where[0]), 8, size, random))[0]) - round(where[0])
+    """The restoring rate with its bounds."""
+    where, ahead = process.fit(values[None])
+    bias = np.median(process.fit(process.simulate(round(where[0]), size, random))[0]) - round(where[0])
     null = min(max(round(where[0] - bias), 0), 24)
-    drawn = process.simulate(null, 8, size, random)
-    limit = np.quantile(process.fit(drawn)[1][null], 0.95)
-    roots, root = process.roots(drawn), process.roots(series)[0]
-    nearest = int(np.argmin([abs(value - change[0]) for value in CHANGES]))
-    changed = process.fit_change(process.simulate(null, nearest, size, random))
-    change_limit = np.quantile(2 * (changed[1] - changed[0][nearest]), 0.95)
+    limit = np.quantile(process.fit(process.simulate(null, size, random))[1][null], 0.95)
     low, high = crossings([math.log(rate / process.step) for rate in RATES], ahead[:, 0], limit)
-    years = (process.days[-1] - process.days[0]) / YEAR
     inside = min(max(where[0] - bias, 0), 24)
-    trends = crossings([value / years for value in CHANGES], 2 * (greatest[0] - profile[:, 0]), change_limit)
     return {
         "rate": 0.03 * (4 / 0.03) ** (inside / 24) / process.step,
         "low": None if low is None else math.exp(low),
         "high": None if high is None else math.exp(high),
         "unit": "1/day",
-        "trend": change[0] / years,
-        "trend_low": trends[0],
-        "trend_high": trends[1],
-        "trend_unit": "change of ln(rate) per year",
-        "p_trend": share_as_far(root, roots, -1),
-        "p_trend_two_sided": share_as_far(abs(root), np.abs(roots), 1),
         "bootstrap": size,
         "converged": bool(0 < where[0] < 24),
-        "null_rate": RATES[null] / process.step,
-        "null": null,
-        "root": root,
     }
 
 
@@ -306,26 +254,13 @@ def equal_draw(table, number, random):
     return np.array(drawn)
 
 
-def early_warning(
-    values, places, days, step, random, *, detrend, harmonics, width, size, extra=(), noise=None
-):
-    """Indicators with tau and both p-values, and the restoring rate; random draws in the order of the analysis."""
-    process = Process(days, step, harmonics, noise)
-    rate = fit_site(process, values, size, random)
-    null, root = rate.pop("null"), rate.pop("root")
+def trends(values, places, days, step, surrogates, phases, *, detrend, width):
+    """Indicators with tau and its p against surrogates of both kinds."""
     computed = indicators(detrend(values[None]), places, days, width, step)
     observed = taus(computed)
-
-    def taus_of(series):
-        return taus(indicators(detrend(series), places, days, width, step))
-
-    ar1 = taus_of(process.simulate(null, 8, size, random))
-    drawn = phase_surrogates(days, values, places, harmonics, size, random)
-    phase = taus_of(drawn)
-    complete = places[-1] - places[0] + 1 == len(places)
-    rate["p_trend_phase"] = share_as_far(root, process.roots(drawn), -1) if complete else None
-    for name, more in extra:
-        ar1[name] = [*ar1[name], *taus_of(process.simulate(null, 8, more, random))[name]]
+    ar1, phase = (
+        taus(indicators(detrend(series), places, days, width, step)) for series in (surrogates, phases)
+    )
     return {
         name: {
             "values": computed[name][0],
@@ -335,10 +270,10 @@ def early_warning(
                 "ar1": share_as_far(observed[name][0], ar1[name], direction),
                 "phase": share_as_far(observed[name][0], phase[name], direction),
             },
-            "surrogates": len(ar1[name]),
+            "surrogates": len(surrogates),
         }
         for name, direction in DIRECTIONS.items()
-    }, rate
+    }
 
 
 def best_exponential(times, values):

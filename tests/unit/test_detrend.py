@@ -12,6 +12,9 @@ from tigerbush.analysis.detrend import (
     design,
     gaussian_operator,
     harmonics_of,
+    independent,
+    mean_columns,
+    removing,
     stl_operator,
     stl_windows,
 )
@@ -60,6 +63,10 @@ def test_the_regressors_are_level_powers_of_time_and_waves_of_the_year():
     for harmonics, degree in ((0, 1), (1, 2), (3, 1)):
         expected = slow.regressors(DAYS.tolist(), harmonics, degree)
         np.testing.assert_allclose(design(DAYS, harmonics, degree), expected, rtol=1e-9, atol=1e-12)
+        drifting = slow.regressors(DAYS.tolist(), harmonics, degree, drift=True)
+        np.testing.assert_allclose(
+            design(DAYS, harmonics, degree, drift=True), drifting, rtol=1e-9, atol=1e-12
+        )
     # a line unless another degree is asked for
     np.testing.assert_array_equal(design(DAYS, 2), design(DAYS, 2, 1))
     assert design(np.array([5.0]), 1).tolist() == [
@@ -76,12 +83,29 @@ def test_line_season_and_kernel_mean_are_taken_off(bandwidth, harmonics):
     season = 3 * np.cos(2 * np.pi * DAYS / YEAR + 1) if harmonics else 0
     flat = gaussian_operator(DAYS, bandwidth, harmonics) @ (5 + 0.01 * DAYS + season)
     np.testing.assert_allclose(flat, 0, atol=1e-9)
+    # a season that grows and comes later goes as well
+    growing = (DAYS - DAYS[0]) * np.cos(2 * np.pi * DAYS / YEAR + 0.5) if harmonics else 0 * DAYS
+    np.testing.assert_allclose(gaussian_operator(DAYS, bandwidth, harmonics) @ growing, 0, atol=1e-9)
+
+
+def test_columns_that_depend_on_each_other_are_removed_once():
+    """A step that is the sum of two sensors, and one of them twice."""
+    first, second = (np.arange(57) % 3 == 0) * 1.0, (np.arange(57) % 3 == 1) * 1.0
+    columns = np.column_stack([first, second, first + second, 4 * first])
+    values = np.random.default_rng(0).standard_normal(57)
+    expected = slow.rest_of(DAYS, values, 1, drift=True, columns=np.column_stack([first, second]))
+    means = mean_columns(DAYS, 1, columns)
+    assert means.shape == (57, 2 + 4 + 4) and independent(means).shape == (57, 2 + 4 + 2)
+    np.testing.assert_allclose(removing(means) @ values, expected, atol=1e-11)
+    np.testing.assert_allclose(gaussian_operator(DAYS, 0, 1, columns) @ values, expected, atol=1e-11)
+    still = slow.rest_of(DAYS, values, 1)
+    np.testing.assert_allclose(removing(mean_columns(DAYS, 1, drift=False)) @ values, still, atol=1e-11)
 
 
 def test_without_a_bandwidth_there_is_no_kernel_mean():
     values = np.random.default_rng(0).standard_normal(len(DAYS))
     residuals = gaussian_operator(DAYS, 0, 2) @ values
-    np.testing.assert_allclose(residuals, slow.rest_of(DAYS, values, 2), atol=1e-11)
+    np.testing.assert_allclose(residuals, slow.rest_of(DAYS, values, 2, drift=True), atol=1e-11)
     # a parabola stays
     bent = (DAYS - DAYS.mean()) ** 2 / 1e5
     assert np.ptp(gaussian_operator(DAYS, 0, 0) @ bent) > 5

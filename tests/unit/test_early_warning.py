@@ -1,5 +1,7 @@
 """The parts of early warning: windows, surrogates with gaps, other treatments, verdicts and sentences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,11 +12,10 @@ from tigerbush.analysis.early_warning import (
     Record,
     Treatment,
     Windows,
-    analyse_record,
-    power_sentence,
     refusal,
     sensitivity,
     spread_of_draws,
+    trends_of_indicators,
     verdicts,
 )
 
@@ -111,26 +112,41 @@ def test_an_indicator_that_no_window_bears_has_no_p():
     """Of every three periods one is there: no pair of neighbours in any window."""
     places = np.arange(0, 90, 3)
     record = Record(np.sin(places**1.5), places * STEP, places, STEP)
-    indicators, _ = analyse_record(record, Treatment(), 19, np.random.default_rng(3), ("ar1", "variance"))
+    random = np.random.default_rng(3)
+    drawn = random.standard_normal((19, 30))
+    indicators, _ = trends_of_indicators(record, Treatment(), drawn, random, ("ar1", "variance"))
     assert list(indicators) == ["ar1", "variance"]
     assert indicators["ar1"]["p"] == {"ar1": None, "phase": None}
     assert np.isnan(indicators["ar1"]["tau"]) and np.isnan(indicators["ar1"]["values"]).all()
     assert all(0 < p <= 1 for p in indicators["variance"]["p"].values())
 
 
-@pytest.mark.parametrize(("wanted", "number"), [(18, 19), (19, 19), (20, 20), (50, 50)])
-def test_more_surrogates_go_on_where_the_others_ended(wanted, number):
-    random = np.random.default_rng(3)
-    more, _ = analyse_record(RECORD, Treatment(), 19, random, ("variance", "ar1"), extra={"variance": wanted})
-    assert (more["variance"]["surrogates"], more["ar1"]["surrogates"]) == (number, 19)
-    after = random.random()
-    same = np.random.default_rng(3)
-    plain, _ = analyse_record(RECORD, Treatment(), 19, same, ("variance", "ar1"))
-    assert plain["variance"]["surrogates"] == 19
-    assert plain["ar1"]["p"] == more["ar1"]["p"]
-    # each value of each of them is a draw
-    same.standard_normal((45, number - 19))
-    assert same.random() == after
+def test_steps_and_sensors_are_taken_off_with_the_trend():
+    """From the record and from both kinds of surrogates."""
+    columns = np.column_stack([np.arange(45) >= 20, np.arange(45) % 3 == 0]).astype(float)
+    record = replace(RECORD, values=VALUES + columns @ [40, -9], columns=columns)
+    drawn = np.random.default_rng(3).standard_normal((9, 45))
+    indicators, taus = trends_of_indicators(record, Treatment(), drawn, np.random.default_rng(4))
+    phases = slow.phase_surrogates(
+        DAYS, record.values, PLACES.tolist(), 2, 9, np.random.default_rng(4), columns
+    )
+    expected = slow.trends(
+        VALUES, PLACES.tolist(), DAYS, STEP, drawn, phases,
+        detrend=lambda series: slow.detrended(DAYS, series, 0.3, 2, columns), width=24,
+    )  # fmt: skip
+    for name, fields in expected.items():
+        same = {"label": indicators[name]["label"], "ends": indicators[name]["ends"].tolist(), **fields}
+        assert_same(indicators[name] | {"ends": same["ends"]}, same, 1e-7, name)
+        direction = fields["direction"]
+        assert slow.share_as_far(fields["tau"], taus[name], direction) == fields["p"]["ar1"]
+    without, _ = trends_of_indicators(
+        record, Treatment(), drawn, np.random.default_rng(4), ["ar1"], phase=False
+    )
+    assert without["ar1"]["p"] == {"ar1": indicators["ar1"]["p"]["ar1"], "phase": None}
+    # after STL they are taken off before it
+    stl = Windows(record, Treatment(detrending="stl")).operator @ record.values
+    rest = VALUES - columns @ np.linalg.lstsq(columns, VALUES, rcond=None)[0]
+    np.testing.assert_allclose(stl, stl_operator(PLACES, 12) @ rest, atol=1e-9)
 
 
 def test_tau_for_other_windows_after_stl():
@@ -185,24 +201,11 @@ def test_what_speaks_for_slowing_down_and_what_against():
     assert not verdicts({"one": indicator(0.99)})["contradictory"]
 
 
-@pytest.mark.parametrize(
-    ("number", "share", "size"),
-    [
-        (0, 7, 36), (5, 7, 36), (36, 7, 36), (59, 7, 36), (60, 15, 60), (119, 15, 60), (120, 30, 120), (239, 30, 120),
-        (240, 63, 240), (1000, 63, 240),
-    ],
-)  # fmt: skip
-def test_the_power_is_that_of_the_next_shorter_series(number, share, size):
-    assert power_sentence(number) == (
-        f"an autocorrelation that rises from 0.3 to 0.9 is found in some {share} % of series of {size} dates."
-    )
-
-
-def test_short_series_are_refused_with_the_number_and_the_power():
+def test_short_series_are_refused_with_their_number():
     assert refusal(37, 36) is None
     assert refusal(61, 60) is None
     assert refusal(60, 61) == (
         "60 dates have data, and early warning needs more than 61 (analysis.minimum_dates): so short a series proves "
-        "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 15 % of series of 60 dates."
+        "nothing either way."
     )
     assert refusal(36, 36).startswith("36 dates have data, and early warning needs more than 36 (")

@@ -8,14 +8,12 @@ import sentences_of_methods
 import sentences_of_warning
 from sentences import ANALYSIS, SERIES
 from sentences_of_warning import WARNING
+from tigerbush.report.early_warning import conclusion, disagreement, early_warning
 from tigerbush.report.findings import (
     caveats,
     coverage,
-    disagreement,
-    early_warning,
     findings,
     median_error,
-    primary_sentence,
 )
 from tigerbush.report.methods import methods, methods_over_sites
 from tigerbush.report.words import number, p_value, sentence, with_minus
@@ -49,34 +47,66 @@ def test_coverage(present, mode, gaps, expected):
     assert coverage(analysis | {"series": {}}) == expected.partition(".")[0] + "."
 
 
-@pytest.mark.parametrize(("p", "sentence"), sentences_of_warning.VERDICTS)
-def test_the_verdict_follows_the_probabilities(p, sentence):
-    indicator = WARNING["indicators"]["ndvi"]["ar1"] | {"p": dict(zip(("ar1", "phase"), p, strict=True))}
-    assert primary_sentence("ndvi", indicator) == sentence
+@pytest.mark.parametrize(("fields", "sentence"), sentences_of_warning.VERDICTS)
+def test_the_conclusion_is_that_of_its_fields(fields, sentence):
+    p, sign, why, alternatives = fields
+    warning = WARNING | {"sign": sign, "why": why, "alternatives": alternatives}
+    assert conclusion(warning | {"primary": WARNING["primary"] | {"p": p}}) == sentence
 
 
-@pytest.mark.parametrize(
-    ("primary", "indicators"),
-    [
-        ({"variable": "ndvi", "indicator": "kurtosis"}, WARNING["indicators"]),
-        ({"variable": "ndvi_veg", "indicator": "ar1"}, WARNING["indicators"]),
-        (WARNING["primary"], {"ndvi": {"ar1": WARNING["indicators"]["ndvi"]["ar1"] | {"tau": None}}}),
-    ],
-)
-def test_nothing_is_tested_without_a_value(primary, indicators):
-    sentences = early_warning(
-        {"early_warning": WARNING | {"primary": primary, "indicators": indicators, "disagreement": {}}}
+@pytest.mark.parametrize(("why", "sentence"), sentences_of_warning.UNTESTED)
+def test_nothing_is_concluded_without_a_test(why, sentence):
+    untested = {"sign": None, "why": why, "primary": WARNING["primary"] | {"p": None, "surrogates": None}}
+    assert conclusion(WARNING | untested) == sentence
+
+
+def test_a_quiet_record_has_few_sentences():
+    """Whatever is at its level is told, and what is above it is not."""
+    season = WARNING["season"]["ndvi"] | {"p": 0.051, "yearly": {"changed_after": 2017, "p": 0.051}}
+    quiet = WARNING | {
+        "constant": [],
+        "steps": {"ndvi": []},
+        "noise": {"ndvi": {"change": 0.2, "low": -0.1, "high": 0.4}},
+        "season": {"ndvi": season},
+        "rain": {"explained": -0.004, "falling_rate": {"p": 0.05}},
+        "observations": [row | {"p": 0.051} for row in WARNING["observations"]],
+        "disagreement": {},
+        "family": {"p": 0.0004, "variables": 1},
+        "power": None,
+    }
+    rain = "Rain explains 0 % of the variance that season and trend leave; itself it has a growing memory (p = 0.050)."
+    family = "All indicators of 1 measure together, adjusted for their number: p < 0.001."
+    assert early_warning({"early_warning": quiet}) == [sentences_of_warning.TESTED, family, rain]
+    calm = season | {"p": 0.05, "yearly": None}
+    noise = {"change": -0.6931472, "low": -1.0986123, "high": 0.0}
+    observed = [
+        {"of": name, "value": value, "p": 0.05, "first": 0.1, "last": 0.25}
+        for name, value in (("sensor", "LC08"), ("relative_orbit", "R122"), ("baseline", "05.00"))
+    ]
+    at_level = quiet | {
+        "season": {"ndvi": calm},
+        "noise": {"ndvi": noise},
+        "rain": None,
+        "observations": observed,
+        "family": None,
+    }
+    assert early_warning({"early_warning": at_level}) == [
+        sentences_of_warning.TESTED,
+        sentences_of_warning.SEASON.replace("0.031", "0.050"),
+        *(
+            f"The share of {thing} changed from 10 % to 25 % (first and last third; p = 0.050)."
+            for thing in ("sensor LC08", "relative orbit R122", "processing baseline 05.00")
+        ),
+    ]
+    at_level["noise"]["ndvi"] = noise | {"high": -0.001}
+    assert early_warning({"early_warning": at_level})[1] == (
+        "Its noise changed by a factor of 0.5 over the record (0.333 to 0.999)."
     )
-    assert sentences == [sentences_of_warning.NO_VALUE, sentences_of_warning.POWER]
 
 
 def test_a_variable_without_indicators_may_disagree():
-    sentences = early_warning({"early_warning": WARNING | {"indicators": {}}})
-    assert sentences == [
-        sentences_of_warning.NO_VALUE,
-        *sentences_of_warning.UNLABELLED,
-        sentences_of_warning.POWER,
-    ]
+    found = early_warning({"early_warning": WARNING | {"indicators": {}}})
+    assert found[2:4] == sentences_of_warning.UNLABELLED
 
 
 @pytest.mark.parametrize(("variable", "named", "sentence"), sentences_of_warning.POINTING)

@@ -110,7 +110,9 @@ def test_a_truth_or_a_measure_that_is_not_there_is_compared_with_nothing(key):
 def test_another_variable_may_be_the_primary_one():
     variance = WARNING["indicators"]["offset50"]["variance"] | {"tau": 0.287}
     warning = WARNING | {
-        "primary": {"variable": "offset50", "indicator": "variance"},
+        "sign": False,
+        "why": [],
+        "primary": {"variable": "offset50", "indicator": "variance", "p": 0.4567, "surrogates": 99},
         "indicators": WARNING["indicators"] | {"offset50": {"variance": variance}},
     }
     lines = lines_of(report_of(ANALYSIS | {"early_warning": warning}))

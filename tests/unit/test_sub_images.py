@@ -7,7 +7,7 @@ import yaml
 import planted
 from fabricate import ROOT
 from planted import month
-from tigerbush.analysis.early_warning import Record, Treatment, analyse_record
+from tigerbush.analysis.early_warning import Record, Treatment, trends_of_indicators
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import without_nan
@@ -53,7 +53,10 @@ def test_each_sub_image_has_the_trends_of_its_own_record(series, trends):
         record = Record(
             column[present], series.days[present], series.positions[present], series.days_per_step
         )
-        expected, _ = analyse_record(record, Treatment(), 9, np.random.default_rng(1), NAMES)
+        drawn = np.zeros((1, len(record.values)))
+        expected, _ = trends_of_indicators(
+            record, Treatment(), drawn, np.random.default_rng(1), NAMES, phase=False
+        )
         assert [trends["tau"][name][k] for name in NAMES] == pytest.approx(
             [expected[name]["tau"] for name in NAMES], rel=1e-9
         )
