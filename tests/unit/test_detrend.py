@@ -98,6 +98,8 @@ def test_columns_that_depend_on_each_other_are_removed_once():
     assert means.shape == (57, 2 + 4 + 4) and independent(means).shape == (57, 2 + 4 + 2)
     np.testing.assert_allclose(removing(means) @ values, expected, atol=1e-11)
     np.testing.assert_allclose(gaussian_operator(DAYS, 0, 1, columns) @ values, expected, atol=1e-11)
+    # none at all change nothing
+    np.testing.assert_array_equal(removing(np.empty((57, 0))) @ values, values)
     still = slow.rest_of(DAYS, values, 1)
     np.testing.assert_allclose(removing(mean_columns(DAYS, 1, drift=False)) @ values, still, atol=1e-11)
 

@@ -77,9 +77,9 @@ def mean_columns(days: Array, harmonics: int, columns: Array | None = None, *, d
 
 
 def independent(columns: Array) -> Array:
-    """Return an orthonormal basis of columns, (n, p) float64, which may depend on each other."""
+    """Return an orthonormal basis of columns, (n, p) float64, which may depend on each other or be none."""
     directions, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return directions[:, sizes > 1e-10 * sizes[0]]
+    return directions[:, sizes > 1e-10 * sizes.max(initial=0)]
 
 
 def removing(columns: Array) -> Array:
