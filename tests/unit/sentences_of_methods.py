@@ -52,8 +52,8 @@ METHODS = [
     "the variation between years; trends are tested by the seasonal Mann–Kendall test (Hirsch & Slack 1984), and slopes are "
     "medians of those between years of the same month.",
     "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Their trends are tested against "
-    "at least 499 surrogates of each of two kinds, AR(1) processes and phase-randomised series (Theiler et al. 1992), "
-    "with the same gaps, detrending and windows.",
+    "at least 499 surrogates of each of two kinds, processes of a constant restoring rate and phase-randomised series "
+    "(Theiler et al. 1992), with the same gaps, detrending and windows.",
     "Restoring rates are estimated from the autocorrelation, from the variance (Smith et al. 2022), and by a seasonal "
     "Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with bootstrap confidence "
     "intervals.",
@@ -124,10 +124,9 @@ REFERENCES_LISTED = [
 ]
 # of 17 tests by Benjamini-Hochberg, q 0.125
 METHODS_OVER_SITES = [
-    "Each site has one test: the trend of the pre-specified primary indicator (analysis.primary), against AR(1) "
-    "surrogates.",
-    "p-values are adjusted by Benjamini-Hochberg for 17 tests (false discovery rate); a sign of slowing down is an "
-    "adjusted p-value, q, of at most 0.125.",
+    "Each site has one test, the pre-specified one (analysis.primary), against surrogates without slowing.",
+    "p-values are adjusted by Benjamini-Hochberg for 17 tests (false discovery rate); a sign of slowing down is one of the "
+    "site itself whose adjusted p-value, q, is at most 0.125.",
     "Sub-images are parts of a site and are not tested separately.",
     "There is no combined score of indicators. Each site's own report shows all of them.",
 ]

@@ -221,15 +221,14 @@ def findings_over_sites(comparison: Mapping) -> list[str]:
     if tested:
         rejected = [row for row in tested if row["rejected"]]
         signs = [row["site"] for row in rejected if row["sign_among_sites"]]
+        untold = sum(row["sign"] is None for row in rejected)
         sentences += [
             f"{len(rejected)} of them {'has' if len(rejected) == 1 else 'have'} an adjusted p-value of at most "
             f"{comparison['q']:g} (of such, at most {100 * comparison['q']:g} % are expected to be false).",
             f"{len(signs)} of these {'shows' if len(signs) == 1 else 'show'} a sign of slowing down"
-            f"{': ' + ', '.join(signs) if signs else ''}; of the others it cannot be told.",
+            f"{': ' + ', '.join(signs) if signs else ''}{f'; of {untold} it cannot be told' if untold else ''}.",
             "The absence of a sign does not show that a site is stable: short series have little power.",
         ]
-        if len(signs) == len(rejected):
-            sentences[2] = sentences[2].replace("; of the others it cannot be told", "")
     contradicting = sum(row["disagreement"] for row in rows)
     if contradicting:
         sentences.append(f"At {contradicting} of the sites, significant indicators contradict each other.")
