@@ -51,6 +51,7 @@ ANALYSIS = {
     "early_warning": {
         "refused": None,
         "primary": {"variable": "ndvi", "indicator": "ar1"},
+        "steps": {"ndvi": [{"date": DAYS[2]}, {"date": DAYS[5]}], "offset50": [{"date": DAYS[1]}]},
         "indicators": {
             "offset50": {
                 "ar1": moving("autocorrelation at lag 1", -0.456, [0.1, None, 0.3], DAYS[3:]),
@@ -208,14 +209,18 @@ def test_bands_are_a_standard_deviation_on_either_side(figures):
     assert band.get_facecolor().tolist() == [pytest.approx(matplotlib.colors.to_rgba(GREEN, 0.25))]
 
 
-def test_outliers_have_rings_and_gaps_are_grey(figures):
+def test_outliers_have_rings_steps_are_dotted_and_gaps_are_grey(figures):
     ndvi, veg, *_ = figures["series"].axes
-    assert len(ndvi.lines) == 2 and len(veg.lines) == 1
+    assert len(ndvi.lines) == 2 + 2 and len(veg.lines) == 1
     rings = ndvi.lines[1]
     days, values = drawn(rings)
     assert days == dated([DAYS[3], DAYS[5]])
     assert values.tolist() == [0.9, 0.6]
     assert (rings.get_marker(), rings.get_linestyle(), rings.get_markerfacecolor()) == ("o", "None", "none")
+    # a step lies half a step of 30 days before the first date after it
+    steps = [set(line.get_xdata()) for line in ndvi.lines[2:]]
+    assert steps == [set(dated([day])) for day in ("2020-02-24", "2020-05-26")]
+    assert [line.get_linestyle() for line in ndvi.lines[2:]] == [":", ":"]
     # half a step of 30 days on either side
     assert gaps(ndvi) == [("2020-01-26", "2020-02-25"), ("2020-04-25", "2020-06-25")]
     assert gaps(veg) == []

@@ -11,6 +11,7 @@ import planted
 import slow
 from fabricate import ROOT
 from planted import assert_same, month
+from tigerbush.analysis import warning as module
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import analyse_site
 from tigerbush.pyveg import differences, interpolated, smoothed
@@ -112,8 +113,23 @@ def test_gaps_are_filled_by_lines_between_the_first_value_and_the_last():
 
 
 @pytest.fixture(scope="module")
-def analysis(summary):
-    return analyse_site(read_series(summary, "it"), SETTINGS)
+def analysed(summary):
+    """The analysis, and the surrogates of each variable's indicators."""
+    given = []
+
+    def trends(record, treatment, surrogates, *others, **options):
+        given.append(surrogates)
+        return original(record, treatment, surrogates, *others, **options)
+
+    original = module.trends_of_indicators
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "trends_of_indicators", trends)
+        return analyse_site(read_series(summary, "it"), SETTINGS), given
+
+
+@pytest.fixture(scope="module")
+def analysis(analysed):
+    return analysed[0]
 
 
 def test_the_series_are_the_treated_ones(summary, treated, analysis):
@@ -137,19 +153,21 @@ def test_the_series_are_the_treated_ones(summary, treated, analysis):
     assert analysis["early_warning"]["subsampling"] is None
 
 
-def test_the_indicators_are_those_of_first_differences(treated, analysis):
+def test_the_indicators_are_those_of_first_differences(treated, analysed):
+    analysis, (_, surrogates) = analysed
     table, _ = treated
     mean = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
     finite = np.isfinite(mean)
     places = list(range(3, 56))
     values = np.diff(np.interp(range(2, 56), np.array(PLACES)[finite], mean[finite]))
     step = DAYS[-1] / 57
-    names = (zlib.crc32(name.encode()) for name in ("planted", "ndvi"))
-    expected, rate = slow.early_warning(
-        values, places, [place * step for place in places], step, np.random.default_rng([7, *names]),
+    names = (zlib.crc32(name.encode()) for name in ("planted", "ndvi", "phases"))
+    days = [place * step for place in places]
+    phases = slow.phase_surrogates(days, values, places, 0, 99, np.random.default_rng([7, *names]))
+    expected = slow.trends(
+        values, places, days, step, surrogates, phases,
         # of 53 differences, a half to even
-        detrend=lambda series: series - series.mean(axis=1)[:, None], harmonics=0, width=26, size=99,
-        # one site: 1 / 0.05 = 20 surrogates are fewer than all have
+        detrend=lambda series: series - series.mean(axis=1)[:, None], width=26,
     )  # fmt: skip
     warning = analysis["early_warning"]
     dates = [month(i) for i in (*range(28, 40), 39, *range(41, 56))]
@@ -157,13 +175,16 @@ def test_the_indicators_are_those_of_first_differences(treated, analysis):
     for name, fields in expected.items():
         same = {"label": warning["indicators"]["ndvi"][name]["label"], "dates": dates, **fields}
         assert_same(warning["indicators"]["ndvi"][name], same, 1e-7, name)
-    # a series without gaps has its own rate, which is not reported
-    assert rate["p_trend_phase"] is not None and warning["ornstein_uhlenbeck"] == {}
+    # what interpolation and differences have made is no process of the site
+    for field in ("ornstein_uhlenbeck", "steps", "noise", "season"):
+        assert warning[field] == {}
+    assert (warning["sign"], warning["why"], warning["alternatives"]) == (None, ["mode_pyveg"], {})
+    assert (warning["primary"]["p"], warning["power"], warning["rain"]) == (None, None, None)
+    assert 0 < warning["family"]["p"] <= 1
     table = warning["sensitivity"]["ndvi"]["ar1"]
     assert table["windows"] == [0.25, 0.375, 0.5, 0.625, 0.75] and table["bandwidths"] == [0.3]
     # 13.25 and 19.875 and 26.5 and 33.125 and 39.75 differences
     centred = (values - values.mean())[None]
-    days = [place * step for place in places]
     tau = [
         slow.taus(slow.indicators(centred, places, days, width, step, ["ar1"]))["ar1"]
         for width in (13, 20, 26, 33, 40)
@@ -181,5 +202,5 @@ def test_twelve_dates_are_enough(months, refused):
     warning = analyse_site(read_series(cut, "it"), SETTINGS | {"surrogates": 9})["early_warning"]
     assert list(warning["indicators"]) == ([] if refused else ["ndvi"])
     sentence = "11 dates have data, and early warning needs more than 11 (analysis.minimum_dates): so short a series proves "
-    sentence += "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
+    sentence += "nothing either way."
     assert warning["refused"] == (sentence if refused else None)

@@ -166,14 +166,23 @@ def test_a_date_counts_if_it_has_any_measure(summary):
     assert result["completeness"]["with_data"] == 52
     assert result["early_warning"]["refused"] == (
         "52 dates have data, and early warning needs more than 52 (analysis.minimum_dates): so short a series proves "
-        "nothing either way; an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
+        "nothing either way."
     )
     assert result["early_warning"] == {
+        "sign": None,
+        "why": ["too_short"],
+        "alternatives": {},
         "refused": result["early_warning"]["refused"],
-        "power": "an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates.",
-        "primary": {"variable": "ndvi", "indicator": "ar1"},
+        "primary": {"variable": "ndvi", "indicator": "falling_rate", "p": None, "surrogates": None},
+        "family": None,
+        "power": None,
         "indicators": {},
         "ornstein_uhlenbeck": {},
+        "steps": {},
+        "noise": {},
+        "season": {},
+        "rain": None,
+        "observations": [],
         "sensitivity": {},
         "subsampling": None,
         "disagreement": {},

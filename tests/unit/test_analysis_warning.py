@@ -11,6 +11,7 @@ import planted
 import slow
 from fabricate import ROOT
 from planted import DRAWN, STEP, assert_same, days_of, month
+from tigerbush.analysis import warning as module
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import analyse_site
 
@@ -50,9 +51,24 @@ def summary():
 
 
 @pytest.fixture(scope="module")
-def warning(summary):
-    settings = SETTINGS | {"observation_noise": True}
-    return analyse_site(read_series(summary, "it"), settings, sites=3)["early_warning"]
+def analysed(summary):
+    """The warning, and for each variable the record and the surrogates that its indicators were made of."""
+    given = []
+
+    def trends(record, treatment, surrogates, *others, **options):
+        given.append((record, surrogates))
+        return original(record, treatment, surrogates, *others, **options)
+
+    original = module.trends_of_indicators
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "trends_of_indicators", trends)
+        result = analyse_site(read_series(summary, "it"), SETTINGS, sites=3)["early_warning"]
+    return result, given
+
+
+@pytest.fixture(scope="module")
+def warning(analysed):
+    return analysed[0]
 
 
 @pytest.fixture(scope="module")
@@ -63,48 +79,75 @@ def record(summary):
     return values[rows], DRAWN, [days_of(i) for i in DRAWN]
 
 
-def test_every_indicator_with_its_tests_is_that_of_the_slow_reference(warning, record, summary):
-    values, places, days = record
-    n_obs = planted.table_of(summary, "n_obs")
-    weights = np.array([max(np.nanmean(n_obs[planted.indices().index(i)]), 1e-3) for i in DRAWN])
-    shares = [0.0, 0.1, 0.25, 0.5, 1.0]
-    scores = [
-        slow.top(slow.Process(days, STEP, 2, share * weights.mean() / weights).scores(values[None])[:, 0])[0]
-        for share in shares
-    ]
-    share = shares[int(np.argmax(scores))]
-    assert share > 0
-    reference, rate = slow.early_warning(
-        values, places, days, STEP, random_of("planted", "ndvi"),
-        detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=27, size=99,
-        # 3 sites: 3 (1 + 1/2 + 1/3) / 0.05
-        extra=[("variance", 110 - 99)], noise=share * weights.mean() / weights,
+def columns_of(warning, variable):
+    """What is in the mean besides trend and season: 1 from each step on."""
+    steps = [step["date"] for step in warning["steps"][variable]]
+    return np.array([[float(month(i) >= day) for day in steps] for i in DRAWN]).reshape(len(DRAWN), -1)
+
+
+def same_indicators(result, values, places, days, step, surrogates, columns, *, name, width, dates):
+    """Those of the slow reference, whose surrogates are the ones of the null model."""
+    phases = slow.phase_surrogates(
+        days, values, places, 2, 99, random_of(name, "ndvi", "phases"), columns
+    )
+    reference = slow.trends(
+        values, places, days, step, surrogates, phases,
+        detrend=lambda series: slow.detrended(days, series, 0.3, 2, columns), width=width,
     )  # fmt: skip
+    for indicator, fields in reference.items():
+        expected = {"label": LABELS[indicator], "dates": dates, **fields}
+        # the moments are differences of sums
+        assert_same(result[indicator], expected, 1e-7, indicator)
+
+
+def test_every_indicator_with_its_tests_is_that_of_the_slow_reference(analysed, record, summary):
+    warning, given = analysed
+    values, places, days = record
+    used, surrogates = given[1]
+    np.testing.assert_allclose(used.values, values, rtol=1e-12)
+    np.testing.assert_allclose(used.days, days, rtol=1e-12)
+    n_obs = planted.table_of(summary, "n_obs")
+    weights = [max(np.nanmean(n_obs[planted.indices().index(i)]), 1e-3) for i in DRAWN]
+    np.testing.assert_allclose(used.weights, weights, rtol=1e-12)
+    columns = columns_of(warning, "ndvi")
+    np.testing.assert_array_equal(used.columns, columns)
     dates = planted.WINDOWS
     assert dates[0] == "2017-11-16" and dates[11:14] == ["2018-10-16", "2018-10-16", "2018-12-16"]
-    for name, fields in reference.items():
-        expected = {"label": LABELS[name], "dates": dates, **fields}
-        # the moments are differences of sums
-        assert_same(warning["indicators"]["ndvi"][name], expected, 1e-7, name)
-    p_trend = rate.pop("p_trend_phase")
-    expected = {**rate, "noise_share": share, "p_trend_phase": p_trend}
-    assert_same(warning["ornstein_uhlenbeck"]["ndvi"], expected, 1e-7)
-    assert p_trend is None
+    same_indicators(
+        warning["indicators"]["ndvi"], values, places, days, STEP, surrogates, columns,
+        name="planted", width=27, dates=dates,
+    )  # fmt: skip
+    rate = warning["ornstein_uhlenbeck"]["ndvi"]
+    share = rate["noise_share"]
+    assert share in (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
+    noise = share * np.mean(weights) / np.array(weights)
+    means = np.column_stack([slow.regressors(days, 2, 1, drift=True), columns])
+    process = slow.Process(days, STEP, means, noise)
+    expected = slow.fit_site(process, values, 99, random_of("planted", "rate"))
+    assert_same({key: rate[key] for key in expected}, expected, 1e-6)
+    assert list(rate) == [
+        *expected, "trend", "trend_low", "trend_high", "trend_unit", "evidence", "p_trend", "noise_share",
+        "season_spread",
+    ]  # fmt: skip
 
 
 def test_which_variables_are_analysed(warning, summary):
     """There is no NDVI of vegetation; the other ones have the surrogates that were asked for."""
     assert list(warning) == [
-        "refused", "power", "primary", "indicators", "ornstein_uhlenbeck", "sensitivity", "subsampling",
-        "disagreement", "constant",
+        "sign", "why", "alternatives", "refused", "primary", "family", "power", "indicators", "ornstein_uhlenbeck",
+        "steps", "noise", "season", "rain", "observations", "sensitivity", "subsampling", "disagreement", "constant",
     ]  # fmt: skip
-    for key in ("indicators", "ornstein_uhlenbeck", "sensitivity", "disagreement"):
+    for key in (
+        "indicators", "ornstein_uhlenbeck", "sensitivity", "disagreement", "steps", "noise", "season"
+    ):  # fmt: skip
         assert list(warning[key]) == ["offset50", "ndvi"]
-    assert warning["refused"] is None
-    assert warning["primary"] == {"variable": "ndvi", "indicator": "variance"}
-    assert warning["power"] == (
-        "an autocorrelation that rises from 0.3 to 0.9 is found in some 7 % of series of 36 dates."
-    )
+    assert (warning["refused"], warning["constant"]) == (None, [])
+    assert warning["family"]["variables"] == 2 and 0 < warning["family"]["p"] <= 1
+    # 3 sites: 3 (1 + 1/2 + 1/3) / 0.05
+    primary = warning["primary"]
+    assert primary == {"variable": "ndvi", "indicator": "variance", "p": primary["p"], "surrogates": 110}
+    assert (primary["p"] * 111) % 1 == pytest.approx(0, abs=1e-9) or primary["p"] * 111 % 1 > 1 - 1e-9
+    assert list(warning["power"]) == ["found", "series", "ar1_first", "ar1_last", "fall"]
     indicators = warning["indicators"]["offset50"]
     assert {name: indicator["surrogates"] for name, indicator in indicators.items()} == dict.fromkeys(
         LABELS, 99
@@ -112,7 +155,8 @@ def test_which_variables_are_analysed(warning, summary):
     table, rows = own_table(summary, "offset50")
     values = slow.equal_draw(table, 3, random_of("planted", "offset50", "draw"))[rows]
     days = [days_of(i) for i in DRAWN]
-    expected = slow.indicators(slow.detrended(days, values[None], 0.3, 2), DRAWN, days, 27, STEP)
+    columns = columns_of(warning, "offset50")
+    expected = slow.indicators(slow.detrended(days, values[None], 0.3, 2, columns), DRAWN, days, 27, STEP)
     for name, indicator in indicators.items():
         assert_same(indicator["values"], expected[name][0], 1e-7, name)
         tau = kendalltau(range(28), expected[name][0]).statistic
@@ -122,7 +166,8 @@ def test_which_variables_are_analysed(warning, summary):
 def test_tau_for_other_windows_and_bandwidths(warning, record):
     values, places, days = record
     bandwidths = [0.1, 0.2, 0.3, 0.5, 0.75]
-    residuals = np.vstack([slow.detrended(days, values, bandwidth, 2) for bandwidth in bandwidths])
+    columns = columns_of(warning, "ndvi")
+    residuals = np.vstack([slow.detrended(days, values, bandwidth, 2, columns) for bandwidth in bandwidths])
     # of 54 periods: 13.5 and 20.25 and 27 and 33.75 and 40.5, halves to even
     rows = [
         slow.taus(slow.indicators(residuals, places, days, width, STEP)) for width in (14, 20, 27, 34, 40)
@@ -144,10 +189,7 @@ def test_the_spread_over_draws_and_the_trend_of_the_observations(warning, summar
     draws = np.array([slow.equal_draw(table, 3, random)[rows] for _ in range(3)])
     drawn = slow.taus(slow.indicators(slow.detrended(days, draws, 0.3, 2), DRAWN, days, 27, STEP))
     subsampling = warning["subsampling"]
-    assert list(subsampling) == ["variables", "observations"] and list(subsampling["variables"]) == [
-        "offset50",
-        "ndvi",
-    ]
+    assert list(subsampling) == ["variables"] and list(subsampling["variables"]) == ["offset50", "ndvi"]
     expected = {"n": 3, "repetitions": 3, "dates": 50, "left_out": 1}
     spread = {}
     for name, taus in drawn.items():
@@ -162,7 +204,12 @@ def test_the_spread_over_draws_and_the_trend_of_the_observations(warning, summar
     ]
     tau, p = kendalltau(*zip(*mean, strict=True))
     assert len(mean) == 51 and 0.7 < tau < 1
-    assert_same(subsampling["observations"], {"tau": float(tau), "p": float(p)})
+    # of 51 dates the first and the last 17
+    first, last = (float(np.mean([value for _, value in mean[part]])) for part in (slice(17), slice(-17, None)))
+    assert_same(
+        warning["observations"],
+        [{"of": "n_obs", "value": None, "tau": float(tau), "p": float(p), "first": first, "last": last}],
+    )
 
 
 def test_what_speaks_for_slowing_and_what_against(warning):
@@ -186,32 +233,37 @@ def complete():
 
 
 def test_a_record_without_gaps(complete):
-    result = analyse_site(read_series(complete, "it"), SETTINGS)["early_warning"]
+    given = []
+
+    def trends(record, treatment, surrogates, *others, **options):
+        given.append((record, surrogates))
+        return original(record, treatment, surrogates, *others, **options)
+
+    original = module.trends_of_indicators
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "trends_of_indicators", trends)
+        result = analyse_site(read_series(complete, "it"), SETTINGS)["early_warning"]
     values = planted.table_of(complete, "ndvi", lambda grey: grey * 2 / 255 - 1)[:, 0]
     places = list(range(47))
     first = planted.ordinal("2015-01-16")
     days = [planted.ordinal(month(i, 0)) - first for i in places]
-    step = days[-1] / 46
-    expected, rate = slow.early_warning(
-        values, places, days, step, random_of("complete", "ndvi"),
-        # 23.5 of 47, halves to even
-        detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=24, size=99,
-    )  # fmt: skip
     dates = [month(i, 0) for i in range(23, 47)]
+    (used, surrogates), *_ = given
+    # observations that never change tell nothing of their noise
+    assert used.weights is None and result["ornstein_uhlenbeck"]["ndvi"]["noise_share"] == 0
     assert list(result["indicators"]) == ["ndvi"]
-    for name, fields in expected.items():
-        assert_same(
-            result["indicators"]["ndvi"][name], {"label": LABELS[name], "dates": dates, **fields}, 1e-7, name
-        )
-    assert 0 < rate["p_trend_phase"] < 1
-    p_trend = rate.pop("p_trend_phase")
-    expected = {**rate, "noise_share": 0.0, "p_trend_phase": p_trend}
-    assert_same(result["ornstein_uhlenbeck"]["ndvi"], expected, 1e-7)
+    steps = [month(i, 0) for i in places if any(step["date"] == month(i, 0) for step in result["steps"]["ndvi"])]
+    columns = np.array([[float(month(i, 0) >= day) for day in steps] for i in places]).reshape(47, -1)
+    # 23.5 of 47, halves to even
+    same_indicators(
+        result["indicators"]["ndvi"], values, places, days, days[-1] / 46, surrogates, columns,
+        name="complete", width=24, dates=dates,
+    )  # fmt: skip
     # one sub-image leaves nothing to draw
     drawn = result["subsampling"]["variables"]["ndvi"]
     assert {key: drawn[key] for key in ("n", "repetitions", "dates", "left_out")} == {
         "n": 1, "repetitions": 3, "dates": 47, "left_out": 0,
     }  # fmt: skip
-    for name, fields in drawn["tau"].items():
-        assert fields == dict.fromkeys(("low", "median", "high"), result["indicators"]["ndvi"][name]["tau"])
-    assert result["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
+    assert result["observations"] == [
+        {"of": "n_obs", "value": None, "tau": 0.0, "p": 1.0, "first": 3.0, "last": 3.0}
+    ]

@@ -64,10 +64,13 @@ def run(tmp_path, capsys, monkeypatch):
 
 def test_the_command_says_what_was_found_of_early_warning(run, tmp_path):
     lines, (series, settings) = run(
-        {"refused": None, "indicators": INDICATORS}, "--config", "analysis={window: 0.4}"
+        {"refused": None, "indicators": INDICATORS, "sign": True, "why": ["rain_unknown"], "primary": {"p": 0.0126}},
+        "--config",
+        "analysis={window: 0.4}",
     )
     assert lines == [
         "Bandia: 2 of 3 dates have data.",
+        "sign true, p 0.013 rain_unknown",
         "ndvi      ar1                 tau   0.12  p 0.013",
         "ndvi      rate_from_variance  tau  -0.50  p 1.000",
         "ndvi      skewness            -",
@@ -97,6 +100,20 @@ def test_the_command_says_why_there_is_no_early_warning(run, tmp_path):
         "No early warning: 2 dates have data, and more are needed.",
         f"Written: {tmp_path / 'out' / 'analysis.json'}, series.csv, series.parquet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sign", "why", "p", "line"),
+    [
+        (False, [], 0.4, "sign false, p 0.400"),
+        (None, ["step", "noise_change"], 0.0504, "sign null, p 0.050 step noise_change"),
+        (None, ["no_value"], None, None),
+    ],
+)
+def test_the_command_says_the_sign(run, sign, why, p, line):
+    warning = {"refused": None, "indicators": {}, "sign": sign, "why": why, "primary": {"p": p}}
+    lines, _ = run(warning)
+    assert lines[1:-1] == ([line] if line else [])
 
 
 def test_results_are_written_here_by_default():

@@ -23,8 +23,10 @@ def test_lines_and_marks(figures):
     lines = [line for panels_of_figure in panels.values() for axes in panels_of_figure for line in axes.lines]
     zero = panels["weather"][0].lines[-1]
     rings = panels["series"][0].lines[1]
-    assert len(lines) == 5 + 4 + 3 + 2 + 3 + 3
-    assert {line.get_linewidth() for line in lines if line is not zero} == {1.2}
+    steps = panels["series"][0].lines[2:]
+    assert len(lines) == 5 + 2 + 4 + 3 + 2 + 3 + 3
+    assert {line.get_linewidth() for line in lines if line is not zero and line not in steps} == {1.2}
+    assert {(line.get_linewidth(), line.get_linestyle()) for line in steps} == {(1, ":")}
     assert (zero.get_linewidth(), zero.get_color()) == (0.8, BLACK)
     assert {line.get_markersize() for line in lines if line is not rings} == {4}
     assert (rings.get_markersize(), rings.get_markeredgecolor()) == (7, BLACK)
@@ -158,8 +160,8 @@ def test_words_that_are_longer_than_a_line_are_not_broken():
     assert text.get_text() == f"Not computed.\n{'x' * 80}\n{'a-' * 40}b"
 
 
-def test_sites_have_a_line_at_nothing():
-    (axes,) = sites_figure({"rows": [{"site": "A", "tau": 0.5, "rejected": True}]}).axes
+def test_sites_have_a_line_at_the_level():
+    (axes,) = sites_figure({"rows": [{"site": "A", "p": 0.5, "sign_among_sites": True}]}).axes
     assert (axes.lines[-1].get_linewidth(), axes.lines[-1].get_color()) == (0.8, BLACK)
     assert axes.lines[0].get_markersize() == 4
     assert np.isclose(axes.xaxis.label.get_fontsize(), 8.5)

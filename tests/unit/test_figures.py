@@ -204,7 +204,7 @@ def test_a_site_without_any_data_or_weather_is_drawn_all_the_same(days):
 
 @pytest.mark.parametrize(("form", "start"), [("png", b"\x89PNG\r\n\x1a\n"), ("svg", b"<?xml")])
 def test_a_figure_is_the_same_again(form, start):
-    rows = [{"site": "Ansongo", "tau": 0.5, "rejected": True}]
+    rows = [{"site": "Ansongo", "p": 0.5, "sign_among_sites": True}]
     first, again = (encode_figure(sites_figure({"rows": rows}), form) for _ in range(2))
     assert first == again and first.startswith(start)
     if form == "png":
@@ -217,24 +217,27 @@ def test_a_figure_is_the_same_again(form, start):
 
 def test_sites_are_drawn_from_above_and_signs_are_round():
     rows = [
-        {"site": "A", "tau": 0.5, "rejected": True},
-        {"site": "B", "tau": None, "rejected": None},
-        {"site": "C", "tau": -0.25, "rejected": False},
+        {"site": "A", "p": 0.003, "sign_among_sites": True},
+        {"site": "B", "p": None, "sign_among_sites": None},
+        {"site": "C", "p": 0.25, "sign_among_sites": False},
     ]
     figure = sites_figure({"rows": rows})
     assert figure.get_size_inches().tolist() == pytest.approx([5.4, 0.5 + 2 * 0.2 + 0.2 + 0.25])
     (axes,) = figure.axes
     box = axes.get_position()
     assert (box.x0 * 5.4, box.x1 * 5.4) == pytest.approx((1.3, 5.15))
-    *points, zero = axes.lines
+    *points, level = axes.lines
     assert [(*map(float, np.ravel(line.get_data())), line.get_marker(), line.get_color()) for line in points] == [
-        (0.5, 0, "o", ORANGE), (-0.25, 1, "s", BLUE)
+        (0.003, 0, "o", ORANGE), (0.25, 1, "s", BLUE)
     ]  # fmt: skip
-    assert set(zero.get_xdata()) == {0}
+    assert set(level.get_xdata()) == {0.05}
     assert axes.get_yticks().tolist() == [0, 1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["A", "C"]
-    assert (axes.get_ylim(), axes.get_xlim()) == ((1.5, -0.5), (-1, 1))
-    assert axes.get_xlabel() == "Kendall's τ; orange circles: a sign of slowing down"
+    # small ones lie to the right
+    assert (axes.get_ylim(), axes.get_xlim(), axes.get_xscale()) == ((1.5, -0.5), (1, 0.0005), "log")
+    assert axes.get_xlabel() == "p of the primary test; orange circles: a sign of slowing down"
+    smaller = sites_figure({"rows": [*rows, {"site": "D", "p": 0.0004, "sign_among_sites": True}]})
+    assert smaller.axes[0].get_xlim() == (1, 0.0002)
     none = sites_figure({"rows": rows[1:2]})
     assert none.axes == [] and [text.get_text() for text in none.texts] == [
         "No site could be tested for early warning."

@@ -11,7 +11,7 @@ from fabricate import ROOT
 from planted import month
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.site import analyse_site, patch_size_series, spatial_series, without_nan
-from tigerbush.report.findings import early_warning
+from tigerbush.report.early_warning import early_warning
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
 QUICK = SETTINGS | {"surrogates": 9, "repetitions": 3}
@@ -58,7 +58,7 @@ def test_without_equal_draws_the_mean_of_all_is_analysed(summary):
         )
     # after STL there is one bandwidth
     assert warning["sensitivity"]["ndvi"]["ar1"]["bandwidths"] == [0.3]
-    assert drawn["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
+    assert [trend["of"] for trend in drawn["observations"]] == ["n_obs"]
 
 
 def test_an_unequal_draw_is_another_record(summary):
@@ -89,8 +89,9 @@ def test_a_measure_needs_twelve_values(summary, dates):
         # what never changes is not analysed
         if dates == 12:
             assert list(warning["indicators"]) == ["ndvi_veg"] and warning["refused"] is None
-            assert warning["indicators"]["ndvi_veg"]["ar1"]["surrogates"] == 20
-            assert warning["indicators"]["ndvi_veg"]["variance"]["surrogates"] == 9
+            assert warning["indicators"]["ndvi_veg"]["ar1"]["surrogates"] == 9
+            # one of 20 is the level, and needs as many
+            assert warning["primary"]["surrogates"] == 20
         else:
             assert warning["indicators"] == {}
             assert (
@@ -134,10 +135,12 @@ def test_a_measure_that_does_not_vary_is_not_tested(summary, kind, settings):
     assert list(warning["ornstein_uhlenbeck"]) == [] if settings.get("mode") else ["offset50"]
     assert warning["refused"] is None
     analysis = {"early_warning": warning, "mode": settings.get("mode", "default")}
-    assert early_warning(analysis)[0] == (
-        "The pre-specified primary indicator has no value here, so nothing is tested."
+    assert (warning["sign"], warning["why"]) == (None, ["constant"])
+    found = early_warning(analysis)
+    assert found[0] == (
+        "Nothing is concluded about slowing down: the primary measure does not vary beyond its season and trend."
     )
-    assert early_warning(analysis)[-2] == "NDVI does not vary beyond its season and trend, and is not tested."
+    assert "NDVI does not vary beyond its season and trend, and is not tested." in found[1:]
 
 
 def test_a_measure_that_varies_little_is_tested(summary):
@@ -197,13 +200,14 @@ def test_observations_of_two_dates_have_no_trend(summary):
                 if i >= known:
                     del part["n_obs"]
 
-    two = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 2)))
-    assert two["subsampling"]["observations"] == {"tau": 0.0, "p": 1.0}
-    three = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 3)))
+    def trends(known):
+        return warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, known)))["observations"]
+
+    n_obs = {"of": "n_obs", "value": None}
+    assert trends(2) == [n_obs | {"tau": 0.0, "p": 1.0, "first": 1.0, "last": 1.0}]
     # of six orders of three dates two go as far
-    assert three["subsampling"]["observations"] == {"tau": 1.0, "p": pytest.approx(1 / 3)}
-    none = warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, 0)))
-    assert none["subsampling"]["observations"] is None
+    assert trends(3) == [n_obs | {"tau": 1.0, "p": pytest.approx(1 / 3), "first": 1.0, "last": 3.0}]
+    assert trends(0) == []
 
 
 def test_what_is_not_finite_becomes_null():

@@ -6,20 +6,27 @@ from statsmodels.stats.multitest import multipletests
 
 from tigerbush.analysis.sites import compare, surrogates_needed, table_text
 
-COLUMNS = "site,variable,indicator,n_dates,tau,p,q,rejected,refused,slowing,opposite,disagreement"
+COLUMNS = (
+    "site,variable,indicator,n_dates,tau,p,q,rejected,sign,why,sign_among_sites,family_p,refused,slowing,opposite,"
+    "disagreement"
+)
 
 
-def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), contradictory=False):
+def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), contradictory=False, sign=False, why=()):
     """The part of analysis.json that a comparison reads, with an indicator and a variable beside that are no tests."""
     beside = {"tau": -0.9, "p": {"ar1": 1e-9, "phase": 1e-9}}
-    tested = {} if p is None else {"lag2": {"tau": p / 2, "p": {"ar1": p, "phase": 0.77}}}
+    # the test has surrogates of its own
+    tested = {} if p is None else {"lag2": {"tau": p / 2, "p": {"ar1": 1.1 * p, "phase": 0.77}}}
     groups = {"slowing": list(slowing), "opposite": list(opposite), "contradictory": contradictory}
     return {
         "site": site,
         "completeness": {"with_data": dates, "dates": 99},
         "early_warning": {
             "refused": refused,
-            "primary": {"variable": "offset50", "indicator": "lag2"},
+            "sign": None if p is None else sign,
+            "why": list(why),
+            "family": None if p is None else {"p": 2 * p, "variables": 2},
+            "primary": {"variable": "offset50", "indicator": "lag2", "p": p},
             "indicators": {"ndvi": {"lag2": beside}, "offset50": {"ar1": beside} | tested},
             "disagreement": {
                 "offset50": groups,
@@ -32,27 +39,29 @@ def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), con
 def row(site, **fields):
     return {
         "site": site, "variable": "offset50", "indicator": "lag2", "n_dates": 60, "tau": None, "p": None, "q": None,
-        "rejected": None, "refused": None, "slowing": "", "opposite": "", "disagreement": False,
+        "rejected": None, "sign": None, "why": "", "sign_among_sites": None, "family_p": None, "refused": None, "slowing": "", "opposite": "", "disagreement": False,
     } | fields  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def analyses():
-    short = analysis_of("b", None, dates=30, refused="too short")
+    short = analysis_of("b", None, dates=30, refused="too short", why=["too_short"])
     short["early_warning"] |= {"indicators": {}, "disagreement": {}}
-    without = analysis_of("d", 0.5)
-    without["early_warning"]["indicators"]["offset50"]["lag2"] = {
-        "tau": None,
-        "p": {"ar1": None, "phase": None},
-    }
+    without = analysis_of("d", None, why=["no_value"])
+    without["early_warning"]["family"] = {"p": 0.3, "variables": 1}
     return [
-        analysis_of("a", 0.04, slowing=["lag2", "ar1"], opposite=["variance"], contradictory=True),
+        analysis_of(
+            "a", 0.04, slowing=["lag2", "ar1"], opposite=["variance"], contradictory=True, sign=True,
+            why=["rain_unknown"],
+        ),
         short,
-        analysis_of("c", 0.01, dates=61, opposite=["rate_ou"]),
+        analysis_of("c", 0.01, dates=61, opposite=["rate_ou"], sign=True),
         without,
-        analysis_of("e", 0.03, dates=62, slowing=["skewness"]),
+        analysis_of(
+            "e", 0.03, dates=62, slowing=["skewness"], sign=None, why=["rain_memory", "surrogates_disagree"]
+        ),
         analysis_of("f", None, dates=63),
-    ]
+    ]  # fmt: skip
 
 
 def test_a_row_for_each_site(analyses):
@@ -64,13 +73,22 @@ def test_a_row_for_each_site(analyses):
     assert q == pytest.approx([0.04, 0.03, 0.04], rel=1e-12)
     contradictory = {"slowing": "lag2, ar1", "opposite": "variance", "disagreement": True}
     expected = [
-        row("a", tau=0.02, p=0.04, rejected=False, **contradictory),
-        row("b", n_dates=30, refused="too short"),
-        row("c", n_dates=61, tau=0.005, p=0.01, rejected=True, opposite="rate_ou"),
-        row("d"),
-        row("e", n_dates=62, tau=0.015, p=0.03, rejected=False, slowing="skewness"),
+        row(
+            "a", tau=0.02, p=0.04, rejected=False, sign=True, why="rain_unknown", sign_among_sites=False,
+            family_p=0.08, **contradictory,
+        ),
+        row("b", n_dates=30, why="too_short", refused="too short"),
+        row(
+            "c", n_dates=61, tau=0.005, p=0.01, rejected=True, sign=True, sign_among_sites=True, family_p=0.02,
+            opposite="rate_ou",
+        ),
+        row("d", why="no_value", family_p=0.3),
+        row(
+            "e", n_dates=62, tau=0.015, p=0.03, rejected=False, why="rain_memory, surrogates_disagree",
+            sign_among_sites=False, family_p=0.06, slowing="skewness",
+        ),
         row("f", n_dates=63),
-    ]
+    ]  # fmt: skip
     for i in (0, 2, 4):
         del expected[i]["q"]
     assert rows == expected
@@ -84,6 +102,16 @@ def test_under_any_dependence_there_is_a_factor(analyses):
         pytest.approx(0.04 * 11 / 6), None, pytest.approx(0.03 * 11 / 6), None, pytest.approx(0.04 * 11 / 6), None
     ]  # fmt: skip
     assert [site["rejected"] for site in comparison["rows"]] == [True, None, True, None, True, None]
+    # the last of the three has no sign of its own
+    signs = [site["sign_among_sites"] for site in comparison["rows"]]
+    assert signs == [True, None, True, None, False, None]
+
+
+def test_a_falling_rate_has_no_tau():
+    analysis = analysis_of("a", 0.01, sign=True)
+    analysis["early_warning"]["primary"]["indicator"] = "falling_rate"
+    (found,) = compare([analysis], "bh", 0.05)["rows"]
+    assert (found["indicator"], found["tau"], found["sign_among_sites"]) == ("falling_rate", None, True)
 
 
 @pytest.mark.parametrize(("method", "name"), [("by", "fdr_by"), ("bh", "fdr_bh")])
@@ -125,6 +153,10 @@ def test_the_table():
             p=0.5,
             q=0.75,
             rejected=False,
+            sign=True,
+            why="rain_memory, step",
+            sign_among_sites=False,
+            family_p=0.125,
             slowing="ar1, lag2",
             opposite="variance",
             disagreement=True,
@@ -133,6 +165,6 @@ def test_the_table():
     ]
     assert table_text({"rows": rows, "method": "of no matter"}).splitlines() == [
         COLUMNS,
-        'a,offset50,lag2,60,-0.25,0.5,0.75,False,,"ar1, lag2",variance,True',
-        'b,offset50,lag2,30,,,,,"too short, <b>",,,False',
+        'a,offset50,lag2,60,-0.25,0.5,0.75,False,True,"rain_memory, step",False,0.125,,"ar1, lag2",variance,True',
+        'b,offset50,lag2,30,,,,,,,,,"too short, <b>",,,False',
     ]
