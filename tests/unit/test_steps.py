@@ -1,0 +1,99 @@
+"""Steps of the mean: where they are, how large, and that there are none where nothing stepped."""
+
+import numpy as np
+import pytest
+from statsmodels.regression.linear_model import GLS
+
+import slow
+from slow_evidence import Model
+from tigerbush.analysis.null_model import fit_null
+from tigerbush.analysis.steps import find_steps
+from tigerbush.analysis.surrogates import ornstein_uhlenbeck
+
+STEP = 365.2425 / 12
+
+
+def record(number, seed, steps=(), without=()):
+    """Days and values of a site that forgets at 0.7 a month and has a deviation of 1, with steps (place, size)."""
+    days = np.arange(number) * STEP
+    values = ornstein_uhlenbeck(days, 0.7 / STEP, 1, np.random.default_rng(seed))[0] * np.sqrt(1.4 / STEP)
+    for place, size in steps:
+        values = values + size * (np.arange(number) >= place)
+    kept = [i for i in range(number) if i not in without]
+    return days[kept], values[kept]
+
+
+def steps_of(days, values, seed=1):
+    null = fit_null(days, STEP, values, slow.regressors(days.tolist(), 0, 1))
+    return find_steps(null.with_columns, len(days), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("number", "without"), [(120, ()), (121, (10, 11, 60, 90))])
+def test_steps_are_found_in_order_where_they_are(number, without):
+    """The later one is the larger, and so found first."""
+    days, values = record(number, 2, [(45, -4), (95, 7)], without)
+    steps, columns = steps_of(days, values)
+    # of the dates that are there
+    places = [int(np.sum(days < place * STEP - 1)) for place in (45, 95)]
+    assert len(steps) == 2
+    for step, column, place, size in zip(steps, columns.T, places, (-4, 7), strict=True):
+        assert step.earliest <= place <= step.latest and step.earliest <= step.index <= step.latest
+        assert abs(step.index - place) <= 1
+        assert step.low < step.size < step.high and step.low < size < step.high
+        assert step.p == 1 / 200
+        np.testing.assert_array_equal(column, np.arange(len(days)) >= step.index)
+
+
+def test_a_record_that_does_not_step_has_no_steps():
+    """Of eight one would be expected to have a step in 34 % of trials, more than two in 1 %."""
+    found = [steps_of(*record(60, seed)) for seed in range(8)]
+    assert sum(bool(steps) for steps, _ in found) <= 2
+    without = next(columns for steps, columns in found if not steps)
+    assert without.shape == (60, 0)
+
+
+def test_there_are_three_at_most():
+    days, values = record(100, 3, [(15, 12), (32, -12), (48, 12), (65, -12), (82, 12)])
+    steps, columns = steps_of(days, values)
+    assert len(steps) == 3 and columns.shape == (100, 3)
+    assert [step.index for step in steps] == sorted(step.index for step in steps)
+
+
+def test_sizes_lie_within_their_bounds():
+    """In 16 of 20 records and more: of bounds of 95 % fewer do so in 0.3 % of trials."""
+    held, seen = 0, 0
+    for seed in range(20):
+        steps, _ = steps_of(*record(50, 100 + seed, [(25, 6)]))
+        nearest = min(steps, key=lambda step: abs(step.index - 25), default=None)
+        if nearest is not None and abs(nearest.index - 25) <= 1:
+            seen += 1
+            held += nearest.low < 6 < nearest.high
+    assert seen >= 18 and held >= 16
+
+
+def test_size_and_bounds_are_those_of_generalised_least_squares():
+    """With the curvature free; the place is that of the greatest F, and its bounds those of its likelihood."""
+    days, values = record(60, 4, [(35, 5)], without=(7, 8, 50))
+    means = slow.regressors(days.tolist(), 0, 1)
+    null = fit_null(days, STEP, values, means)
+    steps, _ = find_steps(null.with_columns, len(days), np.random.default_rng(1))
+    assert len(steps) == 1
+    model = Model(days, STEP, means)
+    evidence = model.evidence(values)
+    rates = [float(np.exp(evidence["rate"]))] * (len(days) - 1)
+    sigma = model.covariance(rates, evidence["intensity"])
+    step = (np.arange(len(days)) >= evidence["place"]).astype(float)
+    fitted = GLS(values, np.column_stack([means, model.arc, step]), sigma=sigma).fit()
+    expected = fitted.params[-1] + np.array([0, -1.96, 1.96]) * fitted.bse[-1]
+    found = steps[0]
+    assert found.index == evidence["place"]
+    np.testing.assert_allclose([found.size, found.low, found.high], expected, rtol=1e-6)
+    statistics = model.f_statistics(values, rates, evidence["intensity"])
+    freedom = model.freedom
+    # twice the lack of likelihood is below -2 ln(1 - sqrt(0.95))
+    likelihood = {
+        place: freedom * np.log(1 + value / (freedom - 2)) for place, value in statistics.items()
+    }
+    least = max(likelihood.values()) + 2 * np.log(1 - np.sqrt(0.95))
+    likely = [place for place, value in likelihood.items() if value >= least]
+    assert (found.earliest, found.latest) == (min(likely), max(likely))
