@@ -1,13 +1,16 @@
 """Steps of the mean: where they are, how large, and that there are none where nothing stepped."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from statsmodels.regression.linear_model import GLS
 
 import slow
 from slow_evidence import Model
+from tigerbush.analysis import steps as module
 from tigerbush.analysis.null_model import fit_null
-from tigerbush.analysis.steps import find_steps
+from tigerbush.analysis.steps import Step, find_steps
 from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 
 STEP = 365.2425 / 12
@@ -40,7 +43,7 @@ def test_steps_are_found_in_order_where_they_are(number, without):
         assert step.earliest <= place <= step.latest and step.earliest <= step.index <= step.latest
         assert abs(step.index - place) <= 1
         assert step.low < step.size < step.high and step.low < size < step.high
-        assert step.p == 1 / 200
+        assert 1 / 200 <= step.p <= 0.05
         np.testing.assert_array_equal(column, np.arange(len(days)) >= step.index)
 
 
@@ -52,23 +55,50 @@ def test_a_record_that_does_not_step_has_no_steps():
     assert without.shape == (60, 0)
 
 
-def test_there_are_three_at_most():
-    days, values = record(100, 3, [(15, 12), (32, -12), (48, 12), (65, -12), (82, 12)])
-    steps, columns = steps_of(days, values)
-    assert len(steps) == 3 and columns.shape == (100, 3)
-    assert [step.index for step in steps] == sorted(step.index for step in steps)
+@pytest.mark.parametrize(
+    ("larger", "found"),
+    # how many of 199 surrogates have a step as clear: with the record itself 10 of 200 are the level
+    [([0, 0, 0, 0], 3), ([9, 8, 10, 0], 2), ([0, 10, 0, 0], 1), ([10], 0)],
+)
+def test_there_are_three_at_most_and_each_is_clear(monkeypatch, larger, found):
+    """Each with the columns of those before; in the order of time, not that in which they are found."""
+    places, fitted = [70, 20, 40, 10], []
+
+    def fit(columns):
+        number = len(fitted)
+        fitted.append([int(column.argmax()) for column in columns.T])
+        drawn = np.where(np.arange(199) < larger[number], 5.0, 4.9)
+        return SimpleNamespace(
+            number=number,
+            evidence=SimpleNamespace(step=np.array([5.0])),
+            simulate=lambda size, random: size,
+            test=SimpleNamespace(likely_steps=lambda size: (None, drawn[:size])),
+        )
+
+    monkeypatch.setattr(
+        module, "_step", lambda null, p: Step(places[null.number], 0, 0, float(null.number), 0, 0, p)
+    )
+    steps, columns = find_steps(fit, 100, np.random.default_rng(1))
+    order = sorted(range(found), key=lambda k: places[k])
+    assert [(step.index, step.size, step.p) for step in steps] == [
+        (places[k], k, (1 + larger[k]) / 200) for k in order
+    ]
+    assert columns.shape == (100, found) and [int(column.argmax()) for column in columns.T] == [
+        places[k] for k in order
+    ]
+    assert fitted == [places[:k] for k in range(min(found + 1, 3))]
 
 
 def test_sizes_lie_within_their_bounds():
-    """In 16 of 20 records and more: of bounds of 95 % fewer do so in 0.3 % of trials."""
+    """In 9 of 12 records and more: of bounds of 95 % fewer do so in 0.2 % of trials."""
     held, seen = 0, 0
-    for seed in range(20):
+    for seed in range(12):
         steps, _ = steps_of(*record(50, 100 + seed, [(25, 6)]))
         nearest = min(steps, key=lambda step: abs(step.index - 25), default=None)
         if nearest is not None and abs(nearest.index - 25) <= 1:
             seen += 1
             held += nearest.low < 6 < nearest.high
-    assert seen >= 18 and held >= 16
+    assert seen >= 11 and held >= 9
 
 
 def test_size_and_bounds_are_those_of_generalised_least_squares():

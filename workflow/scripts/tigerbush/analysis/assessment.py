@@ -149,7 +149,7 @@ class Assessment:
     @cached_property
     def season(self) -> dict | None:
         """How the season has changed."""
-        return season(self.null, self.harmonics)
+        return season(self.null, self.harmonics, self.columns)
 
 
 def conclude(assessment: Assessment, p: float) -> dict:

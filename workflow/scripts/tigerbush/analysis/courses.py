@@ -66,7 +66,7 @@ def _quantiles(grid: Array, shares: Array) -> tuple[float, float, float]:
     return float(low), float(median), float(high)
 
 
-def sensors(null: NullModel, names: tuple[str, ...], shares: Array) -> list[dict]:
+def sensors(null: NullModel, names: tuple[str, ...], shares: Array, others: Array) -> list[dict]:
     """Return how much higher or lower each sensor sees the site than the most frequent one.
 
     Parameters
@@ -77,6 +77,8 @@ def sensors(null: NullModel, names: tuple[str, ...], shares: Array) -> list[dict
         The most frequent sensor first.
     shares : (n, names - 1) float64 array
         Of the others in each date.
+    others : (n, p) float64 array
+        The other columns of the mean.
 
     Returns
     -------
@@ -85,6 +87,7 @@ def sensors(null: NullModel, names: tuple[str, ...], shares: Array) -> list[dict
     """
     if not shares.size:
         return []
+    sizes, covariance = null.effects(shares, others)
     return [
         {
             "sensor": name,
@@ -93,31 +96,34 @@ def sensors(null: NullModel, names: tuple[str, ...], shares: Array) -> list[dict
             "low": float(size - BOUND * error),
             "high": float(size + BOUND * error),
         }
-        for name, size, error in zip(names[1:], *null.effects(shares), strict=True)
+        for name, size, error in zip(names[1:], sizes, np.sqrt(np.diag(covariance)), strict=True)
     ]
 
 
-def season(null: NullModel, harmonics: int) -> dict | None:
+def season(null: NullModel, harmonics: int, columns: Array) -> dict | None:
     """Return how the mean season has changed, tested by generalised least squares.
 
     Parameters
     ----------
     null : NullModel
-        Whose columns of the mean have a season that drifts.
     harmonics : int
+    columns : (n, k) float64 array
+        What moves the mean besides line and season.
 
     Returns
     -------
     dict or None
-        first, last: amplitude (greatest minus smallest value of the season) and peak (day after the first date's day of
-        the year) at both ends; p of no change (F test). None without a season.
+        first, last: amplitude (greatest minus smallest value of the season) and peak (day of the year since the first
+        date's) at both ends; p of no change (F test, seasons that differ from year to year being noise). None without a
+        season.
     """
     if not harmonics:
         return None
     from scipy.stats import f as f_distribution
 
     test = null.test
-    sizes, covariance = null.effects_and_covariance(design(test.days, harmonics, drift=True)[:, 2:])
+    own = design(test.days, harmonics, drift=True)[:, 2:]
+    sizes, covariance = null.effects(own, np.column_stack([design(test.days, 0), columns]))
     drift = slice(2 * harmonics, None)
     statistic = sizes[drift] @ np.linalg.solve(covariance[drift, drift], sizes[drift]) / (2 * harmonics)
     return {

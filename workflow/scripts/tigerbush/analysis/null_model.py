@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.detrend import YEAR, design, independent, removing
-from tigerbush.analysis.slowing import FALL, Evidence, SlowingTest
+from tigerbush.analysis.detrend import YEAR, design
+from tigerbush.analysis.slowing import FALL, Evidence, SlowingTest, covariance
 from tigerbush.analysis.surrogates import p_value, phase_randomised
 
 Array = NDArray[np.float64]
@@ -58,23 +58,39 @@ class NullModel:
         same = test.days, test.days_per_step, means, test.noise, test.seasons, test.season_spread
         return replace(self, test=SlowingTest(*same))
 
-    def effects(self, columns: Array) -> tuple[Array, Array]:
-        """Return the sizes of columns of the mean, (n, k) float64, and their standard errors, (k,) each."""
-        sizes, covariance = self.effects_and_covariance(columns)
-        return sizes, np.sqrt(np.diag(covariance))
+    @property
+    def covariance(self) -> Array:
+        """Of the values, (n, n) float64, up to a factor: process, noise of observations and single seasons."""
+        test = self.test
+        rates = np.full(len(test.between), np.exp(self.evidence.rate[0]))
+        kept, scale, variance = test.courses(rates, float(self.evidence.intensity[0]))
+        matrix = covariance(kept, scale)
+        if test.noise is not None:
+            matrix += np.diag(test.noise * variance)
+        if test.seasons is not None:
+            matrix += test.season_spread**2 * variance * test.seasons @ test.seasons.T
+        return matrix
 
-    def effects_and_covariance(self, columns: Array) -> tuple[Array, Array]:
-        """Estimate sizes of columns, (n, k) float64, of the mean by generalised least squares: (k,) and (k, k)."""
-        rate, intensity = np.exp(self.evidence.rate[0]), float(self.evidence.intensity[0])
-        cell = self.test.cell(np.full(len(self.test.between), rate), intensity)
-        others = removing(columns) @ np.column_stack([self.test.means, self.test.arc])
-        white = cell.whiten(np.hstack([columns, independent(others)]).T).T
-        values = cell.whiten(self.values[None])[0]
-        sizes, *_ = np.linalg.lstsq(white, values, rcond=None)
+    def effects(self, columns: Array, others: Array) -> tuple[Array, Array]:
+        """Estimate the sizes of columns of the mean by generalised least squares.
+
+        Parameters
+        ----------
+        columns, others : (n, k), (n, p) float64 arrays
+            The mean is made of both.
+
+        Returns
+        -------
+        sizes, covariance : (k,), (k, k) float64 arrays
+        """
+        everything = np.column_stack([self.values, columns, others])
+        white = np.linalg.solve(np.linalg.cholesky(self.covariance), everything)
+        values, white = white[:, 0], white[:, 1:]
+        sizes, _, rank, _ = np.linalg.lstsq(white, values, rcond=None)
         rest = values - white @ sizes
-        covariance = rest @ rest / (len(values) - white.shape[1]) * np.linalg.pinv(white.T @ white)
+        error = rest @ rest / (len(values) - rank) * np.linalg.pinv(white.T @ white)
         number = columns.shape[1]
-        return sizes[:number], covariance[:number, :number]
+        return sizes[:number], error[:number, :number]
 
     @cached_property
     def innovations(self) -> Array:

@@ -85,6 +85,8 @@ def _step(null: NullModel, p: float) -> Step:
     freedom = test.freedom - 2
     lack = test.freedom * (np.log1p(ratios.max() / freedom) - np.log1p(ratios / freedom)) / 2
     likely = test.places[lack <= PLACE_LIMIT]
-    sizes, errors = null.effects((np.arange(len(test.days)) >= index).astype(float)[:, None])
-    low, high = (float(sizes[0] + sign * BOUND * errors[0]) for sign in (-1, 1))
+    after = (np.arange(len(test.days)) >= index).astype(float)[:, None]
+    sizes, covariance = null.effects(after, np.column_stack([test.means, test.arc]))
+    error = BOUND * np.sqrt(covariance[0, 0])
+    low, high = float(sizes[0] - error), float(sizes[0] + error)
     return Step(index, int(likely.min()), int(likely.max()), float(sizes[0]), low, high, p)

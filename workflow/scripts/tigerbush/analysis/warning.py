@@ -207,7 +207,8 @@ class _Site:
             return
         warning |= conclude(assessment, p)
         names = next((factor.levels for factor in self.factors if factor.name == "sensor"), ())
-        warning["sensors"] = sensors(assessment.null, names, assessment.circumstances.sensors)
+        others = mean_columns(assessment.record.days, assessment.harmonics, assessment.found[1])
+        warning["sensors"] = sensors(assessment.null, names, assessment.circumstances.sensors, others)
         if assessment.circumstances.rain is not None:
             warning["rain"] = rain_as_driver(assessment, self.series, self.generator("rain"))
 
