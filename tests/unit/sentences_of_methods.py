@@ -40,6 +40,11 @@ COMPOSITE = (
     "pixels. Masked pixels are excluded from every mean and from the network."
 )
 GAUSSIAN = "The trend is removed with a Gaussian kernel of bandwidth 0.3 of the series, the season with 2 harmonics of the year."
+TESTED = (
+    "Slowing down is tested by the likelihood of a restoring rate that falls, against that of a constant one, averaged over "
+    "their sizes (Andrews & Ploberger 1994). Both allow for a season that drifts and differs from year to year, a trend that "
+    "curves, steps, noise whose intensity changes, and noise of observations in proportion to 1 / their number."
+)
 NOT_INTERPOLATED = "Dates without data are left missing; nothing is interpolated."
 METHODS = [
     COMPOSITE,
@@ -51,6 +56,7 @@ METHODS = [
     "Changes compare the first and the last years in the calendar months that both have. Their 95 % intervals are those of "
     "the variation between years; trends are tested by the seasonal Mann–Kendall test (Hirsch & Slack 1984), and slopes are "
     "medians of those between years of the same month.",
+    TESTED,
     "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Their trends are tested against "
     "at least 499 surrogates of each of two kinds, processes of a constant restoring rate and phase-randomised series "
     "(Theiler et al. 1992), with the same gaps, detrending and windows.",
@@ -116,6 +122,8 @@ REFERENCES_LISTED = [
     "in Ecology and Evolution 9, 2067. doi:10.1111/2041-210X.13058",
     "- Rietkerk et al. 2002, Self-organization of vegetation in arid ecosystems. American Naturalist 160, 524. "
     "doi:10.1086/342078",
+    "- Andrews & Ploberger 1994, Optimal tests when a nuisance parameter is present only under the alternative. Econometrica "
+    "62, 1383. doi:10.2307/2951753",
     "- Hirsch & Slack 1984, A nonparametric trend test for seasonal data with serial dependence. Water Resources Research "
     "20, 727. doi:10.1029/WR020i006p00727",
     "- Otsu 1979, A threshold selection method from gray-level histograms. IEEE Transactions on Systems, Man, and "

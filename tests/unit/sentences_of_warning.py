@@ -81,6 +81,10 @@ WARNING = {
         },
     },
     "rain": {"explained": 0.2345, "falling_rate": {"evidence": 0.5, "p": 0.4217}, "rate_under_red_noise": {}},
+    "sensors": [
+        {"sensor": "LE07", "against": "LT05", "difference": -0.0123, "low": -0.03, "high": 0.0054},
+        {"sensor": "LC08", "against": "LT05", "difference": 0.0361, "low": 0.0201, "high": 0.0521},
+    ],
     "observations": [
         {"of": "n_obs", "value": None, "tau": 0.37, "p": 0.004, "first": 1.25, "last": 5.5},
         {"of": "platform", "value": "S2A", "tau": -0.5, "p": 0.0004, "first": 1.0, "last": 0.3333},
@@ -107,9 +111,11 @@ STEPPED = [
 NOISE = "Its noise changed by a factor of 2 over the record (1.5 to 3)."
 SEASON = "Its season changed (p = 0.031): its range went from 0.105 to 0.213."
 YEARLY = "The strength of its seasons changed most after that of 2017 (p = 0.045)."
-RAIN = (
-    "Rain explains 23 % of the variance that season and trend leave; itself it shows no growing memory (p = 0.422)."
-)
+RAIN = "Rain explains 23 % of the variance that season and trend leave; itself it shows no growing memory (p = 0.422)."
+SENSORS = [
+    "NDVI of LE07 differs from that of LT05 by −0.0123 (−0.03 to 0.0054), which the test accounts for.",
+    "NDVI of LC08 differs from that of LT05 by 0.0361 (0.0201 to 0.0521), which the test accounts for.",
+]
 N_OBS = "Observations per pixel changed from 1.25 to 5.5 (first and last third; p = 0.004)."
 PLATFORM = "The share of platform S2A changed from 100 % to 33 % (first and last third; p < 0.001)."
 POWER = (
@@ -126,6 +132,7 @@ WARNED = [
     SEASON,
     YEARLY,
     RAIN,
+    *SENSORS,
     N_OBS,
     PLATFORM,
     POWER,
@@ -207,6 +214,7 @@ REFUSED = {
     "steps": {},
     "noise": {},
     "season": {},
+    "sensors": [],
     "rain": None,
     "observations": [],
     "constant": [],
@@ -323,6 +331,7 @@ OTHER_PRIMARY = {
     ],
     STEPPED[0]: ["offset50 stepped by −250 (−400 to −101) between 2019-01-16 and 2019-02-15 (p = 0.005)."],
     STEPPED[1]: [],
+    **{sentence: [sentence.replace("NDVI", "offset50")] for sentence in SENSORS},
     NOISE: ["Its noise changed by a factor of 2.72 over the record (1.65 to 4.48)."],
     **without(SEASON, YEARLY),
     "table: offset50": ["table: offset50; pre-specified test: variance"],

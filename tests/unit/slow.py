@@ -179,9 +179,7 @@ class Process:
             white, means = np.linalg.solve(factor, values.T), np.linalg.solve(factor, self.means)
             rest = white - means @ np.linalg.solve(means.T @ means, means.T @ white)
             logs = 2 * np.log(np.diag(factor)).sum() + np.linalg.slogdet(means.T @ means)[1]
-            rows.append(
-                -0.5 * ((len(self.days) - means.shape[1]) * np.log((rest**2).sum(axis=0)) + logs)
-            )
+            rows.append(-0.5 * ((len(self.days) - means.shape[1]) * np.log((rest**2).sum(axis=0)) + logs))
         return np.array(rows)
 
     def fit(self, values):

@@ -87,9 +87,7 @@ def columns_of(warning, variable):
 
 def same_indicators(result, values, places, days, step, surrogates, columns, *, name, width, dates):
     """Those of the slow reference, whose surrogates are the ones of the null model."""
-    phases = slow.phase_surrogates(
-        days, values, places, 2, 99, random_of(name, "ndvi", "phases"), columns
-    )
+    phases = slow.phase_surrogates(days, values, places, 2, 99, random_of(name, "ndvi", "phases"), columns)
     reference = slow.trends(
         values, places, days, step, surrogates, phases,
         detrend=lambda series: slow.detrended(days, series, 0.3, 2, columns), width=width,
@@ -205,7 +203,9 @@ def test_the_spread_over_draws_and_the_trend_of_the_observations(warning, summar
     tau, p = kendalltau(*zip(*mean, strict=True))
     assert len(mean) == 51 and 0.7 < tau < 1
     # of 51 dates the first and the last 17
-    first, last = (float(np.mean([value for _, value in mean[part]])) for part in (slice(17), slice(-17, None)))
+    first, last = (
+        float(np.mean([value for _, value in mean[part]])) for part in (slice(17), slice(-17, None))
+    )
     assert_same(
         warning["observations"],
         [{"of": "n_obs", "value": None, "tau": float(tau), "p": float(p), "first": first, "last": last}],
@@ -252,7 +252,9 @@ def test_a_record_without_gaps(complete):
     # observations that never change tell nothing of their noise
     assert used.weights is None and result["ornstein_uhlenbeck"]["ndvi"]["noise_share"] == 0
     assert list(result["indicators"]) == ["ndvi"]
-    steps = [month(i, 0) for i in places if any(step["date"] == month(i, 0) for step in result["steps"]["ndvi"])]
+    steps = [
+        month(i, 0) for i in places if any(step["date"] == month(i, 0) for step in result["steps"]["ndvi"])
+    ]
     columns = np.array([[float(month(i, 0) >= day) for day in steps] for i in places]).reshape(47, -1)
     # 23.5 of 47, halves to even
     same_indicators(

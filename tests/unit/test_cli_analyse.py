@@ -64,7 +64,13 @@ def run(tmp_path, capsys, monkeypatch):
 
 def test_the_command_says_what_was_found_of_early_warning(run, tmp_path):
     lines, (series, settings) = run(
-        {"refused": None, "indicators": INDICATORS, "sign": True, "why": ["rain_unknown"], "primary": {"p": 0.0126}},
+        {
+            "refused": None,
+            "indicators": INDICATORS,
+            "sign": True,
+            "why": ["rain_unknown"],
+            "primary": {"p": 0.0126},
+        },
         "--config",
         "analysis={window: 0.4}",
     )

@@ -63,7 +63,9 @@ def test_the_posterior_of_rate_and_noise():
         "low": pytest.approx(low, abs=1e-6),
         "high": pytest.approx(high, abs=1e-6),
     }
-    expected = dict(zip(("low", "change", "high"), (pytest.approx(value, abs=1e-6) for value in noise), strict=True))
+    expected = dict(
+        zip(("low", "change", "high"), (pytest.approx(value, abs=1e-6) for value in noise), strict=True)
+    )
     assert found["noise"] == expected
     # ln(5) is 1.6
     assert noise[0] < math.log(5) < noise[2] and noise[0] > 0
@@ -77,7 +79,9 @@ def test_bounds_of_the_change_hold_the_truth():
         rates = 0.03 * np.exp(change * (np.arange(119) / 119 - 0.5))
         for values in ornstein_uhlenbeck(days, rates, 5, random):
             rate = rate_and_noise(fit_null(days, STEP, values, means_of(days)))["rate"]
-            low, high = (rate[key] if rate[key] is not None else end for key, end in (("low", -9), ("high", 9)))
+            low, high = (
+                rate[key] if rate[key] is not None else end for key, end in (("low", -9), ("high", 9))
+            )
             held.append(low <= change <= high)
     assert sum(held) >= 8
 

@@ -69,7 +69,9 @@ def test_two_tests_cost_less_than_bonferroni_where_they_are_alike():
     assert within_variable(same, {"ar1": drawn, "lag2": drawn}, None, None) == pytest.approx(0.03)
     # where they are contrary the smallest p is twice as often as small
     contrary = same | {"lag2": {"tau": 50.5, "p": {"ar1": 0.49}}}
-    assert within_variable(contrary, {"ar1": drawn, "lag2": drawn[::-1]}, None, None) == pytest.approx(0.06, abs=0.011)
+    assert within_variable(contrary, {"ar1": drawn, "lag2": drawn[::-1]}, None, None) == pytest.approx(
+        0.06, abs=0.011
+    )
 
 
 def test_no_test_has_no_p():
@@ -88,4 +90,7 @@ def test_no_test_has_no_p():
     ],
 )
 def test_variables_are_counted(p, expected):
-    assert over_variables(p) == {"p": expected["p"] and pytest.approx(expected["p"]), "variables": expected["variables"]}
+    assert over_variables(p) == {
+        "p": expected["p"] and pytest.approx(expected["p"]),
+        "variables": expected["variables"],
+    }

@@ -65,6 +65,7 @@ def test_a_quiet_record_has_few_sentences():
     season = WARNING["season"]["ndvi"] | {"p": 0.051, "yearly": {"changed_after": 2017, "p": 0.051}}
     quiet = WARNING | {
         "constant": [],
+        "sensors": [],
         "steps": {"ndvi": []},
         "noise": {"ndvi": {"change": 0.2, "low": -0.1, "high": 0.4}},
         "season": {"ndvi": season},
@@ -135,7 +136,9 @@ def test_methods():
     assert sentences == [text for _, text in sentences_of_methods.DETRENDED]
     pyveg = methods(ANALYSIS | {"configuration": ANALYSIS["configuration"] | {"mode": "pyveg"}})
     assert pyveg == [
-        text for text in sentences_of_methods.METHODS if text != sentences_of_methods.NOT_INTERPOLATED
+        text
+        for text in sentences_of_methods.METHODS
+        if text not in (sentences_of_methods.NOT_INTERPOLATED, sentences_of_methods.TESTED)
     ]
     config = ANALYSIS["metadata"]["config"]
     for known in (None, {"composite": config["composite"]}, {"subimages": config["subimages"]}):

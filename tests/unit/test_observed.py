@@ -26,7 +26,11 @@ def products_of(*names):
 def test_the_factors_of_sentinel_2():
     """Of platforms, orbits and baselines each with the shares of a date; a date without products is unknown."""
     early = [sentinel2("S2A"), sentinel2("S2A", 79)]
-    late = [sentinel2("S2A", baseline="0500"), sentinel2("S2B", baseline="0500"), sentinel2("S2B", 79, "0500")]
+    late = [
+        sentinel2("S2A", baseline="0500"),
+        sentinel2("S2B", baseline="0500"),
+        sentinel2("S2B", 79, "0500"),
+    ]
     factors = factors_of(DATES, products_of(*[early] * 7, (), *[late] * 4))
     assert [factor.name for factor in factors] == ["platform", "relative_orbit", "baseline"]
     platform, orbit, baseline = factors
@@ -44,7 +48,9 @@ def test_the_factors_of_sentinel_2():
 
 def test_the_sensors_of_landsat():
     """Each is another one; what is no name of a product tells nothing."""
-    names = [[landsat("LT05")]] * 5 + [[landsat("LE07"), landsat("LT05")]] * 3 + [[landsat("LC08"), "a.tif"]] * 4
+    names = (
+        [[landsat("LT05")]] * 5 + [[landsat("LE07"), landsat("LT05")]] * 3 + [[landsat("LC08"), "a.tif"]] * 4
+    )
     (sensor,) = factors_of(DATES, products_of(*names))
     assert (sensor.name, sensor.levels) == ("sensor", ("LT05", "LC08", "LE07"))
     expected = [[1, 0, 0]] * 5 + [[0.5, 0, 0.5]] * 3 + [[0, 1, 0]] * 4

@@ -47,9 +47,7 @@ def test_series_are_drawn_from_the_model(share):
     process, expected = both(2, share)
     for rate in (3, 20):
         series = process.simulate(rate, 4, np.random.default_rng(rate))
-        np.testing.assert_allclose(
-            series, expected.simulate(rate, 4, np.random.default_rng(rate)), rtol=1e-9
-        )
+        np.testing.assert_allclose(series, expected.simulate(rate, 4, np.random.default_rng(rate)), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("truth", "seed", "converged"), [(14, 2, True), (24, 3, False), (0, 3, False)])

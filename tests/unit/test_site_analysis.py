@@ -201,7 +201,9 @@ def test_observations_of_two_dates_have_no_trend(summary):
                     del part["n_obs"]
 
     def trends(known):
-        return warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, known)))["observations"]
+        return warning_of(planted.changed(summary, lambda vegetation: unknown(vegetation, known)))[
+            "observations"
+        ]
 
     n_obs = {"of": "n_obs", "value": None}
     assert trends(2) == [n_obs | {"tau": 0.0, "p": 1.0, "first": 1.0, "last": 1.0}]

@@ -12,7 +12,9 @@ COLUMNS = (
 )
 
 
-def analysis_of(site, p, *, dates=60, refused=None, slowing=(), opposite=(), contradictory=False, sign=False, why=()):
+def analysis_of(
+    site, p, *, dates=60, refused=None, slowing=(), opposite=(), contradictory=False, sign=False, why=()
+):
     """The part of analysis.json that a comparison reads, with an indicator and a variable beside that are no tests."""
     beside = {"tau": -0.9, "p": {"ar1": 1e-9, "phase": 1e-9}}
     # the test has surrogates of its own
