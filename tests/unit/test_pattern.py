@@ -89,7 +89,7 @@ def test_result_is_pyvegs(shared_data):
 def test_parameters_of_pyveg():
     assert dataclasses.asdict(Parameters()) == dataclasses.asdict(PYVEG) == {
         "c": 10.0, "gmax": 0.05, "k1": 3.0, "d": 0.1, "beta": 0.3, "alpha": 0.1, "k2": 5.0, "w0": 0.15, "rw": 0.1,
-        "dif_p": 0.1, "dif_w": 0.1, "dif_o": 100.0, "cell": 21.0, "vmass": 90.0, "frac": 0.9,
+        "dif_p": 0.1, "dif_w": 0.1, "dif_o": 100.0, "cell": 21.0, "vmass": 90.0, "frac": 0.9, "v": 0.0,
     }  # fmt: skip
 
 
@@ -249,6 +249,33 @@ def test_random_patterns_are_seeded():
     assert pattern.mean() == pytest.approx(0.1, abs=0.02)
     np.testing.assert_array_equal(pattern, random_pattern((100, 80), 7))
     assert (pattern != random_pattern((100, 80), 8)).any()
+
+
+# --- a slope ---
+
+
+def test_water_runs_down_a_slope_as_in_plain_loops():
+    """Upwind: each cell gets the water of the one above it; the first row that of a cell like itself."""
+    slope = dataclasses.replace(PYVEG, v=2.5, dif_o=40.0)
+    random = np.random.default_rng(3)
+    fields = [random.uniform(0, 20, (5, 4)) for _ in range(3)]
+    flat = evolve(fields[0], 0.9, 1, 0.5, dataclasses.replace(slope, v=0.0), fields[1], fields[2])
+    steep = evolve(fields[0], 0.9, 1, 0.5, slope, fields[1], fields[2])
+    np.testing.assert_array_equal(steep[0], flat[0])
+    np.testing.assert_array_equal(steep[1], flat[1])
+    expected = flat[2].copy()
+    for row in range(1, 5):
+        expected[row] += 0.5 * 2.5 / 21 * (fields[2][row - 1] - fields[2][row])
+    np.testing.assert_allclose(steep[2], expected, rtol=1e-13)
+
+
+def test_a_slope_makes_steps_unstable():
+    # 100 / 441 = 0.2268 of 0.25: 1.95 m/day are left
+    evolve([[1.0]], 1.0, 1, parameters=dataclasses.replace(PYVEG, v=1.9))
+    with pytest.raises(
+        ValueError, match=r"unstable: dt x \(dif_o / cell\^2 \+ v / \(4 cell\)\) is 0.25.* use dt below 0.9"
+    ):
+        evolve([[1.0]], 1.0, 1, parameters=dataclasses.replace(PYVEG, v=2.0))
 
 
 # --- refusals ---
