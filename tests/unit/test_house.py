@@ -69,7 +69,10 @@ LAYERS = [
     "base", "arrays", "sensors", "planning", "sources", "weather", "scenes", "sites", "summary", "analysis", "report",
     "sample", "runs", "cli",
 ]  # fmt: skip
-ARRAYS = {"resample", "images", "indices", "centrality", "spatial", "pattern"}
+ARRAYS = {
+    "resample", "images", "indices", "centrality", "spatial", "spectrum", "contrast", "patches", "flow_length",
+    "pattern_class", "spatial_warning", "pattern",
+}  # fmt: skip
 
 
 def layer_of(module):

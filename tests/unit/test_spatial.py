@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
-from tigerbush.spatial import (
-    CLASSES,
-    METRICS,
-    dominant_wave,
-    morans_i,
-    patch_areas,
-    patch_classes,
-    r_spectrum,
-    spatial_metrics,
-)
+from tigerbush.patches import CLASSES, patch_areas, patch_classes
+from tigerbush.spatial import METRICS, morans_i, spatial_metrics
+from tigerbush.spectrum import dominant_wave, r_spectrum
 
 ROWS, COLUMNS = np.mgrid[:160, :200].astype(float)
 
@@ -110,6 +103,7 @@ def test_too_many_missing_pixels_leave_no_patches_or_wavelength():
 
 def test_labels_and_units():
     assert METRICS == {
+        "contrast": ("contrast of the pattern to the noise", "1"),
         "morans_i": ("Moran's I of NDVI, neighbours at an edge", "1"),
         "spatial_variance": ("spatial variance of NDVI", "1"),
         "spatial_skewness": ("spatial skewness of NDVI", "1"),

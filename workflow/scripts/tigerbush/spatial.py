@@ -1,20 +1,27 @@
-"""Spatial metrics of a pattern at one date: autocorrelation, variance, skewness, patches, wavelength and direction.
+"""Spatial metrics of a pattern at one date: contrast, correlation, variance, skewness, patches, wavelength, direction.
 
 Definitions follow the R package spatialwarnings (Génin et al. 2018, Methods in Ecology and Evolution 9, 2067), those of
 the spectrum Couteron & Lejeune 2001 (Journal of Ecology 89, 616). What a type of pattern says about the direction of
 change is contested: these are measurements, not conclusions.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from tigerbush.contrast import LEAST_CONTRAST, contrast, contrasts
 from tigerbush.images import MASKED_GREY, VEGETATION
+from tigerbush.patches import patch_areas
+from tigerbush.pattern_class import pattern_class
+from tigerbush.spectrum import dominant_wave, rises
 
 Array = NDArray[np.float64]
 
 # label and unit of each metric
 METRICS = {
+    "contrast": ("contrast of the pattern to the noise", "1"),
     "morans_i": ("Moran's I of NDVI, neighbours at an edge", "1"),
     "spatial_variance": ("spatial variance of NDVI", "1"),
     "spatial_skewness": ("spatial skewness of NDVI", "1"),
@@ -28,15 +35,33 @@ METRICS = {
 }
 # with a larger share of missing pixels neither patches nor wavelength are measured
 MAX_MISSING = 0.25
-# wavelengths above this share of the side are a trend and not a pattern
-LONGEST = 0.25
-# lower limits of the size classes of patches, pixels
-CLASSES = 2 ** np.arange(0, 17)
 
 
-def spatial_metrics(
-    ndvi: Array, black_white: NDArray[np.uint8], resolution: float
-) -> dict[str, float | None]:
+@dataclass(frozen=True)
+class Pattern:
+    """The pattern of a date.
+
+    Attributes
+    ----------
+    metrics : dict
+        The keys of `METRICS`; None where undefined.
+    reason : str or None
+        Why there are no numbers but the contrast: `no_pixels` (fewer than 9), `constant`, or `contrast` (it is below
+        `LEAST_CONTRAST`, and no wavelength shows a pattern that the noise hides).
+    wavelength_reason : str or None
+        Why there is no wavelength: the same, or `masked` (more than a quarter of the pixels), `no_peak` (no wave has
+        significantly more power than longer ones).
+    pattern_class : str or None
+        One of `tigerbush.pattern_class.PATTERN_CLASSES`; None where too many pixels are masked to tell.
+    """
+
+    metrics: dict[str, float | None]
+    reason: str | None
+    wavelength_reason: str | None
+    pattern_class: str | None
+
+
+def measure_pattern(ndvi: Array, black_white: NDArray[np.uint8], resolution: float) -> Pattern:
     """Measure the pattern of one date.
 
     Parameters
@@ -47,33 +72,55 @@ def spatial_metrics(
         0 vegetation, 255 bare, 127 masked.
     resolution : float
         Side of a pixel, m.
+    """
+    valid = np.isfinite(ndvi)
+    metrics: dict[str, float | None] = dict.fromkeys(METRICS)
+    if valid.sum() < 9:
+        return Pattern(metrics, "no_pixels", "no_pixels", None)
+    if np.ptp(ndvi[valid]) == 0:
+        return Pattern(metrics, "constant", "constant", "none")
+    whole = valid.mean() >= 1 - MAX_MISSING
+    wave = (
+        dominant_wave(ndvi, resolution) if whole else dict.fromkeys(("wavelength", "direction", "anisotropy"))
+    )
+    metrics["contrast"] = contrast(ndvi)
+    low = metrics["contrast"] is not None and metrics["contrast"] < LEAST_CONTRAST
+    if low and wave["wavelength"] is None:
+        return Pattern(metrics, "contrast", "contrast", "none" if whole else None)
+    metrics |= _moments(ndvi[valid].astype(np.float64)) | {"morans_i": morans_i(ndvi)} | wave
+    metrics |= _cover_and_patches(black_white, resolution, whole)
+    if not whole:
+        return Pattern(metrics, None, "masked", None)
+    frequency = wave["wavelength"] and resolution / wave["wavelength"]
+    found = pattern_class(ndvi, frequency, wave["anisotropy"])
+    return Pattern(metrics, None, None if frequency else "no_peak", found)
+
+
+def spatial_metrics(
+    ndvi: Array, black_white: NDArray[np.uint8], resolution: float
+) -> dict[str, float | None]:
+    """Return the metrics of `measure_pattern`, the keys of `METRICS`; None where undefined."""
+    return measure_pattern(ndvi, black_white, resolution).metrics
+
+
+def without_contrast(ndvi: Array, parts: Sequence[tuple[slice, slice]]) -> list[bool]:
+    """Tell in which parts of an image noise hides the pattern, so that black/white NDVI tells noise from noise.
+
+    Parameters
+    ----------
+    ndvi : (h, w) float array
+        NaN where masked.
+    parts : sequence of (rows, columns)
 
     Returns
     -------
-    dict
-        The keys of `METRICS`; None where undefined.
+    list of bool
+        The contrast is below `LEAST_CONTRAST`, and no wave of the part has more power than longer ones.
     """
-    valid = np.isfinite(ndvi)
-    values = ndvi[valid].astype(np.float64)
-    metrics: dict[str, float | None] = dict.fromkeys(METRICS)
-    if len(values) < 9 or values.std() == 0:
-        return metrics
-    centred = values - values.mean()
-    variance = (centred**2).mean()
-    metrics["morans_i"] = morans_i(ndvi)
-    metrics["spatial_variance"] = float(variance)
-    metrics["spatial_skewness"] = float((centred**3).mean() / variance**1.5)
-    ground = black_white != MASKED_GREY
-    if ground.any():
-        metrics["cover"] = float((black_white == VEGETATION).sum() / ground.sum())
-    if valid.mean() < 1 - MAX_MISSING:
-        return metrics
-    areas = patch_areas(black_white == VEGETATION)
-    metrics["patch_count"] = float(len(areas) / (ground.sum() * resolution**2) * 1e6)
-    if len(areas):
-        metrics["patch_mean_area"] = float(areas.mean() * resolution**2)
-        metrics["patch_largest_area"] = float(areas.max() * resolution**2)
-    return metrics | dominant_wave(ndvi, resolution)
+    return [
+        value is not None and value < LEAST_CONTRAST and not rises(ndvi[part]).any()
+        for part, value in zip(parts, contrasts(ndvi, parts), strict=True)
+    ]
 
 
 def morans_i(values: Array) -> float:
@@ -91,95 +138,26 @@ def morans_i(values: Array) -> float:
     return float(total / max(pairs, 1) / np.nanmean(centred**2))
 
 
-def patch_areas(plants: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the area of each patch in pixels (four neighbours); those at the border are cut."""
-    labels, number = ndimage.label(plants)
-    return np.bincount(labels.ravel(), minlength=number + 1)[1:]
-
-
-def patch_classes(black_white: NDArray[np.uint8]) -> list[int]:
-    """Count patches by size class: 1, 2-3, 4-7, ... pixels (`CLASSES`)."""
-    areas = patch_areas(black_white == VEGETATION)
-    return np.histogram(areas, bins=[*CLASSES, np.iinfo(np.int64).max])[0].tolist()
-
-
-def spectrum(values: Array) -> tuple[Array, Array, Array]:
-    """Return the two-dimensional power spectrum and its frequencies.
-
-    Parameters
-    ----------
-    values : (h, w) float array
-        NaN where missing. A plane is removed, missing pixels count as 0 afterwards, and a Hann taper is applied.
-
-    Returns
-    -------
-    power, along rows, along columns : (h, w) float64 arrays
-        Frequencies in cycles per pixel, rows positive southward, columns eastward.
-    """
-    valid = np.isfinite(values)
-    rows, columns = np.mgrid[: values.shape[0], : values.shape[1]].astype(float)
-    plane = np.column_stack([np.ones(valid.sum()), rows[valid], columns[valid]])
-    fitted, *_ = np.linalg.lstsq(plane, values[valid].astype(np.float64), rcond=None)
-    residual = np.where(valid, values - (fitted[0] + fitted[1] * rows + fitted[2] * columns), 0)
-    taper = np.outer(np.hanning(values.shape[0] + 2)[1:-1], np.hanning(values.shape[1] + 2)[1:-1])
-    power = np.abs(np.fft.fft2(residual * taper)) ** 2
-    south, east = np.meshgrid(*(np.fft.fftfreq(size) for size in values.shape), indexing="ij")
-    return power, south, east
-
-
-def r_spectrum(values: Array) -> tuple[Array, Array]:
-    """Return the radial spectrum: mean power of the waves in each ring, relative to the mean of all waves.
-
-    Returns
-    -------
-    frequency, power : (rings,) float64 arrays
-        Cycles per pixel, in rings one cycle per shorter side wide, up to 0.5; white noise has a power of 1 everywhere.
-    """
-    power, south, east = spectrum(values)
-    side = min(values.shape)
-    ring = np.rint(np.hypot(south, east) * side).astype(int)
-    inside = (ring > 0) & (ring <= side // 2)
-    total = np.bincount(ring[inside], power[inside], minlength=side // 2 + 1)
-    number = np.bincount(ring[inside], minlength=side // 2 + 1)
-    mean = total[1:] / np.maximum(number[1:], 1)
-    return np.arange(1, side // 2 + 1) / side, mean / power[inside].mean()
-
-
-def dominant_wave(values: Array, resolution: float) -> dict[str, float | None]:
-    """Return the dominant wavelength of a pattern, and its direction.
-
-    Parameters
-    ----------
-    values : (h, w) float array
-    resolution : float
-        m
-
-    Returns
-    -------
-    dict
-        wavelength (m): at the mean frequency of the peak of the radial spectrum and its two neighbours, weighted by
-        power; None when the power only decreases, or never exceeds twice that of white noise. direction: across the
-        bands, degrees clockwise from north, from 0 to below 180; anisotropy: length of the mean of exp(2 i angle) over
-        the ring, weighted by power.
-    """
-    undefined = {"wavelength": None, "direction": None, "anisotropy": None}
-    frequency, power = r_spectrum(values)
-    side = min(values.shape)
-    first = int(np.ceil(1 / LONGEST))
-    if len(power) < first + 2:
-        return undefined
-    peak = first - 1 + int(power[first - 1 :].argmax())
-    if peak in (first - 1, len(power) - 1) or power[peak] < 2 or power[peak] < power[peak - 1]:
-        return undefined
-    near = slice(peak - 1, peak + 2)
-    mean = float((frequency[near] * power[near]).sum() / power[near].sum())
-    waves, south, east = spectrum(values)
-    ring = np.abs(np.hypot(south, east) - frequency[peak]) <= 1.5 / side
-    # clockwise from north, which is up
-    angle = np.arctan2(east[ring], -south[ring])
-    resultant = (waves[ring] * np.exp(2j * angle)).sum() / waves[ring].sum()
+def _moments(values: Array) -> dict[str, float]:
+    centred = values - values.mean()
+    variance = (centred**2).mean()
     return {
-        "wavelength": resolution / mean,
-        "direction": float(np.degrees(np.angle(resultant)) / 2 % 180),
-        "anisotropy": float(abs(resultant)),
+        "spatial_variance": float(variance),
+        "spatial_skewness": float((centred**3).mean() / variance**1.5),
     }
+
+
+def _cover_and_patches(
+    black_white: NDArray[np.uint8], resolution: float, whole: bool
+) -> dict[str, float | None]:
+    """Measure vegetation; patches only where the image is whole enough."""
+    ground, plants = black_white != MASKED_GREY, black_white == VEGETATION
+    metrics: dict[str, float | None] = {"cover": float(plants.sum() / ground.sum()) if ground.any() else None}
+    if not whole:
+        return metrics
+    areas = patch_areas(plants)
+    metrics["patch_count"] = float(len(areas) / (ground.sum() * resolution**2) * 1e6)
+    if len(areas):
+        metrics["patch_mean_area"] = float(areas.mean() * resolution**2)
+        metrics["patch_largest_area"] = float(areas.max() * resolution**2)
+    return metrics

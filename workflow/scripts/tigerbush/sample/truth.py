@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from tigerbush.analysis.cover import COVER_METRICS
 from tigerbush.grid import Grid
 from tigerbush.images import BARE, VEGETATION, black_white, grey_ndvi
+from tigerbush.patches import patch_areas
 from tigerbush.report.figures import STYLE, draw_grid
 from tigerbush.sample.simulate import CELL, TILE, fractional_cover
-from tigerbush.spatial import METRICS, dominant_wave, patch_areas
+from tigerbush.spatial import METRICS
+from tigerbush.spectrum import dominant_wave
 from tigerbush.variables import BLACK, BLUE, NDVI, VARIABLES
 
 # of the pattern, what the simulation knows
