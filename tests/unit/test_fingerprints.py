@@ -224,7 +224,7 @@ def test_keys_of_each_rule():
         "compute_ndvi": [*CHOICE, "composite.indices"], "compute_centrality": [*CHOICE, "centrality"], "write_subimages": CHOICE,
         "read_weather": ["weather", "period.start", "period.step"],
         "summarise_site": ["sites", "mode", "source", "scene", "subimages", "composite"],
-        "analyse_site": ["analysis", "composite.resolution"],
+        "analyse_site": ["analysis", *WINDOW, "mode"],
         "compare_sites": ["analysis.fdr"],
         "map_site": [*WINDOW, "mode"],
         "check_products": ["on_failure"],

@@ -9,8 +9,9 @@ import yaml
 import planted
 from fabricate import ROOT
 from planted import month
+from tigerbush.analysis.pattern import patch_size_series, spatial_series
 from tigerbush.analysis.series import read_series
-from tigerbush.analysis.site import analyse_site, patch_size_series, spatial_series, without_nan
+from tigerbush.analysis.site import analyse_site, without_nan
 from tigerbush.report.early_warning import early_warning
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
@@ -222,7 +223,7 @@ def test_what_is_not_finite_becomes_null():
 
 def test_the_measures_of_dates_are_arranged_as_series():
     series = spatial_series(
-        iter([("2017-01-16", {"x": 1.0, "y": 5}), ("2017-02-15", {"x": np.nan, "y": 6})]),
+        [("2017-01-16", {"x": 1.0, "y": 5}), ("2017-02-15", {"x": None, "y": 6})],
         {"x": ("X", "m"), "y": ("Y", "1")},
     )
     days = ["2017-01-16", "2017-02-15"]
@@ -234,7 +235,7 @@ def test_the_measures_of_dates_are_arranged_as_series():
 
 def test_patch_sizes_are_in_square_metres():
     counts = [[3, 1] + [0] * 15, [0, 4] + [1] * 15]
-    sizes = patch_size_series(iter([("2017-01-16", counts[0]), ("2017-02-15", tuple(counts[1]))]), 10)
+    sizes = patch_size_series([("2017-01-16", counts[0]), ("2017-02-15", tuple(counts[1]))], 10)
     assert sizes == {
         "unit": "m2",
         "edges": [100 * 2**k for k in range(17)],

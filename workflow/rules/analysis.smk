@@ -3,6 +3,7 @@
 
 rule analyse_site:
     input:
+        discovered,
         summary="results/{site}/results_summary.json",
         ndvi=ndvi_of_dates,
         black_white=images_of_dates("bwndvi"),
@@ -25,7 +26,8 @@ rule analyse_site:
         library=library("analyse_site"),
         settings=config["analysis"],
         sites=len(SITES),
-        resolution=config["composite"]["resolution"],
+        site=site_window,
+        mode=config["mode"],
     message:
         "Analysing {wildcards.site}"
     script:

@@ -6,14 +6,17 @@ import numpy as np
 
 from tigerbush.analysis.changes import changes_of
 from tigerbush.analysis.cover import COVER_METRICS, cover_metrics, ndvi_histogram, ndvi_threshold
+from tigerbush.analysis.pattern import DatePattern, measure_date, spatial_analysis, spatial_series
 from tigerbush.analysis.quality import dates_table
-from tigerbush.analysis.series import read_series, tidy_rows, write_series
-from tigerbush.analysis.site import analyse_site, patch_size_series, spatial_series
+from tigerbush.analysis.series import SiteSeries, read_series, tidy_rows, write_series
+from tigerbush.analysis.site import analyse_site, without_nan
+from tigerbush.analysis.surrogates import generator
 from tigerbush.files import read_json, write_bytes, write_json
 from tigerbush.images import read_png
 from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import read_raster
-from tigerbush.spatial import METRICS, patch_classes, spatial_metrics
+from tigerbush.site import Site, numbered
+from tigerbush.sites.layout import place_sub_images
 
 
 def main(
@@ -27,49 +30,66 @@ def main(
     *,
     settings: dict,
     sites: int,
-    resolution: int,
+    site: Site,
+    mode: str,
 ) -> None:
     series = read_series(read_json(summary), str(summary))
     result = analyse_site(series, settings, sites)
-    dates = list(map(measure_date, ndvi, black_white))
-    result["spatial"] = spatial_series([(day, metrics) for day, metrics, _ in dates], METRICS)
-    result["patch_sizes"] = patch_size_series([(day, counts) for day, _, counts in dates], resolution)
-    add_cover(result, ndvi, resolution)
+    used = {day for day, known in zip(series.dates, series.with_data, strict=True) if known}
+    shown = [paths for paths in zip(ndvi, black_white, strict=True) if paths[0].parent.name in used]
+    dates = [measure(series, *paths, site, mode, settings["seed"]) for paths in shown]
+    random = generator(settings["seed"], series.site, "pattern")
+    result |= without_nan(spatial_analysis(dates, series, site.resolution, random))
+    result["completeness"]["masked"] = {path.parent.name: masked_share(path) for path in ndvi}
+    add_cover(result, [path for path, _ in shown], site.resolution)
     result["changes"] |= changes_of(result["spatial"], series.days_per_step)
     write_series(tidy_rows(series), csv, parquet)
     write_bytes(dates_csv, dates_table(result).encode())
     write_json(analysis, result)
 
 
-def measure_date(ndvi: Path, black_white: Path) -> tuple[str, dict, list[int]]:
-    """Return the date, its spatial metrics, and its number of patches by size class."""
-    raster, image = read_raster(ndvi), read_png(black_white)
-    return (
-        ndvi.parent.name,
-        spatial_metrics(raster.data[0], image, raster.grid.resolution),
-        patch_classes(image),
+def measure(
+    series: SiteSeries, ndvi: Path, black_white: Path, site: Site, mode: str, seed: int
+) -> DatePattern:
+    """Measure the pattern of a date and of its sub-images that are used."""
+    day, raster = ndvi.parent.name, read_raster(ndvi)
+    parts = place_sub_images(raster.grid, raster.epsg, site, mode)
+    places = numbered((part.latitude, part.longitude) for part in parts)
+    used = series.places_with_data(day)
+    return measure_date(
+        day,
+        raster.data[0],
+        read_png(black_white),
+        raster.grid.resolution,
+        {
+            place: (part.rows, part.columns)
+            for place, part in zip(places, parts, strict=True)
+            if place in used
+        },
+        generator(seed, series.site, day),
     )
 
 
+def masked_share(ndvi: Path) -> float:
+    """Return the share of masked pixels of a date."""
+    return float(np.isnan(read_raster(ndvi).data[0]).mean())
+
+
 def add_cover(result: dict, ndvi: list[Path], resolution: int) -> None:
-    """Add the threshold of NDVI, cover and patches by it, and the share of masked pixels of each date."""
-    masked, histograms = {}, []
-    for path in ndvi:
-        image = read_raster(path).data[0]
-        masked[path.parent.name] = float(np.isnan(image).mean())
-        histograms.append(ndvi_histogram(image))
-    result["completeness"]["masked"] = masked
-    result["ndvi_threshold"] = ndvi_threshold(histograms)
-    threshold = result["ndvi_threshold"]["value"]
+    """Add the threshold of NDVI, and cover and patches by it."""
+    threshold = ndvi_threshold([ndvi_histogram(read_raster(path).data[0]) for path in ndvi])
     # read again, since a long record of a large site does not fit into memory
     measures = [
-        (path.parent.name, cover_metrics(read_raster(path).data[0], threshold, resolution)) for path in ndvi
+        (path.parent.name, cover_metrics(read_raster(path).data[0], threshold["value"], resolution))
+        for path in ndvi
     ]
-    result["spatial"] |= spatial_series(measures, COVER_METRICS)
+    result["ndvi_threshold"] = threshold
+    result["spatial"] |= without_nan(spatial_series(measures, COVER_METRICS))
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
+        arguments = job_arguments(snakemake.params)
         main(
             Path(snakemake.input.summary),
             [Path(path) for path in snakemake.input.ndvi],
@@ -78,5 +98,5 @@ if __name__ == "__main__":
             Path(snakemake.output.csv),
             Path(snakemake.output.parquet),
             Path(snakemake.output.dates),
-            **job_arguments(snakemake.params),
+            **arguments | {"site": Site(**arguments["site"])},
         )

@@ -83,6 +83,12 @@ class SiteSeries:
         """Which dates have any number of the vegetation, (n,) bool."""
         return np.any([np.isfinite(values).any(axis=1) for values in self.vegetation.values()], axis=0)
 
+    def places_with_data(self, day: str) -> set[tuple[float, float, int]]:
+        """Return the sub-images that have any number of the vegetation at a date, as `tigerbush.site.numbered` does."""
+        row = self.dates.index(day)
+        known = np.any([np.isfinite(values[row]) for values in self.vegetation.values()], axis=0)
+        return {place for place, has in zip(numbered(self.places), known, strict=True) if has}
+
 
 def read_series(contents: object, name: str) -> SiteSeries:
     """Read results_summary.json, ours or pyveg's own.

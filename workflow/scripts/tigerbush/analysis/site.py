@@ -1,7 +1,7 @@
 """The analysis of a site: from results_summary.json and the images of its dates to analysis.json."""
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -17,7 +17,6 @@ from tigerbush.analysis.sites import surrogates_needed
 from tigerbush.analysis.subimages import sub_image_trends
 from tigerbush.analysis.warning import early_warning
 from tigerbush.pyveg import MODES, smoothed
-from tigerbush.spatial import CLASSES
 from tigerbush.variables import PRECIPITATION, row_of
 from tigerbush.version import __version__
 
@@ -62,35 +61,11 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
         "weather": {"lagged_correlation": _lags(series)},
         "recovery": _recovery(series),
         "spatial": {},
+        "spatial_dates": {},
+        "spatial_summary": {},
+        "spatial_warning": {},
     }
     return without_nan(result)
-
-
-def spatial_series(measures: Iterable[tuple[str, Mapping]], metrics: Mapping) -> dict:
-    """Arrange the measures of dates as series: per metric label, unit, dates, values."""
-    dated = list(measures)
-    return without_nan(
-        {
-            name: {
-                "label": label,
-                "unit": unit,
-                "dates": [day for day, _ in dated],
-                "values": [values[name] for _, values in dated],
-            }
-            for name, (label, unit) in metrics.items()
-        }
-    )
-
-
-def patch_size_series(patches: Iterable[tuple[str, Sequence[int]]], resolution: float) -> dict:
-    """Arrange the patches of dates by classes of area: lower edges in m2, dates, counts of each date and class."""
-    dated = list(patches)
-    return {
-        "unit": "m2",
-        "edges": (CLASSES * resolution**2).tolist(),
-        "dates": [day for day, _ in dated],
-        "counts": [list(counts) for _, counts in dated],
-    }
 
 
 def without_nan(value: object) -> object:

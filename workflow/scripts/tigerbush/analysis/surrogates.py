@@ -1,9 +1,16 @@
 """Surrogate series: a system without any change, at the same times."""
 
+import zlib
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """Return a generator of the same numbers for the same seed and names, whatever else is analysed."""
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def ornstein_uhlenbeck(

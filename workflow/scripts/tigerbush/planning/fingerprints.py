@@ -62,7 +62,7 @@ _KEYS = {
     "compute_centrality": [*_CHOICE, "centrality"],
     "write_subimages": _CHOICE,
     "read_weather": ["weather", "period.start", "period.step"],
-    "analyse_site": ["analysis", "composite.resolution"],
+    "analyse_site": ["analysis", *_WINDOW, "mode"],
     "compare_sites": ["analysis.fdr"],
     "map_site": [*_WINDOW, "mode"],
     "check_products": ["on_failure"],
