@@ -98,6 +98,21 @@ ANALYSIS = {
         "dates": DAYS,
         "counts": [[0, 0, 0, 0], [4, 0, 3, 0], [9, 9, 9, 9], [1, 2, 0, 5], [8, 8, 8, 8], [0, 0, 6, 0]],
     },
+    "spatial_warning": {
+        "indicators": {
+            "morans_i": {
+                "label": "Moran's I", "unit": "1", "dates": DAYS[:3], "values": [0.5, 0.6, 0.4],
+                "nulls": {"permuted": {"z": [3, 1, 2], "p": [0.01, 0.3, 0.05]}},
+            },
+            "flow_length": {
+                "label": "flow length", "unit": "m", "dates": DAYS[:3], "values": [10, None, 15],
+                "nulls": {"permuted": {"z": [9, None, 9], "p": [0, None, 0]}, "red": {"z": [1, None, 3], "p": [0.4, None, 0.01]}},
+            },
+            "patch_area": {
+                "label": "none", "unit": "m2", "dates": DAYS[:1], "values": [None], "nulls": {"permuted": {"z": [None], "p": [None]}},
+            },
+        }
+    },
 }  # fmt: skip
 
 
@@ -147,7 +162,8 @@ def titles(figure):
 
 def test_each_figure_has_its_name(figures):
     assert list(figures) == [
-        "series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches", "sub_images"
+        "series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches", "sub_images",
+        "spatial_warning",
     ]  # fmt: skip
     assert {figure.get_figwidth() for figure in figures.values()} == {5.4}
     # matplotlib is left as it was
@@ -360,3 +376,18 @@ def test_patches_of_at_least_an_area(figures):
     assert axes.get_xlabel() == "area (m²)"
     assert axes.get_title("left") == "patches of vegetation of at least this area"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [DAYS[1], DAYS[3], DAYS[5]]
+
+
+def test_spatial_indicators_are_filled_where_random_fields_differ(figures):
+    figure = figures["spatial_warning"]
+    assert titles(figure) == ["Moran's I", "flow length (m)"]
+    for axes, values, filled in zip(
+        figure.axes,
+        ([0.5, 0.6, 0.4], [10, np.nan, 15]),
+        ([True, False, True], [False, False, True]),
+        strict=True,
+    ):
+        (line,), (points,) = axes.lines, axes.collections
+        assert drawn(line)[0] == dated(DAYS[:3])
+        np.testing.assert_array_equal(drawn(line)[1], values)
+        assert [tuple(colour) != (1, 1, 1, 1) for colour in points.get_facecolors()] == filled

@@ -24,7 +24,7 @@ def test_lines_and_marks(figures):
     zero = panels["weather"][0].lines[-1]
     rings = panels["series"][0].lines[1]
     steps = panels["series"][0].lines[2:]
-    assert len(lines) == 5 + 2 + 4 + 3 + 2 + 3 + 3
+    assert len(lines) == 5 + 2 + 4 + 3 + 2 + 3 + 3 + 2
     assert {line.get_linewidth() for line in lines if line is not zero and line not in steps} == {1.2}
     assert {(line.get_linewidth(), line.get_linestyle()) for line in steps} == {(1, ":")}
     assert (zero.get_linewidth(), zero.get_color()) == (0.8, BLACK)

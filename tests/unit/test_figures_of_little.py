@@ -34,6 +34,7 @@ def test_a_figure_without_anything_to_show_holds_the_reason():
         "weather": {"lagged_correlation": {}},
         "recovery": {"annual_cycle": {"ndvi": {"months": [1], "mean": [None]}}},
         "spatial": {"cover": {"values": [None, None]}},
+        "spatial_warning": {},
         "patch_sizes": {"edges": [100], "dates": DAYS[:2], "counts": [[0], [0]]},
     }
     texts = {
@@ -52,6 +53,7 @@ def test_a_figure_without_anything_to_show_holds_the_reason():
         "spatial": ["No date has a pattern that could be measured."],
         "patches": ["No date has patches of vegetation."],
         "sub_images": ["Not computed. there are no maps here."],
+        "spatial_warning": ["No date has a pattern whose spatial indicators could be measured."],
     }
     without = {key: value for key, value in empty.items() if key != "patch_sizes"} | {
         "early_warning": warning | {"refused": None}

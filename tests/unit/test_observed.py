@@ -75,7 +75,7 @@ def test_a_value_of_two_products_tells_nothing():
     "products",
     [
         {},
-        {day: None for day in DATES},
+        dict.fromkeys(DATES),
         {day: {} for day in DATES},
         {day: {"products": ["", "S2A", "../../etc/passwd", "LC08", "<b>", "é" * 500]} for day in DATES},
     ],

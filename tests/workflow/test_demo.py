@@ -367,17 +367,9 @@ def test_figures_and_maps_are_there_as_png_and_svg(finished):
     analysis = finished.folder / "results" / "niger" / "analysis"
     drawn = {path.name for path in (analysis / "figures").iterdir()}
     names = {
-        "series",
-        "completeness",
-        "indicators",
-        "sensitivity",
-        "weather",
-        "recovery",
-        "spatial",
-        "patches",
-        "sub_images",
-        "truth",
-    }
+        "series", "completeness", "indicators", "sensitivity", "weather", "recovery", "spatial", "patches",
+        "sub_images", "spatial_warning", "truth",
+    }  # fmt: skip
     assert drawn == {f"{name}.{form}" for name in names for form in ("png", "svg")}
     mapped = {path.name for path in (analysis / "maps").iterdir()}
     assert mapped == {

@@ -10,6 +10,7 @@ FIGURES = [
     "spatial",
     "patches",
     "sub_images",
+    "spatial_warning",
 ]
 MAPPED = [row.name for row in VARIABLES.measured(config["composite"]["indices"])]
 

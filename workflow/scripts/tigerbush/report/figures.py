@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tigerbush.report.pattern import LEVEL
 from tigerbush.report.sub_images import draw_sub_images
 from tigerbush.report.words import with_minus
 from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of
@@ -210,6 +211,24 @@ def draw_spatial(analysis: Mapping) -> Figure:
     )
 
 
+def draw_spatial_warning(analysis: Mapping) -> Figure:
+    """Draw the spatial indicators of each date; filled where random fields (or permuted images) differ."""
+    indicators = (analysis.get("spatial_warning") or {}).get("indicators") or {}
+    measures = {name: series for name, series in indicators.items() if _has_values(series["values"])}
+    if not measures:
+        return _text_figure("No date has a pattern whose spatial indicators could be measured.")
+
+    def draw(axes: Axes, days: list[date], series: Mapping) -> None:
+        nulls = series["nulls"]
+        p = _array(nulls.get("red", nulls["permuted"])["p"])
+        values = _array(series["values"])
+        colours = [GREEN if value <= LEVEL else "white" for value in p]
+        axes.plot(days, values, color=GREEN)
+        axes.scatter(days, values, s=10, c=colours, edgecolors=GREEN, linewidths=0.8, zorder=3)
+
+    return draw_grid(measures, draw)
+
+
 def draw_patches(analysis: Mapping) -> Figure:
     """Draw the distribution of patch sizes of the first, the middle and the last date that has patches."""
     patches = analysis.get("patch_sizes") or {"dates": []}
@@ -286,6 +305,7 @@ FIGURES: dict[str, Callable[[Mapping], Figure]] = {
     "spatial": draw_spatial,
     "patches": draw_patches,
     "sub_images": draw_sub_images,
+    "spatial_warning": draw_spatial_warning,
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from tigerbush.pyveg import CAVEAT, MODES, gaps_sentence
 from tigerbush.report.changes import change_sentences, pattern_sentences
 from tigerbush.report.early_warning import early_warning
+from tigerbush.report.pattern import pattern_found, spatial_warning_found
 from tigerbush.report.quality import quality_sentences
 from tigerbush.report.words import counted
 
@@ -35,7 +36,9 @@ def findings(analysis: Mapping) -> list[str]:
         *quality_sentences(analysis),
         coverage(analysis),
         *change_sentences(analysis),
+        *pattern_found(analysis.get("spatial_summary")),
         *pattern_sentences(analysis),
+        *spatial_warning_found(analysis.get("spatial_warning")),
         *early_warning(analysis),
     ]
 

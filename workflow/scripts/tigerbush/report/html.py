@@ -23,6 +23,7 @@ from tigerbush.report.early_warning import (
 from tigerbush.report.findings import OF_ALL, caveats, findings, median_error
 from tigerbush.report.methods import REFERENCES, methods, methods_over_sites, references_of
 from tigerbush.report.overview import place_of
+from tigerbush.report.pattern import PATTERN_REASONS
 from tigerbush.report.words import number, p_value, sentence
 from tigerbush.variables import row_of, with_subject
 from tigerbush.version import __version__
@@ -87,7 +88,7 @@ def site_report(
         missing=metadata.get("missing") or {},
         failed=metadata.get("failed_products") or {},
         subsampling=drawn.get("variables", {}).get(warning["primary"]["variable"]),
-        spatial_labels=_labels(analysis["spatial"]),
+        **_pattern_values(analysis),
         maps=maps,
         lags=analysis["weather"]["lagged_correlation"],
         cycles={
@@ -181,6 +182,19 @@ def _inline(image: NDArray[np.uint8]) -> str:
 
 def _labels(series: Mapping[str, Mapping]) -> list[str]:
     return [each["label"] for each in series.values()]
+
+
+def _pattern_values(analysis: Mapping) -> dict[str, object]:
+    """Return what the section of the pattern shows; the dates without a wavelength by why they have none."""
+    grouped: dict[str, list[str]] = {}
+    for day, pattern in (analysis.get("spatial_dates") or {}).items():
+        if pattern["wavelength_reason"]:
+            grouped.setdefault(PATTERN_REASONS[pattern["wavelength_reason"]], []).append(day)
+    return {
+        "spatial_labels": _labels(analysis["spatial"]),
+        "spatial_warning": (analysis.get("spatial_warning") or {}).get("indicators") or {},
+        "without_wavelength": grouped,
+    }
 
 
 def _truth_rows(truth: Mapping, days_per_step: float) -> list[dict[str, str]]:
