@@ -118,8 +118,8 @@ def methods(analysis: Mapping) -> list[str]:
         "bootstrap confidence intervals.",
         "Pattern: Moran's I, variance and skewness of NDVI; patches are pixels of vegetation joined at edges; the "
         "wavelength is that of the peak of the radial spectrum (Couteron & Lejeune 2001, Génin et al. 2018), if its "
-        "power exceeds that of longer waves more than chance explains at 5 % per date. The threshold of NDVI is that of "
-        "Otsu 1979, summed over dates.",
+        "power exceeds that of longer waves more than chance explains at 5 % per date. The threshold of NDVI is that "
+        "of Otsu 1979, summed over dates.",
     ]
     return sentences
 
