@@ -3,7 +3,8 @@
 import pytest
 
 from test_report import ANALYSIS, lines_of, report_of
-from tigerbush.report.findings import findings, pattern_found, spatial_warning_found
+from tigerbush.report.findings import findings
+from tigerbush.report.pattern import pattern_found, spatial_warning_found
 
 SPOTS = {
     "pattern": "spots",
