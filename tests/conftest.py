@@ -3,6 +3,9 @@
 import os
 import signal
 
+# workers use all cores already, and the matrices of tests are small; numpy reads it when it is imported
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 
 from fabricate import ROOT, name_of, scene_of
