@@ -50,32 +50,27 @@ def random_of(*names):
 
 
 @pytest.fixture(scope="module")
-def expected():
-    """The indicators of NDVI, from the slow reference."""
+def expected(analyses):
+    """Values and tau of the indicators of NDVI, from the slow reference."""
     table = planted.table_of(PLANTED["long"], "ndvi_mean")
     drawn = slow.equal_draw(table, 3, random_of("long", "ndvi", "draw"))
+    values = drawn[[planted.indices().index(i) for i in planted.DRAWN]]
     days = [planted.days_of(i) for i in planted.DRAWN]
-    indicators, rate = slow.early_warning(
-        drawn[[planted.indices().index(i) for i in planted.DRAWN]], planted.DRAWN, days, planted.STEP,
-        random_of("long", "ndvi"), detrend=lambda series: slow.detrended(days, series, 0.3, 2), harmonics=2, width=27,
-        # for two sites 2 (1 + 1/2) / 0.05 = 60 would be enough
-        size=99,
-    )  # fmt: skip
-    return indicators, rate
+    steps = [step["date"] for step in analyses["long"]["early_warning"]["steps"]["ndvi"]]
+    columns = np.array([[float(planted.month(i) >= day) for day in steps] for i in planted.DRAWN])
+    rest = slow.detrended(days, values, 0.3, 2, columns.reshape(len(days), -1))
+    return slow.indicators(rest[None], planted.DRAWN, days, 27, planted.STEP)
 
 
 def test_early_warning_of_the_long_record_is_that_of_the_slow_reference(analyses, expected):
     warning = analyses["long"]["early_warning"]
     assert warning["refused"] is None
     assert list(warning["indicators"]) == ["offset50", "ndvi"]
-    indicators, rate = expected
-    for name, values in indicators.items():
+    for name, (values,) in expected.items():
         result = warning["indicators"]["ndvi"][name]
-        planted.assert_same(
-            result, {"label": result["label"], "dates": planted.WINDOWS, **values}, 1e-7, name
-        )
-    result = warning["ornstein_uhlenbeck"]["ndvi"]
-    planted.assert_same({key: result[key] for key in rate}, rate, 1e-7)
+        planted.assert_same(result["values"], values, 1e-7, name)
+        assert result["dates"] == planted.WINDOWS and result["surrogates"] == 99
+        assert result["tau"] == pytest.approx(slow.tau_b(values), abs=1e-9)
     assert analyses["long"]["completeness"]["with_data"] == 51
     assert analyses["long"]["series"]["ndvi"]["outliers"] == ["2016-08-16", "2019-04-16", "2019-09-16"]
 
@@ -86,34 +81,26 @@ def test_the_short_record_is_refused(analyses):
     assert warning["refused"].startswith("36 dates have data, and early warning needs more than 36 ")
 
 
-def test_the_sites_are_compared_by_their_only_test(run, analyses, expected):
-    indicator = expected[0]["ar1"]
-    p = indicator["p"]["ar1"]
+def test_the_sites_are_compared_by_their_only_test(run, analyses):
     comparison = read_json(run.folder / "results" / "analysis" / "sites.json")
     assert (comparison["method"], comparison["q"], comparison["n_tests"]) == ("Benjamini-Yekutieli", 0.05, 1)
-    groups = analyses["long"]["early_warning"]["disagreement"]["ndvi"]
-    same = {"variable": "ndvi", "indicator": "ar1"}
+    warning = analyses["long"]["early_warning"]
+    groups, p = warning["disagreement"]["ndvi"], warning["primary"]["p"]
+    same = {"variable": "ndvi", "indicator": "falling_rate"}
     # with a single test, q equals p
     tested = {
-        "site": "long",
-        **same,
-        "n_dates": 51,
-        "tau": pytest.approx(indicator["tau"]),
-        "p": p,
-        "q": p,
-        "rejected": p <= 0.05,
-    }
-    tested |= {
-        "refused": None,
-        "slowing": ", ".join(groups["slowing"]),
-        "opposite": ", ".join(groups["opposite"]),
-    }
-    refused = {"site": "short", **same, "n_dates": 36, "tau": None, "p": None, "q": None, "rejected": None}
-    refused |= {"refused": analyses["short"]["early_warning"]["refused"], "slowing": "", "opposite": ""}
-    assert comparison["rows"] == [
-        tested | {"disagreement": groups["contradictory"]},
-        refused | {"disagreement": False},
-    ]
+        "site": "long", **same, "n_dates": 51, "tau": None, "p": p, "q": p, "rejected": p <= 0.05,
+        "sign": warning["sign"], "why": ", ".join(warning["why"]),
+        "sign_among_sites": warning["sign"] is True and p <= 0.05,
+        "family_p": warning["family"]["p"], "refused": None, "slowing": ", ".join(groups["slowing"]),
+        "opposite": ", ".join(groups["opposite"]), "disagreement": groups["contradictory"],
+    }  # fmt: skip
+    refused = {
+        "site": "short", **same, "n_dates": 36, "tau": None, "p": None, "q": None, "rejected": None, "sign": None,
+        "why": "too_short", "sign_among_sites": None, "family_p": None,
+        "refused": analyses["short"]["early_warning"]["refused"], "slowing": "", "opposite": "", "disagreement": False,
+    }  # fmt: skip
+    assert comparison["rows"] == [tested, refused]
     with (run.folder / "results" / "analysis" / "sites.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["site"], row["p"], row["refused"]) for row in rows] == [
