@@ -12,12 +12,15 @@ import yaml
 from fabricate import ROOT
 from tigerbush.grid import Grid
 from tigerbush.raster import Raster, write_raster
+from tigerbush.site import Site
 from tigerbush.summary.results import VEGETATION_COLLECTION, WEATHER_COLLECTION
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
 MONTHS = [f"{2018 + i // 12}-{i % 12 + 1:02}-16" for i in range(36)]
 # two dates have no products
 DAYS = [day for i, day in enumerate(MONTHS) if i not in (3, 20)]
+# of one sub-image
+SITE = Site(longitude=3.00184, latitude=12.66234, region_size=0.0036, size=40, resolution=10)
 PRODUCT = "S2A_MSIL2A_20180113T102021_N0300_R065_T31PDQ_20180113T120000"
 
 
@@ -68,7 +71,7 @@ def analysed(tmp_path_factory):
     main = runpy.run_path(str(ROOT / "workflow" / "scripts" / "analyse_site.py"))["main"]
     main(
         folder / "summary.json", ndvi, black_white, folder / "analysis.json", folder / "series.csv",
-        folder / "series.parquet", folder / "dates.csv", settings=SETTINGS, sites=1, resolution=10,
+        folder / "series.parquet", folder / "dates.csv", settings=SETTINGS, sites=1, site=SITE, mode="default",
     )  # fmt: skip
     return folder
 

@@ -184,6 +184,7 @@ def test_a_date_counts_if_it_has_any_measure(summary):
         "steps": {},
         "noise": {},
         "season": {},
+        "sensors": [],
         "rain": None,
         "observations": [],
         "sensitivity": {},

@@ -9,6 +9,7 @@ import analyse_site as script
 import planted
 from planted import month
 from test_site_analysis import QUICK
+from tigerbush.analysis.cover import COVER_METRICS
 from tigerbush.analysis.pattern import (
     DatePattern,
     measure_date,
@@ -71,6 +72,7 @@ def analysis(tmp_path_factory):
         folder / "analysis.json",
         folder / "series.csv",
         folder / "series.parquet",
+        folder / "dates.csv",
         settings=QUICK,
         sites=1,
         site=Site(longitude=3.0, latitude=10.85, region_size=0.009, size=50, resolution=10),
@@ -83,7 +85,7 @@ USED = [month(i) for i in (0, 2, 3, 4)]
 
 
 def test_no_date_but_those_in_use_has_numbers(analysis):
-    assert list(analysis["spatial"]) == list(METRICS)
+    assert list(analysis["spatial"]) == [*METRICS, *COVER_METRICS]
     assert all(series["dates"] == USED for series in analysis["spatial"].values())
     assert analysis["patch_sizes"]["dates"] == list(analysis["spatial_dates"]) == USED
     # the third is noise

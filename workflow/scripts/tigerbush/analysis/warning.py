@@ -150,7 +150,7 @@ class _Site:
             warning["steps"][variable] = [self._step(step, rows) for step in assessment.found[0]]
             warning["noise"][variable] = assessment.courses["noise"]
             warning["season"][variable] = self._season(assessment)
-            warning["ornstein_uhlenbeck"][variable] = self._rate(assessment, evidence)
+            warning["ornstein_uhlenbeck"][variable] = self._rate(variable, assessment, evidence)
         if variable == self.primary["variable"]:
             self._conclude(warning, assessment, indicators)
         return within_variable(
@@ -212,10 +212,10 @@ class _Site:
         if assessment.circumstances.rain is not None:
             warning["rain"] = rain_as_driver(assessment, self.series, self.generator("rain"))
 
-    def _rate(self, assessment: Assessment, evidence: Array) -> dict:
+    def _rate(self, variable: str, assessment: Assessment, evidence: Array) -> dict:
         """Estimate the restoring rate and its change."""
         record, null = assessment.record, assessment.null
-        random = self.generator("rate")
+        random = self.generator(variable, "rate")
         process = SeasonalProcess(
             record.days,
             record.days_per_step,
