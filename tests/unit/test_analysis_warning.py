@@ -121,7 +121,7 @@ def test_every_indicator_with_its_tests_is_that_of_the_slow_reference(analysed, 
     noise = share * np.mean(weights) / np.array(weights)
     means = np.column_stack([slow.regressors(days, 2, 1, drift=True), columns])
     process = slow.Process(days, STEP, means, noise)
-    expected = slow.fit_site(process, values, 99, random_of("planted", name, "rate"))
+    expected = slow.fit_site(process, values, 99, random_of("planted", "ndvi", "rate"))
     assert_same({key: rate[key] for key in expected}, expected, 1e-6)
     assert list(rate) == [
         *expected, "trend", "trend_low", "trend_high", "trend_unit", "evidence", "p_trend", "noise_share",

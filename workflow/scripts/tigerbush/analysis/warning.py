@@ -310,12 +310,11 @@ def records(series: SiteSeries, variable: str, settings: Mapping, number: int) -
     """Yield the series that is analysed, as often as it is drawn; nothing when it is too short."""
     table = series.vegetation[variable]
     random = generator(settings["seed"], series.site, variable, "draw")
+    if np.isfinite(table).any(axis=1).sum() < LEAST_DATES:
+        return
     for _ in range(number):
         if MODES[settings["mode"]].fills_gaps:
-            mean = site_mean(table)[0]
-            if np.isfinite(mean).sum() < LEAST_DATES:
-                return
-            values, places = differences(mean, series.positions)
+            values, places = differences(site_mean(table)[0], series.positions)
             yield Record(values, places * series.days_per_step, places, series.days_per_step)
             continue
         values = equal_n(table, common_number(table), random) if settings["equal_n"] else site_mean(table)[0]
