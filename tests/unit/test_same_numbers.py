@@ -21,28 +21,19 @@ TABLE = ROOT / "workflow" / "same_numbers.tsv"
 # By these Snakemake's records know the code of the last commit whose rules named their modules (2026-11-30): of a script
 # whose numbers are another version's the line goes, or has that version's code.
 RECORDED = {
-    "analyse_site": "a9643d18c5f0d179",
     "check_products": "826297371b013068",
-    "compare_sites": "1b9e471cd7f580c7",
-    "compare_truth": "edf86b277e4de3c9",
     "composite_date": "402121c11d74fb4b",
     "compute_centrality": "1fb0e6c70d729249",
     "compute_ndvi": "05339430e1d28af0",
     "map_site": "d214c28b0dbf940d",
     "mask_scene": "b73f1d2e498c0702",
-    "plot_site": "d994684ab483051f",
     "read_weather": "9d2a2385761d96ba",
     "render_date": "68045623ca48dfa8",
-    "report_site": "4ac48f29edf57629",
-    "report_sites": "0b11230015515197",
     "resample_product": "2bb06ea1b264a7a1",
     "resample_scene": "ae6cfa7783954ab2",
     "resample_scenes": "e37921f8353c1795",
     "simulate_products": "7273e7557e55e8eb",
     "subset_product": "f63f777199210585",
-    "summarise_date": "fda7b9662be8e956",
-    "summarise_site": "f875e8407a4ac374",
-    "templates": "eec7d163fb5f7f7c",
     "write_subimages": "48606495d61528e7",
 }
 
