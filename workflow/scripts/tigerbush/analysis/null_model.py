@@ -23,6 +23,7 @@ SEASON_SPREADS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 # surrogates that are drawn at once, and how many as extreme as the record are enough (Besag & Clifford 1991, Biometrika
 # 78, 301): its p is then no small one
 BATCH, ENOUGH = 199, 20
+# a p-value up to it is called significant
 LEVEL = 0.05
 # innovations are similar within a season, days; so many are enough to draw from
 SEASON, LEAST_SIMILAR = 91, 12

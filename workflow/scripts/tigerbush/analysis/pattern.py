@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from tigerbush.analysis.null_model import LEVEL
 from tigerbush.analysis.series import SiteSeries
 from tigerbush.analysis.trend import LEAST_DATES, TrendTest, holm
 from tigerbush.contrast import LEAST_CONTRAST
@@ -16,7 +17,6 @@ from tigerbush.patches import CLASSES, fit_patches, patch_areas, patch_classes
 from tigerbush.spatial import METRICS, Pattern, measure_pattern, without_contrast
 from tigerbush.spatial_warning import INDICATORS, NULLS, SURROGATES, spatial_indicators
 
-LEVEL = 0.05
 # latitude and longitude of a sub-image, and how many before it have the same (`tigerbush.site.numbered`)
 Place = tuple[float, float, int]
 

@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from tigerbush.analysis.indicators import INDICATORS
+from tigerbush.analysis.null_model import LEVEL
 from tigerbush.report.words import counted, number, p_value, sentence
 from tigerbush.variables import row_of
 
-# a p-value up to it is called significant
-LEVEL = 0.05
 # reason of `why` to what it means for a test that finds slowing, and for one that does not
 EXPLAINED = {
     "platform_change": "the change of platforms",

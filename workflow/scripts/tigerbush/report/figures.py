@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tigerbush.report.pattern import LEVEL
+from tigerbush.analysis.null_model import LEVEL
 from tigerbush.report.sub_images import draw_sub_images
 from tigerbush.report.words import with_minus
 from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from tigerbush.report.words import counted, number
 
-# a p-value up to it is called significant
-LEVEL = 0.05
 # why a date has no class, no wavelength or no numbers of its pattern
 PATTERN_REASONS = {
     "no_pixels": "fewer than nine pixels are valid",
