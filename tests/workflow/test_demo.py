@@ -351,7 +351,7 @@ def test_the_report_shows_the_truth_of_the_simulation(finished, page):
     assert errors == {
         "ndvi": pytest.approx(0.0002, abs=0.0001),
         "cover": pytest.approx(0.0097, rel=0.2),
-        "cover_ndvi": pytest.approx(0.213, rel=0.05),
+        "cover_ndvi": pytest.approx(0.202, rel=0.05),
         "wavelength": pytest.approx(0.0019, rel=0.2),
         "patch_count": pytest.approx(0.0142, rel=0.2),
         "patch_mean_area": pytest.approx(0.0221, rel=0.2),
