@@ -89,7 +89,7 @@ def few_surrogates():
     with pytest.MonkeyPatch.context() as patch:
         for module in (assessment, warning_module):
             patch.setattr(module, "FEW", 39)
-        patch.setattr(steps, "SURROGATES", 39)
+        patch.setattr(steps, "SURROGATES", 99)
         yield
 
 
