@@ -1,4 +1,4 @@
-"""Landsat at Portal, Arizona, since 2003: the steps between its sensors are named, and make no sign."""
+"""Landsat at Portal, Arizona, since 2008: the steps between its sensors are named, and make no sign."""
 
 import csv
 import statistics
@@ -39,10 +39,10 @@ def summary_of(path, corrections):
     """A summary of monthly medians, with a product name for each scene."""
     months = {}
     for day, sensor, ndvi in observations(path):
-        if day < "2003":
+        if day < "2008":
             continue
         months.setdefault(day[:7], []).append((day, sensor, ndvi + corrections.get(sensor, 0.0)))
-    every = [f"{year}-{month:02}" for year in range(2003, 2027) for month in range(1, 13)]
+    every = [f"{year}-{month:02}" for year in range(2008, 2027) for month in range(1, 13)]
     every = [month for month in every if min(months) <= month <= max(months)]
     place = {"latitude": 31.94, "longitude": -109.08}
     vegetation = {
@@ -84,8 +84,8 @@ def test_the_sensors_of_portal_are_named_and_make_no_sign(shared_data):
     assert sorted(named) == [("LC08", "LE07"), ("LC09", "LE07"), ("LT05", "LE07")]
     taken = {PLATFORMS[name]: CORRECTIONS["Landsat7"] - size for name, size in CORRECTIONS.items()}
     for before, after in zip(raw["sensors"], corrected["sensors"], strict=True):
-        # what was taken off before is missing afterwards
-        assert before["difference"] - after["difference"] == pytest.approx(taken[before["sensor"]], abs=0.005)
+        # what was taken off before is missing afterwards, but for months whose median is of another sensor
+        assert before["difference"] - after["difference"] == pytest.approx(taken[before["sensor"]], abs=0.01)
         assert before["low"] < before["difference"] < before["high"]
     # Landsat 8 sees more than Landsat 7, as published
     assert raw["sensors"][0]["sensor"] == "LC08" and raw["sensors"][0]["low"] > 0
