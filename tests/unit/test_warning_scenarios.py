@@ -110,6 +110,7 @@ def test_nothing_that_does_not_slow_down_is_a_sign(warnings):
         assert "rain_unknown" not in warning["why"]
         assert (warning["sign"] is None) == bool(warning["why"])
         assert set(warning["why"]) <= set(warning["alternatives"])
+        assert list(warning["power"]) == ["found", "series", "ar1_first", "ar1_last", "fall"]
         assert 0 <= warning["power"]["found"] <= 1 and warning["power"]["series"] == 39
 
 

@@ -202,7 +202,8 @@ class _Site:
             number = max(self.settings["surrogates"], self.primary_surrogates)
             p = assessment.question(assessment.null, assessment.columns, number, random)
         warning["primary"] |= {"p": p, "surrogates": number}
-        warning["power"] = assessment.null.power(FEW, self.generator("power"))
+        if name == FALLING_RATE:
+            warning["power"] = assessment.null.power(FEW, self.generator("power"))
         if p is None:
             return
         warning |= conclude(assessment, p)
@@ -324,8 +325,8 @@ def records(series: SiteSeries, variable: str, settings: Mapping, number: int) -
         weights = None
         if settings["observation_noise"] and series.n_obs is not None:
             weights = np.maximum(site_mean(series.n_obs)[0][present], 1e-3)
-            if np.ptp(weights) == 0:
-                # noise that is always the same is no other than that of the process
+            if not np.isfinite(weights).all() or np.ptp(weights) == 0:
+                # unknown for a date; or noise that is always the same, which is no other than that of the process
                 weights = None
         times = series.days[present], series.positions[present], series.days_per_step
         yield Record(values[present], *times, weights)
