@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tigerbush.analysis.detrend import YEAR, design
-from tigerbush.analysis.slowing import FALL, Evidence, SlowingTest, covariance
+from tigerbush.analysis.slowing import FALL, INTENSITIES, Evidence, SlowingTest, covariance
 from tigerbush.analysis.surrogates import p_value, phase_randomised
 
 Array = NDArray[np.float64]
@@ -27,6 +27,9 @@ BATCH, ENOUGH = 199, 20
 LEVEL = 0.05
 # innovations are similar within a season, days; so many are enough to draw from
 SEASON, LEAST_SIMILAR = 91, 12
+# by how much the log likelihood of noise that changed at once has to exceed that of noise that changes slowly, and the
+# fewest values on either side
+NOISE_STEP, LEAST_NOISY = 4.0, 12
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class NullModel:
         if not columns.size:
             return self
         means = np.column_stack([test.means, columns])
-        same = test.days, test.days_per_step, means, test.noise, test.seasons, test.season_spread
+        same = test.days, test.days_per_step, means, test.noise, test.seasons, test.season_spread, test.profile
         return replace(self, test=SlowingTest(*same))
 
     @property
@@ -98,6 +101,11 @@ class NullModel:
         """What drives the record in its null model, (n,) float64, of unit variance."""
         rest = self.test.rest(self.values, self.evidence)
         return (rest - rest.mean()) / rest.std()
+
+    @property
+    def steady_innovations(self) -> Array:
+        """The innovations if the noise were steady, (n,) float64."""
+        return self.test.rest(self.values, replace(self.evidence, intensity=np.zeros(1)))
 
     def _drawn(self, size: int, random: np.random.Generator) -> Array:
         """Draw innovations, (n, size) float64, from those of the record at the same time of the year.
@@ -192,16 +200,54 @@ def fit_null(
         Of `SlowingTest`: drifting_noise, steps.
     """
 
-    def test_of(share: float, spread: float) -> SlowingTest:
+    def test_of(share: float, spread: float, profile: Array | None = None) -> SlowingTest:
         noise = share * np.mean(weights) / weights if share else None
-        return SlowingTest(days, days_per_step, means, noise, seasons, spread, **options)
+        return SlowingTest(days, days_per_step, means, noise, seasons, spread, profile, **options)
 
     def best(tests: Mapping[float, SlowingTest]) -> float:
         return max(tests, key=lambda size: tests[size].likelihood(values))
 
     share = 0.0 if weights is None else best({size: test_of(size, 0.0) for size in NOISE_SHARES})
     spread = 0.0 if seasons is None else best({size: test_of(share, size) for size in SEASON_SPREADS})
-    return NullModel(test_of(share, spread), values, share, spread)
+    null = NullModel(test_of(share, spread), values, share, spread)
+    profile = noise_step(null.steady_innovations) if options.get("drifting_noise", True) else None
+    return null if profile is None else replace(null, test=test_of(share, spread, profile))
+
+
+def noise_step(innovations: Array) -> Array | None:
+    """Return the noise's profile if it changed at once, rather than slowly or not at all.
+
+    Parameters
+    ----------
+    innovations : (n,) float64 array
+        White, of any distribution.
+
+    Returns
+    -------
+    (n,) float64 array or None
+        Relative standard deviation, 1 on average of the logarithms.
+    """
+    squares, number = innovations**2, len(innovations)
+    places = np.arange(LEAST_NOISY, number - LEAST_NOISY + 1)
+    if not len(places):
+        return None
+    # Gaussian log likelihoods, the scale of each part profiled out
+    sums = np.cumsum(squares)
+    first = sums[places - 1] / places
+    last = (sums[-1] - sums[places - 1]) / (number - places)
+    steps = -(places * np.log(first) + (number - places) * np.log(last)) / 2
+    ahead = np.linspace(-0.5, 0.5, number)
+    drifts = [
+        -number / 2 * np.log(np.mean(squares * np.exp(-change * ahead))) - change * ahead.sum() / 2
+        for change in np.linspace(*INTENSITIES, 33)
+    ]
+    best = steps.argmax()
+    profile = np.sqrt(np.where(np.arange(number) < places[best], first[best], last[best]))
+    # tails heavier than normal make greater differences by chance
+    spread = np.var(squares / profile**2) / 2
+    if (steps[best] - max(drifts)) / max(spread, 1) < NOISE_STEP:
+        return None
+    return profile / np.exp(np.log(profile).mean())
 
 
 def single_seasons(days: Array, values: Array, harmonics: int) -> Array | None:

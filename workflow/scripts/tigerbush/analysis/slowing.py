@@ -11,6 +11,7 @@ season, is projected out (restricted likelihood), and the scale of s2 is profile
 them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -34,6 +35,8 @@ STEPS = ((0.0, 0.93), (2.0, 0.04), (7.0, 0.03))
 LIKELY_CURVATURE = 3.0
 # values on either side of a step
 EDGE = 4
+# places of which pairs are tried
+MOST_PLACES = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Evidence:
     place : (b,) int array
         Index of the first value after the most likely step.
     step : (b,) float64 array
-        F statistic of that step, greatest of all places (Andrews 1993, Econometrica 61, 821).
+        Log of the ratio of likelihoods of that step, greatest of all places (Andrews 1993, Econometrica 61, 821).
     """
 
     slowing: Array
@@ -122,6 +125,8 @@ class SlowingTest:
         Columns of random size: what a single season may add. Their standard deviation, in those of the process, is
         `season_spread`.
     season_spread : float
+    profile : (n,) float64 array, optional
+        Relative standard deviation of the innovations, where it has changed at once; on top of it, it drifts.
     drifting_noise, steps : bool
         Whether noise whose intensity changes, and steps, are expected of any record.
     """
@@ -134,6 +139,7 @@ class SlowingTest:
         noise: Array | None = None,
         seasons: Array | None = None,
         season_spread: float = 0.0,
+        profile: Array | None = None,
         *,
         drifting_noise: bool = True,
         steps: bool = True,
@@ -141,6 +147,7 @@ class SlowingTest:
         self.days, self.days_per_step, self.noise = days, days_per_step, noise
         self.means = independent(means)
         self.seasons, self.season_spread = (seasons, season_spread) if season_spread else (None, 0.0)
+        self.profile = np.ones(len(days)) if profile is None else profile
         self.rates, self.intensities = grids(len(days))
         if not drifting_noise:
             self.intensities = np.zeros(1)
@@ -158,6 +165,12 @@ class SlowingTest:
         """The cells of constant rates, the rate in the outer loop."""
         return self._cells(np.ones(len(self.between)))
 
+    @property
+    def steady(self) -> list[Cell]:
+        """The cells of constant rates and steady noise."""
+        count = len(self.intensities)
+        return self.constant[count // 2 :: count]
+
     @cached_property
     def falling(self) -> list[Cell]:
         """The cells of rates that fall."""
@@ -173,7 +186,8 @@ class SlowingTest:
         rates = np.clip(rates, *BOUNDS) / self.days_per_step
         kept = np.exp(-rates * np.diff(self.days))
         spread = np.concatenate([[1], 1 - kept**2]) / (2 * np.concatenate([rates[:1], rates]))
-        return kept, np.sqrt(spread * np.exp(intensity * self.ahead)), float(1 / (2 * rates.mean()))
+        scale = self.profile * np.sqrt(spread * np.exp(intensity * self.ahead))
+        return kept, scale, float(1 / (2 * rates.mean()))
 
     def cell(self, rates: Array, intensity: float) -> Cell:
         """Prepare a course: rates times step, (n - 1,) float64, and ln of the change of the noise's variance."""
@@ -250,31 +264,73 @@ class SlowingTest:
         return total - 0.5 * cell.logs
 
     def likely_steps(self, values: Array) -> tuple[NDArray[np.int64], Array]:
-        """Return the most likely step of each series, (b, n) float64, under its best constant rate.
+        """Return the most likely step of each series, (b, n) float64.
 
         Returns
         -------
-        place, statistic : (b,) arrays
-            Index among `places`, and F statistic.
+        place, ratio : (b,) arrays
+            Index among `places`, and log of the ratio of greatest likelihoods, with the step and without any.
         """
-        best = np.argmax([self.score(cell, values) for cell in self.constant], axis=0)
-        place, statistic = np.zeros(len(values), int), np.zeros(len(values))
-        for index in np.unique(best):
-            cell, rows = self.constant[index], np.flatnonzero(best == index)
-            ratios = self.step_ratios(cell, values[rows])
-            place[rows], statistic[rows] = ratios.argmax(axis=1), ratios.max(axis=1)
-        return place, statistic
+        return self._likeliest(values, self.step_gains)
 
-    def step_ratios(self, cell: Cell, values: Array) -> Array:
-        """Return the F statistic of a step at each place, (b, k) float64, in series (b, n)."""
+    def likely_pairs(self, values: Array) -> tuple[NDArray[np.int64], Array]:
+        """Return the most likely two steps of each series, (b, n) float64.
+
+        A step down and one up again hide each other from a search for single steps.
+
+        Returns
+        -------
+        pair, ratio : (b, 2), (b,) arrays
+            Indices among `places`, and log of the ratio of greatest likelihoods, with both steps and without any.
+        """
+        tried = np.arange(0, len(self.places), -(-len(self.places) // MOST_PLACES))
+        first, last = (tried[index] for index in np.triu_indices(len(tried), 1))
+        apart = self.places[last] - self.places[first] >= EDGE
+        first, last = first[apart], last[apart]
+        if not len(first):
+            return np.zeros((len(values), 2), int), np.zeros(len(values))
+
+        def gains(cell: Cell, values: Array) -> tuple[Array, Array]:
+            along, between, squares = self._step_products(cell, values)
+            own, other, both = between[first, first], between[last, last], between[first, last]
+            left, right = along[:, first], along[:, last]
+            gain = left**2 * other - 2 * left * right * both + right**2 * own
+            return gain / np.maximum(own * other - both**2, 1e-12), squares
+
+        best, ratio = self._likeliest(values, gains)
+        return np.column_stack([first[best], last[best]]), ratio
+
+    def _likeliest(
+        self, values: Array, gains: Callable[[Cell, Array], tuple[Array, Array]]
+    ) -> tuple[NDArray[np.int64], Array]:
+        """Return which steps are the likeliest at any constant rate, and the log of their ratio of likelihoods."""
+        rows = np.arange(len(values))
+        place, without, likeliest = np.zeros(len(values), int), -np.inf, np.full(len(values), -np.inf)
+        for cell in self.steady:
+            gain, squares = gains(cell, values)
+            best = gain.argmax(axis=1)
+            left = np.maximum(squares - gain[rows, best], 1e-300)
+            score = -0.5 * (cell.logs + self.freedom * np.log(left))
+            place, likeliest = np.where(score > likeliest, best, place), np.maximum(score, likeliest)
+            without = np.maximum(without, -0.5 * (cell.logs + self.freedom * np.log(squares)))
+        return place, likeliest - without
+
+    def step_gains(self, cell: Cell, values: Array) -> tuple[Array, Array]:
+        """Return what a step at each place takes off the squares of series (b, n), (b, k), and these, (b,)."""
+        along, between, squares = self._step_products(cell, values)
+        return along**2 / np.maximum(np.diag(between), 1e-12), squares
+
+    def _step_products(self, cell: Cell, values: Array) -> tuple[Array, Array, Array]:
+        """Return products of series and steps, (b, k), of steps, (k, k), and of each series, all but mean and arc."""
         white, steps = cell.rest(values), cell.rest(self.heavisides)
         prior = LIKELY_CURVATURE**2 * cell.variance
         weight = prior / (1 + prior * (cell.curve @ cell.curve))
         along, both = white @ cell.curve, steps @ cell.curve
-        squares = np.einsum("ij,ij->i", white, white) - weight * along**2
-        own = np.einsum("ij,ij->i", steps, steps) - weight * both**2
-        gain = (white @ steps.T - weight * np.outer(along, both)) ** 2 / np.maximum(own, 1e-12)
-        return gain * (self.freedom - 2) / np.maximum(squares[:, None] - gain, 1e-300)
+        return (
+            white @ steps.T - weight * np.outer(along, both),
+            steps @ steps.T - weight * np.outer(both, both),
+            np.einsum("ij,ij->i", white, white) - weight * along**2,
+        )
 
     def rest(self, values: Array, evidence: Evidence) -> Array:
         """Return what a constant rate leaves of one series, (n,) float64: white, without mean, curvature and step."""

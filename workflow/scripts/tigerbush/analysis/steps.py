@@ -1,6 +1,6 @@
 """Steps of the mean: a fire, clearing, another sensor. Found before slowing is tested, which they would feign."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from tigerbush.analysis.surrogates import p_value
 
 Array = NDArray[np.float64]
 
-MOST = 3
+# no more are looked for
+MOST = 4
 # a step is called one only where it is clear; the test of slowing allows for others
 SURROGATES, LEVEL = 199, 0.01
 # standard errors on either side of a 95 % interval
@@ -46,7 +47,7 @@ class Step:
 def find_steps(
     fit: Callable[[Array], NullModel], number: int, random: np.random.Generator
 ) -> tuple[list[Step], Array]:
-    """Find up to three steps, the clearest first.
+    """Find steps, the clearest first: one at a time, or two at a time where they hide each other.
 
     Parameters
     ----------
@@ -61,18 +62,34 @@ def find_steps(
     steps, columns : list of Step, (n, k) float64 array
         In order of time; 0 before each step and 1 after it.
     """
-    steps: list[Step] = []
-    columns = np.empty((number, 0))
-    while len(steps) < MOST:
-        null = fit(columns)
-        _, drawn = null.test.likely_steps(null.simulate(SURROGATES, random))
-        p = p_value(null.evidence.step[0], drawn, 1)
-        if p > LEVEL:
+    places: list[int] = []
+    chances: list[float] = []
+    while len(places) < MOST:
+        found, p = _more(fit(_columns(places, number)), random)
+        if not found:
             break
-        steps.append(_step(null, p))
-        columns = np.column_stack([columns, np.arange(number) >= steps[-1].index])
-    order = np.argsort([step.index for step in steps])
-    return [steps[i] for i in order], columns[:, order]
+        places, chances = places + found, chances + [p] * len(found)
+    steps = []
+    for i, p in enumerate(chances):
+        steps.append(_step(fit(_columns(places[:i] + places[i + 1 :], number)), p))
+        places[i] = steps[-1].index
+    steps.sort(key=lambda step: step.index)
+    return steps, _columns([step.index for step in steps], number)
+
+
+def _columns(places: Sequence[int], number: int) -> Array:
+    return (np.arange(number)[:, None] >= np.array(places, int)).astype(float)
+
+
+def _more(null: NullModel, random: np.random.Generator) -> tuple[list[int], float]:
+    """Return the first values after one more step, or after two, and their p; none where there is no more."""
+    drawn = null.simulate(SURROGATES, random)
+    p = p_value(null.evidence.step[0], null.test.likely_steps(drawn)[1], 1)
+    if p <= LEVEL:
+        return [int(null.evidence.place[0])], p
+    pair, statistic = null.test.likely_pairs(null.values[None])
+    p = p_value(statistic[0], null.test.likely_pairs(drawn)[1], 1)
+    return (null.test.places[pair[0]].tolist() if p <= LEVEL else []), p
 
 
 def _step(null: NullModel, p: float) -> Step:
@@ -80,10 +97,9 @@ def _step(null: NullModel, p: float) -> Step:
     cell = test.cell(
         np.full(len(test.between), np.exp(null.evidence.rate[0])), float(null.evidence.intensity[0])
     )
-    ratios = test.step_ratios(cell, null.values[None])[0]
-    # n log(1 + F / freedom) is twice the log of the ratio of likelihoods
-    freedom = test.freedom - 2
-    lack = test.freedom * (np.log1p(ratios.max() / freedom) - np.log1p(ratios / freedom)) / 2
+    gains, squares = test.step_gains(cell, null.values[None])
+    left = np.log(squares - gains[0])
+    lack = test.freedom * (left - left.min()) / 2
     likely = test.places[lack <= PLACE_LIMIT]
     after = (np.arange(len(test.days)) >= index).astype(float)[:, None]
     sizes, covariance = null.effects(after, np.column_stack([test.means, test.arc]))
