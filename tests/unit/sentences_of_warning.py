@@ -69,9 +69,9 @@ WARNING = {
         ],
     },
     "noise": {
-        "offset50": {"change": 1, "low": 0.5, "high": 1.5},
+        "offset50": {"change": 1, "low": 0.5, "high": 1.5, "step": None},
         # e to the power of it: 2, 1.5 and 3
-        "ndvi": {"change": 0.6931472, "low": 0.4054651, "high": 1.0986123},
+        "ndvi": {"change": 0.6931472, "low": 0.4054651, "high": 1.0986123, "step": None},
     },
     "season": {
         "offset50": None,

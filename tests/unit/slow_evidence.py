@@ -38,7 +38,8 @@ def fold(time, fall=-3.0):
 class Model:
     """The likelihood of courses of rate and noise at given times."""
 
-    def __init__(self, days, step, means, *, noise=None, seasons=None, spread=0.0, drifting=True, steps=True):
+    def __init__(self, days, step, means, *, noise=None, seasons=None, spread=0.0, profile=None, **options):
+        drifting, steps = options.get("drifting", True), options.get("steps", True)
         self.days, self.step, self.means = list(map(float, days)), step, np.asarray(means)
         self.number = len(self.days)
         length = self.days[-1] - self.days[0]
@@ -48,6 +49,7 @@ class Model:
         self.arc = arc - arc.mean()
         self.noise = np.zeros(self.number) if noise is None else noise
         self.random = np.zeros((self.number, 1)) if seasons is None else spread * seasons
+        self.profile = np.ones(self.number) if profile is None else profile
         self.rates = rates_of(self.number)
         self.intensities = intensities_of(self.number) if drifting else [0.0]
         self.steps = STEPS if steps else [(0.0, 1.0 * STEPS[0][1])]
@@ -63,7 +65,10 @@ class Model:
         """Of the process, its innovations scaled by exp(intensity (course - 1/2)), with noise and single seasons."""
         per_day, number = self.bounded(rates), self.number
         matrix = np.zeros((number, number))
-        growth = [math.exp(intensity * (c - 0.5)) for c in self.course]
+        growth = [
+            math.exp(intensity * (c - 0.5)) * each**2
+            for c, each in zip(self.course, self.profile, strict=True)
+        ]
         matrix[0, 0] = growth[0] / (2 * per_day[0])
         for i in range(1, number):
             kept = math.exp(-per_day[i - 1] * (self.days[i] - self.days[i - 1]))
@@ -93,31 +98,45 @@ class Model:
                 total.append(math.log(share * chance) + self.restricted(values, matrix))
         return log_sum(total) - 0.5 * (intensity / 1.2) ** 2
 
-    def f_statistics(self, values, rates, intensity):
-        """For each first value after a step, F by generalised least squares with the step and without it."""
-        matrix = self.covariance(rates, intensity)
-        matrix = matrix + LIKELY_CURVATURE**2 * self.variance(rates) * np.outer(self.arc, self.arc)
-        inverse = np.linalg.inv(np.linalg.cholesky(matrix))
+    def step_gains(self, values, rates, intensity, places=None):
+        """Squares left by generalised least squares, and what steps take off them: for each set of first values."""
+        inverse = np.linalg.inv(np.linalg.cholesky(self.curved(rates, intensity)))
 
         def squares(columns):
             white = inverse @ columns
             sizes = np.linalg.lstsq(white, inverse @ values, rcond=None)[0]
             return ((inverse @ values - white @ sizes) ** 2).sum()
 
-        without, statistics = squares(self.means), {}
-        for place in range(4, self.number - 3):
-            heaviside = (np.arange(self.number) >= place).astype(float)
-            rest = squares(np.column_stack([self.means, heaviside]))
-            statistics[place] = (without - rest) / (rest / (self.freedom - 2))
-        return statistics
+        without, gains = squares(self.means), {}
+        for place in places or [(i,) for i in range(4, self.number - 3)]:
+            after = np.arange(self.number)[:, None] >= np.array(place)
+            gains[place] = without - squares(np.column_stack([self.means, after]))
+        return without, gains
+
+    def curved(self, rates, intensity):
+        """The covariance, and that of a likely curvature."""
+        arc = LIKELY_CURVATURE**2 * self.variance(rates) * np.outer(self.arc, self.arc)
+        return self.covariance(rates, intensity) + arc
+
+    def likely_steps(self, values, places=None):
+        """The likeliest steps at any constant rate and steady noise, and the log of their ratio of likelihoods."""
+        with_steps, without = {}, []
+        for rate in self.rates:
+            rates = [rate] * (self.number - 1)
+            squares, gains = self.step_gains(values, rates, 0.0, places)
+            score = self.restricted(values, self.curved(rates, 0.0))
+            without.append(score)
+            for place, gain in gains.items():
+                better = score + 0.5 * self.freedom * math.log(squares / (squares - gain))
+                with_steps[place] = max(better, with_steps.get(place, -math.inf))
+        best = max(with_steps, key=with_steps.get)
+        return best, with_steps[best] - max(without)
 
     def evidence(self, values):
         """What `Evidence` has, of one series."""
         count = self.number - 1
         cells = [([rate] * count, intensity) for rate in self.rates for intensity in self.intensities]
-        best = max(cells, key=lambda cell: self.score(values, *cell))
-        statistics = self.f_statistics(values, *best)
-        place = max(statistics, key=statistics.get)
+        (place,), step = self.likely_steps(values)
         constant = [self.score(values, *cell, place) for cell in cells]
         falling = []
         for shape in (exponential, fold):
@@ -135,7 +154,7 @@ class Model:
             "rate": sum(s * math.log(rates[0]) for s, (rates, _) in zip(shares, cells, strict=True)),
             "intensity": sum(s * intensity for s, (_, intensity) in zip(shares, cells, strict=True)),
             "place": place,
-            "step": statistics[place],
+            "step": step,
         }
 
 

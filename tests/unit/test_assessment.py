@@ -83,7 +83,7 @@ def test_slowing_that_something_would_feign_cannot_be_told(code):
 class Asked(Assessment):
     """Fits nothing; what a question was asked with is written down, and the answer is its number."""
 
-    def __init__(self, circumstances, *, found=(), noise=(-1.0, 1.0), season=0.5, weights=True):
+    def __init__(self, circumstances, *, found=(), noise=(-1.0, 1.0), season=0.5, weights=True, step=None):
         record = Record(
             np.zeros(NUMBER), np.arange(30.0), np.arange(30), 1.0, np.ones(NUMBER) if weights else None
         )
@@ -91,7 +91,7 @@ class Asked(Assessment):
         columns = STEPS if found else np.empty((NUMBER, 0))
         self.__dict__ |= {
             "found": (list(found), columns),
-            "courses": {"noise": dict(zip(("low", "high"), noise, strict=True))},
+            "courses": {"noise": dict(zip(("low", "high", "step"), (*noise, step), strict=True))},
             "season": None if season is None else {"p": season},
             "null": SimpleNamespace(p_phase=lambda positions, size, random: (len(positions), size, random)),
         }
@@ -135,8 +135,9 @@ def test_what_would_feign_slowing_is_left_out_of_the_model_one_by_one():
         "noise_change": ([21.0, 10.0], {"drifting_noise": False}, 199),
         "season_change": ([21.0, 10.0], {"drift": False}, 199),
     }
-    falling = Asked(Circumstances(nothing()), noise=(-1.0, -0.1))
-    assert [code for code, _ in falling.hidden()] == ["noise_change"]
+    for noise, step in (((-1.0, -0.1), None), ((-1.0, 1.0), {"index": 4, "factor": 2.0})):
+        changed = Asked(Circumstances(nothing()), noise=noise, step=step)
+        assert [code for code, _ in changed.hidden()] == ["noise_change"]
 
 
 def test_what_may_explain_slowing_is_taken_out_of_the_mean_one_by_one():

@@ -38,7 +38,8 @@ def test_the_posterior_of_rate_and_noise():
     rates = np.exp(np.linspace(1, -1, 58)) * 0.02
     values = ornstein_uhlenbeck(DAYS, rates, 1, np.random.default_rng(1))[0] * np.linspace(0.4, 2, 59)
     null = fit_null(DAYS, STEP, values, means_of(DAYS))
-    model = Model(DAYS, STEP, means_of(DAYS))
+    profile = null.test.profile
+    model = Model(DAYS, STEP, means_of(DAYS), profile=profile)
     changes = [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]
     scores = {}
     for change in changes:
@@ -66,9 +67,10 @@ def test_the_posterior_of_rate_and_noise():
     expected = dict(
         zip(("low", "change", "high"), (pytest.approx(value, abs=1e-6) for value in noise), strict=True)
     )
-    assert found["noise"] == expected
-    # ln(5) is 1.6
-    assert noise[0] < math.log(5) < noise[2] and noise[0] > 0
+    # noise that has grown by a factor of 5
+    step = int(np.argmax(profile > profile[0]))
+    assert profile[-1] / profile[0] > 2
+    assert found["noise"] == expected | {"step": {"index": step, "factor": profile[-1] / profile[0]}}
 
 
 def test_bounds_of_the_change_hold_the_truth():
@@ -88,7 +90,7 @@ def test_bounds_of_the_change_hold_the_truth():
 
 def test_without_drifting_noise_there_is_no_change_of_it():
     null = fit_null(DAYS, STEP, np.sin(DAYS), means_of(DAYS), drifting_noise=False)
-    assert rate_and_noise(null)["noise"] == {"change": 0.0, "low": 0.0, "high": 0.0}
+    assert rate_and_noise(null)["noise"] == {"change": 0.0, "low": 0.0, "high": 0.0, "step": None}
 
 
 @pytest.mark.parametrize(("harmonics", "steps"), [(1, 0), (2, 1)])
@@ -132,7 +134,15 @@ def test_seasons_that_differ_at_random_have_not_changed():
     null = fit_null(days, STEP, values, means_of(days), weights=weights, seasons=seasons)
     assert null.season_spread > 0 and null.noise_share > 0
     noise = null.noise_share * weights.mean() / weights
-    model = Model(days, STEP, means_of(days), noise=noise, seasons=seasons, spread=null.season_spread)
+    model = Model(
+        days,
+        STEP,
+        means_of(days),
+        noise=noise,
+        seasons=seasons,
+        spread=null.season_spread,
+        profile=null.test.profile,
+    )
     rates = [float(np.exp(null.evidence.rate[0]))] * 95
     sigma = model.covariance(rates, float(null.evidence.intensity[0]))
     np.testing.assert_allclose(null.covariance, sigma, rtol=1e-9, atol=1e-12)

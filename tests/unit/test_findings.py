@@ -67,7 +67,7 @@ def test_a_quiet_record_has_few_sentences():
         "constant": [],
         "sensors": [],
         "steps": {"ndvi": []},
-        "noise": {"ndvi": {"change": 0.2, "low": -0.1, "high": 0.4}},
+        "noise": {"ndvi": {"change": 0.2, "low": -0.1, "high": 0.4, "step": None}},
         "season": {"ndvi": season},
         "rain": {"explained": -0.004, "falling_rate": {"p": 0.05}},
         "observations": [row | {"p": 0.051} for row in WARNING["observations"]],
@@ -79,11 +79,12 @@ def test_a_quiet_record_has_few_sentences():
     family = "All indicators of 1 measure together, adjusted for their number: p < 0.001."
     assert early_warning({"early_warning": quiet}) == [sentences_of_warning.TESTED, family, rain]
     calm = season | {"p": 0.05, "yearly": None}
-    noise = {"change": -0.6931472, "low": -1.0986123, "high": 0.0}
+    noise = {"change": -0.6931472, "low": -1.0986123, "high": 0.0, "step": None}
     observed = [
         {"of": name, "value": value, "p": 0.05, "first": 0.1, "last": 0.25}
         for name, value in (("sensor", "LC08"), ("relative_orbit", "R122"), ("baseline", "05.00"))
     ]
+    changed = sentences_of_warning.SEASON.replace("0.031", "0.050")
     at_level = quiet | {
         "season": {"ndvi": calm},
         "noise": {"ndvi": noise},
@@ -93,7 +94,7 @@ def test_a_quiet_record_has_few_sentences():
     }
     assert early_warning({"early_warning": at_level}) == [
         sentences_of_warning.TESTED,
-        sentences_of_warning.SEASON.replace("0.031", "0.050"),
+        changed,
         *(
             f"The share of {thing} changed from 10 % to 25 % (first and last third; p = 0.050)."
             for thing in ("sensor LC08", "relative orbit R122", "processing baseline 05.00")
@@ -103,6 +104,15 @@ def test_a_quiet_record_has_few_sentences():
     assert early_warning({"early_warning": at_level})[1] == (
         "Its noise changed by a factor of 0.5 over the record (0.333 to 0.999)."
     )
+    step = {"date": "2019-06-16", "after": "2019-05-17", "factor": 2.4987}
+    at_once = "Its noise changed by a factor of 2.5 at once between 2019-05-17 and 2019-06-16."
+    at_level["noise"]["ndvi"] = noise | {"step": step}
+    assert early_warning({"early_warning": at_level})[1:3] == [at_once, changed]
+    at_level["noise"]["ndvi"] = noise | {"high": -0.001, "step": step}
+    assert early_warning({"early_warning": at_level})[1:3] == [
+        at_once,
+        "Its noise changed by a factor of 0.5 besides, slowly (0.333 to 0.999).",
+    ]
 
 
 def test_a_variable_without_indicators_may_disagree():

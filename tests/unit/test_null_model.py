@@ -7,7 +7,7 @@ import pytest
 
 import slow
 from slow_evidence import Model
-from tigerbush.analysis.null_model import NullModel, fit_null, single_seasons
+from tigerbush.analysis.null_model import NullModel, fit_null, noise_step, single_seasons
 from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 
 STEP, YEAR = 365.2425 / 12, 365.2425
@@ -150,7 +150,7 @@ def test_series_of_the_same_spectrum_need_a_record_without_gaps():
 def test_the_p_against_series_of_the_same_spectrum():
     """The growth of the noise is taken off the rest, whose waves get other phases, and put back."""
     days = np.arange(47) * STEP
-    values = memory_of(days, 4) * np.linspace(0.3, 3, 47)
+    values = memory_of(days, 4) * np.exp(np.linspace(-1, 1, 47))
     null = fit_null(days, STEP, values, means_of(days))
     growth = np.exp(null.evidence.intensity[0] * (np.arange(47) / 46 - 0.5) / 2)
     rest = slow.rest_of(days, values, 1, drift=True) / growth
@@ -160,6 +160,53 @@ def test_the_p_against_series_of_the_same_spectrum():
     expected = (1 + sum(evidence >= null.evidence.slowing[0])) / 20
     assert growth[-1] > 1.5
     assert null.p_phase(np.arange(47), 19, np.random.default_rng(5)) == pytest.approx(expected)
+
+
+def innovations_of(number, place, factor, seed, tails=None):
+    random = np.random.default_rng([9, seed])
+    values = random.normal(size=number) if tails is None else random.standard_t(tails, number)
+    return np.where(np.arange(number) < place, 1.0, factor) * values
+
+
+@pytest.mark.parametrize("number", [120, 121])
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_noise_that_changed_at_once(number, factor):
+    profile = noise_step(innovations_of(number, 70, factor, 1))
+    place = int(np.diff(profile).nonzero()[0][0]) + 1
+    assert abs(place - 70) <= 2 and len(np.unique(profile)) == 2
+    # of 70 and 50 values: the ratio of deviations within 3 standard errors of 13 %
+    assert abs(np.log(profile[-1] / profile[0] / factor)) < 0.39
+    assert np.log(profile).mean() == pytest.approx(0, abs=1e-12)
+
+
+def test_noise_that_does_not_change_at_once_has_no_step():
+    """Steady, of heavy tails, or growing slowly: of 50 records of each fewer than 6 have one."""
+    for name, records in {
+        "steady": [innovations_of(120, 0, 1, seed) for seed in range(50)],
+        "tails": [innovations_of(120, 0, 1, seed, tails=3) for seed in range(50)],
+        "slowly": [
+            innovations_of(120, 0, 1, seed) * np.exp(np.linspace(-0.5, 0.5, 120)) for seed in range(50)
+        ],
+    }.items():
+        assert sum(noise_step(record) is not None for record in records) < 6, name
+
+
+def test_a_record_too_short_for_two_kinds_of_noise():
+    assert noise_step(innovations_of(23, 12, 50, 1)) is None
+    assert noise_step(innovations_of(24, 12, 50, 1)) is not None
+
+
+def test_the_null_model_has_noise_that_changed_at_once():
+    days = np.arange(120) * STEP
+    values = innovations_of(120, 70, 5.0, 3)
+    null = fit_null(days, STEP, values, means_of(days))
+    profile = null.test.profile
+    assert profile[-1] / profile[0] == pytest.approx(5, rel=0.4)
+    drawn = null.simulate(400, np.random.default_rng(1))
+    assert drawn[:, 75:].std() / drawn[:, :65].std() == pytest.approx(profile[-1] / profile[0], rel=0.4)
+    np.testing.assert_array_equal(null.with_columns(np.eye(120)[:, :1]).test.profile, profile)
+    steady = fit_null(days, STEP, values, means_of(days), drifting_noise=False)
+    assert (steady.test.profile == 1).all()
 
 
 def test_power_is_higher_in_longer_records():

@@ -55,38 +55,70 @@ def test_a_record_that_does_not_step_has_no_steps():
     assert without.shape == (60, 0)
 
 
+class Scripted:
+    """A null model whose surrogates are told: the places found, and how many surrogates have steps as clear."""
+
+    def __init__(self, single, pair):
+        self.evidence = SimpleNamespace(step=np.array([5.0]), place=np.array([single[0]]))
+        self.test = SimpleNamespace(
+            places=np.arange(100),
+            likely_steps=lambda drawn: (None, self.drawn(single[1])),
+            likely_pairs=lambda values: (
+                np.array([pair[0]]),
+                np.array([5.0]) if values is None else self.drawn(pair[1]),
+            ),
+        )
+        self.values = {None: None}
+
+    def drawn(self, larger):
+        return np.where(np.arange(199) < larger, 5.0, 4.9)
+
+    def simulate(self, size, random):
+        assert size == 199
+        return "surrogates"
+
+
+# how many of 199 surrogates are as clear: with the record itself 2 of 200 are the level
+NONE = (0, 2), ((0, 0), 2)
+
+
 @pytest.mark.parametrize(
-    ("larger", "found"),
-    # how many of 199 surrogates have a step as clear: with the record itself 2 of 200 are the level
-    [([0, 0, 0, 0], 3), ([1, 0, 2, 0], 2), ([0, 2, 0, 0], 1), ([2], 0)],
+    ("found", "places"),
+    [
+        ([NONE], []),
+        ([((70, 0), None), ((20, 1), None), NONE], [70, 20]),
+        # a pair where no single step is clear
+        ([((9, 2), ((30, 60), 1)), ((80, 1), None), NONE], [30, 60, 80]),
+        ([((9, 50), ((30, 60), 1)), ((9, 50), ((10, 90), 0))], [30, 60, 10, 90]),
+        ([((place, 0), None) for place in (70, 20, 40, 10)], [70, 20, 40, 10]),
+    ],
 )
-def test_there_are_three_at_most_and_each_is_clear(monkeypatch, larger, found):
-    """Each with the columns of those before; in the order of time, not that in which they are found."""
-    places, fitted = [70, 20, 40, 10], []
+def test_there_are_four_at_most_and_each_is_clear(monkeypatch, found, places):
+    """Each search with the columns of those before; then the place and size of each, given all others."""
+    fitted, models = [], [Scripted(single, pair or ((0, 0), 199)) for single, pair in found]
 
     def fit(columns):
-        number = len(fitted)
         fitted.append([int(column.argmax()) for column in columns.T])
-        drawn = np.where(np.arange(199) < larger[number], 5.0, 4.9)
-        return SimpleNamespace(
-            number=number,
-            evidence=SimpleNamespace(step=np.array([5.0])),
-            simulate=lambda size, random: size,
-            test=SimpleNamespace(likely_steps=lambda size: (None, drawn[:size])),
-        )
+        return models[len(fitted) - 1] if len(fitted) <= len(models) else None
 
-    monkeypatch.setattr(
-        module, "_step", lambda null, p: Step(places[null.number], 0, 0, float(null.number), 0, 0, p)
-    )
+    moved = [place + 1 for place in places]
+    sized = iter(moved)
+    monkeypatch.setattr(module, "_step", lambda null, p: Step(next(sized), 0, 0, 0.0, 0, 0, p))
     steps, columns = find_steps(fit, 100, np.random.default_rng(1))
-    order = sorted(range(found), key=lambda k: places[k])
-    assert [(step.index, step.size, step.p) for step in steps] == [
-        (places[k], k, (1 + larger[k]) / 200) for k in order
-    ]
-    assert columns.shape == (100, found) and [int(column.argmax()) for column in columns.T] == [
-        places[k] for k in order
-    ]
-    assert fitted == [places[:k] for k in range(min(found + 1, 3))]
+    assert [step.index for step in steps] == sorted(moved)
+    assert [int(column.argmax()) for column in columns.T] == sorted(moved)
+    assert columns.shape == (100, len(places))
+    # of each step, the others where they are known to be by then
+    assert fitted[len(models) :] == [moved[:i] + places[i + 1 :] for i in range(len(places))]
+
+
+def test_a_fall_and_a_rise_are_both_found():
+    """Of steps down and up again each hides the other: in 7 of 12 records and more both are found."""
+    found = 0
+    for seed in range(12):
+        steps, _ = steps_of(*record(120, 300 + seed, [(40, -6), (85, 6)]))
+        found += sum(abs(step.index - place) <= 2 for step in steps for place in (40, 85)) == 2
+    assert found >= 7
 
 
 def test_sizes_lie_within_their_bounds():
@@ -102,7 +134,7 @@ def test_sizes_lie_within_their_bounds():
 
 
 def test_size_and_bounds_are_those_of_generalised_least_squares():
-    """With the curvature free; the place is that of the greatest F, and its bounds those of its likelihood."""
+    """With the curvature free; the place is the likeliest, and its bounds those of its likelihood."""
     days, values = record(60, 4, [(35, 5)], without=(7, 8, 50))
     means = slow.regressors(days.tolist(), 0, 1)
     null = fit_null(days, STEP, values, means)
@@ -118,10 +150,9 @@ def test_size_and_bounds_are_those_of_generalised_least_squares():
     found = steps[0]
     assert found.index == evidence["place"]
     np.testing.assert_allclose([found.size, found.low, found.high], expected, rtol=1e-6)
-    statistics = model.f_statistics(values, rates, evidence["intensity"])
-    freedom = model.freedom
+    squares, gains = model.step_gains(values, rates, evidence["intensity"])
     # twice the lack of likelihood is below -2 ln(1 - sqrt(0.95))
-    likelihood = {place: freedom * np.log(1 + value / (freedom - 2)) for place, value in statistics.items()}
+    likelihood = {place: -model.freedom * np.log(squares - gain) for (place,), gain in gains.items()}
     least = max(likelihood.values()) + 2 * np.log(1 - np.sqrt(0.95))
     likely = [place for place, value in likelihood.items() if value >= least]
     assert (found.earliest, found.latest) == (min(likely), max(likely))

@@ -125,7 +125,7 @@ class Assessment:
             yield "sensor_change", self._p("sensor_change", self.found[1])
         if circumstances.n_obs_trends and self.record.weights is not None:
             yield "observations_trend", self._p("observations_trend", self.columns, weighted=False)
-        if not noise["low"] <= 0 <= noise["high"]:
+        if noise["step"] or not noise["low"] <= 0 <= noise["high"]:
             yield "noise_change", self._p("noise_change", self.columns, drifting_noise=False)
         if self.season and self.season["p"] <= LEVEL:
             yield "season_change", self._p("season_change", self.columns, drift=False)

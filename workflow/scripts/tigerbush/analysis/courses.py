@@ -28,8 +28,9 @@ def rate_and_noise(null: NullModel) -> dict:
     Returns
     -------
     dict
-        rate: first, last (1/day), change (ln of their ratio); noise: change (ln of the ratio of standard deviations).
-        Both with low and high, which hold 95 % of the posterior; of the rate None at a bound of the grid.
+        rate: first, last (1/day), change (ln of their ratio); noise: change (ln of the ratio of standard deviations),
+        step (index of the first value after a change at once, and factor; or None), besides which it changes. Both with
+        low and high, which hold 95 % of the posterior; of the rate None at a bound of the grid.
     """
     test = null.test
     values, shape = null.values[None], (len(CHANGES), len(test.rates), len(test.intensities))
@@ -54,8 +55,19 @@ def rate_and_noise(null: NullModel) -> dict:
             "low": None if low <= CHANGES[0] else low,
             "high": None if high >= CHANGES[-1] else high,
         },
-        "noise": {"change": noise[1] / 2, "low": noise[0] / 2, "high": noise[2] / 2},
+        "noise": {
+            "change": noise[1] / 2,
+            "low": noise[0] / 2,
+            "high": noise[2] / 2,
+            "step": _noise_step(test.profile),
+        },
     }
+
+
+def _noise_step(profile: Array) -> dict | None:
+    if np.ptp(profile) == 0:
+        return None
+    return {"index": int(np.diff(profile).nonzero()[0][0]) + 1, "factor": float(profile[-1] / profile[0])}
 
 
 def _quantiles(grid: Array, shares: Array) -> tuple[float, float, float]:

@@ -59,7 +59,15 @@ class NullModel:
         if not columns.size:
             return self
         means = np.column_stack([test.means, columns])
-        same = test.days, test.days_per_step, means, test.noise, test.seasons, test.season_spread, test.profile
+        same = (
+            test.days,
+            test.days_per_step,
+            means,
+            test.noise,
+            test.seasons,
+            test.season_spread,
+            test.profile,
+        )
         return replace(self, test=SlowingTest(*same))
 
     @property
@@ -144,7 +152,7 @@ class NullModel:
         """
         if positions[-1] - positions[0] + 1 != len(positions):
             return None
-        growth = np.exp(self.evidence.intensity[0] * self.test.ahead / 2)
+        growth = self.test.profile * np.exp(self.evidence.intensity[0] * self.test.ahead / 2)
         means = self.test.means
         rest = (self.values - means @ (means.T @ self.values)) / growth
         drawn = phase_randomised(rest, size, random) * growth

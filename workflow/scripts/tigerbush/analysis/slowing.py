@@ -39,7 +39,7 @@ EDGE = 4
 MOST_PLACES = 60
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cell:
     """One course of the rate and of the noise, and what can be said of it without any series.
 
@@ -58,6 +58,8 @@ class Cell:
         Of the process, in units of its noise.
     logs : float
         What the likelihood has besides the squares.
+    steps : (2, k) float64 array or None
+        Kept by `SlowingTest.steps_of`.
     """
 
     transform: Array | None
@@ -68,6 +70,7 @@ class Cell:
     curve: Array
     variance: float
     logs: float
+    steps: Array | None = None
 
     def whiten(self, values: Array) -> Array:
         """Whiten series, (b, n) float64."""
@@ -79,8 +82,21 @@ class Cell:
 
     def rest(self, values: Array) -> Array:
         """Whiten series, (b, n) float64, and take the mean away."""
-        white = self.whiten(values)
+        return self._take_away(self.whiten(values))
+
+    def _take_away(self, white: Array) -> Array:
         return white - (white @ self.basis * self.shrink) @ self.basis.T
+
+    def step_products(self, white: Array) -> Array:
+        """Return products of what `rest` left, (b, n) float64, with a step at each value treated alike, (b, n)."""
+        # a step is a sum of ones: the transposed operations, and sums from the end
+        back = self._take_away(white)
+        if self.transform is not None:
+            ones = back @ self.transform
+        else:
+            ones = back / self.scale
+            ones[:, :-1] -= back[:, 1:] * (self.kept / self.scale[1:])
+        return ones[:, ::-1].cumsum(axis=1)[:, ::-1]
 
 
 @dataclass(frozen=True)
@@ -243,25 +259,27 @@ class SlowingTest:
         white = cell.rest(values)
         squares = np.einsum("ij,ij->i", white, white)
         along, size = white @ cell.curve, cell.curve @ cell.curve
+        curvatures, chances = np.array(CURVATURES).T[..., None]
+        prior = curvatures**2 * cell.variance
+        # of what the data and the prior know, the part that is the data's
+        weight = prior / (1 + prior * size)
+        rest, base = squares - weight * along**2, np.log(chances) - 0.5 * np.log1p(prior * size)
         if place is not None:
-            there, which = np.unique(place, return_inverse=True)
-            columns = cell.rest(self.heavisides[there])[which]
-            step = np.einsum("ij,ij->i", white, columns)
-            own, both = np.einsum("ij,ij->i", columns, columns), columns @ cell.curve
-        total = np.full(len(values), -np.inf)
-        for curvature, share in CURVATURES:
-            prior = curvature**2 * cell.variance
-            # of what the data and the prior know, the part that is the data's
-            weight = prior / (1 + prior * size)
-            rest, base = squares - weight * along**2, np.log(share) - 0.5 * np.log1p(prior * size)
-            for deviation, chance in self.step_sizes if place is not None else ((0.0, 1.0),):
-                score, left = base + np.log(chance), rest
-                if deviation:
-                    wide, width = deviation**2 * cell.variance, own - weight * both**2
-                    left = rest - wide / (1 + wide * width) * (step - weight * both * along) ** 2
-                    score = score - 0.5 * np.log1p(wide * width)
-                total = np.logaddexp(total, score - 0.5 * self.freedom * np.log(np.maximum(left, 1e-300)))
-        return total - 0.5 * cell.logs
+            step = cell.step_products(white)[np.arange(len(values)), self.places[place]]
+            own, both = self.steps_of(cell)[:, place]
+            sizes, chances = np.array(self.step_sizes).T[..., None, None]
+            wide, width = sizes**2 * cell.variance, own - weight * both**2
+            rest = rest - wide / (1 + wide * width) * (step - weight * both * along) ** 2
+            base = base + np.log(chances) - 0.5 * np.log1p(wide * width)
+        scores = base - 0.5 * self.freedom * np.log(np.maximum(rest, 1e-300))
+        return np.logaddexp.reduce(scores.reshape(-1, len(values))) - 0.5 * cell.logs
+
+    def steps_of(self, cell: Cell) -> Array:
+        """Return products of the step at each place with itself and with the arc, (2, k) float64."""
+        if cell.steps is None:
+            steps = cell.rest(self.heavisides)
+            cell.steps = np.array([np.einsum("ij,ij->i", steps, steps), steps @ cell.curve])
+        return cell.steps
 
     def likely_steps(self, values: Array) -> tuple[NDArray[np.int64], Array]:
         """Return the most likely step of each series, (b, n) float64.
@@ -309,10 +327,11 @@ class SlowingTest:
         for cell in self.steady:
             gain, squares = gains(cell, values)
             best = gain.argmax(axis=1)
+            logs = cell.logs + np.log1p(LIKELY_CURVATURE**2 * cell.variance * (cell.curve @ cell.curve))
             left = np.maximum(squares - gain[rows, best], 1e-300)
-            score = -0.5 * (cell.logs + self.freedom * np.log(left))
+            score = -0.5 * (logs + self.freedom * np.log(left))
             place, likeliest = np.where(score > likeliest, best, place), np.maximum(score, likeliest)
-            without = np.maximum(without, -0.5 * (cell.logs + self.freedom * np.log(squares)))
+            without = np.maximum(without, -0.5 * (logs + self.freedom * np.log(squares)))
         return place, likeliest - without
 
     def step_gains(self, cell: Cell, values: Array) -> tuple[Array, Array]:

@@ -148,7 +148,7 @@ class _Site:
         evidence = null.test.evidence(surrogates[:FEW]).slowing if not self.fills_gaps else None
         if evidence is not None:
             warning["steps"][variable] = [self._step(step, rows) for step in assessment.found[0]]
-            warning["noise"][variable] = assessment.courses["noise"]
+            warning["noise"][variable] = self._noise(assessment.courses["noise"], rows)
             warning["season"][variable] = self._season(assessment)
             warning["ornstein_uhlenbeck"][variable] = self._rate(variable, assessment, evidence)
         if variable == self.primary["variable"]:
@@ -241,9 +241,20 @@ class _Site:
             }
         )
 
+    def _dates(self, rows: NDArray[np.bool_]) -> list[str]:
+        return [day for day, there in zip(self.series.dates, rows, strict=True) if there]
+
+    def _noise(self, noise: Mapping, rows: NDArray[np.bool_]) -> dict:
+        """Give a change of the noise at once the dates that it lies between."""
+        step = noise["step"]
+        if step:
+            dates, index = self._dates(rows), step["index"]
+            step = {"date": dates[index], "after": dates[index - 1], "factor": step["factor"]}
+        return {**noise, "step": step}
+
     def _step(self, step: Step, rows: NDArray[np.bool_]) -> dict:
         """Give a step the dates that it lies between."""
-        dates = [day for day, there in zip(self.series.dates, rows, strict=True) if there]
+        dates = self._dates(rows)
         return {
             "date": dates[step.index],
             "after": dates[step.index - 1],

@@ -149,9 +149,16 @@ def changes_of_primary(warning: Mapping) -> Iterator[str]:
             f"{step['after']} and {step['date']} ({p_value(step['p'])})."
         )
     noise = warning["noise"].get(variable)
+    if noise and noise["step"]:
+        step = noise["step"]
+        yield (
+            f"Its noise changed by a factor of {number(step['factor'])} at once between {step['after']} and "
+            f"{step['date']}."
+        )
     if noise and not noise["low"] <= 0 <= noise["high"]:
+        slowly = "besides, slowly" if noise["step"] else "over the record"
         factor, low, high = (number(math.exp(noise[key])) for key in ("change", "low", "high"))
-        yield f"Its noise changed by a factor of {factor} over the record ({low} to {high})."
+        yield f"Its noise changed by a factor of {factor} {slowly} ({low} to {high})."
     season = warning["season"].get(variable)
     if season and season["p"] <= LEVEL:
         ends = number(season["first"]["amplitude"]), number(season["last"]["amplitude"])
