@@ -82,10 +82,10 @@ bench-jobs: $(VENV)/.dev ## measure the resources of each job, for the model of 
 	PYTHONPATH=workflow/scripts $(BIN)/python bench/jobs.py
 
 conclusions: $(VENV)/.dev ## what is concluded about records whose truth is known, for docs/evidence.md (hours; ARGS="--records 20 --only step")
-	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 $(BIN)/python -m bench.conclusions $(ARGS)
+	PYTHONPATH=workflow/scripts OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.conclusions $(ARGS)
 
 calibrate: $(VENV)/.dev ## measure false alarms and power of the early-warning tests, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
-	PYTHONPATH=workflow/scripts $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
+	PYTHONPATH=workflow/scripts OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
 
 image: ## build the container image of the Azure nodes (needs docker; IMAGE=registry/tigerbush:tag names it)
 	docker build --tag $(or $(IMAGE),tigerbush:latest) .

@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tigerbush.analysis.cell import covariance
 from tigerbush.analysis.detrend import YEAR, design
-from tigerbush.analysis.slowing import FALL, INTENSITIES, Evidence, SlowingTest, covariance
+from tigerbush.analysis.slowing import FALL, INTENSITIES, Evidence, SlowingTest
 from tigerbush.analysis.surrogates import p_value, phase_randomised
 
 Array = NDArray[np.float64]
