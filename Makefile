@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCK = uv pip compile --universal --generate-hashes --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test fuzz mutants prove same-numbers lint docs bench bench-jobs calibrate conclusions image lock clean
+.PHONY: help env demo test fuzz mutants prove same-numbers lint docs bench bench-jobs calibrate conclusions peers image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,11 @@ $(BIN)/python:
 
 $(VENV)/.runtime: requirements.txt | $(BIN)/python
 	$(INSTALL) --requirement requirements.txt
+	@touch $@
+
+# other tools at fixed versions, which have no lock: only `make peers` uses them
+$(VENV)/.peers: bench/peers.txt $(VENV)/.runtime
+	$(subst --require-hashes,,$(INSTALL)) --requirement bench/peers.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt | $(BIN)/python
@@ -84,6 +89,10 @@ bench-jobs: $(VENV)/.dev ## measure the resources of each job, for the model of 
 conclusions: $(VENV)/.dev ## what is concluded about records whose truth is known, for docs/evidence.md (hours; ARGS="--records 20 --only step")
 	PYTHONPATH=workflow/scripts OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.conclusions $(ARGS)
 
+peers: ## what ewstools, Rbeast and ruptures find in the same records, in the environment .venv-peers (an hour; ARGS="--records 20 --steps 5")
+	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.peers
+	PYTHONPATH=workflow/scripts OMP_NUM_THREADS=1 .venv-peers/bin/python -m bench.peers $(ARGS)
+
 calibrate: $(VENV)/.dev ## measure false alarms and power of the early-warning tests, for docs/evidence.md (over an hour; SMALL=1 only shows that it runs)
 	PYTHONPATH=workflow/scripts OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.calibrate $(if $(SMALL),--small)
 
@@ -96,5 +105,5 @@ lock: ## compile requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --extra parquet --group snap -c requirements.txt -o requirements-snap.txt
 
 clean: ## remove the environment and temporary files of tools; results are kept
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

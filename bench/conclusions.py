@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from bench.scenarios import CALM, SLOWING, Records, with_gaps
+from bench.scenarios import CALM, SLOWING, Records, record_of
 from tigerbush.analysis.assessment import Assessment, Circumstances, conclude
 from tigerbush.analysis.detrend import YEAR, harmonics_of
 from tigerbush.analysis.early_warning import Record
@@ -38,10 +38,10 @@ class Outcome:
     steps: int
 
 
-def assess(
-    values: Array, n_obs: Array | None, rain: Array | None, seed: int, surrogates: int, *, whole: bool = True
-) -> Outcome:
-    """Conclude as the workflow does from one monthly record, NaN where it has gaps; only its p if not `whole`."""
+def assessment_of(drawn: Records, seed: int) -> Assessment:
+    """Prepare the questions of the workflow to a single record, NaN where it has gaps."""
+    values, n_obs = drawn.values[0], drawn.n_obs
+    rain = None if drawn.rain is None else drawn.rain[0]
     present = np.isfinite(values)
     positions = np.flatnonzero(present)
     days = positions * STEP
@@ -59,8 +59,12 @@ def assess(
     def random(name: str) -> np.random.Generator:
         return np.random.default_rng([seed, *name.encode()])
 
-    assessment = Assessment(record, harmonics_of(days, STEP, 2), circumstances, random, p_of_rate)
-    p, _ = assessment.null.p(surrogates, random("primary"))
+    return Assessment(record, harmonics_of(days, STEP, 2), circumstances, random, p_of_rate)
+
+
+def assess(assessment: Assessment, surrogates: int, *, whole: bool = True) -> Outcome:
+    """Conclude from one record; only its p if not `whole`."""
+    p, _ = assessment.null.p(surrogates, assessment.seed("primary"))
     conclusion = conclude(assessment, p) if whole else {"sign": None, "why": []}
     return Outcome(
         p,
@@ -81,16 +85,11 @@ def outcomes(
     whole: bool = True,
     first: int = 0,
 ) -> list[Outcome]:
-    """Conclude from some records of a scenario; the same name, length and seed give the same records."""
-    draw, options = (CALM | SLOWING)[name][:2]
+    """Conclude from some records of a scenario."""
     results = []
     for seed in range(first, first + size):
-        random = np.random.default_rng([number, seed, *name.encode()])
-        records: Records = draw(1, number, random, **options)
-        if gaps:
-            records = with_gaps(records, random, gaps)
-        rain = None if records.rain is None else records.rain[0]
-        results.append(assess(records.values[0], records.n_obs, rain, seed, surrogates, whole=whole))
+        assessment = assessment_of(record_of(name, number, seed, gaps), seed)
+        results.append(assess(assessment, surrogates, whole=whole))
     return results
 
 

@@ -4,7 +4,7 @@ All are monthly, in standard deviations of the fluctuations of a constant site, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,14 @@ class Records:
     values : (b, n) float64 array
     n_obs : (n,) float64 array or None
     rain : (b, n) float64 array or None
+    steps : (b, k) int array
+        Indices of the first values after the steps of the mean, in order of time.
     """
 
     values: Array
     n_obs: Array | None = None
     rain: Array | None = None
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), int))
 
 
 def autoregressive(
@@ -82,16 +85,16 @@ def step(
     size: int, number: int, random: Random, height: float = -4.0, where: tuple[float, float] = (0.5, 0.85)
 ) -> Records:
     """Draw a constant site that burns, or is cleared, at a random time between two shares of the record."""
-    place = random.integers(int(where[0] * number), int(where[1] * number) + 1, size)
-    return Records(steady(size, number, random) + height * (np.arange(number) >= place[:, None]))
+    place = random.integers(int(where[0] * number), int(where[1] * number) + 1, (size, 1))
+    return Records(steady(size, number, random) + height * (np.arange(number) >= place), steps=place)
 
 
 def two_steps(size: int, number: int, random: Random) -> Records:
     """Draw a constant site that burns in the first half of the record and is back in the second."""
-    burnt = step(size, number, random, -3.0, (0.15, 0.4)).values
-    return Records(
-        burnt + 3.0 * (np.arange(number) >= random.integers(number // 2, int(0.85 * number), size)[:, None])
-    )
+    burnt = step(size, number, random, -3.0, (0.15, 0.4))
+    place = random.integers(number // 2, int(0.85 * number), (size, 1))
+    values = burnt.values + 3.0 * (np.arange(number) >= place)
+    return Records(values, steps=np.hstack([burnt.steps, place]))
 
 
 def varying_season(
@@ -196,7 +199,13 @@ def with_gaps(records: Records, random: Random, share: float = 0.2) -> Records:
     values = records.values.copy()
     number = values.shape[1]
     values[:, random.choice(np.arange(1, number - 1), int(share * number), replace=False)] = np.nan
-    return Records(values, records.n_obs, records.rain)
+    return replace(records, values=values)
+
+
+def anomalies(values: Array) -> Array:
+    """Return what differs from the mean of the same months, (n,) float64, of one record without gaps, (n,) float64."""
+    month = np.arange(len(values)) % MONTHS
+    return values - (np.bincount(month, values) / np.bincount(month))[month]
 
 
 Draw = Callable[..., Records]
@@ -218,6 +227,7 @@ CALM: dict[str, tuple[Draw, dict]] = {
     "wet seasons, CV 0.35": (varying_season, {}),
     "wet seasons, CV 0.35, strong": (varying_season, {"height": 10.0}),
     "wet seasons, CV 0.7": (varying_season, {"variation": 0.7}),
+    "season doubles": (slowing, {"growth": 2.0, "last": 0.3}),
     "noise 0.6 to 1.5": (changing_noise, {}),
     "noise 0.5 to 2": (changing_noise, {"first": 0.5, "last": 2.0}),
     "noise 1.5 to 0.6": (changing_noise, {"first": 1.5, "last": 0.6}),
@@ -236,3 +246,11 @@ SLOWING: dict[str, tuple[Draw, dict, str]] = {
     "May to its fold": (grazing, {}, "May, constant"),
     "fold": (fold, {}, "fold, constant"),
 }
+
+
+def record_of(name: str, number: int, seed: int, gaps: float = 0.0) -> Records:
+    """Draw one record of a scenario; the same name, length and seed give the same record."""
+    draw, options = (CALM | SLOWING)[name][:2]
+    random = np.random.default_rng([number, seed, *name.encode()])
+    record = draw(1, number, random, **options)
+    return with_gaps(record, random, gaps) if gaps else record
