@@ -242,7 +242,7 @@ CALM: dict[str, tuple[Draw, dict]] = {
 # what slows down, and the same without
 SLOWING: dict[str, tuple[Draw, dict, str]] = {
     "AR(1) 0.3 to 0.9": (slowing, {}, "constant, AR(1) 0.3"),
-    "AR(1) 0.3 to 0.9, season doubles": (slowing, {"growth": 2.0}, "constant, AR(1) 0.3"),
+    "AR(1) 0.3 to 0.9, season doubles": (slowing, {"growth": 2.0}, "season doubles"),
     "May to its fold": (grazing, {}, "May, constant"),
     "fold": (fold, {}, "fold, constant"),
 }
