@@ -5,9 +5,10 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.conclusions import assessment_of
-from bench.power import arguments, share
+from bench.power import arguments
 from bench.scenarios import CALM, Records, record_of
 
 # indices of the first values after steps, in a single record with its seed, by the name of what looks for them
@@ -40,6 +41,12 @@ def matches(places: Sequence[int], true: Sequence[int], tolerance: int = TOLERAN
             left.remove(near[0])
             count += 1
     return count
+
+
+def share(hits: Sequence[bool] | NDArray[np.bool_]) -> str:
+    """Return a share in per cent with its binomial standard error."""
+    mean = float(np.mean(hits))
+    return f"{100 * mean:.0f} ± {100 * np.sqrt(mean * (1 - mean) / len(hits)):.1f}"
 
 
 def _of_one(

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 # of a single record and its seed, by the name of the test: the larger, the more it slows down
 Statistics = Callable[[Records, int], dict[str, float]]
 
+# samples of the records and of their twin, for standard errors: that of the threshold is the larger part
+BOOTSTRAP = 1000
 # scenarios, and the constant site whose records give the thresholds
 TABLES = {
     "% of the records that slow down that are found": {name: twin for name, (_, _, twin) in SLOWING.items()},
@@ -52,15 +54,19 @@ def statistics_of(
     return {test: np.array([row[test] for row in rows]) for test in rows[0]}
 
 
-def share(hits: Sequence[bool] | NDArray[np.bool_]) -> str:
-    """Return a share in per cent with its binomial standard error."""
-    mean = float(np.mean(hits))
-    return f"{100 * mean:.0f} ± {100 * np.sqrt(mean * (1 - mean) / len(hits)):.1f}"
-
-
 def found(values: Array, constant: Array) -> NDArray[np.bool_]:
     """Return which records are above the 95 % quantile of those of a constant site."""
     return values > np.quantile(constant, 1 - LEVEL)
+
+
+def power(values: Array, constant: Array) -> str:
+    """Return how many are found, in per cent, with the standard error from both samples (bootstrap)."""
+    random = np.random.default_rng(0)
+    shares = [
+        found(random.choice(values, len(values)), random.choice(constant, len(constant))).mean()
+        for _ in range(BOOTSTRAP)
+    ]
+    return f"{100 * found(values, constant).mean():.0f} ± {100 * np.std(shares):.1f}"
 
 
 def table(twins: Mapping[str, str], values_of: Callable[[str], Mapping[str, Array]]) -> Iterator[str]:
@@ -70,7 +76,7 @@ def table(twins: Mapping[str, str], values_of: Callable[[str], Mapping[str, Arra
         if not i:
             yield f"| truth | {' | '.join(values)} |"
             yield f"|---|{'---|' * len(values)}"
-        yield f"| {name} | {' | '.join(share(found(values[test], constant[test])) for test in values)} |"
+        yield f"| {name} | {' | '.join(power(values[test], constant[test]) for test in values)} |"
 
 
 def report(tests: Sequence[Statistics], number: int, size: int, workers: int) -> Iterator[str]:

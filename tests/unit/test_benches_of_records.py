@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bench import breaks, power
-from bench.breaks import WITH, WITHOUT, matches
-from bench.power import TABLES, found, share
+from bench.breaks import WITH, WITHOUT, matches, share
+from bench.power import TABLES, found
 from bench.scenarios import CALM, SLOWING, anomalies, record_of, with_gaps
 
 
@@ -102,16 +102,32 @@ def test_the_cells_of_steps():
     assert breaks.cell([[3], [], [], []], [[], [], [], []]) == "25 ± 21.7"
 
 
+def test_the_error_of_power_is_binomial_where_the_threshold_is_known():
+    """One in four of 100 above a threshold that never varies: sqrt(3/16 / 100) is 4.33 %."""
+    estimate, error = power.power(np.repeat([1.0, -1.0], [25, 75]), np.zeros(50)).split(" ± ")
+    assert estimate == "25" and float(error) == pytest.approx(4.33, abs=0.3)
+
+
+def test_the_error_of_power_has_that_of_the_threshold():
+    """The 95 % quantile of 1000 uniform numbers has an error of sqrt(0.05 0.95 / 1000) = 0.0069.
+
+    Of values as dense above 0.5 as 2 in 1, that is 0.0138 of them; with 0.0095 of 1000 values themselves, 1.68 %.
+    """
+    grid = (np.arange(1000) + 0.5) / 1000
+    estimate, error = power.power(0.5 + grid / 2, grid).split(" ± ")
+    assert estimate == "10" and float(error) == pytest.approx(1.68, abs=0.12)
+
+
 def test_the_table_of_power():
-    """Above 19, the 95 % quantile of 0, ..., 20, are one in four of the first test and all of the second."""
+    """Above 19, the 95 % quantile of 0, ..., 20, is no value of the first test and each of the second."""
     values = {
-        "a": {"one": np.array([1.0, 19.5, 3.0, 19.0]), "two": np.array([20.0] * 4)},
+        "a": {"one": np.array([-1.0, -2.0, -3.0]), "two": np.array([30.0] * 4)},
         "twin": {"one": np.arange(21.0), "two": np.arange(21.0)},
     }
     assert list(power.table({"a": "twin"}, values.get)) == [
         "| truth | one | two |",
         "|---|---|---|",
-        "| a | 25 ± 21.7 | 100 ± 0.0 |",
+        "| a | 0 ± 0.0 | 100 ± 0.0 |",
     ]
 
 
