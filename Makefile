@@ -19,7 +19,10 @@ demo: $(VENV)/.runtime $(VENV)/.plugins ## run the whole workflow on the embedde
 	$(BIN)/snakemake --profile profiles/local $$progress
 	@$(BIN)/snakemake --cores 1 --quiet all --report results/report.html
 	@echo "Look at:"
-	@for file in niger/analysis/report.html niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done
+	@for file in niger/analysis/report.html records/drying/analysis/report.html records/steady/analysis/report.html \
+	niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done
+	@echo "What the reports say of early warning:"
+	@./tigerbush findings $(foreach site,records/drying records/steady niger,results/$(site)/analysis/analysis.json)
 
 # compile the bytecode now; otherwise every job on a cluster would do it again
 ifdef UV

@@ -19,7 +19,7 @@ PYVEG = (
     "Mode pyveg follows pyveg: outliers dropped, gaps interpolated, first differences. Interpolation itself raises "
     "autocorrelation; the mode is for comparison with pyveg's results."
 )
-SIMULATED = "These products are simulated: nothing in this report was seen by a satellite."
+SIMULATED = "These data are simulated: nothing in this report was seen by a satellite."
 
 # ---- Methods, versions, settings
 

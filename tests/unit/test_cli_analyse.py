@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from fabricate import ROOT
+from sentences import ANALYSIS, COVERAGE
+from sentences_of_warning import NOT_ASSESSED, REFUSED, WARNED, WARNING
 from tigerbush.cli import analyse
 from tigerbush.cli.__main__ import main
 from tigerbush.summary.results import VEGETATION_COLLECTION
@@ -27,20 +29,6 @@ SUMMARY = {
 }
 
 
-def indicator(tau, p):
-    return {"tau": tau, "p": {"ar1": p, "phase": 0.999}}
-
-
-INDICATORS = {
-    "ndvi": {
-        "ar1": indicator(0.123, 0.0126),
-        "rate_from_variance": indicator(-0.5, 1),
-        "skewness": indicator(None, None),
-    },
-    "offset50": {"variance": indicator(0.996, 0.0004)},
-}
-
-
 @pytest.fixture
 def run(tmp_path, capsys, monkeypatch):
     """Run the command on a summary whose analysis is written by hand; give its lines, and what was analysed."""
@@ -48,7 +36,7 @@ def run(tmp_path, capsys, monkeypatch):
     (tmp_path / "summary.json").write_text(json.dumps(SUMMARY))
 
     def run(warning, *words):
-        analysis = {"completeness": {"with_data": 2, "dates": 99}, "early_warning": warning}
+        analysis = ANALYSIS | {"site": "Bandia", "early_warning": warning}
         given = []
         monkeypatch.setattr(analyse, "analyse_site", lambda *arguments: given.append(arguments) or analysis)
         assert (
@@ -62,25 +50,11 @@ def run(tmp_path, capsys, monkeypatch):
     return run
 
 
-def test_the_command_says_what_was_found_of_early_warning(run, tmp_path):
-    lines, (series, settings) = run(
-        {
-            "refused": None,
-            "indicators": INDICATORS,
-            "sign": True,
-            "why": ["rain_unknown"],
-            "primary": {"p": 0.0126},
-        },
-        "--config",
-        "analysis={window: 0.4}",
-    )
+def test_the_command_says_what_the_report_says_of_early_warning(run, tmp_path):
+    lines, (series, settings) = run(WARNING, "--config", "analysis={window: 0.4}")
     assert lines == [
-        "Bandia: 2 of 3 dates have data.",
-        "sign true, p 0.013 rain_unknown",
-        "ndvi      ar1                 tau   0.12  p 0.013",
-        "ndvi      rate_from_variance  tau  -0.50  p 1.000",
-        "ndvi      skewness            -",
-        "offset50  variance            tau   1.00  p 0.000",
+        f"Bandia: {COVERAGE}",
+        *(f"  {text}" for text in WARNED),
         f"Written: {tmp_path / 'out' / 'analysis.json'}, series.csv, series.parquet",
     ]
     assert (series.site, series.dates) == ("Bandia", tuple(DAYS))
@@ -100,26 +74,12 @@ def test_the_command_says_what_was_found_of_early_warning(run, tmp_path):
 
 
 def test_the_command_says_why_there_is_no_early_warning(run, tmp_path):
-    lines, _ = run({"refused": "2 dates have data, and more are needed.", "indicators": {}})
+    lines, _ = run(REFUSED)
     assert lines == [
-        "Bandia: 2 of 3 dates have data.",
-        "No early warning: 2 dates have data, and more are needed.",
+        f"Bandia: {COVERAGE}",
+        f"  Early warning is not assessed. {NOT_ASSESSED}",
         f"Written: {tmp_path / 'out' / 'analysis.json'}, series.csv, series.parquet",
     ]
-
-
-@pytest.mark.parametrize(
-    ("sign", "why", "p", "line"),
-    [
-        (False, [], 0.4, "sign false, p 0.400"),
-        (None, ["step", "noise_change"], 0.0504, "sign null, p 0.050 step noise_change"),
-        (None, ["no_value"], None, None),
-    ],
-)
-def test_the_command_says_the_sign(run, sign, why, p, line):
-    warning = {"refused": None, "indicators": {}, "sign": sign, "why": why, "primary": {"p": p}}
-    lines, _ = run(warning)
-    assert lines[1:-1] == ([line] if line else [])
 
 
 def test_results_are_written_here_by_default():

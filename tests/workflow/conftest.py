@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from fabricate import name_of, scene_of
+from fabricate import ROOT, name_of, scene_of
 from runs import BASE, DAYS, SUMMARIES, Run, break_product
 from tigerbush.sentinel2.writer import write_product
 
@@ -57,3 +57,23 @@ def copy_run(run, tmp_path):
 @pytest.fixture(scope="session")
 def start_run():
     return Run
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory):
+    """Prepare a working directory that contains only the default configuration."""
+
+    def prepare(changes=None):
+        folder = tmp_path_factory.mktemp("work")
+        shutil.copytree(ROOT / "config", folder / "config")
+        return Run(folder, changes or {}, sites=())
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def sample_run(sample_folder):
+    """The whole sample, run once."""
+    run = sample_folder()
+    run.output = run.snakemake()
+    return run

@@ -30,22 +30,36 @@ def main(
     *,
     settings: dict,
     sites: int,
-    site: Site,
+    site: Site | None,
     mode: str,
 ) -> None:
     series = read_series(read_json(summary), str(summary))
     result = analyse_site(series, settings, sites)
+    if site:
+        add_pattern(result, series, ndvi, black_white, site, mode, settings["seed"])
+    write_series(tidy_rows(series), csv, parquet)
+    write_bytes(dates_csv, dates_table(result).encode())
+    write_json(analysis, result)
+
+
+def add_pattern(
+    result: dict,
+    series: SiteSeries,
+    ndvi: list[Path],
+    black_white: list[Path],
+    site: Site,
+    mode: str,
+    seed: int,
+) -> None:
+    """Add what is measured in the images of the dates."""
     used = {day for day, known in zip(series.dates, series.with_data, strict=True) if known}
     shown = [paths for paths in zip(ndvi, black_white, strict=True) if paths[0].parent.name in used]
-    dates = [measure(series, *paths, site, mode, settings["seed"]) for paths in shown]
-    random = generator(settings["seed"], series.site, "pattern")
+    dates = [measure(series, *paths, site, mode, seed) for paths in shown]
+    random = generator(seed, series.site, "pattern")
     result |= without_nan(spatial_analysis(dates, series, site.resolution, random))
     result["completeness"]["masked"] = {path.parent.name: masked_share(path) for path in ndvi}
     add_cover(result, [path for path, _ in shown], site.resolution)
     result["changes"] |= changes_of(result["spatial"], series.days_per_step)
-    write_series(tidy_rows(series), csv, parquet)
-    write_bytes(dates_csv, dates_table(result).encode())
-    write_json(analysis, result)
 
 
 def measure(
@@ -98,5 +112,6 @@ if __name__ == "__main__":
             Path(snakemake.output.csv),
             Path(snakemake.output.parquet),
             Path(snakemake.output.dates),
-            **arguments | {"site": Site(**arguments["site"])},
+            # a record without images has no pixels to place
+            **arguments | {"site": Site(**arguments["site"]) if arguments["site"] else None},
         )

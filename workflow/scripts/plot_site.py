@@ -15,11 +15,13 @@ def main(
 ) -> None:
     contents = read_json(summary)
     paths = {pair[0].parent.name: pair for pair in zip(rgb, black_white, strict=True)}
-    images = {day: [read_png(path) for path in paths[day]] for day in shown_dates(contents)}
-    figures = {"overview": site_figure(contents, images)} | analysis_figures(read_json(analysis))
-    for name, figure in figures.items():
-        for form in ("png", "svg"):
-            write_bytes(out[f"{name}_{form}"], encode_figure(figure, form))
+    figures = analysis_figures(read_json(analysis))
+    if "overview_png" in out:
+        images = {day: [read_png(path) for path in paths[day]] for day in shown_dates(contents)}
+        figures["overview"] = site_figure(contents, images)
+    for name, path in out.items():
+        figure, _, form = name.rpartition("_")
+        write_bytes(path, encode_figure(figures[figure], form))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,11 @@ def main(
     prefix = {".svg": "map_", ".webp": "animation_"}
     report = site_report(
         read_json(analysis),
-        {day: [read_png(path) for path in paths[day]] for day in first_middle_last(read_json(summary))},
+        {
+            day: [read_png(path) for path in paths[day]]
+            for day in first_middle_last(read_json(summary))
+            if day in paths
+        },
         {path.stem: picture_uri(path) for path in (*figures, *truth[1:])}
         | {prefix[path.suffix] + path.stem: picture_uri(path) for path in maps},
         {path.stem: row_of(path.stem).label for path in maps},

@@ -15,6 +15,7 @@ COMMANDS = (
     "compare-engines",
     "discover",
     "doctor",
+    "findings",
     "init",
     "pattern",
     "plan",

@@ -12,6 +12,7 @@ from pathlib import Path
 from tigerbush.analysis.series import read_series, tidy_rows, write_series
 from tigerbush.analysis.site import analyse_site
 from tigerbush.cli.configuration import add_run_arguments, read_configuration
+from tigerbush.cli.findings import early_warning_text
 from tigerbush.errors import TigerbushError
 from tigerbush.files import write_json
 
@@ -26,7 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Analyse a summary; write the results and print the early-warning indicators."""
+    """Analyse a summary; write the results and print what the report says of early warning."""
     if rest:
         raise TigerbushError(f"analyse does not know {' '.join(rest)!r}; see ./tigerbush analyse --help.")
     settings = read_configuration(options)["analysis"]
@@ -40,17 +41,6 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     result = analyse_site(series, settings)
     write_series(tidy_rows(series), options.output / "series.csv", options.output / "series.parquet")
     write_json(options.output / "analysis.json", result)
-    warning = result["early_warning"]
-    print(f"{series.site}: {result['completeness']['with_data']} of {len(series.dates)} dates have data.")
-    if warning["refused"]:
-        print(f"No early warning: {warning['refused']}")
-    elif warning["primary"]["p"] is not None:
-        print(
-            f"sign {json.dumps(warning['sign'])}, p {warning['primary']['p']:.3f} {' '.join(warning['why'])}".rstrip()
-        )
-    for variable, indicators in warning["indicators"].items():
-        for name, indicator in indicators.items():
-            tau, p = indicator["tau"], indicator["p"]["ar1"]
-            print(f"{variable:9} {name:19} " + ("-" if p is None else f"tau {tau:6.2f}  p {p:.3f}"))
+    print(early_warning_text(result))
     print(f"Written: {options.output / 'analysis.json'}, series.csv, series.parquet")
     return 0

@@ -48,7 +48,7 @@ def coverage(analysis: Mapping) -> str:
     completeness = analysis["completeness"]
     have = "has" if completeness["with_data"] == 1 else "have"
     text = f"{completeness['with_data']} of {counted(completeness['dates'], 'date')} {have} data."
-    gaps = next((series["gaps"] for series in analysis["series"].values() if series["n"]), [])
+    gaps = next((series["gaps"] for series in analysis["series"].values() if any(series["n"])), [])
     if not gaps or not completeness["with_data"]:
         return text
     if MODES[analysis["mode"]].fills_gaps:
@@ -82,5 +82,5 @@ def caveats(analysis: Mapping, simulated: bool) -> list[str]:
     if MODES[analysis["mode"]].fills_gaps:
         texts.insert(0, CAVEAT)
     if simulated:
-        texts.insert(0, "These products are simulated: nothing in this report was seen by a satellite.")
+        texts.insert(0, "These data are simulated: nothing in this report was seen by a satellite.")
     return texts

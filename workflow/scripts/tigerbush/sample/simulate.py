@@ -212,7 +212,8 @@ def fractional_cover(plants: Image) -> Image:
 
     f = 1 - exp(-0.12 P), with the biomass P (g/m2, cells of 20 m) interpolated linearly.
     """
-    fine = cv2.resize(plants, (TILE.width, TILE.height), interpolation=cv2.INTER_LINEAR)
+    height, width = (side * CELL // 10 for side in plants.shape)
+    fine = cv2.resize(plants, (width, height), interpolation=cv2.INTER_LINEAR)
     return 1 - np.exp(-COVER * fine)
 
 
