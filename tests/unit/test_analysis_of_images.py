@@ -113,3 +113,17 @@ def test_the_table_of_dates_is_beside_the_analysis(analysed):
         "",
     )
     assert (rows[20]["missing"], rows[5]["masked"], rows[5]["products"]) == ("", "0.0", PRODUCT)
+
+
+def test_a_record_without_images_has_no_pattern(analysed):
+    main = runpy.run_path(str(ROOT / "workflow" / "scripts" / "analyse_site.py"))["main"]
+    paths = [analysed / f"bare.{suffix}" for suffix in ("json", "csv", "parquet", "dates")]
+    main(analysed / "summary.json", [], [], *paths, settings=SETTINGS, sites=1, site=None, mode="default")
+    bare, whole = (json.loads((analysed / name).read_text()) for name in ("bare.json", "analysis.json"))
+    assert bare["spatial"] == bare["spatial_summary"] == bare["spatial_warning"] == {}
+    assert "ndvi_threshold" not in bare and "masked" not in bare["completeness"]
+    # all else is the same
+    assert bare["changes"].items() <= whole["changes"].items()
+    for key in ("series", "early_warning", "sub_images", "recovery"):
+        assert bare[key] == whole[key]
+    assert paths[1].read_bytes() == (analysed / "series.csv").read_bytes()

@@ -69,6 +69,28 @@ def test_a_site_without_data_is_told_as_such():
     assert lines_of(report_of(EMPTY, {}, {})) == report(findings=findings, parts=sentences.EMPTY_SHOWN)
 
 
+def test_a_record_without_images_is_told_as_such():
+    """What needs images is left out, with a sentence."""
+    needing = ("spatial", "patches", "spatial_warning")
+    pictures = {name: picture for name, picture in PICTURES.items() if name not in needing}
+    lines = lines_of(site_report(ANALYSIS | {"spatial": {}, "spatial_warning": {}}, {}, pictures, {}))
+    assert "There are no images of the dates." in lines
+    assert (
+        "Without images the pattern, its patches and its spatial indicators are not measured, and there are no maps."
+        in lines
+    )
+    shown = [line.partition("]")[0][1:] for line in lines if line.startswith("[")]
+    assert shown == [
+        "series",
+        "completeness",
+        "indicators",
+        "sensitivity",
+        "sub_images",
+        "weather",
+        "recovery",
+    ]
+
+
 def test_a_simulated_site_is_set_against_its_truth():
     metadata = METADATA | {"config": METADATA["config"] | {"source": {"kind": "sample"}}}
     html = report_of(ANALYSIS | {"metadata": metadata}, truth=sentences_of_pattern.TRUTH)

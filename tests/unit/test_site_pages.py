@@ -105,3 +105,24 @@ def test_each_figure_is_written_in_both_forms(site):
     assert written == expected | {
         f"overview_{form}": ["overview", summary, images, form] for form in ("png", "svg")
     }
+
+
+def test_without_images_only_the_figures_that_are_asked_for_are_drawn(site):
+    main = script(
+        "plot_site",
+        analysis_figures=lambda analysis: {"one_more": "one more", "two": "two"},
+        encode_figure=lambda figure, form: f"{figure} as {form}".encode(),
+    )
+    out = {f"one_more_{form}": site / f"it.{form}" for form in ("png", "svg")}
+    main(site / "summary.json", site / "analysis.json", [], [], out)
+    assert {form: (site / f"it.{form}").read_text() for form in ("png", "svg")} == {
+        "png": "one more as png",
+        "svg": "one more as svg",
+    }
+
+
+def test_a_report_without_images_is_given_none(site):
+    given = []
+    main = script("report_site", site_report=lambda *arguments: given.append(arguments) or "")
+    main(site / "analysis.json", site / "summary.json", [], [], [], [], [], site / "report.html")
+    assert given == [({"it": "the analysis"}, {}, {}, {}, None)]
