@@ -163,11 +163,12 @@ def test_a_rule_names_its_script(rule):
     text = rules()[rule]
     script = re.search(r'script:\s*"\.\./scripts/(\w+)\.py"', text)
     library = re.search(r"library=library\((.*?)\)", text)
-    inherited = {"check_scenes", "publish_mask"}
+    inherited = {"check_scenes", "publish_mask", "analyse_record", "plot_record", "report_record"}
     # these list and fetch, which an edit must not repeat, or follow a manifest
     others = {"discover_products", "download_product", "stream_product", "publish_scene"} | inherited
-    # the launcher starts another script
-    named = "*SCENE_SCRIPTS" if rule == "resample_scenes" else f'"{rule}"'
+    others -= {"analyse_record"}
+    # the launcher starts another script; a record has other parameters than a site
+    named = {"resample_scenes": "*SCENE_SCRIPTS", "analyse_record": '"analyse_site"'}.get(rule, f'"{rule}"')
     assert (library and library[1]) == (None if rule in others else named)
     assert len(rule) <= 27
     assert (script and script[1]) == (None if rule in inherited else rule)
