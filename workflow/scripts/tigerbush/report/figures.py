@@ -88,7 +88,7 @@ def draw_completeness(analysis: Mapping) -> Figure:
     completeness = analysis["completeness"]
     days = _days(next(iter(analysis["series"].values()))["dates"])
     rows = {"sub-images used": completeness["n_sub_images"], "observations per pixel": completeness["n_obs"]}
-    if completeness["products"]:
+    if any(completeness["products"].values()):
         rows["products"] = list(completeness["products"].values())
     rows = {name: row for name, row in rows.items() if row and len(row) == len(days)}
     figure, panels = _stack(len(rows), 0.65)
