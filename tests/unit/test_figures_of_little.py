@@ -8,6 +8,8 @@ def test_completeness_leaves_out_what_is_not_known():
     for changes, shown in (
         ({"n_obs": None}, ["sub-images used", "products"]),
         ({"products": {}}, ["sub-images used", "observations per pixel"]),
+        # of a record without products
+        ({"products": dict.fromkeys(DAYS, 0)}, ["sub-images used", "observations per pixel"]),
         # of dates that are no others
         ({"products": {DAYS[0]: 3}}, ["sub-images used", "observations per pixel"]),
     ):
