@@ -16,8 +16,8 @@ env: $(VENV)/.runtime $(VENV)/.plugins ## install the environment .venv from req
 demo: $(VENV)/.runtime $(VENV)/.plugins ## run the whole workflow on the embedded sample, then say where to look
 	@echo "Running the workflow on a simulated ecosystem (config/config.yaml):"
 	@if [ -t 1 ]; then progress="--logger rich"; else progress="--quiet rules"; fi; \
-	$(BIN)/snakemake --profile profiles/local $$progress
-	@$(BIN)/snakemake --cores 1 --quiet all --report results/report.html
+	$(BIN)/snakemake --profile profiles/local $$progress -- all records
+	@$(BIN)/snakemake --cores 1 --quiet all --report results/report.html -- all records
 	@echo "Look at:"
 	@for file in niger/analysis/report.html records/drying/analysis/report.html records/steady/analysis/report.html \
 	niger/results_summary.json niger/analysis/overview.png report.html; do echo "  $(CURDIR)/results/$$file"; done

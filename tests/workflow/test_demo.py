@@ -49,8 +49,9 @@ def test_a_dry_run_on_a_fresh_clone_shows_every_job(place):
     )
     products = {"resample_product": 42, "subset_product": 42}
     once = dict.fromkeys(("all", "simulate_products", "summarise_site", "check_products", *ANALYSIS), 1)
+    assert run.planned() == dates | products | once | {"read_weather": 39}
     records = dict.fromkeys(("simulate_record", "analyse_record", "plot_record", "report_record"), 2)
-    assert run.planned() == dates | products | once | records | {"read_weather": 39}
+    assert run.planned("--", "records") == records | {"records": 1}
     assert not (run.folder / "data").exists()
 
 
