@@ -30,7 +30,6 @@ from tigerbush.sample.simulate import (
 from tigerbush.site import METRES_PER_DEGREE
 from tigerbush.sites.layout import sub_images
 from tigerbush.sites.subimages import (
-    centrality_of_sub_images,
     coverage,
     ndvi_of_sub_images,
     usable_sub_images,
@@ -198,9 +197,7 @@ def _summarise(month: Month, index: Image | None, parts: list) -> Mapping:
         grey = grey_ndvi(index)
         classes, covered = black_white(grey), coverage(index, grey)
         used = usable_sub_images(parts, covered, MAX_MASKED)
-        measured = ndvi_of_sub_images(index, grey, classes, np.ones(index.shape), covered, used, month.date)
-        central = centrality_of_sub_images(classes, covered, used, month.date)
-        vegetation = [one | other for one, other in zip(central, measured, strict=True)]
+        vegetation = ndvi_of_sub_images(index, grey, classes, np.ones(index.shape), covered, used, month.date)
     return {
         "date": month.date,
         "vegetation": vegetation,
