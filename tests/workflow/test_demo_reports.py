@@ -175,7 +175,7 @@ def test_a_warning_its_uncertainty_and_a_refusal_are_seen(finished, site):
     assert warning["sign"] == {"records/drying": True, "records/steady": False, "niger": None}[site]
     # the rain is known, and is not the cause
     assert warning["why"] == (["too_short"] if site == "niger" else [])
-    together = r"  All indicators of 3 measures together, adjusted for their number: p [=<] \S+\."
+    together = r"  All indicators of 2 measures together, adjusted for their number: p [=<] \S+\."
     power = r"  Of 199 simulated records like this one, but with an autocorrelation .* the test finds \d+ %\."
     uncertain = [any(re.fullmatch(text, line) for line in printed) for text in (together, power)]
     assert uncertain == [site != "niger"] * 2
