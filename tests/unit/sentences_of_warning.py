@@ -108,9 +108,9 @@ STEPPED = [
     "NDVI stepped by −0.123 (−0.2 to −0.0461) between 2018-07-16 and 2018-09-15 (p = 0.015).",
     "NDVI stepped by 0.0712 (0.02 to 0.122) between 2020-02-15 and 2020-03-16 (p = 0.045).",
 ]
-NOISE = "Its noise changed by a factor of 2 over the record (1.5 to 3)."
-SEASON = "Its season changed (p = 0.031): its range went from 0.105 to 0.213."
-YEARLY = "The strength of its seasons changed most after that of 2017 (p = 0.045)."
+NOISE = "The noise of NDVI changed by a factor of 2 over the record (1.5 to 3)."
+SEASON = "The season of NDVI changed (p = 0.031): its range went from 0.105 to 0.213."
+YEARLY = "The strength of the seasons of NDVI changed most after that of 2017 (p = 0.045)."
 RAIN = "Rain explains 23 % of the variance that season and trend leave; itself it shows no growing memory (p = 0.422)."
 SENSORS = [
     "NDVI of LE07 differs from that of LT05 by −0.0123 (−0.03 to 0.0054), which the test accounts for.",
@@ -332,7 +332,7 @@ OTHER_PRIMARY = {
     STEPPED[0]: ["offset50 stepped by −250 (−400 to −101) between 2019-01-16 and 2019-02-15 (p = 0.005)."],
     STEPPED[1]: [],
     **{sentence: [sentence.replace("NDVI", "offset50")] for sentence in SENSORS},
-    NOISE: ["Its noise changed by a factor of 2.72 over the record (1.65 to 4.48)."],
+    NOISE: ["The noise of NDVI changed by a factor of 2.72 over the record (1.65 to 4.48)."],
     **without(SEASON, YEARLY),
     "table: offset50": ["table: offset50; pre-specified test: variance"],
     OFFSET_VARIANCE: [OFFSET_VARIANCE.replace("−0.215", "0.287")],

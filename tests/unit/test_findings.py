@@ -102,17 +102,17 @@ def test_a_quiet_record_has_few_sentences():
     ]
     at_level["noise"]["ndvi"] = noise | {"high": -0.001}
     assert early_warning({"early_warning": at_level})[1] == (
-        "Its noise changed by a factor of 0.5 over the record (0.333 to 0.999)."
+        "The noise of NDVI changed by a factor of 0.5 over the record (0.333 to 0.999)."
     )
 
 
 def test_noise_that_changed_at_once():
     step = {"date": "2019-06-16", "after": "2019-05-17", "factor": 2.4987}
-    at_once = "Its noise changed by a factor of 2.5 at once between 2019-05-17 and 2019-06-16."
+    at_once = "The noise of NDVI changed by a factor of 2.5 at once between 2019-05-17 and 2019-06-16."
     noise = {"change": -0.6931472, "low": -1.0986123, "high": 0.0, "step": step}
     alone = WARNING | {"steps": {}, "season": {}, "rain": None}
     assert list(changes_of_primary(alone | {"noise": {"ndvi": noise}})) == [at_once]
-    slowly = "Its noise changed by a factor of 0.5 besides, slowly (0.333 to 0.999)."
+    slowly = "The noise of NDVI changed by a factor of 0.5 besides, slowly (0.333 to 0.999)."
     assert list(changes_of_primary(alone | {"noise": {"ndvi": noise | {"high": -0.001}}})) == [
         at_once,
         slowly,

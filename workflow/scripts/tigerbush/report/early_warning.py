@@ -152,21 +152,21 @@ def changes_of_primary(warning: Mapping) -> Iterator[str]:
     if noise and noise["step"]:
         step = noise["step"]
         yield (
-            f"Its noise changed by a factor of {number(step['factor'])} at once between {step['after']} and "
+            f"The noise of {name} changed by a factor of {number(step['factor'])} at once between {step['after']} and "
             f"{step['date']}."
         )
     if noise and not noise["low"] <= 0 <= noise["high"]:
         slowly = "besides, slowly" if noise["step"] else "over the record"
         factor, low, high = (number(math.exp(noise[key])) for key in ("change", "low", "high"))
-        yield f"Its noise changed by a factor of {factor} {slowly} ({low} to {high})."
+        yield f"The noise of {name} changed by a factor of {factor} {slowly} ({low} to {high})."
     season = warning["season"].get(variable)
     if season and season["p"] <= LEVEL:
         ends = number(season["first"]["amplitude"]), number(season["last"]["amplitude"])
-        yield f"Its season changed ({p_value(season['p'])}): its range went from {ends[0]} to {ends[1]}."
+        yield f"The season of {name} changed ({p_value(season['p'])}): its range went from {ends[0]} to {ends[1]}."
     yearly = season and season["yearly"]
     if yearly and yearly["p"] <= LEVEL:
         year = yearly["changed_after"]
-        yield f"The strength of its seasons changed most after that of {year} ({p_value(yearly['p'])})."
+        yield f"The strength of the seasons of {name} changed most after that of {year} ({p_value(yearly['p'])})."
     rain = warning["rain"]
     if rain:
         memory = rain["falling_rate"]["p"]
