@@ -332,7 +332,7 @@ OTHER_PRIMARY = {
     STEPPED[0]: ["offset50 stepped by −250 (−400 to −101) between 2019-01-16 and 2019-02-15 (p = 0.005)."],
     STEPPED[1]: [],
     **{sentence: [sentence.replace("NDVI", "offset50")] for sentence in SENSORS},
-    NOISE: ["The noise of NDVI changed by a factor of 2.72 over the record (1.65 to 4.48)."],
+    NOISE: ["The noise of offset50 changed by a factor of 2.72 over the record (1.65 to 4.48)."],
     **without(SEASON, YEARLY),
     "table: offset50": ["table: offset50; pre-specified test: variance"],
     OFFSET_VARIANCE: [OFFSET_VARIANCE.replace("−0.215", "0.287")],
