@@ -10,11 +10,6 @@ wildcard_constraints:
     record="|".join(RECORDS),
 
 
-rule records:
-    input:
-        expand("results/records/{record}/analysis/report.html", record=RECORDS),
-
-
 rule simulate_record:
     output:
         fingerprint="results/records/{record}/fingerprints/simulate_record.json",
