@@ -94,9 +94,7 @@ def report(finders: Sequence[Finder], number: int, size: int, workers: int) -> I
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    command = arguments("bench.breaks", __doc__)
-    command.add_argument("--records", type=int, default=100)
-    options = command.parse_args(words)
+    options = arguments("bench.breaks", __doc__, 100).parse_args(words)
     for line in report([steps_found], options.months, options.records, options.workers):
         print(line, flush=True)
 

@@ -73,8 +73,7 @@ def partitions(record: Records, _seed: int) -> dict[str, list[int]]:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    command = arguments("bench.peers", __doc__)
-    command.add_argument("--records", type=int, default=400, help="of a scenario of slowing")
+    command = arguments("bench.peers", __doc__, 400)
     command.add_argument("--steps", type=int, default=100, help="records of a scenario of steps")
     command.add_argument("--window", type=float, default=0.5, help="of ewstools, share of the record")
     options = command.parse_args(words)

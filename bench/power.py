@@ -87,19 +87,18 @@ def report(tests: Sequence[Statistics], number: int, size: int, workers: int) ->
         yield from table(twins, values_of)
 
 
-def arguments(name: str, description: str | None) -> argparse.ArgumentParser:
+def arguments(name: str, description: str | None, records: int) -> argparse.ArgumentParser:
     """Return the options that all tables of records have."""
     command = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
     command.add_argument("--months", type=int, default=120)
+    command.add_argument("--records", type=int, default=records)
     command.add_argument("--workers", type=int, default=1)
     return command
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
-    command = arguments("bench.power", __doc__)
-    command.add_argument("--records", type=int, default=400)
-    options = command.parse_args(words)
+    options = arguments("bench.power", __doc__, 400).parse_args(words)
     for line in report([evidence], options.months, options.records, options.workers):
         print(line, flush=True)
 

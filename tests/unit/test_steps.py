@@ -91,6 +91,8 @@ NONE = (0, 2), ((0, 0), 2)
         ([((9, 2), ((30, 60), 1)), ((80, 1), None), NONE], [30, 60, 80]),
         ([((9, 50), ((30, 60), 1)), ((9, 50), ((10, 90), 0))], [30, 60, 10, 90]),
         ([((place, 0), None) for place in (70, 20, 40, 10)], [70, 20, 40, 10]),
+        # three, and no room for two more
+        ([((70, 0), None), ((20, 0), None), ((40, 0), None), ((9, 50), ((30, 60), 0))], [70, 20, 40]),
     ],
 )
 def test_there_are_four_at_most_and_each_is_clear(monkeypatch, found, places):

@@ -65,7 +65,7 @@ def find_steps(
     places: list[int] = []
     chances: list[float] = []
     while len(places) < MOST:
-        found, p = _more(fit(_columns(places, number)), random)
+        found, p = _more(fit(_columns(places, number)), random, MOST - len(places))
         if not found:
             break
         places, chances = places + found, chances + [p] * len(found)
@@ -81,12 +81,14 @@ def _columns(places: Sequence[int], number: int) -> Array:
     return (np.arange(number)[:, None] >= np.array(places, int)).astype(float)
 
 
-def _more(null: NullModel, random: np.random.Generator) -> tuple[list[int], float]:
-    """Return the first values after one more step, or after two, and their p; none where there is no more."""
+def _more(null: NullModel, random: np.random.Generator, room: int) -> tuple[list[int], float]:
+    """Return the first values after one more step, or after two if there is room, and their p; or none."""
     drawn = null.simulate(SURROGATES, random)
     p = p_value(null.evidence.step[0], null.test.likely_steps(drawn)[1], 1)
     if p <= LEVEL:
         return [int(null.evidence.place[0])], p
+    if room < 2:
+        return [], p
     pair, statistic = null.test.likely_pairs(null.values[None])
     p = p_value(statistic[0], null.test.likely_pairs(drawn)[1], 1)
     return (null.test.places[pair[0]].tolist() if p <= LEVEL else []), p
@@ -100,7 +102,8 @@ def _step(null: NullModel, p: float) -> Step:
     gains, squares = test.step_gains(cell, null.values[None])
     left = np.log(squares - gains[0])
     lack = test.freedom * (left - left.min()) / 2
-    likely = test.places[lack <= PLACE_LIMIT]
+    # the place itself is the likeliest at any rate, these are likely at that of the record
+    likely = np.append(test.places[lack <= PLACE_LIMIT], index)
     after = (np.arange(len(test.days)) >= index).astype(float)[:, None]
     sizes, covariance = null.effects(after, np.column_stack([test.means, test.arc]))
     error = BOUND * np.sqrt(covariance[0, 0])

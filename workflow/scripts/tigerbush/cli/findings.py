@@ -25,7 +25,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     for path in options.analyses:
         try:
             text = early_warning_text(json.loads(path.read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TigerbushError(
                 f"{path} cannot be read as an analysis ({type(error).__name__}: {str(error)[:120]}); name an "
                 "analysis.json."
