@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.courses import rate_and_noise, season
+from tigerbush.analysis.courses import p_of_season, rate_and_noise, season
 from tigerbush.analysis.detrend import mean_columns
 from tigerbush.analysis.early_warning import Record
 from tigerbush.analysis.null_model import LEVEL, NullModel, fit_null, single_seasons
@@ -53,7 +53,8 @@ class Assessment:
     Parameters
     ----------
     record : Record
-    harmonics : int
+    most_harmonics : int
+        Of the year, if the record has a season.
     circumstances : Circumstances
     seed : callable
         Gives the random generator of a question, by its name.
@@ -67,15 +68,33 @@ class Assessment:
     def __init__(
         self,
         record: Record,
-        harmonics: int,
+        most_harmonics: int,
         circumstances: Circumstances,
         seed: Callable[[str], np.random.Generator],
         question: Question,
         *,
         steps: bool = True,
     ) -> None:
-        self.record, self.harmonics, self.circumstances = record, harmonics, circumstances
+        self.record, self.most_harmonics, self.circumstances = record, most_harmonics, circumstances
         self.seed, self.question, self.steps = seed, question, steps
+
+    @cached_property
+    def harmonics(self) -> int:
+        """Those of the season; 0 where there is none, whose columns would only hide slowing."""
+        record, columns = self.record, self.circumstances.sensors
+        if not self.most_harmonics:
+            return 0
+        means = mean_columns(record.days, self.most_harmonics, columns)
+        null = fit_null(
+            record.days,
+            record.days_per_step,
+            record.values,
+            means,
+            weights=record.weights,
+            # a steady noise is enough here, in a fifth of the time
+            drifting_noise=False,
+        )
+        return self.most_harmonics if p_of_season(null, self.most_harmonics, columns) <= LEVEL else 0
 
     def fit(self, columns: Array, *, weighted: bool = True, drift: bool = True, **options: bool) -> NullModel:
         """Fit the null model with columns of the mean, (n, k) float64, besides line and season."""

@@ -131,18 +131,32 @@ def season(null: NullModel, harmonics: int, columns: Array) -> dict | None:
     """
     if not harmonics:
         return None
-    from scipy.stats import f as f_distribution
-
-    test = null.test
-    own = design(test.days, harmonics, drift=True)[:, 2:]
-    sizes, covariance = null.effects(own, np.column_stack([design(test.days, 0), columns]))
+    sizes, covariance = _season_effects(null, harmonics, columns)
     drift = slice(2 * harmonics, None)
-    statistic = sizes[drift] @ np.linalg.solve(covariance[drift, drift], sizes[drift]) / (2 * harmonics)
     return {
         "first": _end(sizes, -0.5),
         "last": _end(sizes, 0.5),
-        "p": float(f_distribution.sf(statistic, 2 * harmonics, test.freedom)),
+        "p": _p_of_effects(sizes[drift], covariance[drift, drift], null.test.freedom),
     }
+
+
+def p_of_season(null: NullModel, harmonics: int, columns: Array) -> float:
+    """Return the p of no season at all, steady or changing, (F test by generalised least squares)."""
+    sizes, covariance = _season_effects(null, harmonics, columns)
+    return _p_of_effects(sizes, covariance, null.test.freedom)
+
+
+def _season_effects(null: NullModel, harmonics: int, columns: Array) -> tuple[Array, Array]:
+    days = null.test.days
+    own = design(days, harmonics, drift=True)[:, 2:]
+    return null.effects(own, np.column_stack([design(days, 0), columns]))
+
+
+def _p_of_effects(sizes: Array, covariance: Array, freedom: int) -> float:
+    from scipy.stats import f as f_distribution
+
+    statistic = sizes @ np.linalg.solve(covariance, sizes) / len(sizes)
+    return float(f_distribution.sf(statistic, len(sizes), freedom))
 
 
 def _end(sizes: Array, time: float) -> dict:
