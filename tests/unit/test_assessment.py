@@ -158,3 +158,22 @@ def test_steps_are_not_looked_for_on_request():
     steps, columns = still.found
     assert (steps, columns.shape) == ([], (30, 0))
     np.testing.assert_array_equal(still.columns, SENSORS)
+
+
+@pytest.mark.parametrize(("height", "growth", "kept"), [(0.0, 0.0, 0), (2.0, 0.0, 2), (0.0, 4.0, 2)])
+def test_a_measure_without_a_season_has_none_in_its_model(height, growth, kept):
+    """A season that fades and comes back upside down is one as well; a sensor sees it higher by 3."""
+    days, random = np.arange(75) * 30.436875, np.random.default_rng(4)
+    sensors = (np.arange(75) >= 50).astype(float)[:, None]
+    cycle = np.cos(2 * np.pi * np.arange(75) / 12)
+    values = (
+        random.standard_normal(75)
+        + (height + growth * np.linspace(-0.5, 0.5, 75)) * cycle
+        + 3 * sensors[:, 0]
+    )
+    record = Record(values, days, np.arange(75), 30.436875)
+    assessment = Assessment(record, 2, Circumstances(sensors), np.random.default_rng, None, steps=False)
+    assert assessment.harmonics == kept
+    # level, line and sensor; sine and cosine twice, each with its drift
+    assert assessment.first.test.means.shape[1] == 3 + 4 * kept
+    assert (assessment.season is None) == (kept == 0)

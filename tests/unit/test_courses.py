@@ -9,7 +9,7 @@ from statsmodels.regression.linear_model import GLS
 
 import slow
 from slow_evidence import Model, log_sum
-from tigerbush.analysis.courses import rate_and_noise, season, yearly_amplitudes
+from tigerbush.analysis.courses import p_of_season, rate_and_noise, season, yearly_amplitudes
 from tigerbush.analysis.null_model import fit_null, single_seasons
 from tigerbush.analysis.surrogates import ornstein_uhlenbeck
 
@@ -117,8 +117,10 @@ def test_a_season_that_doubles(harmonics, steps):
         rates = [float(np.exp(null.evidence.rate[0]))] * 58
         sigma = model.covariance(rates, float(null.evidence.intensity[0]))
         steady = np.delete(means, np.s_[2 + 2 * harmonics : 2 + 4 * harmonics], axis=1)
-        whole, part = (GLS(series, design, sigma=sigma).fit() for design in (means, steady))
+        none = np.delete(means, np.s_[2 : 2 + 4 * harmonics], axis=1)
+        whole, part, less = (GLS(series, design, sigma=sigma).fit() for design in (means, steady, none))
         assert season(null, harmonics, columns)["p"] == pytest.approx(whole.compare_f_test(part)[1], rel=1e-6)
+        assert p_of_season(null, harmonics, columns) == pytest.approx(whole.compare_f_test(less)[1], rel=1e-6)
     assert season(null, harmonics, columns)["p"] > 1e-3
     assert season(null, 0, columns) is None
 
