@@ -115,7 +115,7 @@ def check_codestream(read: Read, size: int, window: tuple[int, int, int, int] | 
         if not 0 < header.tiles <= 65535:
             raise DamagedError(f"it has {header.tiles} tiles")
         tiles = {number: Tile(number, header.coding) for number in header.tiles_in(window)}
-        for number, position, length in _tile_parts(read, header, end, tiles.keys()):
+        for number, position, length in tile_parts(read, header, end, tiles.keys()):
             _check_part(read(position, length), header, tiles[number])
     except DamagedError:
         raise
@@ -135,7 +135,7 @@ def _has_all_packets(header: Header, tile: Tile) -> bool:
     return True
 
 
-def _tile_parts(
+def tile_parts(
     read: Read, header: Header, end: int, wanted: Collection[int]
 ) -> Iterator[tuple[int, int, int]]:
     """Yield tile, position and length of the tile-parts of the wanted tiles; each must follow the previous one."""

@@ -17,6 +17,8 @@ from rasterio.windows import Window
 from tigerbush.errors import LEAVE_OUT, TigerbushError, one_sentence
 from tigerbush.files import atomic_write, write_error
 from tigerbush.grid import Grid
+from tigerbush.jp2_header import Read
+from tigerbush.jp2_window import decode_window
 
 # by default GDAL's block cache takes 5 % of the machine's memory
 CACHE_BYTES = 64_000_000
@@ -193,6 +195,7 @@ def read_part(
     source: Grid,
     size_file: str,
     layers: Sequence[int] | None = None,
+    contents: tuple[Read, int] | None = None,
 ) -> np.ndarray:
     """Read the window `source` of an image on `grid`; a GeoTIFF may cover only a part of `grid`.
 
@@ -206,6 +209,8 @@ def read_part(
         The metadata file that states the size of the image, for messages.
     layers : sequence of int, optional
         Bands of the image to read, from 1; by default all.
+    contents : (read, size), optional
+        Of a JPEG 2000 file, from which no more than the window is decoded; without it, GDAL decodes whole tiles.
 
     Returns
     -------
@@ -229,7 +234,10 @@ def read_part(
     inside = 0 <= column <= image_grid.width - source.width and 0 <= row <= image_grid.height - source.height
     if image_grid.resolution != grid.resolution or not inside or column % 1 or row % 1:
         raise TigerbushError(f"{label} does not contain the window needed; {LEAVE_OUT}.")
-    return image.read(layers, window=Window(column, row, source.width, source.height))
+    window = int(column), int(row), source.width, source.height
+    if contents and (decoded := decode_window(*contents, window)) is not None:
+        return decoded if layers is None else decoded[[layer - 1 for layer in layers]]
+    return image.read(layers, window=Window(*window))
 
 
 def check_geotiff(image: DatasetReader, label: str, grid: Grid, epsg: int, *, band: bool) -> None:

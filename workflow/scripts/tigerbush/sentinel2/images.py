@@ -4,13 +4,17 @@ Images are read one by one, and never through GDAL's SENTINEL2 driver, which ret
 error.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
 import numpy as np
 import rasterio
 
 from tigerbush.errors import LEAVE_OUT, TigerbushError
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, UNCHECKED, check_codestream, check_jp2
-from tigerbush.jp2_header import DamagedError
+from tigerbush.jp2_header import DamagedError, Read
 from tigerbush.raster import (
     CODESTREAM,
     GDAL_ERRORS,
@@ -42,20 +46,22 @@ def read_window(
     label = f"{product.path}/{name}"
     source = grid.covering(target, halo(method))
     check_whole(product, name, grid)
-    try:
-        path = gdal_path(product.path, name)
-        with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
-            check_geotiff(image, label, grid, product.epsg, band=role(name)[0] == "band")
-            if layer is not None and layer > image.count:
-                raise TigerbushError(
-                    f"{label} has {image.count} bands, expected at least {layer}; set scene.snap_masks: false."
-                )
-            data = read_part(image, label, grid, source, "MTD_TL.xml", None if layer is None else [layer])
-            if codestream := image.tags().get(CODESTREAM):
-                product.codestreams[name] = codestream
-    except GDAL_ERRORS as error:
-        raise decode_error(label, error) from error
-    check_tiles(product, name, grid.pixels(source))
+    with _contents(product, name) as contents:
+        try:
+            path = gdal_path(product.path, name)
+            with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
+                check_geotiff(image, label, grid, product.epsg, band=role(name)[0] == "band")
+                if layer is not None and layer > image.count:
+                    raise TigerbushError(
+                        f"{label} has {image.count} bands, expected at least {layer}; set scene.snap_masks: false."
+                    )
+                layers = None if layer is None else [layer]
+                data = read_part(image, label, grid, source, "MTD_TL.xml", layers, contents)
+                if codestream := image.tags().get(CODESTREAM):
+                    product.codestreams[name] = codestream
+        except GDAL_ERRORS as error:
+            raise decode_error(label, error) from error
+        _check_contents(product, name, grid.pixels(source), contents)
     return data, source
 
 
@@ -76,20 +82,39 @@ def check_whole(product: Safe, name: str, grid: Grid) -> None:
 
 def check_tiles(product: Safe, name: str, window: tuple[int, int, int, int] | None) -> None:
     """Refuse a JP2 file that is damaged within a window of pixels; record whether its packets could be checked."""
+    with _contents(product, name) as contents:
+        _check_contents(product, name, window, contents)
+
+
+@contextmanager
+def _contents(product: Safe, name: str) -> Iterator[tuple[Read, int] | None]:
+    """Open a JP2 file; what was read of it is kept, for decoding and checking need the same tiles."""
     if not name.endswith(".jp2"):
+        yield None
         return
     with open_file(product.path, name) as file:
 
+        @cache
         def read(position: int, length: int) -> bytes:
             file.seek(position)
             return file.read(length)
 
-        try:
-            codestream = check_codestream(read, product.files[name], window)
-        except DamagedError as error:
-            raise TigerbushError(
-                f"{product.path}/{name} is damaged: {error}; restore it from an intact copy, then run "
-                "./tigerbush retry."
-            ) from error
+        yield read, product.files[name]
+
+
+def _check_contents(
+    product: Safe,
+    name: str,
+    window: tuple[int, int, int, int] | None,
+    contents: tuple[Read, int] | None,
+) -> None:
+    if contents is None:
+        return
+    try:
+        codestream = check_codestream(*contents, window)
+    except DamagedError as error:
+        raise TigerbushError(
+            f"{product.path}/{name} is damaged: {error}; restore it from an intact copy, then run ./tigerbush retry."
+        ) from error
     # a scene is read in strips, some of which may be checked and others not
     product.codestreams[name] = UNCHECKED if product.codestreams.get(name) == UNCHECKED else codestream

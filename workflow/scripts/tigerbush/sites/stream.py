@@ -169,17 +169,19 @@ def _read_window(
     # 0: the server gave no size when the product was listed
     size = int(row["size"]) or store.size_of(row["key"])
     file = RemoteFile(store, row["key"], size, row["etag"])
-    name, codestream = PurePosixPath(row["name"]).name, None
+    name, codestream, contents = PurePosixPath(row["name"]).name, None, None
     if name.endswith(".jp2"):
         check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)
         try:
             codestream = check_codestream(file.read, file.size, grid.pixels(source))
         except DamagedError as error:
             raise RemoteError(f"{label}: the data received are damaged: {error}") from error
+        contents = file.read, file.size
     try:
         with open_remote(file, name) as image:
             check_geotiff(image, label, grid, epsg, band=row["role"] == "band")
-            return read_part(image, label, grid, source, sensor_of(row["product"]).size_file), codestream
+            size_file = sensor_of(row["product"]).size_file
+            return read_part(image, label, grid, source, size_file, contents=contents), codestream
     except GDAL_ERRORS as error:
         raise decode_error(label, error) from error
 
