@@ -15,6 +15,7 @@ ROWS = {
     "date": ("arrays", "date"),
     "composite": ("arrays", "composite"),
     "tile": ("tile", "tile"),
+    "windows": ("windows", "windows"),
     "verify": ("verify", "verify"),
     "dag": ("runs", "dag"),
     "scripts": ("runs", "scripts"),

@@ -32,7 +32,7 @@ BANDS = 4
 PRODUCT = "S2A_MSIL1C_20160824T100607_N0204_R122_T33TVL_20160824T100607"
 
 
-def write_band(path: Path, side: int, **options: object) -> None:
+def write_band(path: Path, side: int, tile: int = TILE, **options: object) -> None:
     """Write a band with noise of 5 bits, so that its file is as large as a real one; options are GDAL's."""
     random = np.random.default_rng(0)
     coarse = random.normal(1500, 400, (side // 60, side // 60)).astype(np.float32)
@@ -46,8 +46,8 @@ def write_band(path: Path, side: int, **options: object) -> None:
         "dtype": "uint16",
         "reversible": "YES",
         "quality": 100,
-        "blockxsize": TILE,
-        "blockysize": TILE,
+        "blockxsize": tile,
+        "blockysize": tile,
         "tiled": True,
         **options,
     }
