@@ -18,7 +18,7 @@ from tigerbush.sentinel2.safe import open_product
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources import retries
 from tigerbush.sources.bucket import list_store
-from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.download import fetch_product
 from tigerbush.sources.query import Query
 from tigerbush.sources.store import Store
 

@@ -14,7 +14,7 @@ from tigerbush.site import Site
 from tigerbush.sites.product import resample_site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources import retries
-from tigerbush.sources.listing import fetch_product
+from tigerbush.sources.download import fetch_product
 from tigerbush.sources.store import Store
 
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)

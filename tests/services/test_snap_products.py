@@ -11,7 +11,7 @@ from snap_standins import Snap, scenes_by_arrays
 from test_s3 import configure_run
 from tigerbush.errors import TigerbushError
 from tigerbush.raster import REASON, STATUS, read_tags
-from tigerbush.sources.listing import fetch_whole_product
+from tigerbush.sources.download import fetch_whole_product
 
 pytestmark = pytest.mark.workflow
 

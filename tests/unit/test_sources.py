@@ -8,11 +8,12 @@ from catalogues_in_memory import ODATA, encoded, entry
 from fabricate import name_of
 from stores_in_memory import Bucket, Servers, md5, store_of, without_waiting
 from tigerbush.errors import RemoteError, TigerbushError
+from tigerbush.planning.source import STORE_KEYS
 from tigerbush.planning.tables import file_row
 from tigerbush.sources import catalogue
-from tigerbush.sources import listing as sources
 from tigerbush.sources import store as remote
-from tigerbush.sources.listing import fetch_product, fetch_whole_product, list_products, open_store
+from tigerbush.sources.download import fetch_product, fetch_whole_product, open_store
+from tigerbush.sources.listing import list_products
 from tigerbush.sources.web import Hosts
 
 # 33TVL and, by its overhang, 33TWL; half a degree east 33TWL alone
@@ -182,7 +183,7 @@ def test_a_store_of_the_configuration(bucket):
     store = open_store(SOURCE | {"catalogue": "https://c.example"}, connections=7)
     assert (store.bucket, store.endpoint, store.connections) == ("eodata", "https://s3.example", 7)
     assert store.hosts == Hosts("https://c.example", ("one.example",))
-    assert open_store({key: SOURCE[key] for key in sources.STORE_KEYS}).hosts == Hosts(None, ())
+    assert open_store({key: SOURCE[key] for key in STORE_KEYS}).hosts == Hosts(None, ())
     assert [settings["connections"] for settings in bucket.opened] == [7, 1]
     put(bucket, WEST)
     [key] = bucket.objects

@@ -7,7 +7,6 @@ from tigerbush.placeholder import placeholder_on_failure, write_placeholder_zip
 from tigerbush.planning.source import FOLDERS
 from tigerbush.sensors import sensor_of
 from tigerbush.sources.folder import copy_product
-from tigerbush.sources.listing import fetch_product, fetch_whole_product, open_store
 
 
 def main(
@@ -27,7 +26,11 @@ def main(
         if source["kind"] in FOLDERS:
             masks = bands or () if snap_masks else ()
             copy_product(Path(path), out, wanted, masks, verify=source.get("verify") != "never")
-        elif bands is None:
+            return
+        # takes as long to import as all else, and only remote products need it
+        from tigerbush.sources.download import fetch_product, fetch_whole_product, open_store
+
+        if bands is None:
             fetch_whole_product(out.stem, files, out, store=open_store(source))
         else:
             fetch_product(out.stem, files, out, store=open_store(source), fetched=fetched, bands=wanted)

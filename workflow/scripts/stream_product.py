@@ -6,7 +6,7 @@ from tigerbush.job import job_log
 from tigerbush.placeholder import placeholder_on_failure, write_placeholder_zip
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
-from tigerbush.sources.listing import open_store
+from tigerbush.sources.download import open_store
 
 
 def main(
