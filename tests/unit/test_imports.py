@@ -80,6 +80,10 @@ def test_planning_loads_nothing_heavy(module):
 
 # imported in functions, when they are needed
 LATE = {
+    "download_product.py": {
+        f"tigerbush/sources/{name}.py"
+        for name in ("download", "ranges", "retries", "store", "store_errors", "web")
+    },
     "read_weather.py": {
         f"tigerbush/weather/{name}.py"
         for name in ("grib", "grib_messages", "grids", "netcdf", "netcdf_size", "units")
