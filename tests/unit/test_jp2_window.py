@@ -136,6 +136,10 @@ def test_gdal_reads_what_it_alone_can(files, tmp_path, monkeypatch):
     assert decode_window(reader(palette), len(palette), window) is None
     for broken in (content[: len(content) // 8], content[:300], b"", content.replace(b"jp2c", b"none")):
         assert decode_window(reader(broken), len(broken), (200, 200, 9, 9)) is None
+    for limit in ("MOST_BANDS", "MOST_TILES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(jp2_window, limit, {"MOST_BANDS": 0, "MOST_TILES": 8}[limit])
+            assert decode_window(reader(content), len(content), window) is None
     monkeypatch.setattr(jp2_window, "MOST_PIXELS", 80)
     assert decode_window(reader(content), len(content), window) is None
     monkeypatch.setattr(jp2_window, "MOST_PIXELS", 81)

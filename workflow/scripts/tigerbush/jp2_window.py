@@ -30,6 +30,8 @@ from tigerbush.jp2_header import (
 
 # pixels of a window up to which leaving out code blocks pays
 MOST_PIXELS = 4_000_000
+# more are no image of a product, and might be meant to exhaust the memory
+MOST_BANDS, MOST_TILES = 64, 65535
 # OpenJPEG's codec of a codestream without boxes
 _CODESTREAM = 0
 # larger than `opj_dparameters_t` of any version
@@ -138,6 +140,8 @@ def decode_window(read: Read, size: int, window: tuple[int, int, int, int]) -> N
         start, end = find_codestream(read, size)
         header = read_header(read, start, end)
         if header.coding.packed or {*header.steps} != {(1, 1)} or b"pclr" in read(0, start):
+            return None
+        if len(header.steps) > MOST_BANDS or not 0 < header.tiles <= MOST_TILES:
             return None
         stream = _stream_of(read, start, end, header, window)
     except (DamagedError, struct.error, IndexError, ValueError):
