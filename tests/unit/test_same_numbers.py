@@ -18,22 +18,27 @@ from tigerbush.planning.code import (
 )
 
 TABLE = ROOT / "workflow" / "same_numbers.tsv"
-# By these Snakemake's records know the code of the last commit whose rules named their modules (2026-11-30): of a script
-# whose numbers are another version's the line goes, or has that version's code.
+# By these Snakemake's records know earlier code (2026-11-30), most of it of the last commit whose rules named their
+# modules: of a script whose numbers are another version's the line goes, or has that version's code.
 RECORDED = {
     "check_products": "826297371b013068",
+    "compare_truth": "55b9ce7d228e4172",
     "composite_date": "402121c11d74fb4b",
     "compute_centrality": "1fb0e6c70d729249",
     "compute_ndvi": "05339430e1d28af0",
     "map_site": "d214c28b0dbf940d",
     "mask_scene": "b73f1d2e498c0702",
+    "plot_site": "51ab7e40505ade30",
     "read_weather": "9d2a2385761d96ba",
     "render_date": "68045623ca48dfa8",
+    "report_site": "cd9c22d7b3fc28f1",
+    "report_sites": "deab33a01c79b06c",
     "resample_product": "2bb06ea1b264a7a1",
     "resample_scene": "ae6cfa7783954ab2",
     "resample_scenes": "e37921f8353c1795",
     "simulate_products": "7273e7557e55e8eb",
     "subset_product": "f63f777199210585",
+    "summarise_date": "aea7449bbab2face",
     "write_subimages": "48606495d61528e7",
 }
 
