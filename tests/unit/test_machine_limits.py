@@ -106,7 +106,7 @@ grid = product.grids[10]
 # everything that is loaded late
 small = open_product(Path(sys.argv[3]))
 small.read_band("B4", small.grids[10])
-for more in range(0, 26, 2):
+for more in range(0, 39, 3):
     reader, writer = os.pipe()
     if os.fork():
         os.close(writer)
@@ -127,8 +127,11 @@ for more in range(0, 26, 2):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS and /proc are Linux's")
 def test_running_out_of_memory(tmp_path):
-    """Wherever memory runs out, in numpy, in GDAL's blocks or in OpenJPEG's tiles, there is never a placeholder."""
-    safe = write_product(tmp_path, name_of(), flat_scene(1800))
+    """Wherever memory runs out, in numpy, in GDAL's blocks or in OpenJPEG's tiles, there is never a placeholder.
+
+    A window of more than 4 million pixels, as this one, is decoded by GDAL.
+    """
+    safe = write_product(tmp_path, name_of(), flat_scene(2100))
     small = write_product(tmp_path / "small", name_of(), scene_of())
     command = [sys.executable, "-c", MEMORY, *map(str, (SCRIPTS, safe, small))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
