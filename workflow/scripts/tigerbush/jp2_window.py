@@ -36,6 +36,8 @@ MOST_BANDS, MOST_TILES = 64, 65535
 _CODESTREAM = 0
 # larger than `opj_dparameters_t` of any version
 _PARAMETERS = 1 << 14
+# bytes that OpenJPEG asks for at once
+_BUFFER = 1 << 20
 _SIZ, _EOC = 0xFF51, b"\xff\xd9"
 # of markers that list all tiles: TLM, PLM
 _LISTS = {0xFF55, 0xFF57}
@@ -120,10 +122,8 @@ def decode_window(read: Read, size: int, window: tuple[int, int, int, int]) -> N
 
     Parameters
     ----------
-    read : callable
-        Maps a position and a length to the bytes there, fewer at the end of the file.
-    size : int
-        Size of the file in bytes.
+    read, size
+        Of the file, as in `tigerbush.jp2.check_codestream`.
     window : (column, row, width, height)
         In pixels, within the image.
 
@@ -183,13 +183,15 @@ def _stream_of(read: Read, start: int, end: int, header: Header, window: tuple[i
 def _decoded(stream: bytes, area: Sequence[int]) -> Iterator[_Image | None]:
     """Decode an area, x0, y0, x1, y1 on the reference grid, of a codestream; None if that fails."""
     opj, position, image = library(), 0, _IMAGE()
+    # nothing is allocated while OpenJPEG reads: it does not learn of exceptions, and would wait for the bytes
+    address = ctypes.cast(stream, _POINTER).value
 
     def read(target: int, length: int, _: object) -> int:
         nonlocal position
-        content = stream[position : position + length]
-        ctypes.memmove(target, content, len(content))
-        position += len(content)
-        return len(content) or _END
+        length = min(length, len(stream) - position)
+        ctypes.memmove(target, address + position, length)
+        position += length
+        return length or _END
 
     def skip(length: int, _: object) -> int:
         nonlocal position
@@ -198,12 +200,12 @@ def _decoded(stream: bytes, area: Sequence[int]) -> Iterator[_Image | None]:
 
     def seek(place: int, _: object) -> int:
         nonlocal position
-        position = place
+        position = min(place, len(stream))
         return 1
 
     # they have to live as long as OpenJPEG calls them
     callbacks = _READ(read), _SKIP(skip), _SEEK(seek)
-    codec, source = opj.opj_create_decompress(_CODESTREAM), opj.opj_stream_create(len(stream), 1)
+    codec, source = opj.opj_create_decompress(_CODESTREAM), opj.opj_stream_create(_BUFFER, 1)
     try:
         parameters = ctypes.create_string_buffer(_PARAMETERS)
         opj.opj_set_default_decoder_parameters(parameters)

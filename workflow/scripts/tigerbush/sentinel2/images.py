@@ -47,6 +47,9 @@ def read_window(
     source = grid.covering(target, halo(method))
     check_whole(product, name, grid)
     with _contents(product, name) as contents:
+        if contents:
+            # decoding and checking need the same tiles
+            contents = cache(contents[0]), contents[1]
         try:
             path = gdal_path(product.path, name)
             with rasterio.Env(**ONE_THREAD), rasterio.open(path, driver=image_driver(name)) as image:
@@ -88,13 +91,12 @@ def check_tiles(product: Safe, name: str, window: tuple[int, int, int, int] | No
 
 @contextmanager
 def _contents(product: Safe, name: str) -> Iterator[tuple[Read, int] | None]:
-    """Open a JP2 file; what was read of it is kept, for decoding and checking need the same tiles."""
+    """Open a JP2 file to read parts of it."""
     if not name.endswith(".jp2"):
         yield None
         return
     with open_file(product.path, name) as file:
 
-        @cache
         def read(position: int, length: int) -> bytes:
             file.seek(position)
             return file.read(length)
