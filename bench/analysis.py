@@ -41,29 +41,39 @@ def summary(seed: int, dates: int) -> dict:
 
 
 def analyse(folder: Path, sites: int, settings: dict) -> None:
-    """Analyse every summary of a folder, and compare the sites."""
+    """Analyse every summary of a folder."""
     paths = sorted(folder.glob("*.summary.json"))[:sites]
     for path in paths:
         series = read_series(read_json(path), path.name)
         write_series(tidy_rows(series), path.with_suffix(".csv"), path.with_suffix(".parquet"))
-        write_json(
-            folder / path.name.replace("summary", "analysis"), analyse_site(series, settings, len(paths))
-        )
-    analyses = [read_json(folder / path.name.replace("summary", "analysis")) for path in paths]
+        write_json(folder / path.name.replace("summary", "analysis"), analyse_site(series, settings))
+
+
+def compare_many(folder: Path, sites: int, settings: dict) -> None:
+    """Compare so many sites, of which the analyses of a folder are used again and again."""
+    paths = sorted(folder.glob("*.analysis.json"))
+    analyses = (read_json(paths[i % len(paths)]) | {"site": f"site{i}"} for i in range(sites))
     write_json(folder / "sites.json", compare(analyses, **settings["fdr"]))
 
 
 def analysis(small: bool) -> Iterator[Row]:
-    """Measure the analysis in its own process, for two numbers of sites."""
+    """Measure, each in its own process, the analysis of sites, which do not know of others, and comparisons of many."""
     settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["analysis"] | {"mode": "default"}
-    dates, numbers = (48, (1, 2)) if small else (60, (25, 100))
+    dates, sites, numbers = (48, 2, (2, 4)) if small else (60, 25, (100, 1000, 10_000))
     if small:
         settings |= {"surrogates": 99, "repetitions": 2}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for seed in range(numbers[-1]):
+        for seed in range(sites):
             (folder / f"site{seed:03}.summary.json").write_text(json.dumps(summary(seed, dates)))
-        for sites in numbers:
-            usage = in_child(analyse, folder, sites, settings)
-            title = f"analysis of {sites} sites of {dates} dates, from summary to table"
-            yield Row(title, usage.seconds, f"{usage.seconds / sites:.2f} s per site", usage.peak)
+        usage = in_child(analyse, folder, sites, settings)
+        title = f"analysis of {sites} sites of {dates} dates, from summary to table"
+        yield Row(title, usage.seconds, f"{usage.seconds / sites:.2f} s per site", usage.peak)
+        for number in numbers:
+            usage = in_child(compare_many, folder, number, settings)
+            yield Row(
+                f"comparison of {number} of them",
+                usage.seconds,
+                f"{1000 * usage.seconds / number:.1f} ms per site",
+                usage.peak,
+            )

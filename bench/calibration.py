@@ -200,7 +200,7 @@ def p_values_of_series(values: Array, surrogates: int, seed: int) -> dict[str, f
     indicators, _ = trends_of_indicators(record, Treatment(), drawn, random, names)
     p_values = {f"{name}, {kind}": indicators[name]["p"][kind] for name in names for kind in ("ar1", "phase")}
     phase = assessment.null.p_phase(positions, surrogates, random)
-    return p_values | {"falling rate": assessment.null.p(surrogates, random)[0], "falling rate, phase": phase}
+    return p_values | {"falling rate": assessment.null.p(surrogates, random).p, "falling rate, phase": phase}
 
 
 def binomial_interval(size: int, share: float = LEVEL, level: float = 0.99) -> tuple[float, float]:

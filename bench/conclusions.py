@@ -64,7 +64,7 @@ def assessment_of(drawn: Records, seed: int) -> Assessment:
 
 def assess(assessment: Assessment, surrogates: int, *, whole: bool = True) -> Outcome:
     """Conclude from one record; only its p if not `whole`."""
-    p, _ = assessment.null.p(surrogates, assessment.seed("primary"))
+    p = assessment.null.p(surrogates, assessment.seed("primary")).p
     conclusion = conclude(assessment, p) if whole else {"sign": None, "why": []}
     return Outcome(
         p,

@@ -15,7 +15,6 @@ from pathlib import Path
 import yaml
 
 from tigerbush.analysis.series import read_series
-from tigerbush.analysis.sites import surrogates_needed
 from tigerbush.analysis.warning import early_warning
 from tigerbush.sample.records import RECORDS, simulate_record
 from tigerbush.variables import NDVI
@@ -32,7 +31,7 @@ def conclusion(name: str, seed: int) -> tuple[bool | None, tuple[str, ...], floa
     }
     series = read_series(simulate_record(name, seed), name)
     series = replace(series, vegetation={NDVI: series.vegetation[NDVI]})
-    warning = early_warning(series, settings, surrogates_needed(1, **settings["fdr"]))
+    warning = early_warning(series, settings)
     return warning["sign"], tuple(warning["why"]), warning["primary"]["p"]
 
 

@@ -58,7 +58,7 @@ METHODS = [
     "medians of those between years of the same month.",
     TESTED,
     "Indicators are computed in moving windows of 0.25 of the series (Dakos et al. 2012). Their trends are tested against "
-    "at least 499 surrogates of each of two kinds, processes of a constant restoring rate and phase-randomised series "
+    "499 surrogates of each of two kinds, processes of a constant restoring rate and phase-randomised series "
     "(Theiler et al. 1992), with the same gaps, detrending and windows.",
     "Restoring rates are estimated from the autocorrelation, from the variance (Smith et al. 2022), and by a seasonal "
     "Ornstein–Uhlenbeck process that is fitted to the dates as they are by maximum likelihood, with bootstrap confidence "
@@ -132,7 +132,8 @@ REFERENCES_LISTED = [
 ]
 # of 17 tests by Benjamini-Hochberg, q 0.125
 METHODS_OVER_SITES = [
-    "Each site has one test, the pre-specified one (analysis.primary), against surrogates without slowing.",
+    "Each site has one test, the pre-specified one (analysis.primary), against surrogates without slowing. Where few "
+    "of them are as extreme as the record, their tail is continued by an exponential one.",
     "p-values are adjusted by Benjamini-Hochberg for 17 tests (false discovery rate); a sign of slowing down is one of the "
     "site itself whose adjusted p-value, q, is at most 0.125.",
     "Sub-images are parts of a site and are not tested separately.",

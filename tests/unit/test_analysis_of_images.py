@@ -71,7 +71,7 @@ def analysed(tmp_path_factory):
     main = runpy.run_path(str(ROOT / "workflow" / "scripts" / "analyse_site.py"))["main"]
     main(
         folder / "summary.json", ndvi, black_white, folder / "analysis.json", folder / "series.csv",
-        folder / "series.parquet", folder / "dates.csv", settings=SETTINGS, sites=1, site=SITE, mode="default",
+        folder / "series.parquet", folder / "dates.csv", settings=SETTINGS, site=SITE, mode="default",
     )  # fmt: skip
     return folder
 
@@ -118,7 +118,7 @@ def test_the_table_of_dates_is_beside_the_analysis(analysed):
 def test_a_record_without_images_has_no_pattern(analysed):
     main = runpy.run_path(str(ROOT / "workflow" / "scripts" / "analyse_site.py"))["main"]
     paths = [analysed / f"bare.{suffix}" for suffix in ("json", "csv", "parquet", "dates")]
-    main(analysed / "summary.json", [], [], *paths, settings=SETTINGS, sites=1, site=None, mode="default")
+    main(analysed / "summary.json", [], [], *paths, settings=SETTINGS, site=None, mode="default")
     bare, whole = (json.loads((analysed / name).read_text()) for name in ("bare.json", "analysis.json"))
     assert bare["spatial"] == bare["spatial_summary"] == bare["spatial_warning"] == {}
     assert "ndvi_threshold" not in bare and "masked" not in bare["completeness"]

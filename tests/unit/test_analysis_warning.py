@@ -62,7 +62,7 @@ def analysed(summary):
     original = module.trends_of_indicators
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "trends_of_indicators", trends)
-        result = analyse_site(read_series(summary, "it"), SETTINGS, sites=3)["early_warning"]
+        result = analyse_site(read_series(summary, "it"), SETTINGS)["early_warning"]
     return result, given
 
 
@@ -142,10 +142,11 @@ def test_which_variables_are_analysed(warning, summary):
         assert list(warning[key]) == ["offset50", "ndvi"]
     assert (warning["refused"], warning["constant"]) == (None, [])
     assert warning["family"]["variables"] == 2 and 0 < warning["family"]["p"] <= 1
-    # 3 sites: 3 (1 + 1/2 + 1/3) / 0.05
-    primary = warning["primary"]
-    assert primary == {"variable": "ndvi", "indicator": "variance", "p": primary["p"], "surrogates": 110}
-    assert (primary["p"] * 111) % 1 == pytest.approx(0, abs=1e-9) or primary["p"] * 111 % 1 > 1 - 1e-9
+    primary = dict(warning["primary"])
+    p, low, high = (primary.pop(key) for key in ("p", "p_low", "p_high"))
+    assert primary == {"variable": "ndvi", "indicator": "variance", "surrogates": 99}
+    assert (p * 100) % 1 == pytest.approx(0, abs=1e-9) or p * 100 % 1 > 1 - 1e-9
+    assert 0 < low < p < high <= 1
     # it is that of the falling rate, which is not the primary test here
     assert warning["power"] is None
     indicators = warning["indicators"]["offset50"]

@@ -238,6 +238,13 @@ def test_sites_are_drawn_from_above_and_signs_are_round():
     assert axes.get_xlabel() == "p of the primary test; orange circles: a sign of slowing down"
     smaller = sites_figure({"rows": [*rows, {"site": "D", "p": 0.0004, "sign_among_sites": True}]})
     assert smaller.axes[0].get_xlim() == (1, 0.0002)
+    many = [{"site": f"s{i}", "p": (i * 7 % 103 + 1) / 200, "sign_among_sites": False} for i in range(103)]
+    (axes,) = sites_figure({"rows": many[:100]}).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"s{i}" for i in range(100)]
+    assert axes.get_title("left") == ""
+    (axes,) = sites_figure({"rows": many}).axes
+    drawn = [float(np.ravel(line.get_xdata())[0]) for line in axes.lines[:-1]]
+    assert drawn == [i / 200 for i in range(1, 101)] and axes.get_title("left") == "the 100 smallest of 103"
     none = sites_figure({"rows": rows[1:2]})
     assert none.axes == [] and [text.get_text() for text in none.texts] == [
         "No site could be tested for early warning."

@@ -117,7 +117,7 @@ def test_innovations_are_those_of_the_season():
         ([20, 0, 0], 597, 21 / 200, 199),
         ([19, 1, 0], 597, 21 / 399, 398),
         ([19, 0, 0], 597, 20 / 598, 597),
-        ([0, 0, 1], 450, 2 / 451, 450),
+        ([0, 0, 5], 450, 6 / 451, 450),
         ([199], 199, 1.0, 199),
         ([3], 20, 4 / 21, 20),
     ],
@@ -136,7 +136,8 @@ def test_drawing_ends_when_p_is_no_small_one(beyond, surrogates, p, number):
         simulate=simulate,
         test=SimpleNamespace(evidence=lambda drawn: SimpleNamespace(slowing=drawn)),
     )
-    assert NullModel.p(stub, surrogates, None) == (pytest.approx(p, rel=1e-12), number)
+    found = NullModel.p(stub, surrogates, None)
+    assert (found.p, found.surrogates) == (pytest.approx(p, rel=1e-12), number)
     assert sum(batches) == number and max(batches) <= 199
 
 

@@ -74,7 +74,6 @@ def analysis(tmp_path_factory):
         folder / "series.parquet",
         folder / "dates.csv",
         settings=QUICK,
-        sites=1,
         site=Site(longitude=3.0, latitude=10.85, region_size=0.009, size=50, resolution=10),
         mode="default",
     )

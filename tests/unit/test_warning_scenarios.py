@@ -46,7 +46,7 @@ def warning_of(values, *, n_obs=None, rain=None, products=None, without=()):
             weather[month(i)] = {"total_precipitation": float(0.05 + 0.01 * rain[i])}
     named = {month(i): [name] for i, name in enumerate(products or ())}
     series = read_series(planted.summary_of(vegetation, weather, products=named), "it")
-    return early_warning(series, SETTINGS, 20)
+    return early_warning(series, SETTINGS)
 
 
 def random_of(seed):

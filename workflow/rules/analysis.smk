@@ -25,7 +25,6 @@ rule analyse_site:
     params:
         library=library("analyse_site"),
         settings=config["analysis"],
-        sites=len(SITES),
         site=site_window,
         mode=config["mode"],
     message:

@@ -51,7 +51,6 @@ use rule analyse_site as analyse_record with:
         library=library("analyse_site"),
         # fewer than for a site, since a record is ten times as long and the demo short
         settings=config["analysis"] | {"surrogates": 199},
-        sites=1,
         site=None,
         mode="default",
     message:

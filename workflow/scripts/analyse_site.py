@@ -29,12 +29,11 @@ def main(
     dates_csv: Path,
     *,
     settings: dict,
-    sites: int,
     site: Site | None,
     mode: str,
 ) -> None:
     series = read_series(read_json(summary), str(summary))
-    result = analyse_site(series, settings, sites)
+    result = analyse_site(series, settings)
     if site:
         add_pattern(result, series, ndvi, black_white, site, mode, settings["seed"])
     write_series(tidy_rows(series), csv, parquet)

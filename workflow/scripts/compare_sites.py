@@ -8,7 +8,7 @@ from tigerbush.job import job_log
 
 
 def main(analyses: list[Path], csv: Path, json: Path, *, fdr: dict) -> None:
-    comparison = compare([read_json(path) for path in analyses], **fdr)
+    comparison = compare(map(read_json, analyses), **fdr)
     write_bytes(csv, table_text(comparison).encode())
     write_json(json, comparison)
 

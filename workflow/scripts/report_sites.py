@@ -14,7 +14,7 @@ def main(comparison: Path, analyses: list[Path], report: Path, png: Path, svg: P
     figure = sites_figure(contents)
     write_bytes(png, encode_figure(figure))
     write_bytes(svg, encode_figure(figure, "svg"))
-    html = sites_report(contents, [read_json(path) for path in analyses], picture_uri(svg))
+    html = sites_report(contents, map(read_json, analyses), picture_uri(svg))
     write_bytes(report, html.encode())
 
 

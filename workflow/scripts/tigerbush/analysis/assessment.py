@@ -16,10 +16,11 @@ from tigerbush.analysis.detrend import mean_columns
 from tigerbush.analysis.early_warning import Record
 from tigerbush.analysis.null_model import LEVEL, NullModel, fit_null, single_seasons
 from tigerbush.analysis.steps import Step, find_steps
+from tigerbush.analysis.tail import Significance
 
 Array = NDArray[np.float64]
 
-Question = Callable[[NullModel, Array, int, np.random.Generator], float | None]
+Question = Callable[[NullModel, Array, int, np.random.Generator], Significance | None]
 
 # surrogates of a question besides the test itself
 FEW = 199
@@ -133,7 +134,8 @@ class Assessment:
         return self.fit(self.columns) if self.found[0] else self.first
 
     def _p(self, name: str, columns: Array, **options: bool) -> float | None:
-        return self.question(self.fit(columns, **options), columns, FEW, self.seed(name))
+        answer = self.question(self.fit(columns, **options), columns, FEW, self.seed(name))
+        return None if answer is None else answer.p
 
     def hidden(self) -> Iterator[tuple[str, float | None]]:
         """Yield what would feign slowing if it were not accounted for, and the p that it would have."""

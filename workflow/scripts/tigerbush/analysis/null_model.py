@@ -15,6 +15,7 @@ from tigerbush.analysis.cell import covariance
 from tigerbush.analysis.detrend import YEAR, design
 from tigerbush.analysis.slowing import FALL, INTENSITIES, Evidence, SlowingTest
 from tigerbush.analysis.surrogates import p_value, phase_randomised
+from tigerbush.analysis.tail import Significance, significance
 
 Array = NDArray[np.float64]
 
@@ -134,8 +135,8 @@ class NullModel:
         rates = np.full(len(self.test.between), np.exp(self.evidence.rate[0]))
         return self.test.draw(rates, float(self.evidence.intensity[0]), self._drawn(size, random), random)
 
-    def p(self, surrogates: int, random: np.random.Generator) -> tuple[float, int]:
-        """Return the p of the record's evidence, and of how many surrogates it is: fewer where it is not small."""
+    def p(self, surrogates: int, random: np.random.Generator) -> Significance:
+        """Return the p of the record's evidence, of fewer surrogates where it is not small."""
         drawn = np.empty(0)
         while len(drawn) < surrogates:
             size = min(BATCH, surrogates - len(drawn))
@@ -143,7 +144,7 @@ class NullModel:
             drawn = np.concatenate([drawn, more])
             if (drawn >= self.evidence.slowing[0]).sum() >= ENOUGH:
                 break
-        return p_value(self.evidence.slowing[0], drawn, 1), len(drawn)
+        return significance(float(self.evidence.slowing[0]), drawn, 1)
 
     def p_phase(self, positions: NDArray[np.int64], size: int, random: np.random.Generator) -> float | None:
         """Return the p against series with the spectrum of the record, whatever its model; None where it has gaps.

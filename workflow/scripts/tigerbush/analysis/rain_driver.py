@@ -100,7 +100,7 @@ def rain_as_driver(assessment: Assessment, series: SiteSeries, random: np.random
         "explained": float(1 - (left @ left) / (rest @ rest)),
         "falling_rate": {
             "evidence": float(null.evidence.slowing[0]),
-            "p": null.p(FEW, random)[0],
+            "p": null.p(FEW, random).p,
         },
         "indicators": {
             name: {"tau": each["tau"], "p": each["p"]["ar1"]} for name, each in indicators.items()

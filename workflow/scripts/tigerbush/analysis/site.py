@@ -13,7 +13,6 @@ from tigerbush.analysis.detrend import harmonics_of, stl_windows
 from tigerbush.analysis.quality import data_quality
 from tigerbush.analysis.rain import annual_cycle, anomalies, dry_spells, lagged_correlation, recoveries
 from tigerbush.analysis.series import SiteSeries, gaps, outliers, site_mean
-from tigerbush.analysis.sites import surrogates_needed
 from tigerbush.analysis.subimages import sub_image_trends
 from tigerbush.analysis.warning import early_warning
 from tigerbush.pyveg import MODES, smoothed
@@ -23,7 +22,7 @@ from tigerbush.version import __version__
 Array = NDArray[np.float64]
 
 
-def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
+def analyse_site(series: SiteSeries, settings: Mapping) -> dict:
     """Analyse the series of a site; the spatial measures are added by the caller, which has the images.
 
     Parameters
@@ -31,8 +30,6 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
     series : SiteSeries
     settings : dict
         The section `analysis` of the configuration; its mode may override others.
-    sites : int
-        How many are compared: primary indicators need enough surrogates for so many tests.
 
     Returns
     -------
@@ -56,7 +53,7 @@ def analyse_site(series: SiteSeries, settings: Mapping, sites: int = 1) -> dict:
         "changes": changes_of(table, series.days_per_step),
         "completeness": _completeness(series),
         "data_quality": data_quality(_lineages(series)),
-        "early_warning": early_warning(treated, used, surrogates_needed(sites, **settings["fdr"])),
+        "early_warning": early_warning(treated, used),
         "sub_images": sub_image_trends(series, used),
         "weather": {"lagged_correlation": _lags(series)},
         "recovery": _recovery(series),

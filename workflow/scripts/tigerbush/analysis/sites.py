@@ -4,8 +4,7 @@ A site has one pre-specified primary indicator (analysis.primary). Sub-images ar
 scenes and neighbours. There is no combined score; indicators that disagree are shown as such.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from tigerbush.spreadsheet import format_table
 
@@ -16,8 +15,11 @@ COLUMNS = (
     "n_dates",
     "tau",
     "p",
+    "p_low",
+    "p_high",
     "q",
     "rejected",
+    "uncertain",
     "sign",
     "why",
     "sign_among_sites",
@@ -32,23 +34,13 @@ NOTHING = {"slowing": [], "opposite": [], "contradictory": False}
 METHODS = {"by": "Benjamini-Yekutieli", "bh": "Benjamini-Hochberg"}
 
 
-def surrogates_needed(tests: int, method: str, q: float) -> int:
-    """Return how many surrogates a test needs to be able to be significant among others.
-
-    The smallest p of B surrogates is 1 / (B + 1); the strictest threshold is q / (tests c), with c = 1 for `bh` and
-    1 + 1/2 + ... + 1/tests for `by`.
-    """
-    harmonic = sum(1 / i for i in range(1, tests + 1)) if method == "by" else 1
-    return math.ceil(tests * harmonic / q)
-
-
-def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
+def compare(analyses: Iterable[Mapping], method: str, q: float) -> dict:
     """Compare sites by their primary indicator.
 
     Parameters
     ----------
-    analyses : sequence of dict
-        analysis.json of each site.
+    analyses : iterable of dict
+        analysis.json of each site; of thousands, one at a time.
     method : {"by", "bh"}
         Benjamini-Yekutieli holds under any dependence, as of sites that share their weather.
     q : float
@@ -57,9 +49,9 @@ def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
     Returns
     -------
     dict
-        method, q, n_tests, rows (`COLUMNS`): p of the primary test, q adjusted, rejected (q is small enough); sign, why
-        and family_p as the site's own analysis has them; sign_among_sites (a sign that is rejected as well). None where
-        refused.
+        method, q, n_tests, rows (`COLUMNS`): p of the primary test with its 95 % interval, q adjusted, rejected (q is
+        small enough), uncertain (whether it is depends on the error of p); sign, why and family_p as the site's own
+        analysis has them; sign_among_sites (a sign that is rejected as well). None where refused.
     """
     rows = [_row(analysis) for analysis in analyses]
     tested = [row for row in rows if row["p"] is not None]
@@ -68,7 +60,10 @@ def compare(analyses: Sequence[Mapping], method: str, q: float) -> dict:
 
         adjusted = false_discovery_control([row["p"] for row in tested], method=method)
         for row, own in zip(tested, adjusted.tolist(), strict=True):
-            row |= {"q": own, "rejected": own <= q, "sign_among_sites": bool(row["sign"]) and own <= q}
+            # q is proportional to p as long as the order of the sites is the same
+            low, high = (own * row[key] / row["p"] for key in ("p_low", "p_high"))
+            row |= {"q": own, "rejected": own <= q, "uncertain": low <= q < high}
+            row["sign_among_sites"] = bool(row["sign"]) and own <= q
     return {"method": METHODS[method], "q": q, "n_tests": len(tested), "rows": rows}
 
 
@@ -84,9 +79,10 @@ def _row(analysis: Mapping) -> dict:
         "indicator": primary["indicator"],
         "n_dates": analysis["completeness"]["with_data"],
         "tau": indicator.get("tau"),
-        "p": primary["p"],
+        **{key: primary[key] for key in ("p", "p_low", "p_high")},
         "q": None,
         "rejected": None,
+        "uncertain": None,
         "sign": warning["sign"],
         "why": ", ".join(warning["why"]),
         "sign_among_sites": None,

@@ -32,6 +32,7 @@ from tigerbush.analysis.rain_driver import rain_as_driver, rain_columns
 from tigerbush.analysis.series import SiteSeries, common_number, equal_n, site_mean
 from tigerbush.analysis.steps import Step
 from tigerbush.analysis.surrogates import p_value
+from tigerbush.analysis.tail import Significance, significance
 from tigerbush.pyveg import MODES, differences
 from tigerbush.variables import PRECIPITATION
 
@@ -48,7 +49,7 @@ CODES = {
 }
 
 
-def early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: int) -> dict:
+def early_warning(series: SiteSeries, settings: Mapping) -> dict:
     """Assess the early warning of a site.
 
     Parameters
@@ -56,8 +57,6 @@ def early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: int
     series : SiteSeries
     settings : dict
         The section `analysis` of the configuration, as its mode has it.
-    primary_surrogates : int
-        That the test of the primary needs among the sites.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: int
         "why": ["too_short"] if refused else [],
         "alternatives": {},
         "refused": refused,
-        "primary": dict(settings["primary"]) | {"p": None, "surrogates": None},
+        "primary": dict(settings["primary"]) | dict.fromkeys(("p", "p_low", "p_high", "surrogates")),
         "family": None,
         "power": None,
         "indicators": {},
@@ -87,14 +86,14 @@ def early_warning(series: SiteSeries, settings: Mapping, primary_surrogates: int
         "disagreement": {},
         "constant": [],
     }
-    return warning if refused else _Site(series, settings, primary_surrogates).fill(warning)
+    return warning if refused else _Site(series, settings).fill(warning)
 
 
 class _Site:
     """The variables of a site, one after the other."""
 
-    def __init__(self, series: SiteSeries, settings: Mapping, primary_surrogates: int) -> None:
-        self.series, self.settings, self.primary_surrogates = series, settings, primary_surrogates
+    def __init__(self, series: SiteSeries, settings: Mapping) -> None:
+        self.series, self.settings = series, settings
         self.primary = settings["primary"]
         self.treatment = Treatment(
             *(settings[key] for key in ("window", "bandwidth", "harmonics", "detrending"))
@@ -192,21 +191,23 @@ class _Site:
 
     def _conclude(self, warning: dict, assessment: Assessment, indicators: Mapping) -> None:
         """Draw the conclusion from the primary."""
-        name, random = self.primary["indicator"], self.generator("primary")
         if self.fills_gaps:
             warning["why"] = ["mode_pyveg"]
             return
-        if name == FALLING_RATE:
-            p, number = assessment.null.p(max(self.settings["surrogates"], self.primary_surrogates), random)
-        else:
-            number = max(self.settings["surrogates"], self.primary_surrogates)
-            p = assessment.question(assessment.null, assessment.columns, number, random)
-        warning["primary"] |= {"p": p, "surrogates": number}
-        if name == FALLING_RATE:
+        answer = assessment.question(
+            assessment.null, assessment.columns, self.settings["surrogates"], self.generator("primary")
+        )
+        if self.primary["indicator"] == FALLING_RATE:
             warning["power"] = assessment.null.power(FEW, self.generator("power"))
-        if p is None:
+        if answer is None:
             return
-        warning |= conclude(assessment, p)
+        warning["primary"] |= {
+            "p": answer.p,
+            "p_low": answer.low,
+            "p_high": answer.high,
+            "surrogates": answer.surrogates,
+        }
+        warning |= conclude(assessment, answer.p)
         names = next((factor.levels for factor in self.factors if factor.name == "sensor"), ())
         others = mean_columns(assessment.record.days, assessment.harmonics, assessment.found[1])
         warning["sensors"] = sensors(assessment.null, names, assessment.circumstances.sensors, others)
@@ -296,9 +297,9 @@ class _Site:
         return generator(self.settings["seed"], self.series.site, *names)
 
 
-def p_of_rate(null: NullModel, columns: Array, surrogates: int, random: np.random.Generator) -> float:
+def p_of_rate(null: NullModel, columns: Array, surrogates: int, random: np.random.Generator) -> Significance:
     """Return the p of the evidence; the columns are in the null model already."""
-    return null.p(surrogates, random)[0]
+    return null.p(surrogates, random)
 
 
 def _p_of_tau(
@@ -309,13 +310,15 @@ def _p_of_tau(
     columns: Array,
     surrogates: int,
     random: np.random.Generator,
-) -> float | None:
+) -> Significance | None:
     """Return the p of the tau of a moving-window indicator, with columns taken off the mean."""
     drawn = null.simulate(surrogates, random)
-    results, _ = trends_of_indicators(
+    results, taus = trends_of_indicators(
         replace(record, columns=columns), treatment, drawn, random, [name], phase=False
     )
-    return results[name]["p"]["ar1"]
+    if results[name]["p"]["ar1"] is None:
+        return None
+    return significance(results[name]["tau"], taus[name], INDICATORS[name][1])
 
 
 def records(series: SiteSeries, variable: str, settings: Mapping, number: int) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """What a report says about early warning: each sentence is made of one field of `early_warning`, and says no more."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tigerbush.analysis.indicators import INDICATORS
 from tigerbush.analysis.null_model import LEVEL
@@ -233,9 +233,19 @@ def findings_over_sites(comparison: Mapping) -> list[str]:
             f"{comparison['q']:g} (of such, at most {100 * comparison['q']:g} % are expected to be false).",
             f"{len(signs)} of these {'shows' if len(signs) == 1 else 'show'} a sign of slowing down"
             f"{': ' + ', '.join(signs) if signs else ''}{f'; of {untold} it cannot be told' if untold else ''}.",
+            *_uncertain(tested),
             "The absence of a sign does not show that a site is stable: short series have little power.",
         ]
     contradicting = sum(row["disagreement"] for row in rows)
     if contradicting:
         sentences.append(f"At {contradicting} of the sites, significant indicators contradict each other.")
     return sentences
+
+
+def _uncertain(tested: Sequence[Mapping]) -> Iterator[str]:
+    """Say for how many sites the error of their p decides."""
+    if number := sum(row["uncertain"] for row in tested):
+        yield (
+            f"Whether the adjusted p-value of {counted(number, 'site')} is small enough depends on the error of the p "
+            "itself, which more surrogates would reduce (analysis.surrogates)."
+        )

@@ -17,6 +17,8 @@ from tigerbush.report.words import with_minus
 from tigerbush.variables import BLACK, BLUE, GREEN, ORANGE, row_of
 
 WIDTH = 5.4  # inches
+# sites in one figure
+MOST_SITES = 100
 STYLE = {
     "font.size": 8.5,
     "axes.titlesize": 8.5,
@@ -275,11 +277,13 @@ def sites_figure(comparison: Mapping) -> Figure:
     Parameters
     ----------
     comparison : dict
-        Contents of sites.json.
+        Contents of sites.json. Of more than `MOST_SITES` sites, those with the smallest p are drawn.
     """
     rows = [row for row in comparison["rows"] if row["p"] is not None]
     if not rows:
         return _text_figure("No site could be tested for early warning.")
+    if left_out := rows[MOST_SITES:]:
+        rows = sorted(rows, key=lambda row: row["p"])[:MOST_SITES]
     with matplotlib.rc_context(STYLE):
         figure, ((axes,),) = _panels(1, 1, 0.2 * len(rows) + 0.2, left=1.3, bottom=0.5, right=0.25)
         for place, row in enumerate(rows):
@@ -292,6 +296,8 @@ def sites_figure(comparison: Mapping) -> Figure:
         axes.set_xlim(min(0.001, *(row["p"] for row in rows)) / 2, 1)
         axes.invert_xaxis()
         axes.set_xlabel("p of the primary test; orange circles: a sign of slowing down")
+        if left_out:
+            axes.set_title(f"the {MOST_SITES} smallest of {MOST_SITES + len(left_out)}")
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -106,19 +106,25 @@ def site_report(
     )
 
 
-def sites_report(comparison: Mapping, analyses: Sequence[Mapping], picture: str) -> str:
+def sites_report(comparison: Mapping, analyses: Iterable[Mapping], picture: str) -> str:
     """Write the report over sites.
 
     Parameters
     ----------
     comparison : dict
         Contents of sites.json.
-    analyses : sequence of dict
+    analyses : iterable of dict
         analysis.json of each site.
     picture : str
         The figure of `tigerbush.report.figures.sites_figure` as data URI.
     """
     rows = comparison["rows"]
+    # one at a time: there may be thousands
+    analyses = [
+        {key: analysis[key] for key in ("site", "completeness", "changes", "software")}
+        | {"series": list(analysis["series"])}
+        for analysis in analyses
+    ]
     variables = with_subject({name for analysis in analyses for name in analysis["series"]})
     software = sorted({json.dumps(analysis["software"], sort_keys=True) for analysis in analyses})
     return _render(

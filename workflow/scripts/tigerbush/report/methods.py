@@ -110,7 +110,7 @@ def methods(analysis: Mapping) -> list[str]:
         "1984), and slopes are medians of those between years of the same month.",
         *([] if MODES[settings["mode"]].fills_gaps else [TEST]),
         f"Indicators are computed in moving windows of {settings['window']:g} of the series (Dakos et al. "
-        f"2012). Their trends are tested against at least {settings['surrogates']} surrogates of each of two kinds, "
+        f"2012). Their trends are tested against {settings['surrogates']} surrogates of each of two kinds, "
         "processes of a constant restoring rate and phase-randomised series (Theiler et al. 1992), with the same gaps, "
         "detrending and windows.",
         "Restoring rates are estimated from the autocorrelation, from the variance (Smith et al. 2022), and by a "
@@ -132,7 +132,8 @@ def references_of(analysis: Mapping) -> list[tuple[str, str]]:
 def methods_over_sites(comparison: Mapping) -> list[str]:
     """State how sites were compared."""
     return [
-        "Each site has one test, the pre-specified one (analysis.primary), against surrogates without slowing.",
+        "Each site has one test, the pre-specified one (analysis.primary), against surrogates without slowing. "
+        "Where few of them are as extreme as the record, their tail is continued by an exponential one.",
         f"p-values are adjusted by {comparison['method']} for {comparison['n_tests']} tests (false discovery rate); a "
         f"sign of slowing down is one of the site itself whose adjusted p-value, q, is at most {comparison['q']:g}.",
         "Sub-images are parts of a site and are not tested separately.",
