@@ -92,8 +92,9 @@ def stored_blobs():
 
 
 def has_checksum(file, content):
-    settings = stored_blobs()[file.storage_object.query].content_settings
-    return bytes(settings.content_md5 or b"") == hashlib.md5(content.encode(), usedforsecurity=False).digest()
+    blob = stored_blobs().get(file.storage_object.query)
+    settings = blob and blob.content_settings
+    return settings and bytes(settings.content_md5 or b"") == hashlib.md5(content.encode(), usedforsecurity=False).digest()
 
 
 def address_in_results(file):
@@ -108,6 +109,21 @@ def read_result(path):
     blob = stored_blobs()[f"{STORED}/{path}"]
     client = blob_client(blob.container, blob.name)
     return call_blob_storage(lambda: client.download_blob(encoding="utf-8").readall(), blob.container)
+
+
+def read_blob(path):
+    """Return the content of a result in Blob storage as it is now; an empty text if it does not exist."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    container_name, _, name = f"{STORED}/{path}".removeprefix("az://").partition("/")
+
+    def read():
+        try:
+            return blob_client(container_name, name).download_blob(encoding="utf-8").readall()
+        except ResourceNotFoundError:
+            return ""
+
+    return call_blob_storage(read, container_name)
 
 
 def upload_records(job):

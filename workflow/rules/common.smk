@@ -238,13 +238,6 @@ def simulated_products(product="*"):
     return [f"{config['source']['path']}/{name}.zip" for name in names]
 
 
-def product_of_site(wildcards):
-    """Return the file that a site's window is read from. A product read in place is no input: results outlive it."""
-    if REMOTE and config["source"]["access"] == "stream":
-        return discovered(wildcards) + [f"results/{wildcards.site}/downloads/{wildcards.product}.zip"]
-    return whole_product(wildcards)
-
-
 def whole_product(wildcards):
     """Return the local copy of a whole product, or the simulated product; nothing when it is read in place."""
     if REMOTE or config["source"]["access"] == "storage":
@@ -300,15 +293,6 @@ def files_table():
 @lru_cache(maxsize=1)
 def _files_table(path, _):
     return translate_errors(TABLES.read_files, path)
-
-
-def composited_products(pattern):
-    """Return a function that gives the files of the products of a date."""
-    return lambda wildcards: expand(
-        pattern,
-        site=wildcards.site,
-        product=plan(wildcards.site).get(wildcards.date, {}).get("products", []),
-    )
 
 
 def weather_file(quantity):

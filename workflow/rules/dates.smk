@@ -3,11 +3,13 @@
 
 rule composite_date:
     input:
-        images=composited_products("results/{site}/products/{product}.tif"),
-        masks=composited_products("results/{site}/products/{product}_mask.tif"),
+        # not newer than what was made of them: other sites share them, and `changed_windows` compares the site's own
+        bundles=composited_bundles,
+        indexes=lambda wildcards: list(map(index_of, composited_bundles(wildcards))),
     output:
         composite=update("results/{site}/{date}/composite.tif"),
         lost=update("results/{site}/{date}/lost.tif"),
+        windows=update("results/{site}/fingerprints/{date}/windows.json"),
         fingerprint="results/{site}/fingerprints/{date}/composite_date.json",
     log:
         "logs/composite_date/{site}/{date}.log",

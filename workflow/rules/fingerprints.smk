@@ -102,14 +102,24 @@ async def compare_fingerprints(original, dag, *args, **options):
     if workflow.exec_mode == ExecMode.DEFAULT:
         if workflow.iocache.active and stored_blobs() is not None:
             fill_inventory(dag)
-        for job in dag.jobs:
-            # jobs behind a checkpoint are compared once it has run
-            known = not any(file.flags.get("checkpoint_target") for file in job.input)
-            if is_own_job(job) and known and not dag.finished(job) and await has_results(job.output):
+        # jobs behind a checkpoint are compared once it has run
+        known = [
+            job
+            for job in dag.jobs
+            if is_own_job(job)
+            and not any(file.flags.get("checkpoint_target") for file in job.input)
+            and not dag.finished(job)
+        ]
+        for job in known:
+            if job.rule.name not in COPYING_RULES and await has_results(job.output):
                 if reason := why_reread(job) or await why_outdated(job):
-                    dag.reason(job).params_changed = reason
-                    dag.reason(job).derived = False
-    return await original(dag, *args, **options)
+                    await mark(dag, job, reason)
+        await plan_windows(dag, known)
+    vars(dag)["comparing"] = True
+    try:
+        return await original(dag, *args, **options)
+    finally:
+        vars(dag)["comparing"] = False
 
 
 @wrap_method(Job, "outputs_older_than_script_or_notebook")

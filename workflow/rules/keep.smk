@@ -82,6 +82,7 @@ async def back_up_outputs(original, job):
 def remember_outputs(original, persistence, job, external_jobid=None):
     """When a job is submitted, remember which of its outputs exist."""
     if is_own_job(job):
+        forget_windows(job)
         existing = {str(file) for file in job.output if not file.is_storage and os.path.exists(file)}
         vars(persistence).setdefault("outputs_before", {})[job] = existing
     original(persistence, job, external_jobid)

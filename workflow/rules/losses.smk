@@ -46,6 +46,7 @@ def keep_irreproducible_results(original, self):
             logger.warning(f"{result} stays as an earlier run made it: {reasons}.")
             KEPT[result] = f"the results of an earlier run are kept, because {reasons}"
         _plan.cache_clear()
+        sites_of_products.cache_clear()
         plan_again(self)
         original(self)
     vars(self.dag)["planned"] = True
@@ -108,20 +109,33 @@ def unreadable_products(result, products):
         # they are tried again
         return {}
     site = None if result.startswith("results/scenes/") else result.split("/")[1]
-    of_scene = Path(result).relative_to("results").parent
-    names = [f"{site}/products", f"{site}/downloads"] if site else [of_scene]
-    folders = [RESULTS / name for name in [*names, "downloads"]]
+    folders = {RESULTS / "downloads"}
+    if site is None:
+        folders.add(RESULTS / Path(result).relative_to("results").parent)
     remedy = "./tigerbush retry" if stored_blobs() is None else "a run with on_gone: stop"
     return {
         product_of_record(path): f"could not be read again ({reason.rstrip('.')}; {remedy} tries again)"
         for path, reason in records().items()
-        if product_of_record(path) in products and path.parent in folders
+        if product_of_record(path) in products
+        and (path.parent in folders or (site and is_of_window(path) and path.name == f"{site}{RECORD}"))
     }
 
 
+def is_of_window(path):
+    """Tell whether a record is of the window of a site, which has a folder for each product."""
+    return path.parents[1] in (RESULTS / "windows", RESULTS / "downloads")
+
+
 def product_of_record(path):
-    """Return the product whose image, mask or copy a record is of."""
-    return path.name.removesuffix(RECORD).removesuffix("_mask")
+    """Return the product whose window, image, mask or copy a record is of."""
+    return path.parent.name if is_of_window(path) else path.name.removesuffix(RECORD).removesuffix("_mask")
+
+
+def records_of(product):
+    """Return the records of the windows of a product; none when its results are kept as they are."""
+    if config["on_gone"] == "keep":
+        return []
+    return [path for path in records() if is_of_window(path) and path.parent.name == product]
 
 
 @lru_cache(maxsize=1)
@@ -139,10 +153,13 @@ def records():
 def record_paths():
     """List the records; in Blob storage not those older than the product's result, which has been read since."""
     if stored_blobs() is None:
-        folders = ("scenes", "scenes/*/*", "downloads", "*/products", "*/downloads")
+        folders = ("scenes", "scenes/*/*", "downloads", "downloads/*", "windows/*")
         return sorted(path for folder in folders for path in RESULTS.glob(f"{folder}/*{RECORD}"))
 
     def is_outdated(address):
+        path = Path(address.removeprefix(f"{STORED}/"))
+        if is_of_window(path):
+            return window_is_read(path)
         results = (stored_blobs().get(address.removesuffix(RECORD) + suffix) for suffix in (".tif", ".zip"))
         record = stored_blobs()[address]
         return any(result is not None and result.last_modified > record.last_modified for result in results)
@@ -152,6 +169,13 @@ def record_paths():
         for address in stored_blobs()
         if address.endswith(RECORD) and not is_outdated(address)
     ]
+
+
+def window_is_read(record):
+    """Tell whether the window of a record has been read since, in Blob storage."""
+    site, product = record.name.removesuffix(RECORD), record.parent.name
+    entry, wanted = entries_of("windows", product).get(site), made_of_windows("windows", product)
+    return entry is not None and entry.status != "failed" and wanted.get(site) in (None, entry.made)
 
 
 def why_reread(job):

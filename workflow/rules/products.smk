@@ -71,12 +71,13 @@ rule stream_product:
     input:
         discovered,
     output:
-        update("results/{site}/downloads/{product}.zip"),
-        fingerprint="results/{site}/fingerprints/{product}/stream_product.json",
+        bundles=[update(bundle) for bundle in bundles_in("downloads")],
+        indexes=[update(index_of(bundle)) for bundle in bundles_in("downloads")],
+        fingerprint="results/fingerprints/{product}/stream_product.json",
     log:
-        "logs/stream_product/{site}/{product}.log",
+        "logs/stream_product/{product}.log",
     benchmark:
-        "benchmarks/stream_product/{site}/{product}.tsv"
+        "benchmarks/stream_product/{product}.tsv"
     retries: RETRIES
     conda:
         "../envs/tigerbush.yaml"
@@ -84,52 +85,50 @@ rule stream_product:
         attempt=lambda wildcards, attempt: attempt,
         connections=4,
         mem_mb=1000,
-        runtime=30,
+        runtime=60,
     params:
         store=STORE,
         files=files_of([]),
-        site=site_window,
+        sites=wanted_sites("downloads"),
         buffer=config["composite"]["mask_buffer"],
         retries=RETRIES,
     message:
-        "Fetching the windows of {wildcards.product} for {wildcards.site}"
+        "Fetching the windows of {wildcards.product}"
     script:
         "../scripts/stream_product.py"
 
 
 rule resample_product:
     input:
-        product=product_of_site,
+        discovered,
+        product=copy_of_product,
+        bundles=fetched_bundles,
     output:
-        fingerprint="results/{site}/fingerprints/{product}/resample_product.json",
-        image=temp("results/{site}/products/{product}.window.tif"),
-        mask=temp("results/{site}/products/{product}.window_mask.tif"),
+        fingerprint="results/fingerprints/{product}/resample_product.json",
+        windows=temp("results/windows/{product}/resampled.zip"),
+        index=temp("results/windows/{product}/resampled.json"),
     log:
-        "logs/resample_product/{site}/{product}.log",
+        "logs/resample_product/{product}.log",
     benchmark:
-        "benchmarks/resample_product/{site}/{product}.tsv"
+        "benchmarks/resample_product/{product}.tsv"
     retries: RETRIES
     conda:
         "../envs/tigerbush.yaml"
     resources:
         attempt=lambda wildcards, attempt: attempt,
         mem_mb=1000,
-        runtime=30,
+        runtime=60,
     params:
         library=library("resample_product"),
         path=product_url,
-        site=site_window,
-        mask_options={
-            "cirrus": config["composite"]["mask_cirrus"],
-            "snow": config["composite"]["mask_snow"],
-            "buffer": config["composite"]["mask_buffer"],
-        },
-        max_negative_fraction=(
-            config["composite"]["max_negative_fraction"] if DATES.MODES[config["mode"]].positive else None
-        ),
+        sites=wanted_sites("windows"),
+        parts=PARTS,
+        indexes=stored_indexes,
+        mask_options=MASK_OPTIONS,
+        max_negative_fraction=MAX_NEGATIVE_FRACTION,
         retries=RETRIES,
     message:
-        "Resampling {wildcards.product} for {wildcards.site}"
+        "Resampling the windows of {wildcards.product}"
     script:
         "../scripts/resample_product.py"
 
@@ -137,25 +136,25 @@ rule resample_product:
 rule subset_product:
     input:
         discovered,
-        image=rules.resample_product.output.image,
-        mask=rules.resample_product.output.mask,
+        windows=rules.resample_product.output.windows,
+        index=rules.resample_product.output.index,
     output:
-        fingerprint="results/{site}/fingerprints/{product}/subset_product.json",
-        image=update("results/{site}/products/{product}.tif"),
-        mask=update("results/{site}/products/{product}_mask.tif"),
+        bundles=[update(bundle) for bundle in bundles_in("windows")],
+        indexes=[update(index_of(bundle)) for bundle in bundles_in("windows")],
+        fingerprint="results/fingerprints/{product}/subset_product.json",
     log:
-        "logs/subset_product/{site}/{product}.log",
+        "logs/subset_product/{product}.log",
     benchmark:
-        "benchmarks/subset_product/{site}/{product}.tsv"
+        "benchmarks/subset_product/{product}.tsv"
     conda:
         "../envs/tigerbush.yaml"
     resources:
         mem_mb=1000,
-        runtime=10,
+        runtime=30,
     params:
         library=library("subset_product"),
-        site=site_window,
+        sites=wanted_sites("windows"),
     message:
-        "Cutting {wildcards.product} to {wildcards.site}"
+        "Cutting {wildcards.product} to its sites"
     script:
         "../scripts/subset_product.py"

@@ -10,8 +10,6 @@ if workflow.storage_settings.default_storage_provider:
         "share."
     )
 
-# of a module: inputs get it, but parameters do not; later, the modifier is that of the whole workflow
-with_prefix = workflow.modifier.path_modifier.replace_prefix
 RANKS = config["scene"]["mpi"]["ranks"]
 # the launcher starts the second script, which no import names
 SCENE_SCRIPTS = ("resample_scenes", "resample_scenes_rank")

@@ -1,19 +1,23 @@
 """Median of the clear observations of the products of a date."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from tigerbush.bundle import index_at
 from tigerbush.errors import KeptError
+from tigerbush.files import write_json
 from tigerbush.job import job_log
-from tigerbush.placeholder import is_finished, write_record
+from tigerbush.placeholder import is_finished, window_record, write_record
 from tigerbush.raster import Raster, read_tags, write_raster
+from tigerbush.sites.bundles import paths_of
 from tigerbush.sites.composite import composite_products, lost_products
 
 
-def refuse_loss(out: Path, new: Raster, folder: Path) -> None:
-    """Refuse to replace a composite by one that has lost products, and record them in `folder`."""
+def refuse_loss(out: Path, new: Raster, bundles: Mapping[str, Path], site: str) -> None:
+    """Refuse to replace a composite by one that has lost products, and record them beside their bundles."""
     lost = lost_products(read_tags(out), new.tags) if is_finished(out) else {}
     for product, reason in lost.items():
-        write_record(folder / f"{product}.tif", reason)
+        write_record(window_record(bundles[product], site), product, reason)
     if lost:
         product, reason = next(iter(lost.items()))
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
@@ -24,20 +28,26 @@ def refuse_loss(out: Path, new: Raster, folder: Path) -> None:
         )
 
 
-def main(images: list[Path], masks: list[Path], out: Path, lost: Path, *, mask: str, mode: str) -> None:
-    composite, why_lost = composite_products(list(zip(images, masks, strict=True)), mask, mode)
-    refuse_loss(out, composite, images[0].parent)
+def main(
+    bundles: Mapping[str, Path], out: Path, lost: Path, windows: Path, *, site: str, mask: str, mode: str
+) -> None:
+    composite, why_lost = composite_products(
+        [paths_of(bundle, site) for bundle in bundles.values()], mask, mode
+    )
+    refuse_loss(out, composite, bundles, site)
     write_raster(lost, why_lost)
     write_raster(out, composite)
+    write_json(windows, {product: index_at(bundle)[site].digest for product, bundle in bundles.items()})
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
-            [Path(path) for path in snakemake.input.images],
-            [Path(path) for path in snakemake.input.masks],
+            {Path(bundle).parent.name: Path(bundle) for bundle in snakemake.input.bundles},
             Path(snakemake.output.composite),
             Path(snakemake.output.lost),
+            Path(snakemake.output.windows),
+            site=snakemake.wildcards.site,
             mask=snakemake.params.mask,
             mode=snakemake.params.mode,
         )

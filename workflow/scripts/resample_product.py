@@ -1,60 +1,86 @@
-"""Resample the window of a product that a site needs, and its cloud mask."""
+"""Resample the windows of a product that sites need, and their cloud masks."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
+from tigerbush.bundle import Entry, index_at, read_index, unpacked, update_bundle
+from tigerbush.files import scratch_folder
 from tigerbush.job import job_log, results_folder
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
-from tigerbush.raster import Raster, write_raster
+from tigerbush.planning.batches import part_of
+from tigerbush.planning.windows import outdated
+from tigerbush.raster import Raster
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
+from tigerbush.sites.bundles import entry_of, write_window
 from tigerbush.sites.product import resample_site, site_placeholder
 from tigerbush.verification import records_folder, verify_product
 
 
 def main(
-    image: Path,
-    mask: Path,
+    out: Path,
     *,
     product: str,
-    path: str,
-    site: Site,
+    path: Path,
+    fetched: Sequence[Path],
+    available: Mapping[str, Entry],
+    sites: Mapping[str, tuple[Site, str]],
     options: MaskOptions,
     max_negative_fraction: float | None,
     last_attempt: bool,
     records: Path | None = None,
 ) -> None:
-    def work() -> tuple[Raster, Raster]:
+    def resample(site: str) -> tuple[Raster, Raster]:
         if records is not None:
-            verify_product(Path(path), sensor_of(product).site_bands, records)
-        return resample_site(Path(path), site, options, max_negative_fraction)
+            # once: it is recorded
+            verify_product(path, sensor_of(product).site_bands, records)
+        opened = nullcontext(path)
+        if fetched:
+            opened = unpacked(fetched[part_of(site, len(fetched))], site, f"{product}.zip")
+        with opened as source:
+            return resample_site(source, sites[site][0], options, max_negative_fraction)
 
-    rasters = placeholder_on_failure(
-        work,
-        lambda reason: site_placeholder(product, reason, site),
-        last_attempt,
-        source=Path(path),
-    )
-    for target, raster in zip((image, mask), rasters, strict=True):
-        write_raster(target, raster)
+    entries, files = {}, {}
+    with scratch_folder("tigerbush.") as folder:
+        for site in outdated(available, {site: made for site, (_, made) in sites.items()}):
+            place, made = sites[site]
+            image, mask = placeholder_on_failure(
+                partial(resample, site),
+                lambda reason, place=place: site_placeholder(product, reason, place),
+                last_attempt,
+                source=path,
+            )
+            entries[site], files[site] = entry_of(image, made), write_window(folder, site, image, mask)
+        update_bundle(out, entries, files)
+
+
+def available_windows(resampled: Path, parts: int, indexes: Sequence[str]) -> dict[str, Entry]:
+    """Return the windows that there are already, from the content of indexes, or else from those on this machine."""
+    bundles = (resampled.with_name(f"{part}.zip") for part in range(parts))
+    entries = map(read_index, indexes) if indexes else map(index_at, bundles)
+    return {site: entry for part in entries for site, entry in part.items()}
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
-            Path(snakemake.output.image),
-            Path(snakemake.output.mask),
+            Path(snakemake.output.windows),
             product=snakemake.wildcards.product,
             # the local copy if there is one, else where the product is in the source
-            path=[*snakemake.input, snakemake.params.path][0],
-            site=Site(**snakemake.params.site),
+            path=Path([*snakemake.input.product, *snakemake.input.bundles, snakemake.params.path][0]),
+            fetched=[Path(bundle) for bundle in snakemake.input.bundles],
+            available=available_windows(
+                Path(snakemake.output.windows), snakemake.params.parts, snakemake.params.indexes
+            ),
+            sites={name: (Site(**site), made) for name, (site, made) in snakemake.params.sites.items()},
             options=MaskOptions(**snakemake.params.mask_options),
             max_negative_fraction=snakemake.params.max_negative_fraction,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,
             # a copy was verified when it was made; verifying changes no result, so it is not a parameter
             records=None
-            if snakemake.input
-            else records_folder(
-                snakemake.config["source"], results_folder(snakemake.output.fingerprint).parent
-            ),
+            if snakemake.input.product or snakemake.input.bundles
+            else records_folder(snakemake.config["source"], results_folder(snakemake.output.fingerprint)),
         )

@@ -1,41 +1,71 @@
-"""Fetch the windows of a product that a site needs into one zip."""
+"""Fetch the windows of a product that sites need into bundles."""
 
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tigerbush.bundle import Entry, index_at, update_bundle
 from tigerbush.job import job_log
-from tigerbush.placeholder import placeholder_on_failure, write_placeholder_zip
+from tigerbush.placeholder import (
+    failure_in,
+    is_finished,
+    placeholder_on_failure,
+    raise_if_window_finished,
+    window_record,
+    write_placeholder_zip,
+)
+from tigerbush.planning.windows import by_part, outdated
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.download import open_store
 
 
 def main(
-    out: Path,
+    bundles: Sequence[Path],
     *,
+    product: str,
     source: dict,
     files: list[dict],
-    site: Site,
+    sites: Mapping[str, tuple[Site, str]],
     buffer: int,
     connections: int,
     last_attempt: bool,
 ) -> None:
     store = open_store(source, connections)
-    placeholder_on_failure(
-        lambda: stream_product(store, out.stem, files, out, site=site, buffer=buffer),
-        lambda reason: write_placeholder_zip(out, reason),
-        last_attempt,
-        result=out,
-    )
+    for bundle, names in zip(bundles, by_part(sites, len(bundles)), strict=True):
+        entries, fetched = {}, {}
+        for site in outdated(index_at(bundle), {site: sites[site][1] for site in names}):
+            place, made = sites[site]
+            # a later attempt finds what an earlier one has fetched
+            target = bundle.parent / f".{site}-{made}" / f"{product}.zip"
+            if not is_finished(target):
+                placeholder_on_failure(
+                    lambda target=target, place=place: stream_product(
+                        store, product, files, target, site=place, buffer=buffer
+                    ),
+                    lambda reason, target=target: write_placeholder_zip(target, reason),
+                    last_attempt,
+                )
+            reason = failure_in(target)
+            if reason is not None:
+                raise_if_window_finished(bundle, site, reason)
+            entries[site] = Entry(made, "ok" if reason is None else "failed", reason or "")
+            fetched[site] = {target.name: target}
+        update_bundle(bundle, entries, fetched)
+        for site in entries:
+            window_record(bundle, site).unlink(missing_ok=True)
+            shutil.rmtree(fetched[site][f"{product}.zip"].parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
-            Path(snakemake.output[0]),
+            [Path(bundle) for bundle in snakemake.output.bundles],
+            product=snakemake.wildcards.product,
             # allowed hosts do not change results, so they are not a parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
-            site=Site(**snakemake.params.site),
+            sites={name: (Site(**site), made) for name, (site, made) in snakemake.params.sites.items()},
             buffer=snakemake.params.buffer,
             connections=snakemake.resources.connections,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

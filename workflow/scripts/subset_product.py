@@ -1,36 +1,60 @@
-"""Trim the resampled window of a product and its mask to the site."""
+"""Trim the resampled windows of a product and their masks to the sites, and add them to the product's bundles."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.errors import KeptError
+from tigerbush.bundle import index_at, update_bundle
+from tigerbush.errors import KeptError, TigerbushError
+from tigerbush.files import scratch_folder
 from tigerbush.job import job_log
-from tigerbush.placeholder import raise_if_finished, record_path
-from tigerbush.raster import REASON, STATUS, read_raster, write_raster
+from tigerbush.placeholder import raise_if_window_finished, window_record
+from tigerbush.planning.batches import part_of
+from tigerbush.planning.windows import by_part, outdated
 from tigerbush.site import Site
+from tigerbush.sites.bundles import entry_of, read_window, write_window
 from tigerbush.sites.product import subset_site
 
 
-def main(image: Path, mask: Path, out_image: Path, out_mask: Path, *, site: Site) -> None:
-    window = read_raster(image)
-    if window.tags[STATUS] == "failed":
-        try:
-            raise_if_finished(out_image, window.tags[REASON])
-        except KeptError:
-            # a later run must read the product again, not its placeholder
-            image.unlink()
-            raise
-    rasters = subset_site(window, read_raster(mask), site)
-    for target, raster in zip((out_image, out_mask), rasters, strict=True):
-        write_raster(target, raster)
-    record_path(out_image).unlink(missing_ok=True)
+def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[Site, str]]) -> None:
+    available = index_at(resampled)
+    refuse_placeholders(resampled, bundles, available, sites)
+    for bundle, names in zip(bundles, by_part(sites, len(bundles)), strict=True):
+        wanted = {site: sites[site][1] for site in names}
+        missing = outdated(index_at(bundle), wanted)
+        if absent := outdated(available, {site: wanted[site] for site in missing}):
+            raise TigerbushError(f"{resampled} has no window of {absent[0]}; run again.")
+        entries, files = {}, {}
+        with scratch_folder("tigerbush.") as folder:
+            for site in missing:
+                image, mask = subset_site(*read_window(resampled, site), sites[site][0])
+                entries[site] = entry_of(image, wanted[site])
+                files[site] = write_window(folder, site, image, mask)
+            update_bundle(bundle, entries, files)
+        for site in missing:
+            window_record(bundle, site).unlink(missing_ok=True)
+
+
+def refuse_placeholders(
+    resampled: Path, bundles: Sequence[Path], available: Mapping, sites: Mapping[str, tuple[Site, str]]
+) -> None:
+    """Refuse to replace finished windows by placeholders; all of them are recorded."""
+    kept = []
+    for site, entry in available.items():
+        if site in sites and entry.status == "failed":
+            try:
+                raise_if_window_finished(bundles[part_of(site, len(bundles))], site, entry.reason)
+            except KeptError as error:
+                kept.append(error)
+    if kept:
+        # a later run must read the product again, not its placeholder
+        resampled.unlink()
+        raise kept[0]
 
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         main(
-            Path(snakemake.input.image),
-            Path(snakemake.input.mask),
-            Path(snakemake.output.image),
-            Path(snakemake.output.mask),
-            site=Site(**snakemake.params.site),
+            Path(snakemake.input.windows),
+            [Path(bundle) for bundle in snakemake.output.bundles],
+            sites={name: (Site(**site), made) for name, (site, made) in snakemake.params.sites.items()},
         )

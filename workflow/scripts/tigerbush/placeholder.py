@@ -7,11 +7,8 @@ replaces a finished result.
 """
 
 import logging
-import lzma
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import rasterio
 
+from tigerbush.bundle import ZIP_ERRORS, holds, index_at, read_index
 from tigerbush.errors import KeptError, MachineError, TigerbushError, product_sentence, raise_machine_fault
 from tigerbush.files import RECORD, atomic_write, read_json, write_json
 from tigerbush.grid import Grid
@@ -31,19 +29,9 @@ log = logging.getLogger(__name__)
 
 # the only member of a placeholder zip; it contains the reason for the failure
 FAILED = "TIGERBUSH_FAILED.txt"
-# What zipfile raises for a damaged file: its own error, those of the decompressors, RuntimeError or a subclass for
-# unknown compression and for encryption, and others for impossible headers and names.
-ZIP_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError, KeyError, UnicodeError
-)  # fmt: skip
-# folders with a file for each product, and the suffix of these files
-_FOLDERS = {
-    "scenes": ".tif",
-    "scenes/*/*": ".tif",
-    "*/products": ".tif",
-    "downloads": ".zip",
-    "*/downloads": ".zip",
-}
+# folders with a file for each product, and the suffix of these files; of windows, with bundles of the product
+_FOLDERS = {"scenes": ".tif", "scenes/*/*": ".tif", "downloads": ".zip"}
+_BUNDLES = ("windows", "downloads")
 
 Result = TypeVar("Result")
 
@@ -118,12 +106,34 @@ def raise_if_finished(result: Path, reason: str) -> None:
         When the machine prevents the result from being read.
     """
     if is_finished(result):
-        write_record(result, reason)
+        write_record(record_path(result), product_of(result), reason)
         raise KeptError(
             f"{product_of(result)} cannot be read again ({reason.rstrip('.')}); {result} from an earlier run is kept: "
             "fix the product, then run ./tigerbush retry, or delete that file to continue without it.",
             reason,
         )
+
+
+def raise_if_window_finished(bundle: Path, site: str, reason: str) -> None:
+    """Refuse to replace the finished window of a site by a placeholder, and write the reason into a record.
+
+    Raises
+    ------
+    KeptError
+        When the window is finished.
+    MachineError
+        When the machine prevents the bundle from being read.
+    """
+    entry = index_at(bundle).get(site)
+    if entry is None or entry.status == "failed" or not holds(bundle, site):
+        return
+    product = bundle.parent.name
+    write_record(window_record(bundle, site), product, reason)
+    raise KeptError(
+        f"{product} cannot be read again ({reason.rstrip('.')}); the window of {site} in {bundle} from an earlier run "
+        "is kept: fix the product, then run ./tigerbush retry, or set on_gone: keep to continue without it.",
+        reason,
+    )
 
 
 def raise_if_scene_has_pixels(scene: Path, reason: str) -> None:
@@ -148,8 +158,12 @@ def raise_if_scene_has_pixels(scene: Path, reason: str) -> None:
 
 
 def is_copy(path: Path) -> bool:
-    """Tell whether a zip is a download of this workflow: only its placeholder is believed to say why it failed."""
-    return path.parent.name == "downloads" and "results" in path.parent.parts
+    """Tell whether a zip is a download of this workflow: only its placeholder is believed to say why it failed.
+
+    Windows that were fetched for a site are two folders below that of downloads.
+    """
+    folders = [folder.name for folder in path.parents]
+    return "downloads" in (*folders[:1], *folders[2:3]) and "results" in path.parent.parts
 
 
 def record_path(result: Path) -> Path:
@@ -157,9 +171,14 @@ def record_path(result: Path) -> Path:
     return result.with_name(f"{result.stem}{RECORD}")
 
 
-def write_record(result: Path, reason: str) -> None:
-    """Write the record of a kept result."""
-    write_json(record_path(result), {"product": product_of(result), "reason": reason})
+def window_record(bundle: Path, site: str) -> Path:
+    """Return the path of the record of a kept window, `{site}.unreadable.json` beside the bundle."""
+    return bundle.with_name(f"{site}{RECORD}")
+
+
+def write_record(record: Path, product: str, reason: str) -> None:
+    """Write the record of a kept result of a product."""
+    write_json(record, {"product": product, "reason": reason})
 
 
 def is_finished(result: Path) -> bool:
@@ -199,6 +218,12 @@ def _zip_is_finished(path: Path) -> bool:
         return FAILED not in archive.namelist() and archive.testzip() is None
 
 
+def failure_in(path: Path) -> str | None:
+    """Return the reason in a placeholder zip; None of a product that was fetched."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(FAILED).decode() if FAILED in archive.namelist() else None
+
+
 def kept_results(results: Path) -> dict[Path, str]:
     """Return the results that were kept because their product could not be read again, with the reasons.
 
@@ -208,7 +233,7 @@ def kept_results(results: Path) -> dict[Path, str]:
         The results folder, as in `failed_outputs`.
     """
     kept = {}
-    for folder, suffix in _FOLDERS.items():
+    for folder, suffix in (*_FOLDERS.items(), *((f"{bundles}/*", "") for bundles in _BUNDLES)):
         for record in results.glob(f"{folder}/*{RECORD}"):
             result = record.with_name(record.name.removesuffix(RECORD) + suffix)
             try:
@@ -222,25 +247,57 @@ def failed_outputs(results: Path) -> list[Path]:
     """Return the outputs of failed products that have to be made again, sorted.
 
     These are placeholders, damaged files, results kept because their product could not be read again, and the local
-    copies that may have caused a failure.
+    copies that may have caused a failure. The window of a site in a bundle, which is no file, is named
+    `windows/{product}/{site}`; what was fetched for it `downloads/{product}/{site}`.
 
     Parameters
     ----------
     results : Path
-        The results folder, with `downloads/`, `scenes/` and one folder per site.
+        The results folder, with `downloads/`, `scenes/`, `windows/` and one folder per site.
     """
-    images = _product_files(results, "scenes/*.tif", "scenes/*/*/*.tif", "*/products/*.tif")
-    # masks of sites are made with their images
-    failed = {path for path in images if not path.match("products/*_mask.tif") and _image_failed(path)}
+    failed = {
+        path for path in _product_files(results, "scenes/*.tif", "scenes/*/*/*.tif") if _image_failed(path)
+    }
     failed |= kept_results(results).keys()
+    fetched, windows = (_windows_in(results / folder) for folder in ("downloads", "windows"))
+    failed |= {path for path, status in (windows | fetched).items() if status == "failed"}
     products = {product_of(path) for path in failed}
-    copies = _product_files(results, "downloads/*.zip", "*/downloads/*.zip")
-    return sorted({*failed, *(path for path in copies if path.stem in products or _download_failed(path))})
+    of_windows = {
+        results / "downloads" / path.relative_to(results / "windows") for path in failed & windows.keys()
+    }
+    copies = _product_files(results, "downloads/*.zip")
+    return sorted(
+        {
+            *failed,
+            *(of_windows & fetched.keys()),
+            *(path for path in copies if path.stem in products or _download_failed(path)),
+        }
+    )
+
+
+def is_window(result: Path) -> bool:
+    """Tell whether a result is the window of a site in a bundle."""
+    return result.parent.parent.name in _BUNDLES
+
+
+def windows_of(results: Path, product: str) -> dict[Path, str]:
+    """Return the windows of a product, those of scenes excepted, and what was fetched for them, with their status."""
+    folders = (results / folder for folder in _BUNDLES)
+    return {path: status for folder in folders for path, status in _windows_in(folder, product).items()}
+
+
+def _windows_in(folder: Path, product: str = "*") -> dict[Path, str]:
+    return {
+        index.parent / site: entry.status
+        for index in folder.glob(f"{product}/*.json")
+        if not index.name.endswith(RECORD)
+        for site, entry in read_index(index.read_bytes()).items()
+    }
 
 
 def product_of(result: Path) -> str:
-    """Return the product that a result is named after: an image, a mask or a local copy."""
-    return result.stem.removesuffix("_mask")
+    """Return the product that a result is named after: a window, an image, a mask or a local copy."""
+    return result.parent.name if is_window(result) else result.stem.removesuffix("_mask")
 
 
 def _product_files(results: Path, *patterns: str) -> list[Path]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import rasterio
 
+from tigerbush.bundle import ZIP_ERRORS
 from tigerbush.errors import one_sentence, raise_machine_fault
 from tigerbush.files import parse_json
-from tigerbush.placeholder import ZIP_ERRORS
 from tigerbush.raster import GDAL_ERRORS
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"

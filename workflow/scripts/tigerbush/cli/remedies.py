@@ -7,10 +7,10 @@ from pathlib import Path
 from tigerbush.cli.configuration import sites_of, snakemake_arguments, stale_table
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.cli.status.command import PLAN
-from tigerbush.cli.status.records import is_discovering, read_jobs
+from tigerbush.cli.status.records import is_discovering, read_jobs, wanted_windows
 from tigerbush.errors import TigerbushError
 from tigerbush.files import RECORD, read_json
-from tigerbush.placeholder import product_of
+from tigerbush.placeholder import is_window, product_of
 from tigerbush.planning.chosen import choose_scenes
 from tigerbush.planning.fingerprints import table_fingerprint
 from tigerbush.planning.tables import read_products, read_rows
@@ -68,7 +68,8 @@ def _remedy(path: Path, made: Collection[str], gone: Collection[str]) -> str:
     """Return what helps against a result, given the files that the run makes and the products that are gone."""
     if not _is_made(path, made):
         return DELETE
-    return RESTORE if product_of(path.with_name(path.name.replace(RECORD, ".tif"))) in gone else RETRY
+    result = path.with_name(path.name.removesuffix(RECORD)) if is_window(path) else path
+    return RESTORE if product_of(result) in gone else RETRY
 
 
 def wanted_outputs(options: argparse.Namespace, config: Mapping) -> set[str]:
@@ -90,7 +91,7 @@ def wanted_outputs(options: argparse.Namespace, config: Mapping) -> set[str]:
         raise TigerbushError(
             f"{table} is out of date: the next run lists the products of the source again; {_DISCOVER_FIRST}"
         )
-    return set().union(*(job.outputs for job in jobs))
+    return set().union(*(job.outputs for job in jobs), wanted_windows(jobs))
 
 
 def targets_with_results(directory: Path, config: Mapping, sites: Collection[str]) -> list[str]:
@@ -125,7 +126,7 @@ def targets_of(paths: Iterable[Path], sites: Collection[str], made: list[str]) -
 
 def _target_of(path: Path, sites: Collection[str]) -> str | None:
     """Return the target of a result; None for what either may have made, such as copies of products."""
-    if path.parts[1] in {*sites, "analysis", "products_checked.txt"}:
+    if path.parts[1] in {*sites, "analysis", "windows", "products_checked.txt"}:
         return "all"
     return "scenes" if path.parts[1] in {"scenes", MANIFEST.parent.name, "scenes_checked.txt"} else None
 
@@ -143,5 +144,5 @@ def _files_of_ranks(directory: Path) -> set[str]:
 def _is_made(path: Path, outputs: Collection[str]) -> bool:
     """Tell whether a run makes a result, or the one that a record of a product that could not be read lies beside."""
     stem = path.name.removesuffix(RECORD)
-    names = [path.name] if stem == path.name else [f"{stem}.tif", f"{stem}.zip"]
+    names = [path.name] if stem == path.name else [stem, f"{stem}.tif", f"{stem}.zip"]
     return any(str(path.with_name(name)) in outputs for name in names)

@@ -8,12 +8,13 @@ those of the run. For example:
 """
 
 import argparse
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 
+from tigerbush.bundle import forget, index_text, read_index
 from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments, sites_of
 from tigerbush.cli.damage import damaged_results
 from tigerbush.cli.remedies import (
@@ -29,8 +30,8 @@ from tigerbush.cli.remedies import (
 )
 from tigerbush.cli.snakemake import snakemake
 from tigerbush.errors import TigerbushError
-from tigerbush.files import RECORD
-from tigerbush.placeholder import failed_outputs, kept_results, product_of, record_path
+from tigerbush.files import RECORD, write_bytes
+from tigerbush.placeholder import failed_outputs, is_window, kept_results, product_of, record_path
 
 # of files that would keep a run from making results again
 _ASIDE = ".aside"
@@ -84,11 +85,8 @@ def damaged_besides(directory: Path, failed: Collection[Path]) -> list[Path]:
     damaged = []
     for found in damaged_results(directory / "results"):
         path = found.relative_to(directory)
-        # the mask of a site is made with its image
-        image = path.with_name(path.name.replace("_mask.tif", ".tif"))
-        with_image = image if path.parent.name == "products" else path
-        kept = {path.with_name(path.name.replace(RECORD, suffix)) for suffix in (".tif", ".zip")}
-        if not {with_image, *kept} & set(failed):
+        kept = {path.with_name(path.name.replace(RECORD, suffix)) for suffix in (".tif", ".zip", "")}
+        if not {path, *kept} & set(failed):
             damaged.append(path)
     return damaged
 
@@ -124,6 +122,26 @@ def put_aside(files: Mapping[Path, Path]) -> Iterator[None]:
             aside[path].unlink(missing_ok=True)
 
 
+def forget_windows(directory: Path, windows: Iterable[Path]) -> None:
+    """Have windows made again, by the indexes of their bundles.
+
+    Parameters
+    ----------
+    directory : Path
+        The working directory.
+    windows : iterable of Path
+        As `failed_outputs` names them, relative to it.
+    """
+    sites: dict[Path, set[str]] = {}
+    for path in windows:
+        sites.setdefault(directory / path.parent, set()).add(path.name)
+    for folder, names in sites.items():
+        for index in folder.glob("*.json"):
+            if not index.name.endswith(RECORD):
+                entries = forget(read_index(index.read_bytes()), names)
+                write_bytes(index, index_text(entries).encode())
+
+
 def _state(path: Path) -> tuple[int, int] | None:
     """Return what changes when a file is written again; None if there is none."""
     if not path.exists():
@@ -140,6 +158,8 @@ def _print_paths(title: str, paths: Collection[Path]) -> None:
 
 def _run_again(options: argparse.Namespace, rest: list[str], config: Mapping, results: list[Path]) -> int:
     """Run snakemake with these results forced; return its exit status."""
+    forget_windows(options.directory, filter(is_window, results))
+    results = [path for path in results if not is_window(path)]
     sites = sites_of(config, options.directory)
     products = {product_of(path) for path in results if path.suffix == ".tif"}
     # the copy of a product is made again for its image

@@ -14,7 +14,7 @@ from tigerbush.variables import NDVI
 # Parameters that do not change a result: code and products have their own fingerprints, tiles only explain why numbers
 # are missing; the others say where and how data are read.
 UNIMPORTANT = {
-    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions", "results",
+    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions", "results", "indexes",
 }  # fmt: skip
 # key of the versions of the products that a job has read
 VERSIONS = "versions"
@@ -129,7 +129,7 @@ def recorded(config: Mapping) -> dict[str, Any]:
     with_default = [key for key in ADDED_KEYS if not changed_added_keys(config, key)]
     result = {key: value for key, value in config.items() if key not in WITHOUT_RESULT}
     of_scenes = [f"scene.{key}" for key in SCENE_KEYS_WITHOUT_RESULT if key != "mpi"]
-    for key in ("source.hosts", *of_scenes, *with_default):
+    for key in ("source.hosts", "run.batches", *of_scenes, *with_default):
         result = _without(result, key)
     return result
 

@@ -29,7 +29,7 @@ SITE_COLUMNS = ("site", "longitude", "latitude", "region_size")
 ZONE = "zone"
 # becomes a folder of the results; RESERVED are the names of other folders there
 SITE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-RESERVED = ("analysis", "downloads", "fingerprints", "records", "scenes")
+RESERVED = ("analysis", "batches", "downloads", "fingerprints", "records", "scenes", "windows")
 # degrees; UTM ends at 80 degrees south and 84 degrees north
 SITE_BOUNDS = {"longitude": (-180, 180), "latitude": (-80, 84), "region_size": (1e-6, 0.5)}
 PRODUCT = product_pattern()

@@ -7,9 +7,10 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
+from tigerbush.bundle import ZIP_ERRORS
 from tigerbush.errors import TigerbushError, raise_machine_fault
 from tigerbush.files import read_json
-from tigerbush.placeholder import FAILED, ZIP_ERRORS
+from tigerbush.placeholder import FAILED, windows_of
 from tigerbush.raster import GDAL_ERRORS, LINEAGE, STATUS, read_tags
 from tigerbush.sensors import parse_name
 
@@ -35,15 +36,10 @@ def made_of(product: str, results: Path) -> list[Path]:
     """
     name = parse_name(product)
     scenes = ("scenes", f"scenes/{name.tile}/{name.sensing_time:%Y-%m-%d}", "scenes_mpi/*")
-    files = [
-        *(path for folder in ("*/products", *scenes) for path in results.glob(f"{folder}/{product}.tif")),
-        *(
-            path
-            for folder in ("downloads", "*/downloads")
-            for path in results.glob(f"{folder}/{product}.zip")
-        ),
-    ]
-    return [path for path in files if _is_result(path)] or list(_dates_of(product, results))
+    files = [path for folder in scenes for path in results.glob(f"{folder}/{product}.tif")]
+    files += results.glob(f"downloads/{product}.zip")
+    windows = [path for path, status in windows_of(results, product).items() if status != "failed"]
+    return [*windows, *filter(_is_result, files)] or list(_dates_of(product, results))
 
 
 def _is_result(path: Path) -> bool:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from tigerbush.bundle import ZIP_ERRORS
 from tigerbush.errors import MachineError, TigerbushError, one_sentence
 from tigerbush.files import walk_once
-from tigerbush.placeholder import ZIP_ERRORS
 from tigerbush.sensors import name_at
 from tigerbush.sentinel2.names import NAME
 from tigerbush.stac import STAC_ITEM

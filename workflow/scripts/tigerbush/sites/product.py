@@ -23,7 +23,10 @@ from tigerbush.sites.windows import read_window, site_grid
 
 
 def resample_site(
-    path: Path, site: Site, options: MaskOptions = DEFAULTS, max_negative_fraction: float | None = None
+    product: Product | Path,
+    site: Site,
+    options: MaskOptions = DEFAULTS,
+    max_negative_fraction: float | None = None,
 ) -> tuple[Raster, Raster]:
     """Resample the window of a product that a site needs, and its cloud mask.
 
@@ -32,8 +35,8 @@ def resample_site(
 
     Parameters
     ----------
-    path : Path
-        Product folder or zip.
+    product : Product or Path
+        An open product, or its folder or zip.
     site : Site
     options : MaskOptions
         What is masked.
@@ -52,7 +55,8 @@ def resample_site(
     TigerbushError
         When the product cannot be read, or too many of its reflectances are negative.
     """
-    product = open_product(path)
+    if isinstance(product, Path):
+        product = open_product(product)
     grid, window = site_window(product, site, options.buffer)
     if window is None:
         return _without_pixels(

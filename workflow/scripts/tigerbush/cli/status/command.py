@@ -25,9 +25,17 @@ from tigerbush.cli.configuration import (
 )
 from tigerbush.cli.snakemake import read_snakemake
 from tigerbush.cli.status.queue_azure import azure_queue
-from tigerbush.cli.status.records import Job, Run, is_discovering, read_jobs, read_run, unfinished
+from tigerbush.cli.status.records import (
+    Job,
+    Run,
+    is_discovering,
+    read_jobs,
+    read_run,
+    unfinished,
+    wanted_windows,
+)
 from tigerbush.errors import TigerbushError
-from tigerbush.placeholder import failed_outputs, kept_results, product_of
+from tigerbush.placeholder import failed_outputs, is_window, kept_results, product_of
 from tigerbush.planning.notes import SKIPPED_LINE, read_notes
 from tigerbush.planning.scenes import is_scene, scene_results
 from tigerbush.planning.source import is_remote
@@ -107,7 +115,7 @@ def results_of_failures(
     copied at all and the table has theirs; others were left by other configurations.
     """
     results = directory / "results"
-    outputs = {output for job in jobs for output in job.outputs}
+    outputs, windows = {output for job in jobs for output in job.outputs}, wanted_windows(jobs)
     table = directory / config["products"]
     products = read_products(table) if table.exists() else {}
     scenes = scene_results(products, config)
@@ -115,6 +123,8 @@ def results_of_failures(
 
     def is_wanted(result: Path) -> bool:
         path = result.relative_to(directory)
+        if is_window(path):
+            return str(path) in windows
         if is_scene(path):
             return path in scenes
         if path.parts[1] in RESERVED:

@@ -25,6 +25,10 @@ _STORED = re.compile(r" \((?:send to|retrieve from) storage\)")
 # printed by a run, but not by a dry run or a summary
 _RUN_STARTED = "Select jobs to execute"
 
+# outputs and inputs of a date
+_COMPOSITE = re.compile(r"results/([^/]+)/[^/]+/composite\.tif")
+_BUNDLE = re.compile(r"results/windows/([^/]+)/[0-9]+\.zip")
+
 
 @dataclass
 class Job:
@@ -81,6 +85,20 @@ def read_jobs(lines: str) -> list[Job]:
         for row in rows
         if row["outputs"]
     ]
+
+
+def wanted_windows(jobs: Iterable[Job]) -> set[str]:
+    """Return the windows that dates are made of, and what is fetched for them, as `failed_outputs` names them."""
+    wanted = set()
+    for job in jobs:
+        site = next((match[1] for name in job.outputs if (match := _COMPOSITE.fullmatch(name))), None)
+        products = {match[1] for name in job.inputs if site and (match := _BUNDLE.fullmatch(name))}
+        wanted |= {
+            f"results/{folder}/{product}/{site}"
+            for folder in ("windows", "downloads")
+            for product in products
+        }
+    return wanted
 
 
 def is_discovering(jobs: Iterable[Job]) -> bool:
