@@ -59,7 +59,7 @@ def test_bytes_of_a_window_and_of_whole_files():
     )
     # what is read in place is not fetched, and what is there already not again
     outputs = [
-        Output("resample_product", "here", PRODUCT, pending=True),
+        Output("resample_product", "", PRODUCT, pending=True),
         Output("download_product", "", PRODUCT, pending=False),
     ]
     assert estimate(outputs, {})["transfer_bytes"] == 0
@@ -130,14 +130,14 @@ def test_what_snakemake_prints():
     assert jobs_of("Nothing to be done.") == {}
     lines = [
         "output_file\tdate\trule\tlog-file(s)\tstatus\tplan",
-        f"results/here/products/{PRODUCT}.window_mask.tif\t-\tresample_product\t-\tmissing\tupdate pending",
-        f"results/here/products/{PRODUCT}.window.tif\t-\tresample_product\t-\tmissing\tupdate pending",
+        f"results/windows/{PRODUCT}/resampled.zip\t-\tresample_product\t-\tmissing\tupdate pending",
+        f"results/windows/{PRODUCT}/resampled.json\t-\tresample_product\t-\tmissing\tupdate pending",
         f"results/scenes/{PRODUCT}.tif\t-\tresample_scene\t-\tok\tno update",
         "results/here/2017-01-16/composite.tif\t-\tcomposite_date\t-\tok\tno update",
         "results/here/missing.tsv\t-\tsummarise_site\t-\tok\tno update",
     ]
     assert outputs_of("\n".join(lines)) == [
-        Output("resample_product", "here", PRODUCT, pending=True),
+        Output("resample_product", "", PRODUCT, pending=True),
         Output("resample_scene", "", PRODUCT, pending=False),
         Output("composite_date", "here", "2017-01-16", pending=False),
     ]

@@ -8,8 +8,9 @@ from test_retry import CONFIG, NAMES, row_of
 from tigerbush.cli.remedies import targets_of, targets_with_results
 from tigerbush.planning.tables import COLUMNS, write_table
 
-SITE, SCENE, COPY = (
-    "results/here/products/X.tif",
+SITE, WINDOW, SCENE, COPY = (
+    "results/here/2017-02-15/rgb.png",
+    "results/windows/X/here",
     "results/scenes/33TVL/2017-02-01/X.tif",
     "results/downloads/X.zip",
 )
@@ -46,17 +47,18 @@ def test_targets_that_were_made(tmp_path, files, sites, scene, targets):
 @pytest.mark.parametrize(
     ("files", "targets"),
     [
-        ([SITE], ["all"]),
-        (["results/here/2017-02-15/rgb.png", "results/here/fingerprints/X/a.json"], ["all"]),
+        ([WINDOW], ["all"]),
+        ([SITE, "results/here/fingerprints/X/a.json"], ["all"]),
         (["results/analysis/report.html", "results/products_checked.txt"], ["all"]),
         ([SCENE], ["scenes"]),
         (["results/scenes_checked.txt", "results/scenes_mpi/manifest.json"], ["scenes"]),
         ([SCENE, SITE], ["scenes", "all"]),
         # of a site that is called so
-        (["results/scenes_north/products/X.tif"], ["all"]),
+        (["results/scenes_north/2017-02-15/rgb.png"], ["all"]),
         # either may have made these
         ([COPY], ["made"]),
         ([SITE, COPY], ["made"]),
+        (["results/downloads/X/here"], ["made"]),
         (["results/fingerprints/X/resample_scene.json"], ["made"]),
     ],
 )

@@ -160,7 +160,7 @@ def test_products_that_come_and_go(folder):
 
 def test_a_product_that_is_gone_counts_by_what_was_made_of_it(folder):
     """The day is that when it was missed first; results that are deleted later no longer count."""
-    made = {A: ["results/here/products/a.tif"], B: []}
+    made = {A: ["results/windows/a/here"], B: []}
 
     def listing(old, old_files):
         source = SOURCE | {"path": str(folder)}
@@ -172,7 +172,7 @@ def test_a_product_that_is_gone_counts_by_what_was_made_of_it(folder):
         shutil.rmtree(folder / f"{name}.SAFE")
     lines, rows, files = listing(rows, files)
     assert lines == [
-        f"gone: {A} (no longer at {folder}/{A}.SAFE; kept: results/here/products/a.tif)",
+        f"gone: {A} (no longer at {folder}/{A}.SAFE; kept: results/windows/a/here)",
         f"gone: {B} (no longer at {folder}/{B}.SAFE; nothing was made of it, and it is left out)",
         "Products: 0 new, 0 replaced, 2 gone, 1 unchanged.",
     ]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bundles import write_index
 from fabricate import name_of
 from test_retry import CONFIG
 from tigerbush.cli.status.command import advice, classify, results_left_over, results_of_failures, run_state
@@ -139,15 +140,12 @@ def test_what_other_configurations_have_left_is_not_counted(tmp_path):
     """A site that is not in the table any more, a date outside the period, a scene of another source."""
     wanted, early, other = (name_of(day) for day in ("20170110", "20160110", "20180110"))
     results = tmp_path / "results"
-    left = [
-        "here/products/{}.tif",
-        "gone/products/{}.tif",
-        "scenes/{}.tif",
-        "downloads/{}.zip",
-        "gone/downloads/{}.zip",
-    ]
     for name in (wanted, early, other):
-        for pattern in left:
+        for folder in ("windows", "downloads"):
+            write_index(results / folder / name / "0.zip", here="failed", gone="failed", there="ok")
+            for site in ("here", "gone"):
+                (results / folder / name / f"{site}.unreadable.json").write_text('{"reason": "gone"}')
+        for pattern in ("scenes/{}.tif", "downloads/{}.zip"):
             path = results / pattern.format(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             # damaged, so that it has failed
@@ -158,22 +156,27 @@ def test_what_other_configurations_have_left_is_not_counted(tmp_path):
         for name in (wanted, early)
     ]
     write_table(results / "products.tsv", rows, COLUMNS)
-    jobs = [Job("subset_product", set(), {f"results/here/products/{wanted}.tif"}), Job("all", {"x"}, set())]
+    bundle = f"results/windows/{wanted}/0.zip"
+    jobs = [
+        Job("subset_product", set(), {bundle, f"results/windows/{early}/0.zip"}),
+        Job("composite_date", {bundle}, {"results/here/2017-01-16/composite.tif"}),
+        Job("all", {"x"}, set()),
+    ]
     failed, kept = results_of_failures(tmp_path, CONFIG | {"products": "results/products.tsv"}, jobs)
     expected = [
-        *(results / "downloads" / f"{name}.zip" for name in sorted((wanted, early))),
-        results / "here" / "products" / f"{wanted}.tif",
+        results / "downloads" / f"{early}.zip",
+        results / "downloads" / wanted / "here",
+        results / "downloads" / f"{wanted}.zip",
         results / "scenes" / f"{wanted}.tif",
+        results / "windows" / wanted / "here",
     ]
     assert failed == expected
     assert kept == dict.fromkeys(expected, "gone")
     # a folder that is read in place has no copies
     source = CONFIG["source"] | {"access": "stream"}
     in_place = CONFIG | {"products": "results/products.tsv", "source": source}
-    assert results_of_failures(tmp_path, in_place, jobs) == (
-        expected[2:],
-        dict.fromkeys(expected[2:], "gone"),
-    )
+    expected = [path for path in expected if path.suffix != ".zip"]
+    assert results_of_failures(tmp_path, in_place, jobs) == (expected, dict.fromkeys(expected, "gone"))
     # nothing is wanted before the source has been listed
     assert results_of_failures(tmp_path, CONFIG | {"products": "results/other.tsv"}, []) == ([], {})
 
