@@ -16,7 +16,7 @@ def write_index(bundle, **sites):
         for site, status in sites.items()
     }
     index_of(bundle).parent.mkdir(parents=True, exist_ok=True)
-    index_of(bundle).write_text(json.dumps(entries))
+    index_of(bundle).write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
 
 
 def write_bundle(bundle, made="m", **sites):
@@ -29,11 +29,14 @@ def write_bundle(bundle, made="m", **sites):
             if not isinstance(content, dict):
                 image = content[0]
                 status = {"status": image.tags[STATUS], "reason": image.tags.get(REASON, "")}
-                content = {name: bytes_of(folder, *pair) for name, pair in zip(("image.tif", "mask.tif"), enumerate(content), strict=True)}
+                content = {
+                    name: bytes_of(folder, *pair)
+                    for name, pair in zip(("image.tif", "mask.tif"), enumerate(content), strict=True)
+                }
             for name, data in content.items():
                 archive.writestr(f"{site}/{name}", data)
             entries[site] = {"made": made, **status, "digest": f"of {site}"}
-    index_of(bundle).write_text(json.dumps(entries))
+    index_of(bundle).write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
 
 
 def bytes_of(folder: Path, number: int, raster: Raster) -> bytes:

@@ -9,6 +9,7 @@ from tigerbush.cli.plan import cost
 from tigerbush.cli.plan.command import jobs_of, outputs_of
 from tigerbush.cli.plan.cost import Output
 from tigerbush.cli.status import command as status
+from tigerbush.cli.status.records import Job
 from tigerbush.errors import TigerbushError
 from tigerbush.sentinel2.sensor import SENSOR
 
@@ -128,18 +129,29 @@ def test_what_snakemake_prints():
         "subset_product": 12,
     }
     assert jobs_of("Nothing to be done.") == {}
-    lines = [
-        "output_file\tdate\trule\tlog-file(s)\tstatus\tplan",
-        f"results/windows/{PRODUCT}/resampled.zip\t-\tresample_product\t-\tmissing\tupdate pending",
-        f"results/windows/{PRODUCT}/resampled.json\t-\tresample_product\t-\tmissing\tupdate pending",
-        f"results/scenes/{PRODUCT}.tif\t-\tresample_scene\t-\tok\tno update",
-        "results/here/2017-01-16/composite.tif\t-\tcomposite_date\t-\tok\tno update",
-        "results/here/missing.tsv\t-\tsummarise_site\t-\tok\tno update",
-    ]
-    assert outputs_of("\n".join(lines)) == [
-        Output("resample_product", "", PRODUCT, pending=True),
+
+
+def test_what_jobs_make_of_products_and_dates():
+    """Of two sites that share a product, one is finished; the scene is there already."""
+    bundle = f"results/windows/{PRODUCT}/0.zip"
+    jobs = [
+        Job("resample_product", set(), {f"results/windows/{PRODUCT}/resampled.zip"}, pending=True),
+        Job("subset_product", set(), {bundle, f"results/windows/{PRODUCT}/0.json"}, pending=True),
+        Job("resample_scene", set(), {f"results/scenes/{PRODUCT}.tif"}),
+        Job("download_product", set(), {f"results/downloads/{PRODUCT}.zip"}, pending=True),
+        Job("composite_date", {bundle, f"results/windows/{PRODUCT}/0.json"}, {"results/here/2017-01-16/composite.tif"}),
+        Job("composite_date", {bundle}, {"results/there/2017-01-16/composite.tif"}, pending=True),
+        Job("summarise_site", set(), {"results/here/missing.tsv"}, pending=True),
+    ]  # fmt: skip
+    assert outputs_of(jobs) == [
         Output("resample_scene", "", PRODUCT, pending=False),
+        Output("download_product", "", PRODUCT, pending=True),
         Output("composite_date", "here", "2017-01-16", pending=False),
+        Output("composite_date", "there", "2017-01-16", pending=True),
+        Output("resample_product", "here", PRODUCT, pending=False),
+        Output("subset_product", "here", PRODUCT, pending=False),
+        Output("resample_product", "there", PRODUCT, pending=True),
+        Output("subset_product", "there", PRODUCT, pending=True),
     ]
 
 
@@ -148,9 +160,6 @@ def test_words_that_no_command_knows():
         with pytest.raises(TigerbushError) as error:
             command.run(None, ["--x", "y"])
         assert str(error.value) == f"{name} does not know '--x y'; see ./tigerbush {name} --help."
-
-
-SUMMARY = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 
 
 @pytest.fixture
@@ -163,8 +172,8 @@ def planned(monkeypatch, tmp_path):
         )
         return plan.run(options, [])
 
-    def read_snakemake(words):
-        run.asked.append(words)
+    def read_snakemake(words, program=()):
+        run.asked.append((words, program))
         return run.answers[(len(run.asked) - 1) % 2]
 
     def estimate(*given, **options):
@@ -174,7 +183,7 @@ def planned(monkeypatch, tmp_path):
     run.asked, run.estimated, run.stale = [], [], None
     run.answers = [
         "Job stats:\njob  count\ndate  2\n\n",
-        f"{SUMMARY}results/here/2017-01-16/a\t-\tdate\t-\tok\tupdate pending\n",
+        '{"rule": "date", "inputs": [], "outputs": ["results/here/2017-01-16/a"], "pending": true, "missing": false}\n',
     ]
     period = {"start": "2017-01-01", "end": "2017-03-01", "step": "1m"}
     config = {"products": "table.tsv", "sites": "sites.tsv", "period": period}
@@ -203,7 +212,7 @@ def test_a_plan(planned, capsys, tmp_path):
         "--config",
         "a=b",
     ]
-    assert planned.asked == [["--dry-run", *arguments], ["--summary", *arguments]]
+    assert planned.asked == [(["--dry-run", *arguments], ()), (arguments, status.PLAN)]
     files = {
         "P": [{"product": "P", "size": "1"}, {"product": "P", "size": "3"}],
         "Q": [{"product": "Q", "size": "2"}],
@@ -242,11 +251,3 @@ def test_a_stale_table_is_refused_before_anything_is_planned(planned):
     with pytest.raises(TigerbushError, match=r"^table\.tsv is of other settings\.$"):
         planned()
     assert planned.asked == []
-
-
-@pytest.mark.parametrize("answer", ["", "no table " + "x" * 300])
-def test_a_plan_of_what_is_no_summary(planned, answer):
-    planned.answers[1] = answer
-    with pytest.raises(TigerbushError) as error:
-        planned()
-    assert str(error.value) == f"snakemake --summary printed {answer[:200]!r} instead of a table."

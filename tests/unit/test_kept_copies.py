@@ -1,15 +1,18 @@
 """A copy of a product is never replaced by a placeholder; records of kept results, and their retry."""
 
+import json
 import shutil
 import zipfile
 
 import pytest
 import yaml
 
+from bundles import write_bundle, write_index
 from fabricate import ROOT
-from test_kept_results import NAME, SITE, files_of, keeping, script, without_band
+from test_kept_results import NAME, SITE, files_of, keeping, kept_window, script, without_band
+from tigerbush.bundle import index_at, unpacked
 from tigerbush.cli.__main__ import main as tigerbush
-from tigerbush.errors import TigerbushError
+from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.files import write_json
 from tigerbush.placeholder import (
     failed_outputs,
@@ -20,6 +23,7 @@ from tigerbush.placeholder import (
 )
 from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, table_row, write_table
 from tigerbush.raster import STATUS, write_raster
+from tigerbush.readers import list_files
 from tigerbush.scenes.scene import scene_placeholder
 from tigerbush.sensors import parse_name
 from tigerbush.sources.folder import copy_product
@@ -146,8 +150,11 @@ ROW = {
 UNREACHED = "RemoteError: s3://b/k: http://127.0.0.1:9 did not respond, or its response was cut off (EndpointConnectionError)"
 
 
-def streamed(out, last_attempt):
-    STREAM(out, source=STORE, files=[ROW], site=SITE, buffer=0, connections=1, last_attempt=last_attempt)
+def streamed(bundle, made, last_attempt):
+    STREAM(
+        [bundle], product=NAME, source=STORE, files=[ROW], sites={"here": (SITE, made)}, buffer=0, connections=1,
+        last_attempt=last_attempt,
+    )  # fmt: skip
 
 
 def fetched(out, last_attempt):
@@ -163,22 +170,51 @@ def fetched(out, last_attempt):
     )
 
 
-@pytest.mark.parametrize("fetch", [streamed, fetched])
-def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch, fetch):
+def test_a_copy_of_a_store_is_kept_when_the_store_is_gone(product, tmp_path, monkeypatch):
     monkeypatch.setattr("tigerbush.sources.retries.WAIT_SECONDS", 0)
-    out = tmp_path / "results" / "here" / "downloads" / f"{NAME}.zip"
+    out = tmp_path / "results" / "downloads" / f"{NAME}.zip"
     copy_product(product(), out, [])
     # transient errors are retried first
     with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not respond"):
-        fetch(out, last_attempt=False)
+        fetched(out, last_attempt=False)
     assert files_of(out.parent) == [out.name]
     with keeping(out, UNREACHED):
-        fetch(out, last_attempt=True)
+        fetched(out, last_attempt=True)
     out.unlink()
-    fetch(out, last_attempt=True)
+    fetched(out, last_attempt=True)
     with zipfile.ZipFile(out) as archive:
         assert archive.read("TIGERBUSH_FAILED.txt").decode() == UNREACHED
     assert f"{NAME}.unreadable.json" not in files_of(out.parent)
+
+
+def test_what_was_fetched_for_a_site_is_kept_when_the_store_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr("tigerbush.sources.retries.WAIT_SECONDS", 0)
+    bundle = tmp_path / "results" / "downloads" / NAME / "0.zip"
+    write_bundle(bundle, here={f"{NAME}.zip": b"a window"}, there={f"{NAME}.zip": b"another"})
+    # there is nothing to fetch
+    streamed(bundle, "m", last_attempt=True)
+    before = bundle.read_bytes()
+    with pytest.raises(OSError, match=r"s3://b/k: http://127\.0\.0\.1:9 did not respond"):
+        streamed(bundle, "otherwise", last_attempt=False)
+    with pytest.raises(KeptError) as error:
+        streamed(bundle, "otherwise", last_attempt=True)
+    assert str(error.value) == kept_window(bundle, UNREACHED)
+    assert bundle.read_bytes() == before
+    assert json.loads((bundle.parent / "here.unreadable.json").read_text())["reason"] == UNREACHED
+    # a placeholder where there is none, which leaves what is there of the other site
+    write_bundle(bundle, there={f"{NAME}.zip": b"another"})
+    streamed(bundle, "otherwise", last_attempt=True)
+    assert {site: (entry.status, entry.reason) for site, entry in index_at(bundle).items()} == {
+        "here": ("failed", UNREACHED), "there": ("ok", "")
+    }  # fmt: skip
+    with zipfile.ZipFile(bundle) as archive:
+        assert archive.read(f"there/{NAME}.zip") == b"another"
+    with (
+        unpacked(bundle, "here", f"{NAME}.zip") as path,
+        pytest.raises(TigerbushError, match="did not respond"),
+    ):
+        list_files(path)
+    assert files_of(bundle.parent) == ["0.json", "0.zip"]
 
 
 def test_success_needs_no_record(tmp_path):
@@ -194,15 +230,13 @@ def records(tmp_path):
     raster = scene_placeholder(NAME, "", ["B2"], 20)
     raster.tags[STATUS] = "ok"
     results = tmp_path / "results"
-    places = [results / "scenes", results / "here" / "products"]
-    for folder in places:
-        write_raster(folder / f"{NAME}.tif", raster)
-    for folder in (results / "downloads", results / "here" / "downloads"):
-        copy_product_into(folder)
-        places.append(folder)
+    write_raster(results / "scenes" / f"{NAME}.tif", raster)
+    copy_product_into(results / "downloads")
+    for folder in ("windows", "downloads"):
+        write_index(results / folder / NAME / "0.zip", here="ok", there="ok")
     assert failed_outputs(results) == []
-    for folder in places:
-        write_json(folder / f"{NAME}.unreadable.json", {"product": NAME, "reason": "B4 is missing."})
+    for path in (f"scenes/{NAME}", f"downloads/{NAME}", f"windows/{NAME}/here", f"downloads/{NAME}/here"):
+        write_json(results / f"{path}.unreadable.json", {"product": NAME, "reason": "B4 is missing."})
     return tmp_path
 
 
@@ -212,12 +246,7 @@ def copy_product_into(folder):
         archive.writestr(f"{NAME}.SAFE/MTD_MSIL1C.xml", "x")
 
 
-PATHS = [
-    f"downloads/{NAME}.zip",
-    f"here/downloads/{NAME}.zip",
-    f"here/products/{NAME}.tif",
-    f"scenes/{NAME}.tif",
-]
+PATHS = [f"downloads/{NAME}/here", f"downloads/{NAME}.zip", f"scenes/{NAME}.tif", f"windows/{NAME}/here"]
 
 
 def test_records_count_as_failed(records):
@@ -226,7 +255,7 @@ def test_records_count_as_failed(records):
     assert kept_results(results) == {results / path: "B4 is missing." for path in PATHS}
 
 
-@pytest.mark.parametrize(("access", "wanted"), [("storage", [0, 2, 3]), ("stream", [2, 3])])
+@pytest.mark.parametrize(("access", "wanted"), [("storage", [0, 1, 2, 3]), ("stream", [0, 2, 3])])
 def test_retry_forces_what_was_kept_and_is_still_made(records, monkeypatch, capsys, access, wanted):
     """A folder is read in place, or copied for all sites."""
     calls = []
@@ -247,11 +276,17 @@ def test_retry_forces_what_was_kept_and_is_still_made(records, monkeypatch, caps
     assert tigerbush(["retry", "--directory", str(records), "--configfile", str(config)]) == 0
     forced = calls[0][calls[0].index("--forcerun") + 1 : calls[0].index("--rerun-incomplete")]
     paths = [f"results/{path}" for path in PATHS]
-    assert forced == [paths[i] for i in wanted]
-    others = [path for path in paths if path not in forced]
-    assert capsys.readouterr().out.splitlines() == [
-        f"{len(others)} result(s) that this configuration does not want, passed over:",
-        *(f"  {path}" for path in others),
-        f"{len(forced)} kept result(s) of products that could not be read again:",
-        *(f"  {path}" for path in forced),
+    again = [paths[i] for i in wanted]
+    assert forced == [path for path in again if not path.endswith("/here")]
+    others = [path for path in paths if path not in again]
+    assert capsys.readouterr().out.splitlines() == (
+        []
+        if not others
+        else [
+            f"{len(others)} result(s) that this configuration does not want, passed over:",
+            *(f"  {path}" for path in others),
+        ]
+    ) + [
+        f"{len(again)} kept result(s) of products that could not be read again:",
+        *(f"  {path}" for path in again),
     ]

@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from bundles import write_bundle
 from fabricate import ROOT, name_of, scene_of
+from tigerbush.bundle import index_at, index_of
 from tigerbush.errors import KeptError, MachineError
 from tigerbush.files import write_json
-from tigerbush.placeholder import is_finished
-from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags, write_raster
+from tigerbush.placeholder import raise_if_window_finished
+from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.ranks import KEPT, process_products, tasks_of, unfinished_products
 from tigerbush.scenes.scene import SceneOptions
@@ -58,70 +60,90 @@ def files_of(folder):
 
 
 class Subset:
-    """The windows and the results of one product of a site."""
+    """The resampled windows and the bundle of one product, of a site and of one beside it."""
 
     def __init__(self, folder):
-        self.folder = folder
-        self.image, self.mask = folder / f"{NAME}.tif", folder / f"{NAME}_mask.tif"
-        self.windows = folder / f"{NAME}.window.tif", folder / f"{NAME}.window_mask.tif"
+        self.folder, self.bundle, self.resampled = folder, folder / "0.zip", folder / "resampled.zip"
 
-    def run(self, rasters, site=SITE):
-        for path, raster in zip(self.windows, rasters, strict=True):
-            write_raster(path, raster)
-        SUBSET(*self.windows, self.image, self.mask, site=site)
+    def run(self, made="made", **sites):
+        """Sites with their windows: the wanted ones, and what was resampled of them."""
+        write_bundle(self.resampled, made, **{name: rasters for name, (_, rasters) in sites.items()})
+        SUBSET(self.resampled, [self.bundle], sites={name: (site, made) for name, (site, _) in sites.items()})
+
+    @property
+    def states(self):
+        return {name: (entry.status, entry.reason) for name, entry in index_at(self.bundle).items()}
+
+
+def kept_window(bundle, reason):
+    """The sentence for a kept window."""
+    return (
+        f"{NAME} cannot be read again ({reason}); the window of here in {bundle} from an earlier run is kept: fix the "
+        "product, then run ./tigerbush retry, or set on_gone: keep to continue without it."
+    )
 
 
 @pytest.fixture
 def subset(tmp_path):
-    return Subset(tmp_path / "results" / "here" / "products")
+    return Subset(tmp_path / "results" / "windows" / NAME)
 
 
 @pytest.mark.parametrize(("site", "status"), [(SITE, "ok"), (OUTSIDE, "outside")])
 def test_the_window_of_a_site_is_kept(product, subset, site, status):
-    safe = product()
-    subset.run(resample_site(safe, site), site)
-    mask = subset.mask.read_bytes()
-    assert read_tags(subset.image)[STATUS] == status
-    with keeping(subset.image, "B4 is missing."):
-        subset.run(site_placeholder(NAME, "B4 is missing.", site), site)
-    assert subset.mask.read_bytes() == mask
+    safe, reason = product(), "B4 is missing."
+    subset.run(here=(site, resample_site(safe, site)))
+    assert subset.states["here"][0] == status
+    before = subset.bundle.read_bytes()
+    there = SITE, site_placeholder(NAME, reason, SITE)
+    with pytest.raises(KeptError) as error:
+        subset.run("otherwise", here=(site, site_placeholder(NAME, reason, site)), there=there)
+    assert str(error.value) == kept_window(subset.bundle, "B4 is missing")
+    assert subset.bundle.read_bytes() == before
+    record = subset.folder / "here.unreadable.json"
+    assert json.loads(record.read_text()) == {"product": NAME, "reason": reason}
     # the next run looks at the product again
-    assert not subset.windows[0].exists()
-    subset.run(resample_site(safe, site), site)
-    assert files_of(subset.folder) == sorted(
-        path.name for path in (*subset.windows, subset.image, subset.mask)
-    )
+    assert not subset.resampled.exists()
+    subset.run("otherwise", here=(site, resample_site(safe, site)), there=there)
+    assert subset.states == {"here": subset.states["here"], "there": ("failed", reason)}
+    assert files_of(subset.folder) == ["0.json", "0.zip", "resampled.json", "resampled.zip"]
 
 
 def test_the_placeholder_of_a_site_replaces_an_unfinished_window(product, subset):
-    subset.run(site_placeholder(NAME, "first", SITE))
-    subset.run(site_placeholder(NAME, "second", SITE))
-    assert read_tags(subset.image)[REASON] == "second"
-    subset.run(resample_site(product(), SITE))
-    content = subset.image.read_bytes()
-    for damage in (content[:-100], content[:30], b""):
-        subset.image.write_bytes(damage)
-        assert not is_finished(subset.image)
-        subset.run(site_placeholder(NAME, "third", SITE))
-        assert read_tags(subset.image)[REASON] == "third"
-    assert not subset.folder.joinpath(f"{NAME}.unreadable.json").exists()
+    there = SITE, resample_site(product(), SITE)
+    subset.run("1", here=(SITE, site_placeholder(NAME, "first", SITE)), there=there)
+    subset.run("2", here=(SITE, site_placeholder(NAME, "second", SITE)))
+    assert subset.states == {"here": ("failed", "second"), "there": ("ok", "")}
+    subset.run("3", here=there)
+    content, start = subset.bundle.read_bytes(), subset.bundle.read_bytes().index(b"\0here/image.tif") + 61
+    for i, damage in enumerate(
+        (content[:-100], content[:30], b"", content[:start] + b"?" * 9 + content[start + 9 :])
+    ):
+        subset.bundle.write_bytes(damage)
+        subset.run(f"4{i}", here=(SITE, site_placeholder(NAME, "third", SITE)))
+        assert subset.states["here"] == ("failed", "third")
+        # the window beside it stays if it can be read
+        assert ("there" in subset.states) is (i == 3)
+        index_of(subset.bundle).write_text(
+            json.dumps({"here": {"made": "3", "status": "ok"}, "there": {"made": "1", "status": "ok"}})
+        )
+    assert not subset.folder.joinpath("here.unreadable.json").exists()
 
 
 def test_a_result_that_cannot_be_read_is_not_replaced(product, subset, monkeypatch):
     """For example on a stale mount, or without permission."""
-    subset.run(resample_site(product(), SITE))
-    before = subset.image.read_bytes()
-    monkeypatch.setattr(
-        "tigerbush.placeholder._image_is_finished", raising(PermissionError(13, "Permission denied", "/a"))
-    )
-    with pytest.raises(MachineError) as error:
-        subset.run(site_placeholder(NAME, "gone", SITE))
+    subset.run(here=(SITE, resample_site(product(), SITE)))
+    before = subset.bundle.read_bytes()
+    with monkeypatch.context() as patched, pytest.raises(MachineError) as error:
+        patched.setattr(
+            "tigerbush.bundle.zipfile.ZipFile", raising(PermissionError(13, "Permission denied", "/a"))
+        )
+        raise_if_window_finished(subset.bundle, "here", "gone")
     assert str(error.value) == "/a: Permission denied; fix that and run again."
-    assert subset.image.read_bytes() == before
+    assert subset.bundle.read_bytes() == before
 
 
 def raising(error):
-    def work(*_):
+    def work(*_, **__):
         raise error
 
     return work
@@ -133,21 +155,19 @@ class Date:
     days = ("20170116", "20170126")
 
     def __init__(self, root, product):
-        self.products, self.out = root / "here" / "products", root / "here" / "2017-01-16" / "composite.tif"
+        self.folder, self.out = root / "windows", root / "here" / "2017-01-16" / "composite.tif"
         self.windows = {}
         for seed, day in enumerate(self.days):
             safe = product(day, scene=scene_of(seed, clouds=[]))
             self.windows[name_of(day)] = subset_site(*resample_site(safe, SITE), SITE)
 
     def run(self, failed=(), left=(), mask="if_present"):
-        names = [name for name in self.windows if name not in left]
-        images = [self.products / f"{name}.tif" for name in names]
-        masks = [self.products / f"{name}_mask.tif" for name in names]
-        for name, *paths in zip(names, images, masks, strict=True):
+        bundles = {name: self.folder / name / "0.zip" for name in self.windows if name not in left}
+        for name, bundle in bundles.items():
             rasters = site_placeholder(name, "gone.", SITE) if name in failed else self.windows[name]
-            for path, raster in zip(paths, rasters, strict=True):
-                write_raster(path, raster)
-        COMPOSITE(images, masks, self.out, self.out.with_name("lost.tif"), mask=mask, mode="default")
+            write_bundle(bundle, here=rasters)
+        others = self.out.with_name("lost.tif"), self.out.with_name("windows.json")
+        COMPOSITE(bundles, self.out, *others, site="here", mask=mask, mode="default")
 
 
 @pytest.fixture
@@ -169,11 +189,13 @@ def test_a_composite_is_made_of_all_of_its_products_or_not_at_all(date):
         date.run(failed=[first, second])
     assert str(error.value).startswith(f"{first} and 1 more cannot be used (gone); ")
     assert date.out.read_bytes() == before
-    records = [path.name for path in date.products.glob("*.json")]
-    assert sorted(records) == [f"{first}.unreadable.json", f"{second}.unreadable.json"]
+    records = sorted(date.folder.glob("*/*.unreadable.json"))
+    assert records == [date.folder / name / "here.unreadable.json" for name in (first, second)]
     date.out.unlink()
     date.run(failed=[second])
     assert json.loads(read_tags(date.out)[LINEAGE])["products"] == [first]
+    windows = json.loads(date.out.with_name("windows.json").read_text())
+    assert windows == {first: "of here", second: "of here"}
 
 
 def test_a_composite_of_windows_of_two_configurations_is_refused(date):

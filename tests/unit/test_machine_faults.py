@@ -14,11 +14,12 @@ from fabricate import ROOT, name_of, scene_of
 from tigerbush.errors import EngineError, MachineError, WriteError
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
-from tigerbush.raster import REASON, STATUS, read_raster
+from tigerbush.raster import REASON, STATUS
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, write_snap_scene
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.site import Site
+from tigerbush.sites.bundles import read_window
 from tigerbush.sources.folder import list_local
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -69,18 +70,19 @@ def zip_of(safe):
 
 def resampled(path, folder, *, last_attempt=True, buffer=0):
     """Run the script resample_product; return the tags of its window."""
-    image = folder / "windows" / f"{name_of()}.window.tif"
+    windows = folder / "windows" / "resampled.zip"
     RESAMPLE(
-        image,
-        image.with_name(f"{name_of()}.window_mask.tif"),
+        windows,
         product=name_of(),
-        path=str(path),
-        site=SITE,
+        path=Path(path),
+        fetched=[],
+        available={},
+        sites={"here": (SITE, "made")},
         options=MaskOptions(cirrus=True, snow=False, buffer=buffer),
         max_negative_fraction=0.05,
         last_attempt=last_attempt,
     )
-    return read_raster(image).tags
+    return read_window(windows, "here")[0].tags
 
 
 def refused(path, folder, **options):
@@ -206,7 +208,7 @@ def test_results_without_write_permission(place):
     with without_privileges(), pytest.raises(WriteError) as error:
         resampled(place / "products" / SAFE, place)
     assert str(error.value) == (
-        f"{place}/windows/{name_of()}.window.tif cannot be written (Permission denied); fix that and run again."
+        f"{place}/windows/resampled.zip cannot be written (Permission denied); fix that and run again."
     )
 
 

@@ -38,7 +38,7 @@ def test_a_full_disk(place):
         sentence = refused(place / "products" / SAFE, place)
     # GDAL's message in brackets names a temporary file
     start, _, end = sentence.partition(" (")
-    assert start == f"{place}/windows/{name_of()}.window.tif cannot be written"
+    assert start == f"{place}/windows/.resampled/here/image.tif cannot be written"
     assert end.endswith("); fix that and run again.")
 
 

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from bundles import write_index
 from fabricate import name_of
 from tigerbush.grid import Grid
 from tigerbush.placeholder import FAILED
@@ -27,23 +28,27 @@ def test_what_was_made_of_a_product(tmp_path):
     """Windows, scenes, those of ranks, and copies; no placeholders and no damaged files."""
     results = tmp_path / "results"
     assert made_of(A, results) == []
-    raster(results / "here" / "products" / f"{A}.tif", "failed")
-    raster(results / "here" / "products" / f"{B}.tif")
+    write_index(results / "windows" / A / "0.zip", here="failed")
+    write_index(results / "windows" / B / "0.zip", here="ok")
     copy = results / "downloads" / f"{A}.zip"
     copy.parent.mkdir()
     copy.write_bytes(b"cut")
-    (results / "there" / "products").mkdir(parents=True)
-    (results / "there" / "products" / f"{A}.tif").write_bytes(b"cut")
+    (results / "downloads" / A).mkdir()
+    (results / "downloads" / A / "0.json").write_bytes(b"cut")
     assert made_of(A, results) == []
-    image = raster(results / "there" / "products" / f"{A}.tif")
+    write_index(results / "windows" / A / "1.zip", there="ok", outside="outside")
+    write_index(results / "downloads" / A / "1.zip", there="ok", outside="failed")
+    windows = [
+        results / name for name in (f"windows/{A}/there", f"windows/{A}/outside", f"downloads/{A}/there")
+    ]
     places = ("", "33TVL/2017-01-10", "33TVL/2017-01-11", "../scenes_mpi/0123456789abcdef")
     scenes = [raster((results / "scenes" / place / f"{A}.tif").resolve()) for place in places]
     with zipfile.ZipFile(copy, "w") as archive:
         archive.writestr("x", b"x")
-    assert made_of(A, results) == [image, *scenes[:2], scenes[3], copy]
+    assert made_of(A, results) == [*windows, *scenes[:2], scenes[3], copy]
     with zipfile.ZipFile(copy, "w") as archive:
         archive.writestr(FAILED, b"x")
-    assert made_of(A, results) == [image, *scenes[:2], scenes[3]]
+    assert made_of(A, results) == [*windows, *scenes[:2], scenes[3]]
 
 
 LINEAGES = {

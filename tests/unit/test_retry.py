@@ -1,5 +1,6 @@
 """Damaged and failed results are made again, and no others."""
 
+import re
 import shutil
 import zipfile
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 
+from bundles import write_index
 from fabricate import name_of
+from tigerbush.bundle import read_index
 from tigerbush.cli import remedies, retry
 from tigerbush.cli.__main__ import main as tigerbush
 from tigerbush.placeholder import (
@@ -73,12 +76,16 @@ def record(folder, letter, content='{"reason": "gone."}'):
 def results(tmp_path):
     """Results of each kind and in each folder, more bad ones than good."""
     folder = tmp_path / "results"
-    for letter, status, damage in (
-        ("a", "ok", None), ("b", "failed", None), ("c", "ok", "cut"), ("d", "ok", "empty"), ("e", "outside", None), ("f", None, None),
-    ):  # fmt: skip
-        write_image(folder / "here" / "products" / f"{NAMES[letter]}.tif", status, damage)
-        # masks are made with their image
-        write_image(folder / "here" / "products" / f"{NAMES[letter]}_mask.tif", "failed", damage)
+    for letter, status in (
+        ("a", "ok"),
+        ("b", "failed"),
+        ("c", "failed"),
+        ("d", "ok"),
+        ("e", "outside"),
+        ("f", "ok"),
+    ):
+        write_index(folder / "windows" / NAMES[letter] / "0.zip", here=status, there="ok")
+    write_index(folder / "windows" / NAMES["c"] / "1.zip", elsewhere="ok")
     for letter, status in (("a", "ok"), ("g", "failed"), ("h", "failed"), ("l", "ok")):
         write_image(folder / "scenes" / f"{NAMES[letter]}.tif", status)
     write_image(folder / "scenes" / "other.tif", "failed")
@@ -87,14 +94,8 @@ def results(tmp_path):
         ("a", False, None), ("b", False, None), ("e", False, "cut"), ("h", False, None), ("i", True, None), ("j", False, None), ("k", False, "a byte"),
     ):  # fmt: skip
         write_zip(folder / "downloads" / f"{NAMES[letter]}.zip", failed, damage)
-    for letter, failed, damage in (
-        ("a", False, None),
-        ("c", False, None),
-        ("d", True, None),
-        ("f", False, "empty"),
-        ("l", False, None),
-    ):
-        write_zip(folder / "there" / "downloads" / f"{NAMES[letter]}.zip", failed, damage)
+    for letter, status in (("a", "ok"), ("c", "ok"), ("d", "failed"), ("f", "failed"), ("l", "ok")):
+        write_index(folder / "downloads" / NAMES[letter] / "0.zip", here="ok", there=status)
     write_zip(folder / "downloads" / "other.zip", failed=True)
     record(folder / "scenes", "l")
     return folder
@@ -105,33 +106,41 @@ FORCED = [
     "downloads/e.zip",
     "downloads/h.zip",
     "downloads/i.zip",
-    "here/products/b.tif",
-    "here/products/c.tif",
-    "here/products/d.tif",
+    "downloads/c/here",  # its window has failed
+    "downloads/d/there",
+    "downloads/f/there",
     "scenes/g.tif",
     "scenes/h.tif",
     "scenes/l.tif",
-    "there/downloads/c.zip",
-    "there/downloads/d.zip",
-    "there/downloads/f.zip",
-    "there/downloads/l.zip",  # its scene was kept
+    "windows/b/here",
+    "windows/c/here",
 ]  # fmt: skip
 
 
 def named(path):
     """A path with the full name of its product."""
-    head, _, last = path.rpartition("/")
-    return f"{head}/{NAMES[last[0]]}{last[1:]}"
+    return re.sub(r"/([a-l])(?=[./])", lambda match: f"/{NAMES[match[1]]}", path)
+
+
+def product_in(path):
+    return re.search(r"/([a-l])[./]", path)[1]
+
+
+FILES = [path for path in FORCED if "here" not in path]
 
 
 def test_what_is_made_again(results):
-    assert failed_outputs(results) == [results / named(path) for path in FORCED]
+    assert failed_outputs(results) == sorted(results / named(path) for path in FORCED)
     assert kept_results(results) == {results / named("scenes/l.tif"): "gone."}
 
 
 def test_nothing_is_made_again_of_good_results(results):
     for path in FORCED:
-        (results / named(path)).unlink()
+        if "here" not in path and "there" not in path:
+            (results / named(path)).unlink()
+    for folder in ("windows", "downloads"):
+        for letter in "bcdf":
+            shutil.rmtree(results / folder / NAMES[letter], ignore_errors=True)
     record_path(results / named("scenes/l.tif")).unlink()
     assert failed_outputs(results) == []
     assert failed_outputs(results / "elsewhere") == []
@@ -139,16 +148,16 @@ def test_nothing_is_made_again_of_good_results(results):
 
 def test_records_of_kept_results(results):
     for letter, folder, content in (
-        ("k", "downloads", '{"reason": "b"}'), ("j", "there/downloads", '{"reason": 5}'), ("a", "here/products", "{"),
-        ("e", "here/products", "[]"), ("f", "here/products", "{}"), ("i", "here/2017-02-01", '{"reason": "no place"}'),
+        ("k", "downloads", '{"reason": "b"}'), ("h", "downloads", '{"reason": 5}'), ("a", "scenes", "{"),
+        ("e", "scenes", "[]"), ("f", "scenes", "{}"), ("i", "here/2017-02-01", '{"reason": "no place"}'),
     ):  # fmt: skip
         record(results / folder, letter, content)
-    (results / "there" / "products").mkdir()
-    record(results / "there" / "products", "b", '{"reason": "c"}')
+    (results / named("windows/b/there.unreadable.json")).write_text('{"reason": "c"}')
+    (results / named("downloads/l/here.unreadable.json")).write_text('{"reason": "d"}')
     damaged = "its record is damaged"
     expected = {
-        "downloads/k.zip": "b", "here/products/a.tif": damaged, "here/products/e.tif": damaged,
-        "here/products/f.tif": damaged, "scenes/l.tif": "gone.", "there/downloads/j.zip": "5", "there/products/b.tif": "c",
+        "downloads/k.zip": "b", "downloads/h.zip": "5", "scenes/a.tif": damaged, "scenes/e.tif": damaged,
+        "scenes/f.tif": damaged, "scenes/l.tif": "gone.", "windows/b/there": "c", "downloads/l/here": "d",
     }  # fmt: skip
     reasons = kept_results(results)
     assert reasons == {results / named(path): reason for path, reason in expected.items()}
@@ -179,8 +188,9 @@ class Snakemake:
     def __call__(self, words):
         self.called.append(words)
         self.records = sorted(self.folder.glob("results/**/*.unreadable.json"))
+        self.forgotten = forgotten(self.folder / "results")
         for path in self.made:
-            write_image(path, "ok")
+            write_index(path.parent / "0.zip", here="ok")
         return 7
 
 
@@ -189,10 +199,10 @@ def outputs_of(config, folder, sites):
     table = read_products(folder / config["products"])
     copies = [f"results/downloads/{product}.zip" for product in table]
     of_sites = [
-        f"results/{site}/{place}"
+        f"results/{place}/{product}/{site}"
         for site in sites
         for product in table
-        for place in (f"products/{product}.tif", f"products/{product}_mask.tif", f"downloads/{product}.zip")
+        for place in ("windows", "downloads")
     ]
     return {*copies, *of_sites, *map(str, scene_results(table, config))}
 
@@ -226,25 +236,44 @@ def again(results, monkeypatch):
 
 
 def forced(paths):
-    return [f"results/{named(path)}" for path in paths]
+    """As retry lists them: windows are no files."""
+    return sorted(f"results/{named(path)}" for path in paths)
+
+
+def files(paths):
+    return forced(path for path in paths if path.rpartition("/")[2] not in ("here", "there"))
+
+
+def forgotten(folder):
+    """The windows that are made again, by their indexes."""
+    return sorted(
+        f"results/{index.parent.relative_to(folder)}/{site}"
+        for index in folder.glob("*/*/*.json")
+        if not index.name.endswith(".unreadable.json")
+        for site, entry in read_index(index.read_bytes()).items()
+        if not entry.made
+    )
 
 
 def test_retry_forces_failed_products_of_the_table(again, results, capsys):
     """A product that was replaced by a newer baseline is no longer planned."""
     letters = "abcdefhjkl"
-    known = [path for path in FORCED if path.rpartition("/")[2][0] in letters]
+    known = [path for path in FORCED if product_in(path) in letters]
     assert again(letters, "--keep-going") == (
         7,
         [
             "scenes",
             "all",
             "--forcerun",
-            *forced([*known, "downloads/k.zip"]),
+            *files(known),
+            *forced(["downloads/k.zip"]),
             "--rerun-incomplete",
             *again.words,
             "--keep-going",
         ],
     )
+    windows = [path for path in known if path not in FILES]
+    assert again.snakemake.forgotten == forced(windows)
     others = [path for path in known if path != "scenes/l.tif"]
     passed_over = [path for path in FORCED if path not in known]
     assert capsys.readouterr().out.splitlines() == [
@@ -262,27 +291,30 @@ def test_retry_forces_failed_products_of_the_table(again, results, capsys):
 @pytest.mark.parametrize(
     ("letters", "targets", "paths"),
     [
-        ("bcd", ["all"], ["downloads/b.zip", "here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/c.zip", "there/downloads/d.zip"]),
+        ("bc", ["scenes", "all"], ["downloads/b.zip", "downloads/c/here", "windows/b/here", "windows/c/here"]),
+        ("d", ["scenes", "all"], ["downloads/d/there"]),
         ("g", ["scenes"], ["scenes/g.tif"]),
         ("h", ["scenes"], ["downloads/h.zip", "scenes/h.tif"]),
         # for a copy alone, its purpose is not known
         ("i", ["scenes", "all"], ["downloads/i.zip"]),
         ("k", ["scenes", "all"], ["downloads/k.zip"]),
         ("hi", ["scenes", "all"], ["downloads/h.zip", "downloads/i.zip", "scenes/h.tif"]),
-        ("bg", ["scenes", "all"], ["downloads/b.zip", "here/products/b.tif", "scenes/g.tif"]),
+        ("bg", ["scenes", "all"], ["downloads/b.zip", "scenes/g.tif", "windows/b/here"]),
     ],
 )  # fmt: skip
 def test_only_dependent_outputs_are_requested(again, results, letters, targets, paths):
-    assert again(letters) == (7, [*targets, "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
+    words = ["--forcerun", *files(paths)] if files(paths) else []
+    assert again(letters) == (7, [*targets, *words, "--rerun-incomplete", *again.words])
+    assert again.snakemake.forgotten == [path for path in forced(paths) if path not in files(paths)]
+    # nothing of it was made
+    assert forgotten(results) == []
     assert record_path(results / named("scenes/l.tif")).exists()
     manifest = results / "scenes_mpi" / "manifest.json"
     manifest.parent.mkdir()
     manifest.write_text("{}")
-    more = ["results/scenes_mpi/manifest.json"] if "scenes" in targets else []
-    assert again(letters) == (
-        7,
-        [*targets, "--forcerun", *forced(paths), *more, "--rerun-incomplete", *again.words],
-    )
+    words = [*files(paths), *(["results/scenes_mpi/manifest.json"] if "scenes" in targets else [])]
+    forcing = ["--forcerun", *words] if words else []
+    assert again(letters) == (7, [*targets, *forcing, "--rerun-incomplete", *again.words])
 
 
 @pytest.mark.parametrize(
@@ -303,41 +335,42 @@ def test_targets_take_the_place_of_everything(again, rest, given):
 
 def test_sites_that_are_not_in_the_table_are_passed_over(again, results, monkeypatch, capsys):
     monkeypatch.setattr(retry, "sites_of", lambda config, directory: {"there": {}})
-    paths = ["there/downloads/c.zip", "there/downloads/d.zip"]
-    shutil.rmtree(results / "downloads")
     shutil.rmtree(results / "scenes")
     # l has not failed without its scene
-    others = forced(
-        ["here/products/b.tif", "here/products/c.tif", "here/products/d.tif", "there/downloads/f.zip"]
-    )
-    assert again("cd") == (7, ["all", "--forcerun", *forced(paths), "--rerun-incomplete", *again.words])
+    others = forced(["downloads/c/here", "downloads/f/there", "windows/b/here", "windows/c/here"])
+    for path in (results / "downloads").glob("*.zip"):
+        path.unlink()
+    assert again("cd") == (7, ["all", "--rerun-incomplete", *again.words])
+    assert again.snakemake.forgotten == forced(["downloads/d/there"])
     assert capsys.readouterr().out.splitlines() == [
         "4 result(s) that this configuration does not want, passed over:",
         *(f"  {name}" for name in others),
-        "2 placeholder(s) of failed products:",
-        *(f"  {name}" for name in forced(paths)),
+        "1 placeholder(s) of failed products:",
+        *(f"  {name}" for name in forced(["downloads/d/there"])),
     ]
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",), ("-n", "scenes"), ("--unlock",)])
 def test_records_of_results_that_are_not_made_again_come_back(again, results, words):
     """The run must not see them (`on_gone: keep`); with other options, or after an error, it makes nothing."""
-    record(results / "here" / "products", "e", '{"reason": "not UTF-8: \u00e9"}')
-    records = [record_path(results / named(path)) for path in ("here/products/e.tif", "scenes/l.tif")]
+    records = [
+        results / named(path) for path in ("windows/e/here.unreadable.json", "scenes/l.unreadable.json")
+    ]
+    records[0].write_text('{"reason": "not UTF-8: \u00e9"}')
     before = [path.read_bytes() for path in records]
     assert again("el", *words)[0] == 7
     assert again.snakemake.records == []
     assert [path.read_bytes() for path in records] == before
     # what was made again needs none any more
-    assert again("el", made=[results / named("here/products/e.tif")])[0] == 7
+    assert again("el", made=[results / named("windows/e/here.tif")])[0] == 7
     assert [path.exists() for path in records] == [False, True]
 
 
 def test_there_may_be_nothing_to_retry(again, capsys):
     assert again("aj") == (0,)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "15 result(s) that this configuration does not want, passed over:"
-    assert lines[16:] == [f"No product of {again.folder / 'table.tsv'} failed."]
+    assert lines[0] == "13 result(s) that this configuration does not want, passed over:"
+    assert lines[14:] == [f"No product of {again.folder / 'table.tsv'} failed."]
     shutil.rmtree(again.folder / "results")
     assert again("abc") == (0,)
 

@@ -8,6 +8,7 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
+from bundles import write_bundle
 from fabricate import CORNER, name_of, scene_of
 from tigerbush import masks
 from tigerbush.errors import ConfigurationError, TigerbushError
@@ -242,16 +243,13 @@ def test_out_of_memory_stays_an_error():
 
 
 def test_failed_outputs(tmp_path):
-    image, mask = site_placeholder(name_of(), "gone", SITE)
-    folder = tmp_path / "here" / "products"
-    write_raster(folder / f"{name_of()}.tif", image)
-    write_raster(folder / f"{name_of()}_mask.tif", mask)
+    write_bundle(tmp_path / "windows" / name_of() / "0.zip", here=site_placeholder(name_of(), "gone", SITE))
     write_raster(tmp_path / "scenes" / f"{name_of()}.tif", scene_placeholder(name_of(), "gone", ["B2"], 20))
     write_placeholder_zip(tmp_path / "downloads" / f"{name_of()}.zip", "gone")
     assert failed_outputs(tmp_path) == [
         tmp_path / "downloads" / f"{name_of()}.zip",
-        folder / f"{name_of()}.tif",
         tmp_path / "scenes" / f"{name_of()}.tif",
+        tmp_path / "windows" / name_of() / "here",
     ]
 
 

@@ -14,7 +14,6 @@ from snakemake.settings.types import RerunTrigger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 BUNDLE = from_library("bundle")
-BATCHES = from_library("planning.batches")
 WINDOWS = from_library("planning.windows")
 
 # of a module: inputs get it, but parameters do not; later, the modifier is that of the whole workflow
@@ -48,7 +47,7 @@ def index_of(bundle):
 
 def composited_bundles(wildcards):
     """Return the bundles of the products of a date."""
-    part = BATCHES.part_of(wildcards.site, PARTS)
+    part = WINDOWS.part_of(wildcards.site, PARTS)
     products = plan(wildcards.site).get(wildcards.date, {}).get("products", [])
     return [ancient(bundles_in("windows", product)[part]) for product in products]
 
@@ -201,7 +200,7 @@ def windows_made(job, folder, all_again):
 def changed_windows(made, job):
     """Return why a date must be made again: a window that this run makes, or that has changed since; None if none."""
     site, image = job.wildcards.site, job.output.composite
-    part = BATCHES.part_of(site, PARTS)
+    part = WINDOWS.part_of(site, PARTS)
     recorded = None
     for product in plan(site).get(job.wildcards.date, {}).get("products", []):
         if site in made.get(("windows", product), ()):

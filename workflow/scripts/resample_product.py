@@ -5,13 +5,11 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from tigerbush.bundle import Entry, index_at, read_index, unpacked, update_bundle
-from tigerbush.files import scratch_folder
+from tigerbush.bundle import Entry, folder_beside, index_at, read_index, unpacked, update_bundle
 from tigerbush.job import job_log, results_folder
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
-from tigerbush.planning.batches import part_of
-from tigerbush.planning.windows import outdated
+from tigerbush.planning.windows import outdated, part_of
 from tigerbush.raster import Raster
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
@@ -44,7 +42,7 @@ def main(
             return resample_site(source, sites[site][0], options, max_negative_fraction)
 
     entries, files = {}, {}
-    with scratch_folder("tigerbush.") as folder:
+    with folder_beside(out) as folder:
         for site in outdated(available, {site: made for site, (_, made) in sites.items()}):
             place, made = sites[site]
             image, mask = placeholder_on_failure(

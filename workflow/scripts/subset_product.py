@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.bundle import index_at, update_bundle
+from tigerbush.bundle import folder_beside, index_at, update_bundle
 from tigerbush.errors import KeptError, TigerbushError
-from tigerbush.files import scratch_folder
 from tigerbush.job import job_log
 from tigerbush.placeholder import raise_if_window_finished, window_record
-from tigerbush.planning.batches import part_of
-from tigerbush.planning.windows import by_part, outdated
+from tigerbush.planning.windows import by_part, outdated, part_of
 from tigerbush.site import Site
 from tigerbush.sites.bundles import entry_of, read_window, write_window
 from tigerbush.sites.product import subset_site
@@ -24,7 +22,7 @@ def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[
         if absent := outdated(available, {site: wanted[site] for site in missing}):
             raise TigerbushError(f"{resampled} has no window of {absent[0]}; run again.")
         entries, files = {}, {}
-        with scratch_folder("tigerbush.") as folder:
+        with folder_beside(bundle) as folder:
             for site in missing:
                 image, mask = subset_site(*read_window(resampled, site), sites[site][0])
                 entries[site] = entry_of(image, wanted[site])

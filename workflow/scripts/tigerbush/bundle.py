@@ -168,6 +168,16 @@ def gdal_path(bundle: Path, site: str, name: str) -> str:
 
 
 @contextmanager
+def folder_beside(bundle: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside a bundle for the files that are put into it; it is removed at the end."""
+    folder = bundle.with_name(f".{bundle.stem}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def unpacked(bundle: Path, site: str, name: str) -> Iterator[Path]:
     """Yield a file of a bundle as a file of its own, in a hidden folder beside, until the block ends.
 

@@ -97,7 +97,7 @@ def wanted_outputs(options: argparse.Namespace, config: Mapping) -> set[str]:
 def targets_with_results(directory: Path, config: Mapping, sites: Collection[str]) -> list[str]:
     """Return which of the targets `scenes` and `all` were made in a folder; the default one if none was."""
     results = directory / "results"
-    has_sites = any((results / site).exists() for site in sites)
+    has_sites = any((results / site).exists() for site in sites) or any(results.glob("windows/*"))
     has_scenes = any((results / "scenes").rglob("*.tif"))
     if sites and has_scenes:
         try:

@@ -8,13 +8,14 @@ those of the run. For example:
 """
 
 import argparse
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 
-from tigerbush.bundle import forget, index_text, read_index
+from tigerbush.bundle import Entry, forget, index_text, read_index
 from tigerbush.cli.configuration import add_run_arguments, read_run_configuration, run_arguments, sites_of
 from tigerbush.cli.damage import damaged_results
 from tigerbush.cli.remedies import (
@@ -76,7 +77,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     aside = {record_path(path): path for path in kept} | {
         path: path for path in of_ranks if path.suffix == ".tif"
     }
-    with put_aside(aside):
+    windows = [path for path in (*failed, *damaged) if is_window(path)]
+    with put_aside(aside), forgotten(directory, windows):
         return _run_again(options, rest, config, [*failed, *damaged])
 
 
@@ -122,8 +124,9 @@ def put_aside(files: Mapping[Path, Path]) -> Iterator[None]:
             aside[path].unlink(missing_ok=True)
 
 
-def forget_windows(directory: Path, windows: Iterable[Path]) -> None:
-    """Have windows made again, by the indexes of their bundles.
+@contextmanager
+def forgotten(directory: Path, windows: Iterable[Path]) -> Iterator[None]:
+    """Have windows made again, by the indexes of their bundles; those that the run has not made are as before.
 
     Parameters
     ----------
@@ -134,20 +137,39 @@ def forget_windows(directory: Path, windows: Iterable[Path]) -> None:
     """
     sites: dict[Path, set[str]] = {}
     for path in windows:
-        sites.setdefault(directory / path.parent, set()).add(path.name)
-    for folder, names in sites.items():
-        for index in folder.glob("*.json"):
-            if not index.name.endswith(RECORD):
-                entries = forget(read_index(index.read_bytes()), names)
-                write_bytes(index, index_text(entries).encode())
+        for index in _indexes(directory / path.parent):
+            sites.setdefault(index, set()).add(path.name)
+    before = {index: read_index(index.read_bytes()) for index in sites}
+    try:
+        for index, names in sites.items():
+            _write_index(index, forget(before[index], names))
+        yield
+    finally:
+        for index, entries in before.items():
+            now = read_index(index.read_bytes())
+            undone = {
+                site: entries[site] for site, entry in now.items() if not entry.made and site in entries
+            }
+            if undone:
+                _write_index(index, now | undone)
 
 
-def _state(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file is written again; None if there is none."""
-    if not path.exists():
-        return None
-    state = path.stat()
-    return state.st_size, state.st_mtime_ns
+def _write_index(index: Path, entries: Mapping[str, Entry]) -> None:
+    """Write an index with its former time, so that no date seems older than its windows."""
+    state = index.stat()
+    write_bytes(index, index_text(entries).encode())
+    os.utime(index, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def _state(path: Path) -> list[tuple[int, int]]:
+    """Return what changes when a file is written again, or the index of a window; nothing if there is none."""
+    files = [path] if path.exists() else _indexes(path.parent) if is_window(path) else []
+    return [(state.st_size, state.st_mtime_ns) for state in (file.stat() for file in files)]
+
+
+def _indexes(folder: Path) -> list[Path]:
+    """List the indexes of the bundles in a folder."""
+    return [path for path in sorted(folder.glob("*.json")) if not path.name.endswith(RECORD)]
 
 
 def _print_paths(title: str, paths: Collection[Path]) -> None:
@@ -158,18 +180,18 @@ def _print_paths(title: str, paths: Collection[Path]) -> None:
 
 def _run_again(options: argparse.Namespace, rest: list[str], config: Mapping, results: list[Path]) -> int:
     """Run snakemake with these results forced; return its exit status."""
-    forget_windows(options.directory, filter(is_window, results))
-    results = [path for path in results if not is_window(path)]
     sites = sites_of(config, options.directory)
-    products = {product_of(path) for path in results if path.suffix == ".tif"}
+    products = {product_of(path) for path in results if path.suffix == ".tif" or is_window(path)}
     # the copy of a product is made again for its image
     purposeful = [path for path in results if path.suffix != ".zip" or path.stem not in products]
     targets = targets_of(purposeful, sites, targets_with_results(options.directory, config, sites))
     if "scenes" in targets and (options.directory / MANIFEST).exists():
         # one MPI job makes all scenes, in files that no rule declares: it is run again, and skips finished ones
         results = [*(path for path in results if not path.is_relative_to(MANIFEST.parent)), MANIFEST]
+    # windows are no files, and are made by their indexes
+    files = [str(path) for path in results if not is_window(path)]
     # --forcerun takes every word up to the next option; incomplete outputs of a killed run are made again, too
-    forced = ["--forcerun", *map(str, results), "--rerun-incomplete", *run_arguments(options)]
+    forced = [*(["--forcerun", *files] if files else []), "--rerun-incomplete", *run_arguments(options)]
     if rest and get_argument_parser().parse_known_args(rest)[0].targets:
         return snakemake([*rest, *forced])
     return snakemake([*targets, *forced, *rest])

@@ -14,7 +14,8 @@ from tigerbush.variables import NDVI
 # Parameters that do not change a result: code and products have their own fingerprints, tiles only explain why numbers
 # are missing; the others say where and how data are read.
 UNIMPORTANT = {
-    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions", "results", "indexes",
+    "library", "templates", "path", "retries", "store", "folder", "mask_folder", "tiles", "versions", "results",
+    "indexes",
 }  # fmt: skip
 # key of the versions of the products that a job has read
 VERSIONS = "versions"

@@ -1,16 +1,21 @@
-"""Which windows of a product a run makes: those that are missing, and those that were made with something else."""
+"""Which windows of a product a run makes: those that are missing, and those that were made of something else."""
 
 import hashlib
+import json
+import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Protocol
 
-from tigerbush.planning.batches import part_of
-from tigerbush.planning.fingerprints import text_of
+
+class Made(Protocol):
+    """What records of what a window was made: `tigerbush.bundle.Entry`."""
+
+    made: str
 
 
 def digest(parameters: object) -> str:
     """Return a short fingerprint of parameters."""
-    return hashlib.sha256(text_of(parameters).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def with_version(fingerprint: str, version: str | None) -> str:
@@ -18,12 +23,12 @@ def with_version(fingerprint: str, version: str | None) -> str:
     return f"{fingerprint} {version}" if version else fingerprint
 
 
-def outdated(index: Mapping[str, Any], wanted: Mapping[str, str]) -> list[str]:
-    """Return the sites whose windows are missing or were made with something else.
+def outdated(index: Mapping[str, Made], wanted: Mapping[str, str]) -> list[str]:
+    """Return the sites whose windows are missing or were made of something else.
 
     Parameters
     ----------
-    index : mapping of site to `tigerbush.bundle.Entry`
+    index : mapping of site to Made
         What there is.
     wanted : mapping of site to str
         The fingerprint that each window has to have.
@@ -31,8 +36,13 @@ def outdated(index: Mapping[str, Any], wanted: Mapping[str, str]) -> list[str]:
     return [site for site, made in wanted.items() if site not in index or index[site].made != made]
 
 
+def part_of(site: str, parts: int) -> int:
+    """Return which of so many bundles of a product a site is in: a function of its name alone."""
+    return zlib.crc32(site.encode()) % parts
+
+
 def by_part(sites: Iterable[str], parts: int) -> list[list[str]]:
-    """Return the sites of each part of a tile."""
+    """Return the sites of each bundle of a product."""
     divided: list[list[str]] = [[] for _ in range(parts)]
     for site in sites:
         divided[part_of(site, parts)].append(site)

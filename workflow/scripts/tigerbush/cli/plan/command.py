@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tigerbush.cli.configuration import (
@@ -22,6 +23,8 @@ from tigerbush.cli.configuration import (
 )
 from tigerbush.cli.plan.cost import Output, estimate, report, submitted_jobs
 from tigerbush.cli.snakemake import read_snakemake
+from tigerbush.cli.status.command import PLAN
+from tigerbush.cli.status.records import Job, read_jobs, windows_of_date
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.periods import period_warning
 from tigerbush.planning.tables import PRODUCT, read_rows
@@ -30,8 +33,9 @@ from tigerbush.planning.tables import PRODUCT, read_rows
 _QUIET = ("--cores", "1", "--workflow-profile", "none")
 _STATS = re.compile(r"^([a-z_]+) +([0-9]+)$", re.MULTILINE)
 _PRODUCT = re.compile(
-    rf"results/(?:([^/]+)/)?(?:products|scenes(?:/[^/]+/[^/]+)?|downloads)/({PRODUCT})(?:_mask|\.window.*)?\.\w+"
+    rf"results/(?:scenes(?:/[^/]+/[^/]+)?/({PRODUCT})(?:_mask)?\.tif|downloads/({PRODUCT})\.zip)"
 )
+_BUNDLE = re.compile(rf"results/(?:windows|downloads)/({PRODUCT})/\w+\.zip")
 _DATE = re.compile(r"results/([^/]+)/([0-9]{4}-[0-9]{2}-[0-9]{2})/[^/]+")
 
 
@@ -57,7 +61,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         raise TigerbushError(stale)
     arguments = [*targets_of(options, config), *_QUIET, *snakemake_arguments(options)]
     jobs = jobs_of(read_snakemake(["--dry-run", *arguments]))
-    outputs = outputs_of(read_snakemake(["--summary", *arguments]))
+    outputs = outputs_of(read_jobs(read_snakemake(arguments, PLAN)))
     profile = read_profile(options.profile)
     starts = submitted_jobs(jobs, profile) if profile.get("executor", "local") != "local" else 0
     total = estimate(config, sites, jobs, outputs, file_sizes(table), starts=starts)
@@ -74,27 +78,26 @@ def jobs_of(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in _STATS.findall(text) if rule != "total"}
 
 
-def outputs_of(output: str) -> list[Output]:
-    """Return the files of products and dates that `snakemake --summary` lists.
+def outputs_of(jobs: Sequence[Job]) -> list[Output]:
+    """Return what jobs make of products and dates; a window of a site for each job that its product has.
 
-    Raises
-    ------
-    TigerbushError
-        When the output is not the expected table.
+    A window is made if both its product and a date made of it are.
     """
-    lines = [line.split("\t") for line in output.splitlines()]
-    if not (lines and lines[0][0] == "output_file"):
-        raise TigerbushError(f"snakemake --summary printed {output[:200]!r} instead of a table.")
-    header = lines[0]
-    outputs = {}
-    for line in lines[1:]:
-        row = dict(zip(header, line, strict=True))
-        product, date = _PRODUCT.fullmatch(row["output_file"]), _DATE.fullmatch(row["output_file"])
-        if product or date:
-            site, name = (product or date).groups()
-            key = row["rule"], site or "", name
-            outputs[key] = Output(*key, pending="pending" in row["plan"])
-    return list(outputs.values())
+    outputs, of_product = {}, {}
+    for job in jobs:
+        for name in job.outputs:
+            product, date, bundle = (pattern.fullmatch(name) for pattern in (_PRODUCT, _DATE, _BUNDLE))
+            if product or date:
+                site, made = date.groups() if date else ("", product[1] or product[2])
+                outputs[job.rule, site, made] = job.pending
+            elif bundle:
+                of_product.setdefault(bundle[1], {})[job.rule] = job.pending
+    for job in jobs:
+        for site, product in windows_of_date(job):
+            for rule, pending in of_product.get(product, {}).items():
+                key = rule, site, product
+                outputs[key] = outputs.get(key, False) or (pending and job.pending)
+    return [Output(*key, pending=pending) for key, pending in outputs.items()]
 
 
 def file_sizes(table: Path) -> dict[str, list[dict[str, str]]]:

@@ -89,16 +89,20 @@ def read_jobs(lines: str) -> list[Job]:
 
 def wanted_windows(jobs: Iterable[Job]) -> set[str]:
     """Return the windows that dates are made of, and what is fetched for them, as `failed_outputs` names them."""
-    wanted = set()
-    for job in jobs:
-        site = next((match[1] for name in job.outputs if (match := _COMPOSITE.fullmatch(name))), None)
-        products = {match[1] for name in job.inputs if site and (match := _BUNDLE.fullmatch(name))}
-        wanted |= {
-            f"results/{folder}/{product}/{site}"
-            for folder in ("windows", "downloads")
-            for product in products
-        }
-    return wanted
+    return {
+        f"results/{folder}/{product}/{site}"
+        for job in jobs
+        for site, product in windows_of_date(job)
+        for folder in ("windows", "downloads")
+    }
+
+
+def windows_of_date(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield site and product of the windows that a composite is made of; nothing of any other job."""
+    site = next((match[1] for name in job.outputs if (match := _COMPOSITE.fullmatch(name))), None)
+    for name in sorted(job.inputs) if site else ():
+        if match := _BUNDLE.fullmatch(name):
+            yield site, match[1]
 
 
 def is_discovering(jobs: Iterable[Job]) -> bool:
