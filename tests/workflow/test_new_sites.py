@@ -1,12 +1,15 @@
 """A new site, or a changed one, makes its own windows and dates, and nothing of the others."""
 
+import csv
+import hashlib
 import json
 import shutil
+import zipfile
 
 import pytest
 
 from fabricate import name_of
-from runs import DAYS, SITE, SUMMARIES
+from runs import DAYS, SITE, SUMMARIES, count_jobs
 from tigerbush.sites.bundles import read_window
 
 pytestmark = pytest.mark.workflow
@@ -36,7 +39,7 @@ def grown(finished):
 
 
 @pytest.mark.input(
-    "Sites", "a site that is added to a finished run", "its windows, dates and summary are made; of the others nothing is made again"
+    "Changes", "a site that is added to a finished run", "its windows, dates and summary are made; of the others nothing is made again"
 )  # fmt: skip
 def test_a_new_site_leaves_the_others_alone(grown):
     here = grown.folder / "results" / "here"
@@ -112,3 +115,56 @@ def test_forced_windows_are_made_for_all_sites(grown, name):
     grown.snakemake(SUMMARIES, "--forcerun", name)
     assert bundle.stat().st_mtime_ns > before
     assert grown.planned(SUMMARIES) == {}
+
+
+def as_before_bundles(run, product):
+    """Put the window of a product back into the files of its own that it had before there were bundles."""
+    folder = run.folder / "results" / "windows" / product
+    site = run.folder / "results" / "here"
+    fingerprints = site / "fingerprints" / product
+    fingerprints.mkdir(parents=True)
+    (site / "products").mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / "0.zip") as archive:
+        for name, ending in (("image.tif", ".tif"), ("mask.tif", "_mask.tif")):
+            (site / "products" / f"{product}{ending}").write_bytes(archive.read(f"here/{name}"))
+    shutil.rmtree(folder)
+    window = {
+        "site": {
+            "longitude": 14.5593,
+            "latitude": 45.8694,
+            "region_size": 0.0037,
+            "size": 20,
+            "resolution": 10,
+        }
+    }
+    resampled = window | {
+        "mask_options": {"cirrus": True, "snow": False, "buffer": 0}, "max_negative_fraction": 0.05,
+        "versions": {product: run.etags[product]},
+    }  # fmt: skip
+    names = [f"results/here/products/{product}.window{ending}" for ending in (".tif", "_mask.tif")]
+    for rule, parameters, inputs in (("resample_product", resampled, []), ("subset_product", window, names)):
+        digest = hashlib.sha256("\n".join(sorted(inputs)).encode()).hexdigest()[:16]
+        text = json.dumps(parameters | {"inputs": digest}, sort_keys=True, indent=1) + "\n"
+        (fingerprints / f"{rule}.json").write_text(text)
+
+
+def test_windows_of_an_earlier_release_are_taken_over(finished):
+    """But not one of other settings, nor one that is damaged."""
+    with (finished.folder / "results" / "products.tsv").open(newline="") as file:
+        finished.etags = {row["product"]: row["etag"] for row in csv.DictReader(file, delimiter="\t")}
+    kept, other, damaged = (name_of(day) for day in DAYS)
+    before = {name: index(finished, name)["here"] for name in (kept, other, damaged)}
+    for name in before:
+        as_before_bundles(finished, name)
+    site = finished.folder / "results" / "here"
+    record = site / "fingerprints" / other / "resample_product.json"
+    record.write_text(record.read_text().replace('"snow": false', '"snow": true'))
+    image = site / "products" / f"{damaged}.tif"
+    image.write_bytes(image.read_bytes()[:-100])
+    output = finished.snakemake(SUMMARIES)
+    assert "1 window(s) of an earlier release were put into results/windows and results/downloads." in output
+    assert count_jobs(output)["subset_product"] == 2
+    assert {name: index(finished, name)["here"] for name in before} == before
+    left = sorted(path.name for path in (site / "products").iterdir())
+    assert left == sorted(f"{name}{ending}" for name in (other, damaged) for ending in (".tif", "_mask.tif"))
+    assert finished.planned(SUMMARIES) == {}

@@ -38,6 +38,9 @@ def keep_irreproducible_results(original, self):
     if not self.persistence.locked:
         restore_interrupted()
     original(self)
+    if take_over_earlier_windows():
+        plan_again(self)
+        original(self)
     if losses := self.async_run(lost_results()):
         if config["on_gone"] == "stop":
             raise WorkflowError(from_library("runs.gone").loss_sentence(losses))

@@ -51,7 +51,7 @@ def main(
                 last_attempt,
                 source=path,
             )
-            entries[site], files[site] = entry_of(image, made), write_window(folder, site, image, mask)
+            entries[site], files[site] = entry_of(image.tags, made), write_window(folder, site, image, mask)
         update_bundle(out, entries, files)
 
 

@@ -25,7 +25,7 @@ def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[
         with folder_beside(bundle) as folder:
             for site in missing:
                 image, mask = subset_site(*read_window(resampled, site), sites[site][0])
-                entries[site] = entry_of(image, wanted[site])
+                entries[site] = entry_of(image.tags, wanted[site])
                 files[site] = write_window(folder, site, image, mask)
             update_bundle(bundle, entries, files)
         for site in missing:

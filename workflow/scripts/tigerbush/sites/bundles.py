@@ -34,6 +34,7 @@ def write_window(folder: Path, site: str, image: Raster, mask: Raster) -> Mappin
     return files
 
 
-def entry_of(image: Raster, made: str) -> Entry:
-    """Return the record of a window that was made with `made`."""
-    return Entry(made, image.tags[STATUS], image.tags.get(REASON, ""))
+def entry_of(tags: Mapping[str, str], made: str) -> Entry:
+    """Return the record of a window with these tags, of which `made` is the fingerprint."""
+    # GDAL does not store an empty tag
+    return Entry(made, tags[STATUS], tags.get(REASON, ""))
