@@ -14,6 +14,8 @@ from types import MappingProxyType
 import yaml
 
 from fabricate import ROOT, name_of
+from tigerbush.bundle import index_at
+from tigerbush.sites.bundles import read_window
 from warm import VARIABLE, warm_python
 
 # in the middle of the synthetic products: 2 x 2 sub-images of 20 pixels
@@ -98,6 +100,17 @@ class Run:
     def planned(self, *arguments):
         """Return the number of jobs per rule in a dry run."""
         return count_jobs(self.snakemake("--dry-run", *arguments))
+
+    def bundle(self, product, folder="windows"):
+        return self.folder / "results" / folder / product / "0.zip"
+
+    def window(self, product, site="here"):
+        """Return image and mask of the window of a product."""
+        return read_window(self.bundle(product), site)
+
+    def entries(self, product, folder="windows"):
+        """Return what is recorded of each site in a bundle."""
+        return index_at(self.bundle(product, folder))
 
     def summary(self, site="here"):
         return json.loads((self.folder / "results" / site / "results_summary.json").read_text())

@@ -101,9 +101,9 @@ def test_damage_that_no_listing_shows_is_recorded_in_the_storage(azure, store, t
     output = run.run_here(SUMMARIES, *storage, status=1)
     assert f"{name_of('20170210')} cannot be read again" in output, output[-3000:]
     after = modification_times(store, "damaged")
-    record = f"damaged/results/here/products/{name_of('20170210')}.unreadable.json"
+    record = f"damaged/results/windows/{name_of('20170210')}/here.unreadable.json"
     # except for the windows, which the failed job still needs
-    assert {name for name in after.keys() - original.keys() if ".window" not in name} == {record}
+    assert {name for name in after.keys() - original.keys() if "/resampled." not in name} == {record}
     assert {name: after[name] for name in february} == {name: original[name] for name in february}
     # the next run knows about it before its first job
     run.configure(changed | {"on_gone": "keep"})

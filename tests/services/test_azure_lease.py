@@ -185,7 +185,7 @@ def mark_in(store, name):
 def wait_for_result(run, process, seconds=120):
     """Wait until the first result of a job is in the container."""
     end = time.monotonic() + seconds
-    while not any("/products/" in name for name in run.results()):
+    while not any("/windows/" in name for name in run.results()):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end
         time.sleep(0.2)

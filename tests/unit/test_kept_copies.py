@@ -152,7 +152,7 @@ UNREACHED = "RemoteError: s3://b/k: http://127.0.0.1:9 did not respond, or its r
 
 def streamed(bundle, made, last_attempt):
     STREAM(
-        [bundle], product=NAME, source=STORE, files=[ROW], sites={"here": (SITE, made)}, buffer=0, connections=1,
+        [bundle], product=NAME, source=STORE, files=[ROW], sites={"here": (SITE, [made])}, buffer=0, connections=1,
         last_attempt=last_attempt,
     )  # fmt: skip
 

@@ -68,7 +68,9 @@ class Subset:
     def run(self, made="made", **sites):
         """Sites with their windows: the wanted ones, and what was resampled of them."""
         write_bundle(self.resampled, made, **{name: rasters for name, (_, rasters) in sites.items()})
-        SUBSET(self.resampled, [self.bundle], sites={name: (site, made) for name, (site, _) in sites.items()})
+        SUBSET(
+            self.resampled, [self.bundle], sites={name: (site, [made]) for name, (site, _) in sites.items()}
+        )
 
     @property
     def states(self):

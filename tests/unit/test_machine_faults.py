@@ -77,7 +77,7 @@ def resampled(path, folder, *, last_attempt=True, buffer=0):
         path=Path(path),
         fetched=[],
         available={},
-        sites={"here": (SITE, "made")},
+        sites={"here": (SITE, ["made"])},
         options=MaskOptions(cirrus=True, snow=False, buffer=buffer),
         max_negative_fraction=0.05,
         last_attempt=last_attempt,

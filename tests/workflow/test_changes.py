@@ -3,8 +3,8 @@
 import csv
 import json
 import os
+import re
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,7 +12,8 @@ import pytest
 
 from fabricate import name_of, scene_of
 from runs import BASE, SITE, SUMMARIES, keep_days
-from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags, write_raster
+from tigerbush.bundle import index_of
+from tigerbush.raster import LINEAGE, STATUS, read_raster, read_tags
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = pytest.mark.workflow
@@ -70,7 +71,7 @@ def test_a_replaced_product_is_made_again_with_all_that_follows_and_nothing_else
     after = states(finished)
     again = {name for name in before if after[name] != before[name]}
     assert not {name for name in again if "2017-01-16" in name or JANUARY in name}
-    assert f"results/here/products/{FEBRUARY}.tif" in again
+    assert f"results/windows/{FEBRUARY}/0.zip" in again
     assert discover(finished) == ["Products: 0 new, 0 replaced, 0 gone, 3 unchanged."]
     assert "Nothing to be done" in finished.snakemake(SUMMARIES)
 
@@ -124,28 +125,25 @@ def test_results_of_a_site_and_of_dates_that_are_not_wanted_any_more(finished):
     fail_product(finished, "here", JANUARY)
     passed_over = (
         "2 result(s) that this configuration does not want, passed over:\n"
-        f"  results/here/products/{JANUARY}.tif\n  results/there/products/{JANUARY}.tif\n"
+        f"  results/windows/{JANUARY}/here\n  results/windows/{JANUARY}/there\n"
     )
     assert finished.retry() == passed_over + "No product of results/products.tsv failed.\n"
     fail_product(finished, "here", FEBRUARY)
     output = finished.retry()
-    assert (
-        f"{passed_over}1 placeholder(s) of failed products:\n  results/here/products/{FEBRUARY}.tif\n"
-        in output
-    )
-    image = finished.folder / "results" / "here" / "products" / f"{FEBRUARY}.tif"
-    assert read_tags(image)[STATUS] == "ok"
-    for site in ("here", "there"):
-        left = finished.folder / "results" / site / "products" / f"{JANUARY}.tif"
-        assert read_tags(left)[STATUS] == "failed"
+    assert f"{passed_over}1 placeholder(s) of failed products:\n  results/windows/{FEBRUARY}/here\n" in output
+    assert finished.window(FEBRUARY)[0].tags[STATUS] == "ok"
+    assert {site: entry.status for site, entry in finished.entries(JANUARY).items()} == {
+        "here": "failed", "there": "failed"
+    }  # fmt: skip
 
 
 def fail_product(run, site, product):
-    """Turn the result of a product into a placeholder, with the time it had."""
-    path = run.folder / "results" / site / "products" / f"{product}.tif"
+    """Have the window of a product be a placeholder by its index, with the time that this had."""
+    path = index_of(run.bundle(product))
     time = path.stat().st_mtime_ns
-    image = read_raster(path)
-    write_raster(path, replace(image, tags=image.tags | {STATUS: "failed"}))
+    entries = json.loads(path.read_text())
+    entries[site] |= {"status": "failed", "reason": "it is gone."}
+    path.write_text(json.dumps(entries))
     os.utime(path, ns=(time, time))
 
 
@@ -243,7 +241,7 @@ def test_a_product_that_is_gone_and_comes_back(finished):
     """Its row and its results stay; when it is back, it is made again only if it is another one."""
     path = finished.folder / "products" / f"{FEBRUARY}.SAFE"
     path.rename(finished.folder / path.name)
-    gone = f"gone: {FEBRUARY} (no longer at products/{FEBRUARY}.SAFE; kept: results/here/products/{FEBRUARY}.tif)"
+    gone = f"gone: {FEBRUARY} (no longer at products/{FEBRUARY}.SAFE; kept: results/windows/{FEBRUARY}/here)"
     assert discover(finished) == [gone, "Products: 0 new, 0 replaced, 1 gone, 2 unchanged."]
     assert rows_of(finished)[FEBRUARY]["gone"] == datetime.now(UTC).date().isoformat()
     assert discover(finished) == ["Products: 0 new, 0 replaced, 0 gone, 3 unchanged."]
@@ -375,10 +373,8 @@ def forget_versions(run):
     files = results / "files.tsv"
     lines = [line.rpartition("\t")[0] for line in files.read_text().splitlines()[1:]]
     files.write_text("\n".join([files.read_text().splitlines()[0], *(f"{line}\t" for line in lines)]) + "\n")
-    for path in results.glob("*/fingerprints/*/resample_product.json"):
-        content = json.loads(path.read_text())
-        content.pop("versions", None)
-        path.write_text(json.dumps(content, sort_keys=True, indent=1) + "\n")
+    for path in results.glob("windows/*/0.json"):
+        path.write_text(re.sub(r'("made": "[0-9a-f]+) [^"]+"', r'\1"', path.read_text()))
 
 
 def test_copies_and_scenes_of_a_replaced_product_are_made_again(run):

@@ -145,15 +145,15 @@ def test_a_run_with_a_failed_product_ends_with_our_sentence(run):
 )  # fmt: skip
 def test_a_run_with_failed_jobs_ends_with_the_first_of_them(run):
     """More bad than good: both dates fail, and nothing after them can run."""
-    masks = [f"results/here/products/{name_of(day)}_mask.tif" for day in ("20170120", "20170210")]
-    run.snakemake(*masks)
-    for mask in masks:
-        (run.folder / mask).write_bytes(b"no image")
+    bundles = [f"results/windows/{name_of(day)}/0.zip" for day in ("20170120", "20170210")]
+    run.snakemake(*bundles)
+    for bundle in bundles:
+        (run.folder / bundle).write_bytes(b"no image")
     sentence = last_line(run.snakemake(SUMMARIES, "--cores", "1", status=1))
     first = next(day for day in ("2017-01-16", "2017-02-15") if f"date {day}" in sentence)
     assert sentence.startswith(f"2 jobs failed, the first is composite_date (site here, date {first}): ")
     assert sentence.endswith(f" Its log is logs/composite_date/here/{first}.log. {ADVICE}")
-    assert "_mask.tif" in sentence
+    assert "0.zip" in sentence
 
 
 def test_a_run_that_is_refused_ends_with_our_sentence(run):

@@ -10,7 +10,7 @@ from test_kept import contents, move_away
 
 from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SITE, Run, count_jobs
-from tigerbush.placeholder import record_path
+from tigerbush.placeholder import window_record
 from tigerbush.sentinel2.writer import write_product
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("kept")]
@@ -34,7 +34,7 @@ KINDS = [
     # of what copies are made for cannot be told: both targets are made
     (f"downloads/{PRODUCT}.zip", "changed", {"download_product": 1, **OF_PRODUCT, **SCENE}),
     (f"downloads/{PRODUCT}.zip", "empty", {"download_product": 1, **OF_PRODUCT, **SCENE}),
-    (f"here/products/{PRODUCT}.tif", "cut", OF_PRODUCT),
+    (f"windows/{PRODUCT}/0.zip", "cut", OF_PRODUCT),
     (f"here/fingerprints/{FEBRUARY}/render_date.json", "empty", {"render_date": 1, **MEASURES}),
     (f"here/{FEBRUARY}/centrality.json", "cut", {"compute_centrality": 1, **SUMMARY}),
     (f"here/{FEBRUARY}/composite.tif", "cut", DATE),
@@ -125,7 +125,8 @@ def test_what_no_configuration_makes_is_left_over(whole):
     whole.configure(
         whole.config | {"source": source, "scene": {"bands": ["B4"], "resolution": 60, "limit": 1}}
     )
-    names = [f"downloads/{PRODUCT}.zip", f"here/{JANUARY}/rgb.png", f"here/products/{PRODUCT}_mask.tif"]
+    names = [f"downloads/{PRODUCT}.zip", f"here/{JANUARY}/rgb.png", "here/2016-12-16/lost.tif"]
+    (whole.folder / "results/here/2016-12-16").mkdir()
     names += [f"scenes/{PRODUCT}.tif", "here/analysis/figures/map.png"]
     for name in names:
         (whole.folder / "results" / name).write_bytes(b"")
@@ -200,9 +201,8 @@ def test_damage_of_a_product_that_is_gone(whole):
 def test_records_of_a_retry_that_was_killed(finished):
     """The next one gives them their names back."""
     bring_back = move_away(finished, DAYS[0])
-    image = finished.folder / "results" / "here" / "products" / f"{name_of(DAYS[0])}.tif"
-    record = record_path(image)
-    record.write_text(json.dumps({"product": image.stem, "reason": "it is gone."}))
+    record = window_record(finished.bundle(name_of(DAYS[0])), "here")
+    record.write_text(json.dumps({"product": name_of(DAYS[0]), "reason": "it is gone."}))
     record.rename(record.with_name(f".{record.name}.aside"))
     assert "1 kept result(s) of products that could not be read again:" in finished.retry("--dry-run")
     assert record.exists() and not list(record.parent.glob(".*"))
@@ -216,8 +216,8 @@ def test_records_of_a_retry_that_was_killed(finished):
 def test_a_dry_run_of_retry_changes_nothing(finished):
     """The product of January is gone; its result was kept."""
     bring_back = move_away(finished, DAYS[0])
-    image = finished.folder / "results" / "here" / "products" / f"{name_of(DAYS[0])}.tif"
-    record_path(image).write_text(json.dumps({"product": image.stem, "reason": "it is gone."}))
+    record = window_record(finished.bundle(name_of(DAYS[0])), "here")
+    record.write_text(json.dumps({"product": name_of(DAYS[0]), "reason": "it is gone."}))
     before = contents(finished)
     output = finished.retry("--dry-run")
     assert "1 kept result(s) of products that could not be read again:" in output
@@ -225,7 +225,7 @@ def test_a_dry_run_of_retry_changes_nothing(finished):
     assert contents(finished) == before
     bring_back()
     finished.retry()
-    assert not record_path(image).exists()
+    assert not record.exists()
 
 
 @pytest.mark.input(

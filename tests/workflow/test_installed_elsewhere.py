@@ -73,7 +73,7 @@ def test_jobs_import_the_library_of_their_checkout(elsewhere):
 
 
 def test_the_sample_is_simulated_by_the_library_of_its_checkout(elsewhere):
-    target = "results/niger/products/S2A_MSIL1C_20200103T102021_N0300_R065_T31PDQ_20200103T120000.tif"
+    target = "results/windows/S2A_MSIL1C_20200103T102021_N0300_R065_T31PDQ_20200103T120000/0.zip"
     elsewhere.start(
         target,
         "--directory",

@@ -238,7 +238,7 @@ def test_damage_that_no_listing_tells(finished):
     output = finished.snakemake(SUMMARIES, status=1)
     assert f"{name_of('20170210')} cannot be read again" in output
     # of the step whose output is temporary only the fingerprint is left
-    own = f"results/here/fingerprints/{name_of('20170210')}/resample_product.json"
+    own = f"results/fingerprints/{name_of('20170210')}/resample_product.json"
     february.pop(own)
     assert {name: it for name, it in contents(finished).items() if name in february} == february
     status = json.loads(finished.tigerbush("status", "--json", "--configfile", "config.yaml", status=1))
@@ -289,14 +289,14 @@ def test_attempts_are_counted_by_the_process_that_submits(finished, mode, restar
         "--config",
         "on_gone=keep",
         "--",
-        f"results/here/products/{name_of('20170110')}.window.tif",
+        f"results/windows/{name_of('20170110')}/resampled.zip",
         status=1,
     )
     assert output.count("Trying to restart job") == restarts, output
 
 
 def test_a_job_that_fails_leaves_what_an_earlier_run_made(finished):
-    window = finished.folder / "results" / "here" / "products" / f"{name_of('20170110')}.tif"
+    window = finished.bundle(name_of("20170110"))
     whole = window.read_bytes()
     time.sleep(0.01)
     window.write_bytes(b"damaged")

@@ -104,8 +104,8 @@ def test_as_a_module_with_a_prefix(run):
     shutil.rmtree(run.folder / "products" / f"{name_of(DAYS[2])}.SAFE")
     words = ("veg/results/products.tsv", "--forcerun", "vegetation_discover_products")
     output = run.snakemake(*words, **module)
-    kept = [results / "here" / "products", results / "scenes"]
-    files = ", ".join(f"{(place / name_of(DAYS[2])).relative_to(run.folder)}.tif" for place in kept)
+    kept = [results / "windows" / name_of(DAYS[2]) / "here", results / "scenes" / f"{name_of(DAYS[2])}.tif"]
+    files = ", ".join(str(path.relative_to(run.folder)) for path in kept)
     assert (
         f"gone: {name_of(DAYS[2])} (no longer at products/{name_of(DAYS[2])}.SAFE; kept: {files})" in output
     )

@@ -13,7 +13,6 @@ import pytest
 
 from fabricate import name_of, scene_of
 from runs import BASE, DAYS, SUMMARIES, Run
-from tigerbush.raster import read_raster
 from tigerbush.sentinel2.writer import write_product
 from tigerbush.sources.tree import find_products
 
@@ -58,10 +57,9 @@ def test_products_in_any_packing_give_the_same_windows(finished, tmp_path):
     run.variables = {"HOME": str(home)}
     output = run.snakemake(SUMMARIES)
     assert f"unpack it by: tar -xf {products / name_of('20170118')}.tgz -C {products}" in output
-    for path in (finished.folder / "results/here/products").glob("*.tif"):
-        np.testing.assert_array_equal(
-            read_raster(run.folder / "results/here/products" / path.name).data, read_raster(path).data
-        )
+    for product in map(name_of, DAYS):
+        for mine, theirs in zip(run.window(product), finished.window(product), strict=True):
+            np.testing.assert_array_equal(mine.data, theirs.data)
     assert run.summary()["COPERNICUS/S2"] == finished.summary()["COPERNICUS/S2"]
     missing = [row for row in rows_of(run.folder / "results/here/missing.tsv") if row["product"]]
     assert [(row["date"], row["product"], row["reason"]) for row in missing] == [
@@ -145,8 +143,8 @@ def test_damaged_results_are_named_and_made_again(finished):
     results = finished.folder / "results"
     numbers = finished.summary()["COPERNICUS/S2"]
     cut, empty = results / "here/2017-01-16/composite.tif", results / "here/2017-02-15/centrality.json"
-    mask = next((results / "here/products").glob(f"*_{DAYS[0]}T*_mask.tif"))
-    for path, length in ((cut, cut.stat().st_size // 2), (empty, 0), (mask, 200)):
+    bundle = finished.bundle(name_of(DAYS[0]))
+    for path, length in ((cut, cut.stat().st_size // 2), (empty, 0), (bundle, 200)):
         times = path.stat()
         path.write_bytes(path.read_bytes()[:length])
         # later than nothing, as after a fault of the disk
@@ -158,7 +156,7 @@ def test_damaged_results_are_named_and_made_again(finished):
     lines = re.findall(r"^failed  results +(results/\S+): .+; (.+)$", output, re.MULTILINE)
     again = "./tigerbush retry makes it again"
     assert dict(lines) == {
-        **{str(path.relative_to(finished.folder)): again for path in (cut, empty, mask)},
+        **{str(path.relative_to(finished.folder)): again for path in (cut, empty, bundle)},
         "results/here/2016-01-16/ndvi.json": "this configuration does not make it: it is of another one, or left over",
     }
     output = finished.retry()

@@ -32,10 +32,7 @@ def test_from_products_to_the_summary(run):
     assert summary["metadata"]["config_filename"] == "config.yaml"
     composite = read_raster(run.folder / "results" / "here" / "2017-01-16" / "composite.tif")
     assert (composite.band("n_obs") == 2).all()
-    pair = [
-        read_raster(run.folder / "results" / "here" / "products" / f"{name_of(day)}.tif")
-        for day in ("20170110", "20170120")
-    ]
+    pair = [run.window(name_of(day))[0] for day in ("20170110", "20170120")]
     mean = np.float32((pair[0].data.astype(float) + pair[1].data) / 2 * 1e-4)
     np.testing.assert_array_equal(composite.data[:4], mean)
     date = run.folder / "results" / "here" / "2017-02-15"
@@ -43,7 +40,8 @@ def test_from_products_to_the_summary(run):
         "composite.tif", "lost.tif", "ndvi.tif", "rgb.png", "ndvi.png", "bwndvi.png", "ndvi.json", "centrality.json",
         "summary.json",
     }  # fmt: skip
-    assert not list(run.folder.glob("results/here/products/*window*"))
+    windows = run.folder / "results" / "windows" / name_of("20170110")
+    assert sorted(path.name for path in windows.iterdir()) == ["0.json", "0.zip"]
     assert "100%" in output
     # nothing is left to be done, and a dry run says so
     assert "Nothing to be done" in run.snakemake()

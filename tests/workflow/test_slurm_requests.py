@@ -56,7 +56,7 @@ def test_full_groups_fit_a_node_of_8_gb_and_a_partition_of_an_hour(tmp_path):
     assert f"2 job(s) failed in SLURM: {REFUSAL}" in run.printed
     printed = run.tigerbush("status", "--configfile", "config.yaml", status=1)
     assert f"2 job(s) failed in SLURM: {REFUSAL}" in printed
-    run.snakemake(*(f"results/here/products/{name_of(day)}.tif" for day in DAYS))
+    run.snakemake(*(f"results/windows/{name_of(day)}/0.zip" for day in DAYS))
     assert run.submitted() == [(4000, 35, 4), (6000, 40, 4)]
 
 

@@ -36,10 +36,10 @@ def test_before_and_after_a_run(run):
 
 def test_a_hard_failure_blocks_its_date_only(run):
     """No disk space, a missing library: failures that no placeholder covers."""
-    mask = f"results/here/products/{name_of('20170210')}_mask.tif"
+    bundle = f"results/windows/{name_of('20170210')}/0.zip"
     run.tigerbush("discover", "--configfile", "config.yaml")
-    run.snakemake(mask)
-    broken = run.folder / mask
+    run.snakemake(bundle)
+    broken = run.folder / bundle
     broken.write_bytes(b"no image")
     run.snakemake(status=1)
     state = status(run, 1)
@@ -63,7 +63,7 @@ def test_a_run_in_progress_and_one_that_was_killed(run):
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
-        while not list(run.folder.glob("results/here/products/*_mask.tif")):
+        while not list(run.folder.glob("results/windows/*/0.json")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
         # paused, so that it does not end while status reads its state

@@ -29,7 +29,7 @@ def held(run, *targets):
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        wait_until(lambda: list(run.folder.glob("results/here/products/*")), process, run)
+        wait_until(lambda: list(run.folder.glob("results/windows/*/*")), process, run)
         os.killpg(process.pid, signal.SIGSTOP)
         yield process
     finally:

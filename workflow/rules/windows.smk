@@ -81,13 +81,14 @@ def stored_indexes(wildcards, input):
 
 
 def made_of_windows(folder, product):
-    """Return the sites that need a product, each with the fingerprint of what its window is made of."""
+    """Return the sites that need a product, each with the fingerprints that its window may have."""
     sites = sites_of_products(*_path_and_time(products_path())).get(product, ())
     if folder == "downloads":
-        version = WINDOWS.digest(files_table().get(product, []))
+        version, first = WINDOWS.digest(files_table().get(product, [])), None
     else:
-        version = products_table()[product].get("etag")
-    return {site: WINDOWS.with_version(site_fingerprint(folder, site), version) for site in sites}
+        row = products_table()[product]
+        version, first = row.get("etag"), FINGERPRINTS.first_version(row)
+    return {site: WINDOWS.with_version(site_fingerprint(folder, site), version, first) for site in sites}
 
 
 @lru_cache(maxsize=None)

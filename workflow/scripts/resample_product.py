@@ -25,7 +25,7 @@ def main(
     path: Path,
     fetched: Sequence[Path],
     available: Mapping[str, Entry],
-    sites: Mapping[str, tuple[Site, str]],
+    sites: Mapping[str, tuple[Site, Sequence[str]]],
     options: MaskOptions,
     max_negative_fraction: float | None,
     last_attempt: bool,
@@ -51,7 +51,10 @@ def main(
                 last_attempt,
                 source=path,
             )
-            entries[site], files[site] = entry_of(image.tags, made), write_window(folder, site, image, mask)
+            entries[site], files[site] = (
+                entry_of(image.tags, made[0]),
+                write_window(folder, site, image, mask),
+            )
         update_bundle(out, entries, files)
 
 

@@ -26,7 +26,7 @@ def main(
     product: str,
     source: dict,
     files: list[dict],
-    sites: Mapping[str, tuple[Site, str]],
+    sites: Mapping[str, tuple[Site, Sequence[str]]],
     buffer: int,
     connections: int,
     last_attempt: bool,
@@ -37,7 +37,7 @@ def main(
         for site in outdated(index_at(bundle), {site: sites[site][1] for site in names}):
             place, made = sites[site]
             # a later attempt finds what an earlier one has fetched
-            target = bundle.parent / f".{site}-{made}" / f"{product}.zip"
+            target = bundle.parent / f".{site}-{made[0]}" / f"{product}.zip"
             if not is_finished(target):
                 placeholder_on_failure(
                     lambda target=target, place=place: stream_product(
@@ -49,7 +49,7 @@ def main(
             reason = failure_in(target)
             if reason is not None:
                 raise_if_window_finished(bundle, site, reason)
-            entries[site] = Entry(made, "ok" if reason is None else "failed", reason or "")
+            entries[site] = Entry(made[0], "ok" if reason is None else "failed", reason or "")
             fetched[site] = {target.name: target}
         update_bundle(bundle, entries, fetched)
         for site in entries:

@@ -13,7 +13,9 @@ from tigerbush.sites.bundles import entry_of, read_window, write_window
 from tigerbush.sites.product import subset_site
 
 
-def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[Site, str]]) -> None:
+def main(
+    resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[Site, Sequence[str]]]
+) -> None:
     available = index_at(resampled)
     refuse_placeholders(resampled, bundles, available, sites)
     for bundle, names in zip(bundles, by_part(sites, len(bundles)), strict=True):
@@ -25,7 +27,7 @@ def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[
         with folder_beside(bundle) as folder:
             for site in missing:
                 image, mask = subset_site(*read_window(resampled, site), sites[site][0])
-                entries[site] = entry_of(image.tags, wanted[site])
+                entries[site] = entry_of(image.tags, wanted[site][0])
                 files[site] = write_window(folder, site, image, mask)
             update_bundle(bundle, entries, files)
         for site in missing:
@@ -33,7 +35,10 @@ def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[
 
 
 def refuse_placeholders(
-    resampled: Path, bundles: Sequence[Path], available: Mapping, sites: Mapping[str, tuple[Site, str]]
+    resampled: Path,
+    bundles: Sequence[Path],
+    available: Mapping,
+    sites: Mapping[str, tuple[Site, Sequence[str]]],
 ) -> None:
     """Refuse to replace finished windows by placeholders; all of them are recorded."""
     kept = []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 
@@ -18,22 +18,32 @@ def digest(parameters: object) -> str:
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def with_version(fingerprint: str, version: str | None) -> str:
-    """Return the fingerprint of a window of a version of a product, as far as that is known."""
-    return f"{fingerprint} {version}" if version else fingerprint
+def with_version(fingerprint: str, version: str | None, first: str | None) -> tuple[str, ...]:
+    """Return the fingerprints that a window of a product may have, that of a new one first.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of a window, whatever the product.
+    version, first : str or None
+        Of the product today, and the one that was recorded first: windows without a record were made of it.
+    """
+    if not version:
+        return (fingerprint,)
+    return (f"{fingerprint} {version}", fingerprint)[: 2 if version == first else 1]
 
 
-def outdated(index: Mapping[str, Made], wanted: Mapping[str, str]) -> list[str]:
+def outdated(index: Mapping[str, Made], wanted: Mapping[str, Collection[str]]) -> list[str]:
     """Return the sites whose windows are missing or were made of something else.
 
     Parameters
     ----------
     index : mapping of site to Made
         What there is.
-    wanted : mapping of site to str
-        The fingerprint that each window has to have.
+    wanted : mapping of site to collection of str
+        The fingerprints that each window may have.
     """
-    return [site for site, made in wanted.items() if site not in index or index[site].made != made]
+    return [site for site, made in wanted.items() if site not in index or index[site].made not in made]
 
 
 def part_of(site: str, parts: int) -> int:
