@@ -179,7 +179,9 @@ def read_raster(path: Path) -> Raster:
                 tags=source.tags(),
             )
     except GDAL_ERRORS as error:
-        raise TigerbushError(f"{path} cannot be read ({error}); delete it and run again.") from error
+        # of a file in a zip, this names the zip first
+        name = str(path).removeprefix("/vsizip/")
+        raise TigerbushError(f"{name} cannot be read ({error}); delete it and run again.") from error
 
 
 def read_tags(path: Path) -> Mapping[str, str]:
