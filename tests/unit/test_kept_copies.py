@@ -22,6 +22,7 @@ from tigerbush.placeholder import (
     write_placeholder_zip,
 )
 from tigerbush.planning.tables import COLUMNS, FILE_COLUMNS, table_row, write_table
+from tigerbush.planning.windows import Made
 from tigerbush.raster import STATUS, write_raster
 from tigerbush.readers import list_files
 from tigerbush.scenes.scene import scene_placeholder
@@ -152,7 +153,7 @@ UNREACHED = "RemoteError: s3://b/k: http://127.0.0.1:9 did not respond, or its r
 
 def streamed(bundle, made, last_attempt):
     STREAM(
-        [bundle], product=NAME, source=STORE, files=[ROW], sites={"here": (SITE, [made])}, buffer=0, connections=1,
+        [bundle], product=NAME, source=STORE, files=[ROW], sites={"here": (SITE, Made(made))}, buffer=0, connections=1,
         last_attempt=last_attempt,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from tigerbush.bundle import index_at, index_of
 from tigerbush.errors import KeptError, MachineError
 from tigerbush.files import write_json
 from tigerbush.placeholder import raise_if_window_finished
+from tigerbush.planning.windows import Made
 from tigerbush.raster import LINEAGE, PRODUCT, REASON, STATUS, read_raster, read_tags
 from tigerbush.scenes.engines import make_scene
 from tigerbush.scenes.ranks import KEPT, process_products, tasks_of, unfinished_products
@@ -69,7 +70,9 @@ class Subset:
         """Sites with their windows: the wanted ones, and what was resampled of them."""
         write_bundle(self.resampled, made, **{name: rasters for name, (_, rasters) in sites.items()})
         SUBSET(
-            self.resampled, [self.bundle], sites={name: (site, [made]) for name, (site, _) in sites.items()}
+            self.resampled,
+            [self.bundle],
+            sites={name: (site, Made(made)) for name, (site, _) in sites.items()},
         )
 
     @property

@@ -14,6 +14,7 @@ from fabricate import ROOT, name_of, scene_of
 from tigerbush.errors import EngineError, MachineError, WriteError
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
+from tigerbush.planning.windows import Made
 from tigerbush.raster import REASON, STATUS
 from tigerbush.scenes.scene import SceneOptions
 from tigerbush.scenes.snap import Limits, write_snap_scene
@@ -77,7 +78,7 @@ def resampled(path, folder, *, last_attempt=True, buffer=0):
         path=Path(path),
         fetched=[],
         available={},
-        sites={"here": (SITE, ["made"])},
+        sites={"here": (SITE, Made("made"))},
         options=MaskOptions(cirrus=True, snow=False, buffer=buffer),
         max_negative_fraction=0.05,
         last_attempt=last_attempt,

@@ -4,28 +4,35 @@ from types import SimpleNamespace
 
 import pytest
 
-from tigerbush.planning.windows import by_part, digest, outdated, part_of, with_version
+from tigerbush.planning.windows import Made, by_part, digest, outdated, part_of
 
 
 def test_windows_that_are_missing_or_of_something_else():
-    index = {
-        name: SimpleNamespace(made=made)
-        for name, made in (("a", "1"), ("b", ""), ("c", "2"), ("d", "1 v"), ("x", "9"))
-    }
-    wanted = {"a": ["1"], "b": ["1"], "c": ["1"], "d": ["1 w", "1"], "e": ["1"]}
-    assert outdated(index, wanted) == ["b", "c", "d", "e"]
-    assert outdated(index, {"d": ["1 v", "1"], "a": ["1 v", "1"]}) == []
+    recorded = {"a": "1", "b": "", "c": "2", "d": "1 v", "x": "9"}
+    index = {name: SimpleNamespace(made=made) for name, made in recorded.items()}
+    wanted = dict.fromkeys("abce", Made("1")) | {"d": Made("1", "w", "w")}
+    assert outdated(index, wanted) == ["b", "c", "e", "d"]
+    assert outdated(index, {"d": Made("1", "v", "u"), "a": Made("1")}) == []
     assert outdated({}, {}) == []
 
 
 @pytest.mark.parametrize(
-    ("version", "first", "made"),
+    ("version", "first", "text", "current"),
     [
-        (None, None, ("f",)), ("", None, ("f",)), ("v", None, ("f v",)), ("v", "v", ("f v", "f")), ("w", "v", ("f w",)),
+        # without a known version, that of a window is of no matter
+        (None, None, "f", ["f", "f v", "f w"]),
+        ("", None, "f", ["f", "f v", "f w"]),
+        ("v", None, "f v", ["f v"]),
+        # a window without a record was made of the first one
+        ("v", "v", "f v", ["f", "f v"]),
+        ("w", "v", "f w", ["f w"]),
     ],
-)  # fmt: skip
-def test_a_window_without_a_version_is_of_the_first_one(version, first, made):
-    assert with_version("f", version, first) == made
+)
+def test_what_a_window_is_made_of(version, first, text, current):
+    made = Made("f", version, first)
+    assert made.text == text
+    recorded = ["", "f", "g", "f v", "f w", "g v", "f v w"]
+    assert [each for each in recorded if made.is_that_of(each)] == current
 
 
 def test_a_site_stays_in_its_part_whatever_others_there_are():

@@ -280,7 +280,8 @@ def test_a_source_that_is_not_mounted_is_no_products_fault(finished):
 @pytest.mark.parametrize(("mode", "restarts"), [("default", 2), ("remote", 0)])
 def test_attempts_are_counted_by_the_process_that_submits(finished, mode, restarts):
     """A job on a cluster does not try its rule again by itself: that would be the same memory and time again."""
-    shutil.rmtree(finished.folder / "products")
+    for folder in ("products", "results/windows"):
+        shutil.rmtree(finished.folder / folder)
     (finished.folder / "products").touch()
     output = finished.snakemake(
         "--mode",
@@ -300,6 +301,7 @@ def test_a_job_that_fails_leaves_what_an_earlier_run_made(finished):
     whole = window.read_bytes()
     time.sleep(0.01)
     window.write_bytes(b"damaged")
+    changed(finished, {"composite": {"mask": "required"}})
     before = contents(finished, f"results/here/{JANUARY}/*")
     finished.snakemake(SUMMARIES, status=1)
     assert contents(finished, f"results/here/{JANUARY}/*") == before

@@ -88,7 +88,8 @@ def test_the_scheduler_runs_no_more_often_than_jobs_finish(run):
     keep_days(run, "20170110", "20170120")
     output = run.snakemake(SUMMARIES, "--verbose")
     assert output.count("Resources before job selection") <= output.count("Finished jobid")
-    shutil.rmtree(run.folder / "results" / "here")
+    for folder in ("here", "windows"):
+        shutil.rmtree(run.folder / "results" / folder)
     composite = "results/here/2017-01-16/composite.tif"
     assert "Job rate limit reached" in run.snakemake(composite, "--max-jobs-per-timespan", "1/2s")
 
@@ -165,7 +166,7 @@ def test_failures_do_not_stop_the_rest_and_are_reported_at_the_end(run):
     assert all("the file of band B4 is missing" in reason for reason in metadata["failed_products"].values())
     assert metadata["missing"]["2017-02-15"] == "no product left: 1 failed, 0 left out"
     assert len(run.summary()["COPERNICUS/S2"]["time-series-data"]["2017-01-16"]) == 4
-    placeholder = read_raster(run.folder / "results" / "here" / "products" / f"{name_of('20170210')}.tif")
+    placeholder, _ = run.window(name_of("20170210"))
     assert placeholder.tags[STATUS] == "failed"
     assert not placeholder.data.any()
     # only the check of products is left to run

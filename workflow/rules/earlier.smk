@@ -27,7 +27,7 @@ def take_over_earlier_windows():
             lambda window, folder=folder: Path(
                 with_prefix(bundles_in(folder, window.product)[WINDOWS.part_of(window.site, PARTS)])
             ),
-            lambda window, folder=folder: made_of_windows(folder, window.product)[window.site][0],
+            lambda window, folder=folder: made_of_windows(folder, window.product)[window.site].text,
         )
     if number:
         logger.info(f"{number} window(s) of an earlier release were put into results/windows and results/downloads.")

@@ -68,7 +68,8 @@ def wanted_sites(folder):
     With the argument `input` Snakemake does not compare them: `changed_windows` does, for each site.
     """
     return lambda wildcards, input: {
-        site: (window_of(site), made) for site, made in made_of_windows(folder, wildcards.product).items()
+        site: (window_of(site), list(vars(made).values()))
+        for site, made in made_of_windows(folder, wildcards.product).items()
     }
 
 
@@ -81,14 +82,14 @@ def stored_indexes(wildcards, input):
 
 
 def made_of_windows(folder, product):
-    """Return the sites that need a product, each with the fingerprints that its window may have."""
+    """Return the sites that need a product, each with what its window is made of."""
     sites = sites_of_products(*_path_and_time(products_path())).get(product, ())
     if folder == "downloads":
         version, first = WINDOWS.digest(files_table().get(product, [])), None
     else:
         row = products_table()[product]
         version, first = row.get("etag"), FINGERPRINTS.first_version(row)
-    return {site: WINDOWS.with_version(site_fingerprint(folder, site), version, first) for site in sites}
+    return {site: WINDOWS.Made(site_fingerprint(folder, site), version, first) for site in sites}
 
 
 @lru_cache(maxsize=None)
@@ -150,14 +151,23 @@ async def plan_windows(dag, jobs):
     for product, of_product in by_product.items():
         all_again = any(is_forced(dag, job) or is_changed(dag, job) for job in of_product.values())
         for rule, folder in ((STREAM_PRODUCT, "downloads"), (SUBSET_PRODUCT, "windows")):
-            if job := of_product.get(rule):
-                sites = set(windows_made(job, folder, all_again)) | made.get(("downloads", product), set())
-                if sites:
-                    made[folder, product] = sites
-                    await mark(dag, job, f"windows of {', '.join(sorted(sites)[:3])}{' and more' * (len(sites) > 3)}")
+            # the windows alone may be the target of a run
+            if job := of_product.get(rule) or (folder == "windows" and of_product.get(RESAMPLE_PRODUCT)):
+                fetched = made.get(("downloads", product), set())
+                made[folder, product] = fetched | set(windows_made(job, folder, all_again))
+                await mark_windows(dag, job, made[folder, product])
+        # what it made for a run that failed is of other sites, or a placeholder
+        if job := of_product.get(RESAMPLE_PRODUCT):
+            await mark_windows(dag, job, made.get(("windows", product), set()))
     for job in jobs:
         if job.rule.name == COMPOSITE_DATE and (reason := changed_windows(made, job)):
             await mark(dag, job, reason)
+
+
+async def mark_windows(dag, job, sites):
+    """Have a job that makes windows of sites run again, if there are any."""
+    if sites:
+        await mark(dag, job, f"windows of {', '.join(sorted(sites)[:3])}{' and more' * (len(sites) > 3)}")
 
 
 async def mark(dag, job, reason):
@@ -245,11 +255,15 @@ def forget_windows(job):
     """Before a job is submitted, have the windows made that this run is to make, although they seem up to date."""
     folder = COPYING_RULES.get(job.rule.name)
     sites = vars(job.dag).get("windows", {}).get((folder, getattr(job.wildcards, "product", None)))
-    for bundle in bundles_in(folder, job.wildcards.product) if sites else ():
+    if not sites:
+        return
+    wanted = made_of_windows(folder, job.wildcards.product)
+    for bundle in bundles_in(folder, job.wildcards.product):
         entries = read_entries(bundle)
-        forgotten = BUNDLE.forget(entries, sites)
-        if forgotten != entries:
-            write_result(with_prefix(str(BUNDLE.index_of(Path(bundle)))), BUNDLE.index_text(forgotten))
+        current = sites & entries.keys() - set(WINDOWS.outdated(entries, wanted))
+        if current:
+            index = with_prefix(str(BUNDLE.index_of(Path(bundle))))
+            write_result(index, BUNDLE.index_text(BUNDLE.forget(entries, current)))
 
 
 @wrap_method(DAG, "bfs")

@@ -9,7 +9,7 @@ from tigerbush.bundle import Entry, folder_beside, index_at, read_index, unpacke
 from tigerbush.job import job_log, results_folder
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
-from tigerbush.planning.windows import outdated, part_of
+from tigerbush.planning.windows import Made, outdated, part_of
 from tigerbush.raster import Raster
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
@@ -25,7 +25,7 @@ def main(
     path: Path,
     fetched: Sequence[Path],
     available: Mapping[str, Entry],
-    sites: Mapping[str, tuple[Site, Sequence[str]]],
+    sites: Mapping[str, tuple[Site, Made]],
     options: MaskOptions,
     max_negative_fraction: float | None,
     last_attempt: bool,
@@ -52,7 +52,7 @@ def main(
                 source=path,
             )
             entries[site], files[site] = (
-                entry_of(image.tags, made[0]),
+                entry_of(image.tags, made.text),
                 write_window(folder, site, image, mask),
             )
         update_bundle(out, entries, files)
@@ -76,7 +76,9 @@ if __name__ == "__main__":
             available=available_windows(
                 Path(snakemake.output.windows), snakemake.params.parts, snakemake.params.indexes
             ),
-            sites={name: (Site(**site), made) for name, (site, made) in snakemake.params.sites.items()},
+            sites={
+                name: (Site(**site), Made(*made)) for name, (site, made) in snakemake.params.sites.items()
+            },
             options=MaskOptions(**snakemake.params.mask_options),
             max_negative_fraction=snakemake.params.max_negative_fraction,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

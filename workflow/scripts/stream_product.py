@@ -14,10 +14,11 @@ from tigerbush.placeholder import (
     window_record,
     write_placeholder_zip,
 )
-from tigerbush.planning.windows import by_part, outdated
+from tigerbush.planning.windows import Made, by_part, outdated
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.download import open_store
+from tigerbush.sources.ranges import RemoteFiles
 
 
 def main(
@@ -26,22 +27,22 @@ def main(
     product: str,
     source: dict,
     files: list[dict],
-    sites: Mapping[str, tuple[Site, Sequence[str]]],
+    sites: Mapping[str, tuple[Site, Made]],
     buffer: int,
     connections: int,
     last_attempt: bool,
 ) -> None:
-    store = open_store(source, connections)
+    remote = RemoteFiles(open_store(source, connections))
     for bundle, names in zip(bundles, by_part(sites, len(bundles)), strict=True):
         entries, fetched = {}, {}
         for site in outdated(index_at(bundle), {site: sites[site][1] for site in names}):
             place, made = sites[site]
             # a later attempt finds what an earlier one has fetched
-            target = bundle.parent / f".{site}-{made[0]}" / f"{product}.zip"
+            target = bundle.parent / f".{site}-{made.fingerprint}" / f"{product}.zip"
             if not is_finished(target):
                 placeholder_on_failure(
                     lambda target=target, place=place: stream_product(
-                        store, product, files, target, site=place, buffer=buffer
+                        remote, product, files, target, site=place, buffer=buffer
                     ),
                     lambda reason, target=target: write_placeholder_zip(target, reason),
                     last_attempt,
@@ -49,7 +50,7 @@ def main(
             reason = failure_in(target)
             if reason is not None:
                 raise_if_window_finished(bundle, site, reason)
-            entries[site] = Entry(made[0], "ok" if reason is None else "failed", reason or "")
+            entries[site] = Entry(made.text, "ok" if reason is None else "failed", reason or "")
             fetched[site] = {target.name: target}
         update_bundle(bundle, entries, fetched)
         for site in entries:
@@ -65,7 +66,9 @@ if __name__ == "__main__":
             # allowed hosts do not change results, so they are not a parameter
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
-            sites={name: (Site(**site), made) for name, (site, made) in snakemake.params.sites.items()},
+            sites={
+                name: (Site(**site), Made(*made)) for name, (site, made) in snakemake.params.sites.items()
+            },
             buffer=snakemake.params.buffer,
             connections=snakemake.resources.connections,
             last_attempt=snakemake.resources.attempt > snakemake.params.retries,

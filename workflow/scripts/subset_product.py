@@ -7,15 +7,13 @@ from tigerbush.bundle import folder_beside, index_at, update_bundle
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.job import job_log
 from tigerbush.placeholder import raise_if_window_finished, window_record
-from tigerbush.planning.windows import by_part, outdated, part_of
+from tigerbush.planning.windows import Made, by_part, outdated, part_of
 from tigerbush.site import Site
 from tigerbush.sites.bundles import entry_of, read_window, write_window
 from tigerbush.sites.product import subset_site
 
 
-def main(
-    resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[Site, Sequence[str]]]
-) -> None:
+def main(resampled: Path, bundles: Sequence[Path], *, sites: Mapping[str, tuple[Site, Made]]) -> None:
     available = index_at(resampled)
     refuse_placeholders(resampled, bundles, available, sites)
     for bundle, names in zip(bundles, by_part(sites, len(bundles)), strict=True):
@@ -27,7 +25,7 @@ def main(
         with folder_beside(bundle) as folder:
             for site in missing:
                 image, mask = subset_site(*read_window(resampled, site), sites[site][0])
-                entries[site] = entry_of(image.tags, wanted[site][0])
+                entries[site] = entry_of(image.tags, wanted[site].text)
                 files[site] = write_window(folder, site, image, mask)
             update_bundle(bundle, entries, files)
         for site in missing:
@@ -38,7 +36,7 @@ def refuse_placeholders(
     resampled: Path,
     bundles: Sequence[Path],
     available: Mapping,
-    sites: Mapping[str, tuple[Site, Sequence[str]]],
+    sites: Mapping[str, tuple[Site, Made]],
 ) -> None:
     """Refuse to replace finished windows by placeholders; all of them are recorded."""
     kept = []
@@ -59,5 +57,7 @@ if __name__ == "__main__":
         main(
             Path(snakemake.input.windows),
             [Path(bundle) for bundle in snakemake.output.bundles],
-            sites={name: (Site(**site), made) for name, (site, made) in snakemake.params.sites.items()},
+            sites={
+                name: (Site(**site), Made(*made)) for name, (site, made) in snakemake.params.sites.items()
+            },
         )

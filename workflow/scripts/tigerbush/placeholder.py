@@ -276,8 +276,8 @@ def failed_outputs(results: Path) -> list[Path]:
 
 
 def is_window(result: Path) -> bool:
-    """Tell whether a result is the window of a site in a bundle."""
-    return result.parent.parent.name in _BUNDLES
+    """Tell whether a result is the window of a site in a bundle, which is no file."""
+    return result.parent.parent.name in _BUNDLES and not result.suffix
 
 
 def windows_of(results: Path, product: str) -> dict[Path, str]:

@@ -3,14 +3,46 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 
-class Made(Protocol):
+class Recorded(Protocol):
     """What records of what a window was made: `tigerbush.bundle.Entry`."""
 
     made: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a window is made of.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the site and the settings.
+    version : str, optional
+        Of the product, as far as it is known.
+    first : str, optional
+        The version that was recorded first: a window without a record was made of it.
+    """
+
+    fingerprint: str
+    version: str | None = None
+    first: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What is recorded."""
+        return f"{self.fingerprint} {self.version}" if self.version else self.fingerprint
+
+    def is_that_of(self, recorded: str) -> bool:
+        """Tell whether a window was made of this, given what was recorded."""
+        fingerprint, _, version = recorded.partition(" ")
+        return fingerprint == self.fingerprint and (
+            not self.version or (version or self.first) == self.version
+        )
 
 
 def digest(parameters: object) -> str:
@@ -18,32 +50,18 @@ def digest(parameters: object) -> str:
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def with_version(fingerprint: str, version: str | None, first: str | None) -> tuple[str, ...]:
-    """Return the fingerprints that a window of a product may have, that of a new one first.
-
-    Parameters
-    ----------
-    fingerprint : str
-        Of a window, whatever the product.
-    version, first : str or None
-        Of the product today, and the one that was recorded first: windows without a record were made of it.
-    """
-    if not version:
-        return (fingerprint,)
-    return (f"{fingerprint} {version}", fingerprint)[: 2 if version == first else 1]
-
-
-def outdated(index: Mapping[str, Made], wanted: Mapping[str, Collection[str]]) -> list[str]:
+def outdated(index: Mapping[str, Recorded], wanted: Mapping[str, Made]) -> list[str]:
     """Return the sites whose windows are missing or were made of something else.
 
     Parameters
     ----------
-    index : mapping of site to Made
+    index : mapping of site to Recorded
         What there is.
-    wanted : mapping of site to collection of str
-        The fingerprints that each window may have.
+    wanted : mapping of site to Made
     """
-    return [site for site, made in wanted.items() if site not in index or index[site].made not in made]
+    return [
+        site for site, made in wanted.items() if site not in index or not made.is_that_of(index[site].made)
+    ]
 
 
 def part_of(site: str, parts: int) -> int:

@@ -30,7 +30,7 @@ from tigerbush.resample import halo
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
 from tigerbush.sites.product import site_window
-from tigerbush.sources.ranges import RemoteFile, checked_name, open_remote
+from tigerbush.sources.ranges import RemoteFiles, checked_name, open_remote
 from tigerbush.sources.store import Store
 
 Row = Mapping[str, str]
@@ -38,7 +38,13 @@ Item = TypeVar("Item")
 
 
 def stream_product(
-    store: Store, product: str, files: Sequence[Row], target: Path, *, site: Site, buffer: int = 0
+    store: Store | RemoteFiles,
+    product: str,
+    files: Sequence[Row],
+    target: Path,
+    *,
+    site: Site,
+    buffer: int = 0,
 ) -> None:
     """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in its layout.
 
@@ -46,7 +52,8 @@ def stream_product(
 
     Parameters
     ----------
-    store : Store
+    store : Store or RemoteFiles
+        The latter for one site after another, so that what they share is fetched once.
     product : str
         Name of the product.
     files : sequence of rows of files.tsv
@@ -63,13 +70,14 @@ def stream_product(
     RemoteError
         When all attempts failed with transient errors.
     """
+    remote = store if isinstance(store, RemoteFiles) else RemoteFiles(store)
     unfinished = _part_folder(target, files, site, buffer)
     sensor = sensor_of(product)
     folder = unfinished / f"{product}{sensor.suffix}"
     rows = {row["name"]: row for row in files}
-    with ThreadPoolExecutor(store.connections) as pool:
+    with ThreadPoolExecutor(remote.store.connections) as pool:
         metadata = [row for row in files if row["role"] == "metadata"]
-        _run_all(pool, lambda row: _fetch_whole(store, row, folder), metadata)
+        _run_all(pool, lambda row: _fetch_whole(remote, row, folder), metadata)
         opened = open_product(folder)
         granule_of = archive_of(product).granule_of
         # an item has no metadata in a granule, and its assets are those of one
@@ -79,7 +87,7 @@ def stream_product(
         _, window = site_window(opened, site, buffer)
         if window is not None:
             parts = _parts_to_fetch(opened, window)
-            _run_all(pool, lambda part: _fetch(store, rows[part[0]], folder, *part[1:], opened.epsg), parts)
+            _run_all(pool, lambda part: _fetch(remote, rows[part[0]], folder, *part[1:], opened.epsg), parts)
     _zip_folder(folder, target)
     shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -117,21 +125,27 @@ def _parts_to_fetch(product: Product, window: Grid) -> list[tuple[str, Grid | No
     return parts
 
 
-def _fetch_whole(store: Store, row: Row, folder: Path) -> None:
+def _fetch_whole(remote: RemoteFiles, row: Row, folder: Path) -> None:
     path = folder / checked_name(row)
     if not path.exists():
-        write_bytes(path, store.read(row["key"], int(row["size"]) or None, row["etag"]))
+        write_bytes(path, remote.content(row))
 
 
-def _fetch(store: Store, row: Row, folder: Path, grid: Grid | None, source: Grid | None, epsg: int) -> None:
+def _fetch(
+    remote: RemoteFiles, row: Row, folder: Path, grid: Grid | None, source: Grid | None, epsg: int
+) -> None:
     """Fetch a window of an image, or a whole file, unless an earlier attempt has."""
     if grid is None:
-        _fetch_whole(store, row, folder)
+        _fetch_whole(remote, row, folder)
         return
     path = (folder / checked_name(row)).with_suffix(".tif")
     if path.exists():
         return
-    data, codestream = _read_window(store, row, grid, source, epsg)
+    try:
+        data, codestream = _read_window(remote, row, grid, source, epsg)
+    except Exception:
+        remote.forget(row)
+        raise
     with atomic_write(path) as temporary:
         _write_window(temporary, data, source, epsg, {CODESTREAM: codestream} if codestream else {})
 
@@ -158,17 +172,14 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid, epsg: i
     RemoteError
         Also when its tiles are damaged: another attempt may return the right bytes.
     """
-    return _read_window(store, row, grid, source, epsg)[0]
+    return _read_window(RemoteFiles(store), row, grid, source, epsg)[0]
 
 
 def _read_window(
-    store: Store, row: Row, grid: Grid, source: Grid, epsg: int
+    remote: RemoteFiles, row: Row, grid: Grid, source: Grid, epsg: int
 ) -> tuple[np.ndarray, str | None]:
     """Return the pixels of a window, and the outcome of checking the packets of its tiles."""
-    label = store.label(row["key"])
-    # 0: the server gave no size when the product was listed
-    size = int(row["size"]) or store.size_of(row["key"])
-    file = RemoteFile(store, row["key"], size, row["etag"])
+    label, file = remote.store.label(row["key"]), remote.open(row)
     name, codestream, contents = PurePosixPath(row["name"]).name, None, None
     if name.endswith(".jp2"):
         check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)

@@ -108,6 +108,35 @@ class RemoteFile:
         return part
 
 
+class RemoteFiles:
+    """The remote files of a product, of which windows of several sites are read one after the other."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._files: dict[str, RemoteFile] = {}
+        self._contents: dict[str, bytes] = {}
+
+    def open(self, row: Mapping[str, str]) -> RemoteFile:
+        """Return a file of a row of files.tsv, with the parts that were fetched before."""
+        key = row["key"]
+        if key not in self._files:
+            # 0: the server gave no size when the product was listed
+            size = int(row["size"]) or self.store.size_of(key)
+            self._files[key] = RemoteFile(self.store, key, size, row["etag"])
+        return self._files[key]
+
+    def forget(self, row: Mapping[str, str]) -> None:
+        """Have a file fetched again, after an error."""
+        self._files.pop(row["key"], None)
+
+    def content(self, row: Mapping[str, str]) -> bytes:
+        """Return the content of a whole file."""
+        key = row["key"]
+        if key not in self._contents:
+            self._contents[key] = self.store.read(key, int(row["size"]) or None, row["etag"])
+        return self._contents[key]
+
+
 class Cursor(io.RawIOBase):
     """A position in a remote file, of which GDAL opens several."""
 
