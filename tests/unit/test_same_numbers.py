@@ -31,8 +31,6 @@ RECORDED = {
     "plot_site": "51ab7e40505ade30",
     "read_weather": "9d2a2385761d96ba",
     "render_date": "68045623ca48dfa8",
-    "report_site": "cd9c22d7b3fc28f1",
-    "report_sites": "deab33a01c79b06c",
     "resample_product": "2bb06ea1b264a7a1",
     "resample_scene": "ae6cfa7783954ab2",
     "resample_scenes": "e37921f8353c1795",

@@ -118,6 +118,15 @@ def test_under_any_dependence_there_is_a_factor(analyses):
     assert signs == [True, None, True, None, False, None]
 
 
+def test_an_analysis_of_an_earlier_release_has_no_interval():
+    analysis = analysis_of("a", 0.01, sign=True)
+    for key in ("p_low", "p_high"):
+        del analysis["early_warning"]["primary"][key]
+    (found,) = compare([analysis], "bh", 0.05)["rows"]
+    assert (found["p"], found["p_low"], found["p_high"]) == (0.01, None, None)
+    assert (found["rejected"], found["uncertain"]) == (True, None)
+
+
 def test_a_falling_rate_has_no_tau():
     analysis = analysis_of("a", 0.01, sign=True)
     analysis["early_warning"]["primary"]["indicator"] = "falling_rate"

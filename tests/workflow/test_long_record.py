@@ -85,19 +85,22 @@ def test_the_sites_are_compared_by_their_only_test(run, analyses):
     comparison = read_json(run.folder / "results" / "analysis" / "sites.json")
     assert (comparison["method"], comparison["q"], comparison["n_tests"]) == ("Benjamini-Yekutieli", 0.05, 1)
     warning = analyses["long"]["early_warning"]
-    groups, p = warning["disagreement"]["ndvi"], warning["primary"]["p"]
+    groups = warning["disagreement"]["ndvi"]
+    p, low, high = (warning["primary"][key] for key in ("p", "p_low", "p_high"))
+    assert 0 < low < p < high <= 1
     same = {"variable": "ndvi", "indicator": "falling_rate"}
     # with a single test, q equals p
     tested = {
-        "site": "long", **same, "n_dates": 51, "tau": None, "p": p, "q": p, "rejected": p <= 0.05,
+        "site": "long", **same, "n_dates": 51, "tau": None, "p": p, "p_low": low, "p_high": high, "q": p,
+        "rejected": p <= 0.05, "uncertain": low <= 0.05 < high,
         "sign": warning["sign"], "why": ", ".join(warning["why"]),
         "sign_among_sites": warning["sign"] is True and p <= 0.05,
         "family_p": warning["family"]["p"], "refused": None, "slowing": ", ".join(groups["slowing"]),
         "opposite": ", ".join(groups["opposite"]), "disagreement": groups["contradictory"],
     }  # fmt: skip
     refused = {
-        "site": "short", **same, "n_dates": 36, "tau": None, "p": None, "q": None, "rejected": None, "sign": None,
-        "why": "too_short", "sign_among_sites": None, "family_p": None,
+        "site": "short", **same, "n_dates": 36, "tau": None, "p": None, "p_low": None, "p_high": None, "q": None,
+        "rejected": None, "uncertain": None, "sign": None, "why": "too_short", "sign_among_sites": None, "family_p": None,
         "refused": analyses["short"]["early_warning"]["refused"], "slowing": "", "opposite": "", "disagreement": False,
     }  # fmt: skip
     assert comparison["rows"] == [tested, refused]

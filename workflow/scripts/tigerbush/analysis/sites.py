@@ -60,10 +60,12 @@ def compare(analyses: Iterable[Mapping], method: str, q: float) -> dict:
 
         adjusted = false_discovery_control([row["p"] for row in tested], method=method)
         for row, own in zip(tested, adjusted.tolist(), strict=True):
-            # q is proportional to p as long as the order of the sites is the same
-            low, high = (own * row[key] / row["p"] for key in ("p_low", "p_high"))
-            row |= {"q": own, "rejected": own <= q, "uncertain": low <= q < high}
-            row["sign_among_sites"] = bool(row["sign"]) and own <= q
+            row |= {"q": own, "rejected": own <= q, "sign_among_sites": bool(row["sign"]) and own <= q}
+            # an analysis of an earlier release has no interval
+            if row["p_low"] is not None:
+                # q is proportional to p as long as the order of the sites is the same
+                low, high = (own * row[key] / row["p"] for key in ("p_low", "p_high"))
+                row["uncertain"] = low <= q < high
     return {"method": METHODS[method], "q": q, "n_tests": len(tested), "rows": rows}
 
 
@@ -79,7 +81,7 @@ def _row(analysis: Mapping) -> dict:
         "indicator": primary["indicator"],
         "n_dates": analysis["completeness"]["with_data"],
         "tau": indicator.get("tau"),
-        **{key: primary[key] for key in ("p", "p_low", "p_high")},
+        **{key: primary.get(key) for key in ("p", "p_low", "p_high")},
         "q": None,
         "rejected": None,
         "uncertain": None,

@@ -244,7 +244,7 @@ def findings_over_sites(comparison: Mapping) -> list[str]:
 
 def _uncertain(tested: Sequence[Mapping]) -> Iterator[str]:
     """Say for how many sites the error of their p decides."""
-    if number := sum(row["uncertain"] for row in tested):
+    if number := sum(bool(row["uncertain"]) for row in tested):
         yield (
             f"Whether the adjusted p-value of {counted(number, 'site')} is small enough depends on the error of the p "
             "itself, which more surrogates would reduce (analysis.surrogates)."
