@@ -149,7 +149,7 @@ OVER_SITES = [
     "## Caveats",
     *listed(CAVEATS_OVER_SITES),
     "## One test for each site",
-    "[sites] The p-value of the primary test, for each site that was tested.",
+    "[sites] The p-values of the primary test, of 100 sites at most: those with the smallest.",
     "table: The pre-specified test at each site; q is the p-value adjusted for the number of tests (Benjamini-Hochberg)",
     "site | measure and test | dates | τ | p | q | sign of slowing down | reasons",
     "Ansongo | NDVI, autocorrelation at lag 1 | 61 | 0.512 | p = 0.001 | 0.0146 | yes | ",

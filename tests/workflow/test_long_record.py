@@ -124,3 +124,18 @@ def test_the_series_are_written_as_rows(run):
         sum(row["statistic"] == "value" and row["variable"] == "ndvi" for row in rows)
         == np.isfinite(table).sum()
     )
+
+
+def test_a_new_site_is_analysed_and_no_other(run, analyses):
+    """The others are compared with it anew."""
+    paths = [run.folder / "results" / name / "analysis" / "analysis.json" for name in PLANTED]
+    run.write_sites(*((name, *SITE[1:]) for name in (*PLANTED, "new")))
+    planned = run.planned("results/analysis/report.html")
+    assert planned == {"summarise_site": 1, "analyse_site": 1, "compare_sites": 1, "report_sites": 1}
+    run.snakemake("results/analysis/report.html")
+    assert [read_json(path) for path in paths] == list(analyses.values())
+    rows = read_json(run.folder / "results" / "analysis" / "sites.json")["rows"]
+    assert [(row["site"], row["why"] == "too_short") for row in rows] == [
+        ("long", False), ("short", True), ("new", True)
+    ]  # fmt: skip
+    run.write_sites(*((name, *SITE[1:]) for name in PLANTED))

@@ -41,22 +41,19 @@ class Significance:
 
 
 def significance(observed: float, surrogates: Array, direction: int) -> Significance:
-    """Return the p of a record among surrogates.
+    """Return the p of a record among surrogates, with its error.
 
     Parameters
     ----------
-    observed : float
-    surrogates : (b,) float64 array
-    direction : int
-        1 for rising, -1 for falling, 0 for either (twice the smaller share).
+    observed, surrogates, direction
+        As of `tigerbush.analysis.surrogates.p_value`.
 
     Returns
     -------
     Significance
-        The share of surrogates as extreme, the record itself counted (`tigerbush.analysis.surrogates.p_value`);
-        where few are and it is small, that of `exponential_tail` if it is less (Knijnenburg et al. 2009,
-        Bioinformatics 25, i161, who fit a generalised Pareto tail: its shape, from so few values, would make the
-        error many times greater).
+        The share of surrogates as extreme, the record itself counted; where few are and it is small, that of
+        `exponential_tail` if it is less (Knijnenburg et al. 2009, Bioinformatics 25, i161, who fit a generalised
+        Pareto tail: its shape, from so few values, would make the error many times greater).
     """
     if not direction:
         up, down = (significance(observed, surrogates, sign) for sign in (1, -1))

@@ -272,7 +272,7 @@ def draw_grid(measures: Mapping, draw: Callable[[Axes, list[date], Mapping], obj
 
 
 def sites_figure(comparison: Mapping) -> Figure:
-    """Draw the p of the primary test for each site that was tested.
+    """Draw the p of the primary test for the sites that were tested.
 
     Parameters
     ----------
