@@ -11,9 +11,11 @@ from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
 from tigerbush.planning.windows import Made, outdated, part_of
 from tigerbush.raster import Raster
+from tigerbush.readers import Product
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
 from tigerbush.sites.bundles import entry_of, write_window
+from tigerbush.sites.joint import joint_products
 from tigerbush.sites.product import resample_site, site_placeholder
 from tigerbush.verification import records_folder, verify_product
 
@@ -31,30 +33,33 @@ def main(
     last_attempt: bool,
     records: Path | None = None,
 ) -> None:
-    def resample(site: str) -> tuple[Raster, Raster]:
+    def resample(site: str, source: Product | Path) -> tuple[Raster, Raster]:
         if records is not None:
             # once: it is recorded
             verify_product(path, sensor_of(product).site_bands, records)
-        opened = nullcontext(path)
+        opened = nullcontext(source)
         if fetched:
             opened = unpacked(fetched[part_of(site, len(fetched))], site, f"{product}.zip")
         with opened as source:
             return resample_site(source, sites[site][0], options, max_negative_fraction)
 
+    missing = outdated(available, {site: made for site, (_, made) in sites.items()})
+    places = {site: sites[site][0] for site in missing}
     entries, files = {}, {}
     with folder_beside(out) as folder:
-        for site in outdated(available, {site: made for site, (_, made) in sites.items()}):
-            place, made = sites[site]
+        # a copy of its own for each site, or one product for all
+        sources = (
+            ((site, path) for site in missing) if fetched else joint_products(path, places, options.buffer)
+        )
+        for site, source in sources:
             image, mask = placeholder_on_failure(
-                partial(resample, site),
-                lambda reason, place=place: site_placeholder(product, reason, place),
+                partial(resample, site, source),
+                lambda reason, site=site: site_placeholder(product, reason, places[site]),
                 last_attempt,
                 source=path,
             )
-            entries[site], files[site] = (
-                entry_of(image.tags, made.text),
-                write_window(folder, site, image, mask),
-            )
+            entries[site] = entry_of(image.tags, sites[site][1].text)
+            files[site] = write_window(folder, site, image, mask)
         update_bundle(out, entries, files)
 
 
