@@ -98,11 +98,11 @@ class Torn:
         self.column = column
 
     def data_of(self, target):
-        left = round((target.x - CORNER[0]) / 10)
+        left, top = round((target.x - CORNER[0]) / 10), round((CORNER[1] - target.y) / 10)
         if left + target.width > self.column:
             raise TigerbushError("torn")
         rows, columns = np.indices(target.shape)
-        return rows * 1000 + columns + left
+        return (rows + top) * 1000 + columns + left
 
     def read_band(self, band, target, upsampling="Nearest", downsampling="First"):
         return self.data_of(target)
