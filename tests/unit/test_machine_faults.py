@@ -209,7 +209,7 @@ def test_results_without_write_permission(place):
     with without_privileges(), pytest.raises(WriteError) as error:
         resampled(place / "products" / SAFE, place)
     assert str(error.value) == (
-        f"{place}/windows/resampled.zip cannot be written (Permission denied); fix that and run again."
+        f"{place}/windows/.resampled/here/image.tif cannot be written (Permission denied); fix that and run again."
     )
 
 

@@ -39,7 +39,7 @@ def test_what_was_made_of_a_product(tmp_path):
     write_index(results / "windows" / A / "1.zip", there="ok", outside="outside")
     write_index(results / "downloads" / A / "1.zip", there="ok", outside="failed")
     windows = [
-        results / name for name in (f"windows/{A}/there", f"windows/{A}/outside", f"downloads/{A}/there")
+        results / name for name in (f"windows/{A}/outside", f"windows/{A}/there", f"downloads/{A}/there")
     ]
     places = ("", "33TVL/2017-01-10", "33TVL/2017-01-11", "../scenes_mpi/0123456789abcdef")
     scenes = [raster((results / "scenes" / place / f"{A}.tif").resolve()) for place in places]

@@ -20,8 +20,8 @@ def test_windows_that_are_missing_or_of_something_else():
     ("version", "first", "text", "current"),
     [
         # without a known version, that of a window is of no matter
-        (None, None, "f", ["f", "f v", "f w"]),
-        ("", None, "f", ["f", "f v", "f w"]),
+        (None, None, "f", ["f", "f v", "f w", "f v w"]),
+        ("", None, "f", ["f", "f v", "f w", "f v w"]),
         ("v", None, "f v", ["f v"]),
         # a window without a record was made of the first one
         ("v", "v", "f v", ["f", "f v"]),

@@ -119,7 +119,7 @@ FORCED = [
 
 def named(path):
     """A path with the full name of its product."""
-    return re.sub(r"/([a-l])(?=[./])", lambda match: f"/{NAMES[match[1]]}", path)
+    return re.sub(r"/([a-l])(?=[._/])", lambda match: f"/{NAMES[match[1]]}", path)
 
 
 def product_in(path):

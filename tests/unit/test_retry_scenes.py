@@ -25,7 +25,7 @@ __all__ = ["again", "results"]
 def test_only_scenes_that_the_configuration_wants(again, results, scene, paths):
     write_image(results / named("scenes/h_mask.tif"), "failed")
     write_image(results / named("scenes/a_mask.tif"), "ok")
-    for folder in ("downloads", "there"):
+    for folder in ("downloads", "windows"):
         shutil.rmtree(results / folder)
     record_path(results / named("scenes/l.tif")).unlink()
     again.config["scene"] = CONFIG["scene"] | scene

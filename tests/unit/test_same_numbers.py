@@ -21,6 +21,7 @@ TABLE = ROOT / "workflow" / "same_numbers.tsv"
 # By these Snakemake's records know earlier code (2026-11-30), most of it of the last commit whose rules named their
 # modules: of a script whose numbers are another version's the line goes, or has that version's code.
 RECORDED = {
+    "analyse_site": "93ab79b4b6d54a57",
     "check_products": "826297371b013068",
     "compare_truth": "55b9ce7d228e4172",
     "composite_date": "402121c11d74fb4b",
@@ -31,11 +32,11 @@ RECORDED = {
     "plot_site": "51ab7e40505ade30",
     "read_weather": "9d2a2385761d96ba",
     "render_date": "68045623ca48dfa8",
-    "resample_product": "2bb06ea1b264a7a1",
+    "report_site": "11c86ab1ff238845",
+    "report_sites": "4d88f7df8387ed39",
     "resample_scene": "ae6cfa7783954ab2",
     "resample_scenes": "e37921f8353c1795",
     "simulate_products": "7273e7557e55e8eb",
-    "subset_product": "f63f777199210585",
     "summarise_date": "aea7449bbab2face",
     "write_subimages": "48606495d61528e7",
 }
