@@ -1,11 +1,15 @@
 """Bundles: files of sites that come and go one by one, and stay whole whatever happens."""
 
 import json
+import subprocess
+import sys
+import time
 import zipfile
 
 import pytest
 
 from bundles import write_bundle
+from fabricate import ROOT
 from tigerbush.bundle import (
     Entry,
     folder_beside,
@@ -71,6 +75,17 @@ def test_nothing_to_add_makes_an_empty_bundle(bundle, add):
     assert members(bundle) == {} and index_at(bundle) == {} and index_of(bundle).read_text() == "{}\n"
 
 
+def test_a_bundle_to_which_nothing_is_added_is_not_written(bundle, add):
+    add(here=b"1")
+    # in its place, where it is elsewhere
+    bundle.write_bytes(b"")
+    add()
+    assert bundle.read_bytes() == b"" and list(index_at(bundle)) == ["here"]
+    index_of(bundle).unlink()
+    add()
+    assert members(bundle) == {} and index_at(bundle) == {}
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "a byte", "gone"])
 def test_what_is_damaged_is_left_out_and_made_again(bundle, add, damage):
     add(here=b"content of here", there=b"content of there")
@@ -95,6 +110,38 @@ def test_a_bundle_that_cannot_be_written_stays_as_it_is(bundle, add, monkeypatch
     with pytest.raises(WriteError, match=r"0\.zip cannot be written \(No space left"):
         add(there=b"2")
     assert {path.name: path.read_bytes() for path in bundle.parent.iterdir()} == before
+
+
+ADD = """
+import sys
+from pathlib import Path
+from tigerbush.bundle import Entry, update_bundle
+bundle, content = map(Path, sys.argv[1:])
+for number in range(1000):
+    print(number, flush=True)
+    update_bundle(bundle, {f"site{number}": Entry("m", "ok")}, {f"site{number}": {"a": content}})
+"""
+
+
+@pytest.mark.parametrize("milliseconds", [0, 3, 7, 13, 24, 41])
+def test_a_job_that_is_killed_while_it_adds_leaves_whole_files(bundle, tmp_path, milliseconds):
+    """Whatever the index names is in the bundle, and all that was added before is in both."""
+    content = tmp_path / "content"
+    content.write_bytes(bytes(300_000))
+    environment = {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+    with subprocess.Popen(
+        [sys.executable, "-c", ADD, bundle, content], stdout=subprocess.PIPE, env=environment, text=True
+    ) as child:
+        for _ in range(5):
+            number = int(child.stdout.readline())
+        time.sleep(milliseconds / 1000)
+        child.kill()
+        number = max([number, *map(int, child.stdout.read().split())])
+    entries = index_at(bundle)
+    assert {f"site{each}" for each in range(number)} <= entries.keys()
+    assert all(holds(bundle, site) for site in entries)
+    update_bundle(bundle, {"last": Entry("m", "ok")}, {"last": {"a": content}})
+    assert index_at(bundle).keys() == entries.keys() | {"last"}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "[1]", '{"here": 5}', '{"here": {"made": 1, "more": 2}}'])

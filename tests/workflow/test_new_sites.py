@@ -10,6 +10,7 @@ import pytest
 
 from fabricate import name_of
 from runs import DAYS, SITE, SUMMARIES, count_jobs
+from tigerbush.bundle import index_at
 from tigerbush.sites.bundles import read_window
 
 pytestmark = pytest.mark.workflow
@@ -62,6 +63,26 @@ def test_a_new_site_leaves_the_others_alone(grown):
     grown.snakemake(SUMMARIES)
     for path in (grown.folder / "there").glob("*/composite.tif"):
         assert path.read_bytes() == (grown.folder / "results" / path.relative_to(grown.folder)).read_bytes()
+
+
+def test_sites_in_several_bundles(grown):
+    """CRC-32 of the names modulo three: `here` is in 2, `there` in 1."""
+    grown.snakemake(SUMMARIES)
+    one = {
+        path.relative_to(grown.folder): path.read_bytes()
+        for path in grown.folder.glob("results/*/*/composite.tif")
+    }
+    assert len(one) == 4
+    grown.configure(grown.config | {"run": {"batches": 3}})
+    shutil.rmtree(grown.folder / "results" / "windows")
+    shutil.rmtree(grown.folder / "results" / "here")
+    shutil.rmtree(grown.folder / "results" / "there")
+    grown.snakemake(SUMMARIES)
+    for day in DAYS:
+        folder = grown.folder / "results" / "windows" / name_of(day)
+        assert [list(index_at(folder / f"{part}.zip")) for part in range(3)] == [[], ["there"], ["here"]]
+    assert {path: (grown.folder / path).read_bytes() for path in one} == one
+    assert grown.planned(SUMMARIES) == {}
 
 
 def test_a_changed_site_makes_its_own_windows(grown):

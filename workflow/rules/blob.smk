@@ -45,6 +45,9 @@ if in_blob_storage():
     @wrap_method(StorageObject, "store_object")
     def upload_blob(original, blob):
         """Upload, but create no container, since a mistyped one would be created silently."""
+        if blob.local_path().suffix == ".zip" and not blob.local_path().stat().st_size:
+            # it stands for a bundle to which nothing was added
+            return
         call_blob_storage(
             lambda: blob.upload_blob_to_storage(blob.local_path(), blob.blob_path), blob.container_name
         )

@@ -67,8 +67,12 @@ async def back_up_outputs(original, job):
         if is_flagged(file, "temp"):
             await file.remove()
         elif file.is_storage and is_flagged(file, "update") and await file.exists_in_storage():
-            # the job compares its result with the existing one
-            await file.retrieve_from_storage()
+            if file in current_bundles(job):
+                # nothing is added to it: it is neither fetched nor uploaded
+                write_text(Path(file), "")
+            else:
+                # the job compares its result with the existing one
+                await file.retrieve_from_storage()
         elif file.is_storage:
             await file.remove(only_local=True)
         elif os.path.isfile(file) and not backup_path(job, file).exists():

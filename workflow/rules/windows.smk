@@ -134,6 +134,20 @@ def read_entries(bundle):
     return BUNDLE.read_index(read_blob(str(BUNDLE.index_of(path))))
 
 
+def current_bundles(job):
+    """Return the bundles of a job in Blob storage to which it has nothing to add."""
+    if not in_blob_storage() or job.rule.name not in (STREAM_PRODUCT, SUBSET_PRODUCT):
+        return []
+    wanted = {site: WINDOWS.Made(*made) for site, (_, made) in job.params.sites.items()}
+    names = bundles_in(COPYING_RULES[job.rule.name], job.wildcards.product)
+    parts = zip(job.output.bundles, names, WINDOWS.by_part(wanted, PARTS))
+    return [
+        bundle
+        for bundle, name, sites in parts
+        if not WINDOWS.outdated(read_entries(name), {site: wanted[site] for site in sites})
+    ]
+
+
 async def plan_windows(dag, jobs):
     """Find the windows that this run makes; mark the jobs that make them, and the dates that are made of them.
 

@@ -83,7 +83,7 @@ def forget(entries: Mapping[str, Entry], sites: Collection[str]) -> dict[str, En
 def update_bundle(
     bundle: Path, entries: Mapping[str, Entry], files: Mapping[str, Mapping[str, Path]]
 ) -> None:
-    """Add the files of sites to a bundle, or replace them; the other ones are copied.
+    """Add the files of sites to a bundle, or replace them; the other ones are copied. Without any, it stays as it is.
 
     Parameters
     ----------
@@ -99,6 +99,8 @@ def update_bundle(
     WriteError
         When the bundle cannot be written; it is then as it was before.
     """
+    if not entries and bundle.exists() and index_of(bundle).exists():
+        return
     index = {site: entry for site, entry in index_at(bundle).items() if site not in entries}
     with atomic_write(bundle) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as target:
         copied = _copy_sites(bundle, target, index)
