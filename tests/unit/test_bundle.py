@@ -16,6 +16,7 @@ from tigerbush.bundle import (
     forget,
     gdal_path,
     holds,
+    is_bundle,
     index_at,
     index_of,
     index_text,
@@ -193,6 +194,22 @@ def test_a_folder_beside_is_removed(bundle):
         (folder / "a").touch()
         raise ValueError("x")
     assert list(bundle.parent.iterdir()) == []
+
+
+def test_what_is_a_bundle(tmp_path):
+    for name in (
+        "windows/p/0.zip",
+        "downloads/p/1.zip",
+        "windows/p/0.json",
+        "windows/p/2.zip",
+        "other/p/0.zip",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        if name != "windows/p/2.zip":
+            index_of(tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if is_bundle(path)]
+    assert sorted(found) == ["downloads/p/1.zip", "windows/p/0.zip"]
 
 
 def test_how_gdal_names_a_file(tmp_path):

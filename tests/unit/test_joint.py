@@ -44,7 +44,7 @@ def test_windows_far_from_each_other_are_read_one_by_one():
 
 
 def test_many_windows_of_a_cell_are_read_together():
-    # with what is decoded around each, 4 in the corners are 21 km2, all 25 are 130 km2, and what is around them 106 km2
+    # with what is decoded around each, 4 in the corners are 85 km2, all 25 are 529 km2, and what is around them 159 km2
     many = {f"{x}{y}": window(200 * x + 5, 200 * y + 5) for x in range(5) for y in range(5)}
     corners = {name: many[name] for name in ("00", "04", "40", "44")}
     assert groups(**corners) == [(None, sorted(corners))]

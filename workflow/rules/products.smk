@@ -85,7 +85,7 @@ rule stream_product:
         attempt=lambda wildcards, attempt: attempt,
         connections=4,
         mem_mb=1000,
-        runtime=60,
+        runtime=lambda wildcards: minutes_of_product(30, wildcards.product),
     params:
         store=STORE,
         files=files_of([]),
@@ -117,7 +117,7 @@ rule resample_product:
     resources:
         attempt=lambda wildcards, attempt: attempt,
         mem_mb=1000,
-        runtime=60,
+        runtime=lambda wildcards: minutes_of_product(30, wildcards.product),
     params:
         library=library("resample_product"),
         path=product_url,
@@ -150,7 +150,7 @@ rule subset_product:
         "../envs/tigerbush.yaml"
     resources:
         mem_mb=1000,
-        runtime=30,
+        runtime=lambda wildcards: minutes_of_product(10, wildcards.product),
     params:
         library=library("subset_product"),
         sites=wanted_sites("windows"),

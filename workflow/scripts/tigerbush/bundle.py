@@ -54,6 +54,13 @@ def index_of(bundle: Path) -> Path:
     return bundle.with_suffix(".json")
 
 
+def is_bundle(path: Path) -> bool:
+    """Tell whether a zip is a bundle of a run: beside its index, in the folder of a product."""
+    return (
+        path.suffix == ".zip" and path.parents[1].name in ("windows", "downloads") and index_of(path).exists()
+    )
+
+
 def read_index(content: str | bytes) -> dict[str, Entry]:
     """Return what a bundle has of each site; nothing from an index that is damaged, so that all is made again."""
     try:

@@ -21,8 +21,9 @@ from tigerbush.sites.product import site_window
 
 # windows are read together within cells of this size, that of a tile of ESA's bands of 10 m
 CELL_METRES = 10_240
-# what is decoded beyond a window, two code blocks of 64 pixels of 10 m in sum
-SURROUNDING_METRES = 1280
+# A window takes as long as the pixels of a tile that are as many as those of the window and of this much around it
+# (make bench ROWS=windows).
+SURROUNDING_METRES = 3600
 
 
 def joint_products(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tigerbush.bundle import is_bundle
 from tigerbush.errors import TigerbushError, one_sentence
 from tigerbush.files import walk_once
 from tigerbush.product import ProductName, Sensor
@@ -144,6 +145,8 @@ def _judge_file(path: Path) -> Found | Skipped | None:
     try:
         name = name_at(path)
     except TigerbushError as error:
+        if is_bundle(path):
+            return None
         within, of_no_sensor = name_within(path.name), why_not_read(path.name)
         if (within or of_no_sensor) and is_beside(path.name):
             return None
