@@ -33,6 +33,9 @@ wildcard_constraints:
     tile="[A-Za-z0-9]+",
 
 
+# In detail `numbers` the files of a whole site are made with those of its batch (rules/batches.smk).
+NUMBERS = config["run"]["detail"] == "numbers"
+SITE_OF_FILES = "(?!)" if NUMBERS else TABLES.SITE
 TEMPLATES = recorded_as(
     fingerprint(
         source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
@@ -166,6 +169,11 @@ def of_sites(pattern):
     return files
 
 
+def left_out_of(site):
+    """Return the products that are not processed at each date of a site, with the reasons."""
+    return {day: planned["left_out"] for day, planned in plan(site).items() if planned["left_out"]}
+
+
 def dates_with_products(site):
     return [day for day, planned in plan(site).items() if planned["products"]]
 
@@ -214,6 +222,12 @@ def sensors_of(wildcards):
     """Return the folders of the sensors whose products a job uses: of one product, of a date, of a site, or of all."""
     if hasattr(wildcards, "product"):
         return sensors_of_products([wildcards.product])
+    if hasattr(wildcards, "batch"):
+        return sensors_of_products(
+            product
+            for site in sites_at(wildcards.batch, wildcards.date).values()
+            for product in site["products"]
+        )
     if hasattr(wildcards, "date"):
         return sensors_of_products(plan(wildcards.site).get(wildcards.date, {}).get("products", []))
     if hasattr(wildcards, "site"):

@@ -12,6 +12,8 @@ FIGURES = [
     "sub_images",
     "spatial_warning",
 ]
+FIGURE_FILES = {"overview": "overview"} | {figure: f"figures/{figure}" for figure in FIGURES}
+MAP_FORMS = {"png": "png", "animation": "webp", "svg": "svg", "tif": "tif"}
 MAPPED = [row.name for row in VARIABLES.measured(config["composite"]["indices"])]
 
 
@@ -40,6 +42,8 @@ rule plot_site:
         "logs/plot_site/{site}.log",
     benchmark:
         "benchmarks/plot_site/{site}.tsv"
+    wildcard_constraints:
+        site=SITE_OF_FILES,
     conda:
         "../envs/tigerbush.yaml"
     resources:
@@ -79,6 +83,8 @@ rule map_site:
         "logs/map_site/{site}.log",
     benchmark:
         "benchmarks/map_site/{site}.tsv"
+    wildcard_constraints:
+        site=SITE_OF_FILES,
     conda:
         "../envs/tigerbush.yaml"
     resources:
@@ -114,6 +120,8 @@ rule report_site:
         "logs/report_site/{site}.log",
     benchmark:
         "benchmarks/report_site/{site}.tsv"
+    wildcard_constraints:
+        site=SITE_OF_FILES,
     conda:
         "../envs/tigerbush.yaml"
     resources:

@@ -54,6 +54,8 @@ rule summarise_site:
         "logs/summarise_site/{site}.log",
     benchmark:
         "benchmarks/summarise_site/{site}.tsv"
+    wildcard_constraints:
+        site=SITE_OF_FILES,
     localrule: True
     conda:
         "../envs/tigerbush.yaml"
@@ -61,9 +63,7 @@ rule summarise_site:
         library=library("summarise_site"),
         site=site_row,
         periods=list(PERIODS),
-        left_out=lambda wildcards: {
-            day: planned["left_out"] for day, planned in plan(wildcards.site).items() if planned["left_out"]
-        },
+        left_out=lambda wildcards: left_out_of(wildcards.site),
         config=FINGERPRINTS.recorded(config),
         config_files=[Path(path).name for path in workflow.configfiles],
     message:

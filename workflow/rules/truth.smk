@@ -20,6 +20,8 @@ rule compare_truth:
         "logs/compare_truth/{site}.log",
     benchmark:
         "benchmarks/compare_truth/{site}.tsv"
+    wildcard_constraints:
+        site=SITE_OF_FILES,
     conda:
         "../envs/tigerbush.yaml"
     resources:

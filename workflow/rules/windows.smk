@@ -19,8 +19,10 @@ WINDOWS = from_library("planning.windows")
 # of a module: inputs get it, but parameters do not; later, the modifier is that of the whole workflow
 with_prefix = workflow.modifier.path_modifier.replace_prefix
 PARTS = config["run"]["batches"]
+MEASURE_BATCH = workflow.modifier.modify_rulename("measure_batch")
 DOWNLOAD_PRODUCT, STREAM_PRODUCT, RESAMPLE_PRODUCT, SUBSET_PRODUCT = (
-    workflow.modifier.modify_rulename(f"{name}_product") for name in ("download", "stream", "resample", "subset")
+    workflow.modifier.modify_rulename(f"{name}_product")
+    for name in ("download", "stream", "resample", "subset")
 )
 COPYING_RULES = {STREAM_PRODUCT: "downloads", RESAMPLE_PRODUCT: "windows", SUBSET_PRODUCT: "windows"}
 STREAMS = REMOTE and config["source"]["access"] == "stream"
@@ -98,7 +100,11 @@ def site_fingerprint(folder, site):
     if folder == "downloads":
         return WINDOWS.digest({"site": window_of(site), "buffer": MASK_OPTIONS["buffer"]})
     return WINDOWS.digest(
-        {"site": window_of(site), "mask_options": MASK_OPTIONS, "max_negative_fraction": MAX_NEGATIVE_FRACTION}
+        {
+            "site": window_of(site),
+            "mask_options": MASK_OPTIONS,
+            "max_negative_fraction": MAX_NEGATIVE_FRACTION,
+        }
     )
 
 
@@ -178,6 +184,8 @@ async def plan_windows(dag, jobs):
         # what it made for a run that failed is of other sites, or a placeholder
         if job := of_product.get(RESAMPLE_PRODUCT):
             await mark_windows(dag, job, made.get(("windows", product), set()))
+    if NUMBERS:
+        await plan_measures(dag, jobs, made)
     for job in jobs:
         if job.rule.name == COMPOSITE_DATE and (reason := changed_windows(made, job)):
             await mark(dag, job, reason)
@@ -186,7 +194,12 @@ async def plan_windows(dag, jobs):
 async def mark_windows(dag, job, sites):
     """Have a job that makes windows of sites run again, if there are any."""
     if sites:
-        await mark(dag, job, f"windows of {', '.join(sorted(sites)[:3])}{' and more' * (len(sites) > 3)}")
+        await mark(dag, job, f"windows of {names_of(sites)}")
+
+
+def names_of(sites):
+    """Write some of the names of sites."""
+    return ", ".join(sorted(sites)[:3]) + " and more" * (len(sites) > 3)
 
 
 async def mark(dag, job, reason):
@@ -198,7 +211,9 @@ async def mark(dag, job, reason):
 
 def is_forced(dag, job):
     """Tell whether the user has forced a job."""
-    return (job not in dag.omitforce and job.rule in dag.forcerules) or not dag.forcefiles.isdisjoint(job.output)
+    return (job not in dag.omitforce and job.rule in dag.forcerules) or not dag.forcefiles.isdisjoint(
+        job.output
+    )
 
 
 def is_changed(dag, job):
@@ -272,6 +287,8 @@ def modification_time(path):
 
 def forget_windows(job):
     """Before a job is submitted, have the windows made that this run is to make, although they seem up to date."""
+    if NUMBERS and job.rule.name == MEASURE_BATCH:
+        return forget_measures(job)
     folder = COPYING_RULES.get(job.rule.name)
     sites = vars(job.dag).get("windows", {}).get((folder, getattr(job.wildcards, "product", None)))
     if not sites:

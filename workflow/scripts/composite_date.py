@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tigerbush.bundle import index_at
-from tigerbush.errors import KeptError
 from tigerbush.files import write_json
 from tigerbush.job import job_log
-from tigerbush.placeholder import is_finished, window_record, write_record
+from tigerbush.placeholder import is_finished, kept_error, window_record, write_record
 from tigerbush.raster import Raster, read_tags, write_raster
 from tigerbush.sites.bundles import paths_of
 from tigerbush.sites.composite import composite_products, lost_products
@@ -19,13 +18,7 @@ def refuse_loss(out: Path, new: Raster, bundles: Mapping[str, Path], site: str) 
     for product, reason in lost.items():
         write_record(window_record(bundles[product], site), product, reason)
     if lost:
-        product, reason = next(iter(lost.items()))
-        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        raise KeptError(
-            f"{product}{more} cannot be used ({reason.rstrip('.')}); {out} of an earlier run would lose pixels and is "
-            "kept as it is: fix the product, then run ./tigerbush retry, or delete that file to go on without it.",
-            reason,
-        )
+        raise kept_error(lost, out)
 
 
 def main(

@@ -5,12 +5,10 @@ from pathlib import Path
 
 from tigerbush.files import write_json
 from tigerbush.images import read_png
-from tigerbush.indices import compute_indices
 from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import read_raster
 from tigerbush.site import Site
-from tigerbush.sites.date import read_date
-from tigerbush.sites.subimages import index_of_sub_images, ndvi_of_sub_images, unused_sub_images
+from tigerbush.sites.date import measure_indices, read_date
 
 
 def main(
@@ -27,13 +25,7 @@ def main(
     **selection,
 ) -> None:
     images = read_date(ndvi, black_white, rgb, lost=lost, **selection)
-    bands = read_raster(composite)
-    n_obs, used = bands.band("n_obs"), (images.covered, images.parts)
-    records = ndvi_of_sub_images(images.ndvi, read_png(ndvi_image), images.black_white, n_obs, *used, date)
-    for name, index in compute_indices(bands, indices).items():
-        for record, numbers in zip(records, index_of_sub_images(name, index, *used), strict=True):
-            record |= numbers
-    write_json(out, records + unused_sub_images(images.examined, date))
+    write_json(out, measure_indices(images, read_raster(composite), read_png(ndvi_image), date, indices))
 
 
 if __name__ == "__main__":

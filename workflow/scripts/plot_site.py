@@ -3,25 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tigerbush.files import read_json, write_bytes
-from tigerbush.images import read_png
 from tigerbush.job import job_log, job_outputs
-from tigerbush.report.figures import analysis_figures
-from tigerbush.report.overview import encode_figure, shown_dates, site_figure
+from tigerbush.report.files import images_by_date, write_figures
 
 
 def main(
     summary: Path, analysis: Path, rgb: list[Path], black_white: list[Path], out: Mapping[str, Path]
 ) -> None:
-    contents = read_json(summary)
-    paths = {pair[0].parent.name: pair for pair in zip(rgb, black_white, strict=True)}
-    figures = analysis_figures(read_json(analysis))
-    if "overview_png" in out:
-        images = {day: [read_png(path) for path in paths[day]] for day in shown_dates(contents)}
-        figures["overview"] = site_figure(contents, images)
-    for name, path in out.items():
-        figure, _, form = name.rpartition("_")
-        write_bytes(path, encode_figure(figures[figure], form))
+    write_figures(summary, analysis, images_by_date(rgb, black_white), out)
 
 
 if __name__ == "__main__":

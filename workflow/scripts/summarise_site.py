@@ -2,37 +2,15 @@
 
 from pathlib import Path
 
-from tigerbush.files import read_json, write_bytes, write_json
+from tigerbush.files import read_json
 from tigerbush.job import job_arguments, job_log
-from tigerbush.spreadsheet import format_table
-from tigerbush.summary.missing import COLUMNS, missing_rows
-from tigerbush.summary.results import summarise_site
+from tigerbush.summary.files import write_summary
 
 
-def main(
-    dates: list[Path],
-    weather: list[Path],
-    out: Path,
-    missing: Path,
-    *,
-    site: dict,
-    periods: list,
-    left_out: dict,
-    config: dict,
-    config_files: list,
-) -> None:
-    date_summaries = [read_json(path) for path in dates]
-    summary = summarise_site(
-        site,
-        dates=date_summaries,
-        periods=periods,
-        left_out=left_out,
-        weather={path.parent.name: read_json(path) for path in weather},
-        config=config,
-        config_files=config_files,
+def main(dates: list[Path], weather: list[Path], out: Path, missing: Path, **about) -> None:
+    write_summary(
+        map(read_json, dates), {path.parent.name: read_json(path) for path in weather}, out, missing, **about
     )
-    write_bytes(missing, format_table(missing_rows(summary, date_summaries), COLUMNS, "\t").encode())
-    write_json(out, summary)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def forget(entries: Mapping[str, Entry], sites: Collection[str]) -> dict[str, En
 
 
 def update_bundle(
-    bundle: Path, entries: Mapping[str, Entry], files: Mapping[str, Mapping[str, Path]]
+    bundle: Path, entries: Mapping[str, Entry], files: Mapping[str, Mapping[str, Path | bytes]]
 ) -> None:
     """Add the files of sites to a bundle, or replace them; the other ones are copied. Without any, it stays as it is.
 
@@ -98,8 +98,8 @@ def update_bundle(
         A zip; made if there is none.
     entries : mapping of site to Entry
         Their digests are computed.
-    files : mapping of site to mapping of str to Path
-        Of each of these sites, by the name in the folder `{site}` of the zip.
+    files : mapping of site to mapping of str to Path or bytes
+        Of each of these sites, or their contents, by the name in the folder `{site}` of the zip.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def update_bundle(
         copied = _copy_sites(bundle, target, index)
         for site in sorted(files):
             for name, path in sorted(files[site].items()):
-                target.writestr(zipfile.ZipInfo(f"{site}/{name}", _TIME), path.read_bytes())
+                _add(target, f"{site}/{name}", _content(path))
     index = {site: index[site] for site in copied}
     for site, entry in entries.items():
         index[site] = replace(entry, digest=_digest(files[site]))
@@ -135,7 +135,7 @@ def _copy_sites(bundle: Path, target: zipfile.ZipFile, sites: Collection[str]) -
                 except ZIP_ERRORS:
                     damaged.add(site)
                     continue
-                target.writestr(zipfile.ZipInfo(member.filename, _TIME), content)
+                _add(target, member.filename, content)
                 intact.add(site)
     except FileNotFoundError:
         return set()
@@ -145,8 +145,18 @@ def _copy_sites(bundle: Path, target: zipfile.ZipFile, sites: Collection[str]) -
     return intact - damaged
 
 
-def _digest(files: Mapping[str, Path]) -> str:
-    content = b"".join(path.read_bytes() for _, path in sorted(files.items()))
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a file to a zip; rasters and images are compressed already."""
+    method = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
+    archive.writestr(zipfile.ZipInfo(name, _TIME), content, method)
+
+
+def _content(file: Path | bytes) -> bytes:
+    return file if isinstance(file, bytes) else file.read_bytes()
+
+
+def _digest(files: Mapping[str, Path | bytes]) -> str:
+    content = b"".join(_content(file) for _, file in sorted(files.items()))
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -186,6 +196,24 @@ def folder_beside(bundle: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def read_member(bundle: Path, site: str, name: str) -> bytes:
+    """Return a file of a site in a bundle.
+
+    Raises
+    ------
+    TigerbushError
+        When the bundle does not have it intact.
+    """
+    try:
+        with zipfile.ZipFile(bundle) as source:
+            return source.read(f"{site}/{name}")
+    except (*ZIP_ERRORS, FileNotFoundError) as error:
+        raise_machine_fault(error)
+        raise TigerbushError(
+            f"{bundle} does not have {site}/{name} intact ({error}); delete it and run again."
+        ) from error
+
+
 @contextmanager
 def unpacked(bundle: Path, site: str, name: str) -> Iterator[Path]:
     """Yield a file of a bundle as a file of its own, in a hidden folder beside, until the block ends.
@@ -195,15 +223,7 @@ def unpacked(bundle: Path, site: str, name: str) -> Iterator[Path]:
     TigerbushError
         When the bundle does not have it intact.
     """
-    folder = bundle.with_name(f".{site}")
-    try:
-        with zipfile.ZipFile(bundle) as source:
-            content = source.read(f"{site}/{name}")
-    except (*ZIP_ERRORS, FileNotFoundError) as error:
-        raise_machine_fault(error)
-        raise TigerbushError(
-            f"{bundle} does not have {site}/{name} intact ({error}); delete it and run again."
-        ) from error
+    folder, content = bundle.with_name(f".{site}"), read_member(bundle, site, name)
     try:
         write_bytes(folder / name, content)
         yield folder / name

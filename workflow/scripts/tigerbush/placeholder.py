@@ -9,7 +9,7 @@ replaces a finished result.
 import logging
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -179,6 +179,17 @@ def window_record(bundle: Path, site: str) -> Path:
 def write_record(record: Path, product: str, reason: str) -> None:
     """Write the record of a kept result of a product."""
     write_json(record, {"product": product, "reason": reason})
+
+
+def kept_error(lost: Mapping[str, str], result: Path) -> KeptError:
+    """Return the error of a job that keeps a result, of which products with these reasons would be lost."""
+    product, reason = next(iter(lost.items()))
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return KeptError(
+        f"{product}{more} cannot be used ({reason.rstrip('.')}); {result} of an earlier run would lose pixels and is "
+        "kept as it is: fix the product, then run ./tigerbush retry, or delete that file to go on without it.",
+        reason,
+    )
 
 
 def is_finished(result: Path) -> bool:

@@ -20,6 +20,7 @@ COVER_METRICS = {
     "patch_mean_area_ndvi": ("mean area of a patch above the threshold", "m2"),
 }
 EDGES = np.linspace(-1, 1, 401)
+MASKED_CLASS = 65535
 # of two equally frequent normal classes 2.4 standard deviations apart; one normal class has 2 / pi = 0.64, and even a
 # uniform distribution no more than 0.75
 LEAST_SEPARABILITY = 0.7
@@ -28,6 +29,40 @@ LEAST_SEPARABILITY = 0.7
 def ndvi_histogram(ndvi: Array) -> NDArray[np.int64]:
     """Count the pixels of an image, NaN where masked, by NDVI in classes of 0.005; (400,) int."""
     return np.histogram(ndvi[np.isfinite(ndvi)], EDGES)[0]
+
+
+def classes_of_ndvi(ndvi: Array) -> NDArray[np.uint16]:
+    """Return the class of each pixel, from which `ndvi_of_classes` makes NDVI of the same cover and histogram.
+
+    Parameters
+    ----------
+    ndvi : (h, w) float32 array
+        NaN where masked.
+
+    Returns
+    -------
+    (h, w) uint16 array
+        `MASKED_CLASS` where masked. Else the number of edges below the value, as float32, in which `cover_metrics`
+        compares them, and of those up to it, as float64, in which `ndvi_histogram` does: they differ by no more than
+        one, so that their sum tells both.
+    """
+    masked = np.isnan(ndvi)
+    values = np.where(masked, np.float32(0), ndvi)
+    below = np.searchsorted(EDGES.astype(np.float32), values, "left")
+    classes = below + np.searchsorted(EDGES, values, "right")
+    return np.where(masked, MASKED_CLASS, classes).astype(np.uint16)
+
+
+def ndvi_of_classes(classes: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return NDVI of the given classes, (h, w) float32: an edge itself, or what is in the middle between two."""
+    edges = EDGES.astype(np.float32)
+    middle = (EDGES[1:] + EDGES[:-1]) / 2
+    values = np.empty(2 * len(EDGES) + 1, np.float32)
+    values[1::2] = edges
+    values[2:-1:2] = middle
+    values[0], values[-1] = -2, 2
+    masked = classes == MASKED_CLASS
+    return np.where(masked, np.float32(np.nan), values[np.where(masked, 0, classes)])
 
 
 def ndvi_threshold(histograms: Sequence[NDArray[np.int64]]) -> dict:

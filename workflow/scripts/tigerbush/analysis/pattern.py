@@ -1,8 +1,9 @@
 """The pattern of a site over its dates: series, what kind of pattern it is, and spatial early warning."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 
 import numpy as np
@@ -45,6 +46,18 @@ class DatePattern:
     indicators: dict | None
     fits: dict | None
     hidden: list[Place]
+
+
+def pattern_text(date: DatePattern) -> str:
+    """Return the pattern of a date as JSON, from which `read_pattern` makes the same; NaN stays NaN."""
+    return json.dumps(asdict(date), default=lambda value: value.tolist())
+
+
+def read_pattern(text: str | bytes) -> DatePattern:
+    """Return the pattern of a date from its JSON."""
+    fields = json.loads(text)
+    hidden = [tuple(place) for place in fields["hidden"]]
+    return DatePattern(**fields | {"pattern": Pattern(**fields["pattern"]), "hidden": hidden})
 
 
 def measure_date(

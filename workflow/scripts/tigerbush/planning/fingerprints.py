@@ -130,7 +130,7 @@ def recorded(config: Mapping) -> dict[str, Any]:
     with_default = [key for key in ADDED_KEYS if not changed_added_keys(config, key)]
     result = {key: value for key, value in config.items() if key not in WITHOUT_RESULT}
     of_scenes = [f"scene.{key}" for key in SCENE_KEYS_WITHOUT_RESULT if key != "mpi"]
-    for key in ("source.hosts", "run.batches", *of_scenes, *with_default):
+    for key in ("source.hosts", "run.batches", "run.detail", *of_scenes, *with_default):
         result = _without(result, key)
     return result
 

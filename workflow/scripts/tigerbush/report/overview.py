@@ -17,7 +17,7 @@ from tigerbush.variables import WEATHER, Variable, indices_in, with_subject
 COLUMNS = 4
 
 
-def shown_dates(summary: Mapping, columns: int = COLUMNS) -> list[str]:
+def shown_dates(summary: Mapping, columns: int = COLUMNS, among: Collection[str] | None = None) -> list[str]:
     """Choose the dates whose images are shown: the first, the last and some between, of those with data.
 
     Parameters
@@ -26,9 +26,11 @@ def shown_dates(summary: Mapping, columns: int = COLUMNS) -> list[str]:
         Contents of results_summary.json.
     columns : int
         At most so many, evenly spaced; dates with most sub-images are preferred near each place.
+    among : collection of str, optional
+        The dates whose images there are; by default all.
     """
     series = summary[VEGETATION_COLLECTION]["time-series-data"]
-    dates = [day for day, records in series.items() if records]
+    dates = _dates_with_data(summary, among)
     if len(dates) <= columns:
         return dates
     places = np.linspace(0, len(dates) - 1, columns).round().astype(int)
@@ -39,11 +41,15 @@ def shown_dates(summary: Mapping, columns: int = COLUMNS) -> list[str]:
     ]
 
 
-def first_middle_last(summary: Mapping) -> list[str]:
-    """Return the first, the middle and the last date with data, each once."""
-    series = summary[VEGETATION_COLLECTION]["time-series-data"]
-    dates = [day for day, records in series.items() if records]
+def first_middle_last(summary: Mapping, among: Collection[str] | None = None) -> list[str]:
+    """Return the first, the middle and the last date with data, each once; `among` as in `shown_dates`."""
+    dates = _dates_with_data(summary, among)
     return [dates[i] for i in sorted({0, len(dates) // 2, len(dates) - 1})] if dates else []
+
+
+def _dates_with_data(summary: Mapping, among: Collection[str] | None) -> list[str]:
+    series = summary[VEGETATION_COLLECTION]["time-series-data"]
+    return [day for day, records in series.items() if records and (among is None or day in among)]
 
 
 def site_figure(summary: Mapping, images: Mapping[str, Sequence[NDArray[np.uint8]]]) -> Figure:

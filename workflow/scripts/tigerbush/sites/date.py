@@ -1,6 +1,6 @@
-"""The images of one date, as they are read to measure its sub-images."""
+"""The images of one date, and the measures of its sub-images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -8,11 +8,20 @@ from types import MappingProxyType
 import numpy as np
 
 from tigerbush.images import read_png
+from tigerbush.indices import compute_indices
 from tigerbush.planning.zones import tile_squares, tiles_of
-from tigerbush.raster import read_raster
+from tigerbush.raster import Raster, read_raster
 from tigerbush.site import Site
 from tigerbush.sites.layout import SubImage, place_sub_images
-from tigerbush.sites.subimages import Coverage, coverage, examine_sub_images, reasons_without_tile
+from tigerbush.sites.subimages import (
+    Coverage,
+    coverage,
+    examine_sub_images,
+    index_of_sub_images,
+    ndvi_of_sub_images,
+    reasons_without_tile,
+    unused_sub_images,
+)
 
 
 @dataclass(frozen=True)
@@ -75,24 +84,67 @@ def read_date(
     TigerbushError
         When an image cannot be read.
     """
-    index, colours = read_raster(ndvi), read_png(rgb)
-    parts = place_sub_images(index.grid, index.epsg, site, mode)
-    covered = coverage(index.data[0], colours, mode)
+    return choose_sub_images(
+        read_raster(ndvi),
+        read_png(black_white),
+        read_png(rgb),
+        read_raster(lost).data[0] if lost else None,
+        site=site,
+        max_masked_fraction=max_masked_fraction,
+        limit=limit,
+        mode=mode,
+        tiles=tiles,
+    )
+
+
+def choose_sub_images(
+    ndvi: Raster,
+    black_white: np.ndarray,
+    rgb: np.ndarray,
+    lost: np.ndarray | None,
+    *,
+    site: Site,
+    max_masked_fraction: float,
+    limit: int | None,
+    mode: str,
+    tiles: Mapping[str, str] = MappingProxyType({}),
+) -> DateImages:
+    """Choose the sub-images of a date that are used; the arguments are the contents of those of `read_date`."""
+    parts = place_sub_images(ndvi.grid, ndvi.epsg, site, mode)
+    covered = coverage(ndvi.data[0], rgb, mode)
     known = tiles_of({"tile": tile, "product": product} for tile, product in tiles.items())
     uncovered = reasons_without_tile(
-        parts, index.grid, index.epsg, tile_squares(known, index.epsg), max_masked_fraction
+        parts, ndvi.grid, ndvi.epsg, tile_squares(known, ndvi.epsg), max_masked_fraction
     )
     return DateImages(
-        ndvi=index.data[0],
-        black_white=read_png(black_white),
-        rgb=colours,
+        ndvi=ndvi.data[0],
+        black_white=black_white,
+        rgb=rgb,
         covered=covered,
         examined=examine_sub_images(
-            parts,
-            covered,
-            max_masked_fraction,
-            limit,
-            read_raster(lost).data[0] if lost else None,
-            uncovered if tiles else (),
+            parts, covered, max_masked_fraction, limit, lost, uncovered if tiles else ()
         ),
     )
+
+
+def measure_indices(
+    images: DateImages, composite: Raster, grey: np.ndarray, date: str, indices: Sequence[str] = ()
+) -> list[dict]:
+    """Measure NDVI, and other indices, of each sub-image of a date; those that are not used get their reason.
+
+    Parameters
+    ----------
+    images : DateImages
+    composite : Raster
+    grey : (h, w) uint8 array
+        8-bit NDVI.
+    date : str
+    indices : sequence of str
+        Names of `tigerbush.indices`.
+    """
+    used = images.covered, images.parts
+    records = ndvi_of_sub_images(images.ndvi, grey, images.black_white, composite.band("n_obs"), *used, date)
+    for name, index in compute_indices(composite, indices).items():
+        for record, numbers in zip(records, index_of_sub_images(name, index, *used), strict=True):
+            record |= numbers
+    return records + unused_sub_images(images.examined, date)

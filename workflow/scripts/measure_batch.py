@@ -1,0 +1,81 @@
+"""Measure the sites of a batch at a date in memory: NDVI, centrality, patterns; images of some dates are kept."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from tigerbush.analysis.batches import SUMMARY, measure_site, read_summary
+from tigerbush.bundle import Entry, holds, index_at, update_bundle
+from tigerbush.errors import KeptError
+from tigerbush.job import job_log
+from tigerbush.placeholder import kept_error, window_record, write_record
+from tigerbush.planning.batches import made_of_date
+from tigerbush.planning.windows import outdated
+from tigerbush.raster import LINEAGE
+from tigerbush.site import Site
+from tigerbush.sites.bundles import paths_of
+from tigerbush.sites.composite import lost_products
+
+
+def main(
+    windows: Mapping[str, Path],
+    out: Path,
+    *,
+    date: str,
+    sites: Mapping[str, Mapping],
+    measures: Mapping,
+    tiles: Mapping[str, Mapping[str, str]],
+) -> None:
+    indexes = {product: index_at(bundle) for product, bundle in windows.items()}
+    wanted = {
+        name: made_of_date(
+            site, measures, {product: indexes[product][name].digest for product in site["products"]}
+        )
+        for name, site in sites.items()
+    }
+    entries, files, kept = {}, {}, []
+    for name in outdated(index_at(out), wanted):
+        bundles = {product: windows[product] for product in sites[name]["products"]}
+        selection = {key: measures[key] for key in ("max_masked_fraction", "limit", "mode")}
+        measured = measure_site(
+            name,
+            date,
+            [paths_of(bundle, name) for bundle in bundles.values()],
+            **{key: measures[key] for key in ("mask", "indices", "network", "seed")},
+            shown=sites[name]["shown"],
+            selection=selection | {"site": Site(**sites[name]["site"]), "tiles": tiles[name]},
+        )
+        try:
+            refuse_loss(out, name, measured, bundles)
+        except KeptError as error:
+            kept.append(error)
+            continue
+        entries[name], files[name] = Entry(wanted[name].text, "ok"), measured
+    update_bundle(out, entries, files)
+    if kept:
+        raise kept[0]
+
+
+def refuse_loss(out: Path, site: str, measured: Mapping[str, bytes], bundles: Mapping[str, Path]) -> None:
+    """Refuse to replace the measures of a site by those of a composite that has lost products, and record these."""
+    if not holds(out, site):
+        return
+    before = read_summary(out, site)["lineage"]
+    after = json.loads(measured[SUMMARY])["lineage"]
+    lost = lost_products({LINEAGE: json.dumps(before)}, {LINEAGE: json.dumps(after)})
+    for product, reason in lost.items():
+        write_record(window_record(bundles[product], site), product, reason)
+    if lost:
+        raise kept_error(lost, out)
+
+
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        main(
+            {Path(bundle).parent.name: Path(bundle) for bundle in snakemake.input.bundles},
+            Path(snakemake.output.measures),
+            date=snakemake.wildcards.date,
+            sites=snakemake.params.sites,
+            measures=snakemake.params.measures,
+            tiles=snakemake.params.tiles,
+        )

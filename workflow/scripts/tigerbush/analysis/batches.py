@@ -1,0 +1,166 @@
+"""Sites measured in memory, many in one job: the same numbers as from images in files, kept in bundles of a date.
+
+A bundle has of each site: `summary.json`, what `summarise_date` writes, without the weather; `measures.json`, the
+pattern, the share of masked pixels and the grid; `classes.png`, the classes of NDVI from which cover is measured once
+the site's threshold is known; and, of some dates, the images that reports show.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tigerbush.analysis.cover import classes_of_ndvi, ndvi_of_classes
+from tigerbush.analysis.images import MeasuredImages, masked_share, measure_image
+from tigerbush.analysis.pattern import pattern_text, read_pattern
+from tigerbush.analysis.series import read_series
+from tigerbush.analysis.surrogates import generator
+from tigerbush.bundle import read_member
+from tigerbush.grid import Grid
+from tigerbush.images import encode_png, render
+from tigerbush.raster import LINEAGE
+from tigerbush.sites.composite import composite_products
+from tigerbush.sites.date import choose_sub_images, measure_indices
+from tigerbush.sites.subimages import centrality_of_sub_images
+from tigerbush.summary.results import VEGETATION_COLLECTION, summarise_date
+
+SUMMARY, MEASURES, CLASSES = "summary.json", "measures.json", "classes.png"
+RGB, BLACK_WHITE = "rgb.png", "bwndvi.png"
+
+
+def measure_site(
+    name: str,
+    date: str,
+    windows: Sequence[tuple[str, str]],
+    *,
+    mask: str,
+    indices: Sequence[str],
+    network: Mapping,
+    seed: int,
+    shown: bool,
+    selection: Mapping,
+) -> dict[str, bytes]:
+    """Measure a date of a site.
+
+    Parameters
+    ----------
+    name, date : str
+    windows : sequence of (image, mask)
+        Of the products, as `tigerbush.sites.bundles.paths_of` names them.
+    mask : str
+        `composite.mask` of the configuration.
+    indices : sequence of str
+    network : mapping
+        The section `centrality`.
+    seed : int
+        Of the analysis.
+    shown : bool
+        Whether the images are kept.
+    selection : mapping
+        The arguments of `tigerbush.sites.date.choose_sub_images` that choose sub-images.
+
+    Returns
+    -------
+    dict of str to bytes
+        The files of the site in the bundle.
+    """
+    mode, site = selection["mode"], selection["site"]
+    composite, lost = composite_products(windows, mask, mode)
+    drawn = render(composite, mode)
+    images = choose_sub_images(drawn.ndvi, drawn.black_white, drawn.rgb, lost.data[0], **selection)
+    summary = summarise_date(
+        date,
+        centrality=_as_read(
+            centrality_of_sub_images(images.black_white, images.covered, images.parts, date, **network)
+        ),
+        ndvi=_as_read(measure_indices(images, composite, drawn.grey, date, indices)),
+        lineage=json.loads(composite.tags[LINEAGE]),
+    )
+    measures = {
+        "masked": masked_share(images.ndvi),
+        "grid": asdict(drawn.ndvi.grid),
+        "epsg": drawn.ndvi.epsg,
+        "pattern": None,
+    }
+    files = {SUMMARY: _as_json(summary)}
+    if used := _used_sub_images(summary):
+        pattern = measure_image(
+            date, drawn.ndvi, drawn.black_white, used, site, mode, generator(seed, name, date)
+        )
+        measures["pattern"] = json.loads(pattern_text(pattern))
+        files[CLASSES] = _encode_classes(classes_of_ndvi(images.ndvi))
+        if shown:
+            files |= {RGB: encode_png(drawn.rgb), BLACK_WHITE: encode_png(drawn.black_white)}
+    return files | {MEASURES: json.dumps(measures).encode()}
+
+
+def _used_sub_images(summary: Mapping) -> set[tuple[float, float, int]]:
+    """Return the sub-images with any number of the vegetation, from the summary of their date."""
+    if not summary["vegetation"]:
+        return set()
+    series = {summary["date"]: summary["vegetation"]}
+    contents = {VEGETATION_COLLECTION: {"type": "vegetation", "time-series-data": series}}
+    return read_series(contents, summary["date"]).places_with_data(summary["date"])
+
+
+def _as_json(content: object) -> bytes:
+    return json.dumps(content, allow_nan=False).encode()
+
+
+def _as_read(content: object) -> object:
+    """Return what a file of JSON would return."""
+    return json.loads(_as_json(content))
+
+
+def _encode_classes(classes: NDArray[np.uint16]) -> bytes:
+    return cv2.imencode(".png", classes)[1].tobytes()
+
+
+def read_summary(bundle: Path, site: str) -> dict:
+    """Return the summary of a site at the date of a bundle."""
+    return json.loads(read_member(bundle, site, SUMMARY))
+
+
+def read_measured(bundles: Mapping[str, Path], site: str) -> Iterator[MeasuredImages]:
+    """Yield what was measured in the images of a site.
+
+    Parameters
+    ----------
+    bundles : mapping of date to Path
+    site : str
+    """
+    for day, bundle in bundles.items():
+        measures = json.loads(read_member(bundle, site, MEASURES))
+        pattern = measures["pattern"] and read_pattern(json.dumps(measures["pattern"]))
+        yield MeasuredImages(day, measures["masked"], pattern, partial(_read_ndvi, bundle, site))
+
+
+def _read_ndvi(bundle: Path, site: str) -> NDArray[np.float32]:
+    content = np.frombuffer(read_member(bundle, site, CLASSES), np.uint8)
+    return ndvi_of_classes(cv2.imdecode(content, cv2.IMREAD_UNCHANGED))
+
+
+def read_grid(bundle: Path, site: str) -> tuple[Grid, int]:
+    """Return the grid of the images of a site, and its EPSG code."""
+    measures = json.loads(read_member(bundle, site, MEASURES))
+    return Grid(**measures["grid"]), measures["epsg"]
+
+
+def read_images(bundles: Mapping[str, Path], site: str) -> dict[str, dict[str, bytes]]:
+    """Return the images of a site that were kept, as PNG by date and name."""
+    kept = {}
+    for day, bundle in bundles.items():
+        with zipfile.ZipFile(bundle) as archive:
+            names = {f"{site}/{name}": name for name in (RGB, BLACK_WHITE)}
+            present = {
+                names[member]: archive.read(member) for member in archive.namelist() if member in names
+            }
+        if present:
+            kept[day] = present
+    return kept
