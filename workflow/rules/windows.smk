@@ -86,19 +86,26 @@ def stored_indexes(wildcards, input):
 def made_of_windows(folder, product):
     """Return the sites that need a product, each with what its window is made of."""
     sites = sites_of_products(*_path_and_time(products_path())).get(product, ())
+    row, files = products_table()[product], None
+    version, first = row.get("etag"), FINGERPRINTS.first_version(row)
     if folder == "downloads":
-        version, first = WINDOWS.digest(files_table().get(product, [])), None
-    else:
-        row = products_table()[product]
-        version, first = row.get("etag"), FINGERPRINTS.first_version(row)
-    return {site: WINDOWS.Made(site_fingerprint(folder, site), version, first) for site in sites}
+        files = files_table().get(product, [])
+        if row["url"].startswith("s3://"):
+            # the files have ETags of their own
+            version = first = None
+    return {site: WINDOWS.Made(site_fingerprint(folder, site, files), version, first) for site in sites}
+
+
+def site_fingerprint(folder, site, files):
+    """Return the fingerprint of what a window of a site is made of, but for the version of the product."""
+    if folder == "downloads":
+        return WINDOWS.digest({"site": window_of(site), "buffer": MASK_OPTIONS["buffer"], "files": files})
+    return pixels_fingerprint(site)
 
 
 @lru_cache(maxsize=None)
-def site_fingerprint(folder, site):
+def pixels_fingerprint(site):
     """Return the fingerprint of what the windows of a site are made of, whatever the product."""
-    if folder == "downloads":
-        return WINDOWS.digest({"site": window_of(site), "buffer": MASK_OPTIONS["buffer"]})
     return WINDOWS.digest(
         {
             "site": window_of(site),

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tigerbush.bundle import Entry, index_at, update_bundle
@@ -47,15 +48,22 @@ def main(
                     lambda reason, target=target: write_placeholder_zip(target, reason),
                     last_attempt,
                 )
-            reason = failure_in(target)
-            if reason is not None:
+            if (reason := failure_in(target)) is not None:
                 raise_if_window_finished(bundle, site, reason)
             entries[site] = Entry(made.text, "ok" if reason is None else "failed", reason or "")
             fetched[site] = {target.name: target}
         update_bundle(bundle, entries, fetched)
-        for site in entries:
+        for site, entry in entries.items():
             window_record(bundle, site).unlink(missing_ok=True)
-            shutil.rmtree(fetched[site][f"{product}.zip"].parent, ignore_errors=True)
+            (target,) = fetched[site].values()
+            if entry.status == "ok":
+                shutil.rmtree(target.parent, ignore_errors=True)
+            else:
+                # a retry fetches the rest of its files
+                target.unlink()
+                with suppress(OSError):
+                    # unless there are none
+                    target.parent.rmdir()
 
 
 if __name__ == "__main__":
