@@ -13,8 +13,9 @@ from types import MappingProxyType
 
 import yaml
 
-from fabricate import ROOT, name_of
+from fabricate import ROOT, name_of, scene_of
 from tigerbush.bundle import index_at
+from tigerbush.sentinel2.writer import write_product
 from tigerbush.sites.bundles import read_window
 from warm import VARIABLE, warm_python
 
@@ -116,10 +117,22 @@ class Run:
         return json.loads((self.folder / "results" / site / "results_summary.json").read_text())
 
 
+def write_run(folder):
+    """Return a run of three products, two in January and one in February."""
+    for seed, day in enumerate(DAYS):
+        write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
+    return Run(folder, BASE)
+
+
 def count_jobs(output):
     """Return the number of jobs per rule in the output of a dry run."""
-    table = re.findall(r"^([a-z_]+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE)
-    return Counter({rule: int(count) for rule, count in table if rule != "total"})
+    table = re.findall(r"^([a-z]\w+) +([0-9]+)$", output.partition("Reasons:")[0], re.MULTILINE)
+    counts = Counter()
+    for rule, count in dict(table).items():
+        # those of batches are named after their script and their batch
+        counts[rule.partition("_of_")[0]] += int(count)
+    del counts["total"]
+    return counts
 
 
 def break_product(run, day):

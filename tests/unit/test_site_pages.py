@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fabricate import ROOT
+from tigerbush.report import files
 from tigerbush.summary.results import VEGETATION_COLLECTION
 
 DAYS = [f"2020-{month:02d}-16" for month in range(1, 8)]
@@ -29,10 +30,16 @@ def site(tmp_path):
     return tmp_path
 
 
-def script(name, **replaced):
-    main = runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"))["main"]
-    main.__globals__.update(replaced)
-    return main
+@pytest.fixture
+def script(monkeypatch):
+    """`script(name, function=replacement)`: the main function of a script, and replacements in the library."""
+
+    def load(name, **replaced):
+        for function, replacement in replaced.items():
+            monkeypatch.setattr(files, function, replacement)
+        return runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"))["main"]
+
+    return load
 
 
 def images_of(site):
@@ -44,7 +51,7 @@ def shown(images):
     return {day: (colours[0, 0].tolist(), int(grey[0, 0])) for day, (colours, grey) in images.items()}
 
 
-def test_a_report_is_given_its_dates_and_its_pictures_by_name(site):
+def test_a_report_is_given_its_dates_and_its_pictures_by_name(site, script):
     given = []
     files = {
         "series.svg": "image/svg+xml", "truth.svg": "image/svg+xml", "ndvi.svg": "image/svg+xml",
@@ -58,7 +65,7 @@ def test_a_report_is_given_its_dates_and_its_pictures_by_name(site):
     paths = [site / name for name in files]
     main(
         site / "analysis.json", site / "summary.json", rgb, black_white, paths[:1], paths[2:],
-        [site / "truth.json", paths[1]], site / "report.html",
+        [site / "truth.json", paths[1]], out=site / "report.html",
     )  # fmt: skip
     analysis, images, pictures, maps, truth = given[0]
     assert (analysis, truth) == ({"it": "the analysis"}, {"it": "the truth"})
@@ -75,11 +82,13 @@ def test_a_report_is_given_its_dates_and_its_pictures_by_name(site):
     }
     assert maps == {"ndvi": "NDVI", "offset50": "network centrality (offset50)"}
     assert (site / "report.html").read_bytes() == "<p>é</p>".encode()
-    main(site / "analysis.json", site / "summary.json", rgb, black_white, [], [], [], site / "report.html")
+    main(
+        site / "analysis.json", site / "summary.json", rgb, black_white, [], [], [], out=site / "report.html"
+    )
     assert given[1][2:] == ({}, {}, None)
 
 
-def test_each_figure_is_written_in_both_forms(site):
+def test_each_figure_is_written_in_both_forms(site, script):
     main = script(
         "plot_site",
         site_figure=lambda summary, images: ("overview", summary, shown(images)),
@@ -107,7 +116,7 @@ def test_each_figure_is_written_in_both_forms(site):
     }
 
 
-def test_without_images_only_the_figures_that_are_asked_for_are_drawn(site):
+def test_without_images_only_the_figures_that_are_asked_for_are_drawn(site, script):
     main = script(
         "plot_site",
         analysis_figures=lambda analysis: {"one_more": "one more", "two": "two"},
@@ -121,8 +130,8 @@ def test_without_images_only_the_figures_that_are_asked_for_are_drawn(site):
     }
 
 
-def test_a_report_without_images_is_given_none(site):
+def test_a_report_without_images_is_given_none(site, script):
     given = []
     main = script("report_site", site_report=lambda *arguments: given.append(arguments) or "")
-    main(site / "analysis.json", site / "summary.json", [], [], [], [], [], site / "report.html")
+    main(site / "analysis.json", site / "summary.json", [], [], [], [], [], out=site / "report.html")
     assert given == [({"it": "the analysis"}, {}, {}, {}, None)]

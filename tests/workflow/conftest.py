@@ -4,21 +4,14 @@ import shutil
 
 import pytest
 
-from fabricate import ROOT, name_of, scene_of
-from runs import BASE, DAYS, SUMMARIES, Run, break_product
-from tigerbush.sentinel2.writer import write_product
+from fabricate import ROOT
+from runs import SUMMARIES, Run, break_product, write_run
 
 
 @pytest.fixture
 def run(tmp_path):
     """Three dates: two products in January, one in February, none in March."""
     return write_run(tmp_path / "work")
-
-
-def write_run(folder):
-    for seed, day in enumerate(DAYS):
-        write_product(folder / "products", name_of(day), scene_of(seed, clouds=[]))
-    return Run(folder, BASE)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +32,13 @@ from tigerbush.planning.tables import PRODUCT, read_rows
 
 # a profile makes no difference here, and its logger would change the output that is parsed
 _QUIET = ("--cores", "1", "--workflow-profile", "none")
-_STATS = re.compile(r"^([a-z_]+) +([0-9]+)$", re.MULTILINE)
+_STATS = re.compile(r"^([a-z]\w+) +([0-9]+)$", re.MULTILINE)
 _PRODUCT = re.compile(
     rf"results/(?:scenes(?:/[^/]+/[^/]+)?/({PRODUCT})(?:_mask)?\.tif|downloads/({PRODUCT})\.zip)"
 )
 _BUNDLE = re.compile(rf"results/(?:windows|downloads)/({PRODUCT})/\w+\.zip")
+_BATCH = re.compile(r"results/batches/[^/]+/([0-9]{4}-[0-9]{2}-[0-9]{2})\.zip")
+_SITE = re.compile(r"results/([^/]+)/(?:results_summary\.json|analysis/(?:analysis\.json|report\.html))")
 _DATE = re.compile(r"results/([^/]+)/([0-9]{4}-[0-9]{2}-[0-9]{2})/[^/]+")
 
 
@@ -75,7 +78,11 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
 def jobs_of(output: str) -> dict[str, int]:
     """Return the number of jobs per rule from the table of a dry run; empty if there is nothing to do."""
     text = output.partition("Job stats:")[2].partition("\n\n")[0]
-    return {rule: int(count) for rule, count in _STATS.findall(text) if rule != "total"}
+    counts: Counter[str] = Counter()
+    for rule, count in _STATS.findall(text):
+        # those of batches are named after their script and their batch
+        counts[rule.partition("_of_")[0]] += int(count)
+    return {rule: count for rule, count in counts.items() if rule != "total"}
 
 
 def outputs_of(jobs: Sequence[Job]) -> list[Output]:
@@ -86,8 +93,14 @@ def outputs_of(jobs: Sequence[Job]) -> list[Output]:
     outputs, of_product = {}, {}
     for job in jobs:
         for name in job.outputs:
-            product, date, bundle = (pattern.fullmatch(name) for pattern in (_PRODUCT, _DATE, _BUNDLE))
-            if product or date:
+            product, date, bundle, batch, site = (
+                pattern.fullmatch(name) for pattern in (_PRODUCT, _DATE, _BUNDLE, _BATCH, _SITE)
+            )
+            if site:
+                outputs[job.rule, site[1], ""] = job.pending
+            elif batch:
+                outputs |= {(job.rule, name, batch[1]): job.pending for name, _ in job.windows}
+            elif product or date:
                 site, made = date.groups() if date else ("", product[1] or product[2])
                 outputs[job.rule, site, made] = job.pending
             elif bundle:

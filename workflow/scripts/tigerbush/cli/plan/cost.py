@@ -32,9 +32,16 @@ CPU_SECONDS = {
     "write_subimages": (0.3, 0.5),  # estimated
     "read_weather": (0.25, 0.0),  # estimated
     "summarise_date": (0.22, 0.04),
+    # of the sample's site of 0.04 megapixels, most of it for its pattern (2026-12-01)
+    "measure_batch": (0.8, 6.0),
     # estimated from a scene classification of 20 m
     "mask_scene": (3.0, 0.0),
 }
+# per site, of jobs that make files of whole sites, of the sample's 37 dates (2026-12-01)
+SITE_SECONDS = {
+    "analyse_site": 8.5, "plot_site": 5.5, "map_site": 5.5, "report_site": 1.7,
+    "summarise_batch": 0.7, "analyse_batch": 1.7, "report_batch": 10.5,
+}  # fmt: skip
 # any other rule; estimated
 OTHER_SECONDS = 0.3
 # per megapixel and band of a scene at the native resolution of the band, mostly decoding (20.8 s for 121 megapixels)
@@ -44,6 +51,9 @@ START_SECONDS = 1.8
 # bytes per megapixel of the site
 PRODUCT_BYTES = 5.5e6
 DATE_BYTES = 20e6
+MEASURED_BYTES = 1.2e6
+# of the rules that measure a date of a site one makes files of it, the other measures many sites in memory
+DATE_RULES = ("composite_date", "measure_batch")
 # with MPI one job makes all scenes; they are counted where they are published
 SCENE_RULES = ("resample_scene", "publish_scene")
 # bytes per pixel and band of a scene
@@ -57,7 +67,7 @@ class Output:
     Attributes
     ----------
     rule, site, name : str
-        `name` is the product or the date; `site` is empty for files that belong to no site.
+        `name` is the product or the date, empty for files of a whole site; `site` is empty for files of no site.
     pending : bool
         Whether the run would make it.
     """
@@ -109,7 +119,7 @@ def estimate(
     transfer = _transfer(config, sites, pending, files)
     return {
         "products": len(products),
-        "dates": len({(output.site, output.name) for output in pending if output.rule == "composite_date"}),
+        "dates": len({(output.site, output.name) for output in pending if output.rule in DATE_RULES}),
         "jobs": dict(jobs),
         "transfer_bytes": transfer,
         "cpu_hours": round(hours, 4),
@@ -160,6 +170,8 @@ def _pixel_seconds(
         return SCENE_SECONDS * sum(
             _scene_megapixels(config, sensor, band) for band in config["scene"]["bands"]
         )
+    if not output.name:
+        return SITE_SECONDS.get(output.rule, 0)
     seconds = CPU_SECONDS.get(output.rule, (0, 0))[1] * megapixels.get(output.site, 0)
     return seconds * _products_per_date(output.site, outputs) if output.rule == "composite_date" else seconds
 
@@ -171,7 +183,11 @@ def _products_per_date(site: str, outputs: Sequence[Output]) -> float:
 
 def _disk(config: Mapping, pending: Sequence[Output], megapixels: Mapping[str, float]) -> float:
     """Bytes on disk: scenes, windows of products, images of dates (downloaded products are counted separately)."""
-    per_megapixel = {"subset_product": PRODUCT_BYTES, "composite_date": DATE_BYTES}
+    per_megapixel = {
+        "subset_product": PRODUCT_BYTES,
+        "composite_date": DATE_BYTES,
+        "measure_batch": MEASURED_BYTES,
+    }
     pixel_bytes = len(config["scene"]["bands"]) / config["scene"]["resolution"] ** 2 * SCENE_BYTES
     return sum(
         sensor_of(output.name).tile_metres ** 2 * pixel_bytes

@@ -10,11 +10,19 @@ from collections.abc import AsyncIterator
 
 from snakemake.cli import main
 from snakemake.dag import DAG
+from snakemake.jobs import Job
 
 
 def name_of(file: object) -> str:
     """Return the path of a file on disk, or its address in remote storage."""
     return file.storage_object.query if file.is_storage else str(file)
+
+
+def windows_of(job: Job) -> list[tuple[str, str]]:
+    """Return site and product of the windows that a job measures in memory."""
+    if job.rule.name != "measure_batch":
+        return []
+    return [(site, product) for site, made in job.params.sites.items() for product in made["products"]]
 
 
 async def job_lines(dag: DAG, detailed: bool = False) -> AsyncIterator[str]:
@@ -23,11 +31,13 @@ async def job_lines(dag: DAG, detailed: bool = False) -> AsyncIterator[str]:
         missing = [file for file in job.output if not await file.exists()]
         yield json.dumps(
             {
-                "rule": job.rule.name,
+                # those of batches are named after their script and their batch
+                "rule": job.rule.name.partition("_of_")[0],
                 "inputs": [name_of(file) for file in job.input],
                 "outputs": [name_of(file) for file in job.output],
                 "pending": bool(dag.reason(job)),
                 "missing": bool(missing),
+                "windows": windows_of(job),
             }
         )
 

@@ -42,6 +42,8 @@ class Job:
         Whether it has to run (again).
     missing : bool
         Whether an output is missing, even if nothing needs it: older results may depend on it.
+    windows : set of (site, product)
+        Those that it measures in memory.
     """
 
     rule: str
@@ -49,6 +51,7 @@ class Job:
     outputs: set[str] = field(default_factory=set)
     pending: bool = False
     missing: bool = False
+    windows: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,11 @@ def read_jobs(lines: str) -> list[Job]:
     """Read the jobs with outputs that `tigerbush.cli.status.jobs` has printed."""
     rows = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
     return [
-        Job(**row | {"inputs": set(row["inputs"]), "outputs": set(row["outputs"])})
+        Job(
+            **row
+            | {"inputs": set(row["inputs"]), "outputs": set(row["outputs"])}
+            | {"windows": set(map(tuple, row.get("windows", ())))}
+        )
         for row in rows
         if row["outputs"]
     ]
@@ -98,7 +105,8 @@ def wanted_windows(jobs: Iterable[Job]) -> set[str]:
 
 
 def windows_of_date(job: Job) -> Iterator[tuple[str, str]]:
-    """Yield site and product of the windows that a composite is made of; nothing of any other job."""
+    """Yield site and product of the windows that a composite is made of, or measures; nothing of any other job."""
+    yield from sorted(job.windows)
     site = next((match[1] for name in job.outputs if (match := _COMPOSITE.fullmatch(name))), None)
     for name in sorted(job.inputs) if site else ():
         if match := _BUNDLE.fullmatch(name):
