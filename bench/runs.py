@@ -1,6 +1,7 @@
 """Rows that run Snakemake: dry runs of thousands of jobs, and the overhead of a job."""
 
 import itertools
+import math
 import os
 import re
 import resource
@@ -60,17 +61,25 @@ def configure(folder: Path, sites: list[tuple], **config: object) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def write_tables(folder: Path, sites: int, months: int, products_per_month: int) -> None:
+def write_tables(
+    folder: Path, tiles: int, months: int, products_per_month: int, sites_per_tile: int = 1, **config: object
+) -> None:
     """Write a configuration and the tables of its products, without the products themselves."""
     site_rows, rows = [], []
-    for number, (row, column) in enumerate(SQUARES[:sites]):
-        latitude, longitude = map(
-            float, utm.to_latlon(100_000 * column + 155_000, 100_000 * row + 45_000, 33, "N")
-        )
+    side = math.isqrt(sites_per_tile - 1) + 1
+    for row, column in SQUARES[:tiles]:
+        for place in range(sites_per_tile):
+            # from the middle of the square on, so that no site is at the edge of a tile
+            east, north = (45_000 + 45_000 * step // side for step in divmod(place, side))
+            latitude, longitude = map(
+                float,
+                utm.to_latlon(100_000 * column + 110_000 + east, 100_000 * row + north, 33, "N"),
+            )
+            region = 0.08 if sites_per_tile == 1 else 0.018
+            site_rows.append((f"site{len(site_rows):05}", round(longitude, 4), round(latitude, 4), region))
         tile = (
             f"33{utm.latitude_to_zone_letter(latitude)}{'STUVWXYZ'[column]}{'ABCDEFGHJKLMNPQRSTUV'[row % 20]}"
         )
-        site_rows.append((f"site{number:03}", round(longitude, 4), round(latitude, 4), 0.08))
         for month, day in itertools.product(range(months), range(1, products_per_month + 1)):
             stamp = f"{2016 + month // 12}{month % 12 + 1:02}{5 * day:02}"
             name = parse_name(f"S2A_MSIL1C_{stamp}T100000_N0204_R122_T{tile}_{stamp}T110000")
@@ -78,7 +87,7 @@ def write_tables(folder: Path, sites: int, months: int, products_per_month: int)
             rows.append(table_row(name, url=f"data/{name.product}.SAFE", **size))
     end = f"{2016 + months // 12}-{months % 12 + 1:02}-01"
     period = {"start": "2016-01-01", "end": end, "step": "1m"}
-    configure(folder, site_rows, period=period, source={"kind": "local", "path": "data"})
+    configure(folder, site_rows, period=period, source={"kind": "local", "path": "data"}, **config)
     (folder / "results").mkdir()
     write_table(folder / "results" / "files.tsv", [], FILE_COLUMNS)
     write_table(folder / "results" / "products.tsv", rows, COLUMNS)

@@ -22,21 +22,27 @@ wildcard_constraints:
     batch=NUMBERED.BATCH,
 
 
-def sites_at(batch, date):
-    """Return the sites of a batch that have products at a date, each with what it is measured with."""
-    planned = {site: plan(site).get(date, {}).get("products", []) for site in BATCHES[batch]}
-    shown = NUMBERED.keeps_images(date, PERIODS)
-    return {
-        site: {"site": window_of(site), "products": products, "shown": shown}
-        for site, products in planned.items()
-        if products
-    }
+@lru_cache(maxsize=None)
+def windows_of_batch(batch):
+    """Return the sites of a batch, each with the keyword arguments of `tigerbush.site.Site`: one object for all dates."""
+    return {site: window_of(site) for site in BATCHES[batch]}
+
+
+@lru_cache(maxsize=None)
+def tiles_of_batch(batch):
+    """Return the sites of a batch, each with the tiles that cover it and one of their products."""
+    return {site: tiles_with_product(site) for site in BATCHES[batch]}
+
+
+def products_at(batch, date):
+    """Return the sites of a batch that have products at a date, each with these."""
+    planned = {site: plan(site).get(date, {}).get("products") for site in BATCHES[batch]}
+    return {site: products for site, products in planned.items() if products}
 
 
 def measured_bundles(wildcards):
     """Return the bundles of the products of a date that the sites of a batch need."""
-    sites = sites_at(wildcards.batch, wildcards.date)
-    products = sorted({product for site in sites.values() for product in site["products"]})
+    products = sorted(set().union(*products_at(wildcards.batch, wildcards.date).values()))
     part = int(wildcards.batch.rpartition("_")[2])
     return [ancient(bundles_in("windows", product)[part]) for product in products]
 
@@ -70,9 +76,12 @@ def made_of_measures(wildcards, made=None):
 
     The digests of windows are read only where `made`, the windows that a run makes, is given and has none of the site's.
     """
+    shown = NUMBERED.keeps_images(wildcards.date, PERIODS)
     return {
-        site: NUMBERED.made_of_date(measured, MEASURES, windows_of(site, measured["products"], made))
-        for site, measured in sites_at(wildcards.batch, wildcards.date).items()
+        site: NUMBERED.made_of_date(
+            window_of(site), products, shown, MEASURES, windows_of(site, products, made)
+        )
+        for site, products in products_at(wildcards.batch, wildcards.date).items()
     }
 
 
@@ -103,8 +112,8 @@ def measured_again(dag, job, made):
         return set(wanted)
     of_run = {
         site
-        for site, measured in sites_at(job.wildcards.batch, job.wildcards.date).items()
-        if any(site in made.get(("windows", product), ()) for product in measured["products"])
+        for site, products in products_at(job.wildcards.batch, job.wildcards.date).items()
+        if any(site in made.get(("windows", product), ()) for product in products)
     }
     if any(is_newer(address_in_results(index), job.output.index) for index in job.input.indexes):
         wanted = made_of_measures(job.wildcards, made)
@@ -157,11 +166,11 @@ rule measure_batch:
     params:
         library=library("measure_batch"),
         # with the argument `input` Snakemake does not compare them: `changed_measures` does, for each site
-        sites=lambda wildcards, input: sites_at(wildcards.batch, wildcards.date),
+        sites=lambda wildcards, input: windows_of_batch(wildcards.batch),
+        products=lambda wildcards, input: products_at(wildcards.batch, wildcards.date),
+        tiles=lambda wildcards, input: tiles_of_batch(wildcards.batch),
+        shown=lambda wildcards, input: NUMBERED.keeps_images(wildcards.date, PERIODS),
         measures=MEASURES,
-        tiles=lambda wildcards, input: {
-            site: tiles_of_site(SimpleNamespace(site=site), input) for site in BATCHES[wildcards.batch]
-        },
     message:
         "Measuring the batch {wildcards.batch} at {wildcards.date}"
     script:

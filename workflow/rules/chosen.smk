@@ -7,7 +7,7 @@ from snakemake.logging import logger
 
 def selected_scenes():
     """Return which products of the table become scenes, and why others do not."""
-    return _selected_scenes(*_path_and_time(products_path()))
+    return _selected_scenes(*products_key())
 
 
 @lru_cache(maxsize=1)

@@ -22,6 +22,8 @@ VARIABLES = from_library("variables")
 # Attempts after the first; a transient error of the last one becomes a placeholder.
 RETRIES = 2
 
+# of the sites of the same tiles
+PLANS = {}
 # Dates (results/site/date) and scenes that stay as an earlier run made them, because products are gone (on_gone: keep).
 KEPT = {}
 
@@ -33,9 +35,6 @@ wildcard_constraints:
     tile="[A-Za-z0-9]+",
 
 
-# In detail `numbers` the files of a whole site are made with those of its batch (rules/batches.smk).
-NUMBERS = config["run"]["detail"] == "numbers"
-SITE_OF_FILES = "(?!)" if NUMBERS else TABLES.SITE
 TEMPLATES = recorded_as(
     fingerprint(
         source(f"scripts/tigerbush/report/templates/{name}.html") for name in ("base", "site", "sites")
@@ -68,14 +67,21 @@ def changed_added_keys(*keys):
 
 def products_table():
     """Return the rows of the table of products."""
-    return _products_table(*_path_and_time(products_path()))
+    return _products_table(*products_key())
 
 
+@lru_cache(maxsize=1)
 def products_path():
     """Return the path of the table of products; Snakemake waits until discovery has run. The sample's is in git."""
     if config["source"]["kind"] == "sample":
         return Path(config["products"])
     return checkpoints.discover_products.get().output.products
+
+
+@lru_cache(maxsize=1)
+def products_key():
+    """Return the key under which what is read of the table of products is cached; it is asked for some times a job."""
+    return _path_and_time(products_path())
 
 
 def _path_and_time(path):
@@ -95,7 +101,7 @@ def _products_table(path, _):
 
 def plan(site):
     """Return which products of a site are processed at each date that has any, and why others are left out."""
-    return _plan(site, *_path_and_time(products_path()))
+    return _plan(site, *products_key())
 
 
 @lru_cache(maxsize=None)
@@ -103,18 +109,26 @@ def _plan(site, path, time):
     rows = products_of_site(site, path, time)
     translate_errors(BANDS.refuse_site_bands, rows, config)
     warn_of_uncovered(site, frozenset(ZONES.tiles_of(rows)))
-    kept = {day: KEPT[name] for day in PERIODS if (name := f"results/{site}/{day}") in KEPT}
-    return DATES.plan_dates(
-        rows, PERIODS, config, kept, from_library("planning.notes").read_replaced(Path(path))
-    )
+    kept = tuple((day, KEPT[name]) for day in PERIODS if (name := f"results/{site}/{day}") in KEPT)
+    # sites of the same tiles share their rows, and so their plan
+    key = id(rows), kept
+    if key not in PLANS:
+        replaced = from_library("planning.notes").read_replaced(Path(path))
+        PLANS[key] = DATES.plan_dates(rows, PERIODS, config, dict(kept), replaced)
+    return PLANS[key]
 
 
 @lru_cache(maxsize=None)
 def products_of_site(site, path, time):
     """Return the rows of the products that cover a site in its zone."""
     return translate_errors(
-        DATES.products_of, SITES[site] | {"zone": zone_of(site)}, _products_table(path, time), config
+        DATES.products_of, SITES[site] | {"zone": zone_of(site)}, _products_by_tile(path, time), config
     )
+
+
+@lru_cache(maxsize=1)
+def _products_by_tile(path, time):
+    return DATES.ProductsByTile(_products_table(path, time))
 
 
 def zone_of(site):
@@ -123,7 +137,7 @@ def zone_of(site):
     None for that of the site's centre.
     """
     try:
-        zone = _zone(site, *_path_and_time(products_path()))
+        zone = _zone(site, *products_key())
     except IncompleteCheckpointException:
         # the jobs that are planned before discovery are planned again after it
         zone = SITES[site].get(TABLES.ZONE)
@@ -188,13 +202,22 @@ def tiles_of_site(wildcards, input):
 
     With the argument `input` Snakemake does not compare it with that of earlier results, whose numbers it does not change.
     """
-    rows = products_of_site(wildcards.site, *_path_and_time(products_path()))
+    return tiles_with_product(wildcards.site)
+
+
+@lru_cache(maxsize=None)
+def tiles_with_product(site):
+    rows = products_of_site(site, *products_key())
     return {row["tile"]: row["product"] for row in rows}
 
 
 def window_of(site):
     """Return the keyword arguments of `tigerbush.site.Site`; `zone` only if it is not that of the site's centre."""
-    zone = zone_of(site)
+    return _window_of(site, zone_of(site))
+
+
+@lru_cache(maxsize=None)
+def _window_of(site, zone):
     return (
         {key: SITES[site][key] for key in TABLES.SITE_COLUMNS[1:]}
         | {"size": config["subimages"]["size"], "resolution": config["composite"]["resolution"]}
@@ -225,8 +248,8 @@ def sensors_of(wildcards):
     if hasattr(wildcards, "batch"):
         return sensors_of_products(
             product
-            for site in sites_at(wildcards.batch, wildcards.date).values()
-            for product in site["products"]
+            for products in products_at(wildcards.batch, wildcards.date).values()
+            for product in products
         )
     if hasattr(wildcards, "date"):
         return sensors_of_products(plan(wildcards.site).get(wildcards.date, {}).get("products", []))
@@ -379,6 +402,9 @@ PERIODS = Wanted(
     translate_errors(CONFIGURATION.periods_of, config),
     "no period of the configuration has the date {}; correct period, or name another target.",
 )
+# In detail `numbers` the files of a whole site are made with those of its batch (rules/batches.smk).
+NUMBERS = config["run"]["detail"] == "numbers"
+SITE_OF_FILES = "(?!)" if NUMBERS else TABLES.SITE
 # SNAP reads whole products, and Java keeps images in as much memory as it gets (docs/snap.md)
 SNAP = config["scene"]["engine"] != "rasterio"
 SCENE_ENVIRONMENT = f"../envs/{'snap' if SNAP else 'tigerbush'}.yaml"

@@ -90,6 +90,7 @@ rule stream_product:
         store=STORE,
         files=files_of([]),
         sites=wanted_sites("downloads"),
+        version=version_of("downloads"),
         buffer=config["composite"]["mask_buffer"],
         retries=RETRIES,
     message:
@@ -122,6 +123,7 @@ rule resample_product:
         library=library("resample_product"),
         path=product_url,
         sites=wanted_sites("windows"),
+        version=version_of("windows"),
         parts=PARTS,
         indexes=stored_indexes,
         mask_options=MASK_OPTIONS,
@@ -154,6 +156,7 @@ rule subset_product:
     params:
         library=library("subset_product"),
         sites=wanted_sites("windows"),
+        version=version_of("windows"),
     message:
         "Cutting {wildcards.product} to its sites"
     script:

@@ -69,10 +69,29 @@ def wanted_sites(folder):
 
     With the argument `input` Snakemake does not compare them: `changed_windows` does, for each site.
     """
-    return lambda wildcards, input: {
-        site: (window_of(site), list(vars(made).values()))
-        for site, made in made_of_windows(folder, wildcards.product).items()
-    }
+    return lambda wildcards, input: windows_of_sites(folder, sites_of_product(wildcards.product))
+
+
+# the products of a tile share it
+@lru_cache(maxsize=None)
+def windows_of_sites(folder, sites):
+    return {site: (window_of(site), site_fingerprint(folder, site)) for site in sites}
+
+
+def version_of(folder):
+    """Return a function that gives what the windows of a product are made of, beside the settings of each site."""
+    return lambda wildcards, input: list(product_version(folder, wildcards.product))
+
+
+def product_version(folder, product):
+    """Return the files of a product where they count, its version, and the version that was recorded first."""
+    row = products_table()[product]
+    version, first = row.get("etag"), FINGERPRINTS.first_version(row)
+    if folder == "windows":
+        return None, version, first
+    files = WINDOWS.digest(files_table().get(product, []))
+    # files of an object store have ETags of their own
+    return (files, None, None) if row["url"].startswith("s3://") else (files, version, first)
 
 
 def stored_indexes(wildcards, input):
@@ -85,27 +104,22 @@ def stored_indexes(wildcards, input):
 
 def made_of_windows(folder, product):
     """Return the sites that need a product, each with what its window is made of."""
-    sites = sites_of_products(*_path_and_time(products_path())).get(product, ())
-    row, files = products_table()[product], None
-    version, first = row.get("etag"), FINGERPRINTS.first_version(row)
-    if folder == "downloads":
-        files = files_table().get(product, [])
-        if row["url"].startswith("s3://"):
-            # the files have ETags of their own
-            version = first = None
-    return {site: WINDOWS.Made(site_fingerprint(folder, site, files), version, first) for site in sites}
+    version = product_version(folder, product)
+    return {
+        site: WINDOWS.made_of(site_fingerprint(folder, site), *version) for site in sites_of_product(product)
+    }
 
 
-def site_fingerprint(folder, site, files):
-    """Return the fingerprint of what a window of a site is made of, but for the version of the product."""
-    if folder == "downloads":
-        return WINDOWS.digest({"site": window_of(site), "buffer": MASK_OPTIONS["buffer"], "files": files})
-    return pixels_fingerprint(site)
+def sites_of_product(product):
+    """Return the names of the sites that use a product."""
+    return sites_of_products(*products_key()).get(product, ())
 
 
 @lru_cache(maxsize=None)
-def pixels_fingerprint(site):
+def site_fingerprint(folder, site):
     """Return the fingerprint of what the windows of a site are made of, whatever the product."""
+    if folder == "downloads":
+        return WINDOWS.digest({"site": window_of(site), "buffer": MASK_OPTIONS["buffer"]})
     return WINDOWS.digest(
         {
             "site": window_of(site),
@@ -128,12 +142,12 @@ def sites_of_products(path, time):
         for planned in dates.values():
             for product in planned["products"]:
                 sites.setdefault(product, []).append(site)
-    return sites
+    return {product: tuple(names) for product, names in sites.items()}
 
 
 def minutes_of_product(minutes, product):
     """Return how long a job of a product may take: a minute more for every 20 of its sites."""
-    return minutes + len(sites_of_products(*_path_and_time(products_path())).get(product, ())) // 20
+    return minutes + len(sites_of_product(product)) // 20
 
 
 def entries_of(folder, product):
@@ -156,7 +170,7 @@ def current_bundles(job):
     """Return the bundles of a job in Blob storage to which it has nothing to add."""
     if not in_blob_storage() or job.rule.name not in (STREAM_PRODUCT, SUBSET_PRODUCT):
         return []
-    wanted = {site: WINDOWS.Made(*made) for site, (_, made) in job.params.sites.items()}
+    wanted = made_of_windows(COPYING_RULES[job.rule.name], job.wildcards.product)
     names = bundles_in(COPYING_RULES[job.rule.name], job.wildcards.product)
     parts = zip(job.output.bundles, names, WINDOWS.by_part(wanted, PARTS))
     return [

@@ -1,13 +1,13 @@
 """Measure the sites of a batch at a date in memory: NDVI, centrality, patterns; images of some dates are kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tigerbush.analysis.batches import SUMMARY, measure_site, read_summary
 from tigerbush.bundle import Entry, holds, index_at, update_bundle
 from tigerbush.errors import KeptError
-from tigerbush.job import job_log
+from tigerbush.job import job_arguments, job_log
 from tigerbush.placeholder import kept_error, window_record, write_record
 from tigerbush.planning.batches import made_of_date
 from tigerbush.planning.windows import outdated
@@ -23,27 +23,33 @@ def main(
     *,
     date: str,
     sites: Mapping[str, Mapping],
+    products: Mapping[str, Sequence[str]],
+    shown: bool,
     measures: Mapping,
     tiles: Mapping[str, Mapping[str, str]],
 ) -> None:
     indexes = {product: index_at(bundle) for product, bundle in windows.items()}
     wanted = {
         name: made_of_date(
-            site, measures, {product: indexes[product][name].digest for product in site["products"]}
+            sites[name],
+            needed,
+            shown,
+            measures,
+            {product: indexes[product][name].digest for product in needed},
         )
-        for name, site in sites.items()
+        for name, needed in products.items()
     }
     entries, files, kept = {}, {}, []
     for name in outdated(index_at(out), wanted):
-        bundles = {product: windows[product] for product in sites[name]["products"]}
+        bundles = {product: windows[product] for product in products[name]}
         selection = {key: measures[key] for key in ("max_masked_fraction", "limit", "mode")}
         measured = measure_site(
             name,
             date,
             [paths_of(bundle, name) for bundle in bundles.values()],
             **{key: measures[key] for key in ("mask", "indices", "network", "seed")},
-            shown=sites[name]["shown"],
-            selection=selection | {"site": Site(**sites[name]["site"]), "tiles": tiles[name]},
+            shown=shown,
+            selection=selection | {"site": Site(**sites[name]), "tiles": tiles[name]},
         )
         try:
             refuse_loss(out, name, measured, bundles)
@@ -75,7 +81,5 @@ if __name__ == "__main__":
             {Path(bundle).parent.name: Path(bundle) for bundle in snakemake.input.bundles},
             Path(snakemake.output.measures),
             date=snakemake.wildcards.date,
-            sites=snakemake.params.sites,
-            measures=snakemake.params.measures,
-            tiles=snakemake.params.tiles,
+            **job_arguments(snakemake.params),
         )

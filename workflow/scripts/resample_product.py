@@ -9,7 +9,7 @@ from tigerbush.bundle import Entry, folder_beside, index_at, read_index, unpacke
 from tigerbush.job import job_log, results_folder
 from tigerbush.masks import MaskOptions
 from tigerbush.placeholder import placeholder_on_failure
-from tigerbush.planning.windows import Made, outdated, part_of
+from tigerbush.planning.windows import Made, made_of, outdated, part_of
 from tigerbush.raster import Raster
 from tigerbush.readers import Product
 from tigerbush.sensors import sensor_of
@@ -82,7 +82,8 @@ if __name__ == "__main__":
                 Path(snakemake.output.windows), snakemake.params.parts, snakemake.params.indexes
             ),
             sites={
-                name: (Site(**site), Made(*made)) for name, (site, made) in snakemake.params.sites.items()
+                name: (Site(**site), made_of(made, *snakemake.params.version))
+                for name, (site, made) in snakemake.params.sites.items()
             },
             options=MaskOptions(**snakemake.params.mask_options),
             max_negative_fraction=snakemake.params.max_negative_fraction,

@@ -15,7 +15,7 @@ from tigerbush.placeholder import (
     window_record,
     write_placeholder_zip,
 )
-from tigerbush.planning.windows import Made, by_part, outdated
+from tigerbush.planning.windows import Made, by_part, made_of, outdated
 from tigerbush.site import Site
 from tigerbush.sites.stream import stream_product
 from tigerbush.sources.download import open_store
@@ -75,7 +75,8 @@ if __name__ == "__main__":
             source=snakemake.config["source"] | snakemake.params.store,
             files=snakemake.params.files,
             sites={
-                name: (Site(**site), Made(*made)) for name, (site, made) in snakemake.params.sites.items()
+                name: (Site(**site), made_of(made, *snakemake.params.version))
+                for name, (site, made) in snakemake.params.sites.items()
             },
             buffer=snakemake.params.buffer,
             connections=snakemake.resources.connections,

@@ -7,7 +7,7 @@ from tigerbush.bundle import folder_beside, index_at, update_bundle
 from tigerbush.errors import KeptError, TigerbushError
 from tigerbush.job import job_log
 from tigerbush.placeholder import raise_if_window_finished, window_record
-from tigerbush.planning.windows import Made, by_part, outdated, part_of
+from tigerbush.planning.windows import Made, by_part, made_of, outdated, part_of
 from tigerbush.site import Site
 from tigerbush.sites.bundles import entry_of, read_window, write_window
 from tigerbush.sites.product import subset_site
@@ -58,6 +58,7 @@ if __name__ == "__main__":
             Path(snakemake.input.windows),
             [Path(bundle) for bundle in snakemake.output.bundles],
             sites={
-                name: (Site(**site), Made(*made)) for name, (site, made) in snakemake.params.sites.items()
+                name: (Site(**site), made_of(made, *snakemake.params.version))
+                for name, (site, made) in snakemake.params.sites.items()
             },
         )

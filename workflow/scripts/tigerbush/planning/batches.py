@@ -4,7 +4,7 @@ A batch is a function of the site alone. It needs no record and is the same on e
 other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -41,17 +41,28 @@ def batches_of(sites: Iterable[Mapping[str, Any]], parts: int) -> dict[str, list
     return {name: sorted(batches[name]) for name in sorted(batches)}
 
 
-def made_of_date(site: Mapping, measures: Mapping, windows: Mapping[str, str] | None) -> Made:
+def made_of_date(
+    site: Mapping,
+    products: Sequence[str],
+    shown: bool,
+    measures: Mapping,
+    windows: Mapping[str, str] | None,
+) -> Made:
     """Return what the measures of a site at a date are made of.
 
     Parameters
     ----------
-    site, measures : mapping
-        The parameters of the site, and those that all sites share.
+    site : mapping
+        The keyword arguments of `tigerbush.site.Site`.
+    products : sequence of str
+    shown : bool
+        Whether the images are kept.
+    measures : mapping
+        What all sites are measured with.
     windows : mapping of product to str, or None
         The digests of the windows, None where they are of no matter.
     """
-    return Made(digest([site, measures]), None if windows is None else digest(windows))
+    return Made(digest([site, products, shown, measures]), None if windows is None else digest(windows))
 
 
 def keeps_images(day: str, periods: Mapping[str, tuple[str, str]]) -> bool:

@@ -2,12 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from tigerbush.errors import TigerbushError
 from tigerbush.planning.tables import SITE_BOUNDS, why_unused
 from tigerbush.planning.zones import place_of
+from tigerbush.product import Sensor
 from tigerbush.pyveg import MODES
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Place
@@ -17,14 +17,41 @@ Product = Mapping[str, Any]
 Plan = dict[str, dict[str, Any]]
 
 
-def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config: Mapping) -> list[Product]:
+class ProductsByTile:
+    """The products of a table by tile: thousands of sites ask which ones cover them.
+
+    Attributes
+    ----------
+    rows : list of rows of products.tsv
+    """
+
+    def __init__(self, products: Mapping[str, Product]) -> None:
+        self.rows = list(products.values())
+        self._number = {row["product"]: number for number, row in enumerate(self.rows)}
+        self._tiles: dict[tuple[Sensor, str], list[Product]] = {}
+        for row in self.rows:
+            self._tiles.setdefault((sensor_of(row["product"]), row["tile"]), []).append(row)
+        self._of_tiles: dict[tuple, list[Product]] = {}
+
+    def covering(self, place: Place, level: str | None) -> list[Product]:
+        """Return the rows of the tiles that reach a place, in order; the same list for places of the same tiles."""
+        tiles = tuple(tile for tile in self._tiles if tile[0].reaches(place, tile[1]))
+        if (tiles, level) not in self._of_tiles:
+            rows = [row for tile in tiles for row in self._tiles[tile] if level in (None, row["level"])]
+            self._of_tiles[tiles, level] = sorted(rows, key=lambda row: self._number[row["product"]])
+        return self._of_tiles[tiles, level]
+
+
+def products_of(
+    site: Mapping[str, Any], products: Mapping[str, Product] | ProductsByTile, config: Mapping
+) -> list[Product]:
     """Return the rows of the products that cover a site, wholly or partly.
 
     Parameters
     ----------
     site : mapping
         As `read_sites` returns it, with the zone that it is measured in if that is not the one of its centre.
-    products : mapping
+    products : mapping or ProductsByTile
         As `read_products` returns them.
     config : mapping
         The resolved configuration.
@@ -36,11 +63,10 @@ def products_of(site: Mapping[str, Any], products: Mapping[str, Product], config
     """
     place = place_of(site, site.get("zone"))
     level = config["source"]["level"]
-    # many products share few tiles
-    covers = cache(lambda sensor, tile: sensor.reaches(place, tile))
-    at_level = [row for row in products.values() if level in (None, row["level"])]
-    rows = [row for row in at_level if covers(sensor_of(row["product"]), row["tile"])]
+    by_tile = products if isinstance(products, ProductsByTile) else ProductsByTile(products)
+    rows = by_tile.covering(place, level)
     if not rows:
+        at_level = [row for row in by_tile.rows if level in (None, row["level"])]
         raise TigerbushError(_outside(site["site"], place, at_level, config))
     if len({row["level"] for row in rows}) > 1:
         raise TigerbushError(

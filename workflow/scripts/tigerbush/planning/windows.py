@@ -45,6 +45,21 @@ class Made:
         )
 
 
+def made_of(fingerprint: str, files: str | None, version: str | None, first: str | None) -> Made:
+    """Return what a window is made of.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the site and the settings.
+    files : str, optional
+        Digest of the product's files, where they count.
+    version, first : str, optional
+        As in `Made`.
+    """
+    return Made(fingerprint if files is None else digest([fingerprint, files]), version, first)
+
+
 def digest(parameters: object) -> str:
     """Return a short fingerprint of parameters."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]

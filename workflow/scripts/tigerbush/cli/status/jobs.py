@@ -22,7 +22,7 @@ def windows_of(job: Job) -> list[tuple[str, str]]:
     """Return site and product of the windows that a job measures in memory."""
     if job.rule.name != "measure_batch":
         return []
-    return [(site, product) for site, made in job.params.sites.items() for product in made["products"]]
+    return [(site, product) for site, products in job.params.products.items() for product in products]
 
 
 async def job_lines(dag: DAG, detailed: bool = False) -> AsyncIterator[str]:
