@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tigerbush.analysis.cover import COVER_METRICS, cover_metrics, ndvi_histogram, ndvi_threshold
+from tigerbush.analysis.cover import (
+    COVER_METRICS,
+    EDGES,
+    classes_of_ndvi,
+    cover_metrics,
+    ndvi_histogram,
+    ndvi_of_classes,
+    ndvi_threshold,
+)
 
 
 def threshold_of(*images):
@@ -109,3 +117,20 @@ def test_cover_and_patches_by_hand():
     assert cover_metrics(image, 0.4, 20)["patch_count_ndvi"] == pytest.approx(2 / 0.0048, rel=1e-12)
     nothing = dict.fromkeys(COVER_METRICS)
     assert cover_metrics(image, None, 20) == cover_metrics(np.full((2, 2), lost), 0.4, 20) == nothing
+
+
+def test_classes_have_the_cover_and_the_histogram_of_their_ndvi():
+    """At the edges as float32 and beside them, too: in one the values are compared as float32, in the other as float64."""
+    random, edges = np.random.default_rng(4), EDGES.astype(np.float32)
+    beside = [np.nextafter(edges, np.float32(toward)) for toward in (-2, 2)]
+    ndvi = np.clip(np.concatenate([edges, *beside, random.uniform(-1, 1, 3000)]), -1, 1).astype(np.float32)
+    ndvi[random.random(len(ndvi)) < 0.1] = np.nan
+    classes = classes_of_ndvi(ndvi.reshape(3, -1))
+    assert classes.dtype == np.uint16
+    again = ndvi_of_classes(classes)
+    assert again.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(again), np.isnan(ndvi.reshape(3, -1)))
+    np.testing.assert_array_equal(ndvi_histogram(again), ndvi_histogram(ndvi))
+    for edge in EDGES.tolist():
+        np.testing.assert_array_equal(again > edge, ndvi.reshape(3, -1) > edge)
+        assert cover_metrics(again, edge, 10) == cover_metrics(ndvi.reshape(3, -1), edge, 10)

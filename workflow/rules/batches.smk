@@ -120,6 +120,26 @@ def measured_again(dag, job, made):
     return of_run | set(WINDOWS.outdated(read_entries(measures_of(job.wildcards)), wanted))
 
 
+async def products_of_measures(job, products):
+    """Return the sites of a batch whose measures of a date this run would make again without products, with these."""
+    used = {}
+    batch, date = job.wildcards.batch, job.wildcards.date
+    entries = read_entries(measures_of(job.wildcards))
+    for site in vars(job.dag)["windows"].get(("batches", batch, date), set()) & entries.keys():
+        planned = products_at(batch, date)[site]
+        if read := [product for product in planned if product in products]:
+            if job.output.measures.is_storage:
+                await job.output.measures.retrieve_from_storage()
+            try:
+                summary = json.loads(BUNDLE.read_member(Path(job.output.measures), site, "summary.json"))
+            except from_library("errors").TigerbushError:
+                # damaged: there is nothing to lose
+                continue
+            if lost := products_in_lineage(summary["lineage"], read, planned):
+                used[f"results/{site}/{date}"] = lost
+    return used
+
+
 def measures_of(wildcards):
     """Return the measures of a batch at a date."""
     return f"results/batches/{wildcards.batch}/{wildcards.date}.zip"
@@ -194,6 +214,8 @@ for _batch in BATCHES:
             f"logs/summarise_batch/{_batch}.log",
         benchmark:
             f"benchmarks/summarise_batch/{_batch}.tsv"
+        # the weather is on the machine that started the run
+        localrule: on_nodes() and bool(config["weather"]["path"])
         conda:
             "../envs/tigerbush.yaml"
         resources:

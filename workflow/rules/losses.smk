@@ -220,6 +220,9 @@ async def results_made_of(products):
         if job.rule.name == COMPOSITE_DATE:
             result = f"results/{job.wildcards.site}/{job.wildcards.date}"
             planned = plan(job.wildcards.site)[job.wildcards.date]["products"]
+        elif NUMBERS and job.rule.name == MEASURE_BATCH:
+            products_of_results |= await products_of_measures(job, products)
+            continue
         elif (result := await result_of_scene(job)) is not None:
             planned = [job.wildcards.product]
         else:
@@ -257,12 +260,16 @@ async def products_in_result(job, products, planned):
         tags = raster.read_tags(Path(image))
         if raster.LINEAGE not in tags:
             return [] if tags[raster.STATUS] == "failed" else products
-        lineage = json.loads(tags[raster.LINEAGE])
-        used = [*lineage["products"], *lineage["left_out"]]
-        if lineage["products"] and not set(lineage["products"]) & set(planned):
-            return products
-        datatake_and_tile = from_library("sites.composite").datatake_and_tile
-        known = set(map(datatake_and_tile, used))
-        return [product for product in products if datatake_and_tile(product) in known]
+        return products_in_lineage(json.loads(tags[raster.LINEAGE]), products, planned)
     except (*raster.GDAL_ERRORS, KeyError, ValueError):
         return []
+
+
+def products_in_lineage(lineage, products, planned):
+    """Return which products a lineage has, or the same data in another baseline; all when it has none that are planned."""
+    used = [*lineage["products"], *lineage["left_out"]]
+    if lineage["products"] and not set(lineage["products"]) & set(planned):
+        return products
+    datatake_and_tile = from_library("sites.composite").datatake_and_tile
+    known = set(map(datatake_and_tile, used))
+    return [product for product in products if datatake_and_tile(product) in known]

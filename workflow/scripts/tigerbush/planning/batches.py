@@ -75,5 +75,5 @@ def keeps_images(day: str, periods: Mapping[str, tuple[str, str]]) -> bool:
         In order.
     """
     start, end = (date.fromisoformat(text) for text in next(iter(periods.values())))
-    every = max(_DAYS_BETWEEN_IMAGES // max((end - start).days, 1), 1)
+    every = max(round(_DAYS_BETWEEN_IMAGES / (end - start).days), 1)
     return list(periods).index(day) % every == 0

@@ -121,6 +121,7 @@ def resolve(config: dict) -> None:
     check_weather(config["weather"])
     check_region(config["scene"]["geo_region"])
     check_engine(config["scene"])
+    check_detail(config)
     check_scenes(config)
     check_bands(config)
     check_price(config["plan"])
@@ -337,6 +338,19 @@ def check_engine(scene: Mapping) -> None:
         raise TigerbushError(
             f"scene.bands has {len(scene['bands'])} bands, for which SNAP might exceed the 4 GiB of a GeoTIFF; choose "
             "fewer, set scene.region or set scene.engine: rasterio."
+        )
+
+
+def check_detail(config: Mapping) -> None:
+    """Refuse files of sub-images where dates are measured in memory.
+
+    Raises
+    ------
+    TigerbushError
+    """
+    if config["run"]["detail"] == "numbers" and config["subimages"]["write"]:
+        raise TigerbushError(
+            "subimages.write: true needs the files of each date; set run.detail: files, or subimages.write: false."
         )
 
 
