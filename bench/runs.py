@@ -93,21 +93,27 @@ def write_tables(
     write_table(folder / "results" / "products.tsv", rows, COLUMNS)
 
 
-def count_jobs(sites: int, dates: int, products_per_date: int) -> int:
-    """Count the jobs of a first run: 2 per product, 5 per date, 5 per site, 2 over sites, the check and the target."""
-    return sites * (dates * (2 * products_per_date + 5) + 5) + 4
+# tiles, dates, sites of a tile, depth; targets in ms and kB for a job
+DRY_RUNS = [
+    (12, 48, 1, "files", ""),
+    (57, 48, 1, "files", ""),
+    (10, 120, 10, "numbers", ", target under 15,000 jobs"),
+    (100, 100, 100, "numbers", ", targets under 75,000 jobs, 1.5 ms and 25 kB a job"),
+]
 
 
 def dag(small: bool) -> Iterator[Row]:
     """Measure dry runs with 3 products per date."""
-    for sites, months, target in [(1, 2, 15)] if small else [(12, 48, 15), (57, 48, 60)]:
+    for tiles, dates, per_tile, detail, target in [(1, 2, 2, "numbers", "")] if small else DRY_RUNS:
         with tempfile.TemporaryDirectory() as name:
-            write_tables(Path(name), sites, months, 3)
-            usage = in_child(snakemake, Path(name), "--dry-run", "--quiet")
-        count = count_jobs(sites, months, 3)
-        title = f"dry run of {count:,} jobs ({sites} sites, {months} dates, 3 products a date)"
-        remark = f"{usage.seconds / count * 1000:.1f} ms per job, targets {target} s and 500 MB"
-        yield Row(title, usage.seconds, remark, usage.peak)
+            write_tables(Path(name), tiles, dates, 3, per_tile, run={"detail": detail})
+            usage = in_child(snakemake, Path(name), "--dry-run", "--quiet", "rules")
+            count = int(
+                re.search(r"^total +([0-9]+)$", (Path(name) / "output.txt").read_text(), re.MULTILINE)[1]
+            )
+        title = f"dry run of {count:,} jobs ({detail}, {tiles * per_tile:,} sites, {dates} dates)"
+        remark = f"{usage.seconds / count * 1000:.1f} ms and {usage.peak / count * 1000:.0f} kB a job"
+        yield Row(title, usage.seconds, remark + target, usage.peak)
 
 
 def start_python(code: str, repeats: int) -> tuple[float, str]:

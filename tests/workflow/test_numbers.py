@@ -1,12 +1,16 @@
 """Detail `numbers`: the dates of many sites in one job each, with the numbers that the files of each date have."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
-from fabricate import name_of
-from runs import DAYS, SITE, SUMMARIES, break_product, write_run
+from fabricate import ROOT, name_of
+from runs import DAYS, SITE, SNAKEMAKE, SUMMARIES, break_product, write_run
 from tigerbush.bundle import index_at
 
 pytestmark = pytest.mark.workflow
@@ -125,6 +129,79 @@ def test_a_new_product_measures_its_date_alone(numbered):
     numbered.configure(numbered.config | {"on_gone": "keep"})
     assert numbered.planned(SUMMARIES).get("measure_batch", 0) == 0
     assert of_batch(numbered, DATES[0]).read_bytes() == january
+
+
+@pytest.mark.input(
+    "Changes", "`run.detail: numbers`, killed while dates are measured", "what was measured stays; the next run makes the rest"
+)  # fmt: skip
+def test_a_killed_run_goes_on(tmp_path, numbered):
+    run = write_run(tmp_path / "killed")
+    run.write_sites(SITE, THERE)
+    run.configure(run.config | NUMBERS)
+    process = subprocess.Popen(
+        [*SNAKEMAKE, "--snakefile", ROOT / "workflow" / "Snakefile", "--configfile", "config.yaml",
+         "--cores", "1", "--quiet", "all", "--", SUMMARIES],
+        cwd=run.folder, env=run.environment, start_new_session=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 120
+        while not list(run.folder.glob(f"results/batches/{BATCH}/fingerprints/*/measure_batch.json")):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.02)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    finished = {
+        path: path.stat().st_mtime_ns
+        for record in run.folder.glob(f"results/batches/{BATCH}/fingerprints/*/measure_batch.json")
+        for path in [of_batch(run, record.parent.name)]
+    }
+    windows = {path: path.stat().st_mtime_ns for path in run.folder.glob("results/windows/*/[0-9].zip")}
+    assert finished and len(windows) == 3
+    run.snakemake("--unlock")
+    run.snakemake(SUMMARIES, "--rerun-incomplete")
+    assert {path: path.stat().st_mtime_ns for path in (*finished, *windows)} == finished | windows
+    assert {site: contents(run, site) for site in ("here", "there")} == {
+        site: contents(numbered, site) for site in ("here", "there")
+    }
+
+
+def test_measures_of_products_that_are_gone_stay(numbered, tmp_path):
+    """As with files: the run ends before its first job, or leaves their dates as they are."""
+    before = {day: of_batch(numbered, day).read_bytes() for day in DATES}
+    shutil.move(numbered.folder / "products" / f"{name_of(DAYS[2])}.SAFE", tmp_path / "archive")
+    numbered.configure(numbered.config | {"composite": {"mask_buffer": 1}})
+    output = numbered.snakemake(SUMMARIES, status=1)
+    assert f"{name_of(DAYS[2])} is no longer in products." in output
+    assert {day: of_batch(numbered, day).read_bytes() for day in DATES} == before
+    numbered.configure(numbered.config | {"on_gone": "keep"})
+    output = numbered.snakemake(SUMMARIES)
+    assert f"results/here/{DATES[1]} stays as an earlier run made it: {name_of(DAYS[2])}" in output
+    assert of_batch(numbered, DATES[1]).read_bytes() == before[DATES[1]]
+    assert of_batch(numbered, DATES[0]).read_bytes() != before[DATES[0]]
+    assert numbered.summary()["COPERNICUS/S2"]["time-series-data"][DATES[1]] is None
+
+
+def test_files_of_sub_images_need_files_of_dates(numbered):
+    numbered.configure(numbered.config | {"subimages": {"size": 20, "write": True}})
+    output = numbered.snakemake(SUMMARIES, status=1)
+    assert (
+        "subimages.write: true needs the files of each date; set run.detail: files, or subimages.write: false."
+        in output
+    )
+
+
+def test_status_counts_the_jobs_of_batches(numbered):
+    report = json.loads(numbered.tigerbush("status", "--json", "--configfile", "config.yaml", SUMMARIES))
+    assert report["rules"]["measure_batch"]["done"] == 2
+    assert report["rules"]["summarise_batch"]["done"] == 1
+    assert (report["failed_products"], report["left_over"]) == ([], [])
+    estimate = json.loads(numbered.tigerbush("plan", "--json", "--configfile", "config.yaml", SUMMARIES))
+    assert (estimate["dates"], estimate["jobs"]) == (0, {})
+    shutil.rmtree(numbered.folder / "results" / "batches")
+    estimate = json.loads(numbered.tigerbush("plan", "--json", "--configfile", "config.yaml", SUMMARIES))
+    assert (estimate["dates"], estimate["jobs"]["measure_batch"]) == (4, 2)
+    assert estimate["cpu_hours"] > 0
 
 
 def test_the_files_of_a_date_can_be_asked_for(numbered):
