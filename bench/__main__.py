@@ -20,6 +20,7 @@ ROWS = {
     "dag": ("runs", "dag"),
     "scripts": ("runs", "scripts"),
     "jobs": ("runs", "jobs"),
+    "depths": ("depths", "depths"),
     "cluster": ("cluster", "cluster"),
     "stream": ("stream", "stream"),
     "damage": ("damage", "damage"),
