@@ -97,7 +97,11 @@ def stored_blobs():
 def has_checksum(file, content):
     blob = stored_blobs().get(file.storage_object.query)
     settings = blob and blob.content_settings
-    return settings and bytes(settings.content_md5 or b"") == hashlib.md5(content.encode(), usedforsecurity=False).digest()
+    return (
+        settings
+        and bytes(settings.content_md5 or b"")
+        == hashlib.md5(content.encode(), usedforsecurity=False).digest()
+    )
 
 
 def address_in_results(file):

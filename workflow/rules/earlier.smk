@@ -7,7 +7,10 @@ from snakemake.io import IOFile
 
 EARLIER = from_library("runs.earlier")
 # names of a site's files in that layout, of which fingerprints hold the digest
-_WINDOWS = ("results/{0.site}/products/{0.product}.window.tif", "results/{0.site}/products/{0.product}.window_mask.tif")
+_WINDOWS = (
+    "results/{0.site}/products/{0.product}.window.tif",
+    "results/{0.site}/products/{0.product}.window_mask.tif",
+)
 
 
 def take_over_earlier_windows():
@@ -30,7 +33,9 @@ def take_over_earlier_windows():
             lambda window, folder=folder: made_of_windows(folder, window.product)[window.site].text,
         )
     if number:
-        logger.info(f"{number} window(s) of an earlier release were put into results/windows and results/downloads.")
+        logger.info(
+            f"{number} window(s) of an earlier release were put into results/windows and results/downloads."
+        )
     return number
 
 
@@ -57,13 +62,18 @@ def earlier_fingerprints(window, folder):
         files = files_of([])(SimpleNamespace(product=window.product))
         parameters = {"files": files, "site": site, "buffer": MASK_OPTIONS["buffer"]}
         return [(earlier_fingerprint(parameters, [], rows), rows)]
-    copies = [f"results/{window.site}/downloads/{window.product}.zip"] if STREAMS else whole_product(
-        SimpleNamespace(product=window.product)
+    copies = (
+        [f"results/{window.site}/downloads/{window.product}.zip"]
+        if STREAMS
+        else whole_product(SimpleNamespace(product=window.product))
     )
     read = {} if copies or config["source"]["kind"] == "sample" else rows
     pixels = {"site": site, "mask_options": MASK_OPTIONS, "max_negative_fraction": MAX_NEGATIVE_FRACTION}
     names = [name.format(window) for name in _WINDOWS]
-    return [(earlier_fingerprint(pixels, copies, read), read), (earlier_fingerprint({"site": site}, names, {}), {})]
+    return [
+        (earlier_fingerprint(pixels, copies, read), read),
+        (earlier_fingerprint({"site": site}, names, {}), {}),
+    ]
 
 
 def earlier_fingerprint(parameters, inputs, rows):
@@ -73,7 +83,10 @@ def earlier_fingerprint(parameters, inputs, rows):
 
 def has_same_code(window):
     """Tell whether a window was made by code that gives the same numbers, as far as Snakemake has recorded it."""
-    for rule, name in (("subset_product", window.files["image.tif"]), ("resample_product", window.records[0])):
+    for rule, name in (
+        ("subset_product", window.files["image.tif"]),
+        ("resample_product", window.records[0]),
+    ):
         recorded = workflow.persistence.params(IOFile(str(name)))
         today = code_of(rule, sensors=sensors_of_products([window.product]))
         if recorded is not None and not any(today in str(value) for value in recorded):

@@ -178,7 +178,11 @@ def window_is_read(record):
     """Tell whether the window of a record has been read since, in Blob storage."""
     site, product = record.name.removesuffix(RECORD), record.parent.name
     entry, wanted = entries_of("windows", product).get(site), made_of_windows("windows", product)
-    return entry is not None and entry.status != "failed" and (site not in wanted or wanted[site].is_that_of(entry.made))
+    return (
+        entry is not None
+        and entry.status != "failed"
+        and (site not in wanted or wanted[site].is_that_of(entry.made))
+    )
 
 
 def why_reread(job):

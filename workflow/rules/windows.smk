@@ -20,7 +20,8 @@ WINDOWS = from_library("planning.windows")
 with_prefix = workflow.modifier.path_modifier.replace_prefix
 PARTS = config["run"]["batches"]
 DOWNLOAD_PRODUCT, STREAM_PRODUCT, RESAMPLE_PRODUCT, SUBSET_PRODUCT = (
-    workflow.modifier.modify_rulename(f"{name}_product") for name in ("download", "stream", "resample", "subset")
+    workflow.modifier.modify_rulename(f"{name}_product")
+    for name in ("download", "stream", "resample", "subset")
 )
 COPYING_RULES = {STREAM_PRODUCT: "downloads", RESAMPLE_PRODUCT: "windows", SUBSET_PRODUCT: "windows"}
 STREAMS = REMOTE and config["source"]["access"] == "stream"
@@ -105,7 +106,11 @@ def site_fingerprint(folder, site, files):
 def pixels_fingerprint(site):
     """Return the fingerprint of what the windows of a site are made of, whatever the product."""
     return WINDOWS.digest(
-        {"site": window_of(site), "mask_options": MASK_OPTIONS, "max_negative_fraction": MAX_NEGATIVE_FRACTION}
+        {
+            "site": window_of(site),
+            "mask_options": MASK_OPTIONS,
+            "max_negative_fraction": MAX_NEGATIVE_FRACTION,
+        }
     )
 
 
@@ -205,7 +210,9 @@ async def mark(dag, job, reason):
 
 def is_forced(dag, job):
     """Tell whether the user has forced a job."""
-    return (job not in dag.omitforce and job.rule in dag.forcerules) or not dag.forcefiles.isdisjoint(job.output)
+    return (job not in dag.omitforce and job.rule in dag.forcerules) or not dag.forcefiles.isdisjoint(
+        job.output
+    )
 
 
 def is_changed(dag, job):
