@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -210,6 +211,7 @@ def test_what_is_a_bundle(tmp_path):
             index_of(tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if is_bundle(path)]
     assert sorted(found) == ["downloads/p/1.zip", "windows/p/0.zip"]
+    assert not is_bundle(Path("0.zip"))
 
 
 def test_how_gdal_names_a_file(tmp_path):

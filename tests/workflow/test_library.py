@@ -6,7 +6,8 @@ import pytest
 
 import same_numbers
 from checkouts import LIBRARY, RAISED, VERSION, commit_all, copy_checkout, edit, move_modules
-from runs import SUMMARIES, count_jobs
+from fabricate import ROOT
+from runs import SNAKEMAKE, SUMMARIES, count_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("kept")]
 
@@ -53,6 +54,17 @@ def test_a_changed_number_makes_again_what_depends_on_it(finished, checkout):
 def test_a_changed_number_in_a_script_makes_its_results_again(finished, checkout):
     edit(checkout, "workflow/scripts/compute_centrality.py", r"\A(\"\"\".*\"\"\")", r"\1\nNUMBER = 1")
     assert planned(finished, checkout) == {"compute_centrality": 2} | SUMMARY
+
+
+def test_reading_the_workflow_loads_nothing_heavy(run):
+    """As each job of a cluster does before its script starts."""
+    libraries = ["rasterio", "cv2", "scipy", "statsmodels", "matplotlib", "networkx"]
+    (run.folder / "Snakefile").write_text(
+        f"include: {str(ROOT / 'workflow' / 'Snakefile')!r}\n"
+        f"import sys\nraise WorkflowError('loaded:', *[name for name in {libraries} if name in sys.modules])\n"
+    )
+    output = run.call([*SNAKEMAKE, "--configfile", "config.yaml", "--cores", "1", "--dry-run"], status=1)
+    assert [line for line in output.splitlines() if line in ("loaded:", *libraries)] == ["loaded:"]
 
 
 def test_jobs_compute_no_fingerprint(finished, checkout, tmp_path):

@@ -102,7 +102,7 @@ async def plan_measures(dag, jobs, made):
         sites = measured_again(dag, job, made)
         made["batches", job.wildcards.batch, job.wildcards.date] = sites
         if sites:
-            await mark(dag, job, f"measures of {names_of(sites)}")
+            mark(dag, job, f"measures of {names_of(sites)}")
 
 
 def measured_again(dag, job, made):

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from snakemake.exceptions import IncompleteCheckpointException
 from snakemake.io import IOFile
 
-EARLIER = from_library("runs.earlier")
 # names of a site's files in that layout, of which fingerprints hold the digest
 _WINDOWS = (
     "results/{0.site}/products/{0.product}.window.tif",
@@ -17,15 +16,15 @@ def take_over_earlier_windows():
     """Put the windows of earlier releases that are still valid into bundles; return how many."""
     if stored_blobs() is not None:
         return 0
-    number = 0
+    library, number = from_library("runs.earlier"), 0
     for folder in ("downloads", "windows"):
-        earlier = EARLIER.earlier_windows(RESULTS, folder)
+        earlier = library.earlier_windows(RESULTS, folder)
         try:
             valid = [window for window in earlier if is_valid(window, folder)]
         except IncompleteCheckpointException:
             # once the products have been listed
             return 0
-        number += EARLIER.take_over(
+        number += library.take_over(
             valid,
             lambda window, folder=folder: Path(
                 with_prefix(bundles_in(folder, window.product)[WINDOWS.part_of(window.site, PARTS)])

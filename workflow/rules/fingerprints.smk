@@ -113,7 +113,7 @@ async def compare_fingerprints(original, dag, *args, **options):
         for job in known:
             if job.rule.name not in (*COPYING_RULES, MEASURE_BATCH) and await has_results(job.output):
                 if reason := why_reread(job) or await why_outdated(job):
-                    await mark(dag, job, reason)
+                    mark(dag, job, reason)
         await plan_windows(dag, known)
     vars(dag)["comparing"] = True
     try:

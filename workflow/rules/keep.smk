@@ -63,11 +63,12 @@ async def back_up_outputs(original, job):
         return await original(job)
     # Snakemake may mark outputs as incomplete only after the job began, and only marked ones are restored after a kill
     job.dag.workflow.persistence.started(job)
+    current = current_bundles(job)
     for file in job.output:
         if is_flagged(file, "temp"):
             await file.remove()
         elif file.is_storage and is_flagged(file, "update") and await file.exists_in_storage():
-            if file in current_bundles(job):
+            if file in current:
                 # nothing is added to it: it is neither fetched nor uploaded
                 write_text(Path(file), "")
             else:

@@ -208,14 +208,15 @@ async def plan_windows(dag, jobs):
     if NUMBERS:
         await plan_measures(dag, jobs, made)
     for job in jobs:
-        if job.rule.name == COMPOSITE_DATE and (reason := changed_windows(made, job)):
-            await mark(dag, job, reason)
+        if job.rule.name == COMPOSITE_DATE and await has_results(job.output):
+            if reason := changed_windows(made, job):
+                mark(dag, job, reason)
 
 
 async def mark_windows(dag, job, sites):
     """Have a job that makes windows of sites run again, if there are any."""
-    if sites:
-        await mark(dag, job, f"windows of {names_of(sites)}")
+    if sites and await has_results(job.output):
+        mark(dag, job, f"windows of {names_of(sites)}")
 
 
 def names_of(sites):
@@ -223,11 +224,10 @@ def names_of(sites):
     return ", ".join(sorted(sites)[:3]) + " and more" * (len(sites) > 3)
 
 
-async def mark(dag, job, reason):
-    """Have a job run again, for a reason that Snakemake reports as changed parameters."""
-    if await has_results(job.output):
-        dag.reason(job).params_changed = reason
-        dag.reason(job).derived = False
+def mark(dag, job, reason):
+    """Have a job that has results run again, for a reason that Snakemake reports as changed parameters."""
+    dag.reason(job).params_changed = reason
+    dag.reason(job).derived = False
 
 
 def is_forced(dag, job):

@@ -57,7 +57,9 @@ def main(
             window_record(bundle, site).unlink(missing_ok=True)
             (target,) = fetched[site].values()
             if entry.status == "ok":
-                shutil.rmtree(target.parent, ignore_errors=True)
+                # also what was fetched with other settings
+                for folder in (target.parent, *bundle.parent.glob(f".{site}-{'[0-9a-f]' * 16}")):
+                    shutil.rmtree(folder, ignore_errors=True)
             else:
                 # a retry fetches the rest of its files
                 target.unlink()

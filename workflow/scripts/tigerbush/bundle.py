@@ -57,7 +57,9 @@ def index_of(bundle: Path) -> Path:
 def is_bundle(path: Path) -> bool:
     """Tell whether a zip is a bundle of a run: beside its index, in the folder of a product."""
     return (
-        path.suffix == ".zip" and path.parents[1].name in ("windows", "downloads") and index_of(path).exists()
+        path.suffix == ".zip"
+        and path.parent.parent.name in ("windows", "downloads")
+        and index_of(path).exists()
     )
 
 

@@ -39,19 +39,28 @@ def joint_products(
     buffer : int
         Width in pixels of the buffer around masked areas.
     """
-    windows, corner = {}, (0.0, 0.0)
-    with suppress(TigerbushError, OSError):
-        product = open_product(path)
-        west, _, _, north = finest_grid(product).bounds
-        corner = west, north
-        found = {name: site_window(product, site, buffer)[1] for name, site in sites.items()}
-        windows = {name: window for name, window in found.items() if window is not None}
+    # a site alone shares nothing
+    windows, corner = _windows_of(path, sites, buffer) if len(sites) > 1 else ({}, (0, 0))
     for whole, names in joint_windows(windows, corner):
         together = JointProduct(open_product(path), whole) if whole else path
         for name in names:
             yield name, together
-    for name in sites.keys() - windows.keys():
-        yield name, path
+    for name in sites:
+        if name not in windows:
+            yield name, path
+
+
+def _windows_of(
+    path: Path, sites: Mapping[str, Site], buffer: int
+) -> tuple[dict[str, Grid], tuple[float, float]]:
+    """Return the windows of the sites that a product reaches, and its corner; nothing of one that cannot be opened."""
+    try:
+        product = open_product(path)
+        found = {name: site_window(product, site, buffer)[1] for name, site in sites.items()}
+    except (TigerbushError, OSError):
+        return {}, (0, 0)
+    west, _, _, north = finest_grid(product).bounds
+    return {name: window for name, window in found.items() if window is not None}, (west, north)
 
 
 def joint_windows(
