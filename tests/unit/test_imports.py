@@ -79,15 +79,17 @@ def test_planning_loads_nothing_heavy(module):
 
 
 # imported in functions, when they are needed
+OF_WEATHER = {
+    f"tigerbush/weather/{name}.py"
+    for name in ("grib", "grib_messages", "grids", "netcdf", "netcdf_size", "units")
+}
 LATE = {
     "download_product.py": {
         f"tigerbush/sources/{name}.py"
         for name in ("download", "ranges", "retries", "store", "store_errors", "web")
     },
-    "read_weather.py": {
-        f"tigerbush/weather/{name}.py"
-        for name in ("grib", "grib_messages", "grids", "netcdf", "netcdf_size", "units")
-    },
+    "read_weather.py": OF_WEATHER,
+    "summarise_batch.py": OF_WEATHER,
     "summarise_site.py": {"tigerbush/sensors.py", "tigerbush/product.py", "tigerbush/site.py"},
 }
 # a fork for each script, of a process that has loaded what is not of this project

@@ -6,19 +6,10 @@ from pathlib import Path
 from tigerbush.bundle import index_at
 from tigerbush.files import write_json
 from tigerbush.job import job_log
-from tigerbush.placeholder import is_finished, kept_error, window_record, write_record
-from tigerbush.raster import Raster, read_tags, write_raster
+from tigerbush.placeholder import is_finished, refuse_loss
+from tigerbush.raster import read_tags, write_raster
 from tigerbush.sites.bundles import paths_of
 from tigerbush.sites.composite import composite_products, lost_products
-
-
-def refuse_loss(out: Path, new: Raster, bundles: Mapping[str, Path], site: str) -> None:
-    """Refuse to replace a composite by one that has lost products, and record them beside their bundles."""
-    lost = lost_products(read_tags(out), new.tags) if is_finished(out) else {}
-    for product, reason in lost.items():
-        write_record(window_record(bundles[product], site), product, reason)
-    if lost:
-        raise kept_error(lost, out)
 
 
 def main(
@@ -27,7 +18,8 @@ def main(
     composite, why_lost = composite_products(
         [paths_of(bundle, site) for bundle in bundles.values()], mask, mode
     )
-    refuse_loss(out, composite, bundles, site)
+    missing = lost_products(read_tags(out), composite.tags) if is_finished(out) else {}
+    refuse_loss(missing, out, bundles, site)
     write_raster(lost, why_lost)
     write_raster(out, composite)
     write_json(windows, {product: index_at(bundle)[site].digest for product, bundle in bundles.items()})

@@ -8,7 +8,7 @@ from tigerbush.analysis.batches import SUMMARY, measure_site, read_summary
 from tigerbush.bundle import Entry, holds, index_at, update_bundle
 from tigerbush.errors import KeptError
 from tigerbush.job import job_arguments, job_log
-from tigerbush.placeholder import kept_error, window_record, write_record
+from tigerbush.placeholder import refuse_loss
 from tigerbush.planning.batches import made_of_date
 from tigerbush.planning.windows import outdated
 from tigerbush.raster import LINEAGE
@@ -52,7 +52,7 @@ def main(
             selection=selection | {"site": Site(**sites[name]), "tiles": tiles[name]},
         )
         try:
-            refuse_loss(out, name, measured, bundles)
+            refuse_loss(lost_of(out, name, measured), out, bundles, name)
         except KeptError as error:
             kept.append(error)
             continue
@@ -62,17 +62,13 @@ def main(
         raise kept[0]
 
 
-def refuse_loss(out: Path, site: str, measured: Mapping[str, bytes], bundles: Mapping[str, Path]) -> None:
-    """Refuse to replace the measures of a site by those of a composite that has lost products, and record these."""
+def lost_of(out: Path, site: str, measured: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the products in the measures of a site of an earlier run that the new ones lack, with the reasons."""
     if not holds(out, site):
-        return
+        return {}
     before = read_summary(out, site)["lineage"]
     after = json.loads(measured[SUMMARY])["lineage"]
-    lost = lost_products({LINEAGE: json.dumps(before)}, {LINEAGE: json.dumps(after)})
-    for product, reason in lost.items():
-        write_record(window_record(bundles[product], site), product, reason)
-    if lost:
-        raise kept_error(lost, out)
+    return lost_products({LINEAGE: json.dumps(before)}, {LINEAGE: json.dumps(after)})
 
 
 if __name__ == "__main__":

@@ -181,11 +181,31 @@ def write_record(record: Path, product: str, reason: str) -> None:
     write_json(record, {"product": product, "reason": reason})
 
 
-def kept_error(lost: Mapping[str, str], result: Path) -> KeptError:
-    """Return the error of a job that keeps a result, of which products with these reasons would be lost."""
+def refuse_loss(lost: Mapping[str, str], result: Path, bundles: Mapping[str, Path], site: str) -> None:
+    """Refuse to replace a result by one that lacks products, and record these for `./tigerbush retry`.
+
+    Parameters
+    ----------
+    lost : mapping of str to str
+        The products that the new result would lose, each with the reason.
+    result : Path
+        What an earlier run has made.
+    bundles : mapping of str to Path
+        The bundle of windows of each product.
+    site : str
+
+    Raises
+    ------
+    KeptError
+        Where there are such products.
+    """
+    if not lost:
+        return
+    for product, reason in lost.items():
+        write_record(window_record(bundles[product], site), product, reason)
     product, reason = next(iter(lost.items()))
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-    return KeptError(
+    raise KeptError(
         f"{product}{more} cannot be used ({reason.rstrip('.')}); {result} of an earlier run would lose pixels and is "
         "kept as it is: fix the product, then run ./tigerbush retry, or delete that file to go on without it.",
         reason,
