@@ -1,8 +1,11 @@
 """What a run does before its first job, once its options are known; the Snakefile is read before that."""
 
 from contextlib import nullcontext
+from functools import lru_cache
 from pathlib import Path
 
+import snakemake.common
+import snakemake.rules
 from snakemake.dag import DAG
 from snakemake.logging import logger
 
@@ -95,6 +98,14 @@ def regroup_jobs(original, dag):
     """
     dag.group_job_factory.cache.clear()
     original(dag)
+
+
+@wrap_method(snakemake.rules, "get_function_params")
+@wrap_method(snakemake.common, "get_function_params")
+@lru_cache(maxsize=None)
+def parameters_of_function(original, function):
+    """Inspect each function once: Snakemake 9.27 does so for every job and parameter, an eighth of its time."""
+    return original(function)
 
 
 if not workflow.is_main_process:
