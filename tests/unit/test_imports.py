@@ -11,7 +11,7 @@ from tigerbush.planning.code import closure, discovered_files, imported_files
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # they read text only
-LIGHT = ("read_weather", "summarise_site")
+LIGHT = ("check_products", "read_weather", "summarise_batch", "summarise_site")
 # once a product or a date
 FREQUENT = (
     "composite_date",
@@ -84,12 +84,15 @@ OF_WEATHER = {
     for name in ("grib", "grib_messages", "grids", "netcdf", "netcdf_size", "units")
 }
 LATE = {
+    "check_products.py": {
+        f"tigerbush/{name}.py" for name in ("raster", "grid", "jp2", "jp2_window", "jp2_header")
+    },
     "download_product.py": {
         f"tigerbush/sources/{name}.py"
         for name in ("download", "ranges", "retries", "store", "store_errors", "web")
     },
     "read_weather.py": OF_WEATHER,
-    "summarise_batch.py": OF_WEATHER,
+    "summarise_batch.py": OF_WEATHER | {"tigerbush/product.py", "tigerbush/sensors.py"},
     "summarise_site.py": {"tigerbush/sensors.py", "tigerbush/product.py", "tigerbush/site.py"},
 }
 # a fork for each script, of a process that has loaded what is not of this project

@@ -1,6 +1,8 @@
-"""Files of a site that are left as they are while what they are made of stays the same."""
+"""Files of sites that are left as they are while what they are made of stays the same."""
 
-from tigerbush.runs.made import digest_of, is_made, record_made
+import json
+
+from tigerbush.runs.made import digest_of, make_outdated
 
 
 def test_what_files_are_made_of(tmp_path):
@@ -15,12 +17,26 @@ def test_what_files_are_made_of(tmp_path):
     assert digest_of("ab", "c") != digest_of("a", "bc")
 
 
-def test_files_are_made_when_they_are_all_there(tmp_path):
-    record, files = tmp_path / "record", [tmp_path / "a", tmp_path / "b"]
-    for file in files:
-        file.touch()
-    assert not is_made(record, "m", files)
-    record_made(record, "m")
-    assert is_made(record, "m", files) and not is_made(record, "n", files)
-    files[0].unlink()
-    assert not is_made(record, "m", files)
+def test_what_is_missing_or_changed_is_made(tmp_path):
+    record = tmp_path / "made.json"
+    files = {site: [tmp_path / f"{site}1", tmp_path / f"{site}2"] for site in ("a", "b", "c")}
+    made = []
+
+    def make(site):
+        made.append(site)
+        for file in files[site]:
+            file.touch()
+
+    def run(**wanted):
+        made.clear()
+        make_outdated(record, wanted, files, make)
+        assert json.loads(record.read_text()) == wanted
+        return made
+
+    assert run(a="1", b="1", c="1") == ["a", "b", "c"]
+    assert run(a="1", b="1", c="1") == []
+    files["b"][1].unlink()
+    assert run(a="1", b="1", c="2") == ["b", "c"]
+    # one that was left out in between is made again
+    assert run(a="1", c="2") == []
+    assert run(a="1", b="1", c="2") == ["b"]

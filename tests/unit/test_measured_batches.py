@@ -10,12 +10,13 @@ import pytest
 
 from bundles import write_bundle
 from fabricate import ROOT, name_of, scene_of
-from tigerbush.analysis.batches import read_grid, read_images, read_measured, read_summary
+from tigerbush.analysis.batches import read_grid, read_images, read_measured
 from tigerbush.analysis.pattern import pattern_text, read_pattern
 from tigerbush.bundle import index_at
 from tigerbush.errors import KeptError
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site, site_placeholder, subset_site
+from tigerbush.summary.files import read_measured_summary
 
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
 THERE = replace(SITE, longitude=14.5597)
@@ -81,7 +82,7 @@ def test_what_is_kept_of_a_site(batch):
     of_site = ("bwndvi.png", "classes.png", "measures.json", "rgb.png", "summary.json")
     assert names_in(batch.out) == [f"{site}/{name}" for site in ("here", "there") for name in of_site]
     assert read_images({DATE: batch.out}, "here")[DATE].keys() == {"rgb.png", "bwndvi.png"}
-    summary = read_summary(batch.out, "here")
+    summary = read_measured_summary(batch.out, "here")
     assert (summary["date"], summary["weather"], len(summary["vegetation"])) == (DATE, None, 4)
     grid, epsg = read_grid(batch.out, "here")
     assert (grid.width, grid.height, grid.resolution, epsg) == (40, 40, 10, 32633)
@@ -114,14 +115,14 @@ def test_only_what_has_changed_is_measured(batch, monkeypatch):
     assert {site: index_at(batch.out)[site] for site in entries} == entries
     batch.run(limit=2)
     assert sorted(measured[3:]) == ["far", "here", "there"]
-    assert len(read_summary(batch.out, "far")["vegetation"]) == 2
+    assert len(read_measured_summary(batch.out, "far")["vegetation"]) == 2
 
 
 def test_a_site_without_data_has_a_reason(batch):
     batch.window(here=(SITE, True), there=(THERE, False))
     batch.run()
     assert names_in(batch.out)[:2] == ["here/measures.json", "here/summary.json"]
-    summary = read_summary(batch.out, "here")
+    summary = read_measured_summary(batch.out, "here")
     assert (summary["vegetation"], summary["missing"]) == (None, "no product left: 1 failed, 0 left out")
     [measured] = read_measured({DATE: batch.out}, "here")
     assert (measured.masked, measured.pattern) == (1.0, None)
@@ -129,7 +130,7 @@ def test_a_site_without_data_has_a_reason(batch):
 
 def test_measures_are_not_replaced_by_those_of_a_lost_product(batch, tmp_path):
     batch.run()
-    before = read_summary(batch.out, "here")
+    before = read_measured_summary(batch.out, "here")
     write_bundle(
         batch.windows,
         here=site_placeholder(NAME, "gone", SITE),
@@ -140,7 +141,7 @@ def test_measures_are_not_replaced_by_those_of_a_lost_product(batch, tmp_path):
     index.write_text(index.read_text().replace("of here", "of nothing"))
     with pytest.raises(KeptError, match=rf"{NAME} cannot be used \(gone\); .*{DATE}\.zip of an earlier run"):
         batch.run()
-    assert read_summary(batch.out, "here") == before
+    assert read_measured_summary(batch.out, "here") == before
     record = batch.windows.parent / "here.unreadable.json"
     assert json.loads(record.read_text()) == {"product": NAME, "reason": "gone"}
 

@@ -1,11 +1,13 @@
 """Detail `numbers`: the dates of many sites in one job each, with the numbers that the files of each date have."""
 
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+import zipfile
 
 import pytest
 
@@ -57,9 +59,13 @@ def contents(run, site):
     names = ["results_summary.json", "missing.tsv"] + [
         path.relative_to(folder).as_posix() for path in folder.glob("analysis/**/*") if path.is_file()
     ]
+    files = {name: (folder / name).read_bytes() for name in names}
+    if pictures := files.pop("analysis/pictures.zip", None):
+        with zipfile.ZipFile(io.BytesIO(pictures)) as archive:
+            files |= {f"analysis/{name}": archive.read(name) for name in archive.namelist()}
     return {
-        name: (folder / name).read_bytes()
-        for name in names
+        name: content
+        for name, content in files.items()
         if not name.endswith(("report.html", "overview.png", "overview.svg"))
     }
 
@@ -78,7 +84,7 @@ def test_both_depths_write_the_same_bytes(tmp_path):
         assert len(files) == 38
         folder = runs["numbers"].folder / "results" / site
         assert sorted(path.name for path in folder.iterdir()) == [
-            "analysis", "fingerprints", "missing.tsv", "results_summary.json",
+            "analysis", "missing.tsv", "results_summary.json",
         ]  # fmt: skip
         assert "data:image/png" in (folder / "analysis" / "report.html").read_text()
     compared = [(run.folder / "results" / "analysis" / "sites.csv").read_bytes() for run in runs.values()]
@@ -95,19 +101,20 @@ def test_a_site_that_is_added_is_measured_alone(numbered):
         "resample_product": 3, "subset_product": 3, "measure_batch": 2, "check_products": 1,
         "summarise_batch": 1,
     }  # fmt: skip
-    records = {
-        site: (numbered.folder / "results" / site / "fingerprints" / "summarise_batch.txt").read_text()
-        for site in before
-    }
+    record = numbered.folder / "results" / "batches" / BATCH / "summarised.json"
+    made = json.loads(record.read_text())
+    times = {site: (numbered.folder / f"results/{site}/missing.tsv").stat().st_mtime_ns for site in before}
     numbered.snakemake(SUMMARIES)
     assert {site: contents(numbered, site) for site in before} == before
     for day in DATES:
         after = index_at(of_batch(numbered, day))
         assert {site: after[site] for site in before} == entries[day]
         assert after.keys() == {"far", "here", "there"}
-    for site, text in records.items():
-        record = numbered.folder / "results" / site / "fingerprints" / "summarise_batch.txt"
-        assert record.read_text() == text
+    after = json.loads(record.read_text())
+    assert {site: after.pop(site) for site in before} == made
+    assert after.keys() == {"far"}
+    for site, time_of in times.items():
+        assert (numbered.folder / f"results/{site}/missing.tsv").stat().st_mtime_ns == time_of
     assert numbered.planned(SUMMARIES) == {}
 
 
@@ -200,7 +207,8 @@ def test_status_counts_the_jobs_of_batches(numbered):
     assert (report["failed_products"], report["left_over"]) == ([], [])
     estimate = json.loads(numbered.tigerbush("plan", "--json", SUMMARIES, "--configfile", "config.yaml"))
     assert (estimate["dates"], estimate["jobs"]) == (0, {})
-    shutil.rmtree(numbered.folder / "results" / "batches")
+    for folder in ("batches", "here", "there"):
+        shutil.rmtree(numbered.folder / "results" / folder)
     estimate = json.loads(numbered.tigerbush("plan", "--json", SUMMARIES, "--configfile", "config.yaml"))
     assert (estimate["dates"], estimate["jobs"]["measure_batch"]) == (4, 2)
     assert estimate["cpu_hours"] > 0

@@ -3,6 +3,8 @@
 The rules per site and date stay, for the files of single dates; their files of whole sites are made here instead.
 """
 
+from snakemake.rules import Rule
+
 NUMBERED = from_library("planning.batches")
 BATCHES = NUMBERED.batches_of(SITES.values(), PARTS)
 BATCH_OF = {site: batch for batch, sites in BATCHES.items() for site in sites}
@@ -51,6 +53,12 @@ def dates_of_batch(batch):
     """Return an input function that gives the measures of all dates of a batch."""
     days = lambda: sorted({day for site in BATCHES[batch] for day in dates_with_products(site)})
     return lambda wildcards: [f"results/batches/{batch}/{day}.zip" for day in days()]
+
+
+def indexes_of_batch(batch):
+    """Return an input function that gives the indexes of these measures."""
+    dates = dates_of_batch(batch)
+    return lambda wildcards: list(map(index_of, dates(wildcards)))
 
 
 def sites_of_batch(batch, of_site):
@@ -164,6 +172,24 @@ def weather_files(wildcards):
     return [weather_file(quantity)(wildcards) for quantity in ("precipitation", "temperature")]
 
 
+@wrap_method(Rule, "is_producer")
+def has_output(original, rule, file):
+    """Look up a file among outputs without wildcards: Snakemake 9.27 compares a pattern of each of them."""
+    return original(rule, file) if rule.wildcard_names else file in outputs_of(rule)
+
+
+@wrap_method(Rule, "get_wildcards")
+def wildcards_of_output(original, rule, file, wildcards_dict=None):
+    """Return no wildcards where there are none, without the same comparison."""
+    return original(rule, file, wildcards_dict) if rule.wildcard_names else {}
+
+
+@lru_cache(maxsize=None)
+def outputs_of(rule):
+    """Return the files of a rule without wildcards, with log and benchmark."""
+    return frozenset(product.file for product in rule.products())
+
+
 rule measure_batch:
     input:
         discovered,
@@ -204,11 +230,12 @@ for _batch in BATCHES:
             f"summarise_batch_of_{_batch}"
         input:
             dates=dates_of_batch(_batch),
+            indexes=indexes_of_batch(_batch),
             weather=[file for site in BATCHES[_batch] for file in weather_files(SimpleNamespace(site=site))],
         output:
             summary=of_batch(_batch, "results/{site}/results_summary.json"),
             missing=of_batch(_batch, "results/{site}/missing.tsv"),
-            record=of_batch(_batch, "results/{site}/fingerprints/summarise_batch.txt"),
+            record=update(f"results/batches/{_batch}/summarised.json"),
             fingerprint=f"results/batches/{_batch}/fingerprints/summarise_batch.json",
         log:
             f"logs/summarise_batch/{_batch}.log",
@@ -251,13 +278,14 @@ for _batch in BATCHES:
             f"analyse_batch_of_{_batch}"
         input:
             dates=dates_of_batch(_batch),
+            indexes=indexes_of_batch(_batch),
             summaries=files_of_sites(_batch, "results/{site}/results_summary.json"),
         output:
             **{
                 name: of_batch(_batch, f"results/{{site}}/analysis/{file}")
                 for name, file in ANALYSIS_FILES.items()
             },
-            record=of_batch(_batch, "results/{site}/fingerprints/analyse_batch.txt"),
+            record=update(f"results/batches/{_batch}/analysed.json"),
             fingerprint=f"results/batches/{_batch}/fingerprints/analyse_batch.json",
         log:
             f"logs/analyse_batch/{_batch}.log",
@@ -282,21 +310,14 @@ for _batch in BATCHES:
             f"report_batch_of_{_batch}"
         input:
             dates=dates_of_batch(_batch),
+            indexes=indexes_of_batch(_batch),
             summaries=files_of_sites(_batch, "results/{site}/results_summary.json"),
             analyses=files_of_sites(_batch, "results/{site}/analysis/analysis.json"),
         output:
-            **{
-                f"figure_{figure}_{form}": of_batch(_batch, f"results/{{site}}/analysis/{path}.{form}")
-                for figure, path in FIGURE_FILES.items()
-                for form in ("png", "svg")
-            },
-            **{
-                f"map_{metric}_{name}": of_batch(_batch, f"results/{{site}}/analysis/maps/{metric}.{form}")
-                for metric in MAPPED
-                for name, form in MAP_FORMS.items()
-            },
-            report=of_batch(_batch, "results/{site}/analysis/report.html"),
-            record=of_batch(_batch, "results/{site}/fingerprints/report_batch.txt"),
+            reports=of_batch(_batch, "results/{site}/analysis/report.html"),
+            # Snakemake plans each output of each site: the pictures, which the report shows, are one
+            pictures=of_batch(_batch, "results/{site}/analysis/pictures.zip"),
+            record=update(f"results/batches/{_batch}/reported.json"),
             fingerprint=f"results/batches/{_batch}/fingerprints/report_batch.json",
         log:
             f"logs/report_batch/{_batch}.log",
@@ -310,6 +331,8 @@ for _batch in BATCHES:
         params:
             library=library("report_batch"),
             templates=TEMPLATES,
+            figures=FIGURES,
+            metrics=MAPPED,
             sites=sites_of_batch(_batch, lambda wildcards: {"site": site_window(wildcards)}),
             mode=config["mode"],
         message:

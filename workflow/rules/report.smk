@@ -12,8 +12,6 @@ FIGURES = [
     "sub_images",
     "spatial_warning",
 ]
-FIGURE_FILES = {"overview": "overview"} | {figure: f"figures/{figure}" for figure in FIGURES}
-MAP_FORMS = {"png": "png", "animation": "webp", "svg": "svg", "tif": "tif"}
 MAPPED = [row.name for row in VARIABLES.measured(config["composite"]["indices"])]
 
 

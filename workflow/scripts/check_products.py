@@ -8,7 +8,6 @@ from types import MappingProxyType
 from tigerbush.errors import TigerbushError
 from tigerbush.files import read_json, write_bytes
 from tigerbush.job import job_arguments, job_log
-from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
 from tigerbush.spreadsheet import escape_cell
 
 
@@ -17,6 +16,9 @@ def failed_products(summaries: list[Path], scenes: list[Path]) -> dict[str, str]
     failed = {}
     for path in summaries:
         failed |= read_json(path)["metadata"]["failed_products"]
+    if scenes:
+        # most runs have none, and need no more than text
+        from tigerbush.raster import PRODUCT, REASON, STATUS, read_tags
     for path in scenes:
         tags = read_tags(path)
         if tags[STATUS] == "failed":

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.analysis.batches import SUMMARY, measure_site, read_summary
+from tigerbush.analysis.batches import measure_site
 from tigerbush.bundle import Entry, holds, index_at, update_bundle
 from tigerbush.errors import KeptError
 from tigerbush.job import job_arguments, job_log
@@ -15,6 +15,7 @@ from tigerbush.raster import LINEAGE
 from tigerbush.site import Site
 from tigerbush.sites.bundles import paths_of
 from tigerbush.sites.composite import lost_products
+from tigerbush.summary.files import MEASURED, read_measured_summary
 
 
 def main(
@@ -66,8 +67,8 @@ def lost_of(out: Path, site: str, measured: Mapping[str, bytes]) -> dict[str, st
     """Return the products in the measures of a site of an earlier run that the new ones lack, with the reasons."""
     if not holds(out, site):
         return {}
-    before = read_summary(out, site)["lineage"]
-    after = json.loads(measured[SUMMARY])["lineage"]
+    before = read_measured_summary(out, site)["lineage"]
+    after = json.loads(measured[MEASURED])["lineage"]
     return lost_products({LINEAGE: json.dumps(before)}, {LINEAGE: json.dumps(after)})
 
 

@@ -4,58 +4,72 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tigerbush.analysis.batches import BLACK_WHITE, RGB, read_grid, read_images
-from tigerbush.bundle import index_at
+from tigerbush.bundle import index_at, pack_folder
 from tigerbush.files import scratch_folder, write_bytes
 from tigerbush.job import job_log
 from tigerbush.report.files import write_figures, write_maps, write_report
-from tigerbush.runs.made import digest_of, is_made, record_made
+from tigerbush.runs.made import digest_of, make_outdated
 from tigerbush.site import Site
+
+MAP_FORMS = {"png": "png", "svg": "svg", "animation": "webp", "tif": "tif"}
 
 
 def main(
     dates: Mapping[str, Path],
     summaries: Mapping[str, Path],
     analyses: Mapping[str, Path],
-    out: Mapping[str, Mapping[str, Path]],
+    out: Mapping[str, tuple[Path, Path]],
+    record: Path,
     *,
     code: Sequence[str],
+    figures: Sequence[str],
+    metrics: Sequence[str],
     sites: Mapping[str, Mapping],
     mode: str,
 ) -> None:
     indexes = {day: index_at(bundle) for day, bundle in dates.items()}
-    for name, site in sites.items():
-        measured = {day: indexes[day][name].digest for day in site["dates"]}
-        record, *files = (path for _, path in sorted(out[name].items(), key=lambda item: item[0] != "record"))
-        made = digest_of(code, measured, site, mode, summaries[name], analyses[name])
-        if is_made(record, made, files):
-            continue
-        bundles = {day: dates[day] for day in site["dates"]}
-        report_site(name, bundles, summaries[name], analyses[name], out[name], site["site"], mode)
-        record_made(record, made)
+
+    def made_of(name: str) -> str:
+        measured = {day: indexes[day][name].digest for day in sites[name]["dates"]}
+        return digest_of(code, figures, metrics, measured, sites[name], mode, summaries[name], analyses[name])
+
+    def report(name: str) -> None:
+        bundles = {day: dates[day] for day in sites[name]["dates"]}
+        with scratch_folder("tigerbush.") as folder:
+            images = unpack_images(read_images(bundles, name), folder / "images")
+            drawn, mapped = (
+                paths_of_figures(folder / "pictures", figures),
+                paths_of_maps(folder / "pictures", metrics),
+            )
+            write_figures(summaries[name], analyses[name], images, drawn)
+            grid, epsg = read_grid(next(iter(bundles.values())), name)
+            write_maps(summaries[name], grid, epsg, mapped, site=Site(**sites[name]["site"]), mode=mode)
+            shown = [drawn[f"{figure}_svg"] for figure in figures]
+            maps = [mapped[f"{metric}_{form}"] for metric in metrics for form in ("svg", "animation")]
+            page, pictures = out[name]
+            write_report(analyses[name], summaries[name], images, shown, maps, [], page)
+            pack_folder(folder / "pictures", pictures)
+
+    make_outdated(record, {name: made_of(name) for name in sites}, out, report)
 
 
-def report_site(
-    name: str,
-    bundles: Mapping[str, Path],
-    summary: Path,
-    analysis: Path,
-    out: Mapping[str, Path],
-    site: Mapping,
-    mode: str,
-) -> None:
-    """Write the figures, maps and report of a site."""
-    figures, maps = (
-        {key.removeprefix(prefix): path for key, path in out.items() if key.startswith(prefix)}
-        for prefix in ("figure_", "map_")
-    )
-    with scratch_folder("tigerbush.") as folder:
-        images = unpack_images(read_images(bundles, name), folder)
-        write_figures(summary, analysis, images, figures)
-        grid, epsg = read_grid(next(iter(bundles.values())), name)
-        write_maps(summary, grid, epsg, maps, site=Site(**site), mode=mode)
-        pictures = [path for path in figures.values() if path.suffix == ".svg" and path.stem != "overview"]
-        mapped = [path for path in maps.values() if path.suffix in (".svg", ".webp")]
-        write_report(analysis, summary, images, pictures, mapped, [], out["report"])
+def paths_of_figures(folder: Path, figures: Sequence[str]) -> dict[str, Path]:
+    """Return the paths of the figures of a site in both forms, below a folder as below `analysis/`."""
+    paths = {"overview": folder / "overview"} | {name: folder / "figures" / name for name in figures}
+    return {
+        f"{name}_{form}": path.with_suffix(f".{form}")
+        for name, path in paths.items()
+        for form in ("png", "svg")
+    }
+
+
+def paths_of_maps(folder: Path, metrics: Sequence[str]) -> dict[str, Path]:
+    """Return the paths of the maps of a site in all forms, below a folder as below `analysis/`."""
+    return {
+        f"{metric}_{name}": folder / "maps" / f"{metric}.{form}"
+        for metric in metrics
+        for name, form in MAP_FORMS.items()
+    }
 
 
 def unpack_images(images: Mapping[str, Mapping[str, bytes]], folder: Path) -> dict[str, tuple[Path, Path]]:
@@ -70,6 +84,7 @@ def unpack_images(images: Mapping[str, Mapping[str, bytes]], folder: Path) -> di
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         names = list(snakemake.params.sites)
+        pairs = zip(snakemake.output.reports, snakemake.output.pictures, strict=True)
         main(
             {Path(path).stem: Path(path) for path in snakemake.input.dates},
             *(
@@ -77,10 +92,13 @@ if __name__ == "__main__":
                 for kind in ("summaries", "analyses")
             ),
             {
-                name: {key: Path(paths[i]) for key, paths in snakemake.output.items() if key != "fingerprint"}
-                for i, name in enumerate(names)
+                name: (Path(report), Path(pictures))
+                for name, (report, pictures) in zip(names, pairs, strict=True)
             },
+            Path(snakemake.output.record),
             code=[str(snakemake.params.library), str(snakemake.params.templates)],
+            figures=list(snakemake.params.figures),
+            metrics=list(snakemake.params.metrics),
             sites=snakemake.params.sites,
             mode=snakemake.params.mode,
         )

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tigerbush.analysis.batches import read_summary
 from tigerbush.bundle import index_at
 from tigerbush.job import job_log
-from tigerbush.runs.made import digest_of, is_made, record_made
-from tigerbush.summary.files import write_summary
+from tigerbush.runs.made import digest_of, make_outdated
+from tigerbush.summary.files import read_measured_summary, write_summary
 from tigerbush.weather.read import read_weather
 
 
 def main(
     dates: Mapping[str, Path],
-    out: Mapping[str, Mapping[str, Path]],
+    out: Mapping[str, tuple[Path, Path]],
+    record: Path,
     *,
     code: str,
     sites: Mapping[str, Mapping],
@@ -22,32 +22,35 @@ def main(
     about: Mapping,
 ) -> None:
     indexes = {day: index_at(bundle) for day, bundle in dates.items()}
-    for name, site in sites.items():
+
+    def made_of(name: str) -> str:
+        site = sites[name]
         measured = {day: indexes[day][name].digest for day in site["dates"]}
-        files = [Path(path) for path in site["weather"]]
-        made = digest_of(code, measured, site, weather, list(periods), about, *files)
-        target = out[name]
-        if is_made(target["record"], made, (target["summary"], target["missing"])):
-            continue
+        return digest_of(code, measured, site, weather, list(periods), about, *map(Path, site["weather"]))
+
+    def summarise(name: str) -> None:
+        site = sites[name]
         climate = {}
         if weather:
-            climate = {day: weather_at(files, period, day, site, weather) for day, period in periods.items()}
+            files = [Path(path) for path in site["weather"]]
+            climate = {day: weather_at(files, period, site, weather) for day, period in periods.items()}
         write_summary(
-            [read_summary(dates[day], name) | {"weather": climate.get(day)} for day in site["dates"]],
-            {day: value for day, value in climate.items() if day not in measured},
-            target["summary"],
-            target["missing"],
+            [
+                read_measured_summary(dates[day], name) | {"weather": climate.get(day)}
+                for day in site["dates"]
+            ],
+            {day: value for day, value in climate.items() if day not in site["dates"]},
+            *out[name],
             site=site["site"],
             left_out=site["left_out"],
             periods=list(periods),
             **about,
         )
-        record_made(target["record"], made)
+
+    make_outdated(record, {name: made_of(name) for name in sites}, out, summarise)
 
 
-def weather_at(
-    files: list[Path], period: tuple[str, str], day: str, site: Mapping, weather: Mapping
-) -> dict | None:
+def weather_at(files: list[Path], period: tuple[str, str], site: Mapping, weather: Mapping) -> dict | None:
     """Read the weather of a site in a period."""
     precipitation, temperature = files[0], files[-1]
     return read_weather(
@@ -62,12 +65,14 @@ def weather_at(
 
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
+        pairs = zip(snakemake.output.summary, snakemake.output.missing, strict=True)
         main(
             {Path(path).stem: Path(path) for path in snakemake.input.dates},
             {
-                name: {key: Path(snakemake.output[key][i]) for key in ("summary", "missing", "record")}
-                for i, name in enumerate(snakemake.params.sites)
+                name: (Path(summary), Path(missing))
+                for name, (summary, missing) in zip(snakemake.params.sites, pairs, strict=True)
             },
+            Path(snakemake.output.record),
             code=str(snakemake.params.library),
             sites=snakemake.params.sites,
             weather=snakemake.params.weather,

@@ -147,9 +147,22 @@ def _copy_sites(bundle: Path, target: zipfile.ZipFile, sites: Collection[str]) -
     return intact - damaged
 
 
+def pack_folder(folder: Path, out: Path) -> None:
+    """Write the files of a folder into a zip, in order and without their times.
+
+    Raises
+    ------
+    WriteError
+        When the zip cannot be written.
+    """
+    with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            _add(archive, path.relative_to(folder).as_posix(), path.read_bytes())
+
+
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     """Add a file to a zip; rasters and images are compressed already."""
-    method = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
+    method = zipfile.ZIP_DEFLATED if name.endswith((".json", ".svg")) else zipfile.ZIP_STORED
     archive.writestr(zipfile.ZipInfo(name, _TIME), content, method)
 
 

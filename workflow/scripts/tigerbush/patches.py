@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize, special
+from scipy import ndimage, special
 
 from tigerbush.images import VEGETATION
 
@@ -50,6 +50,9 @@ def fit_patches(areas: NDArray[np.int64]) -> dict | None:
         Per name of `DISTRIBUTIONS`: parameters, log_likelihood, aic, bic (2 k - 2 ln L, k ln n - 2 ln L); and `best`,
         the name of the least BIC. None with fewer than 50 patches, or when all areas are equal.
     """
+    # only analyses fit; measures are taken by many short jobs
+    from scipy import optimize
+
     areas = np.asarray(areas)
     if len(areas) < LEAST_PATCHES or areas.min() == areas.max():
         return None

@@ -28,9 +28,10 @@ from tigerbush.raster import LINEAGE
 from tigerbush.sites.composite import composite_products
 from tigerbush.sites.date import choose_sub_images, measure_indices
 from tigerbush.sites.subimages import centrality_of_sub_images
+from tigerbush.summary.files import MEASURED
 from tigerbush.summary.results import VEGETATION_COLLECTION, summarise_date
 
-SUMMARY, MEASURES, CLASSES = "summary.json", "measures.json", "classes.png"
+MEASURES, CLASSES = "measures.json", "classes.png"
 RGB, BLACK_WHITE = "rgb.png", "bwndvi.png"
 
 
@@ -88,7 +89,7 @@ def measure_site(
         "epsg": drawn.ndvi.epsg,
         "pattern": None,
     }
-    files = {SUMMARY: _as_json(summary)}
+    files = {MEASURED: _as_json(summary)}
     if used := _used_sub_images(summary):
         pattern = measure_image(
             date, drawn.ndvi, drawn.black_white, used, site, mode, generator(seed, name, date)
@@ -120,11 +121,6 @@ def _as_read(content: object) -> object:
 
 def _encode_classes(classes: NDArray[np.uint16]) -> bytes:
     return cv2.imencode(".png", classes)[1].tobytes()
-
-
-def read_summary(bundle: Path, site: str) -> dict:
-    """Return the summary of a site at the date of a bundle."""
-    return json.loads(read_member(bundle, site, SUMMARY))
 
 
 def read_measured(bundles: Mapping[str, Path], site: str) -> Iterator[MeasuredImages]:

@@ -1,10 +1,10 @@
-"""What the files of a site were made of, where a job makes those of many sites and leaves those of the others."""
+"""What the files of sites were made of, where a job makes those of many sites and leaves those of the others."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from tigerbush.files import write_bytes
+from tigerbush.files import read_json, write_json
 
 
 def digest_of(*parts: object) -> str:
@@ -16,11 +16,26 @@ def digest_of(*parts: object) -> str:
     return state.hexdigest()
 
 
-def is_made(record: Path, made: str, files: Iterable[Path]) -> bool:
-    """Tell whether files are there, and were made of this."""
-    return record.exists() and record.read_text() == made and all(file.exists() for file in files)
+def make_outdated(
+    record: Path,
+    wanted: Mapping[str, str],
+    files: Mapping[str, Iterable[Path]],
+    make: Callable[[str], object],
+) -> None:
+    """Make the files of the sites of which something has changed or is missing.
 
-
-def record_made(record: Path, made: str) -> None:
-    """Record what files were made of, once they are complete."""
-    write_bytes(record, made.encode())
+    Parameters
+    ----------
+    record : Path
+        JSON, what the files of each site were made of, written once all are complete.
+    wanted : mapping of site to str
+        What they are made of now, from `digest_of`.
+    files : mapping of site to paths
+    make : callable
+        Makes the files of a site.
+    """
+    made = read_json(record) if record.exists() else {}
+    for site, digest in wanted.items():
+        if made.get(site) != digest or not all(file.exists() for file in files[site]):
+            make(site)
+    write_json(record, wanted)

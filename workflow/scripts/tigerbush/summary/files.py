@@ -1,12 +1,22 @@
-"""The files of the summary of a site."""
+"""The files of the summaries of dates and sites."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tigerbush.bundle import read_member
 from tigerbush.files import write_bytes, write_json
 from tigerbush.spreadsheet import format_table
 from tigerbush.summary.missing import COLUMNS, missing_rows
 from tigerbush.summary.results import summarise_site
+
+# the summary of a date of a site in the bundle of a batch
+MEASURED = "summary.json"
+
+
+def read_measured_summary(bundle: Path, site: str) -> dict:
+    """Return what `tigerbush.summary.results.summarise_date` gave of a site, from the bundle of a batch at a date."""
+    return json.loads(read_member(bundle, site, MEASURED))
 
 
 def write_summary(
