@@ -159,7 +159,7 @@ def test_what_is_needed_of_each_file(shelves, kind, resolution, buffer, band, ma
     else:
         side = 126 * 10 // int(mask.resolution)
         expected += [(name, Grid(465180, 5080260, mask.resolution, side, side), mask) for name in masks]
-    assert stream._parts_to_fetch(product, window) == expected
+    assert [part[:3] for part in stream._parts_to_fetch(product, window)] == expected
 
 
 def test_a_band_at_20_m_only(shelves):
@@ -173,7 +173,7 @@ def test_a_band_at_20_m_only(shelves):
     }
     parts = stream._parts_to_fetch(replace(product, files=files), WINDOW)
     [part] = [part for part in parts if "_B03_" in part[0]]
-    assert part[1:] == (Grid(465180, 5080260, 20, 63, 63), Grid(465480, 5079960, 20, 33, 33))
+    assert part[1:3] == (Grid(465180, 5080260, 20, 63, 63), Grid(465480, 5079960, 20, 33, 33))
     # on a coarser target, too
     parts = stream._parts_to_fetch(product, Grid(465480, 5079960, 20, 33, 33))
     assert {part[2] for part in parts if "_B0" in part[0]} == {WINDOW}

@@ -103,7 +103,8 @@ def test_a_site_that_is_added_is_measured_alone(numbered):
     }  # fmt: skip
     record = numbered.folder / "results" / "batches" / BATCH / "summarised.json"
     made = json.loads(record.read_text())
-    times = {site: (numbered.folder / f"results/{site}/missing.tsv").stat().st_mtime_ns for site in before}
+    # a file that is written again is another one
+    inodes = {site: (numbered.folder / f"results/{site}/missing.tsv").stat().st_ino for site in before}
     numbered.snakemake(SUMMARIES)
     assert {site: contents(numbered, site) for site in before} == before
     for day in DATES:
@@ -113,8 +114,8 @@ def test_a_site_that_is_added_is_measured_alone(numbered):
     after = json.loads(record.read_text())
     assert {site: after.pop(site) for site in before} == made
     assert after.keys() == {"far"}
-    for site, time_of in times.items():
-        assert (numbered.folder / f"results/{site}/missing.tsv").stat().st_mtime_ns == time_of
+    for site, inode in inodes.items():
+        assert (numbered.folder / f"results/{site}/missing.tsv").stat().st_ino == inode
     assert numbered.planned(SUMMARIES) == {}
 
 
@@ -164,7 +165,7 @@ def test_a_killed_run_goes_on(tmp_path, numbered):
         for path in [of_batch(run, record.parent.name)]
     }
     windows = {path: path.stat().st_mtime_ns for path in run.folder.glob("results/windows/*/[0-9].zip")}
-    assert finished and len(windows) == 3
+    assert finished and windows
     run.snakemake("--unlock")
     run.snakemake(SUMMARIES, "--rerun-incomplete")
     assert {path: path.stat().st_mtime_ns for path in (*finished, *windows)} == finished | windows
@@ -207,6 +208,7 @@ def test_status_counts_the_jobs_of_batches(numbered):
     assert (report["failed_products"], report["left_over"]) == ([], [])
     estimate = json.loads(numbered.tigerbush("plan", "--json", SUMMARIES, "--configfile", "config.yaml"))
     assert (estimate["dates"], estimate["jobs"]) == (0, {})
+    (numbered.folder / SUMMARIES).unlink()
     for folder in ("batches", "here", "there"):
         shutil.rmtree(numbered.folder / "results" / folder)
     estimate = json.loads(numbered.tigerbush("plan", "--json", SUMMARIES, "--configfile", "config.yaml"))

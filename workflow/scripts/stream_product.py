@@ -17,7 +17,7 @@ from tigerbush.placeholder import (
 )
 from tigerbush.planning.windows import Made, by_part, made_of, outdated
 from tigerbush.site import Site
-from tigerbush.sites.stream import stream_product
+from tigerbush.sites.stream import shared_windows, stream_product
 from tigerbush.sources.download import open_store
 from tigerbush.sources.ranges import RemoteFiles
 
@@ -36,14 +36,16 @@ def main(
     remote = RemoteFiles(open_store(source, connections))
     for bundle, names in zip(bundles, by_part(sites, len(bundles)), strict=True):
         entries, fetched = {}, {}
-        for site in outdated(index_at(bundle), {site: sites[site][1] for site in names}):
+        wanted = outdated(index_at(bundle), {site: sites[site][1] for site in names})
+        places = {site: sites[site][0] for site in wanted}
+        for site, shared in shared_windows(remote, product, files, places, buffer):
             place, made = sites[site]
             # a later attempt finds what an earlier one has fetched
             target = bundle.parent / f".{site}-{made.fingerprint}" / f"{product}.zip"
             if not is_finished(target):
                 placeholder_on_failure(
-                    lambda target=target, place=place: stream_product(
-                        remote, product, files, target, site=place, buffer=buffer
+                    lambda target=target, place=place, shared=shared: stream_product(
+                        remote, product, files, target, site=place, buffer=buffer, shared=shared
                     ),
                     lambda reason, target=target: write_placeholder_zip(target, reason),
                     last_attempt,

@@ -4,7 +4,7 @@ A decoder reads more than a window: the code blocks at its edges, and at coarser
 many windows of a tile take longer than the tile.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -39,23 +39,38 @@ def joint_products(
     buffer : int
         Width in pixels of the buffer around masked areas.
     """
-    # a site alone shares nothing
-    windows, corner = _windows_of(path, sites, buffer) if len(sites) > 1 else ({}, (0, 0))
-    for whole, names in joint_windows(windows, corner):
+    for whole, names in sites_together(lambda: open_product(path), sites, buffer):
         together = JointProduct(open_product(path), whole) if whole else path
         for name in names:
             yield name, together
-    for name in sites:
-        if name not in windows:
-            yield name, path
+
+
+def sites_together(
+    open_one: Callable[[], Product], sites: Mapping[str, Site], buffer: int
+) -> Iterator[tuple[Grid | None, list[str]]]:
+    """Yield all sites in groups, each with the window from which those of its sites are cut, or None.
+
+    Parameters
+    ----------
+    open_one : callable
+        Opens the product. Where it fails, each site is read by itself: the error is its own.
+    sites : mapping of str to Site
+    buffer : int
+        Width in pixels of the buffer around masked areas.
+    """
+    # a site alone shares nothing
+    windows, corner = _windows_of(open_one, sites, buffer) if len(sites) > 1 else ({}, (0, 0))
+    yield from joint_windows(windows, corner)
+    if others := [name for name in sites if name not in windows]:
+        yield None, others
 
 
 def _windows_of(
-    path: Path, sites: Mapping[str, Site], buffer: int
+    open_one: Callable[[], Product], sites: Mapping[str, Site], buffer: int
 ) -> tuple[dict[str, Grid], tuple[float, float]]:
     """Return the windows of the sites that a product reaches, and its corner; nothing of one that cannot be opened."""
     try:
-        product = open_product(path)
+        product = open_one()
         found = {name: site_window(product, site, buffer)[1] for name, site in sites.items()}
     except (TigerbushError, OSError):
         return {}, (0, 0)

@@ -7,11 +7,13 @@ product, and gives the same pixels.
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import rasterio
@@ -19,7 +21,7 @@ from rasterio.windows import Window
 
 from tigerbush.archives import archive_of
 from tigerbush.errors import RemoteError, TigerbushError
-from tigerbush.files import atomic_write, write_bytes, write_error
+from tigerbush.files import atomic_write, scratch_folder, write_bytes, write_error
 from tigerbush.grid import Grid
 from tigerbush.jp2 import JP2_HEAD, JP2_TAIL, check_codestream, check_jp2
 from tigerbush.jp2_header import DamagedError
@@ -29,12 +31,66 @@ from tigerbush.readers import Product, open_product
 from tigerbush.resample import halo
 from tigerbush.sensors import sensor_of
 from tigerbush.site import Site
+from tigerbush.sites.joint import sites_together
 from tigerbush.sites.product import site_window
 from tigerbush.sources.ranges import RemoteFiles, checked_name, open_remote
 from tigerbush.sources.store import Store
 
 Row = Mapping[str, str]
 Item = TypeVar("Item")
+
+
+class SharedWindow:
+    """A window from which those of several sites are cut: each file is decoded once."""
+
+    def __init__(self, window: Grid) -> None:
+        self.window = window
+        self._decoded: dict[str, np.ndarray | None] = {}
+
+    def cut(self, name: str, whole: Grid, part: Grid, read: Callable[[Grid], np.ndarray]) -> np.ndarray:
+        """Return a part of the window of a file.
+
+        Parameters
+        ----------
+        name : str
+            Of the file.
+        whole, part : Grid
+            The window and the part on the lattice of the file.
+        read : callable
+            Decodes one of them, (bands, h, w). If it cannot the whole, it is asked for the part, which may be intact.
+        """
+        if name not in self._decoded:
+            self._decoded[name] = None
+            with suppress(TigerbushError, RemoteError, OSError):
+                self._decoded[name] = read(whole)
+        data = self._decoded[name]
+        if data is None:
+            return read(part)
+        column, row, width, height = whole.pixels(part)
+        return data[:, row : row + height, column : column + width]
+
+
+def shared_windows(
+    remote: RemoteFiles, product: str, files: Sequence[Row], sites: Mapping[str, Site], buffer: int
+) -> Iterator[tuple[str, SharedWindow | None]]:
+    """Yield each site with the window it shares with others, if any; those that share one come one after the other.
+
+    Parameters
+    ----------
+    remote : RemoteFiles
+    product : str
+    files : sequence of rows of files.tsv
+    sites : mapping of str to Site
+    buffer : int
+        Width in pixels of the buffer around masked areas.
+    """
+    with scratch_folder("tigerbush.") as scratch:
+        folder = scratch / f"{product}{sensor_of(product).suffix}"
+        groups = list(sites_together(lambda: _open(remote, product, files, folder), sites, buffer))
+    for window, names in groups:
+        shared = None if window is None else SharedWindow(window)
+        for name in names:
+            yield name, shared
 
 
 def stream_product(
@@ -45,6 +101,7 @@ def stream_product(
     *,
     site: Site,
     buffer: int = 0,
+    shared: SharedWindow | None = None,
 ) -> None:
     """Fetch the windows of a product that a site needs, with metadata and mask, into a zip in its layout.
 
@@ -62,6 +119,8 @@ def stream_product(
     site : Site
     buffer : int
         Width in pixels of the buffer around masked areas.
+    shared : SharedWindow, optional
+        From `shared_windows`.
 
     Raises
     ------
@@ -72,24 +131,31 @@ def stream_product(
     """
     remote = store if isinstance(store, RemoteFiles) else RemoteFiles(store)
     unfinished = _part_folder(target, files, site, buffer)
-    sensor = sensor_of(product)
-    folder = unfinished / f"{product}{sensor.suffix}"
+    folder = unfinished / f"{product}{sensor_of(product).suffix}"
     rows = {row["name"]: row for row in files}
-    with ThreadPoolExecutor(remote.store.connections) as pool:
-        metadata = [row for row in files if row["role"] == "metadata"]
-        _run_all(pool, lambda row: _fetch_whole(remote, row, folder), metadata)
-        opened = open_product(folder)
-        granule_of = archive_of(product).granule_of
-        # an item has no metadata in a granule, and its assets are those of one
-        granules = {granule_of(name) for name in opened.files} - {""} or {*map(granule_of, rows)}
-        sizes = {name: int(row["size"]) for name, row in rows.items() if granule_of(name) in ("", *granules)}
-        opened = replace(opened, path=Path(folder.name), files=sizes)
-        _, window = site_window(opened, site, buffer)
-        if window is not None:
-            parts = _parts_to_fetch(opened, window)
-            _run_all(pool, lambda part: _fetch(remote, rows[part[0]], folder, *part[1:], opened.epsg), parts)
+    opened = _open(remote, product, files, folder)
+    _, window = site_window(opened, site, buffer)
+    if window is not None:
+        parts = _parts_to_fetch(opened, window, shared)
+        fetch = partial(_fetch, remote, rows, folder, opened.epsg, shared)
+        with ThreadPoolExecutor(remote.store.connections) as pool:
+            _run_all(pool, fetch, parts)
     _zip_folder(folder, target)
     shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _open(remote: RemoteFiles, product: str, files: Sequence[Row], folder: Path) -> Product:
+    """Fetch the metadata of a product into a folder, and open it with the files of the source."""
+    metadata = [row for row in files if row["role"] == "metadata"]
+    with ThreadPoolExecutor(remote.store.connections) as pool:
+        _run_all(pool, lambda row: _fetch_whole(remote, row, folder), metadata)
+    opened = open_product(folder)
+    rows = {row["name"]: row for row in files}
+    granule_of = archive_of(product).granule_of
+    # an item has no metadata in a granule, and its assets are those of one
+    granules = {granule_of(name) for name in opened.files} - {""} or {*map(granule_of, rows)}
+    sizes = {name: int(row["size"]) for name, row in rows.items() if granule_of(name) in ("", *granules)}
+    return replace(opened, path=Path(folder.name), files=sizes)
 
 
 def _part_folder(target: Path, files: Sequence[Row], site: Site, buffer: int) -> Path:
@@ -107,21 +173,35 @@ def _run_all(pool: ThreadPoolExecutor, work: Callable[[Item], None], items: Iter
         raise error
 
 
-def _parts_to_fetch(product: Product, window: Grid) -> list[tuple[str, Grid | None, Grid | None]]:
-    """List the files of a window, each with its grid and the part of the grid to read; None for whole files."""
+class _Part(NamedTuple):
+    """A file of a window: its grid, and the parts of it to read for a site and for those that share a window.
+
+    Whole files have none of these.
+    """
+
+    name: str
+    grid: Grid | None = None
+    source: Grid | None = None
+    whole: Grid | None = None
+
+
+def _parts_to_fetch(product: Product, window: Grid, shared: SharedWindow | None = None) -> list[_Part]:
+    """List the files of a window."""
+
+    def part(name: str, grid: Grid, margin: int) -> _Part:
+        whole = grid.covering(shared.window, margin) if shared else None
+        return _Part(name, grid, grid.covering(window, margin), whole)
+
     parts = []
     for band in sensor_of(product.name.product).site_bands:
         name, resolution = product.band_file(band)
         method = "First" if window.resolution > resolution else "Nearest"
-        parts.append(
-            (name, product.grids[resolution], product.grids[resolution].covering(window, halo(method)))
-        )
+        parts.append(part(name, product.grids[resolution], halo(method)))
     name, resolution = product.mask_file()
     if resolution is not None:
-        grid = product.grids[resolution]
-        parts.append((name, grid, grid.covering(window, halo(mask_method(resolution, window)))))
+        parts.append(part(name, product.grids[resolution], halo(mask_method(resolution, window))))
     elif name is not None:
-        parts.append((name, None, None))
+        parts.append(_Part(name))
     return parts
 
 
@@ -132,22 +212,28 @@ def _fetch_whole(remote: RemoteFiles, row: Row, folder: Path) -> None:
 
 
 def _fetch(
-    remote: RemoteFiles, row: Row, folder: Path, grid: Grid | None, source: Grid | None, epsg: int
+    remote: RemoteFiles,
+    rows: Mapping[str, Row],
+    folder: Path,
+    epsg: int,
+    shared: SharedWindow | None,
+    part: _Part,
 ) -> None:
     """Fetch a window of an image, or a whole file, unless an earlier attempt has."""
-    if grid is None:
+    row = rows[part.name]
+    if part.grid is None:
         _fetch_whole(remote, row, folder)
         return
     path = (folder / checked_name(row)).with_suffix(".tif")
     if path.exists():
         return
     try:
-        data, codestream = _read_window(remote, row, grid, source, epsg)
+        data, codestream = _read_window(remote, row, part, epsg, shared)
     except Exception:
         remote.forget(row)
         raise
     with atomic_write(path) as temporary:
-        _write_window(temporary, data, source, epsg, {CODESTREAM: codestream} if codestream else {})
+        _write_window(temporary, data, part.source, epsg, {CODESTREAM: codestream} if codestream else {})
 
 
 def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid, epsg: int) -> np.ndarray:
@@ -172,11 +258,11 @@ def read_remote_window(store: Store, row: Row, grid: Grid, source: Grid, epsg: i
     RemoteError
         Also when its tiles are damaged: another attempt may return the right bytes.
     """
-    return _read_window(RemoteFiles(store), row, grid, source, epsg)[0]
+    return _read_window(RemoteFiles(store), row, _Part(row["name"], grid, source), epsg)[0]
 
 
 def _read_window(
-    remote: RemoteFiles, row: Row, grid: Grid, source: Grid, epsg: int
+    remote: RemoteFiles, row: Row, part: _Part, epsg: int, shared: SharedWindow | None = None
 ) -> tuple[np.ndarray, str | None]:
     """Return the pixels of a window, and the outcome of checking the packets of its tiles."""
     label, file = remote.store.label(row["key"]), remote.open(row)
@@ -184,15 +270,17 @@ def _read_window(
     if name.endswith(".jp2"):
         check_jp2(file.read(0, JP2_HEAD), file.read(file.size - JP2_TAIL, JP2_TAIL), label)
         try:
-            codestream = check_codestream(file.read, file.size, grid.pixels(source))
+            codestream = check_codestream(file.read, file.size, part.grid.pixels(part.source))
         except DamagedError as error:
             raise RemoteError(f"{label}: the data received are damaged: {error}") from error
         contents = file.read, file.size
     try:
         with open_remote(file, name) as image:
-            check_geotiff(image, label, grid, epsg, band=row["role"] == "band")
+            check_geotiff(image, label, part.grid, epsg, band=row["role"] == "band")
             size_file = sensor_of(row["product"]).size_file
-            return read_part(image, label, grid, source, size_file, contents=contents), codestream
+            read = partial(read_part, image, label, part.grid, size_file=size_file, contents=contents)
+            data = shared.cut(part.name, part.whole, part.source, read) if shared else read(part.source)
+            return data, codestream
     except GDAL_ERRORS as error:
         raise decode_error(label, error) from error
 
