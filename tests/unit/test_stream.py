@@ -20,8 +20,9 @@ from tigerbush.sentinel2.writer import write_product
 from tigerbush.site import Site
 from tigerbush.sites import stream
 from tigerbush.sites.product import resample_site
-from tigerbush.sites.stream import stream_product
+from tigerbush.sites.stream import shared_windows, stream_product
 from tigerbush.sources.folder import list_local
+from tigerbush.sources.ranges import RemoteFiles
 
 # 2 x 2 sub-images of 20 pixels around 465795 m east, 5079632 m north
 SITE = Site(14.5593, 45.8694, 0.0037, size=20, resolution=10)
@@ -206,6 +207,56 @@ def test_only_metadata_of_a_product_that_does_not_reach_the_site(shelves, monkey
 
 def parts_of(folder):
     return sorted(path.name for path in folder.glob(".*.part"))
+
+
+SITES = {"here": SITE, "far": replace(SITE, longitude=14.9)} | {
+    f"near{place}": replace(SITE, longitude=SITE.longitude + 0.0002 * place) for place in range(1, 9)
+}
+
+
+@pytest.mark.parametrize("kind", ["classes", "scenes"])
+def test_windows_that_lie_close_together_are_decoded_once(shelves, monkeypatch, tmp_path, kind):
+    """Their zips are those of sites that are fetched by themselves."""
+    shelf = shelves[kind]
+    remote = RemoteFiles(store_of(monkeypatch, Bucket(shelf.objects)))
+    decoded, read_part = [], stream.read_part
+    monkeypatch.setattr(stream, "read_part", lambda *a, **k: decoded.append(a[1]) or read_part(*a, **k))
+    targets = {}
+    for name, shared in shared_windows(remote, shelf.product, shelf.rows, SITES, 0):
+        assert (shared is None) == (name == "far")
+        targets[name] = tmp_path / name / f"{shelf.product}.zip"
+        stream_product(remote, shelf.product, shelf.rows, targets[name], site=SITES[name], shared=shared)
+    # four bands and the mask
+    assert len(decoded) == len(set(decoded)) == 5
+    assert targets.keys() == SITES.keys()
+    for name, target in targets.items():
+        alone = tmp_path / "alone" / name / f"{shelf.product}.zip"
+        stream_product(remote, shelf.product, shelf.rows, alone, site=SITES[name])
+        assert members(target) == members(alone)
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+
+
+def test_parts_are_read_by_themselves_where_the_whole_cannot_be():
+    whole, part = Grid(0, 1000, 10, 50, 50), Grid(100, 900, 10, 5, 4)
+    asked = []
+
+    def read(grid):
+        asked.append(grid)
+        if grid == whole:
+            raise RemoteError("damaged")
+        return np.ones((1, 4, 5))
+
+    shared = stream.SharedWindow(whole)
+    for _ in range(2):
+        np.testing.assert_array_equal(shared.cut("B02", whole, part, read), np.ones((1, 4, 5)))
+    assert asked == [whole, part, part]
+    pixels = np.arange(2500).reshape(1, 50, 50)
+    cut = shared.cut("B03", whole, part, lambda grid: pixels if grid == whole else None)
+    np.testing.assert_array_equal(cut, pixels[:, 10:14, 10:15])
 
 
 def test_files_fetched_before_an_error_are_kept(shelves, monkeypatch, tmp_path):
