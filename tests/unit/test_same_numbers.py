@@ -34,10 +34,13 @@ RECORDED = {
     "render_date": "68045623ca48dfa8",
     "report_site": "11c86ab1ff238845",
     "report_sites": "4d88f7df8387ed39",
+    "resample_product": "0e1a625a6483e507",
     "resample_scene": "ae6cfa7783954ab2",
     "resample_scenes": "e37921f8353c1795",
     "simulate_products": "7273e7557e55e8eb",
+    "subset_product": "b3e9f7ea92cf5090",
     "summarise_date": "aea7449bbab2face",
+    "summarise_site": "449dfbee9a0de715",
     "write_subimages": "48606495d61528e7",
 }
 

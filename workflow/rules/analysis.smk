@@ -1,13 +1,5 @@
 """Per site: from the summary to early-warning indicators; over sites: their comparison."""
 
-# by the names of the outputs
-ANALYSIS_FILES = {
-    "analysis": "analysis.json",
-    "csv": "series.csv",
-    "parquet": "series.parquet",
-    "dates": "dates.csv",
-}
-
 
 rule analyse_site:
     input:
@@ -16,8 +8,11 @@ rule analyse_site:
         ndvi=ndvi_of_dates,
         black_white=images_of_dates("bwndvi"),
     output:
-        **{name: f"results/{{site}}/analysis/{file}" for name, file in ANALYSIS_FILES.items()},
         fingerprint="results/{site}/fingerprints/analyse_site.json",
+        analysis="results/{site}/analysis/analysis.json",
+        csv="results/{site}/analysis/series.csv",
+        parquet="results/{site}/analysis/series.parquet",
+        dates="results/{site}/analysis/dates.csv",
     log:
         "logs/analyse_site/{site}.log",
     benchmark:

@@ -281,10 +281,10 @@ for _batch in BATCHES:
             indexes=indexes_of_batch(_batch),
             summaries=files_of_sites(_batch, "results/{site}/results_summary.json"),
         output:
-            **{
-                name: of_batch(_batch, f"results/{{site}}/analysis/{file}")
-                for name, file in ANALYSIS_FILES.items()
-            },
+            analysis=of_batch(_batch, "results/{site}/analysis/analysis.json"),
+            csv=of_batch(_batch, "results/{site}/analysis/series.csv"),
+            parquet=of_batch(_batch, "results/{site}/analysis/series.parquet"),
+            dates=of_batch(_batch, "results/{site}/analysis/dates.csv"),
             record=update(f"results/batches/{_batch}/analysed.json"),
             fingerprint=f"results/batches/{_batch}/fingerprints/analyse_batch.json",
         log:
