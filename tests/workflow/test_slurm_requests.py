@@ -74,3 +74,12 @@ def test_a_job_does_not_try_its_rules_again(tmp_path):
         run.snakemake(*arguments, status=1, snakefile=snakefile)
         assert (run.folder / "tries").read_text().split() == ["once"] * tries
         (run.folder / "tries").unlink()
+
+
+def test_each_date_of_a_batch_is_a_job(tmp_path):
+    run = Refusing(tmp_path / "work")
+    run.configure(run.config | {"run": {"detail": "numbers"}})
+    for seed, day in enumerate(DAYS[:3]):
+        write_product(run.folder / "products", name_of(day), scene_of(seed, clouds=[]))
+    run.snakemake(*(f"results/windows/{name_of(day)}/0.zip" for day in DAYS[:3]))
+    assert run.submitted() == [(1500, 20, 1)] * 3
