@@ -66,7 +66,7 @@ def test_names_are_imported_and_never_modules(path):
 
 # from below to above: packages, `base` for the modules beside them, and what works on arrays alone
 LAYERS = [
-    "base", "arrays", "sensors", "planning", "sources", "weather", "scenes", "sites", "summary", "analysis", "report",
+    "base", "arrays", "sensors", "planning", "sources", "weather", "scenes", "sites", "summary", "analysis", "measured", "report",
     "sample", "runs", "cli",
 ]  # fmt: skip
 ARRAYS = {

@@ -10,10 +10,10 @@ import pytest
 
 from bundles import write_bundle
 from fabricate import ROOT, name_of, scene_of
-from tigerbush.analysis.batches import read_grid, read_images, read_measured
 from tigerbush.analysis.pattern import pattern_text, read_pattern
 from tigerbush.bundle import index_at
 from tigerbush.errors import KeptError
+from tigerbush.measured.batches import read_grid, read_images, read_measured
 from tigerbush.site import Site
 from tigerbush.sites.product import resample_site, site_placeholder, subset_site
 from tigerbush.summary.files import read_measured_summary

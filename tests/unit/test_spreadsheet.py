@@ -77,14 +77,13 @@ def test_series_csv_and_parquet(tmp_path):
     assert pyarrow.parquet.read_table(tmp_path / "series.parquet").to_pylist() == [row]
 
 
-def test_missing_tsv(tmp_path):
+def test_missing_tsv(tmp_path, monkeypatch):
     script = runpy.run_path(str(ROOT / "workflow" / "scripts" / "summarise_site.py"))
     lineage = {"products": [], "unmasked": [], "left_out": {}, "failed": {name_of(): FORMULA}}
     record = {"date": "2017-01-16", "unused": [], "lineage": lineage, "sub_images": []}
     (tmp_path / "date.json").write_text(json.dumps(record))
-    script["main"].__globals__["summarise_site"] = lambda *_, **__: {
-        "metadata": {"coords_id": "here", "products": {"2017-01-16": lineage}, "missing": {}}
-    }
+    summary = {"metadata": {"coords_id": "here", "products": {"2017-01-16": lineage}, "missing": {}}}
+    monkeypatch.setattr("tigerbush.summary.files.summarise_site", lambda *_, **__: summary)
     script["main"](
         [tmp_path / "date.json"], [], tmp_path / "summary.json", tmp_path / "missing.tsv",
         site={}, periods=[], left_out={}, config={}, config_files=[],

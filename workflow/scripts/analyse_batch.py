@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.analysis.batches import read_measured
-from tigerbush.analysis.files import write_analysis
 from tigerbush.bundle import index_at
 from tigerbush.job import job_log
+from tigerbush.measured.batches import read_measured
+from tigerbush.measured.files import write_analysis
 from tigerbush.runs.made import digest_of, make_outdated
 from tigerbush.site import Site
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tigerbush.analysis.files import write_analysis
-from tigerbush.analysis.images import measure_files
 from tigerbush.job import job_arguments, job_log
+from tigerbush.measured.files import write_analysis
+from tigerbush.measured.images import measure_files
 from tigerbush.site import Site
 
 

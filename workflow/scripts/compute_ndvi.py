@@ -8,7 +8,8 @@ from tigerbush.images import read_png
 from tigerbush.job import job_arguments, job_log
 from tigerbush.raster import read_raster
 from tigerbush.site import Site
-from tigerbush.sites.date import measure_indices, read_date
+from tigerbush.sites.date import read_date
+from tigerbush.sites.indices import measure_indices
 
 
 def main(

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.analysis.batches import measure_site
 from tigerbush.bundle import Entry, holds, index_at, update_bundle
 from tigerbush.errors import KeptError
 from tigerbush.job import job_arguments, job_log
+from tigerbush.measured.date import measure_site
 from tigerbush.placeholder import refuse_loss
 from tigerbush.planning.batches import made_of_date
 from tigerbush.planning.windows import outdated

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.analysis.batches import BLACK_WHITE, RGB, read_grid, read_images
 from tigerbush.bundle import index_at, pack_folder
 from tigerbush.files import scratch_folder, write_bytes
 from tigerbush.job import job_log
+from tigerbush.measured.batches import BLACK_WHITE, RGB, read_grid, read_images
 from tigerbush.report.files import write_figures, write_maps, write_report
 from tigerbush.runs.made import digest_of, make_outdated
 from tigerbush.site import Site

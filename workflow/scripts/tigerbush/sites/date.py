@@ -1,6 +1,6 @@
 """The images of one date, and the measures of its sub-images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -8,7 +8,6 @@ from types import MappingProxyType
 import numpy as np
 
 from tigerbush.images import read_png
-from tigerbush.indices import compute_indices
 from tigerbush.planning.zones import tile_squares, tiles_of
 from tigerbush.raster import Raster, read_raster
 from tigerbush.site import Site
@@ -17,10 +16,7 @@ from tigerbush.sites.subimages import (
     Coverage,
     coverage,
     examine_sub_images,
-    index_of_sub_images,
-    ndvi_of_sub_images,
     reasons_without_tile,
-    unused_sub_images,
 )
 
 
@@ -125,26 +121,3 @@ def choose_sub_images(
             parts, covered, max_masked_fraction, limit, lost, uncovered if tiles else ()
         ),
     )
-
-
-def measure_indices(
-    images: DateImages, composite: Raster, grey: np.ndarray, date: str, indices: Sequence[str] = ()
-) -> list[dict]:
-    """Measure NDVI, and other indices, of each sub-image of a date; those that are not used get their reason.
-
-    Parameters
-    ----------
-    images : DateImages
-    composite : Raster
-    grey : (h, w) uint8 array
-        8-bit NDVI.
-    date : str
-    indices : sequence of str
-        Names of `tigerbush.indices`.
-    """
-    used = images.covered, images.parts
-    records = ndvi_of_sub_images(images.ndvi, grey, images.black_white, composite.band("n_obs"), *used, date)
-    for name, index in compute_indices(composite, indices).items():
-        for record, numbers in zip(records, index_of_sub_images(name, index, *used), strict=True):
-            record |= numbers
-    return records + unused_sub_images(images.examined, date)

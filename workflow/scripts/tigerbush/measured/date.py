@@ -1,38 +1,27 @@
-"""Sites measured in memory, many in one job: the same numbers as from images in files, kept in bundles of a date.
-
-A bundle has of each site: `summary.json`, what `summarise_date` writes, without the weather; `measures.json`, the
-pattern, the share of masked pixels and the grid; `classes.png`, the classes of NDVI from which cover is measured once
-the site's threshold is known; and, of some dates, the images that reports show.
-"""
+"""A date of a site measured in memory: the same numbers as from files of images."""
 
 import json
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tigerbush.analysis.cover import classes_of_ndvi, ndvi_of_classes
-from tigerbush.analysis.images import MeasuredImages, masked_share, measure_image
-from tigerbush.analysis.pattern import pattern_text, read_pattern
+from tigerbush.analysis.cover import classes_of_ndvi
+from tigerbush.analysis.pattern import pattern_text
 from tigerbush.analysis.series import read_series
 from tigerbush.analysis.surrogates import generator
-from tigerbush.bundle import read_member
-from tigerbush.grid import Grid
 from tigerbush.images import encode_png, render
+from tigerbush.measured.batches import BLACK_WHITE, CLASSES, MEASURES, RGB
+from tigerbush.measured.images import masked_share, measure_image
 from tigerbush.raster import LINEAGE
 from tigerbush.sites.composite import composite_products
-from tigerbush.sites.date import choose_sub_images, measure_indices
+from tigerbush.sites.date import choose_sub_images
+from tigerbush.sites.indices import measure_indices
 from tigerbush.sites.subimages import centrality_of_sub_images
 from tigerbush.summary.files import MEASURED
 from tigerbush.summary.results import VEGETATION_COLLECTION, summarise_date
-
-MEASURES, CLASSES = "measures.json", "classes.png"
-RGB, BLACK_WHITE = "rgb.png", "bwndvi.png"
 
 
 def measure_site(
@@ -121,42 +110,3 @@ def _as_read(content: object) -> object:
 
 def _encode_classes(classes: NDArray[np.uint16]) -> bytes:
     return cv2.imencode(".png", classes)[1].tobytes()
-
-
-def read_measured(bundles: Mapping[str, Path], site: str) -> Iterator[MeasuredImages]:
-    """Yield what was measured in the images of a site.
-
-    Parameters
-    ----------
-    bundles : mapping of date to Path
-    site : str
-    """
-    for day, bundle in bundles.items():
-        measures = json.loads(read_member(bundle, site, MEASURES))
-        pattern = measures["pattern"] and read_pattern(json.dumps(measures["pattern"]))
-        yield MeasuredImages(day, measures["masked"], pattern, partial(_read_ndvi, bundle, site))
-
-
-def _read_ndvi(bundle: Path, site: str) -> NDArray[np.float32]:
-    content = np.frombuffer(read_member(bundle, site, CLASSES), np.uint8)
-    return ndvi_of_classes(cv2.imdecode(content, cv2.IMREAD_UNCHANGED))
-
-
-def read_grid(bundle: Path, site: str) -> tuple[Grid, int]:
-    """Return the grid of the images of a site, and its EPSG code."""
-    measures = json.loads(read_member(bundle, site, MEASURES))
-    return Grid(**measures["grid"]), measures["epsg"]
-
-
-def read_images(bundles: Mapping[str, Path], site: str) -> dict[str, dict[str, bytes]]:
-    """Return the images of a site that were kept, as PNG by date and name."""
-    kept = {}
-    for day, bundle in bundles.items():
-        with zipfile.ZipFile(bundle) as archive:
-            names = {f"{site}/{name}": name for name in (RGB, BLACK_WHITE)}
-            present = {
-                names[member]: archive.read(member) for member in archive.namelist() if member in names
-            }
-        if present:
-            kept[day] = present
-    return kept

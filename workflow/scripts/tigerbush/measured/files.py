@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tigerbush.analysis.images import MeasuredImages, add_images
 from tigerbush.analysis.quality import dates_table
 from tigerbush.analysis.series import SiteSeries, read_series, tidy_rows, write_series
 from tigerbush.analysis.site import analyse_site
 from tigerbush.files import read_json, write_bytes, write_json
+from tigerbush.measured.images import MeasuredImages, add_images
 from tigerbush.site import Site
 
 
