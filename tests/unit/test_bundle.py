@@ -13,6 +13,7 @@ from bundles import write_bundle
 from fabricate import ROOT
 from tigerbush.bundle import (
     Entry,
+    contents_of,
     folder_beside,
     forget,
     gdal_path,
@@ -21,6 +22,7 @@ from tigerbush.bundle import (
     index_of,
     index_text,
     is_bundle,
+    pack_folder,
     read_index,
     unpacked,
     update_bundle,
@@ -216,3 +218,36 @@ def test_what_is_a_bundle(tmp_path):
 
 def test_how_gdal_names_a_file(tmp_path):
     assert gdal_path(tmp_path / "0.zip", "here", "image.tif") == f"/vsizip/{tmp_path}/0.zip/here/image.tif"
+
+
+def test_the_contents_of_sites_are_told_apart(bundle, add):
+    add(here=b"1", there=b"2")
+    first = contents_of(bundle)
+    assert first.keys() == {"here", "there"}
+    # the times of files and the order of sites do not count
+    add(far=b"3")
+    assert {site: digest for site, digest in contents_of(bundle).items() if site != "far"} == first
+    add(there=b"4")
+    assert contents_of(bundle)["here"] == first["here"]
+    assert contents_of(bundle)["there"] != first["there"]
+
+
+def test_a_damaged_bundle_has_no_contents(bundle, add):
+    add(here=b"1")
+    bundle.write_bytes(bundle.read_bytes()[:-5])
+    with pytest.raises(TigerbushError, match=r"0\.zip is damaged \(File is not a zip file\); delete it"):
+        contents_of(bundle)
+
+
+def test_a_folder_in_a_zip(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder / "b").mkdir(parents=True)
+        for name in ("b/c.svg", "a.png") if folder == "one" else ("a.png", "b/c.svg"):
+            (tmp_path / folder / name).write_text(name * 100)
+        pack_folder(tmp_path / folder, tmp_path / f"{folder}.zip")
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert {member.filename: member.compress_type for member in archive.infolist()} == {
+            "a.png": zipfile.ZIP_STORED, "b/c.svg": zipfile.ZIP_DEFLATED
+        }  # fmt: skip
+        assert archive.read("b/c.svg") == b"b/c.svg" * 100
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()

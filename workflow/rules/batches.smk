@@ -55,15 +55,12 @@ def dates_of_batch(batch):
     return lambda wildcards: [f"results/batches/{batch}/{day}.zip" for day in days()]
 
 
-def indexes_of_batch(batch):
-    """Return an input function that gives the indexes of these measures."""
-    dates = dates_of_batch(batch)
-    return lambda wildcards: list(map(index_of, dates(wildcards)))
-
-
 def sites_of_batch(batch, of_site):
-    """Return a parameter: of each site of a batch the dates, and what a function returns."""
-    return lambda wildcards: {
+    """Return a parameter: of each site of a batch the dates, and what a function returns.
+
+    With the argument `input` Snakemake does not record it with each output; the fingerprint of the job has it once.
+    """
+    return lambda wildcards, input: {
         site: {"dates": dates_with_products(site)} | of_site(SimpleNamespace(site=site))
         for site in BATCHES[batch]
     }
@@ -230,7 +227,6 @@ for _batch in BATCHES:
             f"summarise_batch_of_{_batch}"
         input:
             dates=dates_of_batch(_batch),
-            indexes=indexes_of_batch(_batch),
             weather=[file for site in BATCHES[_batch] for file in weather_files(SimpleNamespace(site=site))],
         output:
             summary=of_batch(_batch, "results/{site}/results_summary.json"),
@@ -278,7 +274,6 @@ for _batch in BATCHES:
             f"analyse_batch_of_{_batch}"
         input:
             dates=dates_of_batch(_batch),
-            indexes=indexes_of_batch(_batch),
             summaries=files_of_sites(_batch, "results/{site}/results_summary.json"),
         output:
             analysis=of_batch(_batch, "results/{site}/analysis/analysis.json"),
@@ -310,7 +305,6 @@ for _batch in BATCHES:
             f"report_batch_of_{_batch}"
         input:
             dates=dates_of_batch(_batch),
-            indexes=indexes_of_batch(_batch),
             summaries=files_of_sites(_batch, "results/{site}/results_summary.json"),
             analyses=files_of_sites(_batch, "results/{site}/analysis/analysis.json"),
         output:

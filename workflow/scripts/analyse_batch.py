@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.bundle import index_at
+from tigerbush.bundle import contents_of
 from tigerbush.job import job_log
 from tigerbush.measured.batches import read_measured
 from tigerbush.measured.files import write_analysis
@@ -21,10 +21,10 @@ def main(
     sites: Mapping[str, Mapping],
     settings: Mapping,
 ) -> None:
-    indexes = {day: index_at(bundle) for day, bundle in dates.items()}
+    contents = {day: contents_of(bundle) for day, bundle in dates.items()}
 
     def made_of(name: str) -> str:
-        measured = {day: indexes[day][name].digest for day in sites[name]["dates"]}
+        measured = {day: contents[day][name] for day in sites[name]["dates"]}
         return digest_of(code, measured, sites[name], settings, summaries[name])
 
     def analyse(name: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tigerbush.bundle import index_at, pack_folder
+from tigerbush.bundle import contents_of, pack_folder
 from tigerbush.files import scratch_folder, write_bytes
 from tigerbush.job import job_log
 from tigerbush.measured.batches import BLACK_WHITE, RGB, read_grid, read_images
@@ -27,10 +27,10 @@ def main(
     sites: Mapping[str, Mapping],
     mode: str,
 ) -> None:
-    indexes = {day: index_at(bundle) for day, bundle in dates.items()}
+    contents = {day: contents_of(bundle) for day, bundle in dates.items()}
 
     def made_of(name: str) -> str:
-        measured = {day: indexes[day][name].digest for day in sites[name]["dates"]}
+        measured = {day: contents[day][name] for day in sites[name]["dates"]}
         return digest_of(code, figures, metrics, measured, sites[name], mode, summaries[name], analyses[name])
 
     def report(name: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tigerbush.bundle import index_at
+from tigerbush.bundle import contents_of
 from tigerbush.job import job_log
 from tigerbush.runs.made import digest_of, make_outdated
 from tigerbush.summary.files import read_measured_summary, write_summary
@@ -21,11 +21,11 @@ def main(
     periods: Mapping[str, tuple[str, str]],
     about: Mapping,
 ) -> None:
-    indexes = {day: index_at(bundle) for day, bundle in dates.items()}
+    contents = {day: contents_of(bundle) for day, bundle in dates.items()}
 
     def made_of(name: str) -> str:
         site = sites[name]
-        measured = {day: indexes[day][name].digest for day in site["dates"]}
+        measured = {day: contents[day][name] for day in site["dates"]}
         return digest_of(code, measured, site, weather, list(periods), about, *map(Path, site["weather"]))
 
     def summarise(name: str) -> None:

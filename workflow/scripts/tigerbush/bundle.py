@@ -211,6 +211,26 @@ def folder_beside(bundle: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def contents_of(bundle: Path) -> dict[str, str]:
+    """Return a digest of the names, sizes and checksums of the files of each site in a bundle.
+
+    Raises
+    ------
+    TigerbushError
+        When the bundle is damaged.
+    """
+    digests = {}
+    try:
+        with zipfile.ZipFile(bundle) as source:
+            for member in sorted(source.infolist(), key=lambda member: member.filename):
+                state = digests.setdefault(member.filename.partition("/")[0], hashlib.sha256())
+                state.update(f"{member.filename} {member.file_size} {member.CRC}\n".encode())
+    except (*ZIP_ERRORS, FileNotFoundError) as error:
+        raise_machine_fault(error)
+        raise TigerbushError(f"{bundle} is damaged ({error}); delete it and run again.") from error
+    return {site: state.hexdigest() for site, state in digests.items()}
+
+
 def read_member(bundle: Path, site: str, name: str) -> bytes:
     """Return a file of a site in a bundle.
 
