@@ -190,7 +190,7 @@ def outputs_of(rule):
 rule measure_batch:
     input:
         discovered,
-        # as for composites, `changed_measures` compares the windows of each site
+        # as for composites, `plan_measures` compares the windows of each site
         bundles=measured_bundles,
         indexes=lambda wildcards: list(map(index_of, measured_bundles(wildcards))),
     output:
@@ -208,7 +208,7 @@ rule measure_batch:
         runtime=lambda wildcards: 20 + len(BATCHES[wildcards.batch]) // 20,
     params:
         library=library("measure_batch"),
-        # with the argument `input` Snakemake does not compare them: `changed_measures` does, for each site
+        # with the argument `input` Snakemake does not compare them: `plan_measures` does, for each site
         sites=lambda wildcards, input: windows_of_batch(wildcards.batch),
         products=lambda wildcards, input: products_at(wildcards.batch, wildcards.date),
         tiles=lambda wildcards, input: tiles_of_batch(wildcards.batch),
