@@ -1,5 +1,6 @@
 """How the methods of a workflow are guarded, and the end of a run that has lost its results; without a run."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -249,7 +250,7 @@ def test_sigterm_ends_a_run_like_an_interruption(monkeypatch):
         handlers = []
 
         def elsewhere():
-            with run_guard._sigterm_as_interrupt():
+            with run_guard._signals_end_the_run():
                 handlers.append(signal.getsignal(signal.SIGTERM))
 
         thread = threading.Thread(target=elsewhere)
@@ -258,6 +259,26 @@ def test_sigterm_ends_a_run_like_an_interruption(monkeypatch):
         assert handlers == [signal.SIG_DFL]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_ctrl_c_ends_a_task_that_never_waits():
+    """asyncio alone would cancel it at its next wait, so that it would end as if nothing had happened."""
+    before = signal.getsignal(signal.SIGINT)
+    ended = []
+
+    async def plan():
+        signal.raise_signal(signal.SIGINT)
+        ended.append("planned")
+
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        lock = Lock()
+        with pytest.raises(KeyboardInterrupt), exclusive_run(lock, "local", notify=lambda _: None):
+            asyncio.run(plan())
+        assert (ended, lock.done) == ([], ["acquire", "release"])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_which_lock_results_have(tmp_path):

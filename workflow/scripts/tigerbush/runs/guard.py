@@ -156,7 +156,7 @@ def exclusive_run(
     ended = threading.Event()
     heartbeat = threading.Thread(target=_send_heartbeats, args=(held, ended, unlock), daemon=True)
     acquired = True
-    with _sigterm_as_interrupt():
+    with _signals_end_the_run():
         try:
             try:
                 lock.acquire(held.mark, Takeover(lock.name, directory), notify)
@@ -178,24 +178,35 @@ def exclusive_run(
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the block like Ctrl-C, until Snakemake's scheduler, which waits for its jobs, handles it."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-    ):
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit)
+def _signals_end_the_run() -> Iterator[None]:
+    """Let SIGTERM end the block like Ctrl-C, until Snakemake's scheduler, which waits for its jobs, handles it.
+
+    Ctrl-C itself, too: asyncio would cancel its task at the next time that it waits, which a task that plans may never
+    do, so that the run would go on.
+    """
+    handlers = {
+        signal.SIGTERM: (signal.SIG_DFL, _exit),
+        signal.SIGINT: (signal.default_int_handler, _interrupt),
+    }
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        replaced = {number: pair for number, pair in handlers.items() if signal.getsignal(number) == pair[0]}
+    for number, (_, handler) in replaced.items():
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is _exit:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, (default, handler) in replaced.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, default)
 
 
 def _exit(number: int, _: object) -> None:
     sys.exit(128 + number)
+
+
+def _interrupt(_: int, __: object) -> None:
+    raise KeyboardInterrupt
 
 
 def update_mark(**values: str) -> None:
